@@ -1,0 +1,473 @@
+\restrict dbmate
+
+-- Dumped from database version 18.6
+-- Dumped by pg_dump version 18.6
+
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET transaction_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+--
+-- Name: agora(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.agora() RETURNS timestamp with time zone
+    LANGUAGE sql
+    AS $$select clock_timestamp()$$;
+
+
+--
+-- Name: expirar_reservas(integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.expirar_reservas(p_limite integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    v_pedidos uuid[];
+    v_agora timestamptz;
+begin
+    select array_agg(t.id) into v_pedidos from (
+        select p.id from pedido p
+        where p.id in (
+            select c.id from pedido c
+            where c.status = 'EstoqueReservado' and c.expira_em <= agora()
+            order by c.expira_em
+            limit p_limite
+        ) and p.status = 'EstoqueReservado' and p.expira_em <= agora()
+        order by p.id
+        for update skip locked
+    ) t;
+    if v_pedidos is null then
+        return 0;
+    end if;
+
+    perform 1 from estoque e
+    where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida)
+    order by e.sku
+    for no key update;
+    v_agora := agora();
+
+    with apagada as (
+        delete from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida
+        returning r.sku, r.quantidade
+    ),
+    liberada as (
+        select a.sku, sum(a.quantidade) as liberado from apagada a group by a.sku
+    )
+    update estoque e
+    set reservado = e.reservado - l.liberado,
+        quantidade = greatest(e.alvo, e.reservado - l.liberado + e.vendido),
+        alterado_em = v_agora
+    from liberada l
+    where e.sku = l.sku;
+
+    with expirado as (
+        update pedido p
+        set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, causa = null, recusa = null,
+            atualizado_em = v_agora
+        where p.id = any (v_pedidos)
+        returning p.*
+    )
+    insert into outbox (pedido_id, versao, status, causa, recusa, expira_em, itens_em_falta, criado_em)
+    select x.id, x.versao, x.status, x.causa, x.recusa, x.expira_em, x.itens_em_falta, v_agora from expirado x;
+
+    return cardinality(v_pedidos);
+end $$;
+
+
+--
+-- Name: ler_saldos(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.ler_saldos(p_desde timestamp with time zone) RETURNS TABLE(sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint, alterado_em timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select s.sku, s.dono, s.situacao, s.nome, s.alvo, s.quantidade, s.reservado,
+           s.vendido, s.disponivel, s.limite_baixo, s.alterado_em
+    from saldo s
+    where p_desde is null or s.alterado_em >= p_desde;
+$$;
+
+
+--
+-- Name: liberar_vencidas(text[], bigint[], timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamp with time zone) RETURNS TABLE(sku text, liberado bigint)
+    LANGUAGE sql
+    AS $$
+    with vencida as (
+        select r.pedido_id, r.sku, r.antes, f.falta
+        from unnest(p_skus, p_faltas) as f (sku, falta)
+        cross join lateral (
+            select c.pedido_id, c.sku,
+                   sum(c.quantidade) over (order by c.expira_em, c.pedido_id) - c.quantidade as antes
+            from (
+                select v.pedido_id, v.sku, v.quantidade, v.expira_em
+                from reserva v
+                where v.sku = f.sku and not v.vendida and v.expira_em <= p_agora
+                order by v.expira_em
+                limit f.falta
+            ) c
+        ) r
+    ),
+    apagada as (
+        delete from reserva r
+        using vencida v
+        where r.pedido_id = v.pedido_id and r.sku = v.sku and v.antes < v.falta
+        returning r.sku, r.quantidade
+    ),
+    liberada as (
+        select a.sku, sum(a.quantidade)::bigint as liberado from apagada a group by a.sku
+    )
+    update estoque e
+    set reservado = e.reservado - l.liberado,
+        quantidade = greatest(e.alvo, e.reservado - l.liberado + e.vendido),
+        alterado_em = p_agora
+    from liberada l
+    where e.sku = l.sku
+    returning e.sku, l.liberado;
+$$;
+
+
+--
+-- Name: recusar_suprimento_inventado(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.recusar_suprimento_inventado() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception 'SKU %: supply may not grow from % to % when % units are declared',
+        new.sku, old.quantidade, new.quantidade, new.alvo using errcode = 'check_violation';
+end $$;
+
+
+--
+-- Name: sincronizar_itens(text[], text[], text[], bigint[], boolean[], bigint[], boolean[]); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.sincronizar_itens(p_donos text[], p_skus text[], p_nomes text[], p_quantidades bigint[], p_pausados boolean[], p_limites bigint[], p_encerrar boolean[]) RETURNS TABLE(dono text, sku text, dono_atual text, situacao text, alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+    v_agora timestamptz;
+begin
+    insert into estoque (sku, nome, alvo, quantidade, dono)
+    select i.sku, i.nome, i.quantidade, i.quantidade, i.dono
+    from unnest(p_donos, p_skus, p_nomes, p_quantidades, p_encerrar) with ordinality
+        as i (dono, sku, nome, quantidade, encerrar, ordem)
+    where not i.encerrar
+    order by i.sku, i.ordem
+    on conflict do nothing;
+
+    perform 1 from estoque e where e.sku = any (p_skus) order by e.sku for no key update;
+    v_agora := agora();
+
+    -- Lapsed units are not committed: they stand in the way neither of a lower supply nor of a deletion.
+    perform from (
+        select array_agg(e.sku) as skus,
+               array_agg(case when i.encerrar then e.reservado
+                              else e.reservado + e.vendido - i.quantidade end) as faltas
+        from unnest(p_donos, p_skus, p_quantidades, p_encerrar) as i (dono, sku, quantidade, encerrar)
+        join estoque e on e.sku = i.sku and e.dono = i.dono
+        where e.reservado > 0 and (i.encerrar or e.reservado + e.vendido > i.quantidade)
+    ) f
+    cross join lateral liberar_vencidas(f.skus, f.faltas, v_agora)
+    where f.skus is not null;
+
+    update estoque e
+    set nome = n.nome, alvo = n.alvo, quantidade = greatest(n.alvo, e.reservado + e.vendido),
+        situacao = n.situacao, limite_baixo = n.limite, dono = n.dono, alterado_em = v_agora
+    from (
+        -- A row nobody owns goes to the first item of the batch that asks for it.
+        select distinct on (i.sku) i.sku,
+               case when i.encerrar then a.nome else i.nome end as nome,
+               case when i.encerrar then a.alvo else i.quantidade end as alvo,
+               case when i.encerrar then a.limite_baixo else i.limite end as limite,
+               case when i.encerrar and a.reservado = 0 then null else i.dono end as dono,
+               case when i.encerrar and a.reservado = 0 then 'Encerrado'
+                    when i.encerrar then 'Encerrando'
+                    when i.pausado then 'Pausado'
+                    else 'Ativo' end as situacao
+        from unnest(p_donos, p_skus, p_nomes, p_quantidades, p_pausados, p_limites, p_encerrar) with ordinality
+            as i (dono, sku, nome, quantidade, pausado, limite, encerrar, ordem)
+        join estoque a on a.sku = i.sku
+        where a.dono = i.dono or (a.dono is null and not i.encerrar)
+        order by i.sku, i.ordem
+    ) n
+    where e.sku = n.sku
+        and (e.nome, e.alvo, e.situacao, e.limite_baixo, e.dono)
+            is distinct from (n.nome, n.alvo, n.situacao, n.limite, n.dono);
+
+    return query
+    select i.dono, i.sku, s.dono, s.situacao, s.alvo, s.quantidade,
+           s.reservado, s.vendido, s.disponivel, s.limite_baixo
+    from unnest(p_donos, p_skus) as i (dono, sku)
+    left join saldo s on s.sku = i.sku;
+end $$;
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: estoque; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.estoque (
+    sku text NOT NULL COLLATE pg_catalog."C",
+    nome text NOT NULL,
+    alvo bigint NOT NULL,
+    quantidade bigint NOT NULL,
+    reservado bigint DEFAULT 0 NOT NULL,
+    vendido bigint DEFAULT 0 NOT NULL,
+    situacao text DEFAULT 'Ativo'::text NOT NULL,
+    limite_baixo bigint,
+    dono text,
+    alterado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    CONSTRAINT alvo_valido CHECK ((alvo >= 0)),
+    CONSTRAINT dono_de_item_vivo CHECK (((dono IS NULL) OR (situacao <> 'Encerrado'::text))),
+    CONSTRAINT nunca_vender_demais CHECK (((reservado + vendido) <= quantidade)),
+    CONSTRAINT quantidade_em_vigor CHECK ((quantidade = GREATEST(alvo, (reservado + vendido)))),
+    CONSTRAINT reservado_valido CHECK ((reservado >= 0)),
+    CONSTRAINT situacao_valida CHECK ((situacao = ANY (ARRAY['Ativo'::text, 'Pausado'::text, 'Encerrando'::text, 'Encerrado'::text]))),
+    CONSTRAINT sku_valido CHECK ((sku ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'::text)),
+    CONSTRAINT vendido_valido CHECK ((vendido >= 0))
+)
+WITH (fillfactor='50');
+
+
+--
+-- Name: COLUMN estoque.alvo; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.estoque.alvo IS 'spec.quantity of the StockItem: all units ever supplied';
+
+
+--
+-- Name: COLUMN estoque.quantidade; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.estoque.quantidade IS 'supply in force: greatest(alvo, reservado + vendido)';
+
+
+--
+-- Name: COLUMN estoque.situacao; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.estoque.situacao IS 'Ativo | Pausado (no new reservations) | Encerrando (being deleted, reservations remain) | Encerrado (deleted)';
+
+
+--
+-- Name: COLUMN estoque.dono; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.estoque.dono IS 'namespace/name of the StockItem that declares this SKU; null when none does';
+
+
+--
+-- Name: inbox; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.inbox (
+    evento_id uuid NOT NULL,
+    recebido_em timestamp with time zone DEFAULT public.agora() NOT NULL
+);
+
+
+--
+-- Name: outbox; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.outbox (
+    id bigint NOT NULL,
+    pedido_id uuid NOT NULL,
+    versao integer NOT NULL,
+    status text NOT NULL,
+    causa uuid,
+    recusa text,
+    expira_em timestamp with time zone,
+    itens_em_falta jsonb NOT NULL,
+    traceparent text,
+    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL
+);
+
+
+--
+-- Name: outbox_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: pedido; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.pedido (
+    id uuid NOT NULL,
+    status text NOT NULL,
+    versao integer NOT NULL,
+    itens jsonb NOT NULL,
+    itens_em_falta jsonb DEFAULT '[]'::jsonb NOT NULL,
+    expira_em timestamp with time zone,
+    causa uuid,
+    recusa text,
+    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    atualizado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    CONSTRAINT so_reserva_expira CHECK (((status = 'EstoqueReservado'::text) = (expira_em IS NOT NULL))),
+    CONSTRAINT status_valido CHECK ((status = ANY (ARRAY['EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
+    CONSTRAINT versao_valida CHECK ((versao > 0))
+);
+
+
+--
+-- Name: reserva; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.reserva (
+    pedido_id uuid NOT NULL,
+    sku text NOT NULL COLLATE pg_catalog."C",
+    quantidade integer NOT NULL,
+    expira_em timestamp with time zone NOT NULL,
+    vendida boolean DEFAULT false NOT NULL,
+    CONSTRAINT reserva_quantidade_check CHECK ((quantidade > 0))
+);
+
+
+--
+-- Name: saldo; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.saldo AS
+ SELECT e.sku,
+    e.nome,
+    e.alvo,
+    GREATEST(e.alvo, ((e.reservado - l.vencido) + e.vendido)) AS quantidade,
+    (e.reservado - l.vencido) AS reservado,
+    e.vendido,
+    GREATEST(((e.alvo - (e.reservado - l.vencido)) - e.vendido), (0)::bigint) AS disponivel,
+    e.situacao,
+    e.limite_baixo,
+    e.dono,
+    e.alterado_em
+   FROM (public.estoque e
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(r.quantidade), (0)::bigint) AS vencido
+           FROM public.reserva r
+          WHERE ((r.sku = e.sku) AND (NOT r.vendida) AND (r.expira_em <= public.agora()))) l);
+
+
+--
+-- Name: schema_migrations; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.schema_migrations (
+    version character varying NOT NULL
+);
+
+
+--
+-- Name: estoque estoque_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.estoque
+    ADD CONSTRAINT estoque_pkey PRIMARY KEY (sku);
+
+
+--
+-- Name: inbox inbox_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.inbox
+    ADD CONSTRAINT inbox_pkey PRIMARY KEY (evento_id);
+
+
+--
+-- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: pedido pedido_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.pedido
+    ADD CONSTRAINT pedido_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: reserva reserva_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.reserva
+    ADD CONSTRAINT reserva_pkey PRIMARY KEY (pedido_id, sku);
+
+
+--
+-- Name: schema_migrations schema_migrations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+
+--
+-- Name: pedido_a_vencer; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX pedido_a_vencer ON public.pedido USING btree (expira_em) WHERE (status = 'EstoqueReservado'::text);
+
+
+--
+-- Name: reserva_a_vencer; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX reserva_a_vencer ON public.reserva USING btree (sku, expira_em) INCLUDE (quantidade) WHERE (NOT vendida);
+
+
+--
+-- Name: estoque suprimento_nunca_inventado; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EACH ROW WHEN ((new.quantidade > GREATEST(old.quantidade, new.alvo))) EXECUTE FUNCTION public.recusar_suprimento_inventado();
+
+
+--
+-- PostgreSQL database dump complete
+--
+
+\unrestrict dbmate
+
+
+--
+-- Dbmate schema migrations
+--
+
+INSERT INTO public.schema_migrations (version) VALUES
+    ('20261124000001'),
+    ('20261124000002');

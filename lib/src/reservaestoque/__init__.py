@@ -1,0 +1,1 @@
+"""What the programs of ReservaEstoque share; each module is named for what it is."""

@@ -1,0 +1,16 @@
+"""RabbitMQ: the topology, a publisher that knows what arrived, a consumer that loses nothing."""
+
+from reservaestoque.bus.consumer import BatchConsumer, Refused
+from reservaestoque.bus.publisher import NotPublishedError, Publisher
+from reservaestoque.bus.topology import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, Exchange, Queue
+
+__all__ = [
+    "ESTOQUE_PEDIDOS",
+    "PEDIDOS_STATUS",
+    "BatchConsumer",
+    "Exchange",
+    "NotPublishedError",
+    "Publisher",
+    "Queue",
+    "Refused",
+]

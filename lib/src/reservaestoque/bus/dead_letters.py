@@ -1,0 +1,34 @@
+"""The dead letters: an event that nobody could use is kept with the reason, never dropped."""
+
+from datetime import UTC, datetime
+
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractChannel
+from prometheus_client import Counter
+
+from reservaestoque.bus.topology import Queue
+from reservaestoque.events import CONTENT_TYPE
+from reservaestoque.telemetry import logger
+
+REASON_HEADER = "x-motivo"
+_MAX_REASON = 1000
+
+_log = logger(__name__)
+_dead = Counter("consumer_dead_letters_total", "Events set aside in the dead-letter queue", ["queue"])
+
+
+async def publish(channel: AbstractChannel, queue: Queue, body: bytes, reason: str) -> None:
+    """Puts `body` into the dead-letter queue of `queue`; returns when the broker has confirmed it.
+
+    Raises what aio-pika raises when the broker is away; the caller has not acknowledged the original then.
+    """
+    message = Message(
+        body,
+        content_type=CONTENT_TYPE,
+        delivery_mode=DeliveryMode.PERSISTENT,
+        timestamp=datetime.now(UTC),
+        headers={REASON_HEADER: reason[:_MAX_REASON], "x-fila": queue.name},
+    )
+    await channel.default_exchange.publish(message, routing_key=queue.dead_letters, mandatory=True, timeout=10.0)
+    _dead.labels(queue.name).inc()
+    _log.error("event_set_aside", queue=queue.name, reason=reason[:_MAX_REASON])

@@ -1,0 +1,65 @@
+"""Exchanges and queues. Declared by whoever connects; declaring them again changes nothing."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from aio_pika import ExchangeType
+from aio_pika.abc import AbstractChannel, AbstractQueue
+
+DELIVERY_LIMIT = 20
+
+
+class Exchange(StrEnum):
+    """Topic exchanges, one for each service that publishes; the routing key is the event's type."""
+
+    PEDIDOS = "pedidos"
+    ESTOQUE = "estoque"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A quorum queue, the exchange and event types that feed it, and its dead-letter queue `<name>.dlq`."""
+
+    name: str
+    exchange: Exchange
+    types: tuple[str, ...]
+
+    @property
+    def dead_letters(self) -> str:
+        """The name of the dead-letter queue."""
+        return f"{self.name}.dlq"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """RabbitMQ moves a message to the dead letters itself only after DELIVERY_LIMIT crashes over it.
+
+        At-least-once dead-lettering requires `reject-publish` (rabbitmq.com/docs/quorum-queues).
+        """
+        return {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": self.dead_letters,
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        }
+
+
+ESTOQUE_PEDIDOS = Queue(
+    "estoque.pedidos", Exchange.PEDIDOS, ("PedidoCriado", "FecharPedido", "CancelarPedido", "ReservarPedido")
+)
+PEDIDOS_STATUS = Queue("pedidos.status", Exchange.ESTOQUE, ("AtualizarStatus",))
+
+
+async def declare(channel: AbstractChannel, *queues: Queue) -> list[AbstractQueue]:
+    """Declares these queues with all that belongs to them; returns them in the order given."""
+    declared = []
+    for queue in queues:
+        exchange = await channel.declare_exchange(queue.exchange, ExchangeType.TOPIC, durable=True)
+        await channel.declare_queue(queue.dead_letters, durable=True, arguments={"x-queue-type": "quorum"})
+        own = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
+        for kind in queue.types:
+            await own.bind(exchange, routing_key=kind)
+        declared.append(own)
+    return declared

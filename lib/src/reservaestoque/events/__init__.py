@@ -1,0 +1,41 @@
+"""The events that pedidos and estoque exchange: CloudEvents 1.0, always in batches. Pure: no I/O here."""
+
+from reservaestoque.events.batch import CONTENT_TYPE, Decoder, Rejected, encode_batches
+from reservaestoque.events.cloudevent import CloudEvent, new_id
+from reservaestoque.events.estoque import AtualizarStatus, ItemEmFalta, Motivo, StatusAtualizado
+from reservaestoque.events.pedidos import (
+    CancelarPedido,
+    Comando,
+    DadosDoPedido,
+    FecharPedido,
+    Item,
+    ItensDoPedido,
+    PedidoCancelado,
+    PedidoCriado,
+    ReservarPedido,
+)
+from reservaestoque.events.status import FINAIS, Status
+
+__all__ = [
+    "CONTENT_TYPE",
+    "FINAIS",
+    "AtualizarStatus",
+    "CancelarPedido",
+    "CloudEvent",
+    "Comando",
+    "DadosDoPedido",
+    "Decoder",
+    "FecharPedido",
+    "Item",
+    "ItemEmFalta",
+    "ItensDoPedido",
+    "Motivo",
+    "PedidoCancelado",
+    "PedidoCriado",
+    "Rejected",
+    "ReservarPedido",
+    "Status",
+    "StatusAtualizado",
+    "encode_batches",
+    "new_id",
+]

@@ -1,0 +1,93 @@
+"""A message body: a JSON array of events of one type (CloudEvents JSON batch format)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from reservaestoque.events.cloudevent import CloudEvent
+
+CONTENT_TYPE = "application/cloudevents-batch+json"
+MAX_EVENTS = 200
+MAX_BYTES = 1024 * 1024
+
+E = TypeVar("E", bound=CloudEvent)
+
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What bytes that are no event of ours raise: not JSON, wrong types, out of limits, nested too deep."""
+
+_encode = msgspec.json.Encoder().encode
+_decode_raw = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class Rejected(NamedTuple):
+    """A piece of a message that is no event of ours: its bytes, and a sentence that says what is wrong."""
+
+    body: bytes
+    reason: str
+
+
+class Decoder(Generic[E]):
+    """Reads batches of the events `kind` (a Struct or a union of them)."""
+
+    def __init__(self, kind: type[E] | object) -> None:
+        self._one = msgspec.json.Decoder(kind)
+        self._many = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+
+    def decode(self, body: bytes) -> tuple[list[E], list[Rejected]]:
+        """The events of a message, and what in it is none. A bad event does not spoil its neighbours."""
+        try:
+            return self._many.decode(body), []
+        except UNREADABLE:
+            return self._decode_one_by_one(body)
+
+    def _decode_one_by_one(self, body: bytes) -> tuple[list[E], list[Rejected]]:
+        try:
+            pieces = _decode_raw(body)
+        except UNREADABLE as wrong:
+            return [], [Rejected(body, f"the message is not a JSON array of events: {wrong}")]
+        events: list[E] = []
+        rejected: list[Rejected] = []
+        for piece in pieces:
+            try:
+                events.append(self._one.decode(piece))
+            except UNREADABLE as wrong:
+                rejected.append(Rejected(b"[%b]" % bytes(piece), f"not an event of this queue: {wrong}"))
+        return events, rejected
+
+    def find(self, body: bytes, event: CloudEvent) -> bytes | None:
+        """The bytes of `event` as it stands in the message `body`, as a batch of one; None when it is not there."""
+        try:
+            pieces = _decode_raw(body)
+        except UNREADABLE:
+            return None
+        for piece in pieces:
+            try:
+                found = self._one.decode(piece)
+            except UNREADABLE:
+                continue
+            if found == event:
+                return b"[%b]" % bytes(piece)
+        return None
+
+
+def encode_batches(events: Sequence[CloudEvent]) -> Iterator[tuple[str, bytes]]:
+    """Message bodies for these events: (type, body), at most 200 events and 1 MiB each, order kept a type."""
+    by_type: dict[str, list[bytes]] = {}
+    for event in events:
+        by_type.setdefault(type(event).__name__, []).append(_encode(event))
+    for kind, pieces in by_type.items():
+        for body in _pack(pieces):
+            yield kind, body
+
+
+def _pack(pieces: list[bytes]) -> Iterator[bytes]:
+    batch: list[bytes] = []
+    size = 2
+    for piece in pieces:
+        if batch and (len(batch) == MAX_EVENTS or size + len(piece) + 1 > MAX_BYTES):
+            yield b"[%b]" % b",".join(batch)
+            batch, size = [], 2
+        batch.append(piece)
+        size += len(piece) + 1
+    yield b"[%b]" % b",".join(batch)

@@ -1,0 +1,7 @@
+"""HTTP: what both services answer alike — problems, health, metrics — and how a service is run."""
+
+from reservaestoque.http.app import service_app
+from reservaestoque.http.problems import Problem, ProblemError
+from reservaestoque.http.server import Task, serve
+
+__all__ = ["Problem", "ProblemError", "Task", "serve", "service_app"]

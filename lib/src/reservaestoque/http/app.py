@@ -1,0 +1,85 @@
+"""The Litestar application of a service, with all that both services have alike."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from litestar import Litestar, Request, Response, get
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import ScalarRenderPlugin
+from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+from litestar.types import ControllerRouterHandler
+
+from reservaestoque.http import problems
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+class Metrics(PrometheusController):
+    """Prometheus metrics of this process."""
+
+    path = "/metrics"
+    include_in_schema = False
+
+
+@get("/health/live", include_in_schema=False, sync_to_thread=False)
+def live() -> dict[str, str]:
+    """Alive: the event loop answers."""
+    return {"status": "ok"}
+
+
+def readiness(is_ready: Callable[[], Awaitable[bool]]) -> ControllerRouterHandler:
+    """The handler of /health/ready: 200 when `is_ready`, else 503 and no traffic."""
+
+    @get("/health/ready", include_in_schema=False)
+    async def ready() -> Response[dict[str, str]]:
+        if await is_ready():
+            return Response({"status": "ok"})
+        return Response({"status": "not ready"}, status_code=503)
+
+    return ready
+
+
+def require_json(request: Request[Any, Any, Any]) -> None:
+    """Refuses a body that does not say that it is JSON. Raises ProblemError (415)."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    if has_body and not (kind == "application/json" or kind.endswith("+json")):
+        raise problems.ProblemError(
+            problems.MEDIA, f"content-type {kind or 'is missing'}: send the body as application/json"
+        )
+
+
+def service_app(
+    *,
+    title: str,
+    version: str,
+    route_handlers: Sequence[ControllerRouterHandler],
+    is_ready: Callable[[], Awaitable[bool]],
+    state: dict[str, Any],
+) -> Litestar:
+    """A Litestar application with these routes, health, metrics, OpenAPI with a UI under /schema, problem+json."""
+    metrics = PrometheusConfig(
+        app_name=title,
+        prefix=title,
+        group_path=True,
+        exclude=["/metrics", "/health"],
+        exclude_unhandled_paths=True,
+    )
+    return Litestar(
+        route_handlers=[*route_handlers, live, readiness(is_ready), Metrics],
+        state=State(state),
+        middleware=[metrics.middleware],
+        before_request=require_json,
+        request_max_body_size=MAX_BODY_BYTES,
+        exception_handlers={
+            problems.ProblemError: problems.on_problem,
+            HTTPException: problems.on_http_error,
+            Exception: problems.on_fault,
+        },
+        openapi_config=OpenAPIConfig(
+            title=title, version=version, path="/schema", render_plugins=[ScalarRenderPlugin()]
+        ),
+        logging_config=None,
+    )

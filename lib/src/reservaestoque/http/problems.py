@@ -1,0 +1,103 @@
+"""Errors as problem+json (RFC 9457) from one fixed catalogue; each type has a page in docs/problemas.md."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    SerializationException,
+    ValidationException,
+)
+
+from reservaestoque.postgres import is_transient
+from reservaestoque.telemetry import logger
+
+BASE = "https://reservaestoque.dev/problemas/"
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+
+_log = logger(__name__)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A kind of problem: the last part of its type URI, its status and its title."""
+
+    slug: str
+    status: HTTPStatus
+    title: str
+
+
+MALFORMED = Problem("requisicao-malformada", HTTPStatus.BAD_REQUEST, "The request cannot be read")
+NOT_FOUND = Problem("nao-encontrado", HTTPStatus.NOT_FOUND, "There is no such thing")
+METHOD = Problem("metodo-nao-permitido", HTTPStatus.METHOD_NOT_ALLOWED, "This method is not allowed here")
+TOO_LARGE = Problem("corpo-grande-demais", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request body is too large")
+MEDIA = Problem("formato-nao-suportado", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON")
+INVALID = Problem("conteudo-invalido", HTTPStatus.UNPROCESSABLE_ENTITY, "The content breaks a rule")
+UNAVAILABLE = Problem("indisponivel", HTTPStatus.SERVICE_UNAVAILABLE, "The service cannot do this right now")
+INTERNAL = Problem("erro-interno", HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
+
+_BY_STATUS = {p.status: p for p in (MALFORMED, NOT_FOUND, METHOD, TOO_LARGE, MEDIA, INVALID, UNAVAILABLE)}
+
+
+class ProblemError(Exception):
+    """Raised by handlers: this problem, a sentence that says what was wrong and what is allowed, extra members."""
+
+    def __init__(self, problem: Problem, detail: str, **members: Any) -> None:
+        super().__init__(detail)
+        self.problem = problem
+        self.detail = detail
+        self.members = members
+
+
+def answer(
+    request: Request[Any, Any, Any], problem: Problem, detail: str, **members: Any
+) -> Response[dict[str, Any]]:
+    """The problem+json response; a 503 says when to come back."""
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem is UNAVAILABLE else {}
+    body = {
+        "type": BASE + problem.slug,
+        "title": problem.title,
+        "status": problem.status.value,
+        "detail": detail,
+        "instance": request.url.path,
+        **members,
+    }
+    return Response(body, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def on_problem(request: Request[Any, Any, Any], error: ProblemError) -> Response[dict[str, Any]]:
+    """Answers what a handler raised."""
+    return answer(request, error.problem, error.detail, **error.members)
+
+
+def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+    """Answers what Litestar raised: no route, wrong method, body too large, unreadable or invalid."""
+    if isinstance(error, ValidationException):
+        return answer(request, INVALID, _broken_rules(error), erros=error.extra or [])
+    if isinstance(error, ClientException) and isinstance(error.__cause__, SerializationException):
+        return answer(request, MALFORMED, f"the body is not valid JSON: {error.detail}")
+    problem = _BY_STATUS.get(HTTPStatus(error.status_code))
+    if problem is None:
+        return on_fault(request, error)
+    response = answer(request, problem, error.detail)
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[dict[str, Any]]:
+    """Answers everything else: 503 while the database is away, 500 (and a stack trace in the log) for our bugs."""
+    if is_transient(fault):
+        _log.warning("request_put_off", path=request.url.path, fault=repr(fault))
+        return answer(request, UNAVAILABLE, "the database cannot be reached right now; try again shortly")
+    _log.error("request_failed", path=request.url.path, exc_info=fault)
+    return answer(request, INTERNAL, "an unexpected error; it has been logged")
+
+
+def _broken_rules(error: ValidationException) -> str:
+    rules = error.extra if isinstance(error.extra, list) else []
+    return "; ".join(f"{r.get('key', 'body')}: {r['message']}" for r in rules) or error.detail

@@ -1,0 +1,67 @@
+"""Runs a service: its HTTP server and its background tasks live and die together."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any
+
+import uvicorn
+from litestar.types import ASGIApp
+
+from reservaestoque.telemetry import logger
+
+Task = Callable[[], Coroutine[Any, Any, None]]
+
+GRACE_SECONDS = 8
+
+_log = logger(__name__)
+
+
+async def serve(app: ASGIApp, *, host: str, port: int, tasks: Sequence[Task]) -> None:
+    """Serves until SIGTERM or SIGINT, then answers what has come, within eight seconds, and stops the tasks.
+
+    A background task that ends or fails stops the server, and its exception is raised: a service that only
+    half works must be seen to be down. Raises OSError when the port cannot be bound.
+    """
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,  # the gateway has one
+            server_header=False,
+            date_header=True,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=75,  # longer than the gateway keeps an idle connection, so it closes first
+        )
+    )
+    async with _running(tasks, server):
+        await server.serve()
+    if not server.started:
+        raise OSError(f"could not listen on {host}:{port}")
+
+
+@contextlib.asynccontextmanager
+async def _running(tasks: Sequence[Task], server: uvicorn.Server) -> AsyncIterator[None]:
+    running = [asyncio.create_task(_stop_when_ended(task, server), name=task.__qualname__) for task in tasks]
+    try:
+        yield
+    finally:
+        for task in running:
+            task.cancel()
+        results = await asyncio.gather(*running, return_exceptions=True)
+    faults = [r for r in results if isinstance(r, Exception)]
+    if faults:
+        raise ExceptionGroup("background tasks failed", faults)
+
+
+async def _stop_when_ended(task: Task, server: uvicorn.Server) -> None:
+    try:
+        await task()
+        raise RuntimeError(f"{task.__qualname__} ended by itself")
+    except Exception:
+        _log.exception("background_task_failed", task=task.__qualname__)
+        raise
+    finally:
+        server.should_exit = True

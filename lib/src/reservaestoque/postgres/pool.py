@@ -1,0 +1,50 @@
+"""The connection pool of a program."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+
+from reservaestoque.postgres.faults import is_transient
+from reservaestoque.telemetry import logger
+
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+_log = logger(__name__)
+
+
+async def open_pool(
+    database_url: str, *, program: str, size: int, command_timeout: float = 30.0
+) -> "asyncpg.Pool[Any]":
+    """A pool of at most `size` connections, opened as they are needed: a server that is down is no error.
+
+    `command_timeout` is in seconds and bounds every statement. A connection that breaks is replaced when it
+    is next asked for.
+    """
+    return await asyncpg.create_pool(
+        database_url,
+        min_size=0,
+        max_size=size,
+        timeout=5.0,
+        command_timeout=command_timeout,
+        server_settings={
+            "application_name": program,
+            "timezone": "UTC",
+            # A transaction whose client vanished must not hold stock rows.
+            "idle_in_transaction_session_timeout": "60000",
+            "tcp_user_timeout": "10000",
+        },
+    )
+
+
+async def reachable(pool: "asyncpg.Pool[Any]") -> bool:
+    """Whether the database answers a trivial query within two seconds."""
+    try:
+        async with asyncio.timeout(2.0), pool.acquire() as connection:
+            await connection.fetchval("select 1")
+    except Exception as fault:
+        if not is_transient(fault):
+            raise
+        _log.warning("database_unreachable", fault=repr(fault))
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ async def serve(app: ASGIApp, *, host: str, port: int, tasks: Sequence[Task]) ->
     """Serves until SIGTERM or SIGINT, then answers what has come, within eight seconds, and stops the tasks.
 
     A background task that ends or fails stops the server, and its exception is raised: a service that only
-    half works must be seen to be down. Raises OSError when the port cannot be bound.
+    half works must be seen to be down. Ends the program (code 1) when the port cannot be bound.
     """
     server = uvicorn.Server(
         uvicorn.Config(
@@ -36,10 +37,11 @@ async def serve(app: ASGIApp, *, host: str, port: int, tasks: Sequence[Task]) ->
             timeout_keep_alive=75,  # longer than the gateway keeps an idle connection, so it closes first
         )
     )
+    # uvicorn takes these signals while it serves and raises them again when it has stopped: not to end us then.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     async with _running(tasks, server):
         await server.serve()
-    if not server.started:
-        raise OSError(f"could not listen on {host}:{port}")
 
 
 @contextlib.asynccontextmanager
@@ -59,9 +61,10 @@ async def _running(tasks: Sequence[Task], server: uvicorn.Server) -> AsyncIterat
 async def _stop_when_ended(task: Task, server: uvicorn.Server) -> None:
     try:
         await task()
-        raise RuntimeError(f"{task.__qualname__} ended by itself")
     except Exception:
         _log.exception("background_task_failed", task=task.__qualname__)
         raise
+    else:
+        _log.error("background_task_ended", task=task.__qualname__)
     finally:
         server.should_exit = True

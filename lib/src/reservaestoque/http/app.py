@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Response, get
-from litestar.datastructures import State
+from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import ScalarRenderPlugin
@@ -57,7 +57,7 @@ def service_app(
     version: str,
     route_handlers: Sequence[ControllerRouterHandler],
     is_ready: Callable[[], Awaitable[bool]],
-    state: dict[str, Any],
+    dependencies: dict[str, Provide],
 ) -> Litestar:
     """A Litestar application with these routes, health, metrics, OpenAPI with a UI under /schema, problem+json."""
     metrics = PrometheusConfig(
@@ -69,7 +69,7 @@ def service_app(
     )
     return Litestar(
         route_handlers=[*route_handlers, live, readiness(is_ready), Metrics],
-        state=State(state),
+        dependencies=dependencies,
         middleware=[metrics.middleware],
         before_request=require_json,
         request_max_body_size=MAX_BODY_BYTES,

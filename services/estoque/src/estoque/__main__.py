@@ -1,0 +1,19 @@
+"""``python -m estoque``."""
+
+import uvloop
+
+from estoque.app import run
+from estoque.settings import EstoqueSettings
+from reservaestoque.settings import load
+from reservaestoque.telemetry import configure_logs
+
+
+def main() -> None:
+    """Reads the settings and runs the service."""
+    settings = load(EstoqueSettings)
+    configure_logs("estoque", settings.log_level)
+    uvloop.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

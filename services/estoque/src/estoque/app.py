@@ -1,0 +1,46 @@
+"""All of estoque's wiring."""
+
+from importlib.metadata import version
+
+from litestar.di import Provide
+
+from estoque.consumidor import Consumidor
+from estoque.eventos import atualizar_status
+from estoque.rotas import ROTAS
+from estoque.saldos import Saldos
+from estoque.settings import EstoqueSettings
+from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, Publisher
+from reservaestoque.events import Comando, Decoder
+from reservaestoque.http import serve, service_app
+from reservaestoque.outbox import Relay
+from reservaestoque.postgres import Queries, is_transient, open_pool, reachable
+
+
+async def run(settings: EstoqueSettings) -> None:
+    """Runs estoque until SIGTERM: the REST queries, the consumer of commands, the relay of its outbox."""
+    sql = Queries("estoque")
+    async with await open_pool(settings.database_url, program="estoque", size=settings.pool_size) as pool:
+        publisher = Publisher(settings.amqp_url, PEDIDOS_STATUS, "estoque")
+        relay = Relay(
+            pool, publisher, take=sql["tomar_outbox"], delete=sql["apagar_outbox"], to_event=atualizar_status
+        )
+        consumidor = Consumidor(pool, relay, settings.reserva_ttl)
+        consumer = BatchConsumer(
+            settings.amqp_url,
+            ESTOQUE_PEDIDOS,
+            Decoder[Comando](Comando),
+            consumidor.tratar,
+            is_transient,
+            program="estoque",
+            max_events=settings.max_events,
+        )
+        saldos = Saldos(pool)
+        app = service_app(
+            title="estoque",
+            version=version("reservaestoque-estoque"),
+            route_handlers=ROTAS,
+            is_ready=lambda: reachable(pool),
+            dependencies={"saldos": Provide(lambda: saldos, sync_to_thread=False)},
+        )
+        tasks = (publisher.run, relay.run, consumer.run)
+        await serve(app, host=settings.host, port=settings.port, tasks=tasks)

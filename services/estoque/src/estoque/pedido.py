@@ -1,0 +1,99 @@
+"""Orders and balances as estoque decides about them. Pure values: no I/O, no clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from reservaestoque.events import CancelarPedido, Comando, ItemEmFalta, Status
+
+Itens = Mapping[str, int]
+"""Units by SKU, in SKU order."""
+
+
+class Situacao(StrEnum):
+    """What may be done with a SKU (column estoque.situacao)."""
+
+    ATIVO = "Ativo"
+    PAUSADO = "Pausado"
+    ENCERRANDO = "Encerrando"
+    ENCERRADO = "Encerrado"
+
+
+class Recusa(StrEnum):
+    """Why a command changed nothing."""
+
+    PEDIDO_ENCERRADO = "PedidoEncerrado"
+    PEDIDO_JA_CONHECIDO = "PedidoJaConhecido"
+    RESERVA_VIGENTE = "ReservaVigente"
+
+
+@dataclass(slots=True)
+class Saldo:
+    """A stock row under our lock. `livre` units can be had now; fewer than none where more are committed than the
+    StockItem declares: then released units are not to be had either, supply falls instead.
+    """
+
+    livre: int
+    situacao: Situacao = Situacao.ATIVO
+
+
+@dataclass(frozen=True, slots=True)
+class Pedido:
+    """An order as estoque knows it: the row that is in the database, or will be.
+
+    `linhas` are the units that it holds at the moment, by SKU; a lapsed order may hold fewer than its items.
+    """
+
+    id: UUID
+    status: Status
+    versao: int
+    itens: Itens
+    itens_em_falta: tuple[ItemEmFalta, ...] = ()
+    expira_em: datetime | None = None
+    causa: UUID | None = None
+    recusa: Recusa | None = None
+    linhas: Itens = field(default_factory=dict)
+
+    def vigente(self, agora: datetime) -> bool:
+        """Whether its reservation still holds: a lapsed one does not, swept or not."""
+        return self.expira_em is not None and self.expira_em > agora
+
+
+@dataclass(frozen=True, slots=True)
+class Fato:
+    """A snapshot to tell pedidos, and the trace it belongs to."""
+
+    pedido: Pedido
+    traceparent: str | None
+
+
+@dataclass(slots=True)
+class Movimento:
+    """What a batch changes in one stock row: units reserved and sold, negative when given back."""
+
+    reservado: int = 0
+    vendido: int = 0
+
+
+@dataclass(slots=True)
+class Decisao:
+    """All that a batch changes: orders by id, stock rows by SKU, and what to tell, in order.
+
+    The lines of `linhas_mudadas` are not what they were: those orders' unsold lines are to be replaced.
+    """
+
+    pedidos: dict[UUID, Pedido] = field(default_factory=dict)
+    movimentos: dict[str, Movimento] = field(default_factory=dict)
+    linhas_mudadas: set[UUID] = field(default_factory=set)
+    fatos: list[Fato] = field(default_factory=list)
+
+
+def somar_itens(comando: Comando) -> Itens:
+    """The units that a command asks for by SKU, in SKU order; a SKU named twice counts once, with the sum."""
+    itens: dict[str, int] = {}
+    if not isinstance(comando, CancelarPedido):
+        for item in comando.data.itens:
+            itens[item.sku] = itens.get(item.sku, 0) + item.quantidade
+    return dict(sorted(itens.items()))

@@ -1,0 +1,44 @@
+"""REST: balances."""
+
+from typing import Annotated
+
+from litestar import get, post
+from litestar.params import Parameter
+
+from estoque.saldos import MAX_LIMITE, Consulta, Pagina, Resposta, Saldo, Saldos
+from reservaestoque.http import ProblemError
+from reservaestoque.http.problems import NOT_FOUND
+
+Limite = Annotated[int, Parameter(ge=1, le=MAX_LIMITE, description="How many balances a page has at most.")]
+Cursor = Annotated[str, Parameter(max_length=64, description="`proximo` of the page before.")]
+
+
+@get("/estoque", summary="Balances of all SKUs, page by page")
+async def listar(saldos: Saldos, cursor: Cursor = "", limite: Limite = 100) -> Pagina:
+    """Balances in SKU order, `limite` at a time."""
+    return await saldos.listar(_legivel(cursor), limite)
+
+
+@get("/estoque/{sku:str}", summary="Balance of one SKU")
+async def obter(saldos: Saldos, sku: str) -> Saldo:
+    """The balance of `sku`. Raises ProblemError (404) when there is no such SKU."""
+    achados = await saldos.consultar([_legivel(sku)])
+    if not achados:
+        raise ProblemError(NOT_FOUND, f"there is no SKU {sku[:64]!r}")
+    return achados[0]
+
+
+@post("/estoque/consulta", status_code=200, summary="Balances of many SKUs at once")
+async def consultar(saldos: Saldos, data: Consulta) -> Resposta:
+    """The balances of the SKUs asked for, and which of them there are not."""
+    itens = await saldos.consultar([_legivel(sku) for sku in data.skus])
+    achados = {saldo.sku for saldo in itens}
+    return Resposta(itens, [sku for sku in dict.fromkeys(data.skus) if sku not in achados])
+
+
+def _legivel(texto: str) -> str:
+    """PostgreSQL text has no NUL, so no SKU has one either: what asks for it finds nothing."""
+    return texto.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+ROTAS = (listar, obter, consultar)

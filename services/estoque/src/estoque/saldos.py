@@ -1,0 +1,62 @@
+"""Balances as customers see them: read from the database, lapsed reservations left out."""
+
+from typing import Annotated, Any
+
+import asyncpg
+import msgspec
+from msgspec import Meta
+
+from reservaestoque.postgres import Queries
+
+MAX_LIMITE = 500
+MAX_CONSULTA = 500
+
+_sql = Queries("estoque")
+
+
+class Saldo(msgspec.Struct, frozen=True):
+    """Balance of a SKU in units: disponivel = quantidade - reservado - vendido."""
+
+    sku: str
+    nome: str
+    quantidade: int
+    reservado: int
+    vendido: int
+    disponivel: int
+
+
+class Pagina(msgspec.Struct, frozen=True):
+    """Balances in SKU order; `proximo` is the cursor of the next page, null on the last."""
+
+    itens: list[Saldo]
+    proximo: str | None
+
+
+class Consulta(msgspec.Struct, frozen=True):
+    """Which SKUs to look up."""
+
+    skus: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(min_length=1, max_length=MAX_CONSULTA)]
+
+
+class Resposta(msgspec.Struct, frozen=True):
+    """The balances of the SKUs that there are, in SKU order, and the SKUs that there are not."""
+
+    itens: list[Saldo]
+    desconhecidos: list[str]
+
+
+class Saldos:
+    """Reads balances. Every method raises what asyncpg raises."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+        self._pool = pool
+
+    async def listar(self, cursor: str, limite: int) -> Pagina:
+        """Up to `limite` balances after the SKU `cursor`; the empty cursor begins."""
+        rows = await self._pool.fetch(_sql["listar_saldos"], cursor, limite + 1)
+        itens = [Saldo(**row) for row in rows[:limite]]
+        return Pagina(itens, itens[-1].sku if len(rows) > limite else None)
+
+    async def consultar(self, skus: list[str]) -> list[Saldo]:
+        """The balances of those of `skus` that exist, in SKU order."""
+        return [Saldo(**row) for row in await self._pool.fetch(_sql["consultar_saldos"], skus)]

@@ -1,0 +1,2 @@
+-- The instant of a decision, read once the locks are held.
+select agora()

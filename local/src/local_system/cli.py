@@ -1,0 +1,121 @@
+"""The commands behind `make up`, `make down` and the others."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from local_system import first_order, screen
+from local_system.config import Config
+from local_system.errors import LocalSystemError
+from local_system.system import System
+
+_DOCUMENTATION = """\
+Settings, by environment: LOCAL_DIR (.local), GATEWAY_PORT (8080) and the other ports, REPLICAS=pedidos=2,estoque=2,
+RESERVA_TTL (30m) and the other settings of the programs. See local/README.md."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    arguments = _parser().parse_args(argv)
+    command: Callable[[System, argparse.Namespace], int] = arguments.run
+    try:
+        with _termination_as_interruption():
+            return command(System(Config.from_environ(), _say), arguments)
+    except LocalSystemError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; what had been started was stopped again", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local_system", epilog=_DOCUMENTATION)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[System, argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    up = add("up", _up, "start everything, apply the sample StockItems, place a first order")
+    up.add_argument("--no-examples", action="store_true", help="only start")
+    add("down", _down, "stop everything; the data stay")
+    add("status", _status, "show each part; exit code 3 unless all run")
+    logs = add("logs", _logs, "follow the logs of all parts or of some")
+    logs.add_argument("parts", nargs="*", metavar="NAME")
+    logs.add_argument("--no-follow", action="store_true", help="show the last lines only")
+    restart = add("restart", _restart, "stop a part, start it, wait until it is ready")
+    restart.add_argument("part", metavar="NAME", help="as `status` shows it; `pedidos` means all replicas")
+    add("clean", _clean, "stop everything and remove all data")
+    return parser
+
+
+def _up(system: System, arguments: argparse.Namespace) -> int:
+    began = time.monotonic()
+    system.up()
+    sku = answer = None
+    if not arguments.no_examples:
+        sku = first_order.in_stock(first_order.apply_examples(system))
+        answer = first_order.place(system, sku) if sku else None
+    print(screen.after_start(system, sku, answer, time.monotonic() - began))
+    return 0 if answer is None or answer.is_success else 1
+
+
+def _down(system: System, _: argparse.Namespace) -> int:
+    system.down()
+    _say(f"everything is stopped; the data are in {system.layout.state}")
+    return 0
+
+
+def _status(system: System, _: argparse.Namespace) -> int:
+    states = system.states()
+    print(screen.status(system, states))
+    return 0 if states and all(state.name == "RUNNING" for state in states.values()) else 3
+
+
+def _logs(system: System, arguments: argparse.Namespace) -> int:
+    names = [one for name in arguments.parts for one in system.names(name)] or system.names()
+    files = [system.layout.log(name) for name in names]
+    there = [str(file) for file in files if file.exists()]
+    if not there:
+        raise LocalSystemError(f"there are no logs in {system.layout.state / 'logs'} yet")
+    follow = [] if arguments.no_follow else ["-F"]
+    sys.stdout.flush()
+    os.execvp("tail", ["tail", "-n", "20", *follow, *there])  # noqa: S606
+
+
+def _restart(system: System, arguments: argparse.Namespace) -> int:
+    system.restart(arguments.part)
+    return 0
+
+
+def _clean(system: System, _: argparse.Namespace) -> int:
+    system.clean()
+    _say(f"{system.layout.state} is removed")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+@contextmanager
+def _termination_as_interruption() -> Iterator[None]:
+    """SIGTERM stops us as Ctrl-C does; once stopping has begun, further ones do not stop the stopping."""
+
+    def interrupt(number: int, _: object) -> None:
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, signal.SIG_IGN)
+        raise KeyboardInterrupt(number)
+
+    before = {one: signal.signal(one, interrupt) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)

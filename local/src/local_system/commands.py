@@ -1,0 +1,42 @@
+"""Run a helper program (initdb, psql, dbmate, kubectl) to its end."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from local_system.errors import LocalSystemError
+from local_system.layout import MARKER, Layout
+
+
+def run(
+    layout: Layout,
+    argv: Sequence[str | Path],
+    *,
+    stdin: str = "",
+    env: Mapping[str, str] | None = None,
+    seconds: float = 60.0,
+) -> str:
+    """Its standard output. Raises LocalSystemError with what it printed when it fails or takes too long.
+
+    It carries the system's marker, so that `down` finds it should we be killed meanwhile.
+    """
+    program = Path(argv[0]).name
+    try:
+        done = subprocess.run(
+            [str(arg) for arg in argv],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            env={**os.environ, MARKER: str(layout.state), **(env or {})},
+            cwd=layout.state,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LocalSystemError(f"{program} did not finish within {seconds:.0f} s") from error
+    except OSError as error:
+        raise LocalSystemError(f"{argv[0]} cannot be run: {error.strerror}") from error
+    if done.returncode:
+        raise LocalSystemError(f"{program} failed ({done.returncode}):\n{(done.stderr or done.stdout).strip()}")
+    return done.stdout

@@ -1,0 +1,68 @@
+"""What a person or a test may choose about a local system."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from local_system.errors import LocalSystemError
+from local_system.ports import MAX_REPLICAS, Ports
+
+ROOT = Path(__file__).resolve().parents[3]
+REPLICATED = ("pedidos", "estoque")
+# Settings of the three programs which are handed through from the environment, same names as in Kubernetes.
+SETTINGS = (
+    "LOG_LEVEL",
+    "RESERVA_TTL",
+    "EXPIRY_INTERVAL",
+    "STATUS_INTERVAL",
+    "RESYNC_INTERVAL",
+    "NAMESPACE",
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """One local system.
+
+    state: folder of its data, logs and sockets' address; two systems need two folders.
+    ports: None means those of the last start in this folder, else the default table.
+    replicas: how many processes of `pedidos` and `estoque` run, 1 each unless said otherwise.
+    settings: environment of the three programs, e.g. {"RESERVA_TTL": "5s"}.
+    parts: what to run, with all that it needs; None means everything. A program's name means all its replicas.
+    """
+
+    state: Path = ROOT / ".local"
+    ports: Ports | None = None
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    parts: frozenset[str] | set[str] | None = None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read LOCAL_DIR, the ports, REPLICAS and the programs' settings.
+
+        Raises LocalSystemError with a sentence when a value makes no sense.
+        """
+        state = Path(environ.get("LOCAL_DIR") or ROOT / ".local").absolute()
+        return cls(
+            state=state,
+            ports=Ports.read(state / "ports.json", environ),
+            replicas=parse_replicas(environ.get("REPLICAS", "")),
+            settings={name: environ[name] for name in SETTINGS if environ.get(name)},
+        )
+
+
+def parse_replicas(text: str) -> dict[str, int]:
+    """`pedidos=2,estoque=2` → {"pedidos": 2, "estoque": 2}; what is not named runs once."""
+    replicas = dict.fromkeys(REPLICATED, 1)
+    for entry in filter(None, text.split(",")):
+        name, _, count = (part.strip() for part in entry.partition("="))
+        if name not in REPLICATED:
+            raise LocalSystemError(f"REPLICAS={text}: {name!r} has no replicas, only {' and '.join(REPLICATED)} do")
+        if not re.fullmatch(r"[0-9]{1,3}", count) or not 1 <= int(count) <= MAX_REPLICAS:
+            raise LocalSystemError(f"REPLICAS={text}: write {name}=N with N from 1 to {MAX_REPLICAS}")
+        replicas[name] = int(count)
+    return replicas

@@ -1,0 +1,35 @@
+"""Passwords and tokens of one local system: made once, kept in its state folder, never printed."""
+
+import json
+import secrets
+from pathlib import Path
+
+NAMES = (
+    "postgres",
+    "pedidos",
+    "estoque",
+    "operador",
+    "rabbitmq",
+    "erlang-cookie",
+    "kubernetes-admin",
+    "kubernetes-operador",
+)
+
+
+def load_or_create(path: Path) -> dict[str, str]:
+    """The credentials by name; those not there yet are made and written to `path` (mode 0600)."""
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    missing = [name for name in NAMES if name not in known]
+    if missing:
+        known |= {name: secrets.token_urlsafe(24) for name in missing}
+        write_private(path, json.dumps(known, indent=2) + "\n")
+    return known
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600, exist_ok=False)
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)

@@ -1,0 +1,155 @@
+"""kube-apiserver and kubectl: from KUBEBUILDER_ASSETS, the cache, the official download or a Go build."""
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from local_system.config import ROOT
+from local_system.errors import LocalSystemError
+
+VERSION = "v1.36.3"
+NAMES = ("kube-apiserver", "kubectl")
+MODULE = ROOT / "local" / "kube"
+_DOWNLOADS = "https://dl.k8s.io"
+_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_TICK_SECONDS = 30
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """Where the two programs are."""
+
+    apiserver: Path
+    kubectl: Path
+
+    @classmethod
+    def within(cls, folder: Path) -> "Binaries | None":
+        """Those of a folder, None when one is missing there."""
+        paths = [folder / name for name in NAMES]
+        return cls(*paths) if all(os.access(path, os.X_OK) for path in paths) else None
+
+
+def find_or_get(say: Say, environ: Mapping[str, str] = os.environ) -> Binaries:
+    """The programs, downloaded or built into the cache when this machine has none.
+
+    Raises LocalSystemError which says what was tried and what would help.
+    """
+    assets = environ.get("KUBEBUILDER_ASSETS", "")
+    cache = cache_folder(environ)
+    if found := (Binaries.within(Path(assets)) if assets else None) or Binaries.within(cache):
+        return found
+    cache.mkdir(parents=True, exist_ok=True)
+    say(f"kube-apiserver and kubectl {VERSION} are not on this machine yet; they go to {cache}")
+    try:
+        _download(cache, environ, say)
+    except (LocalSystemError, httpx.HTTPError, OSError) as error:
+        say(f"the official download failed ({error or type(error).__name__}); building from source instead")
+        build(cache, say)
+    found = Binaries.within(cache)
+    if found is None:
+        raise LocalSystemError(f"kube-apiserver or kubectl did not appear in {cache}")
+    return found
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """`~/.cache/reservaestoque/<version>`, shared by all checkouts of this user."""
+    base = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "reservaestoque" / VERSION
+
+
+def _download(cache: Path, environ: Mapping[str, str], say: Say) -> None:
+    base = environ.get("KUBERNETES_DOWNLOAD_URL") or _DOWNLOADS
+    machine = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine())
+    if platform.system() != "Linux" or machine is None:
+        raise LocalSystemError(f"there is no official kube-apiserver for {platform.system()} {platform.machine()}")
+    with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
+        for name in NAMES:
+            _download_one(client, f"{base}/{VERSION}/bin/linux/{machine}/{name}", cache / name, say)
+
+
+def _download_one(client: httpx.Client, url: str, target: Path, say: Say) -> None:
+    expected = client.get(f"{url}.sha256").raise_for_status().text.strip()
+    draft = target.with_suffix(".part")
+    digest = hashlib.sha256()
+    with client.stream("GET", url) as answer, draft.open("wb") as file:
+        answer.raise_for_status()
+        total, got, told = int(answer.headers.get("content-length", 0)), 0, 0
+        for chunk in answer.iter_bytes(1 << 20):
+            file.write(chunk)
+            digest.update(chunk)
+            got += len(chunk)
+            if total and got * 10 // total > told:
+                told = got * 10 // total
+                say(f"downloading {target.name}: {told * 10}% of {total >> 20} MiB")
+    if digest.hexdigest() != expected:
+        draft.unlink()
+        raise LocalSystemError(f"{url} has the wrong SHA-256 checksum")
+    draft.chmod(0o755)
+    draft.replace(target)
+
+
+def build(cache: Path, say: Say) -> None:
+    """Build both programs with Go from local/kube. Raises LocalSystemError when Go is missing, too old or fails."""
+    go = shutil.which("go")
+    if go is None:
+        raise LocalSystemError(
+            f"kube-apiserver {VERSION} could not be downloaded and Go is not installed to build it: install Go "
+            f"{_go_needed()} or later, or set KUBEBUILDER_ASSETS to a folder that has {' and '.join(NAMES)}"
+        )
+    say(f"building kube-apiserver and kubectl {VERSION} with Go: once, 3 to 20 minutes by the machine, 4 GB of disk")
+    flags = {"k8s.io/component-base/version.gitVersion": VERSION, "k8s.io/client-go/pkg/version.gitVersion": VERSION}
+    major, minor, _ = VERSION.lstrip("v").split(".")
+    flags |= {"k8s.io/component-base/version.gitMajor": major, "k8s.io/component-base/version.gitMinor": minor}
+    linker = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in flags.items())])
+    packages = [f"k8s.io/kubernetes/cmd/{name}" for name in NAMES]
+    draft = cache / "build"
+    draft.mkdir(exist_ok=True)
+    argv = [go, "build", "-trimpath", "-mod=readonly", f"-ldflags={linker}", "-o", f"{draft}/", *packages]
+    _run_telling(argv, say)
+    for name in NAMES:
+        (draft / name).replace(cache / name)
+    shutil.rmtree(draft)
+
+
+def _run_telling(argv: list[str], say: Say) -> None:
+    began = time.monotonic()
+    over = threading.Event()
+
+    def tick() -> None:
+        while not over.wait(_TICK_SECONDS):
+            say(f"still building, {(time.monotonic() - began) / 60:.1f} minutes so far")
+
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
+    try:
+        environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
+        done = subprocess.run(argv, cwd=MODULE, env=environ, capture_output=True, text=True, check=False)
+    finally:
+        over.set()
+        ticker.join()
+    if done.returncode:
+        said = done.stderr.strip()
+        needs = re.search(r"requires go >= (\S+) \(running go (\S+?)[;)]", said)
+        if needs:
+            raise LocalSystemError(
+                f"Go {needs[2]} is too old to build kube-apiserver: install Go {needs[1]} or later"
+            )
+        raise LocalSystemError(f"the Go build of kube-apiserver failed:\n{said[-2000:]}")
+    say(f"built in {(time.monotonic() - began) / 60:.1f} minutes")
+
+
+def _go_needed() -> str:
+    found = re.search(r"^go (\S+)$", (MODULE / "go.mod").read_text(), re.MULTILINE)
+    return found[1] if found else "1.26"

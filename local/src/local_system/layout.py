@@ -1,0 +1,106 @@
+"""Where one local system keeps its files, and the addresses and credentials of its parts."""
+
+import getpass
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from local_system import credentials
+from local_system.config import ROOT, Config
+from local_system.errors import LocalSystemError
+from local_system.ports import HOST, Ports
+
+# Every process of a system carries this variable with the system's state folder: it is how leftovers are found.
+MARKER = "RESERVAESTOQUE_LOCAL_DIR"
+PART = "RESERVAESTOQUE_LOCAL_PART"
+CONTENTS = (
+    "credentials.json",
+    "etcd",
+    "gateway",
+    "kube-apiserver",
+    "kubeconfig",
+    "lock",
+    "logs",
+    "ports.json",
+    "postgres-*",
+    "rabbitmq",
+    "supervisord.*",
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything the modules which describe parts need to know."""
+
+    state: Path
+    ports: Ports
+    secrets: Mapping[str, str]
+    root: Path = ROOT
+
+    @classmethod
+    def open(cls, config: Config) -> Self:
+        """Make the folders and credentials which are not there yet, and record the ports."""
+        state = config.state.absolute()
+        state.mkdir(parents=True, exist_ok=True)
+        (state / "logs").mkdir(exist_ok=True)
+        ports = config.ports or Ports.read(state / "ports.json", {})
+        return cls(state, ports, credentials.load_or_create(state / "credentials.json"))
+
+    @property
+    def sockets(self) -> Path:
+        """A short folder for Unix sockets, whose paths are limited to 107 bytes; the checkout may lie deep.
+
+        It depends on nothing but the user and the state folder, so `down` finds it from any shell.
+        """
+        name = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]
+        return Path("/tmp") / f"reserva-{os.getuid()}-{name}"  # noqa: S108 - checked in make_sockets_folder
+
+    def make_sockets_folder(self) -> None:
+        """Raises LocalSystemError when the folder belongs to someone else or others may enter it."""
+        self.sockets.mkdir(mode=0o700, exist_ok=True)
+        found = self.sockets.lstat()
+        if self.sockets.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
+            raise LocalSystemError(f"{self.sockets} does not belong to {getpass.getuser()} alone; remove it")
+
+    def remove(self) -> None:
+        """Remove all that a system keeps here, and the folder unless someone keeps other things in it."""
+        for name in CONTENTS:
+            for path in self.state.glob(name):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        if not any(self.state.iterdir()):
+            self.state.rmdir()
+
+    def folder(self, name: str) -> Path:
+        """A folder of one part's data."""
+        path = self.state / name
+        path.mkdir(exist_ok=True)
+        return path
+
+    def log(self, part: str) -> Path:
+        """The part's log file."""
+        return self.state / "logs" / f"{part}.log"
+
+    def database_url(self, database: str, role: str | None = None) -> str:
+        """`postgres://role:password@…/database`, by default as the owner, whose name is the database's."""
+        role = role or database
+        port: int = getattr(self.ports, f"postgres_{database}")
+        return f"postgres://{role}:{self.secrets[role]}@{HOST}:{port}/{database}?sslmode=disable"
+
+    @property
+    def amqp_url(self) -> str:
+        """The broker's address with user and virtual host."""
+        return f"amqp://reserva:{self.secrets['rabbitmq']}@{HOST}:{self.ports.rabbitmq}/reservaestoque"
+
+    @property
+    def gateway_url(self) -> str:
+        """The only way in for customers."""
+        return f"http://{HOST}:{self.ports.gateway}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's, for kubectl."""
+        return self.state / "kubeconfig"

@@ -1,0 +1,93 @@
+"""Which port each part listens on. Everything listens on 127.0.0.1."""
+
+import json
+import random
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Self
+
+from local_system.errors import LocalSystemError
+
+HOST = "127.0.0.1"
+MAX_REPLICAS = 20
+# Below the range from which Linux and macOS give ports to outgoing connections: such a connection could sit
+# on a part's port at the moment the part restarts.
+_FREE_FROM, _FREE_TO = 10_000, 32_000
+
+
+@dataclass(frozen=True)
+class Ports:
+    """One port a part. The environment variable of a field is its name in capitals and `_PORT`.
+
+    `pedidos` and `estoque` are the ports of the first replica; the others follow it one by one.
+    """
+
+    gateway: int = 8080
+    gateway_admin: int = 21901
+    postgres_pedidos: int = 21432
+    postgres_estoque: int = 21433
+    rabbitmq: int = 21672
+    rabbitmq_management: int = 21673
+    rabbitmq_distribution: int = 21674
+    epmd: int = 21369
+    etcd: int = 21379
+    etcd_peer: int = 21380
+    kube_apiserver: int = 21443
+    operator: int = 21300
+    pedidos: int = 21100
+    estoque: int = 21200
+
+    @classmethod
+    def free(cls) -> Self:
+        """A block of ports that are all free now, for a system beside another one.
+
+        Raises LocalSystemError when no such block is found.
+        """
+        names = [field.name for field in fields(cls) if field.name not in ("pedidos", "estoque")]
+        size = len(names) + 2 * MAX_REPLICAS
+        for _ in range(200):
+            base = random.randrange(_FREE_FROM, _FREE_TO - size)  # noqa: S311 - not a secret
+            if all(is_free(port) for port in range(base, base + size)):
+                single = {name: base + i for i, name in enumerate(names)}
+                replicas = base + len(names)
+                return cls(**single, pedidos=replicas, estoque=replicas + MAX_REPLICAS)
+        raise LocalSystemError(f"no {size} free ports in a row between {_FREE_FROM} and {_FREE_TO}")
+
+    @classmethod
+    def read(cls, recorded: Path, environ: Mapping[str, str]) -> Self:
+        """What the environment says, else what the last start recorded, else the default table."""
+        values: dict[str, int] = json.loads(recorded.read_text()) if recorded.exists() else {}
+        for field in fields(cls):
+            text = environ.get(variable(field.name), "")
+            if text:
+                values[field.name] = _port(variable(field.name), text)
+        return cls(**values)
+
+    def record(self, path: Path) -> None:
+        """Keep the ports, so that the next start uses the same ones."""
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+def variable(name: str) -> str:
+    """The environment variable that sets a port: `gateway` → `GATEWAY_PORT`."""
+    return f"{name.upper()}_PORT"
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        # Without it a port whose last connections are in TIME_WAIT looks taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def _port(name: str, text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:  # noqa: PLR2004 - TCP's range
+        raise LocalSystemError(f"{name}={text}: a port is a number from 1 to 65535")
+    return int(text)

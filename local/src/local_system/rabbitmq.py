@@ -1,0 +1,137 @@
+"""RabbitMQ and its port mapper (epmd) as the machine's package brought them, with everything of ours elsewhere.
+
+The scripts of the distribution are used without its wrapper (which changes to the user `rabbitmq`), and epmd is a
+part of its own: started by the broker it would become a daemon that outlives it.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from local_system.checks import amqp_greets, tcp_accepts
+from local_system.credentials import write_private
+from local_system.errors import LocalSystemError
+from local_system.layout import Layout
+from local_system.parts import Part
+from local_system.ports import HOST
+
+PLACES = (
+    Path("/usr/lib/rabbitmq/bin"),  # Debian, Ubuntu, Fedora
+    Path("/opt/homebrew/opt/rabbitmq/sbin"),
+    Path("/usr/local/opt/rabbitmq/sbin"),
+    Path("/home/linuxbrew/.linuxbrew/opt/rabbitmq/sbin"),
+)
+ERLANG = (
+    "/usr/lib/erlang/erts-*/bin",
+    "/usr/lib64/erlang/erts-*/bin",
+    "/opt/homebrew/opt/erlang/lib/erlang/erts-*/bin",
+)
+CONFIGURATION = """\
+listeners.tcp.1 = {host}:{port}
+management.tcp.ip = {host}
+management.tcp.port = {management}
+default_vhost = reservaestoque
+default_user = reserva
+default_pass = {password}
+default_user_tags.administrator = true
+default_permissions.configure = .*
+default_permissions.read = .*
+default_permissions.write = .*
+loopback_users = none
+vm_memory_high_watermark.absolute = 1GB
+disk_free_limit.absolute = 200MB
+log.console = true
+log.console.level = info
+log.file = false
+"""
+
+
+def parts(layout: Layout) -> list[Part]:
+    """epmd and the broker."""
+    ports = layout.ports
+    environment = _environment(layout)
+    epmd = Part(
+        name="epmd",
+        command=lambda: [_epmd(), "-port", str(ports.epmd), "-address", HOST],
+        ready=tcp_accepts(ports.epmd),
+        env={"HOME": environment["HOME"]},
+        ports={"epmd": ports.epmd},
+    )
+    names = ("rabbitmq", "rabbitmq_management", "rabbitmq_distribution")
+    broker = Part(
+        name="rabbitmq",
+        command=lambda: [str(server()), "-noinput"],
+        ready=amqp_greets(ports.rabbitmq),
+        env=environment,
+        files=_files(layout),
+        needs=("epmd",),
+        ports={name: getattr(ports, name) for name in names},
+        prepare=lambda: _write_cookie(layout),
+        stop_seconds=30,
+        deadline=120,
+    )
+    return [epmd, broker]
+
+
+def server() -> Path:
+    """The `rabbitmq-server` script. Raises LocalSystemError when RabbitMQ is not installed."""
+    asked = os.environ.get("RABBITMQ_SERVER", "")
+    candidates = [Path(asked)] if asked else [place / "rabbitmq-server" for place in PLACES]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    raise LocalSystemError(
+        "RabbitMQ is missing: install the package rabbitmq-server (apt, dnf) or rabbitmq (brew), "
+        "or set RABBITMQ_SERVER to its rabbitmq-server script"
+    )
+
+
+def _epmd() -> str:
+    places = [str(path) for pattern in ERLANG for path in sorted(Path("/").glob(pattern.lstrip("/")))]
+    found = shutil.which("epmd", path=os.pathsep.join([os.environ.get("PATH", os.defpath), *places]))
+    if found is None:
+        raise LocalSystemError("epmd, a program of Erlang, is missing: install RabbitMQ with its package manager")
+    return found
+
+
+def _environment(layout: Layout) -> Mapping[str, str]:
+    home = layout.state / "rabbitmq"
+    return {
+        "HOME": str(home),  # where the Erlang cookie is
+        "ERL_EPMD_PORT": str(layout.ports.epmd),
+        "ERL_EPMD_ADDRESS": HOST,
+        # For the broker and every short-lived Erlang it starts: never a daemon of their own.
+        "ERL_AFLAGS": "-start_epmd false",
+        "RABBITMQ_ALLOW_INPUT": "1",  # the script becomes the virtual machine, so signals reach it
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        "RABBITMQ_NODENAME": "reserva@localhost",
+        "RABBITMQ_DIST_PORT": str(layout.ports.rabbitmq_distribution),
+        "RABBITMQ_CONF_ENV_FILE": str(home / "none.conf"),
+        "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "none.config"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
+        "RABBITMQ_MNESIA_BASE": str(home / "data"),
+        "RABBITMQ_LOG_BASE": str(home / "log"),
+        "RABBITMQ_PID_FILE": str(home / "pid"),
+        "TERM": "dumb",
+    }
+
+
+def _files(layout: Layout) -> dict[Path, str]:
+    home = layout.state / "rabbitmq"
+    ports = layout.ports
+    text = CONFIGURATION.format(
+        host=HOST,
+        port=ports.rabbitmq,
+        management=ports.rabbitmq_management,
+        password=layout.secrets["rabbitmq"],
+    )
+    return {home / "rabbitmq.conf": text, home / "enabled_plugins": "[rabbitmq_management].\n"}
+
+
+def _write_cookie(layout: Layout) -> None:
+    cookie = layout.state / "rabbitmq" / ".erlang.cookie"
+    if not cookie.exists():
+        write_private(cookie, layout.secrets["erlang-cookie"])
+        cookie.chmod(0o400)  # Erlang accepts nothing wider

@@ -1,0 +1,58 @@
+"""What people see: after `up`, and of `status`."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+
+import httpx
+
+from local_system import first_order
+from local_system.ports import HOST
+from local_system.supervisor import State
+from local_system.system import System
+
+
+def after_start(system: System, sku: str | None, answer: httpx.Response | None, seconds: float) -> str:
+    """Where everything is, and what to try."""
+    url = system.gateway_url
+    lines = [
+        "",
+        f"ReservaEstoque runs (started in {seconds:.1f} s).",
+        "",
+        f"  gateway    {url}",
+        f"  OpenAPI    {url}/pedidos/schema/swagger  {url}/estoque/schema/swagger",
+        f"  RabbitMQ   http://{HOST}:{system.layout.ports.rabbitmq_management}  user reserva, password in "
+        f"{system.layout.state / 'credentials.json'}",
+        f"  logs       {system.layout.state / 'logs'}",
+        "",
+        "Try:",
+        f"  export KUBECONFIG={system.kubeconfig}",
+        f"  alias kubectl={system.kubectl_path}",
+        "  kubectl get stockitems --watch",
+        f"  curl {url}/estoque",
+    ]
+    if sku is not None:
+        lines += [
+            f"  curl -X POST {url}/pedidos -H 'Prefer: wait=5' -H 'Content-Type: application/json' \\",
+            f"    -d '{first_order.body(sku)}'",
+        ]
+    if answer is not None:
+        lines += ["", f"A first order, for one {sku}, was answered {answer.status_code}:", _indented(answer.text)]
+    return "\n".join(lines)
+
+
+def _indented(text: str) -> str:
+    with contextlib.suppress(ValueError):  # not JSON: as it came
+        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def status(system: System, states: Mapping[str, State]) -> str:
+    """A line a part: state, process, seconds since its start, port."""
+    rows = [f"{'PART':<18} {'STATE':<10} {'PID':>8} {'UP':>8}"]
+    rows += [
+        f"{name:<18} {state.name:<10} {state.pid or '-':>8} {f'{state.uptime} s' if state.pid else '-':>8}"
+        f"{f'  {state.trouble}' if state.trouble and not state.pid else ''}"
+        for name, state in states.items()
+    ]
+    return "\n".join(rows) if states else f"nothing runs in {system.layout.state}"

@@ -1,0 +1,224 @@
+"""supervisord runs the processes: it starts them again when they die, and keeps and rotates their logs.
+
+We write its configuration from the table of parts and tell it what to do through XML-RPC on a Unix socket.
+"""
+
+import getpass
+import hashlib
+import os
+import shlex
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport
+
+from local_system.credentials import write_private
+from local_system.errors import LocalSystemError
+from local_system.layout import MARKER, PART, Layout
+from local_system.parts import Part, stages
+
+# What supervisord hands to its children besides each part's own environment.
+INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ")
+_NOT_RUNNING = frozenset({"STOPPED", "EXITED", "FATAL"})
+_FAULT_ALREADY_STARTED, _FAULT_NOT_RUNNING, _FAULT_BAD_NAME = 60, 70, 10
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class State:
+    """What supervisord knows of a part: its state's name, its process id (0: none), seconds since its start."""
+
+    name: str
+    pid: int
+    uptime: int
+    trouble: str
+
+    @property
+    def runs(self) -> bool:
+        """Whether supervisord has it running or will start it again by itself."""
+        return self.name not in _NOT_RUNNING
+
+
+def configuration(layout: Layout, parts: Iterable[Part]) -> str:
+    """supervisord.conf for these parts; none starts by itself, each starts again when it dies."""
+    parts = list(parts)
+    sections = [_main_sections(layout)]
+    for priority, names in enumerate(stages(parts)):
+        sections += [_program_section(layout, part, priority) for part in parts if part.name in names]
+    return "\n".join(sections)
+
+
+def _main_sections(layout: Layout) -> str:
+    user = f"user={getpass.getuser()}\n" if os.getuid() == 0 else ""
+    socket = layout.sockets / "supervisor.sock"
+    return f"""\
+[supervisord]
+{user}logfile={_escape(str(layout.log("supervisord")))}
+logfile_maxbytes=5MB
+logfile_backups=1
+pidfile={_escape(str(layout.state / "supervisord.pid"))}
+umask=077
+strip_ansi=true
+
+[unix_http_server]
+file={_escape(str(socket))}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+
+
+def _program_section(layout: Layout, part: Part, priority: int) -> str:
+    environment = {PART: part.name, **part.env}
+    if part.files:  # so that a part is restarted when a file it reads at its start has changed
+        content = "\0".join(f"{path}\0{text}" for path, text in part.files.items())
+        environment["RESERVAESTOQUE_LOCAL_FILES"] = hashlib.sha256(content.encode()).hexdigest()
+    return f"""\
+[program:{part.name}]
+command={_escape(shlex.join(part.command()))}
+directory={_escape(str(layout.state))}
+environment={",".join(f'{name}="{_quote(value)}"' for name, value in environment.items())}
+priority={priority}
+autostart=false
+autorestart=true
+startsecs=1
+startretries=1000
+stopsignal={part.stop_signal}
+stopwaitsecs={part.stop_seconds}
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={_escape(str(layout.log(part.name)))}
+stdout_logfile_maxbytes=20MB
+stdout_logfile_backups=2
+"""
+
+
+def _escape(text: str) -> str:
+    """For a value of supervisord.conf, where % expands and " ;" or " #" begins a comment."""
+    if "\n" in text or " ;" in text or " #" in text:
+        raise LocalSystemError(f"supervisord.conf cannot hold {text!r}")
+    return text.replace("%", "%%")
+
+
+def _quote(value: str) -> str:
+    return _escape(value).replace("\\", "\\\\").replace('"', '\\"')
+
+
+class Supervisor:
+    """The supervisord of one local system."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._socket = layout.sockets / "supervisor.sock"
+        self._file = layout.state / "supervisord.conf"
+
+    def call(self, method: str, *args: object) -> Any:
+        """One XML-RPC call on a connection of its own, so that threads do not meet."""
+        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
+        try:
+            return getattr(xmlrpc.client.ServerProxy("http://local", transport=transport), method)(*args)
+        finally:
+            transport.close()
+
+    def running(self) -> bool:
+        """Whether it answers."""
+        try:
+            self.call("supervisor.getState")
+        except (OSError, xmlrpc.client.Error):
+            return False
+        return True
+
+    def apply(self, parts: Iterable[Part]) -> None:
+        """Run with these parts: start supervisord, or stop what was changed or removed and take over the rest."""
+        write_private(self._file, configuration(self._layout, parts))
+        if not self.running():
+            self._launch()
+            return
+        [[added, changed, removed]] = self.call("supervisor.reloadConfig")
+        for name in [*changed, *removed]:
+            self.stop([name])
+            self.call("supervisor.removeProcessGroup", name)
+        for name in [*added, *changed]:
+            self.call("supervisor.addProcessGroup", name)
+
+    def _launch(self) -> None:
+        self._layout.make_sockets_folder()
+        environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        argv = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._file)]
+        done = subprocess.run(
+            argv,
+            env={**environment, MARKER: str(self._layout.state)},
+            cwd=self._layout.state,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise LocalSystemError(f"supervisord does not start: {(done.stderr or done.stdout).strip()}")
+        _wait_until(self.running, 15, f"supervisord does not answer; see {self._layout.log('supervisord')}")
+
+    def states(self) -> dict[str, State]:
+        """All parts it knows. Raises OSError when it does not run."""
+        return {info["name"]: _state(info) for info in self.call("supervisor.getAllProcessInfo")}
+
+    def start(self, name: str) -> None:
+        """Start a part which does not run; it runs, or is tried again and again, when this returns."""
+        try:
+            self.call("supervisor.startProcess", name, False)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode != _FAULT_ALREADY_STARTED:
+                raise LocalSystemError(f"{name} cannot be started: {fault.faultString}") from fault
+
+    def stop(self, names: Iterable[str]) -> None:
+        """Stop parts side by side and wait until their processes are gone."""
+        names = list(names)
+        for name in names:
+            try:
+                self.call("supervisor.stopProcess", name, False)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode not in (_FAULT_NOT_RUNNING, _FAULT_BAD_NAME):
+                    raise LocalSystemError(f"{name} cannot be stopped: {fault.faultString}") from fault
+
+        def stopped() -> bool:
+            states = self.states()
+            return not any(states[name].runs for name in names if name in states)
+
+        _wait_until(stopped, 60, f"{', '.join(names)} did not stop")
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to the part's process; returns when supervisord has noticed, before the part is back."""
+        pid = self.states()[name].pid
+        if not pid:
+            raise LocalSystemError(f"{name} does not run")
+        self.call("supervisor.signalProcess", name, "KILL")
+        _wait_until(lambda: self.states()[name].pid != pid, 10, f"{name} did not die")
+
+    def stop_all(self) -> None:
+        """Stop every part, those that need others first, then supervisord itself."""
+        table = {info["name"]: info["process_prio"] for info in self.call("supervisor.getAllConfigInfo")}
+        for priority in sorted(set(table.values()), reverse=True):
+            self.stop(name for name, own in table.items() if own == priority)
+        process = psutil.Process(self.call("supervisor.getPID"))
+        self.call("supervisor.shutdown")
+        _wait_until(lambda: not process.is_running(), 15, "supervisord did not stop")
+
+
+def _state(info: dict[str, Any]) -> State:
+    uptime = info["now"] - info["start"] if info["pid"] else 0
+    return State(info["statename"], info["pid"], uptime, info["spawnerr"])
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    """supervisord looks after its children whenever it is called, so that asking often makes it quick."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LocalSystemError(otherwise)
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,254 @@
+"""The local system as a whole: what `make up` and the integration tests start and stop."""
+
+import fcntl
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from local_system import (
+    commands,
+    gateway,
+    kube_binaries,
+    kubernetes,
+    parts,
+    postgres,
+    processes,
+    programs,
+    rabbitmq,
+    starting,
+)
+from local_system.config import Config
+from local_system.credentials import write_private
+from local_system.errors import LocalSystemError
+from local_system.layout import Layout
+from local_system.parts import Part
+from local_system.ports import is_free, variable
+from local_system.supervisor import State, Supervisor
+
+
+def _silent(_: str) -> None:
+    return None
+
+
+def _write_files(part: Part) -> None:
+    for path, text in part.files.items():
+        path.parent.mkdir(exist_ok=True)
+        write_private(path, text)
+
+
+class System:
+    """One local system. As a context manager it is up inside and down after.
+
+    Every method that acts raises LocalSystemError with a sentence for a person when it fails.
+    """
+
+    def __init__(self, config: Config, say: Callable[[str], None] = _silent) -> None:
+        """Make the state folder with its credentials; start nothing. `say` gets one line a step."""
+        self.config = config
+        self.layout = Layout.open(config)
+        self._say = say
+        self._supervisor = Supervisor(self.layout)
+        self._binaries = cache(lambda: kube_binaries.find_or_get(say))
+        self._parts = {part.name: part for part in parts.select(self._table(), config.parts)}
+
+    def _table(self) -> list[Part]:
+        return [
+            postgres.part(self.layout, "pedidos"),
+            postgres.part(self.layout, "estoque"),
+            *rabbitmq.parts(self.layout),
+            *kubernetes.parts(self.layout, self._binaries),
+            *programs.parts(self.layout, self.config),
+            gateway.part(self.layout, self.config),
+        ]
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+    # Addresses
+
+    @property
+    def gateway_url(self) -> str:
+        """`http://127.0.0.1:<port>`."""
+        return self.layout.gateway_url
+
+    @property
+    def amqp_url(self) -> str:
+        """The broker, with user, password and virtual host."""
+        return self.layout.amqp_url
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.layout.kubeconfig
+
+    @property
+    def rabbitmq_management_url(self) -> str:
+        """The broker's HTTP API and its pages, with user and password."""
+        return f"http://reserva:{self.layout.secrets['rabbitmq']}@127.0.0.1:{self.layout.ports.rabbitmq_management}"
+
+    def database_url(self, database: str, role: str | None = None) -> str:
+        """`pedidos` or `estoque`, as its owner unless `role` (`operador` on `estoque`) says otherwise."""
+        return self.layout.database_url(database, role)
+
+    def program_url(self, name: str) -> str:
+        """A program's own address, past the gateway: `pedidos-1`, `estoque-2`, `operator`."""
+        env = self._one(name).env
+        return f"http://{env['HOST']}:{env['PORT']}"
+
+    # The whole
+
+    def up(self) -> None:
+        """Start everything that does not run yet and return when all of it is ready.
+
+        When it fails or is interrupted, everything that it started is stopped again.
+        """
+        with self._alone():
+            ran = self._supervisor.running()
+            if not ran:
+                processes.end_leftovers(self.layout.state)
+            started: list[str] = []
+            try:
+                self._supervisor.apply(self._parts.values())
+                self._refuse_taken_ports()
+                self.layout.ports.record(self.layout.state / "ports.json")
+                self._start(list(self._parts.values()), started)
+            except BaseException:
+                if ran:
+                    self._supervisor.stop(started)
+                else:
+                    self._stop_everything()
+                raise
+
+    def down(self) -> None:
+        """Stop everything in order; whatever is left of it, also without its supervisord, is ended too."""
+        with self._alone():
+            self._stop_everything()
+
+    def clean(self) -> None:
+        """Stop everything and remove all data."""
+        self.down()
+        self.layout.remove()
+
+    def states(self) -> dict[str, State]:
+        """What supervisord says of each part; empty when nothing runs."""
+        return self._supervisor.states() if self._supervisor.running() else {}
+
+    # One part
+
+    def names(self, name: str | None = None) -> list[str]:
+        """The parts that a name means (`pedidos`: all its replicas), or all parts."""
+        return list(self._parts) if name is None else parts.expand(self._parts, name)
+
+    def stop(self, name: str) -> None:
+        """Stop a part (`pedidos`: all its replicas); it stays down until `start` or `up`."""
+        self._supervisor.stop(self.names(name))
+
+    def start(self, name: str) -> None:
+        """Start a part that was stopped and wait until it is ready."""
+        self._start([self._parts[one] for one in self.names(name)], [], alone=True)
+
+    def restart(self, name: str) -> None:
+        """Stop a part, start it and wait until it is ready."""
+        self.stop(name)
+        self.start(name)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to a part's process; it comes back by itself (see `wait_ready`)."""
+        for one in self.names(name):
+            self._supervisor.kill(one)
+
+    def wait_ready(self, name: str) -> None:
+        """Return when the part can do its work (again)."""
+        for one in self.names(name):
+            starting.wait_ready(self.layout, self._supervisor, self._parts[one], threading.Event())
+
+    def log(self, name: str) -> str:
+        """What the part has logged since its log was last rotated."""
+        path = self.layout.log(self._one(name).name)
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    # Tools
+
+    @property
+    def kubectl_path(self) -> Path:
+        """The kubectl that goes with the API server."""
+        return self._binaries().kubectl
+
+    def kubectl(self, *args: str, stdin: str = "") -> str:
+        """Run kubectl as the administrator; its standard output. Raises LocalSystemError with what it said."""
+        return commands.run(self.layout, [self.kubectl_path, f"--kubeconfig={self.kubeconfig}", *args], stdin=stdin)
+
+    def psql(self, database: str, script: str) -> str:
+        """Run SQL as the superuser; unaligned rows."""
+        port: int = getattr(self.layout.ports, f"postgres_{database}")
+        return postgres.psql(self.layout, database, port, script)
+
+    # Inside
+
+    def _one(self, name: str) -> Part:
+        return self._parts[self.names(name)[0]]
+
+    def _start(self, chosen: list[Part], started: list[str], *, alone: bool = False) -> None:
+        cancelled = threading.Event()
+
+        def start(part: Part) -> None:
+            began = time.monotonic()
+            if not self._supervisor.states()[part.name].runs:
+                _write_files(part)
+                part.prepare()
+                if cancelled.is_set():
+                    return
+                started.append(part.name)
+                self._supervisor.start(part.name)
+            starting.wait_ready(self.layout, self._supervisor, part, cancelled)
+            part.ready_once()
+            self._say(f"  {part.name} is ready ({time.monotonic() - began:.1f} s)")
+
+        if alone:
+            for part in chosen:
+                start(part)
+        else:
+            starting.in_order(chosen, start, cancelled)
+
+    def _refuse_taken_ports(self) -> None:
+        states = self._supervisor.states()
+        taken = [
+            f"port {port} for {part.name} is taken by {processes.listener(port)}; "
+            f"end that or choose another port with {variable(name)}"
+            for part in self._parts.values()
+            if not states[part.name].pid
+            for name, port in part.ports.items()
+            if not is_free(port)
+        ]
+        if taken:
+            raise LocalSystemError("\n".join(taken))
+
+    def _stop_everything(self) -> None:
+        if self._supervisor.running():
+            self._supervisor.stop_all()
+        for left in processes.end_leftovers(self.layout.state):
+            self._say(f"  ended {left}, which was left over")
+        shutil.rmtree(self.layout.sockets, ignore_errors=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with (self.layout.state / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LocalSystemError(
+                    f"another command is starting or stopping the system in {self.layout.state}; wait for it"
+                ) from None
+            yield

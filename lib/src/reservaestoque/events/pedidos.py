@@ -8,7 +8,8 @@ from msgspec import Meta
 
 from reservaestoque.events.cloudevent import CloudEvent
 
-SKU_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+# `$` alone would let a final line feed pass (Python's re); with the look-ahead it means the same in ECMAScript.
+SKU_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)"
 MAX_ITENS = 100
 MAX_QUANTIDADE = 1_000_000
 

@@ -13,8 +13,6 @@ from litestar.types import ControllerRouterHandler
 
 from reservaestoque.http import problems
 
-MAX_BODY_BYTES = 64 * 1024
-
 
 class Metrics(PrometheusController):
     """Prometheus metrics of this process."""
@@ -72,7 +70,7 @@ def service_app(
         dependencies=dependencies,
         middleware=[metrics.middleware],
         before_request=require_json,
-        request_max_body_size=MAX_BODY_BYTES,
+        request_max_body_size=problems.MAX_BODY_BYTES,
         exception_handlers={
             problems.ProblemError: problems.on_problem,
             HTTPException: problems.on_http_error,

@@ -18,6 +18,7 @@ from reservaestoque.telemetry import logger
 BASE = "https://reservaestoque.dev/problemas/"
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
+MAX_BODY_BYTES = 64 * 1024
 
 _log = logger(__name__)
 
@@ -41,6 +42,19 @@ UNAVAILABLE = Problem("indisponivel", HTTPStatus.SERVICE_UNAVAILABLE, "The servi
 INTERNAL = Problem("erro-interno", HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
 
 _BY_STATUS = {p.status: p for p in (MALFORMED, NOT_FOUND, METHOD, TOO_LARGE, MEDIA, INVALID, UNAVAILABLE)}
+
+
+_SENTENCES = {
+    NOT_FOUND: "nothing is served at {request.url.path}",
+    METHOD: "{request.method} is not served at {request.url.path}",
+    TOO_LARGE: f"a request body has at most {MAX_BODY_BYTES} bytes",
+}
+
+
+_ALLOWED = {
+    "sku": "a SKU has 1 to 64 letters, digits, '.', '_' and '-', and begins with a letter or a digit",
+    "clienteId": "a clienteId has 1 to 128 printable ASCII characters",
+}
 
 
 class ProblemError(Exception):
@@ -77,13 +91,17 @@ def on_problem(request: Request[Any, Any, Any], error: ProblemError) -> Response
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
     """Answers what Litestar raised: no route, wrong method, body too large, unreadable or invalid."""
     if isinstance(error, ValidationException):
-        return answer(request, INVALID, _broken_rules(error), erros=error.extra or [])
+        if _body_is_missing(error):
+            return answer(request, MALFORMED, "the request has no body; send one as application/json")
+        return answer(request, INVALID, _broken_rules(error))
     if isinstance(error, ClientException) and isinstance(error.__cause__, SerializationException):
         return answer(request, MALFORMED, f"the body is not valid JSON: {error.detail}")
     problem = _BY_STATUS.get(HTTPStatus(error.status_code))
     if problem is None:
         return on_fault(request, error)
-    response = answer(request, problem, error.detail)
+    response = answer(
+        request, problem, _SENTENCES.get(problem, "{detail}").format(detail=error.detail, request=request)
+    )
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
     return response
@@ -91,6 +109,8 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
 
 def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[dict[str, Any]]:
     """Answers everything else: 503 while the database is away, 500 (and a stack trace in the log) for our bugs."""
+    if isinstance(fault, RecursionError):
+        return answer(request, MALFORMED, "the body is nested too deeply")
     if is_transient(fault):
         _log.warning("request_put_off", path=request.url.path, fault=repr(fault))
         return answer(request, UNAVAILABLE, "the database cannot be reached right now; try again shortly")
@@ -98,6 +118,17 @@ def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[dict
     return answer(request, INTERNAL, "an unexpected error; it has been logged")
 
 
+def _body_is_missing(error: ValidationException) -> bool:
+    return isinstance(error.extra, list) and any(rule["message"] == "'data'" for rule in error.extra)
+
+
 def _broken_rules(error: ValidationException) -> str:
     rules = error.extra if isinstance(error.extra, list) else []
-    return "; ".join(f"{r.get('key', 'body')}: {r['message']}" for r in rules) or error.detail
+    return "; ".join(f"{r.get('key', 'body')}: {_sentence(r)}" for r in rules) or error.detail
+
+
+def _sentence(rule: dict[str, str]) -> str:
+    """What is allowed, in words, where the library would show a regular expression."""
+    if "matching regex" not in rule["message"]:
+        return rule["message"]
+    return _ALLOWED.get(rule.get("key", "").rpartition(".")[2], rule["message"])

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -18,13 +19,29 @@ GRACE_SECONDS = 8
 _log = logger(__name__)
 
 
-async def serve(app: ASGIApp, *, host: str, port: int, tasks: Sequence[Task]) -> None:
+class _Server(uvicorn.Server):
+    """A server that says when it begins to stop, while requests are still under way."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._on_stop()
+
+
+async def serve(
+    app: ASGIApp, *, host: str, port: int, tasks: Sequence[Task], on_stop: Callable[[], None] = lambda: None
+) -> None:
     """Serves until SIGTERM or SIGINT, then answers what has come, within eight seconds, and stops the tasks.
+
+    `on_stop` is called when that begins: whoever waits for something long should answer now.
 
     A background task that ends or fails stops the server, and its exception is raised: a service that only
     half works must be seen to be down. Ends the program (code 1) when the port cannot be bound.
     """
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             app,
             host=host,
@@ -35,7 +52,8 @@ async def serve(app: ASGIApp, *, host: str, port: int, tasks: Sequence[Task]) ->
             date_header=True,
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_keep_alive=75,  # longer than the gateway keeps an idle connection, so it closes first
-        )
+        ),
+        on_stop,
     )
     # uvicorn takes these signals while it serves and raises them again when it has stopped: not to end us then.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,126 @@
+\restrict dbmate
+
+-- Dumped from database version 18.6
+-- Dumped by pg_dump version 18.6
+
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET transaction_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+--
+-- Name: agora(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.agora() RETURNS timestamp with time zone
+    LANGUAGE sql
+    AS $$select clock_timestamp()$$;
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: outbox; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.outbox (
+    id bigint NOT NULL,
+    evento_id uuid NOT NULL,
+    tipo text NOT NULL,
+    pedido_id uuid NOT NULL,
+    traceparent text,
+    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    CONSTRAINT tipo_valido CHECK ((tipo = ANY (ARRAY['PedidoCriado'::text, 'FecharPedido'::text, 'CancelarPedido'::text, 'ReservarPedido'::text])))
+);
+
+
+--
+-- Name: outbox_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: pedido; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.pedido (
+    id uuid NOT NULL,
+    cliente_id text NOT NULL,
+    itens jsonb NOT NULL,
+    status text DEFAULT 'Criado'::text NOT NULL,
+    versao integer DEFAULT 0 NOT NULL,
+    itens_em_falta jsonb DEFAULT '[]'::jsonb NOT NULL,
+    expira_em timestamp with time zone,
+    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    atualizado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    CONSTRAINT cliente_valido CHECK ((cliente_id ~ '^[\x20-\x7e]{1,128}$'::text)),
+    CONSTRAINT status_valido CHECK ((status = ANY (ARRAY['Criado'::text, 'EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
+    CONSTRAINT versao_de_estoque CHECK (((status = 'Criado'::text) = (versao = 0)))
+)
+WITH (fillfactor='70');
+
+
+--
+-- Name: schema_migrations; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.schema_migrations (
+    version character varying NOT NULL
+);
+
+
+--
+-- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: pedido pedido_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.pedido
+    ADD CONSTRAINT pedido_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: schema_migrations schema_migrations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+
+--
+-- PostgreSQL database dump complete
+--
+
+\unrestrict dbmate
+
+
+--
+-- Dbmate schema migrations
+--
+
+INSERT INTO public.schema_migrations (version) VALUES
+    ('20261124000001');

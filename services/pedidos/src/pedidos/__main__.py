@@ -1,0 +1,19 @@
+"""``python -m pedidos``."""
+
+import uvloop
+
+from pedidos.app import run
+from pedidos.settings import PedidosSettings
+from reservaestoque.settings import load
+from reservaestoque.telemetry import configure_logs
+
+
+def main() -> None:
+    """Reads the settings and runs the service."""
+    settings = load(PedidosSettings)
+    configure_logs("pedidos", settings.log_level)
+    uvloop.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

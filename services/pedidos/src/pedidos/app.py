@@ -1,0 +1,47 @@
+"""All of pedidos' wiring."""
+
+from importlib.metadata import version
+
+from litestar.di import Provide
+
+from pedidos.consumidor import Consumidor
+from pedidos.espera import Espera
+from pedidos.eventos import comando
+from pedidos.registro import Registro
+from pedidos.rotas import ROTAS
+from pedidos.servico import Servico
+from pedidos.settings import PedidosSettings
+from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, Publisher
+from reservaestoque.events import AtualizarStatus, Decoder
+from reservaestoque.http import serve, service_app
+from reservaestoque.outbox import Relay
+from reservaestoque.postgres import Queries, is_transient, open_pool, reachable
+
+
+async def run(settings: PedidosSettings) -> None:
+    """Runs pedidos until SIGTERM: REST, group commit, the relay of its outbox, the consumer of AtualizarStatus."""
+    sql = Queries("pedidos")
+    async with await open_pool(settings.database_url, program="pedidos", size=settings.pool_size) as pool:
+        publisher = Publisher(settings.amqp_url, ESTOQUE_PEDIDOS, "pedidos")
+        relay = Relay(pool, publisher, take=sql["tomar_outbox"], delete=sql["apagar_outbox"], to_event=comando)
+        registro = Registro(pool, relay, max_batch=settings.max_batch, max_waiting=settings.max_waiting)
+        espera = Espera(settings.database_url)
+        consumer = BatchConsumer(
+            settings.amqp_url,
+            PEDIDOS_STATUS,
+            Decoder[AtualizarStatus](AtualizarStatus),
+            Consumidor(pool).tratar,
+            is_transient,
+            program="pedidos",
+            max_events=settings.max_events,
+        )
+        servico = Servico(pool, registro, espera)
+        app = service_app(
+            title="pedidos",
+            version=version("reservaestoque-pedidos"),
+            route_handlers=ROTAS,
+            is_ready=lambda: reachable(pool),
+            dependencies={"servico": Provide(lambda: servico, sync_to_thread=False)},
+        )
+        tasks = (publisher.run, relay.run, registro.run, espera.run, consumer.run)
+        await serve(app, host=settings.host, port=settings.port, tasks=tasks, on_stop=espera.encerrar)

@@ -1,0 +1,42 @@
+"""The event that a fact of the outbox becomes."""
+
+import asyncpg
+import msgspec
+
+from reservaestoque.events import (
+    CancelarPedido,
+    Comando,
+    DadosDoPedido,
+    FecharPedido,
+    Item,
+    ItensDoPedido,
+    PedidoCancelado,
+    PedidoCriado,
+    ReservarPedido,
+)
+
+SOURCE = "/reservaestoque/pedidos"
+
+_ler_itens = msgspec.json.Decoder(list[Item]).decode
+
+
+def comando(fato: asyncpg.Record) -> Comando:
+    """The event of a row of `outbox` joined with its order."""
+    envelope = {
+        "id": fato["evento_id"],
+        "source": SOURCE,
+        "subject": fato["pedido_id"],
+        "time": fato["criado_em"],
+        "traceparent": fato["traceparent"] or msgspec.UNSET,
+    }
+    pedido_id, itens = fato["pedido_id"], _ler_itens(fato["itens"])
+    match fato["tipo"]:
+        case "PedidoCriado":
+            dados = DadosDoPedido(pedido_id=pedido_id, cliente_id=fato["cliente_id"], itens=itens)
+            return PedidoCriado(data=dados, **envelope)
+        case "FecharPedido":
+            return FecharPedido(data=ItensDoPedido(pedido_id=pedido_id, itens=itens), **envelope)
+        case "ReservarPedido":
+            return ReservarPedido(data=ItensDoPedido(pedido_id=pedido_id, itens=itens), **envelope)
+        case _:
+            return CancelarPedido(data=PedidoCancelado(pedido_id=pedido_id), **envelope)

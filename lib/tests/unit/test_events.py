@@ -1,0 +1,107 @@
+"""Batches of CloudEvents: what is written is read again; one bad event does not spoil its neighbours."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from reservaestoque.events import Comando, DadosDoPedido, Decoder, Item, PedidoCriado, encode_batches, new_id
+from reservaestoque.events.batch import MAX_BYTES, MAX_EVENTS
+
+decoder = Decoder[Comando](Comando)
+
+
+def criado(skus: int = 1, cliente: str = "ana") -> PedidoCriado:
+    pedido = new_id()
+    dados = DadosDoPedido(pedido_id=pedido, cliente_id=cliente, itens=[Item(f"S{n}", 1) for n in range(skus)])
+    return PedidoCriado(id=new_id(), source="/t", subject=pedido, time=datetime.now(UTC), data=dados)
+
+
+def bodies(*events: PedidoCriado) -> list[bytes]:
+    return [body for _, body in encode_batches(events)]
+
+
+def test_round_trip():
+    events = [criado(), criado(3)]
+    [body] = bodies(*events)
+    assert decoder.decode(body) == (events, [])
+    first = msgspec.json.decode(body)[0]
+    assert first["specversion"] == "1.0"
+    assert first["type"] == "PedidoCriado"
+    assert "traceparent" not in first
+
+
+def test_batch_has_at_most_200_events():
+    events = [criado() for _ in range(2 * MAX_EVENTS + 1)]
+    assert [len(msgspec.json.decode(b)) for b in bodies(*events)] == [200, 200, 1]
+
+
+def test_batch_has_at_most_one_mebibyte():
+    parts = bodies(*[criado(100, "x" * 128) for _ in range(MAX_EVENTS)] * 2)
+    assert max(map(len, parts)) <= MAX_BYTES
+    assert sum(len(msgspec.json.decode(b)) for b in parts) == 2 * MAX_EVENTS
+
+
+def test_unknown_fields_are_accepted():
+    event = criado()
+    newer = msgspec.json.decode(bodies(event)[0])
+    newer[0]["nova"] = {"a": 1}
+    newer[0]["data"]["cupom"] = "X"
+    assert decoder.decode(msgspec.json.encode(newer)) == ([event], [])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {},
+        None,
+        [],
+        "x",
+        {"type": "Outro"},
+        {"type": "AtualizarStatus"},
+        {"type": "PedidoCriado", "specversion": "0.3"},
+        {"type": "PedidoCriado", "specversion": "1.0", "id": "not-a-uuid"},
+    ],
+)
+def test_bad_event_leaves_its_neighbours(bad: object):
+    event = criado()
+    body = b"[%b,%b]" % (msgspec.json.encode(bad), bodies(event)[0][1:-1])
+    events, rejected = decoder.decode(body)
+    assert events == [event]
+    [(kept, reason)] = rejected
+    assert msgspec.json.decode(kept) == [bad]
+    assert reason.startswith("not an event of this queue")
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"{", b"{}", b"42", b"[" * 100_000, b"[1", b'"x"'])
+def test_garbage_is_kept_whole_with_the_reason(body: bytes):
+    events, rejected = decoder.decode(body)
+    assert events == []
+    assert [(r.body, r.reason[:29]) for r in rejected] == [(body, "the message is not a JSON arr")]
+
+
+def test_quantities_and_skus_are_checked_again():
+    event = msgspec.json.decode(bodies(criado())[0])[0]
+    for item in ({"sku": "A", "quantidade": 0}, {"sku": "", "quantidade": 1}, {"sku": "A", "quantidade": 10**7}):
+        event["data"]["itens"] = [item]
+        events, [rejected] = decoder.decode(msgspec.json.encode([event]))
+        assert not events
+        assert "data.itens" in rejected.reason
+
+
+def test_original_bytes_are_found_again_with_fields_we_do_not_know():
+    event = criado()
+    newer = msgspec.json.decode(bodies(event)[0])
+    newer[0]["nova"] = 1
+    body = msgspec.json.encode([{"x": 1}, *newer])
+    assert msgspec.json.decode(decoder.find(body, event)) == newer
+    assert decoder.find(bodies(criado())[0], event) is None
+    assert decoder.find(b"garbage", event) is None
+
+
+def test_ids_are_uuid_v7_in_order():
+    ids = [new_id() for _ in range(1000)]
+    assert ids == sorted(ids)
+    assert {i.version for i in ids} == {7}
+    assert type(ids[0]) is type(uuid4())

@@ -1,0 +1,90 @@
+"""What an order may ask for, and how long a client may wait."""
+
+import msgspec
+import pytest
+
+from pedidos.consumidor import mais_nova_versao
+from pedidos.pedido import DemasiadoError, NovoPedido, somar
+from pedidos.prefer import wait_seconds
+from reservaestoque.events import AtualizarStatus, Item, Status, StatusAtualizado, new_id
+
+ler = msgspec.json.Decoder(NovoPedido).decode
+
+
+def test_repeated_skus_are_summed_in_the_order_first_named():
+    assert somar([Item("B", 1), Item("A", 2), Item("B", 3)]) == [Item("B", 4), Item("A", 2)]
+
+
+def test_sum_of_a_sku_has_a_limit():
+    assert somar([Item("A", 999_999), Item("A", 1)]) == [Item("A", 1_000_000)]
+    with pytest.raises(DemasiadoError, match="1000001 units of A in all"):
+        somar([Item("A", 1_000_000), Item("A", 1)])
+
+
+@pytest.mark.parametrize("sku", ["A", "0", "a" * 64, "A._-z"])
+def test_good_skus(sku: str):
+    assert ler(msgspec.json.encode({"clienteId": "x", "itens": [{"sku": sku, "quantidade": 1}]}))
+
+
+@pytest.mark.parametrize("sku", ["", "a" * 65, ".A", "-", "A B", "A\n", "Ç", "A/B", "A\0"])
+def test_bad_skus(sku: str):
+    with pytest.raises(msgspec.ValidationError):
+        ler(msgspec.json.encode({"clienteId": "x", "itens": [{"sku": sku, "quantidade": 1}]}))
+
+
+@pytest.mark.parametrize("cliente", ["", "a" * 129, "a\n", "\x7f", "\x1f", "é"])
+def test_bad_customers(cliente: str):
+    with pytest.raises(msgspec.ValidationError):
+        ler(msgspec.json.encode({"clienteId": cliente, "itens": [{"sku": "A", "quantidade": 1}]}))
+
+
+@pytest.mark.parametrize("quantidade", [0, -1, 1.5, 10**9, "1", None, True])
+def test_bad_quantities(quantidade: object):
+    with pytest.raises(msgspec.ValidationError):
+        ler(msgspec.json.encode({"clienteId": "x", "itens": [{"sku": "A", "quantidade": quantidade}]}))
+
+
+@pytest.mark.parametrize(("itens", "bom"), [(0, False), (1, True), (100, True), (101, False)])
+def test_one_to_a_hundred_items(itens: int, bom: bool):
+    corpo = msgspec.json.encode(
+        {"clienteId": "x", "itens": [{"sku": f"A{n}", "quantidade": 1} for n in range(itens)]}
+    )
+    if bom:
+        assert len(ler(corpo).itens) == itens
+    else:
+        with pytest.raises(msgspec.ValidationError):
+            ler(corpo)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("", 0),
+        ("wait=5", 5),
+        ("respond-async, wait=10", 10),
+        ("Wait = 7", 7),
+        ('wait="3"; foo=bar', 3),
+        ("wait=0", 0),
+        ("wait=31", 30),
+        ("wait=99999999999999999999", 30),
+        ("wait=-1", 0),
+        ("wait=1.5", 0),
+        ("wait", 0),
+        ("wait=x, wait=4", 4),
+        ("wait=٣", 0),
+        ("waiting=5", 0),
+    ],
+)
+def test_prefer_wait(header: str, seconds: int):
+    assert wait_seconds(header) == seconds
+
+
+def test_of_several_snapshots_of_an_order_the_highest_version_counts():
+    um, outro = new_id(), new_id()
+
+    def snapshot(pedido, versao):
+        dados = StatusAtualizado(pedido_id=pedido, status=Status.ESTOQUE_RESERVADO, versao=versao)
+        return AtualizarStatus(id=f"{pedido}:{versao}", source="/t", subject=pedido, time="2026-01-01", data=dados)
+
+    eventos = [snapshot(um, 2), snapshot(outro, 1), snapshot(um, 3), snapshot(um, 1)]
+    assert {(e.data.pedido_id, e.data.versao) for e in mais_nova_versao(eventos)} == {(um, 3), (outro, 1)}

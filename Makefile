@@ -1,0 +1,56 @@
+# Everything a person does here. Needs Python 3.11 or later and a package manager; each target sets up what it needs.
+# Settings by environment or on the command line: make up GATEWAY_PORT=9000 REPLICAS=pedidos=2,estoque=2
+
+.DEFAULT_GOAL := help
+PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard lib/pyproject.toml services/*/pyproject.toml operator/pyproject.toml local/pyproject.toml))
+SETTINGS := requirements/dev.txt $(PROJECTS:%=%/pyproject.toml) local/setup/python.sh
+BIN := .venv/bin
+LOCAL := $(BIN)/python -m local_system
+# Without the addresses of this machine's package sources, which would end up in the files.
+COMPILE := env -u PIP_FIND_LINKS -u UV_FIND_LINKS ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
+
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+up: .venv/ready rabbitmq ## start everything, apply the samples, place a first order
+	@$(LOCAL) up
+
+down: .venv/ready ## stop everything; the data stay
+	@$(LOCAL) down
+
+status: .venv/ready ## show each part
+	@$(LOCAL) status
+
+logs: .venv/ready ## follow the logs (PARTS="pedidos operator" for some)
+	@$(LOCAL) logs $(PARTS)
+
+clean: .venv/ready ## stop everything and remove all data
+	@$(LOCAL) clean
+
+test: lint rabbitmq ## check style, types and layers, then run all tests
+	$(BIN)/pytest $(PYTEST)
+
+lint: .venv/ready ## check style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: .venv/ready ## put style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for the newest)
+	cd requirements && $(COMPILE) --output-file dev.txt dev.in
+	cd requirements && for name in pedidos estoque operator local; do \
+		$(COMPILE) --constraint dev.txt --output-file $$name.txt $$name.in || exit 1; done
+
+.venv/ready: $(SETTINGS)
+	@sh local/setup/python.sh $(PROJECTS)
+	@touch $@
+
+rabbitmq: .venv/ready
+	@sh local/setup/rabbitmq.sh
+
+.PHONY: help up down status logs clean test lint fmt requirements rabbitmq

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Install RabbitMQ with the machine's package manager when it is missing. The packages' own broker is not left running:
+# the local system starts one of its own.
+set -eu
+
+found() {
+    .venv/bin/python -c 'from local_system import rabbitmq; rabbitmq.server()' >/dev/null 2>&1
+}
+
+fail() {
+    echo "error: RabbitMQ is missing and could not be installed ($1): install the package" \
+        "rabbitmq-server (apt, dnf) or rabbitmq (brew), then repeat the command" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+with_apt() {
+    policy=/usr/sbin/policy-rc.d # says whether packages may start their services; 101 is no
+    made=""
+    if [ ! -e $policy ]; then
+        made=yes
+        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+        as_root chmod 755 $policy
+        trap 'as_root rm -f $policy' EXIT
+        trap 'exit 130' INT TERM
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends rabbitmq-server ||
+        { as_root apt-get update &&
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends rabbitmq-server; } ||
+        fail "apt-get failed"
+    if [ -n "$made" ] && command -v systemctl >/dev/null 2>&1; then
+        as_root systemctl disable rabbitmq-server >/dev/null 2>&1 || true # nor at the next boot
+    fi
+}
+
+found && exit 0
+echo "RabbitMQ is missing; installing it with this machine's package manager"
+if command -v brew >/dev/null 2>&1; then
+    brew install rabbitmq || fail "brew failed"
+else
+    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null 2>&1 || fail "this needs root and there is no sudo"
+    if command -v apt-get >/dev/null 2>&1; then
+        with_apt
+    elif command -v dnf >/dev/null 2>&1; then
+        as_root dnf install -y rabbitmq-server || fail "dnf failed"
+    else
+        fail "neither apt-get, dnf nor brew is here"
+    fi
+fi
+found || fail "it is not where we look for it"

@@ -1,0 +1,16 @@
+"""Programs that came as Python wheels."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from local_system.errors import LocalSystemError
+
+
+def folder(package: str) -> Path:
+    """Where a package is installed, without importing it (some do much when they are imported)."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise LocalSystemError(
+            f"the Python package {package} is missing: run `make up`, or install requirements/local.txt"
+        )
+    return Path(spec.origin).parent

@@ -33,8 +33,9 @@ async def processar(connection: Connection, comandos: Sequence[Comando], ttl: ti
         saldos = await _travar_estoque(connection, a_decidir, conhecidos.values())
         agora: datetime = await connection.fetchval(_sql["agora"])
         if a_decidir:
-            conhecidos = await _com_linhas(connection, conhecidos)
+            # In this order: the lapsed lines may be those of an order in this very batch.
             await _liberar_vencidas(connection, a_decidir, saldos, agora)
+            conhecidos = await _com_linhas(connection, conhecidos)
         decisao = decidir(a_decidir, conhecidos, saldos, agora, ttl)
         await gravar(connection, decisao, conhecidos, agora)
         repetidos = [c for chave, c in unicos.items() if chave not in novos]

@@ -1,0 +1,35 @@
+"""Real PostgreSQL and RabbitMQ for tests of one part; tests/integration has the whole system."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from local_system import Config, Ports, System
+
+
+@pytest.fixture(scope="session")
+def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Both databases, migrated, and the broker; beside whatever else runs on this machine."""
+    parts = {"postgres-pedidos", "postgres-estoque", "rabbitmq"}
+    state: Path = tmp_path_factory.mktemp("backing")
+    with System(Config(state=state, ports=Ports.free(), parts=parts)) as system:
+        yield system
+
+
+@pytest.fixture
+async def estoque_db(backing: System) -> AsyncIterator["asyncpg.Pool[Any]"]:
+    """estoque's database, empty."""
+    async with asyncpg.create_pool(backing.database_url("estoque"), min_size=0, max_size=16) as pool:
+        await pool.execute("truncate estoque, pedido, reserva, inbox, outbox")
+        yield pool
+
+
+@pytest.fixture
+async def pedidos_db(backing: System) -> AsyncIterator["asyncpg.Pool[Any]"]:
+    """pedidos' database, empty."""
+    async with asyncpg.create_pool(backing.database_url("pedidos"), min_size=0, max_size=16) as pool:
+        await pool.execute("truncate pedido, outbox")
+        yield pool

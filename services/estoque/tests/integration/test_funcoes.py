@@ -1,0 +1,151 @@
+"""The SQL functions that the operator calls, with the role that it calls them with."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from invariantes import violacoes_do_livro
+
+from local_system import System
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def operador(backing: System, estoque_db: "asyncpg.Pool[Any]") -> AsyncIterator["asyncpg.Connection[Any]"]:
+    connection = await asyncpg.connect(backing.database_url("estoque", "operador"))
+    yield connection
+    await connection.close()
+    assert await violacoes_do_livro(estoque_db) == []
+
+
+async def sincronizar(
+    operador: "asyncpg.Connection[Any]", *itens: tuple[str, str, int], pausado: bool = False, encerrar: bool = False
+) -> list[dict[str, Any]]:
+    n = len(itens)
+    rows = await operador.fetch(
+        "select * from sincronizar_itens($1, $2, $2, $3, $4, $5, $6)",
+        [i[0] for i in itens],
+        [i[1] for i in itens],
+        [i[2] for i in itens],
+        [pausado] * n,
+        [None] * n,
+        [encerrar] * n,
+    )
+    return [dict(row) for row in rows]
+
+
+async def reservar(pool: "asyncpg.Pool[Any]", quantidade: int, sku: str = "A", *, vence: str = "1 hour") -> None:
+    await pool.execute(
+        """with p as (insert into pedido (id, status, versao, itens, expira_em)
+                   values (gen_random_uuid(), 'EstoqueReservado', 1,
+                           jsonb_build_object($1::text, $2::int), agora() + $3::text::interval)
+                   returning id, expira_em),
+              r as (insert into reserva (pedido_id, sku, quantidade, expira_em)
+                    select id, $1, $2, expira_em from p)
+           update estoque set reservado = reservado + $2 where sku = $1""",
+        sku,
+        quantidade,
+        vence,
+    )
+
+
+async def test_claim_restock_and_repeat(operador: "asyncpg.Connection[Any]"):
+    [feito] = await sincronizar(operador, ("loja/a", "A", 5))
+    assert (feito["dono_atual"], feito["situacao"], feito["disponivel"]) == ("loja/a", "Ativo", 5)
+    [feito] = await sincronizar(operador, ("loja/a", "A", 8))
+    assert feito["disponivel"] == 8
+    antes = await operador.fetchval("select alterado_em from ler_saldos(null)")
+    await sincronizar(operador, ("loja/a", "A", 8))
+    assert await operador.fetchval("select alterado_em from ler_saldos(null)") == antes, "nothing was written"
+
+
+async def test_conflict_names_the_owner_and_ends_with_it(operador: "asyncpg.Connection[Any]"):
+    um, outro = await sincronizar(operador, ("loja/a", "A", 5), ("outra/a", "A", 9))
+    assert um["dono_atual"] == outro["dono_atual"] == "loja/a"
+    assert outro["alvo"] == 5
+    [recusado] = await sincronizar(operador, ("outra/a", "A", 9), encerrar=True)
+    assert recusado["dono_atual"] == "loja/a", "deleting it changes nothing"
+    assert recusado["situacao"] == "Ativo"
+    await sincronizar(operador, ("loja/a", "A", 5), encerrar=True)
+    [feito] = await sincronizar(operador, ("outra/a", "A", 9))
+    assert (feito["dono_atual"], feito["alvo"]) == ("outra/a", 9)
+
+
+async def test_lower_than_committed_falls_with_each_release(
+    operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
+):
+    await sincronizar(operador, ("loja/a", "A", 10))
+    await reservar(estoque_db, 4)
+    await reservar(estoque_db, 4, vence="0.2 seconds")
+    [feito] = await sincronizar(operador, ("loja/a", "A", 3))
+    assert (feito["alvo"], feito["quantidade"], feito["disponivel"]) == (3, 8, 0)
+    await operador.execute("select pg_sleep(0.25)")
+    assert await operador.fetchval("select expirar_reservas(10)") == 1
+    [saldo] = await operador.fetch("select quantidade, reservado, disponivel from ler_saldos(null)")
+    assert tuple(saldo) == (4, 4, 0)
+
+
+async def test_lapsed_units_are_not_committed(operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"):
+    await sincronizar(operador, ("loja/a", "A", 10))
+    await reservar(estoque_db, 8, vence="-1 second")
+    [saldo] = await operador.fetch("select reservado, disponivel from ler_saldos(null)")
+    assert tuple(saldo) == (0, 10)
+    [feito] = await sincronizar(operador, ("loja/a", "A", 3))
+    assert (feito["quantidade"], feito["disponivel"]) == (3, 3)
+    assert await operador.fetchval("select expirar_reservas(10)") == 1
+
+
+async def test_deletion_waits_for_reservations_and_sold_units_stay(
+    operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
+):
+    await sincronizar(operador, ("loja/a", "A", 10))
+    await reservar(estoque_db, 2, vence="0.2 seconds")
+    [feito] = await sincronizar(operador, ("loja/a", "A", 10), encerrar=True)
+    assert (feito["situacao"], feito["dono_atual"]) == ("Encerrando", "loja/a")
+    await operador.execute("select pg_sleep(0.25)")
+    [feito] = await sincronizar(operador, ("loja/a", "A", 10), encerrar=True)
+    assert (feito["situacao"], feito["dono_atual"]) == ("Encerrado", None)
+    await operador.fetchval("select expirar_reservas(10)")
+    await estoque_db.execute(
+        """with p as (insert into pedido (id, status, versao, itens)
+                   values (gen_random_uuid(), 'Fechado', 1, '{"A": 7}') returning id),
+              r as (insert into reserva (pedido_id, sku, quantidade, expira_em, vendida)
+                    select id, 'A', 7, agora(), true from p)
+           update estoque set vendido = 7 where sku = 'A'"""
+    )
+    [feito] = await sincronizar(operador, ("loja/a", "A", 10))
+    assert (feito["situacao"], feito["vendido"], feito["disponivel"]) == ("Ativo", 7, 3)
+
+
+async def test_paused_and_unknown(operador: "asyncpg.Connection[Any]"):
+    [feito] = await sincronizar(operador, ("loja/a", "A", 10), pausado=True)
+    assert feito["situacao"] == "Pausado"
+    [feito] = await sincronizar(operador, ("loja/z", "Z", 0), encerrar=True)
+    assert feito["dono_atual"] is None
+    assert feito["quantidade"] is None
+
+
+async def test_only_what_changed_is_read(operador: "asyncpg.Connection[Any]"):
+    await sincronizar(operador, ("loja/a", "A", 10), ("loja/b", "B", 10))
+    desde = await operador.fetchval("select clock_timestamp()")
+    await sincronizar(operador, ("loja/b", "B", 11))
+    assert [r["sku"] for r in await operador.fetch("select sku from ler_saldos($1)", desde)] == ["B"]
+
+
+@pytest.mark.parametrize(
+    "proibido",
+    [
+        "select * from estoque",
+        "update estoque set vendido = 0",
+        "select * from pedido",
+        "insert into outbox (pedido_id, versao, status, itens_em_falta) values (gen_random_uuid(), 1, 'x', '[]')",
+        "select * from saldo",
+        "select * from liberar_vencidas('{A}', '{1}', now())",
+        "create table minha (id int)",
+    ],
+)
+async def test_the_operators_role_may_do_nothing_else(operador: "asyncpg.Connection[Any]", proibido: str):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await operador.execute(proibido)

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     command: Callable[[System, argparse.Namespace], int] = arguments.run
     try:
-        with _termination_as_interruption():
+        with termination_as_interruption():
             return command(System(Config.from_environ(), _say), arguments)
     except LocalSystemError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -105,7 +105,7 @@ def _say(line: str) -> None:
 
 
 @contextmanager
-def _termination_as_interruption() -> Iterator[None]:
+def termination_as_interruption() -> Iterator[None]:
     """SIGTERM stops us as Ctrl-C does; once stopping has begun, further ones do not stop the stopping."""
 
     def interrupt(number: int, _: object) -> None:

@@ -68,7 +68,7 @@ def parts(layout: Layout) -> list[Part]:
         needs=("epmd",),
         ports={name: getattr(ports, name) for name in names},
         prepare=lambda: _write_cookie(layout),
-        stop_seconds=30,
+        stop_seconds=15,  # 6 s in general; while it starts it does not react at all
         deadline=120,
     )
     return [epmd, broker]

@@ -11,7 +11,7 @@ from local_system.parts import Part
 from local_system.supervisor import Supervisor
 
 _POLL_SECONDS = 0.1
-_DEATHS_TOLERATED = 4
+_DEATHS_TOLERATED = 3
 _TAIL_LINES = 15
 
 

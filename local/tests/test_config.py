@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import pytest
+
+from local_system.config import Config, parse_replicas
+from local_system.errors import LocalSystemError
+
+
+def test_what_is_not_named_runs_once() -> None:
+    assert parse_replicas("") == {"pedidos": 1, "estoque": 1}
+    assert parse_replicas("estoque=3") == {"pedidos": 1, "estoque": 3}
+    assert parse_replicas(" pedidos = 2 , estoque=2,") == {"pedidos": 2, "estoque": 2}
+
+
+@pytest.mark.parametrize("text", ["pedidos", "pedidos=", "pedidos=0", "pedidos=-1", "pedidos=1.5", "pedidos=21"])
+def test_a_number_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(LocalSystemError, match=r"write pedidos=N with N from 1 to 20"):
+        parse_replicas(text)
+
+
+def test_what_has_no_replicas_is_refused() -> None:
+    with pytest.raises(LocalSystemError, match="'operator' has no replicas, only pedidos and estoque do"):
+        parse_replicas("operator=2")
+
+
+def test_settings_come_from_the_environment(tmp_path: Path) -> None:
+    environ = {"LOCAL_DIR": str(tmp_path), "RESERVA_TTL": "5s", "LOG_LEVEL": "", "HOME": "/home/x"}
+    config = Config.from_environ(environ)
+    assert config.state == tmp_path
+    assert config.settings == {"RESERVA_TTL": "5s"}

@@ -1,0 +1,290 @@
+"""The gateway's rules, on a real Envoy with services that are a few lines of Python."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from local_system import gateway
+from local_system.ports import Ports
+
+pytestmark = pytest.mark.integration
+PROBLEM = "https://reservaestoque.dev/problemas/"
+
+
+@dataclass
+class Service:
+    """Answers 200 with what it was asked, unless `answers` says otherwise."""
+
+    name: str
+    port: int = 0
+    seen: list[str] = field(default_factory=list)
+    answer: Callable[[BaseHTTPRequestHandler], None] | None = None
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    service: Service
+
+    def handle_any(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path == "/health/ready":
+            self.reply(200, "ready")
+            return
+        self.service.seen.append(f"{self.command} {self.path}")
+        if self.service.answer:
+            self.service.answer(self)
+        else:
+            self.reply(200, f"{self.service.name} {self.command} {self.path}")
+
+    do_GET = do_POST = do_DELETE = handle_any  # noqa: N815
+
+    def reply(self, status: int, text: str, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        return
+
+
+class QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        return  # a test that drops a connection means it
+
+
+@contextmanager
+def serving(name: str) -> Iterator[Service]:
+    service = Service(name)
+    with QuietServer(("127.0.0.1", 0), type("Of", (Handler,), {"service": service})) as server:
+        service.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield service
+        server.shutdown()
+        thread.join()
+
+
+@dataclass
+class Running:
+    client: httpx.Client
+    pedidos: Service
+    estoque: Service
+    log: Path
+
+
+@contextmanager
+def envoy(folder: Path, pedidos: list[int], estoque: list[int]) -> Iterator[tuple[httpx.Client, Path]]:
+    ports = Ports.free()
+    text = gateway.render(
+        gateway.TEMPLATE.read_text(),
+        listen_port=ports.gateway,
+        admin_port=ports.gateway_admin,
+        pedidos=pedidos,
+        estoque=estoque,
+    )
+    (folder / "envoy.yaml").write_text(text)
+    log = folder / "envoy.log"
+    argv = [gateway.BINARY, "-c", folder / "envoy.yaml", "--disable-hot-restart", "--concurrency", "1"]
+    with log.open("wb") as file, subprocess.Popen([*argv, "-l", "warning"], stdout=file, stderr=file) as process:
+        try:
+            ready = f"http://127.0.0.1:{ports.gateway_admin}/ready"
+            until(lambda: httpx.get(ready, trust_env=False).status_code == 200)
+            with httpx.Client(base_url=f"http://127.0.0.1:{ports.gateway}", trust_env=False) as client:
+                yield client, log
+        finally:
+            process.terminate()
+
+
+def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if condition():
+                return
+        except httpx.HTTPError:
+            pass
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with ExitStack() as stack:
+        pedidos, estoque = (stack.enter_context(serving(name)) for name in ("pedidos", "estoque"))
+        folder = tmp_path_factory.mktemp("gateway")
+        client, log = stack.enter_context(envoy(folder, [pedidos.port], [estoque.port]))
+        yield Running(client, pedidos, estoque, log)
+
+
+@pytest.fixture
+def running(shared: Running) -> Running:
+    for service in (shared.pedidos, shared.estoque):
+        service.seen.clear()
+        service.answer = None
+    return shared
+
+
+def assert_problem(answer: httpx.Response, status: int, slug: str, path: str) -> None:
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert set(body) == {"type", "title", "status", "detail", "instance"}
+    assert (body["type"], body["status"], body["instance"]) == (PROBLEM + slug, status, path)
+
+
+def test_envoy_accepts_the_configuration(tmp_path: Path) -> None:
+    text = gateway.render(gateway.TEMPLATE.read_text(), listen_port=1, admin_port=2, pedidos=range(3, 5), estoque=[5])
+    (tmp_path / "envoy.yaml").write_text(text)
+    done = subprocess.run(
+        [gateway.BINARY, "--mode", "validate", "-c", tmp_path / "envoy.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "deprecat" not in done.stderr.lower()
+    clusters = {cluster["name"]: cluster for cluster in yaml.safe_load(text)["static_resources"]["clusters"]}
+    assert len(clusters["pedidos"]["load_assignment"]["endpoints"][0]["lb_endpoints"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "service", "received"),
+    [
+        ("POST", "/pedidos", "pedidos", "/pedidos"),
+        ("GET", "/pedidos?limite=2", "pedidos", "/pedidos?limite=2"),
+        ("GET", "/pedidos/0190", "pedidos", "/pedidos/0190"),
+        ("GET", "/pedidos/0190/status", "pedidos", "/pedidos/0190/status"),
+        ("GET", "/statusPedido?pedidoId=0190", "pedidos", "/statusPedido?pedidoId=0190"),
+        ("GET", "/estoque", "estoque", "/estoque"),
+        ("GET", "/estoque/SKU-1.2_x", "estoque", "/estoque/SKU-1.2_x"),
+        ("POST", "/estoque/consulta", "estoque", "/estoque/consulta"),
+        ("GET", "/estoque/schema", "estoque", "/estoque/schema"),
+        ("GET", "/pedidos/schema/openapi.json", "pedidos", "/schema/openapi.json"),
+        ("GET", "/estoque/schema/openapi.json", "estoque", "/schema/openapi.json"),
+        ("GET", "/estoque/./SKU", "estoque", "/estoque/SKU"),
+        ("DELETE", "/pedidos/0190", "pedidos", "/pedidos/0190"),
+    ],
+)
+def test_each_call_reaches_its_service(running: Running, method: str, path: str, service: str, received: str) -> None:
+    answer = running.client.request(method, path)
+    assert answer.text == f"{service} {method} {received}"
+    assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/metrics",
+        "/health/ready",
+        "/health/live",
+        "/schema/openapi.json",
+        "/pedidosx",
+        "/pedidos/1/2",
+        "/pedidos/",
+        "/estoque/a/b",
+        "/pedidos/../metrics",
+    ],
+)
+def test_anything_else_is_not_found(running: Running, path: str) -> None:
+    answer = running.client.get(httpx.URL(str(running.client.base_url).rstrip("/") + path))
+    assert_problem(answer, 404, "nao-encontrado", path.replace("/pedidos/..", ""))
+    assert running.pedidos.seen == running.estoque.seen == []
+
+
+def test_a_body_over_the_limit_is_refused_before_the_service_sees_it(running: Running) -> None:
+    assert running.client.post("/pedidos", content=b"x" * 65_536).status_code == 200
+    running.pedidos.seen.clear()
+    assert_problem(running.client.post("/pedidos", content=b"x" * (1 << 20)), 413, "corpo-grande-demais", "/pedidos")
+    assert running.pedidos.seen == []
+
+
+def test_what_can_be_read_in_two_ways_is_refused(running: Running) -> None:
+    assert_problem(running.client.get("/estoque/a%2Fb"), 400, "requisicao-malformada", "/estoque/a/b")
+    answer = running.client.get("/estoque", headers={"idempotency_key": "x"})
+    assert_problem(answer, 400, "requisicao-malformada", "/estoque")
+    assert running.estoque.seen == []
+
+
+def test_a_service_s_own_errors_pass_unchanged(running: Running) -> None:
+    running.pedidos.answer = lambda handler: handler.reply(404, "mine", Content_Type="application/problem+json")  # type: ignore[attr-defined]
+    answer = running.client.get("/pedidos/x")
+    assert (answer.status_code, answer.text) == (404, "mine")
+
+
+def unavailable(handler: BaseHTTPRequestHandler) -> None:
+    handler.reply(503, "later", Retry_After="7")  # type: ignore[attr-defined]
+
+
+def drop(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+    handler.connection.close()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "method", "headers", "attempts"),
+    [
+        (unavailable, "GET", {}, 3),
+        (unavailable, "POST", {"Idempotency-Key": "k"}, 1),
+        (unavailable, "POST", {}, 1),
+        (drop, "GET", {}, 3),
+        (drop, "POST", {"Idempotency-Key": "k"}, 3),
+        (drop, "POST", {}, 1),
+    ],
+)
+def test_only_what_is_safe_is_repeated(
+    running: Running,
+    trouble: Callable[[BaseHTTPRequestHandler], None],
+    method: str,
+    headers: dict[str, str],
+    attempts: int,
+) -> None:
+    running.pedidos.answer = trouble
+    answer = running.client.request(method, "/pedidos", headers=headers)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == ("7" if trouble is unavailable else "2")
+    assert len(running.pedidos.seen) == attempts
+
+
+def test_a_post_is_sent_again_when_the_connection_was_refused(tmp_path: Path) -> None:
+    """One of two replicas has just died: its health check has not noticed, and no client does either."""
+    with ExitStack() as stack:
+        alive = stack.enter_context(serving("pedidos"))
+        with serving("pedidos") as dying:
+            client, _ = stack.enter_context(envoy(tmp_path, [alive.port, dying.port], [alive.port]))
+            until(lambda: client.post("/pedidos").status_code == 200 and bool(dying.seen))
+        assert {client.post("/pedidos").status_code for _ in range(20)} == {200}
+
+
+def test_no_healthy_replica_is_a_problem_with_a_time_to_come_back(tmp_path: Path) -> None:
+    nobody = Ports.free()
+    with envoy(tmp_path, [nobody.pedidos], [nobody.estoque]) as (client, _):
+        answer = client.post("/pedidos", json={})
+    assert_problem(answer, 503, "indisponivel", "/pedidos")
+    assert answer.headers["retry-after"] == "2"
+
+
+def test_each_request_is_a_line_of_json_in_the_log(running: Running) -> None:
+    running.client.get("/estoque/UM-SKU?segredo=1")
+    until(lambda: "/estoque/UM-SKU" in running.log.read_text())
+    line = next(line for line in running.log.read_text().splitlines() if "UM-SKU" in line)
+    entry = json.loads(line)
+    assert (entry["method"], entry["path"], entry["status"]) == ("GET", "/estoque/UM-SKU", 200)
+    assert entry["request_id"]
+    assert os.linesep not in line

@@ -1,0 +1,51 @@
+import socket
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from local_system.errors import LocalSystemError
+from local_system.ports import MAX_REPLICAS, Ports, is_free, variable
+from local_system.processes import listener
+
+
+def test_the_environment_wins_over_what_was_recorded_and_that_over_the_table(tmp_path: Path) -> None:
+    recorded = tmp_path / "ports.json"
+    Ports(gateway=9001, etcd=9002).record(recorded)
+    ports = Ports.read(recorded, {"GATEWAY_PORT": "9003"})
+    assert (ports.gateway, ports.etcd, ports.epmd) == (9003, 9002, Ports().epmd)
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "http", "80 80", "8.0"])
+def test_what_is_no_port_is_refused_with_its_variable(tmp_path: Path, text: str) -> None:
+    with pytest.raises(LocalSystemError, match=r"GATEWAY_PORT=.*from 1 to 65535"):
+        Ports.read(tmp_path / "none", {"GATEWAY_PORT": text})
+
+
+def test_free_ports_are_distinct_free_and_leave_room_for_replicas() -> None:
+    ports = asdict(Ports.free())
+    taken = [port for name, port in ports.items() if name not in ("pedidos", "estoque")]
+    for program in ("pedidos", "estoque"):
+        taken += range(ports[program], ports[program] + MAX_REPLICAS)
+    assert len(set(taken)) == len(taken)
+    assert all(is_free(port) for port in taken)
+
+
+def test_the_default_table_leaves_room_for_replicas_too() -> None:
+    ports = asdict(Ports())
+    taken = [port for name, port in ports.items() if name not in ("pedidos", "estoque")]
+    for program in ("pedidos", "estoque"):
+        taken += range(ports[program], ports[program] + MAX_REPLICAS)
+    assert len(set(taken)) == len(taken)
+
+
+def test_a_listening_port_is_not_free_and_its_process_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert not is_free(port)
+        assert "pid" in listener(port)
+    assert is_free(port)
+
+
+def test_variables_are_named_after_the_ports() -> None:
+    assert variable("postgres_pedidos") == "POSTGRES_PEDIDOS_PORT"

@@ -1,0 +1,25 @@
+"""`python -m operador`."""
+
+import sys
+
+import uvloop
+
+from operador.app import rodar
+from operador.settings import OperadorSettings
+from reservaestoque.settings import load
+from reservaestoque.telemetry import configure_logs, logger
+
+
+def main() -> None:
+    """Runs the operator; exit code 1 when it fails."""
+    settings = load(OperadorSettings)
+    configure_logs("operador", settings.log_level)
+    try:
+        uvloop.run(rodar(settings))
+    except Exception:
+        logger("operador").exception("failed")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

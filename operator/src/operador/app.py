@@ -1,0 +1,122 @@
+"""Wires the operator and runs it: all its loops live and die together."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from operador.banco import Banco
+from operador.conflitos import Conflitos
+from operador.conhecidos import Conhecidos
+from operador.escritor import Escritor
+from operador.expiracao import expirar_sempre
+from operador.fila import Fila
+from operador.kubernetes import Kubernetes, abrir
+from operador.marcador import Marcador
+from operador.observador import Observador
+from operador.pulso import Pulsos
+from operador.reconciliador import Reconciliador
+from operador.ressincronia import Ressincronia
+from operador.saldos import Saldos
+from operador.saude import servir
+from operador.settings import OperadorSettings
+from reservaestoque.postgres import open_pool
+from reservaestoque.telemetry import logger
+
+_CONEXOES = 4
+_ESCRITORES = 24
+_PRAZO = 120.0
+
+_log = logger(__name__)
+
+
+class TarefaAcabouError(Exception):
+    """A task that should run for ever has ended."""
+
+
+async def rodar(settings: OperadorSettings) -> None:
+    """Runs until SIGTERM or SIGINT. Raises an ExceptionGroup when any part fails: half an operator is none."""
+    parar = asyncio.Event()
+    _tomar_sinais(parar)
+    async with (
+        abrir(settings.namespace) as kubernetes,
+        await open_pool(settings.database_url, program="operador", size=_CONEXOES) as pool,
+    ):
+        await _trabalhar(settings, kubernetes, Banco(pool), parar)
+    _log.info("stopped")
+
+
+def _tomar_sinais(parar: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for sinal in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sinal, parar.set)
+
+
+async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: Banco, parar: asyncio.Event) -> None:
+    pulsos, conhecidos, fila = Pulsos(time.monotonic), Conhecidos(), Fila(time.monotonic)
+    conflitos = Conflitos(conhecidos, fila)
+    escritor = Escritor(kubernetes, conhecidos, fila)
+    saldos = Saldos(banco=banco, conhecidos=conhecidos, conflitos=conflitos, fila=fila, escritor=escritor)
+    ressincronia = Ressincronia(
+        kubernetes=kubernetes,
+        banco=banco,
+        conhecidos=conhecidos,
+        fila=fila,
+        saldos=saldos,
+        namespace=settings.namespace,
+    )
+    reconciliador = Reconciliador(
+        banco=banco,
+        fila=fila,
+        conhecidos=conhecidos,
+        conflitos=conflitos,
+        marcador=Marcador(kubernetes, conhecidos, fila),
+        escritor=escritor,
+        repetir=settings.status_interval.total_seconds(),
+    )
+    observador = Observador(
+        conhecidos=conhecidos, fila=fila, namespace=settings.namespace, bater=pulsos.registrar("watch", _PRAZO)
+    )
+    tarefas = {
+        "sweep": expirar_sempre(banco, settings.expiry_interval.total_seconds(), pulsos.registrar("sweep", _PRAZO)),
+        "reconcile": reconciliador.rodar(pulsos.registrar("reconcile", _PRAZO)),
+        "balances": saldos.rodar(
+            settings.status_interval.total_seconds(),
+            pulsos.registrar("balances", _PRAZO + settings.status_interval.total_seconds()),
+        ),
+        "resync": ressincronia.rodar(settings.resync_interval.total_seconds(), pulsos.registrar("resync", _PRAZO)),
+        "watch": observador.rodar(ressincronia.primeira, lambda: _tomar_sinais(parar)),
+    }
+    tarefas |= {f"status-{n}": escritor.trabalhar() for n in range(_ESCRITORES)}
+    async with servir(settings.host, settings.port, pulsos, _Prontidao(banco, ressincronia, fila).faltando):
+        _log.info("started", namespace=settings.namespace or "all")
+        await _ate(parar, tarefas)
+
+
+class _Prontidao:
+    """Ready once the database answers and everything of the first list has been to it."""
+
+    def __init__(self, banco: Banco, ressincronia: Ressincronia, fila: Fila) -> None:
+        self._banco, self._ressincronia, self._fila = banco, ressincronia, fila
+        self._em_dia = False
+
+    async def faltando(self) -> list[str]:
+        self._em_dia = self._em_dia or (self._ressincronia.primeira.is_set() and self._fila.prontos == 0)
+        falta = [] if self._em_dia else ["the first list of StockItems has not been processed"]
+        return falta if await self._banco.alcancavel() else [*falta, "the database does not answer"]
+
+
+async def _ate(parar: asyncio.Event, tarefas: dict[str, Coroutine[Any, Any, None]]) -> None:
+    """Runs all tasks until `parar` is set; raises when one of them fails or ends."""
+    async with asyncio.TaskGroup() as grupo:
+        rodando = [grupo.create_task(_para_sempre(nome, tarefa), name=nome) for nome, tarefa in tarefas.items()]
+        await parar.wait()
+        _log.info("stopping")
+        for tarefa in rodando:
+            tarefa.cancel()
+
+
+async def _para_sempre(nome: str, tarefa: Coroutine[Any, Any, None]) -> None:
+    await tarefa
+    raise TarefaAcabouError(f"{nome} has ended by itself")

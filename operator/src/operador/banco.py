@@ -1,0 +1,71 @@
+"""Everything the operator may do in PostgreSQL: three functions that estoque's migrations own."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from operador.saldo import Saldo
+from operador.stockitem import StockItem
+from reservaestoque.postgres import Queries
+from reservaestoque.postgres.pool import reachable
+
+# A transaction commits later than the instant it writes into its rows; statements last 30 s at most, nearly all
+# of them far less. What this misses the full resync finds.
+SOBREPOSICAO = timedelta(seconds=10)
+
+
+class Banco:
+    """Calls of the SQL functions. Every method raises what asyncpg raises; `is_transient` tells faults apart."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+        self._pool = pool
+        self._sql = Queries("operador")
+
+    async def sincronizar(self, itens: Sequence[StockItem]) -> dict[tuple[str, str], Saldo | None]:
+        """Makes the rows say what the items say; by (owner, SKU), the row now, None when there is none."""
+        linhas = await self._pool.fetch(
+            self._sql["sincronizar_itens"],
+            [i.chave.dono for i in itens],
+            [i.sku for i in itens],
+            [i.nome for i in itens],
+            [i.quantidade for i in itens],
+            [i.pausado for i in itens],
+            [i.limite_baixo for i in itens],
+            [i.encerrar for i in itens],
+        )
+        return {(r["dono"], r["sku"]): _saldo(r, dono=r["dono_atual"]) for r in linhas}
+
+    async def ler_saldos(self, desde: datetime | None) -> tuple[list[Saldo], datetime | None]:
+        """Balances that may have changed since `desde` (None: all), and what to pass as `desde` the next time."""
+        inicio = desde - SOBREPOSICAO if desde is not None else None
+        linhas = await self._pool.fetch(self._sql["ler_saldos"], inicio)
+        visto = max((r["alterado_em"] for r in linhas), default=desde)
+        saldos = [_saldo(r, dono=r["dono"], nome=r["nome"]) for r in linhas]
+        return [s for s in saldos if s is not None], visto
+
+    async def expirar(self, limite: int) -> int:
+        """Sweeps up to `limite` lapsed reservations; how many it swept."""
+        return int(await self._pool.fetchval(self._sql["expirar_reservas"], limite))
+
+    async def alcancavel(self) -> bool:
+        """Whether the database answers."""
+        return await reachable(self._pool)
+
+
+def _saldo(r: Any, *, dono: str | None, nome: str | None = None) -> Saldo | None:
+    if r["situacao"] is None:
+        return None
+    return Saldo(
+        sku=r["sku"],
+        dono=dono,
+        situacao=r["situacao"],
+        alvo=r["alvo"],
+        quantidade=r["quantidade"],
+        reservado=r["reservado"],
+        vendido=r["vendido"],
+        disponivel=r["disponivel"],
+        limite_baixo=r["limite_baixo"],
+        nome=nome,
+    )

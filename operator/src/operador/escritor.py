@@ -1,0 +1,121 @@
+"""Writes statuses: only those that change, the latest wins, each StockItem at its own pace."""
+
+import asyncio
+from dataclasses import replace
+
+from operador import metricas
+from operador.conhecidos import Conhecido, Conhecidos
+from operador.eventos import eventos
+from operador.fila import Fila
+from operador.kubernetes import ItemMudouError, ItemSumiuError, Kubernetes, KubernetesForaError
+from operador.recuo import recuo
+from operador.relogio import agora_rfc3339
+from operador.stockitem import Chave, Status, StockItem, ler_item, ler_status
+from reservaestoque.telemetry import logger
+
+_log = logger(__name__)
+
+
+class Escritor:
+    """Takes proposals from whoever has news and brings the latest of each StockItem to the API server."""
+
+    def __init__(self, kubernetes: Kubernetes, conhecidos: Conhecidos, fila: Fila) -> None:
+        self._kubernetes = kubernetes
+        self._conhecidos = conhecidos
+        self._trabalho = fila
+        self._propostas: dict[Chave, tuple[str, Status]] = {}
+        self._agendadas: set[Chave] = set()
+        self._fila: asyncio.Queue[Chave] = asyncio.Queue()
+        self._faltas = 0
+
+    def propor(self, item: StockItem, status: Status) -> None:
+        """This is what the item's status should be; nothing happens when it already is."""
+        conhecido = self._conhecidos.obter(item.chave)
+        if conhecido is None or conhecido.item.uid != item.uid:
+            return
+        if conhecido.status == status:
+            self._propostas.pop(item.chave, None)
+            return
+        self._propostas[item.chave] = (item.uid, status)
+        if item.chave not in self._agendadas:
+            self._agendadas.add(item.chave)
+            self._fila.put_nowait(item.chave)
+
+    async def trabalhar(self) -> None:
+        """One of the workers that share the proposals; runs for ever."""
+        while True:
+            await self._atender(await self._fila.get())
+
+    async def _atender(self, chave: Chave) -> None:
+        proposta, conhecido = self._propostas.pop(chave, None), self._conhecidos.obter(chave)
+        espera: float | None = None
+        if proposta is not None and conhecido is not None and conhecido.item.uid == proposta[0]:
+            espera = conhecido.ritmo.espera(asyncio.get_running_loop().time())
+            if espera == 0:
+                espera = await self._escrever(conhecido, proposta[1])
+            if espera is not None:
+                self._propostas.setdefault(chave, proposta)
+        if chave in self._propostas:
+            asyncio.get_running_loop().call_later(espera or 0, self._fila.put_nowait, chave)
+        else:
+            self._agendadas.discard(chave)
+
+    async def _escrever(self, conhecido: Conhecido, status: Status) -> float | None:
+        """Writes it; None when that is settled, else the seconds after which to try again."""
+        item, anterior = conhecido.item, conhecido.status
+        if status == anterior:
+            return None
+        # Before the write: its echo may come back through the watch sooner than the answer, and is no news.
+        conhecido.status = status
+        try:
+            corpo = await self._kubernetes.escrever_status(item, status, agora_rfc3339())
+        except ItemSumiuError:
+            return None  # deleted meanwhile: the watch will tell
+        except ItemMudouError:
+            conhecido.status = anterior
+            await self._reler(item)
+            return None
+        except KubernetesForaError as falta:
+            conhecido.status = anterior
+            return self._faltou(item, falta)
+        self._faltas = 0
+        self._anotar(item, corpo)
+        metricas.STATUS_ESCRITOS.inc()
+        await self._anunciar(item, anterior, status)
+        return None
+
+    def _anotar(self, item: StockItem, corpo: object) -> None:
+        conhecido = self._conhecidos.obter(item.chave)
+        if conhecido is None or conhecido.item.uid != item.uid:
+            return
+        conhecido.ritmo = conhecido.ritmo.gastar(asyncio.get_running_loop().time())
+        versao = int(corpo["metadata"]["resourceVersion"])  # type: ignore[index]
+        if conhecido.item == item:
+            conhecido.item = replace(item, versao=max(versao, item.versao))
+
+    def _faltou(self, item: StockItem, falta: KubernetesForaError) -> float:
+        self._faltas += 1
+        metricas.FALTAS.labels("kubernetes").inc()
+        _log.warning("status_not_written", item=item.chave.dono, fault=str(falta))
+        return recuo(min(self._faltas // 10, 6))
+
+    async def _reler(self, item: StockItem) -> None:
+        """Another object has this name now, or somebody was faster: take what is there and start over."""
+        try:
+            corpo = await self._kubernetes.ler(item.chave)
+        except (ItemSumiuError, ItemMudouError, KubernetesForaError):
+            self._trabalho.adiar(item, recuo(0))
+            return
+        novo = ler_item(corpo)
+        self._conhecidos.ver(novo, ler_status(corpo))
+        self._trabalho.por(novo)
+
+    async def _anunciar(self, item: StockItem, anterior: Status | None, status: Status) -> None:
+        for evento in eventos(anterior, status):
+            try:
+                await self._kubernetes.anunciar(item, evento)
+            except (ItemSumiuError, ItemMudouError, KubernetesForaError) as falta:
+                # An Event is a courtesy: the condition says the same.
+                _log.warning("event_not_posted", item=item.chave.dono, reason=evento.motivo, fault=str(falta))
+            else:
+                metricas.EVENTOS.labels(evento.motivo).inc()

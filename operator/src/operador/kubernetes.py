@@ -1,0 +1,141 @@
+"""What the operator asks of the Kubernetes API, besides watching."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+from kubernetes_asyncio import client, config
+from kubernetes_asyncio.client.exceptions import ApiException
+
+from operador.eventos import Evento
+from operador.stockitem import GROUP, KIND, PLURAL, VERSION, Chave, Status, StockItem, escrever_status
+
+_PAGINA = 500
+_SEGUNDOS = 15
+# Not left to the client, which would call a merge patch a JSON patch.
+_MESCLAR: dict[str, Any] = {"_content_type": "application/merge-patch+json", "_request_timeout": _SEGUNDOS}
+_AQUI: dict[str, Any] = {"group": GROUP, "version": VERSION, "plural": PLURAL}
+
+
+class ItemSumiuError(Exception):
+    """The StockItem does not exist any more."""
+
+
+class ItemMudouError(Exception):
+    """The StockItem is not the version, or not the object, that the change was meant for."""
+
+
+class KubernetesForaError(Exception):
+    """The API did not do what was asked; the same again may succeed later."""
+
+
+@asynccontextmanager
+async def abrir(namespace: str) -> AsyncIterator["Kubernetes"]:
+    """The API of the cluster that KUBECONFIG names, else of the one this pod runs in. Empty `namespace`: all."""
+    configuracao = client.Configuration()
+    if os.environ.get("KUBECONFIG"):
+        await config.load_kube_config(client_configuration=configuracao)
+    else:
+        config.load_incluster_config(client_configuration=configuracao)  # type: ignore[no-untyped-call]
+    async with client.ApiClient(configuracao) as api:
+        yield Kubernetes(api, namespace)
+
+
+@asynccontextmanager
+async def _faltas() -> AsyncIterator[None]:
+    """Turns the client's faults into ours."""
+    try:
+        yield
+    except ApiException as falta:
+        resposta = f"{falta.status} {falta.reason}: {str(falta.body)[:300]}"
+        if falta.status == 404:  # noqa: PLR2004
+            raise ItemSumiuError(resposta) from falta
+        if falta.status == 409:  # noqa: PLR2004
+            raise ItemMudouError(resposta) from falta
+        raise KubernetesForaError(resposta) from falta
+    except (aiohttp.ClientError, OSError, TimeoutError) as falta:
+        raise KubernetesForaError(repr(falta)) from falta
+
+
+class Kubernetes:
+    """Every method raises ItemSumiuError, ItemMudouError or KubernetesForaError."""
+
+    def __init__(self, api: client.ApiClient, namespace: str) -> None:
+        self._objetos = client.CustomObjectsApi(api)
+        self._nucleo = client.CoreV1Api(api)
+        self._namespace = namespace
+
+    async def paginas(self) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
+        """All StockItems, a page at a time, and the resourceVersion of which the whole list speaks."""
+        continuar = ""
+        while True:
+            async with _faltas():
+                onde = {**_AQUI, "limit": _PAGINA, "_continue": continuar, "_request_timeout": 60}
+                if self._namespace:
+                    lista = await self._objetos.list_namespaced_custom_object(namespace=self._namespace, **onde)
+                else:
+                    lista = await self._objetos.list_cluster_custom_object(**onde)
+            yield lista["items"], int(lista["metadata"]["resourceVersion"])
+            continuar = lista["metadata"].get("continue", "")
+            if not continuar:
+                return
+
+    async def ler(self, chave: Chave) -> dict[str, Any]:
+        """One StockItem as it is now."""
+        async with _faltas():
+            corpo: dict[str, Any] = await self._objetos.get_namespaced_custom_object(
+                **_AQUI, namespace=chave.namespace, name=chave.name, _request_timeout=_SEGUNDOS
+            )
+        return corpo
+
+    async def mudar_finalizadores(self, item: StockItem, finalizadores: tuple[str, ...]) -> dict[str, Any]:
+        """Sets the finalizers of exactly this version of the StockItem; the object after that."""
+        meta = {"uid": item.uid, "resourceVersion": str(item.versao), "finalizers": list(finalizadores)}
+        async with _faltas():
+            corpo: dict[str, Any] = await self._objetos.patch_namespaced_custom_object(
+                **_AQUI,
+                namespace=item.chave.namespace,
+                name=item.chave.name,
+                body={"metadata": meta},
+                **_MESCLAR,
+            )
+        return corpo
+
+    async def escrever_status(self, item: StockItem, status: Status, agora: str) -> dict[str, Any]:
+        """Writes the status of this object, whatever its version; the object after that."""
+        async with _faltas():
+            corpo: dict[str, Any] = await self._objetos.patch_namespaced_custom_object_status(
+                **_AQUI,
+                namespace=item.chave.namespace,
+                name=item.chave.name,
+                body={"metadata": {"uid": item.uid}, "status": escrever_status(status, agora)},
+                **_MESCLAR,
+            )
+        return corpo
+
+    async def anunciar(self, item: StockItem, evento: Evento) -> None:
+        """Posts a Kubernetes Event about the StockItem."""
+        agora = datetime.now(UTC)
+        corpo = client.CoreV1Event(
+            metadata=client.V1ObjectMeta(generate_name=f"{item.chave.name[:200]}.", namespace=item.chave.namespace),
+            involved_object=client.V1ObjectReference(
+                api_version=f"{GROUP}/{VERSION}",
+                kind=KIND,
+                name=item.chave.name,
+                namespace=item.chave.namespace,
+                uid=item.uid,
+                resource_version=str(item.versao),
+            ),
+            type=evento.tipo,
+            reason=evento.motivo,
+            message=evento.mensagem,
+            source=client.V1EventSource(component="reservaestoque-operador"),
+            first_timestamp=agora,
+            last_timestamp=agora,
+            count=1,
+        )
+        async with _faltas():
+            await self._nucleo.create_namespaced_event(item.chave.namespace, corpo, _request_timeout=_SEGUNDOS)

@@ -1,0 +1,23 @@
+"""A stock row as the SQL functions tell it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Saldo:
+    """Units of a SKU now, lapsed reservations not counted, and what the row knows of its StockItem.
+
+    `dono` is the owner, ``namespace/name``, None when nobody declares the SKU. `nome` is None where the function does
+    not tell it. `quantidade` is the supply in force, `alvo` the one asked for.
+    """
+
+    sku: str
+    dono: str | None
+    situacao: str
+    alvo: int
+    quantidade: int
+    reservado: int
+    vendido: int
+    disponivel: int
+    limite_baixo: int | None
+    nome: str | None = None

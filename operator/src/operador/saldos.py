@@ -1,0 +1,74 @@
+"""Brings balances that changed into the statuses of their StockItems."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from operador import metricas
+from operador.banco import Banco
+from operador.condicoes import status_de_saldo
+from operador.conflitos import Conflitos
+from operador.conhecidos import Conhecidos
+from operador.decisao import Desfecho, avaliar
+from operador.escritor import Escritor
+from operador.fila import Fila
+from operador.recuo import recuo
+from operador.relogio import agora_rfc3339
+from operador.saldo import Saldo
+from operador.stockitem import Chave
+from reservaestoque.postgres import is_transient
+from reservaestoque.telemetry import logger
+
+_log = logger(__name__)
+
+
+class Saldos:
+    """What is done with balances, and the loop that reads those that changed."""
+
+    def __init__(
+        self, *, banco: Banco, conhecidos: Conhecidos, conflitos: Conflitos, fila: Fila, escritor: Escritor
+    ) -> None:
+        self._banco = banco
+        self._conhecidos = conhecidos
+        self._conflitos = conflitos
+        self._fila = fila
+        self._escritor = escritor
+
+    async def rodar(self, intervalo: float, bater: Callable[[], None]) -> None:
+        """Runs for ever, every `intervalo` seconds; calls `bater` each round."""
+        desde: datetime | None = None
+        quedas = 0
+        while True:
+            bater()
+            try:
+                saldos, desde = await self._banco.ler_saldos(desde)
+            except Exception as falta:
+                if not is_transient(falta):
+                    raise
+                metricas.FALTAS.labels("postgres").inc()
+                _log.warning("balances_not_read", fault=repr(falta))
+                await asyncio.sleep(recuo(quedas, teto=5.0))
+                quedas += 1
+                continue
+            quedas = 0
+            self.receber(saldos)
+            await asyncio.sleep(intervalo)
+
+    def receber(self, saldos: Iterable[Saldo]) -> list[Saldo]:
+        """Proposes the statuses that follow; the rows that no known StockItem declares."""
+        return [saldo for saldo in saldos if not self._receber(saldo)]
+
+    def _receber(self, saldo: Saldo) -> bool:
+        if saldo.dono is None:
+            self._conflitos.acordar(saldo.sku)
+            return False
+        conhecido = self._conhecidos.obter(Chave(*saldo.dono.split("/", 1)))
+        if conhecido is None or conhecido.item.sku != saldo.sku:
+            return False
+        item = conhecido.item
+        desfecho = avaliar(item, saldo)
+        if desfecho is Desfecho.DIVERGENTE:
+            self._fila.por(item)
+        else:
+            self._escritor.propor(item, status_de_saldo(item, saldo, desfecho, conhecido.status, agora_rfc3339()))
+        return True

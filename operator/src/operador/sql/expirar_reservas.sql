@@ -1,0 +1,2 @@
+-- Sweeps up to $1 lapsed reservations and says how many.
+select expirar_reservas($1)

@@ -1,0 +1,240 @@
+"""The bus on a real RabbitMQ: nothing is lost, and poison is set aside alone."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from local_system import System
+from reservaestoque.bus import BatchConsumer, Exchange, NotPublishedError, Publisher, Queue, Refused
+from reservaestoque.bus.dead_letters import REASON_HEADER
+from reservaestoque.events import (
+    CancelarPedido,
+    Comando,
+    Decoder,
+    PedidoCancelado,
+    encode_batches,
+    new_id,
+)
+
+pytestmark = pytest.mark.integration
+
+QUEUE = Queue("testes.bus", Exchange.PEDIDOS, ("CancelarPedido",))
+
+
+def evento() -> CancelarPedido:
+    pedido = new_id()
+    dados = PedidoCancelado(pedido_id=pedido)
+    return CancelarPedido(id=new_id(), source="/t", subject=pedido, time=datetime.now(UTC), data=dados)
+
+
+@pytest.fixture
+async def channel(backing: System) -> AsyncIterator[AbstractChannel]:
+    async with await aio_pika.connect(backing.amqp_url) as connection:
+        channel = await connection.channel(on_return_raises=True)
+        yield channel
+        for name in (QUEUE.name, QUEUE.dead_letters):
+            await channel.queue_delete(name)
+
+
+@contextlib.asynccontextmanager
+async def running(*runs: Callable[[], object]) -> AsyncIterator[None]:
+    tasks = [asyncio.ensure_future(run()) for run in runs]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+async def publisher(backing: System, channel: AbstractChannel) -> AsyncIterator[Publisher]:
+    publisher = Publisher(backing.amqp_url, QUEUE, "testes")
+    async with running(publisher.run):
+        await until(lambda: publisher.connected)
+        yield publisher
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+class Handler:
+    """Remembers what was committed; fails as it is told to."""
+
+    def __init__(self) -> None:
+        self.committed: list[Comando] = []
+        self.poison: set[object] = set()
+        self.refuse: set[object] = set()
+        self.away = 0
+        self.calls = 0
+
+    async def __call__(self, events: Sequence[Comando]) -> Sequence[Refused]:
+        self.calls += 1
+        if self.away:
+            self.away -= 1
+            raise ConnectionRefusedError("the database is away")
+        if any(event.id in self.poison for event in events):
+            raise KeyError("poison")
+        refused = [Refused(event, "not wanted") for event in events if event.id in self.refuse]
+        self.committed += [event for event in events if event.id not in self.refuse]
+        return refused
+
+
+def consumer(backing: System, handler: Handler, max_events: int = 200) -> BatchConsumer[Comando]:
+    return BatchConsumer(
+        backing.amqp_url,
+        QUEUE,
+        Decoder[Comando](Comando),
+        handler,
+        lambda fault: isinstance(fault, OSError),
+        program="testes",
+        max_events=max_events,
+    )
+
+
+async def dead_letters(channel: AbstractChannel, count: int) -> list[AbstractIncomingMessage]:
+    queue = await channel.get_queue(QUEUE.dead_letters)
+    found: list[AbstractIncomingMessage] = []
+    async with asyncio.timeout(10):
+        while len(found) < count:
+            message = await queue.get(fail=False, no_ack=True)
+            if message is not None:
+                found.append(message)
+            else:
+                await asyncio.sleep(0.05)
+    assert await queue.get(fail=False) is None
+    return found
+
+
+async def waiting(channel: AbstractChannel, name: str = QUEUE.name) -> int:
+    queue = await channel.declare_queue(name, passive=True)
+    return queue.declaration_result.message_count or 0
+
+
+async def test_what_waits_is_taken_in_batches_and_acknowledged(
+    backing: System, channel: AbstractChannel, publisher: Publisher
+):
+    events = [evento() for _ in range(450)]
+    await publisher.publish(encode_batches(events[:400]))
+    for event in events[400:]:
+        await publisher.publish(encode_batches([event]))
+    handler = Handler()
+    async with running(consumer(backing, handler).run):
+        await until(lambda: len(handler.committed) == 450)
+    assert handler.committed == events
+    assert handler.calls < 20
+    await asyncio.sleep(0.2)
+    assert await waiting(channel) == 0
+
+
+@pytest.mark.parametrize("body", [b"\xff garbage", b"{}", b"[42]", b"[" * 5000])
+async def test_garbage_goes_to_the_dead_letters_with_the_reason(
+    backing: System, channel: AbstractChannel, publisher: Publisher, body: bytes
+):
+    handler = Handler()
+    good = evento()
+    exchange = await channel.get_exchange(QUEUE.exchange)
+    await exchange.publish(aio_pika.Message(body), routing_key="CancelarPedido")
+    await publisher.publish(encode_batches([good]))
+    async with running(consumer(backing, handler).run):
+        [dead] = await dead_letters(channel, 1)
+        await until(lambda: handler.committed == [good])
+    assert dead.body == body
+    assert "not" in str(dead.headers[REASON_HEADER])
+
+
+async def test_poison_is_set_aside_alone_with_every_field_it_had(
+    backing: System, channel: AbstractChannel, publisher: Publisher
+):
+    events = [evento() for _ in range(9)]
+    [(kind, body)] = encode_batches(events)
+    batch = json.loads(body)
+    batch[4]["futuro"] = "a field of a later release"
+    handler = Handler()
+    handler.poison = {events[4].id}
+    await publisher.publish([(kind, json.dumps(batch).encode())])
+    async with running(consumer(backing, handler).run):
+        [dead] = await dead_letters(channel, 1)
+        await until(lambda: len(handler.committed) == 8)
+    assert json.loads(dead.body) == [batch[4]]
+    assert "poison" in str(dead.headers[REASON_HEADER])
+    assert handler.committed == events[:4] + events[5:]
+
+
+async def test_what_the_handler_refuses_is_set_aside_with_its_reason(
+    backing: System, channel: AbstractChannel, publisher: Publisher
+):
+    events = [evento(), evento()]
+    handler = Handler()
+    handler.refuse = {events[0].id}
+    await publisher.publish(encode_batches(events))
+    async with running(consumer(backing, handler).run):
+        [dead] = await dead_letters(channel, 1)
+    assert json.loads(dead.body)[0]["id"] == str(events[0].id)
+    assert dead.headers[REASON_HEADER] == "not wanted"
+    assert handler.committed == [events[1]]
+
+
+async def test_a_fault_that_passes_holds_the_batch_and_loses_nothing(
+    backing: System, channel: AbstractChannel, publisher: Publisher
+):
+    events = [evento() for _ in range(5)]
+    handler = Handler()
+    handler.away = 3
+    await publisher.publish(encode_batches(events))
+    async with running(consumer(backing, handler).run):
+        await until(lambda: handler.committed == events)
+    assert await waiting(channel, QUEUE.dead_letters) == 0
+
+
+async def test_what_was_not_acknowledged_is_given_to_the_next(
+    backing: System, channel: AbstractChannel, publisher: Publisher
+):
+    event = evento()
+    stuck = Handler()
+    stuck.away = 10**9
+    await publisher.publish(encode_batches([event]))
+    async with running(consumer(backing, stuck).run):
+        await until(lambda: stuck.calls > 0)
+    handler = Handler()
+    async with running(consumer(backing, handler).run):
+        await until(lambda: handler.committed == [event])
+
+
+async def test_consumer_comes_back_when_its_queue_was_deleted(
+    backing: System, channel: AbstractChannel, publisher: Publisher
+):
+    handler = Handler()
+    async with running(consumer(backing, handler).run):
+        await publisher.publish(encode_batches([evento()]))
+        await until(lambda: len(handler.committed) == 1)
+        await channel.queue_delete(QUEUE.name)
+        for _ in range(200):
+            with contextlib.suppress(NotPublishedError):
+                await publisher.publish(encode_batches([evento()]))
+                break
+            await asyncio.sleep(0.05)
+        await until(lambda: len(handler.committed) == 2)
+
+
+async def test_a_message_without_a_queue_is_a_failure(
+    backing: System, channel: AbstractChannel, publisher: Publisher
+):
+    with pytest.raises(NotPublishedError):
+        await publisher.publish([("NinguemEscuta", b"[]")])
+    await publisher.publish(encode_batches([evento()]))
+    assert await waiting(channel) == 1
+
+
+async def test_without_a_broker_publishing_fails_at_once(backing: System):
+    with pytest.raises(NotPublishedError, match="no connection"):
+        await Publisher(backing.amqp_url, QUEUE, "testes").publish([("CancelarPedido", b"[]")])

@@ -1,7 +1,8 @@
 """HTTP: what both services answer alike — problems, health, metrics — and how a service is run."""
 
 from reservaestoque.http.app import service_app
+from reservaestoque.http.body import JsonBody
 from reservaestoque.http.problems import Problem, ProblemError
 from reservaestoque.http.server import Task, serve
 
-__all__ = ["Problem", "ProblemError", "Task", "serve", "service_app"]
+__all__ = ["JsonBody", "Problem", "ProblemError", "Task", "serve", "service_app"]

@@ -5,12 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from litestar import Request, Response
-from litestar.exceptions import (
-    ClientException,
-    HTTPException,
-    SerializationException,
-    ValidationException,
-)
+from litestar.exceptions import HTTPException, ValidationException
 
 from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import logger
@@ -91,11 +86,7 @@ def on_problem(request: Request[Any, Any, Any], error: ProblemError) -> Response
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
     """Answers what Litestar raised: no route, wrong method, body too large, unreadable or invalid."""
     if isinstance(error, ValidationException):
-        if _body_is_missing(error):
-            return answer(request, MALFORMED, "the request has no body; send one as application/json")
         return answer(request, INVALID, _broken_rules(error))
-    if isinstance(error, ClientException) and isinstance(error.__cause__, SerializationException):
-        return answer(request, MALFORMED, f"the body is not valid JSON: {error.detail}")
     problem = _BY_STATUS.get(HTTPStatus(error.status_code))
     if problem is None:
         return on_fault(request, error)
@@ -109,8 +100,6 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
 
 def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[dict[str, Any]]:
     """Answers everything else: 503 while the database is away, 500 (and a stack trace in the log) for our bugs."""
-    if isinstance(fault, RecursionError):
-        return answer(request, MALFORMED, "the body is nested too deeply")
     if is_transient(fault):
         _log.warning("request_put_off", path=request.url.path, fault=repr(fault))
         return answer(request, UNAVAILABLE, "the database cannot be reached right now; try again shortly")
@@ -118,17 +107,15 @@ def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[dict
     return answer(request, INTERNAL, "an unexpected error; it has been logged")
 
 
-def _body_is_missing(error: ValidationException) -> bool:
-    return isinstance(error.extra, list) and any(rule["message"] == "'data'" for rule in error.extra)
-
-
 def _broken_rules(error: ValidationException) -> str:
     rules = error.extra if isinstance(error.extra, list) else []
-    return "; ".join(f"{r.get('key', 'body')}: {_sentence(r)}" for r in rules) or error.detail
+    return "; ".join(f"{rule.get('key', 'request')}: {rule['message']}" for rule in rules) or error.detail
 
 
-def _sentence(rule: dict[str, str]) -> str:
-    """What is allowed, in words, where the library would show a regular expression."""
-    if "matching regex" not in rule["message"]:
-        return rule["message"]
-    return _ALLOWED.get(rule.get("key", "").rpartition(".")[2], rule["message"])
+def sentence(message: str) -> str:
+    """msgspec's message; where it would show a regular expression, what is allowed in words."""
+    _, found, path = message.partition(" - at `$.")
+    allowed = _ALLOWED.get(path.rstrip("`").rpartition(".")[2])
+    if "matching regex" in message and found and allowed:
+        return f"{path.rstrip('`')}: {allowed}"
+    return message

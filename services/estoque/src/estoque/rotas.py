@@ -6,7 +6,7 @@ from litestar import get, post
 from litestar.params import Parameter
 
 from estoque.saldos import MAX_LIMITE, Consulta, Pagina, Resposta, Saldo, Saldos
-from reservaestoque.http import ProblemError
+from reservaestoque.http import JsonBody, ProblemError
 from reservaestoque.http.problems import NOT_FOUND
 
 Limite = Annotated[int, Parameter(ge=1, le=MAX_LIMITE, description="How many balances a page has at most.")]
@@ -28,12 +28,21 @@ async def obter(saldos: Saldos, sku: str) -> Saldo:
     return achados[0]
 
 
-@post("/estoque/consulta", status_code=200, summary="Balances of many SKUs at once")
-async def consultar(saldos: Saldos, data: Consulta) -> Resposta:
-    """The balances of the SKUs asked for, and which of them there are not."""
-    itens = await saldos.consultar([_legivel(sku) for sku in data.skus])
+_consulta = JsonBody(Consulta)
+
+
+@post(
+    "/estoque/consulta",
+    status_code=200,
+    summary="Balances of many SKUs at once",
+    operation_class=_consulta.operation,
+)
+async def consultar(saldos: Saldos, body: bytes) -> Resposta:
+    """The balances of the SKUs asked for, and which of them there are not. Raises ProblemError (400, 422)."""
+    skus = _consulta.read(body).skus
+    itens = await saldos.consultar([_legivel(sku) for sku in skus])
     achados = {saldo.sku for saldo in itens}
-    return Resposta(itens, [sku for sku in dict.fromkeys(data.skus) if sku not in achados])
+    return Resposta(itens, [sku for sku in dict.fromkeys(skus) if sku not in achados])
 
 
 def _legivel(texto: str) -> str:

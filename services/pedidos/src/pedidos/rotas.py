@@ -11,7 +11,7 @@ from pedidos.prefer import wait_seconds
 from pedidos.registro import LotadoError
 from pedidos.servico import Servico
 from reservaestoque.events import Status
-from reservaestoque.http import ProblemError
+from reservaestoque.http import JsonBody, ProblemError
 from reservaestoque.http.problems import INVALID, NOT_FOUND, UNAVAILABLE
 from reservaestoque.telemetry import trace
 
@@ -21,18 +21,22 @@ Prefer = Annotated[
 Traceparent = Annotated[str, Parameter(header="traceparent", description="W3C trace context.")]
 
 
-@post("/pedidos", status_code=202, summary="Create an order")
+_novo = JsonBody(NovoPedido)
+
+
+@post("/pedidos", status_code=202, summary="Create an order", operation_class=_novo.operation)
 async def criar(
-    servico: Servico, data: NovoPedido, prefer: Prefer = "", traceparent: Traceparent = ""
+    servico: Servico, body: bytes, prefer: Prefer = "", traceparent: Traceparent = ""
 ) -> Response[Pedido]:
     """202 and the order as `Criado`; with ``Prefer: wait=N`` 201 and the decision, or 202 when N seconds are over.
 
-    Raises ProblemError: 422 when the units of a SKU are too many, 503 when too many orders wait already.
+    Raises ProblemError: 400 and 422 for a body that is wrong, 503 when too many orders wait already.
     """
+    novo = _novo.read(body)
     try:
-        itens = somar(data.itens)
+        itens = somar(novo.itens)
         espera = wait_seconds(prefer)
-        pedido = await servico.criar(data.cliente_id, itens, trace.continued(traceparent), espera)
+        pedido = await servico.criar(novo.cliente_id, itens, trace.continued(traceparent), espera)
     except DemasiadoError as error:
         raise ProblemError(INVALID, str(error)) from error
     except LotadoError as error:

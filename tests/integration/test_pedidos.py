@@ -1,0 +1,177 @@
+"""Orders through the gateway: decided, refused with a reason, read back; bad input answered with a sentence."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from loja import Loja, ate
+
+pytestmark = pytest.mark.integration
+
+
+async def test_order_with_stock_for_all_is_reserved_for_thirty_minutes(loja: Loja):
+    await loja.declarar("P-A", 10)
+    await loja.declarar("P-B", 10)
+    resposta = await loja.pedir(**{"P-A": 2, "P-B": 3})
+    pedido = resposta.json()
+    assert resposta.status_code == 201
+    assert resposta.headers["location"] == f"/pedidos/{pedido['pedidoId']}"
+    assert resposta.headers["preference-applied"] == "wait=10"
+    assert (pedido["status"], pedido["versao"], pedido["itensEmFalta"]) == ("EstoqueReservado", 1, [])
+    restante = datetime.fromisoformat(pedido["expiraEm"]) - datetime.now(UTC)
+    assert timedelta(minutes=29) < restante <= timedelta(minutes=30)
+    saldo = await loja.saldo("P-A")
+    assert saldo == {
+        "sku": "P-A",
+        "nome": "Produto P-A",
+        "quantidade": 10,
+        "reservado": 2,
+        "vendido": 0,
+        "disponivel": 8,
+    }
+    assert (await loja.client.get(f"/pedidos/{pedido['pedidoId']}")).json() == pedido
+    curto = {"pedidoId": pedido["pedidoId"], "status": "EstoqueReservado"}
+    assert (await loja.client.get(f"/pedidos/{pedido['pedidoId']}/status")).json() == curto
+    assert (await loja.client.get("/statusPedido", params={"pedidoId": pedido["pedidoId"]})).json() == curto
+
+
+async def test_order_that_lacks_one_item_holds_nothing_and_names_it(loja: Loja):
+    await loja.declarar("P-C", 10)
+    await loja.declarar("P-D", 1)
+    pedido = (await loja.pedir(**{"P-C": 2, "P-D": 2})).json()
+    assert pedido["status"] == "EstoqueNaoDisponivel"
+    assert pedido["itensEmFalta"] == [{"sku": "P-D", "solicitado": 2, "disponivel": 1, "motivo": "SaldoInsuficiente"}]
+    assert pedido["expiraEm"] is None
+    assert (await loja.saldo("P-C"))["disponivel"] == 10
+    assert await loja.status(pedido["pedidoId"]) == "EstoqueNaoDisponivel"
+
+
+async def test_unknown_and_paused_items_have_their_own_reasons(loja: Loja):
+    await loja.declarar("P-E", 10)
+    await loja.declarar("P-F", 10, paused=True)
+    pedido = (await loja.pedir(**{"P-E": 1, "P-F": 1, "NAO-HA": 1})).json()
+    assert {f["sku"]: f["motivo"] for f in pedido["itensEmFalta"]} == {
+        "P-F": "ItemPausado",
+        "NAO-HA": "SkuDesconhecido",
+    }
+    assert (await loja.saldo("P-E"))["disponivel"] == 10
+
+
+async def test_without_prefer_the_order_is_answered_at_once_and_decided_soon(loja: Loja):
+    await loja.declarar("P-G", 10)
+    resposta = await loja.pedir(espera=0, **{"P-G": 1})
+    assert resposta.status_code == 202
+    assert resposta.json()["status"] == "Criado"
+    assert "preference-applied" not in resposta.headers
+
+    async def decidido() -> bool:
+        return await loja.status(resposta.json()["pedidoId"]) == "EstoqueReservado"
+
+    await ate(decidido)
+
+
+async def test_sku_named_twice_counts_once_with_the_sum(loja: Loja):
+    await loja.declarar("P-H", 5)
+    itens = [{"sku": "P-H", "quantidade": 3}, {"sku": "P-H", "quantidade": 3}]
+    resposta = await loja.client.post(
+        "/pedidos", json={"clienteId": "ana", "itens": itens}, headers={"Prefer": "wait=10"}
+    )
+    assert resposta.json()["itens"] == [{"sku": "P-H", "quantidade": 6}]
+    assert resposta.json()["itensEmFalta"][0]["solicitado"] == 6
+
+
+def _um(**campos: object) -> str:
+    return json.dumps({"clienteId": "ana", "itens": [{"sku": "A", "quantidade": 1, **campos}]})
+
+
+RUINS = {
+    "no JSON": ("{", 400, "not valid JSON"),
+    "nothing": ("", 400, "no body"),
+    "nested without end": ('{"x":' + "[" * 60_000, 400, "nested too deeply"),
+    "an array": ("[]", 422, "object"),
+    "no customer": (json.dumps({"itens": [{"sku": "A", "quantidade": 1}]}), 422, "clienteId"),
+    "no items": (json.dumps({"clienteId": "ana", "itens": []}), 422, "itens"),
+    "101 items": (
+        json.dumps({"clienteId": "ana", "itens": [{"sku": f"A{n}", "quantidade": 1} for n in range(101)]}),
+        422,
+        "itens",
+    ),
+    "quantity 0": (_um(quantidade=0), 422, "quantidade"),
+    "quantity -1": (_um(quantidade=-1), 422, "quantidade"),
+    "quantity 1.5": (_um(quantidade=1.5), 422, "quantidade"),
+    "quantity 10^9": (_um(quantidade=10**9), 422, "1000000"),
+    "quantity as text": (_um(quantidade="1"), 422, "quantidade"),
+    "bad SKU": (_um(sku="A B"), 422, "1 to 64 letters"),
+    "SKU with a line feed": (_um(sku="A\n"), 422, "1 to 64 letters"),
+    "1 MiB": (json.dumps({"clienteId": "a" * 2**20, "itens": []}), 413, "65536 bytes"),
+}
+
+
+@pytest.mark.parametrize("caso", RUINS)
+async def test_bad_orders_are_answered_with_a_sentence(loja: Loja, caso: str):
+    corpo, status, frase = RUINS[caso]
+    resposta = await loja.client.post("/pedidos", content=corpo, headers={"Content-Type": "application/json"})
+    problema = resposta.json()
+    assert resposta.status_code == problema["status"] == status
+    assert resposta.headers["content-type"].startswith("application/problem+json")
+    assert problema["type"].startswith("https://reservaestoque.dev/problemas/")
+    assert frase in problema["detail"]
+    assert problema["instance"] == "/pedidos"
+
+
+@pytest.mark.parametrize(
+    ("metodo", "caminho", "status"),
+    [
+        ("GET", f"/pedidos/{uuid4()}", 404),
+        ("GET", "/pedidos/not-an-id", 404),
+        ("GET", f"/pedidos/{uuid4()}/status", 404),
+        ("GET", f"/statusPedido?pedidoId={uuid4()}", 404),
+        ("GET", "/statusPedido?pedidoId=%00", 404),
+        ("GET", "/statusPedido", 422),
+        ("GET", "/estoque/NAO-HA", 404),
+        ("GET", "/estoque/%00", 404),
+        ("GET", "/estoque?limite=0", 422),
+        ("GET", "/estoque?limite=abc", 422),
+        ("POST", "/estoque/consulta", 400),
+        ("DELETE", "/pedidos", 405),
+        ("PUT", "/statusPedido", 405),
+        ("GET", "/nada", 404),
+        ("GET", "/metrics", 404),
+        ("GET", "/health/live", 404),
+    ],
+)
+async def test_what_is_not_there_is_answered_as_a_problem(loja: Loja, metodo: str, caminho: str, status: int):
+    resposta = await loja.client.request(metodo, caminho)
+    assert resposta.status_code == status, resposta.text
+    assert resposta.headers["content-type"].startswith("application/problem+json")
+    assert resposta.json()["status"] == status
+
+
+async def test_body_that_is_not_json_by_its_type(loja: Loja):
+    resposta = await loja.client.post("/pedidos", content=_um(), headers={"Content-Type": "text/plain"})
+    assert resposta.status_code == 415
+    assert "application/json" in resposta.json()["detail"]
+
+
+async def test_balances_page_by_page_and_many_at_once(loja: Loja):
+    for sku in ("Q-A", "Q-B", "Q-C"):
+        await loja.declarar(sku, 1)
+    vistos, cursor = [], ""
+    while cursor is not None:
+        pagina = (await loja.client.get("/estoque", params={"limite": 2, "cursor": cursor})).json()
+        vistos += [item["sku"] for item in pagina["itens"]]
+        cursor = pagina["proximo"]
+    assert vistos == sorted(set(vistos))
+    assert {"Q-A", "Q-B", "Q-C"} <= set(vistos)
+    resposta = (await loja.client.post("/estoque/consulta", json={"skus": ["Q-C", "NAO-HA", "Q-A"]})).json()
+    assert [item["sku"] for item in resposta["itens"]] == ["Q-A", "Q-C"]
+    assert resposta["desconhecidos"] == ["NAO-HA"]
+
+
+@pytest.mark.parametrize("servico", ["pedidos", "estoque"])
+async def test_openapi_through_the_gateway(loja: Loja, servico: str):
+    documento = (await loja.client.get(f"/{servico}/schema/openapi.json")).raise_for_status().json()
+    assert documento["openapi"].startswith("3.1")
+    assert f"/{servico}" in documento["paths"]
+    assert (await loja.client.get(f"/{servico}/schema")).status_code == 200

@@ -1,0 +1,84 @@
+"""Every part is killed or restarted while customers order: each order answered with 2xx becomes final."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import httpx
+import pytest
+from loja import Loja, ate
+
+from local_system import System
+
+pytestmark = pytest.mark.integration
+
+
+class Vendas:
+    """Customers who order one unit after another until told to stop."""
+
+    def __init__(self, loja: Loja, sku: str) -> None:
+        self._loja = loja
+        self._sku = sku
+        self._parar = asyncio.Event()
+        self.aceitos: set[str] = set()
+        self.recusas = 0
+
+    async def _cliente(self, numero: int) -> None:
+        while not self._parar.is_set():
+            with contextlib.suppress(httpx.TransportError):
+                resposta = await self._loja.pedir(espera=numero % 3, **{self._sku: 1})
+                if resposta.is_success:
+                    self.aceitos.add(resposta.json()["pedidoId"])
+                else:
+                    self.recusas += 1
+                    assert resposta.status_code in (503, 504), resposta.text
+            await asyncio.sleep(0.02)
+
+    async def durante(self, desastre: Callable[[], None]) -> None:
+        clientes = [asyncio.create_task(self._cliente(n)) for n in range(12)]
+        try:
+            await asyncio.sleep(1)
+            await asyncio.to_thread(desastre)
+            await asyncio.sleep(2)
+        finally:
+            self._parar.set()
+            await asyncio.gather(*clientes)
+
+
+DESASTRES: dict[str, Callable[[System], None]] = {
+    "pedidos killed": lambda s: s.kill("pedidos-1"),
+    "every pedidos killed": lambda s: s.kill("pedidos"),
+    "every estoque killed": lambda s: s.kill("estoque"),
+    "operator killed": lambda s: s.kill("operator"),
+    "gateway killed": lambda s: s.kill("gateway"),
+    "pedidos' PostgreSQL killed": lambda s: s.kill("postgres-pedidos"),
+    "estoque's PostgreSQL killed": lambda s: s.kill("postgres-estoque"),
+    "estoque's PostgreSQL restarted": lambda s: s.restart("postgres-estoque"),
+    "RabbitMQ killed": lambda s: s.kill("rabbitmq"),
+    "RabbitMQ restarted": lambda s: s.restart("rabbitmq"),
+}
+
+
+@pytest.mark.parametrize("nome", DESASTRES)
+async def test_no_accepted_order_is_lost(loja: Loja, sistema: System, nome: str):
+    sku = f"Q{list(DESASTRES).index(nome)}"
+    await loja.declarar(sku, 40)
+    vendas = Vendas(loja, sku)
+    await vendas.durante(lambda: DESASTRES[nome](sistema))
+    for parte in sistema.names():
+        await asyncio.to_thread(sistema.wait_ready, parte)
+    assert vendas.aceitos, "nothing was sold: the test shows nothing"
+
+    async def todos_decididos() -> bool:
+        return "Criado" not in await _todos(loja, vendas.aceitos)
+
+    await ate(todos_decididos, 40)
+    status = await _todos(loja, vendas.aceitos)
+    saldo = await loja.saldo(sku)
+    assert saldo["reservado"] <= 40
+    assert status.count("EstoqueReservado") <= saldo["reservado"]
+    assert set(status) <= {"EstoqueReservado", "EstoqueNaoDisponivel"}
+
+
+async def _todos(loja: Loja, ids: set[str]) -> list[str]:
+    return await asyncio.gather(*[loja.status(pedido_id) for pedido_id in sorted(ids)])

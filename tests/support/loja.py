@@ -1,0 +1,97 @@
+"""A shop and its customers, as seen from outside: kubectl and REST through the gateway."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import asyncpg
+import httpx
+from invariantes import discordancias, violacoes_do_livro
+
+from local_system import System
+
+T = TypeVar("T")
+
+
+class Loja:
+    """One shop on a running system."""
+
+    def __init__(self, system: System, client: httpx.AsyncClient) -> None:
+        self.system = system
+        self.client = client
+
+    async def declarar(self, sku: str, quantity: int, **spec: object) -> None:
+        """Applies a StockItem and waits until customers see it."""
+        self.aplicar(sku, quantity, **spec)
+        await ate(lambda: self._visto(sku, quantity))
+
+    def aplicar(self, sku: str, quantity: int, **spec: object) -> str:
+        fields = {"sku": sku, "name": f"Produto {sku}", "quantity": quantity, **spec}
+        manifesto = {
+            "apiVersion": "reservaestoque.dev/v1",
+            "kind": "StockItem",
+            "metadata": {"name": sku.lower()},
+            "spec": fields,
+        }
+        return self.system.kubectl("apply", "-f", "-", stdin=json.dumps(manifesto))
+
+    async def _visto(self, sku: str, quantity: int) -> bool:
+        resposta = await self.client.get(f"/estoque/{sku}")
+        return resposta.status_code == 200 and resposta.json()["quantidade"] == quantity
+
+    async def saldo(self, sku: str) -> dict[str, Any]:
+        return (await self.client.get(f"/estoque/{sku}")).raise_for_status().json()
+
+    async def pedir(self, espera: int = 10, **itens: int) -> httpx.Response:
+        """Posts an order; with `espera` it waits so many seconds for the decision."""
+        corpo = {"clienteId": "ana", "itens": [{"sku": s, "quantidade": q} for s, q in itens.items()]}
+        headers = {"Prefer": f"wait={espera}"} if espera else {}
+        return await self.client.post("/pedidos", json=corpo, headers=headers)
+
+    async def status(self, pedido_id: str) -> str:
+        resposta = await self.client.get("/statusPedido", params={"pedidoId": pedido_id})
+        return resposta.raise_for_status().json()["status"]
+
+
+async def ate(condicao: Callable[[], Awaitable[T]], segundos: float = 15) -> T:
+    """What `condicao` returns once it is true. Raises TimeoutError, which says what it returned last."""
+    fim = time.monotonic() + segundos
+    while True:
+        valor = await condicao()
+        if valor:
+            return valor
+        if time.monotonic() > fim:
+            raise TimeoutError(f"not true after {segundos} s; it was {valor!r} last")
+        await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def abrir_loja(sistema: System) -> AsyncIterator[Loja]:
+    limites = httpx.Limits(max_connections=300)
+    async with httpx.AsyncClient(base_url=sistema.gateway_url, timeout=60, limits=limites, trust_env=False) as client:
+        yield Loja(sistema, client)
+
+
+async def conferir(sistema: System) -> None:
+    """The ledger's rules hold now; the services agree on every order and the outboxes are empty soon."""
+    async with (
+        asyncpg.create_pool(sistema.database_url("estoque"), min_size=0) as estoque,
+        asyncpg.create_pool(sistema.database_url("pedidos"), min_size=0) as pedidos,
+    ):
+        assert await violacoes_do_livro(estoque) == []
+
+        async def concordam() -> bool:
+            return not await discordancias(pedidos, estoque)
+
+        try:
+            await ate(concordam)
+        except TimeoutError:
+            assert await discordancias(pedidos, estoque) == []  # shows them
+
+
+def logs(sistema: System) -> dict[str, str]:
+    """Every log of the system by part."""
+    return {nome: sistema.log(nome) for nome in sistema.names()}

@@ -144,8 +144,8 @@ def assert_problem(answer: httpx.Response, status: int, slug: str, path: str) ->
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
-    assert set(body) == {"type", "title", "status", "detail", "instance"}
-    assert (body["type"], body["status"], body["instance"]) == (PROBLEM + slug, status, path)
+    assert set(body) == {"type", "title", "status", "detail"} | ({"instance"} if path else set())
+    assert (body["type"], body["status"], body.get("instance", "")) == (PROBLEM + slug, status, path)
 
 
 def test_envoy_accepts_the_configuration(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_body_over_the_limit_is_refused_before_the_service_sees_it(running: Ru
 def test_what_can_be_read_in_two_ways_is_refused(running: Running) -> None:
     assert_problem(running.client.get("/estoque/a%2Fb"), 400, "requisicao-malformada", "/estoque/a/b")
     answer = running.client.get("/estoque", headers={"idempotency_key": "x"})
-    assert_problem(answer, 400, "requisicao-malformada", "/estoque")
+    assert_problem(answer, 400, "requisicao-malformada", "")  # refused while it was being read
     assert running.estoque.seen == []
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -108,6 +109,13 @@ def test_a_corrupt_download_is_not_kept_and_the_build_takes_over(
     assert any("wrong SHA-256 checksum" in line for line in said)
     assert any(line.startswith("built in") for line in said)
     assert sorted(path.name for path in found.kubectl.parent.iterdir()) == sorted(NAMES)
+
+
+def test_two_systems_at_once_get_them_once(environ: dict[str, str], downloads: Downloads) -> None:
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(lambda _: find_or_get(lambda _: None, environ), range(2))
+    assert first == second
+    assert len(downloads.asked) == 2 * len(NAMES)
 
 
 @pytest.mark.parametrize(

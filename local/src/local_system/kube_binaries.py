@@ -1,10 +1,12 @@
 """kube-apiserver and kubectl: from KUBEBUILDER_ASSETS, the cache, the official download or a Go build."""
 
+import fcntl
 import hashlib
 import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -51,6 +53,12 @@ def find_or_get(say: Say, environ: Mapping[str, str] = os.environ) -> Binaries:
     if found := (Binaries.within(Path(assets)) if assets else None) or Binaries.within(cache):
         return found
     cache.mkdir(parents=True, exist_ok=True)
+    with (cache.parent / f"{VERSION}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another system on this machine may be getting them right now
+        return Binaries.within(cache) or _get(cache, environ, say)
+
+
+def _get(cache: Path, environ: Mapping[str, str], say: Say) -> Binaries:
     say(f"kube-apiserver and kubectl {VERSION} are not on this machine yet; they go to {cache}")
     try:
         _download(cache, environ, say)
@@ -134,20 +142,31 @@ def _run_telling(argv: list[str], say: Say) -> None:
     ticker = threading.Thread(target=tick, daemon=True)
     ticker.start()
     try:
-        environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
-        done = subprocess.run(argv, cwd=MODULE, env=environ, capture_output=True, text=True, check=False)
+        returned, said = _run_group(argv)
     finally:
         over.set()
         ticker.join()
-    if done.returncode:
-        said = done.stderr.strip()
+    if returned:
         needs = re.search(r"requires go >= (\S+) \(running go (\S+?)[;)]", said)
         if needs:
             raise LocalSystemError(
                 f"Go {needs[2]} is too old to build kube-apiserver: install Go {needs[1]} or later"
             )
-        raise LocalSystemError(f"the Go build of kube-apiserver failed:\n{said[-2000:]}")
+        raise LocalSystemError(f"the Go build of kube-apiserver failed:\n{said.strip()[-2000:]}")
     say(f"built in {(time.monotonic() - began) / 60:.1f} minutes")
+
+
+def _run_group(argv: list[str]) -> tuple[int, str]:
+    """Exit code and what was said. When we are interrupted, Go ends together with the compilers it has started."""
+    environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, cwd=MODULE, env=environ, stderr=pipe, text=True, start_new_session=True) as go:
+        try:
+            _, said = go.communicate()
+        except BaseException:
+            os.killpg(go.pid, signal.SIGKILL)
+            raise
+    return go.returncode, said
 
 
 def _go_needed() -> str:

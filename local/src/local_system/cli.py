@@ -57,11 +57,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _up(system: System, arguments: argparse.Namespace) -> int:
     began = time.monotonic()
+    ran = bool(system.states())
     system.up()
-    sku = answer = None
-    if not arguments.no_examples:
-        sku = first_order.in_stock(first_order.apply_examples(system))
-        answer = first_order.place(system, sku) if sku else None
+    try:
+        sku, answer = (None, None) if arguments.no_examples else first_order.apply_and_place(system)
+    except BaseException:
+        if not ran:
+            system.down()
+        raise
     print(screen.after_start(system, sku, answer, time.monotonic() - began))
     return 0 if answer is None or answer.is_success else 1
 

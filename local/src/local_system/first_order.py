@@ -14,6 +14,18 @@ _SYNC_SECONDS = 30.0
 _CUSTOMER = "cliente-1"
 
 
+def apply_and_place(system: System) -> tuple[str | None, httpx.Response | None]:
+    """Both steps: the SKU that was ordered and the answer; None when none of the samples has a unit left.
+
+    Raises LocalSystemError with a sentence when one of them fails.
+    """
+    sku = in_stock(apply_examples(system))
+    try:
+        return sku, place(system, sku) if sku else None
+    except httpx.HTTPError as error:
+        raise LocalSystemError(f"the gateway did not answer a first order ({error}); see its log") from error
+
+
 def apply_examples(system: System) -> list[dict[str, Any]]:
     """Apply k8s/exemplos and return all StockItems of namespace default once each of them is Synced.
 

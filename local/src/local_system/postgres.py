@@ -50,8 +50,9 @@ def part(layout: Layout, database: str) -> Part:
 def unprivileged() -> tuple[str, ...]:
     """How to run a PostgreSQL program, which refuses to run as root.
 
-    Root becomes `nobody` but keeps the capabilities to reach its files when the checkout or a test's folder
-    lies below a directory that only root may enter.
+    Root becomes `nobody` but keeps the one capability that opens files when the checkout or a test's folder lies
+    below a directory which only root may enter. initdb asks access(2) about its programs, which heeds the capability
+    only with no_setuid_fixup.
     """
     if os.getuid() != 0:
         return ()
@@ -60,9 +61,10 @@ def unprivileged() -> tuple[str, ...]:
         raise LocalSystemError(
             "PostgreSQL does not run as root and setpriv (util-linux) is missing: use another user"
         )
-    keep = "+dac_override,+dac_read_search,+fowner,+chown"
     ids = ("--reuid=65534", "--regid=65534", "--clear-groups")
-    return (setpriv, *ids, f"--inh-caps=-all,{keep}", f"--ambient-caps=-all,{keep}", f"--bounding-set=-all,{keep}")
+    keep = "-all,+dac_override"
+    capabilities = (f"--inh-caps={keep}", f"--ambient-caps={keep}", f"--bounding-set={keep}")
+    return (setpriv, *ids, "--securebits=+no_setuid_fixup", *capabilities)
 
 
 def psql(layout: Layout, database: str, port: int, script: str, seconds: float = 60.0) -> str:

@@ -1,0 +1,119 @@
+import asyncio
+import contextlib
+
+import pytest
+
+from operador.conhecidos import Conhecidos
+from operador.escritor import Escritor
+from operador.fila import Fila
+from operador.kubernetes import ItemMudouError, ItemSumiuError, KubernetesForaError
+from operador.stockitem import Status, escrever_status
+
+from .fabrica import AGORA, Relogio, item
+
+
+def status(n):
+    return Status("CAMISETA", 3, (), disponivel=n)
+
+
+class Api:
+    """Takes statuses; fails the first times with what it is told."""
+
+    def __init__(self, *faltas):
+        self.faltas, self.escritos = list(faltas), []
+
+    async def escrever_status(self, objeto, novo, agora):
+        await asyncio.sleep(0)
+        if self.faltas:
+            raise self.faltas.pop(0)
+        self.escritos.append(novo.disponivel)
+        return corpo(novo)
+
+    async def ler(self, chave):
+        return corpo(status(5))
+
+    async def anunciar(self, objeto, evento):
+        raise AssertionError("these statuses have nothing to announce")
+
+
+def corpo(novo):
+    meta = {"namespace": "loja", "name": "camiseta", "uid": "uid-1", "resourceVersion": "50", "generation": 3}
+    spec = {"sku": "CAMISETA", "name": "Camiseta", "quantity": 100}
+    return {"metadata": meta, "spec": spec, "status": escrever_status(novo, AGORA)}
+
+
+@pytest.fixture
+async def montar():
+    async with contextlib.AsyncExitStack() as pilha:
+
+        async def com(api):
+            conhecidos, fila = Conhecidos(), Fila(Relogio())
+            conhecidos.ver(item(), status(0))
+            escritor = Escritor(api, conhecidos, fila)
+            trabalho = asyncio.create_task(escritor.trabalhar())
+            pilha.callback(trabalho.cancel)
+            return escritor, conhecidos, fila
+
+        yield com
+
+
+async def test_what_is_already_there_is_not_written(montar):
+    api = Api()
+    escritor, *_ = await montar(api)
+    escritor.propor(item(), status(0))
+    await asyncio.sleep(0.05)
+    assert api.escritos == []
+
+
+async def test_a_burst_costs_few_writes_and_ends_right(montar):
+    api = Api()
+    escritor, *_ = await montar(api)
+    for n in range(1, 200):
+        escritor.propor(item(), status(n))
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)
+    assert api.escritos[0] == 1, "the first change is written at once"
+    assert len(api.escritos) == 3, "the burst allows three"
+    await asyncio.sleep(3.1)
+    assert api.escritos[3:] == [199], "and the last one is written in the end"
+
+
+async def test_a_change_taken_back_before_it_was_written_costs_nothing(montar):
+    api = Api()
+    escritor, *_ = await montar(api)
+    escritor.propor(item(), status(1))
+    escritor.propor(item(), status(0))
+    await asyncio.sleep(0.05)
+    assert api.escritos == []
+
+
+async def test_a_failed_write_is_tried_again(montar):
+    api = Api(KubernetesForaError("503"))
+    escritor, conhecidos, _ = await montar(api)
+    escritor.propor(item(), status(7))
+    await asyncio.sleep(0.7)
+    assert api.escritos == [7]
+    assert conhecidos.obter(item().chave).status == status(7)
+
+
+async def test_an_item_deleted_meanwhile_is_no_error(montar):
+    api = Api(ItemSumiuError("404"))
+    escritor, *_ = await montar(api)
+    escritor.propor(item(), status(7))
+    await asyncio.sleep(0.7)
+    assert api.escritos == []
+
+
+async def test_after_a_conflict_it_starts_over_from_what_is_there(montar):
+    escritor, conhecidos, fila = await montar(Api(ItemMudouError("409")))
+    escritor.propor(item(), status(7))
+    assert [i.versao for i in await fila.tomar(1, 1)] == [50]
+    assert conhecidos.obter(item().chave).status == status(5)
+
+
+async def test_a_proposal_for_another_object_of_the_name_is_dropped(montar):
+    api = Api()
+    escritor, *_ = await montar(api)
+    escritor.propor(item(uid="uid-2"), status(7))
+    await asyncio.sleep(0.05)
+    assert api.escritos == []

@@ -20,7 +20,8 @@ def is_transient(fault: BaseException) -> bool:
     """True when trying the same again later may succeed: the server or the network failed, not the data."""
     if isinstance(fault, asyncpg.PostgresError):
         return (fault.sqlstate or "08").startswith(_TRANSIENT_CLASSES)
-    # asyncpg.DataError-like client errors (asyncpg.exceptions.DataError) are InterfaceError *and* ValueError.
+    # What asyncpg says of our arguments is an InterfaceError and a ValueError; of a broken connection, the former
+    # alone, or an InternalClientError when it broke in the middle of an answer.
     if isinstance(fault, asyncpg.InterfaceError):
         return not isinstance(fault, ValueError)
-    return isinstance(fault, OSError | TimeoutError)
+    return isinstance(fault, OSError | asyncpg.InternalClientError)

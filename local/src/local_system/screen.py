@@ -20,7 +20,7 @@ def after_start(system: System, sku: str | None, answer: httpx.Response | None, 
         f"ReservaEstoque runs (started in {seconds:.1f} s).",
         "",
         f"  gateway    {url}",
-        f"  OpenAPI    {url}/pedidos/schema/  {url}/estoque/schema/",
+        f"  OpenAPI    {url}/schema/pedidos  {url}/schema/estoque",
         f"  RabbitMQ   http://{HOST}:{system.layout.ports.rabbitmq_management}  user reserva, password in "
         f"{system.layout.state / 'credentials.json'}",
         f"  logs       {system.layout.state / 'logs'}",

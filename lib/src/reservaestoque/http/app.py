@@ -13,6 +13,8 @@ from litestar.types import ControllerRouterHandler
 
 from reservaestoque.http import problems
 
+SCALAR = "1.72.1"
+
 
 class Metrics(PrometheusController):
     """Prometheus metrics of this process."""
@@ -57,7 +59,7 @@ def service_app(
     is_ready: Callable[[], Awaitable[bool]],
     dependencies: dict[str, Provide],
 ) -> Litestar:
-    """A Litestar application with these routes, health, metrics, OpenAPI with a UI under /schema, problem+json."""
+    """A Litestar application with these routes, health, metrics, OpenAPI at /schema/<title>, problem+json."""
     metrics = PrometheusConfig(
         app_name=title,
         prefix=title,
@@ -77,7 +79,10 @@ def service_app(
             Exception: problems.on_fault,
         },
         openapi_config=OpenAPIConfig(
-            title=title, version=version, path="/schema", render_plugins=[ScalarRenderPlugin()]
+            title=title,
+            version=version,
+            path=f"/schema/{title}",  # as the gateway serves it: the page asks for the document by its full path
+            render_plugins=[ScalarRenderPlugin(version=SCALAR)],
         ),
         logging_config=None,
     )

@@ -172,6 +172,11 @@ def test_a_taken_port_is_named_with_its_process_and_variable(state: Path) -> Non
     assert leftovers(state) == []
 
 
+def test_a_part_of_a_system_that_does_not_run_cannot_be_stopped(state: Path) -> None:
+    with pytest.raises(LocalSystemError, match=r"nothing runs in .*; start it with `make up`"):
+        System(config(state, "etcd")).restart("etcd")
+
+
 def test_two_systems_run_side_by_side(state: Path) -> None:
     other = state.parent / "other"
     try:

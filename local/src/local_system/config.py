@@ -16,7 +16,9 @@ REPLICATED = ("pedidos", "estoque")
 SETTINGS = (
     "LOG_LEVEL",
     "RESERVA_TTL",
+    "MAX_BATCH",
     "MAX_EVENTS",
+    "MAX_WAITING",
     "POOL_SIZE",
     "EXPIRY_INTERVAL",
     "STATUS_INTERVAL",

@@ -123,10 +123,15 @@ class Supervisor:
         self._file = layout.state / "supervisord.conf"
 
     def call(self, method: str, *args: object) -> Any:
-        """One XML-RPC call on a connection of its own, so that threads do not meet."""
+        """One XML-RPC call on a connection of its own, so that threads do not meet.
+
+        Raises LocalSystemError when supervisord does not run.
+        """
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
         try:
             return getattr(xmlrpc.client.ServerProxy("http://local", transport=transport), method)(*args)
+        except OSError as error:
+            raise LocalSystemError(f"nothing runs in {self._layout.state}; start it with `make up`") from error
         finally:
             transport.close()
 
@@ -134,7 +139,7 @@ class Supervisor:
         """Whether it answers."""
         try:
             self.call("supervisor.getState")
-        except (OSError, xmlrpc.client.Error):
+        except (LocalSystemError, xmlrpc.client.Error):
             return False
         return True
 
@@ -168,7 +173,7 @@ class Supervisor:
         _wait_until(self.running, 15, f"supervisord does not answer; see {self._layout.log('supervisord')}")
 
     def states(self) -> dict[str, State]:
-        """All parts it knows. Raises OSError when it does not run."""
+        """All parts it knows."""
         return {info["name"]: _state(info) for info in self.call("supervisor.getAllProcessInfo")}
 
     def start(self, name: str) -> None:

@@ -236,11 +236,13 @@ class System:
             raise LocalSystemError("\n".join(taken))
 
     def _stop_everything(self) -> None:
-        if self._supervisor.running():
-            self._supervisor.stop_all()
-        for left in processes.end_leftovers(self.layout.state):
-            self._say(f"  ended {left}, which was left over")
-        shutil.rmtree(self.layout.sockets, ignore_errors=True)
+        try:
+            if self._supervisor.running():
+                self._supervisor.stop_all()
+        finally:
+            for left in processes.end_leftovers(self.layout.state):
+                self._say(f"  ended {left}, which was left over")
+            shutil.rmtree(self.layout.sockets, ignore_errors=True)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

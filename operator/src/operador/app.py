@@ -6,6 +6,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+from operador.anunciante import Anunciante
 from operador.banco import Banco
 from operador.conflitos import Conflitos
 from operador.conhecidos import Conhecidos
@@ -26,6 +27,7 @@ from reservaestoque.telemetry import logger
 
 _CONEXOES = 4
 _ESCRITORES = 24
+_ANUNCIANTES = 2
 _PRAZO = 120.0
 
 _log = logger(__name__)
@@ -56,7 +58,8 @@ def _tomar_sinais(parar: asyncio.Event) -> None:
 async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: Banco, parar: asyncio.Event) -> None:
     pulsos, conhecidos, fila = Pulsos(time.monotonic), Conhecidos(), Fila(time.monotonic)
     conflitos = Conflitos(conhecidos, fila)
-    escritor = Escritor(kubernetes, conhecidos, fila)
+    anunciante = Anunciante(kubernetes)
+    escritor = Escritor(kubernetes, conhecidos, fila, anunciante)
     saldos = Saldos(banco=banco, conhecidos=conhecidos, conflitos=conflitos, fila=fila, escritor=escritor)
     ressincronia = Ressincronia(
         kubernetes=kubernetes,
@@ -89,6 +92,7 @@ async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: 
         "watch": observador.rodar(ressincronia.primeira, lambda: _tomar_sinais(parar)),
     }
     tarefas |= {f"status-{n}": escritor.trabalhar() for n in range(_ESCRITORES)}
+    tarefas |= {f"events-{n}": anunciante.trabalhar() for n in range(_ANUNCIANTES)}
     async with servir(settings.host, settings.port, pulsos, _Prontidao(banco, ressincronia, fila).faltando):
         _log.info("started", namespace=settings.namespace or "all")
         await _ate(parar, tarefas)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from operador import metricas
+from operador.anunciante import Anunciante
 from operador.conhecidos import Conhecido, Conhecidos
 from operador.eventos import eventos
 from operador.fila import Fila
@@ -19,8 +20,9 @@ _log = logger(__name__)
 class Escritor:
     """Takes proposals from whoever has news and brings the latest of each StockItem to the API server."""
 
-    def __init__(self, kubernetes: Kubernetes, conhecidos: Conhecidos, fila: Fila) -> None:
+    def __init__(self, kubernetes: Kubernetes, conhecidos: Conhecidos, fila: Fila, anunciante: Anunciante) -> None:
         self._kubernetes = kubernetes
+        self._anunciante = anunciante
         self._conhecidos = conhecidos
         self._trabalho = fila
         self._propostas: dict[Chave, tuple[str, Status]] = {}
@@ -81,7 +83,8 @@ class Escritor:
         self._faltas = 0
         self._anotar(item, corpo)
         metricas.STATUS_ESCRITOS.inc()
-        await self._anunciar(item, anterior, status)
+        for evento in eventos(anterior, status):
+            self._anunciante.anunciar(item, evento)
         return None
 
     def _anotar(self, item: StockItem, corpo: object) -> None:
@@ -109,13 +112,3 @@ class Escritor:
         novo = ler_item(corpo)
         self._conhecidos.ver(novo, ler_status(corpo))
         self._trabalho.por(novo)
-
-    async def _anunciar(self, item: StockItem, anterior: Status | None, status: Status) -> None:
-        for evento in eventos(anterior, status):
-            try:
-                await self._kubernetes.anunciar(item, evento)
-            except (ItemSumiuError, ItemMudouError, KubernetesForaError) as falta:
-                # An Event is a courtesy: the condition says the same.
-                _log.warning("event_not_posted", item=item.chave.dono, reason=evento.motivo, fault=str(falta))
-            else:
-                metricas.EVENTOS.labels(evento.motivo).inc()

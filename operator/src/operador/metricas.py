@@ -7,6 +7,7 @@ ESPERANDO = Gauge("operador_itens_esperando", "StockItems that wait to be synchr
 LOTE = Histogram("operador_lote_itens", "StockItems in one SQL call", buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500))
 STATUS_ESCRITOS = Counter("operador_status_escritos", "Status writes that the API server took")
 EVENTOS = Counter("operador_eventos", "Kubernetes Events posted", ["motivo"])
+EVENTOS_PERDIDOS = Counter("operador_eventos_perdidos", "Kubernetes Events that could not be posted")
 FALTAS = Counter("operador_faltas", "Calls that failed and are tried again", ["alvo"])
 RECUSADOS = Counter("operador_itens_recusados", "StockItems that PostgreSQL refused")
 VENCIDAS = Counter("operador_reservas_vencidas", "Lapsed reservations swept")

@@ -3,6 +3,7 @@ import contextlib
 
 import pytest
 
+from operador.anunciante import Anunciante
 from operador.conhecidos import Conhecidos
 from operador.escritor import Escritor
 from operador.fila import Fila
@@ -32,9 +33,6 @@ class Api:
     async def ler(self, chave):
         return corpo(status(5))
 
-    async def anunciar(self, objeto, evento):
-        raise AssertionError("these statuses have nothing to announce")
-
 
 def corpo(novo):
     meta = {"namespace": "loja", "name": "camiseta", "uid": "uid-1", "resourceVersion": "50", "generation": 3}
@@ -49,7 +47,7 @@ async def montar():
         async def com(api):
             conhecidos, fila = Conhecidos(), Fila(Relogio())
             conhecidos.ver(item(), status(0))
-            escritor = Escritor(api, conhecidos, fila)
+            escritor = Escritor(api, conhecidos, fila, Anunciante(api))
             trabalho = asyncio.create_task(escritor.trabalhar())
             pilha.callback(trabalho.cancel)
             return escritor, conhecidos, fila

@@ -1,7 +1,6 @@
 """One connection at a time, made anew after every failure: nothing repaired, so nothing half repaired."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aio_pika
@@ -10,6 +9,7 @@ from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from pamqp.exceptions import PAMQPException
 from prometheus_client import Counter
 
+from reservaestoque.backoff import back_off
 from reservaestoque.telemetry import logger
 
 FAULTS = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError)
@@ -17,12 +17,6 @@ FAULTS = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError)
 
 _log = logger(__name__)
 _lost = Counter("bus_connections_lost_total", "Broker connections that ended by a failure", ["purpose"])
-
-
-async def back_off(failures: int, *, longest: float = 5.0) -> None:
-    """Sleeps after failure number `failures`: 100 ms, doubling up to `longest` seconds, half of it random."""
-    ceiling = min(longest, 0.05 * 2 ** min(failures, 16))
-    await asyncio.sleep(ceiling * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
 
 
 async def keep_connected(url: str, purpose: str, session: Callable[[AbstractConnection], Awaitable[None]]) -> None:

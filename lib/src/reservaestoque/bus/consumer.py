@@ -7,8 +7,9 @@ from typing import Generic, NamedTuple, TypeVar
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from prometheus_client import Counter, Histogram
 
+from reservaestoque.backoff import back_off
 from reservaestoque.bus import dead_letters, topology
-from reservaestoque.bus.connection import back_off, keep_connected
+from reservaestoque.bus.connection import keep_connected
 from reservaestoque.events import CloudEvent, Decoder, Rejected
 from reservaestoque.telemetry import logger
 

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 from prometheus_client import Counter
 
-from reservaestoque.bus.connection import back_off
+from reservaestoque.backoff import back_off
 from reservaestoque.bus.publisher import NotPublishedError, Publisher
 from reservaestoque.events import CloudEvent, encode_batches
 from reservaestoque.postgres import is_transient

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from reservaestoque.bus.connection import back_off
+from reservaestoque.backoff import back_off
 from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import logger
 

@@ -1,6 +1,7 @@
 """Wires the operator and runs it: all its loops live and die together."""
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Coroutine
@@ -25,10 +26,11 @@ from operador.settings import OperadorSettings
 from reservaestoque.postgres import open_pool
 from reservaestoque.telemetry import logger
 
-_CONEXOES = 4
+_CONEXOES = 6
 _ESCRITORES = 24
 _ANUNCIANTES = 2
 _PRAZO = 120.0
+_PARADA_SEGUNDOS = 8.0
 
 _log = logger(__name__)
 
@@ -42,7 +44,7 @@ async def rodar(settings: OperadorSettings) -> None:
     parar = asyncio.Event()
     _tomar_sinais(parar)
     async with (
-        abrir(settings.namespace) as kubernetes,
+        abrir(settings.namespace, settings.kubeconfig) as kubernetes,
         await open_pool(settings.database_url, program="operador", size=_CONEXOES) as pool,
     ):
         await _trabalhar(settings, kubernetes, Banco(pool), parar)
@@ -51,8 +53,19 @@ async def rodar(settings: OperadorSettings) -> None:
 
 def _tomar_sinais(parar: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
+
+    def pedir() -> None:
+        parar.set()
+        loop.call_later(_PARADA_SEGUNDOS, _desistir)
+
     for sinal in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sinal, parar.set)
+        loop.add_signal_handler(sinal, pedir)
+
+
+def _desistir() -> None:
+    """A server that hangs must not hold us up. Nothing is lost: all we know is in PostgreSQL and in the API."""
+    _log.error("stop_took_too_long", seconds=_PARADA_SEGUNDOS)
+    os._exit(1)
 
 
 async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: Banco, parar: asyncio.Event) -> None:
@@ -79,7 +92,7 @@ async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: 
         repetir=settings.status_interval.total_seconds(),
     )
     observador = Observador(
-        conhecidos=conhecidos, fila=fila, namespace=settings.namespace, bater=pulsos.registrar("watch", _PRAZO)
+        conhecidos=conhecidos, fila=fila, settings=settings, bater=pulsos.registrar("watch", _PRAZO)
     )
     tarefas = {
         "sweep": expirar_sempre(banco, settings.expiry_interval.total_seconds(), pulsos.registrar("sweep", _PRAZO)),

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 from operador import metricas
 from operador.anunciante import Anunciante
@@ -87,14 +88,13 @@ class Escritor:
             self._anunciante.anunciar(item, evento)
         return None
 
-    def _anotar(self, item: StockItem, corpo: object) -> None:
+    def _anotar(self, item: StockItem, corpo: dict[str, Any]) -> None:
         conhecido = self._conhecidos.obter(item.chave)
         if conhecido is None or conhecido.item.uid != item.uid:
             return
         conhecido.ritmo = conhecido.ritmo.gastar(asyncio.get_running_loop().time())
-        versao = int(corpo["metadata"]["resourceVersion"])  # type: ignore[index]
         if conhecido.item == item:
-            conhecido.item = replace(item, versao=max(versao, item.versao))
+            conhecido.item = replace(item, versao=int(corpo["metadata"]["resourceVersion"]))
 
     def _faltou(self, item: StockItem, falta: KubernetesForaError) -> float:
         self._faltas += 1

@@ -1,6 +1,5 @@
 """What the operator asks of the Kubernetes API, besides watching."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -33,11 +32,14 @@ class KubernetesForaError(Exception):
 
 
 @asynccontextmanager
-async def abrir(namespace: str) -> AsyncIterator["Kubernetes"]:
-    """The API of the cluster that KUBECONFIG names, else of the one this pod runs in. Empty `namespace`: all."""
+async def abrir(namespace: str, kubeconfig: str) -> AsyncIterator["Kubernetes"]:
+    """The API of the cluster that this file names, or, when it is empty, of the one this pod runs in.
+
+    Empty `namespace`: all of them.
+    """
     configuracao = client.Configuration()
-    if os.environ.get("KUBECONFIG"):
-        await config.load_kube_config(client_configuration=configuracao)
+    if kubeconfig:
+        await config.load_kube_config(config_file=kubeconfig, client_configuration=configuracao)
     else:
         config.load_incluster_config(client_configuration=configuracao)  # type: ignore[no-untyped-call]
     async with client.ApiClient(configuracao) as api:
@@ -93,7 +95,7 @@ class Kubernetes:
 
     async def mudar_finalizadores(self, item: StockItem, finalizadores: tuple[str, ...]) -> dict[str, Any]:
         """Sets the finalizers of exactly this version of the StockItem; the object after that."""
-        meta = {"uid": item.uid, "resourceVersion": str(item.versao), "finalizers": list(finalizadores)}
+        meta = {"resourceVersion": str(item.versao), "finalizers": list(finalizadores)}
         async with _faltas():
             corpo: dict[str, Any] = await self._objetos.patch_namespaced_custom_object(
                 **_AQUI,
@@ -105,13 +107,17 @@ class Kubernetes:
         return corpo
 
     async def escrever_status(self, item: StockItem, status: Status, agora: str) -> dict[str, Any]:
-        """Writes the status of this object, whatever its version; the object after that."""
+        """Writes the status of exactly this version of the StockItem; the object after that.
+
+        Of this version, because the answer's version is then known to hide no change by somebody else, and because
+        the API server does not look at the uid when a status is patched.
+        """
         async with _faltas():
             corpo: dict[str, Any] = await self._objetos.patch_namespaced_custom_object_status(
                 **_AQUI,
                 namespace=item.chave.namespace,
                 name=item.chave.name,
-                body={"metadata": {"uid": item.uid}, "status": escrever_status(status, agora)},
+                body={"metadata": {"resourceVersion": str(item.versao)}, "status": escrever_status(status, agora)},
                 **_MESCLAR,
             )
         return corpo

@@ -12,6 +12,7 @@ import kopf
 from operador.conhecidos import Conhecidos
 from operador.fila import Fila
 from operador.recuo import recuo
+from operador.settings import OperadorSettings
 from operador.stockitem import GROUP, PLURAL, VERSION, ler_item, ler_status
 
 # The watch is asked for anew at least this often, which is also its heartbeat.
@@ -31,10 +32,13 @@ class _Paciencia:
 class Observador:
     """Feeds the work set with what the API server shows."""
 
-    def __init__(self, *, conhecidos: Conhecidos, fila: Fila, namespace: str, bater: Callable[[], None]) -> None:
+    def __init__(
+        self, *, conhecidos: Conhecidos, fila: Fila, settings: OperadorSettings, bater: Callable[[], None]
+    ) -> None:
         self._conhecidos = conhecidos
         self._fila = fila
-        self._namespace = namespace
+        self._namespace = settings.namespace
+        self._kubeconfig = settings.kubeconfig
         self._bater = bater
 
     async def rodar(self, pronto: asyncio.Event, sinais: Callable[[], None]) -> None:
@@ -88,8 +92,9 @@ class Observador:
         return registro
 
     def _entrar(self, **argumentos: Any) -> kopf.AiohttpSession | None:
-        """KUBECONFIG, else the pod's service account; a session whose requests are the watch's heartbeat."""
-        acesso = kopf.login_with_kubeconfig(**argumentos) or kopf.login_with_service_account(**argumentos)
+        """The same cluster as that of `abrir`; a session whose requests are the watch's heartbeat."""
+        entrar = kopf.login_with_kubeconfig if self._kubeconfig else kopf.login_with_service_account
+        acesso = entrar(**argumentos)
         if acesso is None:
             return None
         sessao = aiohttp.ClientSession(

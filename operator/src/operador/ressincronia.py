@@ -22,7 +22,7 @@ _log = logger(__name__)
 def abandonado(saldo: Saldo) -> StockItem:
     """The deleted StockItem whose SKU this row is about to give up (`Encerrando`)."""
     return StockItem(
-        chave=Chave(*(saldo.dono or "").split("/", 1)),
+        chave=Chave.de_dono(saldo.dono or ""),
         uid="",
         versao=0,
         geracao=0,

@@ -62,7 +62,7 @@ class Saldos:
         if saldo.dono is None:
             self._conflitos.acordar(saldo.sku)
             return False
-        conhecido = self._conhecidos.obter(Chave(*saldo.dono.split("/", 1)))
+        conhecido = self._conhecidos.obter(Chave.de_dono(saldo.dono))
         if conhecido is None or conhecido.item.sku != saldo.sku:
             return False
         item = conhecido.item

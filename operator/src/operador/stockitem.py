@@ -19,6 +19,12 @@ class Chave(NamedTuple):
         """The owner as the stock row records it: ``namespace/name``."""
         return f"{self.namespace}/{self.name}"
 
+    @classmethod
+    def de_dono(cls, dono: str) -> "Chave":
+        """The StockItem that a stock row names as its owner; one that cannot exist if somebody wrote nonsense."""
+        namespace, _, name = dono.partition("/")
+        return cls(namespace, name)
+
 
 @dataclass(frozen=True, slots=True)
 class Condicao:

@@ -43,6 +43,7 @@ commit;
 
 
 LINHA = "select {campos} from estoque where sku = '{sku}'"
+LINHAS = "select count(*) from estoque where dono like 'default/{prefixo}%'"
 PEDIDO = "select status from pedido where id = '{pedido}'"
 FATO = "select status from outbox where pedido_id = '{pedido}'"
 MEXER = "update estoque set {mudanca} where sku = '{sku}'"
@@ -103,6 +104,10 @@ class Mundo:
         """Columns of the stock row, divided by bars."""
         return self.sql(LINHA, sku=sku, campos=campos)
 
+    def linhas(self, prefixo: str) -> int:
+        """How many stock rows have an owner whose name starts so."""
+        return int(self.sql(LINHAS, prefixo=prefixo))
+
     def mexer(self, sku: str, mudanca: str) -> None:
         """Somebody changes the row by hand."""
         self.sql(MEXER, sku=sku, mudanca=mudanca)
@@ -130,6 +135,12 @@ class Mundo:
 
     def cancelar(self, pedido: str) -> None:
         self.sql(CANCELAR, pedido=pedido)
+
+    def sincronizados(self, prefixo: str) -> int:
+        """How many items whose names start so are Synced."""
+        itens = json.loads(self.kubectl("get", "stockitems", "--output=json"))["items"]
+        meus = [i for i in itens if i["metadata"]["name"].startswith(prefixo)]
+        return sum(c["reason"] == "Synced" for i in meus for c in i.get("status", {}).get("conditions", []))
 
     def versoes(self, prefixo: str) -> dict[str, str]:
         itens = json.loads(self.kubectl("get", "stockitems", "--output=json"))["items"]

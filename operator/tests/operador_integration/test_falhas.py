@@ -1,5 +1,6 @@
 """What happens when parts fail, and when there are two of the operator."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,8 @@ import pytest
 
 from local_system.kubernetes import operator_kubeconfig
 from local_system.ports import Ports
+
+from .conftest import manifesto
 
 pytestmark = pytest.mark.integration
 
@@ -44,6 +47,26 @@ def test_a_killed_operator_comes_back_and_rewrites_nothing_that_is_right(mundo, 
     mundo.sistema.wait_ready("operator")
     time.sleep(5)  # longer than a resync
     assert mundo.versoes(nome) == antes
+
+
+def test_an_operator_killed_in_the_middle_of_a_large_apply_finishes_it(mundo, nome, ate):
+    itens = [manifesto(f"{nome}-{n}", quantity=n) for n in range(300)]
+    mundo.kubectl("create", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": itens}))
+    mundo.sistema.kill("operator")
+    ate(lambda: mundo.sincronizados(nome), 300, segundos=60)
+    ate(lambda: mundo.linhas(nome), 300, segundos=1)
+    mundo.kubectl("delete", "stockitem", *(i["metadata"]["name"] for i in itens), "--wait=false")
+    ate(lambda: mundo.sincronizados(nome), 0, segundos=60)
+
+
+def test_an_item_that_postgresql_refuses_says_so_and_holds_up_nobody(mundo, nome, ate):
+    mundo.aplicar(nome, name="a\x00b", quantity=1)
+    mundo.aplicar(f"{nome}-bom", quantity=1)
+    ate(lambda: mundo.motivo(f"{nome}-bom"), "Synced")
+    ate(lambda: mundo.motivo(nome), "Rejected")
+    assert "0x00" in mundo.condicao(nome)["message"]
+    mundo.aplicar(nome, name="sem bytes nulos", quantity=1)
+    ate(lambda: mundo.motivo(nome), "Synced")
 
 
 def test_changes_made_while_the_operator_was_down_are_caught_up(mundo, nome, ate):
@@ -117,6 +140,19 @@ def test_it_stops_on_sigterm_in_time(segundo):
     segundo.send_signal(signal.SIGTERM)
     assert segundo.wait(10) == 0
     assert time.monotonic() - inicio < 10
+
+
+def test_it_stops_in_time_though_the_api_server_hangs(mundo, nome, ate, segundo):
+    time.sleep(3)
+    api = mundo.sistema.states()["kube-apiserver"].pid
+    os.kill(api, signal.SIGSTOP)
+    try:
+        segundo.send_signal(signal.SIGTERM)
+        segundo.wait(10)
+    finally:
+        os.kill(api, signal.SIGCONT)
+    mundo.aplicar(nome, quantity=10)
+    ate(lambda: mundo.motivo(nome), "Synced")
 
 
 def test_without_settings_it_says_what_is_missing():

@@ -34,6 +34,11 @@ def test_a_status_without_numbers_removes_the_old_ones():
     assert ler_status({"status": {k: v for k, v in escrito.items() if v is not None}}) == status
 
 
+def test_an_owner_names_its_item():
+    assert Chave.de_dono("loja/camiseta-m") == Chave("loja", "camiseta-m")
+    assert Chave.de_dono("nonsense") == Chave("nonsense", "")
+
+
 def test_no_status_yet():
     assert ler_status({}) is None
     assert ler_status({"status": {}}) is None

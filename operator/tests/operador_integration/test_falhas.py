@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -159,7 +158,3 @@ def test_without_settings_it_says_what_is_missing():
     fim = subprocess.run([sys.executable, "-m", "operador"], env={}, capture_output=True, text=True, check=False)
     assert fim.returncode == 1
     assert "DATABASE_URL" in fim.stderr
-
-
-def test_the_folder_operator_is_no_package():
-    assert not (Path(__file__).parents[2] / "__init__.py").exists(), "it would shadow Python's own operator"

@@ -15,7 +15,7 @@ LIVRO = {
                    coalesce(sum(quantidade) filter (where vendida), 0) as vendidas
             from reserva r where r.sku = e.sku
         ) l on true
-        where (e.reservado, e.vendido) is distinct from (l.presas, l.vendidas)""",
+        where (e.reservado, e.vendido - e.arquivado) is distinct from (l.presas, l.vendidas)""",
     "lines that their order does not allow": """
         select r.*, p.status from reserva r left join pedido p on p.id = r.pedido_id
         where p.id is null

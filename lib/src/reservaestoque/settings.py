@@ -54,5 +54,10 @@ def load(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as wrong:
-        lines = [f"  {str(e['loc'][0]).upper()}: {e['msg']}" for e in wrong.errors(include_input=False)]
+        lines = [f"  {_name(e['loc'])}{e['msg']}" for e in wrong.errors(include_input=False)]
         sys.exit("\n".join(["These settings (environment variables) are wrong:", *lines]))
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    """The variable that is wrong; nothing where it is about several."""
+    return f"{str(location[0]).upper()}: " if location else ""

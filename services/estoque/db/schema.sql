@@ -73,13 +73,12 @@ begin
 
     with expirado as (
         update pedido p
-        set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, causa = null, recusa = null,
-            atualizado_em = v_agora
+        set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, atualizado_em = v_agora
         where p.id = any (v_pedidos)
         returning p.*
     )
-    insert into outbox (pedido_id, versao, status, causa, recusa, expira_em, itens_em_falta, criado_em)
-    select x.id, x.versao, x.status, x.causa, x.recusa, x.expira_em, x.itens_em_falta, v_agora from expirado x;
+    insert into outbox (pedido_id, versao, status, expira_em, itens_em_falta, criado_em)
+    select x.id, x.versao, x.status, x.expira_em, x.itens_em_falta, v_agora from expirado x;
 
     return cardinality(v_pedidos);
 end $$;
@@ -139,6 +138,47 @@ CREATE FUNCTION public.liberar_vencidas(p_skus text[], p_faltas bigint[], p_agor
     where e.sku = l.sku
     returning e.sku, l.liberado;
 $$;
+
+
+--
+-- Name: purgar_pedidos(timestamp with time zone, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.purgar_pedidos(p_antes timestamp with time zone, p_limite integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    v_pedidos uuid[];
+begin
+    select array_agg(t.id) into v_pedidos from (
+        select p.id from pedido p
+        where p.status in ('Fechado', 'Cancelado', 'EstoqueNaoDisponivel') and p.atualizado_em < p_antes
+            and p.id < uuid_de(p_antes)
+        order by p.id
+        limit p_limite
+        for update skip locked
+    ) t;
+    if v_pedidos is null then
+        return 0;
+    end if;
+
+    perform 1 from estoque e
+    where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos))
+    order by e.sku
+    for no key update;
+
+    with apagada as (
+        delete from reserva r where r.pedido_id = any (v_pedidos) returning r.sku, r.quantidade
+    ),
+    arquivada as (
+        select a.sku, sum(a.quantidade) as vendido from apagada a group by a.sku
+    )
+    update estoque e set arquivado = e.arquivado + a.vendido from arquivada a where e.sku = a.sku;
+
+    delete from pedido p where p.id = any (v_pedidos);
+    return cardinality(v_pedidos);
+end $$;
 
 
 --
@@ -221,6 +261,17 @@ begin
 end $$;
 
 
+--
+-- Name: uuid_de(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.uuid_de(p_instante timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE STRICT
+    AS $$
+    select (lpad(to_hex((extract(epoch from p_instante) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
+$$;
+
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
@@ -236,11 +287,13 @@ CREATE TABLE public.estoque (
     quantidade bigint NOT NULL,
     reservado bigint DEFAULT 0 NOT NULL,
     vendido bigint DEFAULT 0 NOT NULL,
+    arquivado bigint DEFAULT 0 NOT NULL,
     situacao text DEFAULT 'Ativo'::text NOT NULL,
     limite_baixo bigint,
     dono text,
     alterado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
     CONSTRAINT alvo_valido CHECK ((alvo >= 0)),
+    CONSTRAINT arquivado_valido CHECK (((arquivado >= 0) AND (arquivado <= vendido))),
     CONSTRAINT dono_de_item_vivo CHECK (((dono IS NULL) OR (situacao <> 'Encerrado'::text))),
     CONSTRAINT nunca_vender_demais CHECK (((reservado + vendido) <= quantidade)),
     CONSTRAINT quantidade_em_vigor CHECK ((quantidade = GREATEST(alvo, (reservado + vendido)))),
@@ -267,6 +320,13 @@ COMMENT ON COLUMN public.estoque.quantidade IS 'supply in force: greatest(alvo, 
 
 
 --
+-- Name: COLUMN estoque.arquivado; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.estoque.arquivado IS 'sold units whose orders have been purged; the lines tell of the others';
+
+
+--
 -- Name: COLUMN estoque.situacao; Type: COMMENT; Schema: public; Owner: -
 --
 
@@ -286,6 +346,7 @@ COMMENT ON COLUMN public.estoque.dono IS 'namespace/name of the StockItem that d
 
 CREATE TABLE public.inbox (
     evento_id uuid NOT NULL,
+    recusa text,
     recebido_em timestamp with time zone DEFAULT public.agora() NOT NULL
 );
 
@@ -333,8 +394,6 @@ CREATE TABLE public.pedido (
     itens jsonb NOT NULL,
     itens_em_falta jsonb DEFAULT '[]'::jsonb NOT NULL,
     expira_em timestamp with time zone,
-    causa uuid,
-    recusa text,
     criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
     atualizado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
     CONSTRAINT so_reserva_expira CHECK (((status = 'EstoqueReservado'::text) = (expira_em IS NOT NULL))),
@@ -434,6 +493,13 @@ ALTER TABLE ONLY public.reserva
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+
+--
+-- Name: inbox_por_idade; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX inbox_por_idade ON public.inbox USING brin (recebido_em);
 
 
 --

@@ -15,6 +15,7 @@ create table estoque (
     quantidade   bigint not null,
     reservado    bigint not null default 0,
     vendido      bigint not null default 0,
+    arquivado    bigint not null default 0,
     situacao     text not null default 'Ativo',
     limite_baixo bigint,
     dono         text,
@@ -24,6 +25,7 @@ create table estoque (
     constraint alvo_valido check (alvo >= 0),
     constraint reservado_valido check (reservado >= 0),
     constraint vendido_valido check (vendido >= 0),
+    constraint arquivado_valido check (arquivado between 0 and vendido),
     constraint nunca_vender_demais check (reservado + vendido <= quantidade),
     constraint quantidade_em_vigor check (quantidade = greatest(alvo, reservado + vendido)),
     constraint situacao_valida check (situacao in ('Ativo', 'Pausado', 'Encerrando', 'Encerrado')),
@@ -32,6 +34,7 @@ create table estoque (
 
 comment on column estoque.alvo is 'spec.quantity of the StockItem: all units ever supplied';
 comment on column estoque.quantidade is 'supply in force: greatest(alvo, reservado + vendido)';
+comment on column estoque.arquivado is 'sold units whose orders have been purged; the lines tell of the others';
 comment on column estoque.situacao is
     'Ativo | Pausado (no new reservations) | Encerrando (being deleted, reservations remain) | Encerrado (deleted)';
 comment on column estoque.dono is 'namespace/name of the StockItem that declares this SKU; null when none does';
@@ -50,7 +53,7 @@ before update on estoque
 for each row when (new.quantidade > greatest(old.quantidade, new.alvo))
 execute function recusar_suprimento_inventado();
 
--- One row for each order that estoque has heard of: its last snapshot, exactly as AtualizarStatus tells it.
+-- One row for each order that estoque has heard of.
 create table pedido (
     id             uuid primary key,
     status         text not null,
@@ -58,8 +61,6 @@ create table pedido (
     itens          jsonb not null,
     itens_em_falta jsonb not null default '[]',
     expira_em      timestamptz,
-    causa          uuid,
-    recusa         text,
     criado_em      timestamptz not null default agora(),
     atualizado_em  timestamptz not null default agora(),
 
@@ -82,11 +83,14 @@ create table reserva (
 -- Finds the lapsed lines of a SKU, oldest first.
 create index reserva_a_vencer on reserva (sku, expira_em) include (quantidade) where not vendida;
 
--- Ids of events whose effect is already in the tables above.
+-- Ids of events whose effect is already in the tables above, and why they had none: the answer when they come again.
 create table inbox (
     evento_id   uuid primary key,
+    recusa      text,
     recebido_em timestamptz not null default agora()
 );
+
+create index inbox_por_idade on inbox using brin (recebido_em);
 
 -- Facts to tell pedidos, written in the transaction that made them true; the relay deletes what was confirmed.
 create table outbox (

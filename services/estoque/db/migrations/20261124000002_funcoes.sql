@@ -39,6 +39,13 @@ language sql volatile as $$
     returning e.sku, l.liberado;
 $$;
 
+-- The smallest UUIDv7 of an instant (RFC 9562, section 5.7): ids made before it are smaller.
+create function uuid_de(p_instante timestamptz)
+returns uuid
+language sql immutable strict as $$
+    select (lpad(to_hex((extract(epoch from p_instante) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
+$$;
+
 -- Sweeps up to `p_limite` lapsed reservations and says how many it swept; call it until it says fewer than the
 -- limit. Orders that somebody else works on are left for the next call; whether an order has lapsed is
 -- decided by the row that was locked, not by the one that was found.
@@ -86,13 +93,12 @@ begin
 
     with expirado as (
         update pedido p
-        set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, causa = null, recusa = null,
-            atualizado_em = v_agora
+        set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, atualizado_em = v_agora
         where p.id = any (v_pedidos)
         returning p.*
     )
-    insert into outbox (pedido_id, versao, status, causa, recusa, expira_em, itens_em_falta, criado_em)
-    select x.id, x.versao, x.status, x.causa, x.recusa, x.expira_em, x.itens_em_falta, v_agora from expirado x;
+    insert into outbox (pedido_id, versao, status, expira_em, itens_em_falta, criado_em)
+    select x.id, x.versao, x.status, x.expira_em, x.itens_em_falta, v_agora from expirado x;
 
     return cardinality(v_pedidos);
 end $$;
@@ -181,6 +187,43 @@ language sql volatile security definer set search_path = public, pg_temp as $$
     where p_desde is null or s.alterado_em >= p_desde;
 $$;
 
+-- Purges up to `p_limite` orders that ended before `p_antes` and says how many. Their sold units stay sold: what
+-- the lines told is kept as a sum. Ids are UUIDv7, so the oldest orders are the first ones of the key.
+create function purgar_pedidos(p_antes timestamptz, p_limite integer)
+returns integer
+language plpgsql volatile set search_path = public, pg_temp as $$
+declare
+    v_pedidos uuid[];
+begin
+    select array_agg(t.id) into v_pedidos from (
+        select p.id from pedido p
+        where p.status in ('Fechado', 'Cancelado', 'EstoqueNaoDisponivel') and p.atualizado_em < p_antes
+            and p.id < uuid_de(p_antes)
+        order by p.id
+        limit p_limite
+        for update skip locked
+    ) t;
+    if v_pedidos is null then
+        return 0;
+    end if;
+
+    perform 1 from estoque e
+    where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos))
+    order by e.sku
+    for no key update;
+
+    with apagada as (
+        delete from reserva r where r.pedido_id = any (v_pedidos) returning r.sku, r.quantidade
+    ),
+    arquivada as (
+        select a.sku, sum(a.quantidade) as vendido from apagada a group by a.sku
+    )
+    update estoque e set arquivado = e.arquivado + a.vendido from arquivada a where e.sku = a.sku;
+
+    delete from pedido p where p.id = any (v_pedidos);
+    return cardinality(v_pedidos);
+end $$;
+
 -- The operator's role may do these three things and nothing else.
 do $$
 begin
@@ -189,9 +232,9 @@ begin
             'migrating; roles belong to whoever provides the server, see docs/';
     end if;
 end $$;
-revoke execute on function sincronizar_itens, expirar_reservas, ler_saldos, liberar_vencidas from public;
+revoke execute on function sincronizar_itens, expirar_reservas, ler_saldos, liberar_vencidas, purgar_pedidos from public;
 grant execute on function sincronizar_itens, expirar_reservas, ler_saldos to operador;
 
 -- migrate:down
 
-drop function ler_saldos, sincronizar_itens, expirar_reservas, liberar_vencidas;
+drop function purgar_pedidos, ler_saldos, sincronizar_itens, expirar_reservas, uuid_de, liberar_vencidas;

@@ -1,11 +1,13 @@
 """All of estoque's wiring."""
 
+from datetime import timedelta
 from importlib.metadata import version
 
 from litestar.di import Provide
 
 from estoque.consumidor import Consumidor
 from estoque.eventos import atualizar_status
+from estoque.retencao import Retencao
 from estoque.rotas import ROTAS
 from estoque.saldos import Saldos
 from estoque.settings import EstoqueSettings
@@ -13,7 +15,10 @@ from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, P
 from reservaestoque.events import Comando, Decoder
 from reservaestoque.http import serve, service_app
 from reservaestoque.outbox import Relay
+from reservaestoque.periodic import Periodic
 from reservaestoque.postgres import Queries, is_transient, open_pool, reachable
+
+PURGE_EVERY = timedelta(minutes=1)
 
 
 async def run(settings: EstoqueSettings) -> None:
@@ -24,7 +29,9 @@ async def run(settings: EstoqueSettings) -> None:
         relay = Relay(
             pool, publisher, take=sql["tomar_outbox"], delete=sql["apagar_outbox"], to_event=atualizar_status
         )
-        consumidor = Consumidor(pool, relay, settings.reserva_ttl)
+        consumidor = Consumidor(pool, relay, settings.reserva_ttl, settings.event_horizon)
+        retencao = Retencao(pool, inbox=settings.inbox_retention, pedidos=settings.order_retention)
+        purga = Periodic(retencao.passo, every=PURGE_EVERY, is_transient=is_transient)
         consumer = BatchConsumer(
             settings.amqp_url,
             ESTOQUE_PEDIDOS,
@@ -42,5 +49,5 @@ async def run(settings: EstoqueSettings) -> None:
             is_ready=lambda: reachable(pool),
             dependencies={"saldos": Provide(lambda: saldos, sync_to_thread=False)},
         )
-        tasks = (publisher.run, relay.run, consumer.run)
+        tasks = (publisher.run, relay.run, consumer.run, purga.run)
         await serve(app, host=settings.host, port=settings.port, tasks=tasks)

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 from prometheus_client import Counter
 
-from estoque.lote import processar
+from estoque.lote import Resultado, processar
 from reservaestoque.bus import Refused
 from reservaestoque.events import Comando
 from reservaestoque.outbox import Relay
@@ -18,26 +18,42 @@ _repeated = Counter("estoque_repeated_events_total", "Events that came again and
 
 
 class Consumidor:
-    """Decides commands on the database behind `pool`; reservations hold for `ttl`."""
+    """Decides commands on the database behind `pool`; reservations hold for `ttl`.
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", relay: Relay, ttl: timedelta) -> None:
+    Commands older than `horizonte` are refused: their ids may have been forgotten, they could take effect twice.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", relay: Relay, ttl: timedelta, horizonte: timedelta) -> None:
         self._pool = pool
         self._relay = relay
         self._ttl = ttl
+        self._horizonte = horizonte
 
     async def tratar(self, comandos: Sequence[Comando]) -> Sequence[Refused]:
         """Decides these commands in one transaction. Raises what asyncpg raises; nothing is changed then."""
-        novos = await self._processar(comandos)
-        _repeated.inc(len(comandos) - novos)
+        resultado = await self._processar(comandos)
         self._relay.wake()
-        return ()
+        recusados = [
+            *[
+                Refused(c, f"ForaDoHorizonte: made {c.time}, longer ago than {self._horizonte}")
+                for c in resultado.fora_do_horizonte
+            ],
+            *[
+                Refused(c, "PedidoEsquecido: it came again, and its order has been purged")
+                for c in resultado.esquecidos
+            ],
+        ]
+        _repeated.inc(len(comandos) - resultado.novos - len(recusados))
+        return recusados
 
-    async def _processar(self, comandos: Sequence[Comando]) -> int:
+    async def _processar(self, comandos: Sequence[Comando]) -> Resultado:
         for _ in range(_TRIES - 1):
             try:
-                async with self._pool.acquire() as connection:
-                    return await processar(connection, comandos, self._ttl)
+                return await self._tentar(comandos)
             except asyncpg.UniqueViolationError:
                 continue  # another replica has just heard of one of these orders; its row can be locked now
+        return await self._tentar(comandos)
+
+    async def _tentar(self, comandos: Sequence[Comando]) -> Resultado:
         async with self._pool.acquire() as connection:
-            return await processar(connection, comandos, self._ttl)
+            return await processar(connection, comandos, self._ttl, self._horizonte)

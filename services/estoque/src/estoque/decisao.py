@@ -63,21 +63,21 @@ class _Lote:
 
     def decidir(self, comandos: Sequence[Comando]) -> Decisao:
         for comando in comandos:
-            pedido = self._responder(comando)
-            self._pedidos[pedido.id] = pedido
-            self._decisao.pedidos[pedido.id] = pedido
-            self._decisao.fatos.append(Fato(pedido, comando.traceparent or None))
+            self._responder(comando)
         return self._decisao
 
-    def _responder(self, comando: Comando) -> Pedido:
-        """The order after this command, one version on, whatever came of it."""
-        pedido = self._pedidos.get(comando.data.pedido_id) or Pedido(
-            comando.data.pedido_id, Status.CRIADO, 0, somar_itens(comando)
-        )
-        pedido = replace(pedido, versao=pedido.versao + 1, causa=comando.id, recusa=None)
+    def _responder(self, comando: Comando) -> None:
+        """Every command takes the order one version on, whatever comes of it."""
+        pedido_id = comando.data.pedido_id
+        antes = self._pedidos.get(pedido_id) or Pedido(pedido_id, Status.CRIADO, 0, somar_itens(comando))
+        pedido = replace(antes, versao=antes.versao + 1)
         recusa = self._recusar(comando, pedido)
-        if recusa is not None:
-            return replace(pedido, recusa=recusa)
+        if recusa is None:
+            pedido = self._obedecer(comando, pedido)
+        self._pedidos[pedido_id] = self._decisao.pedidos[pedido_id] = pedido
+        self._decisao.fatos.append(Fato(pedido, comando.id, recusa, comando.traceparent or None))
+
+    def _obedecer(self, comando: Comando, pedido: Pedido) -> Pedido:
         if isinstance(comando, CancelarPedido):
             return replace(self._devolver(pedido), status=Status.CANCELADO, expira_em=None)
         if isinstance(comando, FecharPedido) and pedido.vigente(self._agora):

@@ -62,8 +62,6 @@ def _colunas(pedidos: Sequence[Pedido]) -> tuple[list[Any], ...]:
         [_texto(p.itens) for p in pedidos],
         [_texto(p.itens_em_falta) for p in pedidos],
         [p.expira_em for p in pedidos],
-        [p.causa for p in pedidos],
-        [p.recusa for p in pedidos],
     )
 
 
@@ -71,20 +69,22 @@ async def anotar(connection: Connection, fatos: Sequence[Fato], agora: datetime)
     """Writes facts into the outbox."""
     if not fatos:
         return
-    pedidos = [fato.pedido for fato in fatos]
-    ids, status, versoes, _, em_falta, expira_em, causas, recusas = _colunas(pedidos)
+    ids, status, versoes, _, em_falta, expira_em = _colunas([fato.pedido for fato in fatos])
     await connection.execute(
         _sql["anotar_fatos"],
         ids,
-        versoes,
         status,
+        versoes,
         em_falta,
         expira_em,
-        causas,
-        recusas,
+        [fato.causa for fato in fatos],
+        [fato.recusa for fato in fatos],
         [fato.traceparent for fato in fatos],
         agora,
     )
+    recusas = [(fato.causa, fato.recusa) for fato in fatos if fato.recusa]
+    if recusas:
+        await connection.execute(_sql["anotar_recusas"], *zip(*recusas, strict=True))
 
 
 def _texto(valor: object) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -10,7 +11,7 @@ import msgspec
 
 from estoque.decisao import decidir, faltas
 from estoque.escrita import anotar, gravar
-from estoque.pedido import Decisao, Fato, Pedido, Recusa, Saldo, Situacao, somar_itens
+from estoque.pedido import Fato, Pedido, Recusa, Saldo, Situacao, somar_itens
 from reservaestoque.events import Comando, ItemEmFalta, Status
 from reservaestoque.postgres import Connection, Queries
 
@@ -19,29 +20,62 @@ _ler_itens = msgspec.json.Decoder(dict[str, int]).decode
 _ler_faltas = msgspec.json.Decoder(tuple[ItemEmFalta, ...]).decode
 
 
-async def processar(connection: Connection, comandos: Sequence[Comando], ttl: timedelta) -> int:
-    """Decides the commands that are new in one transaction and repeats the snapshot of those seen before.
+class Resultado(NamedTuple):
+    """What became of a batch: how many commands were new, which are too old, whose orders have been forgotten."""
 
-    Returns how many were new. Raises what asyncpg raises; nothing is changed then. A UniqueViolationError on
-    `pedido` means that another replica heard of one of these orders at the same time: decide again.
+    novos: int
+    fora_do_horizonte: list[Comando]
+    esquecidos: list[Comando]
+
+
+class _Triagem(NamedTuple):
+    """The commands of a batch, each once: to decide, to answer again, too old to tell which."""
+
+    novos: list[Comando]
+    repetidos: list[Comando]
+    velhos: list[Comando]
+
+
+async def processar(
+    connection: Connection, comandos: Sequence[Comando], ttl: timedelta, horizonte: timedelta
+) -> Resultado:
+    """Decides the commands that are new in one transaction and answers those again that were seen before.
+
+    Commands made longer ago than `horizonte` are left alone. Raises what asyncpg raises; nothing is changed
+    then. A UniqueViolationError on `pedido` means that another replica heard of one of these orders at the same
+    time: decide again.
     """
     async with connection.transaction():
-        unicos = {comando.id: comando for comando in comandos}
-        novos = {r["evento_id"] for r in await connection.fetch(_sql["registrar_eventos"], list(unicos))}
-        conhecidos = await _travar_pedidos(connection, {c.data.pedido_id for c in comandos})
-        a_decidir = [comando for chave, comando in unicos.items() if chave in novos]
-        saldos = await _travar_estoque(connection, a_decidir, conhecidos.values())
+        triagem = await _triar(connection, comandos, horizonte)
+        vistos = [*triagem.novos, *triagem.repetidos]
+        conhecidos = await _travar_pedidos(connection, {comando.data.pedido_id for comando in vistos})
+        saldos = await _travar_estoque(connection, triagem.novos, conhecidos.values())
         agora: datetime = await connection.fetchval(_sql["agora"])
-        if a_decidir:
+        if triagem.novos:
             # In this order: the lapsed lines may be those of an order in this very batch.
-            await _liberar_vencidas(connection, a_decidir, saldos, agora)
+            await _liberar_vencidas(connection, triagem.novos, saldos, agora)
             conhecidos = await _com_linhas(connection, conhecidos)
-        decisao = decidir(a_decidir, conhecidos, saldos, agora, ttl)
+        decisao = decidir(triagem.novos, conhecidos, saldos, agora, ttl)
         await gravar(connection, decisao, conhecidos, agora)
-        repetidos = [c for chave, c in unicos.items() if chave not in novos]
-        fatos = [*decisao.fatos, *_repetir(repetidos, conhecidos, decisao)]
-        await anotar(connection, fatos, agora)
-    return len(novos)
+        atuais = {**conhecidos, **decisao.pedidos}
+        lembrados = [c for c in triagem.repetidos if c.data.pedido_id in atuais]
+        await anotar(connection, [*decisao.fatos, *await _repetir(connection, lembrados, atuais)], agora)
+    esquecidos = [c for c in triagem.repetidos if c.data.pedido_id not in atuais]
+    return Resultado(len(triagem.novos), triagem.velhos, esquecidos)
+
+
+async def _triar(connection: Connection, comandos: Sequence[Comando], horizonte: timedelta) -> _Triagem:
+    unicos = {comando.id: comando for comando in comandos}
+    tempos = [comando.time for comando in unicos.values()]
+    triagem = _Triagem([], [], [])
+    respostas = {
+        r["id"]: r for r in await connection.fetch(_sql["registrar_eventos"], list(unicos), tempos, horizonte)
+    }
+    for chave, comando in unicos.items():
+        resposta = respostas[chave]
+        destino = triagem.velhos if resposta["velho"] else triagem.novos if resposta["novo"] else triagem.repetidos
+        destino.append(comando)
+    return triagem
 
 
 async def _travar_pedidos(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Pedido]:
@@ -57,8 +91,6 @@ def _pedido(row: asyncpg.Record) -> Pedido:
         itens=_ler_itens(row["itens"]),
         itens_em_falta=_ler_faltas(row["itens_em_falta"]),
         expira_em=row["expira_em"],
-        causa=row["causa"],
-        recusa=Recusa(row["recusa"]) if row["recusa"] else None,
     )
 
 
@@ -90,7 +122,14 @@ async def _liberar_vencidas(
         saldos[row["sku"]].livre += row["liberado"]
 
 
-def _repetir(comandos: Iterable[Comando], conhecidos: Mapping[UUID, Pedido], decisao: Decisao) -> list[Fato]:
-    """An event that came again changes nothing and tells the order's present snapshot once more."""
-    ids = {comando.data.pedido_id for comando in comandos} - decisao.pedidos.keys()
-    return [Fato(conhecidos[chave], None) for chave in ids if chave in conhecidos]
+async def _repetir(connection: Connection, comandos: Sequence[Comando], pedidos: Mapping[UUID, Pedido]) -> list[Fato]:
+    """A command that came again changes nothing: it is told the present snapshot, and what it was told then."""
+    if not comandos:
+        return []
+    rows = await connection.fetch(_sql["ler_recusas"], [comando.id for comando in comandos])
+    recusas = {row["evento_id"]: row["recusa"] for row in rows}
+    return [Fato(pedidos[c.data.pedido_id], c.id, _recusa(recusas[c.id]), c.traceparent or None) for c in comandos]
+
+
+def _recusa(texto: str | None) -> Recusa | None:
+    return Recusa(texto) if texto else None

@@ -52,8 +52,6 @@ class Pedido:
     itens: Itens
     itens_em_falta: tuple[ItemEmFalta, ...] = ()
     expira_em: datetime | None = None
-    causa: UUID | None = None
-    recusa: Recusa | None = None
     linhas: Itens = field(default_factory=dict)
 
     def vigente(self, agora: datetime) -> bool:
@@ -63,9 +61,11 @@ class Pedido:
 
 @dataclass(frozen=True, slots=True)
 class Fato:
-    """A snapshot to tell pedidos, and the trace it belongs to."""
+    """A snapshot to tell pedidos: the answer to the command `causa`, which changed nothing if there is a `recusa`."""
 
     pedido: Pedido
+    causa: UUID
+    recusa: Recusa | None
     traceparent: str | None
 
 

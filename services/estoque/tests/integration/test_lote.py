@@ -6,17 +6,20 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from comandos import cancelar, criar, fechar, reservar
 from invariantes import violacoes_do_livro
 
 from estoque.consumidor import Consumidor
+from estoque.retencao import Retencao
 from reservaestoque.events import Comando, new_id
 
 pytestmark = pytest.mark.integration
 
 Pool = asyncpg.Pool
 TTL = timedelta(minutes=30)
+HORIZONTE = timedelta(days=6)
 VENCIDO = timedelta(microseconds=-1)
 
 
@@ -30,7 +33,7 @@ async def abastecer(pool: "Pool[Any]", **alvos: int) -> None:
 
 
 async def tratar(pool: "Pool[Any]", *comandos: Comando, ttl: timedelta = TTL) -> None:
-    assert await Consumidor(pool, SemRelay(), ttl).tratar(comandos) == ()
+    assert await Consumidor(pool, SemRelay(), ttl, HORIZONTE).tratar(comandos) == []
 
 
 async def status(pool: "Pool[Any]", comando: Comando) -> str:
@@ -240,3 +243,42 @@ async def test_the_database_refuses_to_oversell_whatever_the_code_does(estoque_d
 async def test_unknown_order_is_told_with_its_reason(estoque_db: "Pool[Any]"):
     await tratar(estoque_db, criar(new_id(), Z=1))
     assert '"SkuDesconhecido"' in await estoque_db.fetchval("select itens_em_falta::text from outbox")
+
+
+async def test_event_that_comes_again_gets_the_answer_that_it_got(estoque_db: "Pool[Any]"):
+    await abastecer(estoque_db, A=5)
+    pedido = criar(A=2)
+    renovar, cancelamento = reservar(pedido.data.pedido_id, A=2), cancelar(pedido.data.pedido_id)
+    await tratar(estoque_db, pedido, renovar, cancelamento)
+    await tratar(estoque_db, renovar, pedido)
+    respostas = await estoque_db.fetch("select versao, status, causa, recusa from outbox order by id")
+    assert [tuple(r) for r in respostas] == [
+        (1, "EstoqueReservado", pedido.id, None),
+        (2, "EstoqueReservado", renovar.id, "ReservaVigente"),
+        (3, "Cancelado", cancelamento.id, None),
+        (3, "Cancelado", renovar.id, "ReservaVigente"),
+        (3, "Cancelado", pedido.id, None),
+    ]
+
+
+async def test_events_beyond_the_horizon_are_refused(estoque_db: "Pool[Any]"):
+    await abastecer(estoque_db, A=5)
+    novo = criar(A=1)
+    velho = msgspec.structs.replace(criar(A=1), time=novo.time - HORIZONTE - timedelta(seconds=1))
+    [recusado] = await Consumidor(estoque_db, SemRelay(), TTL, HORIZONTE).tratar([velho, novo])
+    assert recusado.event == velho
+    assert recusado.reason.startswith("ForaDoHorizonte")
+    assert await contadores(estoque_db, "A") == (1, 0)
+
+
+async def test_ended_orders_and_old_ids_are_purged_and_sold_units_stay_sold(estoque_db: "Pool[Any]"):
+    await abastecer(estoque_db, A=5)
+    vendido, vivo = criar(A=2), criar(A=1)
+    await tratar(estoque_db, vendido, vivo, fechar(vendido.data.pedido_id, A=2))
+    retencao = Retencao(estoque_db, inbox=timedelta(microseconds=1), pedidos=timedelta(microseconds=1))
+    await asyncio.sleep(0.01)  # ids tell their millisecond
+    assert await retencao.passo() is False
+    assert await contadores(estoque_db, "A") == (1, 2)
+    assert await estoque_db.fetchval("select arquivado from estoque") == 2
+    assert await estoque_db.fetchval("select count(*) from inbox") == 0
+    assert [r["id"] for r in await estoque_db.fetch("select id from pedido")] == [vivo.data.pedido_id]

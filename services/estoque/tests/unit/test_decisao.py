@@ -167,7 +167,7 @@ FIM, CONHECIDO, VIGENTE = Recusa.PEDIDO_ENCERRADO, Recusa.PEDIDO_JA_CONHECIDO, R
 def test_order_life(estado, tipo, status, recusa, movimento):
     antes = ESTADOS[estado]
     pedido, decisao = decidir_um(comando(tipo, A=2, B=3), antes, A=10, B=10)
-    assert (pedido.status, pedido.recusa) == (status, recusa)
+    assert (pedido.status, decisao.fatos[0].recusa) == (status, recusa)
     assert movimentos(decisao) == movimento
     assert pedido.versao == (antes.versao if antes else 0) + 1, "every new command is answered by the next version"
     assert decisao.fatos[0].pedido is pedido

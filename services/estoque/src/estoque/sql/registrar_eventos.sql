@@ -1,5 +1,18 @@
--- Remembers event ids; returns those that are new. Sorted, so that two replicas cannot wait for each other.
-insert into inbox (evento_id)
-select e.id from unnest($1::uuid[]) as e (id) order by e.id
-on conflict do nothing
-returning evento_id
+-- Remembers event ids. Sorted, so that two replicas cannot wait for each other. Events older than $3 are not
+-- looked at: their ids may have been forgotten.
+with horizonte as materialized (
+    select agora() - $3::interval as desde
+),
+recebido as (
+    select r.id, r.criado_em < h.desde as velho
+    from unnest($1::uuid[], $2::timestamptz[]) as r (id, criado_em), horizonte h
+),
+novo as (
+    insert into inbox (evento_id)
+    select r.id from recebido r where not r.velho order by r.id
+    on conflict do nothing
+    returning evento_id
+)
+select r.id, r.velho, n.evento_id is not null as novo
+from recebido r
+left join novo n on n.evento_id = r.id

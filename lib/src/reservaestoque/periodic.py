@@ -1,0 +1,37 @@
+"""A job that is done again and again, in steps, whatever the database does meanwhile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from reservaestoque.backoff import back_off
+from reservaestoque.telemetry import logger
+
+_log = logger(__name__)
+
+
+class Periodic:
+    """Calls `step` every so often; at once again while it says that there is more to do."""
+
+    def __init__(
+        self, step: Callable[[], Awaitable[bool]], *, every: timedelta, is_transient: Callable[[BaseException], bool]
+    ) -> None:
+        self._step = step
+        self._every = every.total_seconds()
+        self._is_transient = is_transient
+
+    async def run(self) -> None:
+        """Runs until cancelled. Raises what `step` raises when it will not pass by itself."""
+        failures = 0
+        while True:
+            try:
+                more = await self._step()
+                failures = 0
+            except Exception as fault:
+                if not self._is_transient(fault):
+                    raise
+                failures += 1
+                _log.warning("job_put_off", job=self._step.__qualname__, failures=failures, fault=repr(fault))
+                await back_off(failures, longest=30.0)
+                continue
+            await asyncio.sleep(0 if more else self._every)

@@ -1,0 +1,4 @@
+-- Why events had no effect, for when they come again.
+update inbox i set recusa = r.recusa
+from unnest($1::uuid[], $2::text[]) as r (evento_id, recusa)
+where i.evento_id = r.evento_id

@@ -1,0 +1,2 @@
+-- Purges ended orders, at most $2 of them.
+select purgar_pedidos($1, $2)

@@ -95,3 +95,8 @@ async def conferir(sistema: System) -> None:
 def logs(sistema: System) -> dict[str, str]:
     """Every log of the system by part."""
     return {nome: sistema.log(nome) for nome in sistema.names()}
+
+
+def banco(sistema: System, nome: str) -> Any:
+    """A pool on a database of the system, to be used with `async with`."""
+    return asyncpg.create_pool(sistema.database_url(nome), min_size=0)

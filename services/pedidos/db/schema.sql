@@ -24,9 +24,54 @@ CREATE FUNCTION public.agora() RETURNS timestamp with time zone
     AS $$select clock_timestamp()$$;
 
 
+--
+-- Name: uuid_de(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.uuid_de(p_instante timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE STRICT
+    AS $$
+    select (lpad(to_hex((extract(epoch from p_instante) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
+$$;
+
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
+
+--
+-- Name: comando; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.comando (
+    id uuid NOT NULL,
+    pedido_id uuid NOT NULL,
+    tipo text NOT NULL,
+    traceparent text,
+    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    reenviar_em timestamp with time zone,
+    envios integer DEFAULT 1 NOT NULL,
+    respondido_em timestamp with time zone,
+    recusa text,
+    CONSTRAINT respondido_nao_se_reenvia CHECK (((respondido_em IS NULL) OR (reenviar_em IS NULL))),
+    CONSTRAINT tipo_valido CHECK ((tipo = ANY (ARRAY['PedidoCriado'::text, 'FecharPedido'::text, 'CancelarPedido'::text, 'ReservarPedido'::text])))
+);
+
+
+--
+-- Name: idempotencia; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.idempotencia (
+    cliente_id text NOT NULL,
+    caminho text NOT NULL,
+    chave text NOT NULL,
+    corpo bytea NOT NULL,
+    pedido_id uuid NOT NULL,
+    comando_id uuid NOT NULL,
+    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL
+);
+
 
 --
 -- Name: outbox; Type: TABLE; Schema: public; Owner: -
@@ -34,12 +79,7 @@ SET default_table_access_method = heap;
 
 CREATE TABLE public.outbox (
     id bigint NOT NULL,
-    evento_id uuid NOT NULL,
-    tipo text NOT NULL,
-    pedido_id uuid NOT NULL,
-    traceparent text,
-    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
-    CONSTRAINT tipo_valido CHECK ((tipo = ANY (ARRAY['PedidoCriado'::text, 'FecharPedido'::text, 'CancelarPedido'::text, 'ReservarPedido'::text])))
+    comando_id uuid NOT NULL
 );
 
 
@@ -88,6 +128,22 @@ CREATE TABLE public.schema_migrations (
 
 
 --
+-- Name: comando comando_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.comando
+    ADD CONSTRAINT comando_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: idempotencia idempotencia_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.idempotencia
+    ADD CONSTRAINT idempotencia_pkey PRIMARY KEY (cliente_id, caminho, chave);
+
+
+--
 -- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -109,6 +165,34 @@ ALTER TABLE ONLY public.pedido
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+
+--
+-- Name: comando_sem_resposta; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX comando_sem_resposta ON public.comando USING btree (reenviar_em) WHERE (reenviar_em IS NOT NULL);
+
+
+--
+-- Name: idempotencia_por_idade; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idempotencia_por_idade ON public.idempotencia USING brin (criado_em);
+
+
+--
+-- Name: pedido_em_aberto; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX pedido_em_aberto ON public.pedido USING btree (status, id) WHERE (status = ANY (ARRAY['Criado'::text, 'EstoqueReservado'::text, 'ReservaExpirada'::text]));
+
+
+--
+-- Name: pedido_por_cliente; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX pedido_por_cliente ON public.pedido USING btree (cliente_id, id DESC);
 
 
 --

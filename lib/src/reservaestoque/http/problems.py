@@ -30,6 +30,8 @@ class Problem:
 MALFORMED = Problem("requisicao-malformada", HTTPStatus.BAD_REQUEST, "The request cannot be read")
 NOT_FOUND = Problem("nao-encontrado", HTTPStatus.NOT_FOUND, "There is no such thing")
 METHOD = Problem("metodo-nao-permitido", HTTPStatus.METHOD_NOT_ALLOWED, "This method is not allowed here")
+CONFLICT = Problem("estado-nao-permite", HTTPStatus.CONFLICT, "The order's status does not allow this")
+KEY_REUSED = Problem("chave-reutilizada", HTTPStatus.UNPROCESSABLE_ENTITY, "The key came with another body")
 TOO_LARGE = Problem("corpo-grande-demais", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request body is too large")
 MEDIA = Problem("formato-nao-suportado", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON")
 INVALID = Problem("conteudo-invalido", HTTPStatus.UNPROCESSABLE_ENTITY, "The content breaks a rule")

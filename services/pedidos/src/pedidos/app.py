@@ -1,13 +1,17 @@
 """All of pedidos' wiring."""
 
+from datetime import timedelta
 from importlib.metadata import version
 
 from litestar.di import Provide
 
+from pedidos.cabecalhos import contexto
 from pedidos.consumidor import Consumidor
 from pedidos.espera import Espera
 from pedidos.eventos import comando
+from pedidos.reenvio import Reenvio
 from pedidos.registro import Registro
+from pedidos.retencao import Prazos, Retencao
 from pedidos.rotas import ROTAS
 from pedidos.servico import Servico
 from pedidos.settings import PedidosSettings
@@ -15,7 +19,11 @@ from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, P
 from reservaestoque.events import AtualizarStatus, Decoder
 from reservaestoque.http import serve, service_app
 from reservaestoque.outbox import Relay
+from reservaestoque.periodic import Periodic
 from reservaestoque.postgres import Queries, is_transient, open_pool, reachable
+
+RESEND_EVERY = timedelta(seconds=5)
+PURGE_EVERY = timedelta(minutes=1)
 
 
 async def run(settings: PedidosSettings) -> None:
@@ -24,7 +32,20 @@ async def run(settings: PedidosSettings) -> None:
     async with await open_pool(settings.database_url, program="pedidos", size=settings.pool_size) as pool:
         publisher = Publisher(settings.amqp_url, ESTOQUE_PEDIDOS, "pedidos")
         relay = Relay(pool, publisher, take=sql["tomar_outbox"], delete=sql["apagar_outbox"], to_event=comando)
-        registro = Registro(pool, relay, max_batch=settings.max_batch, max_waiting=settings.max_waiting)
+        registro = Registro(
+            pool,
+            relay,
+            max_batch=settings.max_batch,
+            max_waiting=settings.max_waiting,
+            reenviar_apos=settings.resend_after,
+        )
+        reenvio = Reenvio(pool, relay, apos=settings.resend_after, ate=settings.resend_horizon)
+        prazos = Prazos(settings.idempotency_retention, settings.abandoned_after, settings.order_retention)
+        retencao = Retencao(pool, registro, prazos)
+        jobs = [
+            Periodic(reenvio.passo, every=RESEND_EVERY, is_transient=is_transient),
+            Periodic(retencao.passo, every=PURGE_EVERY, is_transient=is_transient),
+        ]
         espera = Espera(settings.database_url)
         consumer = BatchConsumer(
             settings.amqp_url,
@@ -41,7 +62,10 @@ async def run(settings: PedidosSettings) -> None:
             version=version("reservaestoque-pedidos"),
             route_handlers=ROTAS,
             is_ready=lambda: reachable(pool),
-            dependencies={"servico": Provide(lambda: servico, sync_to_thread=False)},
+            dependencies={
+                "servico": Provide(lambda: servico, sync_to_thread=False),
+                "contexto": Provide(contexto, sync_to_thread=False),
+            },
         )
-        tasks = (publisher.run, relay.run, registro.run, espera.run, consumer.run)
+        tasks = (publisher.run, relay.run, registro.run, espera.run, consumer.run, *(job.run for job in jobs))
         await serve(app, host=settings.host, port=settings.port, tasks=tasks, on_stop=espera.encerrar)

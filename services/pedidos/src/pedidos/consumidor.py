@@ -24,8 +24,7 @@ class Consumidor:
 
         Raises what asyncpg raises; nothing is changed then.
         """
-        mais_novos = mais_nova_versao(eventos)
-        aplicados, desconhecidos = await aplicar(self._pool, [evento.data for evento in mais_novos])
+        aplicados, desconhecidos = await aplicar(self._pool, eventos)
         recusados = [
             Refused(evento, f"PedidoDesconhecido: there is no order {evento.data.pedido_id}")
             for evento in eventos
@@ -33,13 +32,3 @@ class Consumidor:
         ]
         _old.inc(len(eventos) - len(recusados) - aplicados)
         return recusados
-
-
-def mais_nova_versao(eventos: Sequence[AtualizarStatus]) -> list[AtualizarStatus]:
-    """Of each order the snapshot with the highest version."""
-    por_pedido: dict[object, AtualizarStatus] = {}
-    for evento in eventos:
-        anterior = por_pedido.get(evento.data.pedido_id)
-        if anterior is None or evento.data.versao > anterior.data.versao:
-            por_pedido[evento.data.pedido_id] = evento
-    return list(por_pedido.values())

@@ -21,9 +21,9 @@ _ler_itens = msgspec.json.Decoder(list[Item]).decode
 
 
 def comando(fato: asyncpg.Record) -> Comando:
-    """The event of a row of `outbox` joined with its order."""
+    """The event of a row of `outbox` joined with its command and its order."""
     envelope = {
-        "id": fato["evento_id"],
+        "id": fato["comando_id"],
         "source": SOURCE,
         "subject": fato["pedido_id"],
         "time": fato["criado_em"],

@@ -11,6 +11,8 @@ from msgspec import Meta
 from reservaestoque.events import Item, ItemEmFalta, Status
 from reservaestoque.events.pedidos import MAX_ITENS, MAX_QUANTIDADE
 
+MAX_LIMITE = 200
+
 ClienteId = Annotated[
     str,
     Meta(
@@ -40,6 +42,13 @@ class Pedido(msgspec.Struct, frozen=True, rename="camel"):
     atualizado_em: datetime
     expira_em: datetime | None
     versao: int
+
+
+class Pagina(msgspec.Struct, frozen=True):
+    """Orders, the newest first; `proximo` is the cursor of the next page, null on the last."""
+
+    itens: list[Pedido]
+    proximo: UUID | None
 
 
 class StatusDoPedido(msgspec.Struct, frozen=True, rename="camel"):

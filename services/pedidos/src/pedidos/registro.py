@@ -1,70 +1,123 @@
-"""Group commit: orders that arrive while a commit is under way share the next one, and are answered after it."""
+"""Group commit: commands that arrive while a commit is under way share the next one, and are answered after it."""
 
 import asyncio
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import asyncpg
 from prometheus_client import Histogram
 
-from pedidos.pedido import Pedido
-from pedidos.repositorio import Registrar, registrar
+from pedidos import repositorio
+from pedidos.comando import ChaveReutilizadaError, NovoComando
+from pedidos.repositorio import Dono, Escopo
 from reservaestoque.outbox import Relay
 from reservaestoque.postgres import is_transient
 
-_batch = Histogram("pedidos_batch_orders", "New orders a commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200))
+_batch = Histogram("pedidos_batch_commands", "Commands a commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200))
 
 
 class LotadoError(Exception):
-    """More orders wait for a commit than this replica takes on."""
+    """More commands wait for a commit than this replica takes on."""
+
+
+class Registrado(NamedTuple):
+    """What was committed: this command of this order, or the one that the same key stood for already.
+
+    `criado_em` is there when the order was created just now.
+    """
+
+    comando_id: UUID
+    pedido_id: UUID
+    criado_em: datetime | None
+
+
+_Espera = tuple[NovoComando, "asyncio.Future[Registrado]"]
 
 
 class Registro:
-    """Writes new orders, up to `max_batch` a commit; with `max_waiting` waiting it takes no more."""
+    """Writes commands and new orders, up to `max_batch` a commit; with `max_waiting` waiting it takes no more."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", relay: Relay, *, max_batch: int, max_waiting: int) -> None:
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[Any]",
+        relay: Relay,
+        *,
+        max_batch: int,
+        max_waiting: int,
+        reenviar_apos: timedelta,
+    ) -> None:
         self._pool = pool
         self._relay = relay
         self._max_batch = max_batch
-        self._waiting: asyncio.Queue[tuple[Registrar, asyncio.Future[Pedido]]] = asyncio.Queue(max_waiting)
+        self._reenviar_apos = reenviar_apos
+        self._waiting: asyncio.Queue[_Espera] = asyncio.Queue(max_waiting)
 
-    async def criar(self, novo: Registrar) -> Pedido:
-        """The order once it is committed.
+    async def registrar(self, comando: NovoComando) -> Registrado:
+        """What is committed, once it is.
 
-        Raises LotadoError at once when too many wait, and what asyncpg raises when it was not, or perhaps not,
-        committed.
+        Raises LotadoError at once when too many wait, ChaveReutilizadaError, and what asyncpg raises when the
+        command was not, or perhaps not, committed.
         """
-        decidido: asyncio.Future[Pedido] = asyncio.get_running_loop().create_future()
+        futuro: asyncio.Future[Registrado] = asyncio.get_running_loop().create_future()
         try:
-            self._waiting.put_nowait((novo, decidido))
+            self._waiting.put_nowait((comando, futuro))
         except asyncio.QueueFull:
-            raise LotadoError(f"{self._waiting.maxsize} orders wait already") from None
-        return await decidido
+            raise LotadoError(f"{self._waiting.maxsize} wait already") from None
+        return await futuro
 
     async def run(self) -> None:
-        """Commits what arrives until cancelled; those that wait then are cancelled too."""
+        """Commits what arrives until cancelled."""
         while True:
             batch = [await self._waiting.get()]
             while len(batch) < self._max_batch and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             # Who has gone away meanwhile is not served.
-            vivos = [(novo, futuro) for novo, futuro in batch if not futuro.done()]
-            if vivos:
-                await self._registrar(vivos)
+            await self._atender([(comando, futuro) for comando, futuro in batch if not futuro.done()])
 
-    async def _registrar(self, batch: list[tuple[Registrar, asyncio.Future[Pedido]]]) -> None:
+    async def _atender(self, batch: list[_Espera]) -> None:
+        if not batch:
+            return
         try:
-            registrados = await registrar(self._pool, [novo for novo, _ in batch])
+            resultados = await self.gravar([comando for comando, _ in batch])
         except Exception as fault:
             if len(batch) > 1 and not is_transient(fault):
                 for um in batch:  # one of them is at fault: the others shall not suffer
-                    await self._registrar([um])
+                    await self._atender([um])
                 return
-            for _, futuro in batch:
-                if not futuro.done():
-                    futuro.set_exception(fault)
-            return
+            resultados = [fault] * len(batch)
         _batch.observe(len(batch))
         self._relay.wake()
-        for novo, futuro in batch:
-            if not futuro.done():
-                futuro.set_result(registrados[novo.pedido_id])
+        for (_, futuro), resultado in zip(batch, resultados, strict=True):
+            if futuro.done():
+                continue
+            if isinstance(resultado, Exception):
+                futuro.set_exception(resultado)
+            else:
+                futuro.set_result(resultado)
+
+    async def gravar(self, comandos: Sequence[NovoComando]) -> list[Registrado | Exception]:
+        """Writes these commands in one commit, or none of them; what became of each, in order."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            donos: Mapping[Escopo, Dono] = {}
+            if any(comando.chave for comando in comandos):
+                donos = await repositorio.reivindicar(connection, comandos)
+            novos = [comando for comando in comandos if _e_novo(comando, donos)]
+            criados = await repositorio.registrar(connection, novos, self._reenviar_apos) if novos else {}
+        return [_resultado(comando, donos, criados) for comando in comandos]
+
+
+def _e_novo(comando: NovoComando, donos: Mapping[Escopo, Dono]) -> bool:
+    return comando.chave is None or donos[comando.chave.escopo].comando_id == comando.id
+
+
+def _resultado(
+    comando: NovoComando, donos: Mapping[Escopo, Dono], criados: Mapping[UUID, datetime]
+) -> Registrado | Exception:
+    if comando.chave is None or _e_novo(comando, donos):
+        return Registrado(comando.id, comando.pedido_id, criados.get(comando.pedido_id))
+    dono = donos[comando.chave.escopo]
+    if dono.corpo != comando.chave.corpo:
+        return ChaveReutilizadaError("this Idempotency-Key came before, with another body")
+    return Registrado(dono.comando_id, dono.pedido_id, None)

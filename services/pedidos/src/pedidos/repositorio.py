@@ -1,66 +1,156 @@
-"""Orders in PostgreSQL. Every function raises what asyncpg raises."""
+"""Orders and commands in PostgreSQL. Every function raises what asyncpg raises."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
+from pedidos.comando import Chave, NovoComando
 from pedidos.pedido import Pedido
-from reservaestoque.events import Item, ItemEmFalta, Status, StatusAtualizado
-from reservaestoque.postgres import Queries
+from reservaestoque.events import AtualizarStatus, Item, ItemEmFalta, Status, StatusAtualizado
+from reservaestoque.postgres import Connection, Queries
 
 _sql = Queries("pedidos")
 _json = msgspec.json.Encoder()
 _ler_itens = msgspec.json.Decoder(list[Item]).decode
 _ler_faltas = msgspec.json.Decoder(list[ItemEmFalta]).decode
 
+Escopo = tuple[str, str, str]
 
-@dataclass(frozen=True, slots=True)
-class Registrar:
-    """A new order to write, and the event that tells of it."""
 
+class Andamento(NamedTuple):
+    """Whether a command has been answered, why it was refused if it was, and its order as it is now."""
+
+    respondido: bool
+    recusa: str | None
+    pedido: Pedido
+
+
+class Dono(NamedTuple):
+    """What an idempotency key stands for."""
+
+    corpo: bytes
     pedido_id: UUID
-    cliente_id: str
-    itens: list[Item]
-    evento_id: UUID
-    traceparent: str
+    comando_id: UUID
 
 
-async def registrar(pool: "asyncpg.Pool[Any]", novos: Sequence[Registrar]) -> dict[UUID, Pedido]:
-    """Writes all of these orders in one commit, or none; returns them by id."""
-    rows = await pool.fetch(
-        _sql["registrar_pedidos"],
+async def registrar(
+    connection: Connection, comandos: Sequence[NovoComando], reenviar_apos: timedelta
+) -> dict[UUID, datetime]:
+    """Writes these commands and their new orders; returns when each new order was created."""
+    novos = [c for c in comandos if c.itens is not None]
+    rows = await connection.fetch(
+        _sql["registrar"],
         [n.pedido_id for n in novos],
         [n.cliente_id for n in novos],
         [_texto(n.itens) for n in novos],
-        [n.evento_id for n in novos],
-        [n.traceparent for n in novos],
+        [c.id for c in comandos],
+        [c.pedido_id for c in comandos],
+        [c.tipo for c in comandos],
+        [c.traceparent for c in comandos],
+        reenviar_apos,
     )
-    criado_em = {row["id"]: row["criado_em"] for row in rows}
+    return {row["id"]: row["criado_em"] for row in rows}
+
+
+async def reivindicar(connection: Connection, comandos: Sequence[NovoComando]) -> dict[Escopo, Dono]:
+    """Claims the keys of these commands; returns what each key stands for now, whoever claimed it."""
+    com_chave = [(c, c.chave) for c in comandos if c.chave is not None]
+    chaves = [chave for _, chave in com_chave]
+    await connection.execute(
+        _sql["reivindicar_chaves"],
+        *_escopos(chaves),
+        [chave.corpo for chave in chaves],
+        [c.pedido_id for c, _ in com_chave],
+        [c.id for c, _ in com_chave],
+    )
+    return await donos(connection, chaves)
+
+
+async def donos(connection: "Connection | asyncpg.Pool[Any]", chaves: Sequence[Chave]) -> dict[Escopo, Dono]:
+    """What keys stand for; those that are unknown are missing."""
+    rows = await connection.fetch(_sql["ler_chaves"], *_escopos(chaves))
     return {
-        n.pedido_id: Pedido(
-            pedido_id=n.pedido_id,
-            cliente_id=n.cliente_id,
-            status=Status.CRIADO,
-            itens=n.itens,
-            itens_em_falta=[],
-            criado_em=criado_em[n.pedido_id],
-            atualizado_em=criado_em[n.pedido_id],
-            expira_em=None,
-            versao=0,
-        )
-        for n in novos
+        (r["cliente_id"], r["caminho"], r["chave"]): Dono(r["corpo"], r["pedido_id"], r["comando_id"]) for r in rows
     }
+
+
+def _escopos(chaves: Sequence[Chave]) -> tuple[list[str], list[str], list[str]]:
+    return [c.cliente_id for c in chaves], [c.caminho for c in chaves], [c.valor for c in chaves]
 
 
 async def obter(pool: "asyncpg.Pool[Any]", pedido_id: UUID) -> Pedido | None:
     """The order, or None when there is none."""
     row = await pool.fetchrow(_sql["obter_pedido"], pedido_id)
-    if row is None:
-        return None
+    return _pedido(row) if row else None
+
+
+async def listar(
+    pool: "asyncpg.Pool[Any]", cliente_id: str | None, status: Status | None, antes_de: UUID | None, limite: int
+) -> list[Pedido]:
+    """Up to `limite` orders with an id below `antes_de`, the newest first."""
+    rows = await pool.fetch(_sql["listar_pedidos"], cliente_id, status, antes_de, limite)
+    return [_pedido(row) for row in rows]
+
+
+async def andamento(pool: "asyncpg.Pool[Any]", comando_id: UUID) -> Andamento | None:
+    """What has become of a command, or None when it is unknown (or forgotten)."""
+    row = await pool.fetchrow(_sql["obter_comando"], comando_id)
+    return Andamento(row["respondido"], row["recusa"], _pedido(row)) if row else None
+
+
+async def aplicar(pool: "asyncpg.Pool[Any]", eventos: Sequence[AtualizarStatus]) -> tuple[int, set[UUID]]:
+    """Applies the newest snapshot of each order where it is newer than what the order says, and notes answers.
+
+    Returns how many snapshots were applied and which orders there are not.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        ids = list({evento.data.pedido_id for evento in eventos})
+        versoes = {r["id"]: r["versao"] for r in await connection.fetch(_sql["travar_pedidos"], ids)}
+        mudados = await _aplicar(connection, mais_novas(eventos, versoes))
+        respondidos = await _responder(connection, [e.data for e in eventos if e.data.pedido_id in versoes])
+        if mudados or respondidos:
+            await connection.execute(_sql["avisar"], list({*mudados, *respondidos}))
+    return len(mudados), set(ids) - versoes.keys()
+
+
+def mais_novas(eventos: Sequence[AtualizarStatus], versoes: dict[UUID, int]) -> list[StatusAtualizado]:
+    """Of each order in `versoes` the snapshot with the highest version, if that is higher than the order's."""
+    novas: dict[UUID, StatusAtualizado] = {}
+    for evento in eventos:
+        pedido_id = evento.data.pedido_id
+        atual = novas[pedido_id].versao if pedido_id in novas else versoes.get(pedido_id)
+        if atual is not None and evento.data.versao > atual:
+            novas[pedido_id] = evento.data
+    return list(novas.values())
+
+
+async def _aplicar(connection: Connection, novas: Sequence[StatusAtualizado]) -> list[UUID]:
+    if not novas:
+        return []
+    rows = await connection.fetch(
+        _sql["aplicar_status"],
+        [n.pedido_id for n in novas],
+        [n.status.value for n in novas],
+        [n.versao for n in novas],
+        [_texto(n.itens_em_falta) for n in novas],
+        [n.expira_em for n in novas],
+    )
+    return [row["id"] for row in rows]
+
+
+async def _responder(connection: Connection, respostas: Sequence[StatusAtualizado]) -> list[UUID]:
+    por_causa = {r.causa: r.recusa for r in respostas if r.causa is not None}
+    if not por_causa:
+        return []
+    rows = await connection.fetch(_sql["responder_comandos"], list(por_causa), list(por_causa.values()))
+    return [row["pedido_id"] for row in rows]
+
+
+def _pedido(row: asyncpg.Record) -> Pedido:
     return Pedido(
         pedido_id=row["id"],
         cliente_id=row["cliente_id"],
@@ -72,27 +162,6 @@ async def obter(pool: "asyncpg.Pool[Any]", pedido_id: UUID) -> Pedido | None:
         expira_em=row["expira_em"],
         versao=row["versao"],
     )
-
-
-async def aplicar(pool: "asyncpg.Pool[Any]", novos: Sequence[StatusAtualizado]) -> tuple[int, set[UUID]]:
-    """Applies snapshots, one an order at most, where they are newer than what the order says.
-
-    Returns how many were applied and which orders there are not.
-    """
-    ids = [n.pedido_id for n in novos]
-    async with pool.acquire() as connection, connection.transaction():
-        versoes = {r["id"]: r["versao"] for r in await connection.fetch(_sql["travar_pedidos"], ids)}
-        vencem = [n for n in novos if n.versao > versoes.get(n.pedido_id, n.versao)]
-        if vencem:
-            await connection.execute(
-                _sql["aplicar_status"],
-                [n.pedido_id for n in vencem],
-                [n.status.value for n in vencem],
-                [n.versao for n in vencem],
-                [_texto(n.itens_em_falta) for n in vencem],
-                [n.expira_em for n in vencem],
-            )
-    return len(vencem), set(ids) - versoes.keys()
 
 
 def _texto(valor: object) -> str:

@@ -1,51 +1,73 @@
-"""REST: create orders, read them."""
+"""REST: create orders, command them, read them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.params import Parameter
 
-from pedidos.pedido import DemasiadoError, NovoPedido, Pedido, StatusDoPedido, somar
-from pedidos.prefer import wait_seconds
+from pedidos.comando import ChaveReutilizadaError, Tipo, explicar
+from pedidos.pedido import MAX_LIMITE, DemasiadoError, NovoPedido, Pagina, Pedido, StatusDoPedido, somar
 from pedidos.registro import LotadoError
-from pedidos.servico import Servico
+from pedidos.repositorio import Andamento
+from pedidos.servico import Contexto, EncerradoError, Servico
 from reservaestoque.events import Status
 from reservaestoque.http import JsonBody, ProblemError
-from reservaestoque.http.problems import INVALID, NOT_FOUND, UNAVAILABLE
-from reservaestoque.telemetry import trace
+from reservaestoque.http.problems import CONFLICT, INVALID, KEY_REUSED, NOT_FOUND, UNAVAILABLE
 
-Prefer = Annotated[
-    str, Parameter(header="Prefer", description="`wait=N`: wait up to N seconds, 30 at most, for the decision.")
-]
-Traceparent = Annotated[str, Parameter(header="traceparent", description="W3C trace context.")]
-
+ClienteId = Annotated[str | None, Parameter(query="clienteId", max_length=128, description="Whose orders.")]
+PorStatus = Annotated[Status | None, Parameter(query="status", description="Orders with this status.")]
+Cursor = Annotated[UUID | None, Parameter(description="`proximo` of the page before.")]
+Limite = Annotated[int, Parameter(ge=1, le=MAX_LIMITE, description="How many orders a page has at most.")]
 
 _novo = JsonBody(NovoPedido)
 
 
 @post("/pedidos", status_code=202, summary="Create an order", operation_class=_novo.operation)
-async def criar(
-    servico: Servico, body: bytes, prefer: Prefer = "", traceparent: Traceparent = ""
-) -> Response[Pedido]:
-    """202 and the order as `Criado`; with ``Prefer: wait=N`` 201 and the decision, or 202 when N seconds are over.
+async def criar(servico: Servico, contexto: Contexto, body: bytes) -> Response[Pedido]:
+    """202 and the order as `Criado`; with ``Prefer: wait=N`` 201 and the decision, or 202 after N seconds.
 
-    Raises ProblemError: 400 and 422 for a body that is wrong, 503 when too many orders wait already.
+    Raises ProblemError: 400 and 422 for a body or a key that is wrong, 503 when too many wait already.
     """
     novo = _novo.read(body)
-    try:
-        itens = somar(novo.itens)
-        espera = wait_seconds(prefer)
-        pedido = await servico.criar(novo.cliente_id, itens, trace.continued(traceparent), espera)
-    except DemasiadoError as error:
-        raise ProblemError(INVALID, str(error)) from error
-    except LotadoError as error:
-        raise ProblemError(UNAVAILABLE, f"too many orders at once: {error}; try again shortly") from error
-    headers = {"Location": f"/pedidos/{pedido.pedido_id}"}
-    if espera:
-        headers["Preference-Applied"] = f"wait={espera}"
-    decidido = pedido.status != Status.CRIADO
-    return Response(pedido, status_code=201 if decidido else 202, headers=headers)
+    with _problemas():
+        andamento = await servico.criar(novo.cliente_id, somar(novo.itens), contexto)
+    decidido = andamento.pedido.status != Status.CRIADO
+    return _resposta(andamento, contexto, 201 if decidido else 202)
+
+
+@post("/pedidos/{pedido_id:str}/fechar", status_code=202, summary="Close an order: its units are sold")
+async def fechar(servico: Servico, contexto: Contexto, pedido_id: str) -> Response[Pedido]:
+    """Units still reserved become sold ones; after their time a new check of the stock decides."""
+    return await _comandar(servico, contexto, pedido_id, Tipo.FECHAR)
+
+
+@post("/pedidos/{pedido_id:str}/cancelar", status_code=202, summary="Cancel an order: its units are free again")
+async def cancelar(servico: Servico, contexto: Contexto, pedido_id: str) -> Response[Pedido]:
+    """Ends the order, whether its reservation holds or has lapsed."""
+    return await _comandar(servico, contexto, pedido_id, Tipo.CANCELAR)
+
+
+@post("/pedidos/{pedido_id:str}/reservar", status_code=202, summary="Renew a reservation that has lapsed")
+async def reservar(servico: Servico, contexto: Contexto, pedido_id: str) -> Response[Pedido]:
+    """A new check of the stock and a new time limit; 409 while the reservation still holds."""
+    return await _comandar(servico, contexto, pedido_id, Tipo.RESERVAR)
+
+
+@get("/pedidos", summary="Orders, the newest first, page by page")
+async def listar(
+    servico: Servico,
+    cliente_id: ClienteId = None,
+    status: PorStatus = None,
+    cursor: Cursor = None,
+    limite: Limite = 50,
+) -> Pagina:
+    """Orders that pass the filters, `limite` at a time."""
+    pedidos = await servico.listar(cliente_id, status, cursor, limite + 1)
+    pagina = pedidos[:limite]
+    return Pagina(pagina, pagina[-1].pedido_id if len(pedidos) > limite else None)
 
 
 @get("/pedidos/{pedido_id:str}", summary="An order")
@@ -68,6 +90,43 @@ async def status_pedido(
     return _status(await _obter(servico, pedido_id))
 
 
+async def _comandar(servico: Servico, contexto: Contexto, pedido_id: str, tipo: Tipo) -> Response[Pedido]:
+    """202 and the order; with a wait 200 and the outcome.
+
+    Raises ProblemError: 404 unknown, 409 where its status does not allow it, 422 a key with another body, 503.
+    """
+    pedido = await _obter(servico, pedido_id)
+    with _problemas():
+        andamento = await servico.comandar(pedido, tipo, contexto)
+    if andamento.recusa:
+        status = andamento.pedido.status
+        raise ProblemError(
+            CONFLICT, explicar(andamento.recusa, status), statusDoPedido=status, recusa=andamento.recusa
+        )
+    return _resposta(andamento, contexto, 200 if andamento.respondido else 202)
+
+
+def _resposta(andamento: Andamento, contexto: Contexto, status_code: int) -> Response[Pedido]:
+    headers = {"Location": f"/pedidos/{andamento.pedido.pedido_id}"}
+    if contexto.espera:
+        headers["Preference-Applied"] = f"wait={contexto.espera}"
+    return Response(andamento.pedido, status_code=status_code, headers=headers)
+
+
+@contextmanager
+def _problemas() -> Iterator[None]:
+    try:
+        yield
+    except DemasiadoError as error:
+        raise ProblemError(INVALID, str(error)) from error
+    except ChaveReutilizadaError as error:
+        raise ProblemError(KEY_REUSED, str(error)) from error
+    except EncerradoError as error:
+        raise ProblemError(CONFLICT, str(error), statusDoPedido=error.status) from error
+    except LotadoError as error:
+        raise ProblemError(UNAVAILABLE, f"too many at once: {error}; try again shortly") from error
+
+
 async def _obter(servico: Servico, texto: str) -> Pedido:
     try:
         pedido = await servico.obter(UUID(texto))
@@ -82,4 +141,4 @@ def _status(pedido: Pedido) -> StatusDoPedido:
     return StatusDoPedido(pedido.pedido_id, pedido.status)
 
 
-ROTAS = (criar, obter, obter_status, status_pedido)
+ROTAS = (criar, fechar, cancelar, reservar, listar, obter, obter_status, status_pedido)

@@ -1,22 +1,39 @@
 """What the REST routes ask for, free of HTTP."""
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
 from pedidos import repositorio
+from pedidos.comando import Chave, ChaveReutilizadaError, NovoComando, Tipo, resumo
 from pedidos.espera import Espera
 from pedidos.pedido import Pedido
-from pedidos.registro import Registro
-from pedidos.repositorio import Registrar
-from reservaestoque.events import Item, Status, new_id
+from pedidos.registro import Registrado, Registro
+from pedidos.repositorio import Andamento
+from reservaestoque.events import FINAIS, Item, Status, new_id
 from reservaestoque.postgres import is_transient
 
 
+class EncerradoError(Exception):
+    """The order has ended: it takes no more commands."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(f"the order has ended; it is {status}")
+        self.status = status
+
+
+class Contexto(NamedTuple):
+    """What comes with every command: the client's key and trace, and how many seconds it would wait."""
+
+    chave: str | None
+    traceparent: str
+    espera: int
+
+
 class Servico:
-    """Creates and reads orders."""
+    """Creates, reads and commands orders. Every method raises what asyncpg raises."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]", registro: Registro, espera: Espera) -> None:
         self._pool = pool
@@ -24,37 +41,107 @@ class Servico:
         self._espera = espera
 
     async def obter(self, pedido_id: UUID) -> Pedido | None:
-        """The order, or None. Raises what asyncpg raises."""
+        """The order, or None."""
         return await repositorio.obter(self._pool, pedido_id)
 
-    async def criar(self, cliente_id: str, itens: list[Item], traceparent: str, espera: int) -> Pedido:
-        """The new order: as soon as it is committed, or once decided if that takes no longer than `espera` seconds.
+    async def listar(
+        self, cliente_id: str | None, status: Status | None, antes_de: UUID | None, limite: int
+    ) -> list[Pedido]:
+        """Up to `limite` orders with an id below `antes_de`, the newest first."""
+        return await repositorio.listar(self._pool, cliente_id, status, antes_de, limite)
 
-        Raises LotadoError, or what asyncpg raises when it was not, or perhaps not, committed.
+    async def criar(self, cliente_id: str, itens: list[Item], contexto: Contexto) -> Andamento:
+        """A new order, as soon as it is committed; with a wait, as soon as it is decided or the time is over.
+
+        Raises LotadoError, ChaveReutilizadaError, or what asyncpg raises when it was not, or perhaps not,
+        committed.
         """
-        novo = Registrar(new_id(), cliente_id, itens, new_id(), traceparent)
+        chave = _chave(cliente_id, "/pedidos", contexto.chave, [cliente_id, itens])
+        novo = NovoComando(new_id(), new_id(), Tipo.CRIAR, contexto.traceparent, cliente_id, itens, chave)
+        return await self._mandar(novo, contexto.espera)
+
+    async def comandar(self, pedido: Pedido, tipo: Tipo, contexto: Contexto) -> Andamento:
+        """A command to an order, as soon as it is committed, or answered.
+
+        Raises EncerradoError when the order has ended (unless the key says that this is a repetition),
+        LotadoError, ChaveReutilizadaError, or what asyncpg raises.
+        """
+        chave = _chave(pedido.cliente_id, f"/pedidos/{pedido.pedido_id}/{tipo}", contexto.chave, None)
+        if pedido.status in FINAIS:
+            return await self._repetir(pedido, chave)
+        comando = NovoComando(new_id(), pedido.pedido_id, tipo, contexto.traceparent, pedido.cliente_id, chave=chave)
+        return await self._mandar(comando, contexto.espera)
+
+    async def _repetir(self, pedido: Pedido, chave: Chave | None) -> Andamento:
+        """The outcome of a command that came before the order ended; nothing is stored for one that did not."""
+        donos = await repositorio.donos(self._pool, [chave]) if chave else {}
+        if not (chave and chave.escopo in donos):
+            raise EncerradoError(pedido.status)
+        if donos[chave.escopo].corpo != chave.corpo:
+            raise ChaveReutilizadaError("this Idempotency-Key came before, with another body")
+        return await self._andamento(donos[chave.escopo].comando_id) or Andamento(True, None, pedido)
+
+    async def _mandar(self, comando: NovoComando, espera: int) -> Andamento:
         if not espera:
-            return await self._registro.criar(novo)
-        with self._espera.inscrever(novo.pedido_id) as sinal:
-            criado = await self._registro.criar(novo)
-            return await self._decidido(criado, sinal, espera)
+            registrado = await self._registro.registrar(comando)
+            return await self._como_esta(comando, registrado)
+        with self._espera.inscrever(comando.pedido_id) as sinal:
+            registrado = await self._registro.registrar(comando)
+            if registrado.comando_id == comando.id:
+                return await self._esperar(comando, registrado, sinal, espera)
+        # The key was known: it is another command that this one waits for, perhaps of another order.
+        with self._espera.inscrever(registrado.pedido_id) as sinal:
+            sinal.set()
+            return await self._esperar(comando, registrado, sinal, espera)
 
-    async def _decidido(self, criado: Pedido, sinal: asyncio.Event, segundos: int) -> Pedido:
-        visto = criado
+    async def _esperar(
+        self, comando: NovoComando, registrado: Registrado, sinal: asyncio.Event, segundos: int
+    ) -> Andamento:
+        visto: Andamento | None = None
 
-        async def pronto() -> bool:
+        async def respondido() -> bool:
             nonlocal visto
-            visto = await self.obter(criado.pedido_id) or criado
-            return visto.status != Status.CRIADO
+            visto = await self._andamento(registrado.comando_id)
+            return visto is not None and visto.respondido
 
         try:
-            await self._espera.ate(sinal, pronto, segundos)
-            # The deadline looks too: the notification may have been lost with its connection.
-            if visto.status == Status.CRIADO:
-                await pronto()
+            await self._espera.ate(sinal, respondido, segundos)
+            # The deadline looks too: a notification may have been lost with its connection.
+            if visto is None or not visto.respondido:
+                await respondido()
         except Exception as fault:
-            # The order is committed: whatever ails the database now, the customer must learn its id.
+            # It is committed: whatever ails the database now, the customer must learn the order's id.
             if not is_transient(fault):
                 raise
-            return criado
-        return visto
+        return visto or await self._como_esta(comando, registrado)
+
+    async def _como_esta(self, comando: NovoComando, registrado: Registrado) -> Andamento:
+        """The order right after the commit; read only when it is not just the one that was written."""
+        if registrado.criado_em is None or comando.itens is None:
+            return await self._andamento(registrado.comando_id) or await self._esquecido(registrado.pedido_id)
+        pedido = Pedido(
+            pedido_id=comando.pedido_id,
+            cliente_id=comando.cliente_id,
+            status=Status.CRIADO,
+            itens=comando.itens,
+            itens_em_falta=[],
+            criado_em=registrado.criado_em,
+            atualizado_em=registrado.criado_em,
+            expira_em=None,
+            versao=0,
+        )
+        return Andamento(False, None, pedido)
+
+    async def _esquecido(self, pedido_id: UUID) -> Andamento:
+        """A key may outlive its command by a moment: the order tells what became of it."""
+        pedido = await self.obter(pedido_id)
+        if pedido is None:
+            raise LookupError(f"order {pedido_id} was purged before its idempotency key")
+        return Andamento(True, None, pedido)
+
+    async def _andamento(self, comando_id: UUID) -> Andamento | None:
+        return await repositorio.andamento(self._pool, comando_id)
+
+
+def _chave(cliente_id: str, caminho: str, valor: str | None, corpo: object) -> Chave | None:
+    return Chave(cliente_id, caminho, valor, resumo(corpo)) if valor else None

@@ -1,15 +1,34 @@
 """What pedidos reads from the environment."""
 
-from pydantic import Field
+from datetime import timedelta
+from typing import Self
 
-from reservaestoque.settings import Settings
+from pydantic import Field, model_validator
+
+from reservaestoque.settings import Duration, Settings
 
 
 class PedidosSettings(Settings):
-    """`max_batch` new orders share a commit; more than `max_waiting` waiting for one are answered 503."""
+    """`max_batch` commands share a commit; more than `max_waiting` waiting for one are answered 503.
+
+    A command without an answer is sent again after `resend_after`, not after `resend_horizon`, which must be
+    shorter than estoque's EVENT_HORIZON. Idempotency keys are kept for `idempotency_retention`, lapsed orders
+    until they are cancelled after `abandoned_after`, ended ones for `order_retention`.
+    """
 
     amqp_url: str = Field(pattern=r"^amqps?://", repr=False)
     max_batch: int = Field(default=200, ge=1, le=1000)
     max_waiting: int = Field(default=2000, ge=1)
     max_events: int = Field(default=200, ge=1, le=1000)
     pool_size: int = Field(default=10, ge=4, le=100)
+    resend_after: Duration = timedelta(seconds=30)
+    resend_horizon: Duration = timedelta(days=1)
+    idempotency_retention: Duration = timedelta(days=1)
+    abandoned_after: Duration = timedelta(days=7)
+    order_retention: Duration = timedelta(days=90)
+
+    @model_validator(mode="after")
+    def _resends_end(self) -> Self:
+        if self.resend_after >= self.resend_horizon:
+            raise ValueError("RESEND_AFTER must be shorter than RESEND_HORIZON")
+        return self

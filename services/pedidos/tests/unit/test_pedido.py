@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
-from pedidos.consumidor import mais_nova_versao
+from pedidos.comando import ChaveInvalidaError, ler_chave, resumo
 from pedidos.pedido import DemasiadoError, NovoPedido, somar
 from pedidos.prefer import wait_seconds
+from pedidos.repositorio import mais_novas
 from reservaestoque.events import AtualizarStatus, Item, Status, StatusAtualizado, new_id
 
 ler = msgspec.json.Decoder(NovoPedido).decode
@@ -86,5 +87,26 @@ def test_of_several_snapshots_of_an_order_the_highest_version_counts():
         dados = StatusAtualizado(pedido_id=pedido, status=Status.ESTOQUE_RESERVADO, versao=versao)
         return AtualizarStatus(id=f"{pedido}:{versao}", source="/t", subject=pedido, time="2026-01-01", data=dados)
 
-    eventos = [snapshot(um, 2), snapshot(outro, 1), snapshot(um, 3), snapshot(um, 1)]
-    assert {(e.data.pedido_id, e.data.versao) for e in mais_nova_versao(eventos)} == {(um, 3), (outro, 1)}
+    desconhecido = new_id()
+    eventos = [snapshot(um, 2), snapshot(outro, 1), snapshot(um, 3), snapshot(um, 1), snapshot(desconhecido, 9)]
+    novas = mais_novas(eventos, {um: 1, outro: 1})
+    assert [(n.pedido_id, n.versao) for n in novas] == [(um, 3)]
+
+
+@pytest.mark.parametrize(
+    ("header", "chave"),
+    [("", None), ("abc", "abc"), ('"8e03978e-40d5"', "8e03978e-40d5"), ("x" * 128, "x" * 128), ('"', '"')],
+)
+def test_idempotency_keys(header: str, chave: str | None):
+    assert ler_chave(header) == chave
+
+
+@pytest.mark.parametrize("header", ['""', "x" * 129, "é", "a\tb", "a\x7f"])
+def test_bad_idempotency_keys(header: str):
+    with pytest.raises(ChaveInvalidaError, match="1 to 128"):
+        ler_chave(header)
+
+
+def test_bodies_that_ask_for_the_same_have_one_hash():
+    assert resumo(["ana", somar([Item("A", 1), Item("A", 1)])]) == resumo(["ana", somar([Item("A", 2)])])
+    assert resumo(["ana", [Item("A", 2)]]) != resumo(["eva", [Item("A", 2)]])

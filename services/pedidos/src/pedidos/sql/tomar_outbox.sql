@@ -1,7 +1,8 @@
--- The oldest facts that no other relay is publishing, with the order that they are about.
-select o.id, o.evento_id, o.tipo, o.pedido_id, o.traceparent, o.criado_em, p.cliente_id, p.itens
+-- The oldest commands to publish that no other relay is publishing, with the orders that they are about.
+select o.id, c.id as comando_id, c.tipo, c.pedido_id, c.traceparent, c.criado_em, p.cliente_id, p.itens
 from outbox o
-join pedido p on p.id = o.pedido_id
+join comando c on c.id = o.comando_id
+join pedido p on p.id = c.pedido_id
 order by o.id
 limit $1
 for update of o skip locked

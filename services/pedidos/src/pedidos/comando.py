@@ -1,0 +1,88 @@
+"""What is asked of estoque, and the key that a client may give it. Pure: no I/O, no clock."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from reservaestoque.events import Item, Status
+
+MAX_CHAVE = 128
+
+
+class Tipo(StrEnum):
+    """The type of the event that carries a command."""
+
+    CRIAR = "PedidoCriado"
+    FECHAR = "FecharPedido"
+    CANCELAR = "CancelarPedido"
+    RESERVAR = "ReservarPedido"
+
+
+@dataclass(frozen=True, slots=True)
+class Chave:
+    """An Idempotency-Key in its scope, and a hash of the body that it came with."""
+
+    cliente_id: str
+    caminho: str
+    valor: str
+    corpo: bytes
+
+    @property
+    def escopo(self) -> tuple[str, str, str]:
+        """What makes it unique."""
+        return self.cliente_id, self.caminho, self.valor
+
+
+@dataclass(frozen=True, slots=True)
+class NovoComando:
+    """A command to write; `itens` are those of a new order, which is written with it."""
+
+    id: UUID
+    pedido_id: UUID
+    tipo: Tipo
+    traceparent: str
+    cliente_id: str
+    itens: list[Item] | None = None
+    chave: Chave | None = None
+
+
+class ChaveInvalidaError(ValueError):
+    """The Idempotency-Key is none."""
+
+
+class ChaveReutilizadaError(Exception):
+    """The Idempotency-Key came before, with another body."""
+
+
+def ler_chave(header: str) -> str | None:
+    """The key in an Idempotency-Key header, with the quotes of a structured string or without; None when absent.
+
+    Raises ChaveInvalidaError unless it has 1 to 128 printable ASCII characters.
+    """
+    if not header:
+        return None
+    chave = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
+    if not (1 <= len(chave) <= MAX_CHAVE and chave.isascii() and chave.isprintable()):
+        raise ChaveInvalidaError("an Idempotency-Key has 1 to 128 printable ASCII characters")
+    return chave
+
+
+def resumo(corpo: object) -> bytes:
+    """A hash of a validated body: the same for bodies that ask for the same."""
+    return hashlib.sha256(msgspec.json.encode(corpo, order="deterministic")).digest()
+
+
+RECUSAS = {
+    "PedidoEncerrado": "the order has ended",
+    "PedidoJaConhecido": "the order was known already",
+    "ReservaVigente": "the reservation still holds: there is nothing to renew",
+}
+"""What estoque's refusals mean, in words."""
+
+
+def explicar(recusa: str, status: Status) -> str:
+    """A sentence about a refusal (one of `RECUSAS`, or a newer one) of an order that is `status`."""
+    return f"{RECUSAS.get(recusa, recusa)}; it is {status}"

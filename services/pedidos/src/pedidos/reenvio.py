@@ -1,0 +1,43 @@
+"""Resends: a command without an answer is published again, so a message that was lost heals itself."""
+
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+from prometheus_client import Counter
+
+from reservaestoque.outbox import Relay
+from reservaestoque.postgres import Queries
+from reservaestoque.telemetry import logger
+
+STEP_ROWS = 500
+LONGEST = timedelta(minutes=10)
+
+_sql = Queries("pedidos")
+_log = logger(__name__)
+_resent = Counter("pedidos_resent_commands_total", "Commands published again for want of an answer")
+_given_up = Counter("pedidos_given_up_commands_total", "Commands that were never answered: look into each one")
+
+
+class Reenvio:
+    """Publishes unanswered commands again, `apos` after they were made and then ever more rarely; not after `ate`."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", relay: Relay, *, apos: timedelta, ate: timedelta) -> None:
+        self._pool = pool
+        self._relay = relay
+        self._apos = apos
+        self._ate = ate
+
+    async def passo(self) -> bool:
+        """One bounded step; whether there is more to do. Raises what asyncpg raises."""
+        row = await self._pool.fetchrow(_sql["reenviar_comandos"], STEP_ROWS, self._apos, LONGEST, self._ate)
+        reenviados, abandonados = row["reenviados"], row["abandonados"]
+        if reenviados:
+            _resent.inc(reenviados)
+            _log.warning("commands_resent", count=reenviados)
+            self._relay.wake()
+        if abandonados:
+            _given_up.inc(abandonados)
+            _log.error("commands_given_up", count=abandonados)
+        # Never at once again: what waits for a service that is away should not grow by its own repetition.
+        return False

@@ -1,0 +1,2 @@
+-- This database's clock.
+select agora()

@@ -1,0 +1,18 @@
+-- A batch of commands and of the new orders that some of them are about, and what is to be published, in one commit.
+with novo as (
+    select * from unnest($1::uuid[], $2::text[], $3::jsonb[]) as n (id, cliente_id, itens)
+),
+pedido_novo as (
+    insert into pedido (id, cliente_id, itens)
+    select n.id, n.cliente_id, n.itens from novo n
+    returning id, criado_em
+),
+comando_novo as (
+    insert into comando (id, pedido_id, tipo, traceparent, reenviar_em)
+    select c.*, agora() + $8::interval
+    from unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[]) as c (id, pedido_id, tipo, traceparent)
+),
+anotado as (
+    insert into outbox (comando_id) select id from unnest($4::uuid[]) as c (id)
+)
+select id, criado_em from pedido_novo

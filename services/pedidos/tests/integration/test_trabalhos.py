@@ -1,0 +1,123 @@
+"""Resends and retention on a real PostgreSQL: what is lost heals, what is old goes, nothing else does."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from pedidos.comando import Chave, NovoComando, Tipo
+from pedidos.consumidor import Consumidor
+from pedidos.reenvio import Reenvio
+from pedidos.registro import Registro
+from pedidos.retencao import Prazos, Retencao
+from reservaestoque.events import AtualizarStatus, Item, Status, StatusAtualizado, new_id
+
+pytestmark = pytest.mark.integration
+
+Pool = asyncpg.Pool
+JA, NUNCA = timedelta(microseconds=1), timedelta(days=1)
+
+
+class SemRelay:
+    def wake(self) -> None: ...
+
+
+def registro(pool: "Pool[Any]", reenviar_apos: timedelta = JA) -> Registro:
+    return Registro(pool, SemRelay(), max_batch=9, max_waiting=9, reenviar_apos=reenviar_apos)
+
+
+def novo(chave: Chave | None = None) -> NovoComando:
+    return NovoComando(new_id(), new_id(), Tipo.CRIAR, "00-0-0-01", "ana", [Item("A", 1)], chave)
+
+
+async def responder(pool: "Pool[Any]", comando: NovoComando, status: Status, versao: int = 1) -> None:
+    dados = StatusAtualizado(pedido_id=comando.pedido_id, status=status, versao=versao, causa=comando.id)
+    agora = await pool.fetchval("select agora()")
+    evento = AtualizarStatus(
+        id=f"{comando.pedido_id}:{versao}", source="/t", subject=comando.pedido_id, time=agora, data=dados
+    )
+    assert await Consumidor(pool).tratar([evento]) == []
+
+
+async def na_outbox(pool: "Pool[Any]") -> list[UUID]:
+    return [row["comando_id"] for row in await pool.fetch("select comando_id from outbox order by id")]
+
+
+def reenvio(pool: "Pool[Any]", ate: timedelta = NUNCA) -> Reenvio:
+    return Reenvio(pool, SemRelay(), apos=JA, ate=ate)
+
+
+async def test_unanswered_commands_are_sent_again_with_the_same_id_ever_more_rarely(pedidos_db: "Pool[Any]"):
+    mudo, ouvido = novo(), novo()
+    await registro(pedidos_db).gravar([mudo, ouvido])
+    await responder(pedidos_db, ouvido, Status.ESTOQUE_RESERVADO)
+    await pedidos_db.execute("delete from outbox")
+    for vez in (1, 2, 3):
+        await reenvio(pedidos_db).passo()
+        assert await na_outbox(pedidos_db) == [mudo.id] * vez
+    row = await pedidos_db.fetchrow("select envios, reenviar_em from comando where id = $1", mudo.id)
+    assert row["envios"] == 4
+    assert row["reenviar_em"] is not None
+
+
+async def test_resends_wait_for_their_time_and_end_at_the_horizon(pedidos_db: "Pool[Any]"):
+    await registro(pedidos_db, reenviar_apos=NUNCA).gravar([novo()])
+    await pedidos_db.execute("delete from outbox")
+    await reenvio(pedidos_db).passo()
+    assert await na_outbox(pedidos_db) == []
+    await pedidos_db.execute("update comando set reenviar_em = agora()")
+    await reenvio(pedidos_db, ate=JA).passo()
+    assert await na_outbox(pedidos_db) == []
+    assert await pedidos_db.fetchval("select reenviar_em from comando") is None, "given up"
+
+
+async def test_answer_is_noted_whatever_its_version(pedidos_db: "Pool[Any]"):
+    criado = novo()
+    await registro(pedidos_db).gravar([criado])
+    await responder(pedidos_db, criado, Status.ESTOQUE_RESERVADO, versao=3)
+    fechar = NovoComando(new_id(), criado.pedido_id, Tipo.FECHAR, "00-0-0-01", "ana")
+    await registro(pedidos_db).gravar([fechar])
+    await responder(pedidos_db, fechar, Status.ESTOQUE_RESERVADO, versao=2)
+    assert await pedidos_db.fetchval("select count(*) from comando where respondido_em is null") == 0
+    assert await pedidos_db.fetchval("select versao from pedido") == 3, "versions never go backwards"
+
+
+async def test_retention_forgets_what_is_old_and_ended_only(pedidos_db: "Pool[Any]"):
+    fechado, vivo, mudo = (novo(Chave("ana", "/pedidos", str(n), b"")) for n in range(3))
+    await registro(pedidos_db).gravar([fechado, vivo, mudo])
+    await responder(pedidos_db, fechado, Status.FECHADO)
+    await responder(pedidos_db, vivo, Status.ESTOQUE_RESERVADO)
+    await pedidos_db.execute("select pg_sleep(0.005)")
+    longos = Retencao(pedidos_db, registro(pedidos_db), Prazos(NUNCA, NUNCA, NUNCA))
+    assert await longos.passo() is False
+    assert await pedidos_db.fetchval("select count(*) from pedido") == 3
+    assert await pedidos_db.fetchval("select count(*) from idempotencia") == 3
+
+    await Retencao(pedidos_db, registro(pedidos_db), Prazos(JA, NUNCA, JA)).passo()
+    assert {r["id"] for r in await pedidos_db.fetch("select id from pedido")} == {vivo.pedido_id, mudo.pedido_id}
+    assert [r["id"] for r in await pedidos_db.fetch("select id from comando")] == [mudo.id]
+    assert await pedidos_db.fetchval("select count(*) from idempotencia") == 0
+
+
+async def test_abandoned_orders_are_cancelled_by_an_ordinary_command_once(pedidos_db: "Pool[Any]"):
+    criado = novo()
+    await registro(pedidos_db).gravar([criado])
+    await responder(pedidos_db, criado, Status.RESERVA_EXPIRADA)
+    retencao = Retencao(pedidos_db, registro(pedidos_db), Prazos(NUNCA, JA, NUNCA))
+    await retencao.passo()
+    await retencao.passo()
+    comandos = await pedidos_db.fetch("select tipo from comando where pedido_id = $1 order by id", criado.pedido_id)
+    assert [c["tipo"] for c in comandos] == ["PedidoCriado", "CancelarPedido"]
+
+
+async def test_same_key_within_one_batch_and_across_batches(pedidos_db: "Pool[Any]"):
+    chave = Chave("ana", "/pedidos", "k", b"1")
+    um, dois, outro = novo(chave), novo(chave), novo(Chave("ana", "/pedidos", "k", b"2"))
+    primeiro, segundo, reutilizada = await registro(pedidos_db).gravar([um, dois, outro])
+    assert (primeiro.pedido_id, segundo.pedido_id) == (um.pedido_id, um.pedido_id)
+    assert "another body" in str(reutilizada)
+    [terceiro] = await registro(pedidos_db).gravar([novo(chave)])
+    assert (terceiro.pedido_id, terceiro.comando_id) == (um.pedido_id, um.id)
+    assert await pedidos_db.fetchval("select count(*) from pedido") == 1

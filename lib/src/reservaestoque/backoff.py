@@ -4,7 +4,12 @@ import asyncio
 import random
 
 
+def delay(failures: int, *, first: float, longest: float) -> float:
+    """Seconds: `first` doubled `failures` times, `longest` at most; up to half of it taken off at random."""
+    ceiling = min(longest, first * 2.0 ** min(failures, 16))
+    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
+
+
 async def back_off(failures: int, *, longest: float = 5.0) -> None:
-    """Sleeps after failure number `failures`: 100 ms, doubling up to `longest` seconds, half of it random."""
-    ceiling = min(longest, 0.05 * 2 ** min(failures, 16))
-    await asyncio.sleep(ceiling * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
+    """Sleeps after failure number `failures`: 100 ms at most after the first, then ever longer."""
+    await asyncio.sleep(delay(failures, first=0.05, longest=longest))

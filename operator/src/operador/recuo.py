@@ -1,9 +1,8 @@
-"""Back-off with jitter."""
+"""How long the operator waits before it tries something again."""
 
-import random
+from reservaestoque.backoff import delay
 
 
-def recuo(tentativa: int, *, base: float = 0.5, teto: float = 10.0) -> float:
-    """Seconds to wait before the next try: doubling from `base` up to `teto`, a random half of it taken off."""
-    inteiro = min(teto, base * (1 << min(tentativa, 16)))
-    return inteiro * random.uniform(0.5, 1.0)  # noqa: S311 (not for cryptography)
+def recuo(tentativa: int, *, teto: float = 10.0) -> float:
+    """Seconds: half a second doubled `tentativa` times, `teto` at most; up to half of it taken off at random."""
+    return delay(tentativa, first=0.5, longest=teto)

@@ -82,3 +82,27 @@ async def test_no_accepted_order_is_lost(loja: Loja, sistema: System, nome: str)
 
 async def _todos(loja: Loja, ids: set[str]) -> list[str]:
     return await asyncio.gather(*[loja.status(pedido_id) for pedido_id in sorted(ids)])
+
+
+async def test_who_waits_is_answered_when_the_service_stops(loja: Loja, sistema: System):
+    await loja.declarar("Q-ESPERA", 5)
+    await asyncio.to_thread(sistema.stop, "estoque")
+    try:
+        corpo = {"clienteId": "ana", "itens": [{"sku": "Q-ESPERA", "quantidade": 1}]}
+        url = f"{sistema.program_url('pedidos-1')}/pedidos"
+        pedindo = asyncio.create_task(loja.client.post(url, json=corpo, headers={"Prefer": "wait=30"}))
+        await asyncio.sleep(1)
+        began = asyncio.get_running_loop().time()
+        await asyncio.to_thread(sistema.stop, "pedidos-1")
+        resposta = await pedindo
+        assert resposta.status_code == 202
+        assert resposta.json()["status"] == "Criado"
+        assert asyncio.get_running_loop().time() - began < 10
+    finally:
+        await asyncio.to_thread(sistema.start, "estoque")
+        await asyncio.to_thread(sistema.start, "pedidos-1")
+
+    async def decidido() -> bool:
+        return await loja.status(resposta.json()["pedidoId"]) == "EstoqueReservado"
+
+    await ate(decidido)

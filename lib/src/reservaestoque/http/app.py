@@ -41,7 +41,7 @@ def readiness(is_ready: Callable[[], Awaitable[bool]]) -> ControllerRouterHandle
     return ready
 
 
-def require_json(request: Request[Any, Any, Any]) -> None:
+async def require_json(request: Request[Any, Any, Any]) -> None:
     """Refuses a body that does not say that it is JSON. Raises ProblemError (415)."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers

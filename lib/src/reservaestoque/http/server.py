@@ -49,6 +49,7 @@ async def serve(
             log_config=None,
             access_log=False,  # the gateway has one
             server_header=False,
+            proxy_headers=False,  # nobody here asks who the client is
             date_header=True,
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_keep_alive=75,  # longer than the gateway keeps an idle connection, so it closes first

@@ -5,7 +5,6 @@ from importlib.metadata import version
 
 from litestar.di import Provide
 
-from pedidos.cabecalhos import contexto
 from pedidos.consumidor import Consumidor
 from pedidos.espera import Espera
 from pedidos.eventos import comando
@@ -64,7 +63,6 @@ async def run(settings: PedidosSettings) -> None:
             is_ready=lambda: reachable(pool),
             dependencies={
                 "servico": Provide(lambda: servico, sync_to_thread=False),
-                "contexto": Provide(contexto, sync_to_thread=False),
             },
         )
         tasks = (publisher.run, relay.run, registro.run, espera.run, consumer.run, *(job.run for job in jobs))

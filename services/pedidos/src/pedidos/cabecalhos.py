@@ -24,7 +24,7 @@ IdempotencyKey = Annotated[
 Traceparent = Annotated[str, Parameter(header="traceparent", description="W3C trace context.")]
 
 
-def contexto(prefer: Prefer = "", idempotency_key: IdempotencyKey = "", traceparent: Traceparent = "") -> Contexto:
+def contexto(prefer: str, idempotency_key: str, traceparent: str) -> Contexto:
     """What these headers say. Raises ProblemError (400) for a key that is none."""
     try:
         chave = ler_chave(idempotency_key)

@@ -8,6 +8,7 @@ from uuid import UUID
 from litestar import Response, get, post
 from litestar.params import Parameter
 
+from pedidos.cabecalhos import IdempotencyKey, Prefer, Traceparent, contexto
 from pedidos.comando import ChaveReutilizadaError, Tipo, explicar
 from pedidos.pedido import MAX_LIMITE, DemasiadoError, NovoPedido, Pagina, Pedido, StatusDoPedido, somar
 from pedidos.registro import LotadoError
@@ -26,34 +27,59 @@ _novo = JsonBody(NovoPedido)
 
 
 @post("/pedidos", status_code=202, summary="Create an order", operation_class=_novo.operation)
-async def criar(servico: Servico, contexto: Contexto, body: bytes) -> Response[Pedido]:
+async def criar(
+    servico: Servico,
+    body: bytes,
+    prefer: Prefer = "",
+    idempotency_key: IdempotencyKey = "",
+    traceparent: Traceparent = "",
+) -> Response[Pedido]:
     """202 and the order as `Criado`; with ``Prefer: wait=N`` 201 and the decision, or 202 after N seconds.
 
     Raises ProblemError: 400 and 422 for a body or a key that is wrong, 503 when too many wait already.
     """
     novo = _novo.read(body)
+    pedido_com = contexto(prefer, idempotency_key, traceparent)
     with _problemas():
-        andamento = await servico.criar(novo.cliente_id, somar(novo.itens), contexto)
+        andamento = await servico.criar(novo.cliente_id, somar(novo.itens), pedido_com)
     decidido = andamento.pedido.status != Status.CRIADO
-    return _resposta(andamento, contexto, 201 if decidido else 202)
+    return _resposta(andamento, pedido_com, 201 if decidido else 202)
 
 
 @post("/pedidos/{pedido_id:str}/fechar", status_code=202, summary="Close an order: its units are sold")
-async def fechar(servico: Servico, contexto: Contexto, pedido_id: str) -> Response[Pedido]:
+async def fechar(
+    servico: Servico,
+    pedido_id: str,
+    prefer: Prefer = "",
+    idempotency_key: IdempotencyKey = "",
+    traceparent: Traceparent = "",
+) -> Response[Pedido]:
     """Units still reserved become sold ones; after their time a new check of the stock decides."""
-    return await _comandar(servico, contexto, pedido_id, Tipo.FECHAR)
+    return await _comandar(servico, contexto(prefer, idempotency_key, traceparent), pedido_id, Tipo.FECHAR)
 
 
 @post("/pedidos/{pedido_id:str}/cancelar", status_code=202, summary="Cancel an order: its units are free again")
-async def cancelar(servico: Servico, contexto: Contexto, pedido_id: str) -> Response[Pedido]:
+async def cancelar(
+    servico: Servico,
+    pedido_id: str,
+    prefer: Prefer = "",
+    idempotency_key: IdempotencyKey = "",
+    traceparent: Traceparent = "",
+) -> Response[Pedido]:
     """Ends the order, whether its reservation holds or has lapsed."""
-    return await _comandar(servico, contexto, pedido_id, Tipo.CANCELAR)
+    return await _comandar(servico, contexto(prefer, idempotency_key, traceparent), pedido_id, Tipo.CANCELAR)
 
 
 @post("/pedidos/{pedido_id:str}/reservar", status_code=202, summary="Renew a reservation that has lapsed")
-async def reservar(servico: Servico, contexto: Contexto, pedido_id: str) -> Response[Pedido]:
+async def reservar(
+    servico: Servico,
+    pedido_id: str,
+    prefer: Prefer = "",
+    idempotency_key: IdempotencyKey = "",
+    traceparent: Traceparent = "",
+) -> Response[Pedido]:
     """A new check of the stock and a new time limit; 409 while the reservation still holds."""
-    return await _comandar(servico, contexto, pedido_id, Tipo.RESERVAR)
+    return await _comandar(servico, contexto(prefer, idempotency_key, traceparent), pedido_id, Tipo.RESERVAR)
 
 
 @get("/pedidos", summary="Orders, the newest first, page by page")
@@ -90,26 +116,26 @@ async def status_pedido(
     return _status(await _obter(servico, pedido_id))
 
 
-async def _comandar(servico: Servico, contexto: Contexto, pedido_id: str, tipo: Tipo) -> Response[Pedido]:
+async def _comandar(servico: Servico, pedido_com: Contexto, pedido_id: str, tipo: Tipo) -> Response[Pedido]:
     """202 and the order; with a wait 200 and the outcome.
 
     Raises ProblemError: 404 unknown, 409 where its status does not allow it, 422 a key with another body, 503.
     """
     pedido = await _obter(servico, pedido_id)
     with _problemas():
-        andamento = await servico.comandar(pedido, tipo, contexto)
+        andamento = await servico.comandar(pedido, tipo, pedido_com)
     if andamento.recusa:
         status = andamento.pedido.status
         raise ProblemError(
             CONFLICT, explicar(andamento.recusa, status), statusDoPedido=status, recusa=andamento.recusa
         )
-    return _resposta(andamento, contexto, 200 if andamento.respondido else 202)
+    return _resposta(andamento, pedido_com, 200 if andamento.respondido else 202)
 
 
-def _resposta(andamento: Andamento, contexto: Contexto, status_code: int) -> Response[Pedido]:
+def _resposta(andamento: Andamento, pedido_com: Contexto, status_code: int) -> Response[Pedido]:
     headers = {"Location": f"/pedidos/{andamento.pedido.pedido_id}"}
-    if contexto.espera:
-        headers["Preference-Applied"] = f"wait={contexto.espera}"
+    if pedido_com.espera:
+        headers["Preference-Applied"] = f"wait={pedido_com.espera}"
     return Response(andamento.pedido, status_code=status_code, headers=headers)
 
 

@@ -1,0 +1,75 @@
+"""The documents keep up with the code and with one another."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from estoque.settings import EstoqueSettings
+from operador.settings import OperadorSettings
+from pedidos.settings import PedidosSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("local/*.md")])
+SOURCES = [p for folder in ("lib", "services", "operator", "gateway") for p in (ROOT / folder).rglob("*.py")]
+
+
+def text(path: str) -> str:
+    return (ROOT / path).read_text()
+
+
+def code(document: str) -> list[str]:
+    """The commands of a document's shell blocks, without comments."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", document, re.M | re.S)
+    return [re.sub(r"\s+#.*|^#.*\n", "", line) for block in blocks for line in block.splitlines(keepends=True)]
+
+
+@pytest.mark.parametrize("doc", DOCS, ids=lambda doc: str(doc.relative_to(ROOT)))
+def test_links_lead_somewhere(doc: Path):
+    for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", doc.read_text()):
+        if "://" not in link:
+            assert (doc.parent / link).exists(), link
+
+
+def test_the_two_readmes_are_in_step():
+    english, portuguese = text("README.md"), text("README.pt-BR.md")
+    headings = [re.findall(r"^(#+) ", readme, re.M) for readme in (english, portuguese)]
+    assert headings[0] == headings[1]
+    assert code(english) == code(portuguese)
+    assert re.findall(r"^\| [^|]+\| `([^|]+)` \| ", english, re.M) == re.findall(
+        r"^\| [^|]+\| `([^|]+)` \| ", portuguese, re.M
+    )
+    for command in ("make up", "make test"):
+        assert command in english.split("##")[0]
+
+
+@pytest.mark.parametrize("settings", [EstoqueSettings, PedidosSettings, OperadorSettings])
+def test_every_setting_is_in_the_readme(settings: type[EstoqueSettings]):
+    table = text("README.md").split("## Settings")[1].split("##")[0]
+    for name in settings.model_fields:
+        assert f"`{name.upper()}`" in table, name
+
+
+def test_every_problem_is_described_and_every_description_is_a_problem():
+    slugs = set(re.findall(r'Problem\(\s*"([a-z-]+)"', text("lib/src/reservaestoque/http/problems.py")))
+    slugs |= set(re.findall(r"reservaestoque\.dev/problemas/([a-z-]+)", text("gateway/envoy.yaml")))
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", text("docs/problemas.md"), re.M)) == slugs
+
+
+def test_metrics_that_are_described_exist():
+    source = "\n".join(path.read_text() for path in SOURCES)
+    named = re.findall(r"`([a-z]+_[a-z_]+)`", text("docs/operacao.md").split("## Metrics")[1].split("##")[0])
+    assert len(named) > 10
+    for name in named:
+        assert f'"{name}"' in source, name
+
+
+def test_statements_that_are_described_exist():
+    for name in re.findall(r"`([a-z_]+\.sql)`", text("docs/arquitetura.md")):
+        assert (ROOT / "services/estoque/src/estoque/sql" / name).exists(), name
+
+
+@pytest.mark.parametrize("doc", DOCS, ids=lambda doc: str(doc.relative_to(ROOT)))
+def test_drawings_begin_as_mermaid_does(doc: Path):
+    for first in re.findall(r"^```mermaid\n(\w+)", doc.read_text(), re.M):
+        assert first in {"flowchart", "sequenceDiagram", "stateDiagram"}, first

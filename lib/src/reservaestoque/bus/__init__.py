@@ -1,6 +1,7 @@
 """RabbitMQ: the topology, a publisher that knows what arrived, a consumer that loses nothing."""
 
-from reservaestoque.bus.consumer import BatchConsumer, Refused
+from reservaestoque.bus.batches import Batches, Refused
+from reservaestoque.bus.consumer import BatchConsumer
 from reservaestoque.bus.publisher import NotPublishedError, Publisher
 from reservaestoque.bus.topology import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, Exchange, Queue
 
@@ -8,6 +9,7 @@ __all__ = [
     "ESTOQUE_PEDIDOS",
     "PEDIDOS_STATUS",
     "BatchConsumer",
+    "Batches",
     "Exchange",
     "NotPublishedError",
     "Publisher",

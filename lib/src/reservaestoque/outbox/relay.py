@@ -6,14 +6,14 @@ outbox", microservices.io). A crash between confirm and delete sends an event ag
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 import asyncpg
 from prometheus_client import Counter
 
 from reservaestoque.backoff import back_off
-from reservaestoque.bus.publisher import NotPublishedError, Publisher
+from reservaestoque.bus import NotPublishedError
 from reservaestoque.events import CloudEvent, encode_batches
 from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import logger
@@ -26,6 +26,19 @@ _sent = Counter("outbox_events_total", "Events published and confirmed")
 _failed = Counter("outbox_failures_total", "Times that publishing the outbox failed and was put off")
 
 
+class Publishing(Protocol):
+    """Where events go: `reservaestoque.bus.Publisher`."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether publishing could succeed now."""
+        ...
+
+    async def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Returns when all these (type, body) pairs are confirmed; raises NotPublishedError when one is not."""
+        ...
+
+
 class Relay:
     """Publishes what is in the outbox, at once after `wake`, else within a second.
 
@@ -36,7 +49,7 @@ class Relay:
     def __init__(
         self,
         pool: "asyncpg.Pool[Any]",
-        publisher: Publisher,
+        publisher: Publishing,
         *,
         take: str,
         delete: str,

@@ -50,7 +50,7 @@ async def run(settings: PedidosSettings) -> None:
             settings.amqp_url,
             PEDIDOS_STATUS,
             Decoder[AtualizarStatus](AtualizarStatus),
-            Consumidor(pool).tratar,
+            Consumidor(pool, perguntar_apos=settings.resend_after).tratar,
             is_transient,
             program="pedidos",
             max_events=settings.max_events,

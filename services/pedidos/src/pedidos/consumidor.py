@@ -1,6 +1,7 @@
 """The consumer of AtualizarStatus: the highest version wins, lower ones are counted and forgotten."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -14,17 +15,18 @@ _old = Counter("pedidos_old_snapshots_total", "Snapshots that were no newer than
 
 
 class Consumidor:
-    """Applies estoque's snapshots to the orders behind `pool`."""
+    """Applies estoque's snapshots to the orders behind `pool`; asks about a reservation so long after its time."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+    def __init__(self, pool: "asyncpg.Pool[Any]", *, perguntar_apos: timedelta) -> None:
         self._pool = pool
+        self._perguntar_apos = perguntar_apos
 
     async def tratar(self, eventos: Sequence[AtualizarStatus]) -> Sequence[Refused]:
         """Applies these snapshots in one transaction; refuses those of orders that there are not.
 
         Raises what asyncpg raises; nothing is changed then.
         """
-        aplicados, desconhecidos = await aplicar(self._pool, eventos)
+        aplicados, desconhecidos = await aplicar(self._pool, eventos, self._perguntar_apos)
         recusados = [
             Refused(evento, f"PedidoDesconhecido: there is no order {evento.data.pedido_id}")
             for evento in eventos

@@ -1,4 +1,7 @@
-"""Resends: a command without an answer is published again, so a message that was lost heals itself."""
+"""Resends: a command without an answer is published again, and one whose answer must be out of date.
+
+So a message that was lost heals itself, whichever way it went.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -16,6 +19,7 @@ LONGEST = timedelta(minutes=10)
 _sql = Queries("pedidos")
 _log = logger(__name__)
 _resent = Counter("pedidos_resent_commands_total", "Commands published again for want of an answer")
+_asked = Counter("pedidos_asked_again_total", "Commands published again because their reservation must have lapsed")
 _given_up = Counter("pedidos_given_up_commands_total", "Commands that were never answered: look into each one")
 
 
@@ -30,14 +34,29 @@ class Reenvio:
 
     async def passo(self) -> bool:
         """One bounded step; whether there is more to do. Raises what asyncpg raises."""
+        await self._reenviar()
+        await self._perguntar()
+        # Never at once again: what waits for a service that is away should not grow by its own repetition.
+        return False
+
+    async def _reenviar(self) -> None:
         row = await self._pool.fetchrow(_sql["reenviar_comandos"], STEP_ROWS, self._apos, LONGEST, self._ate)
         reenviados, abandonados = row["reenviados"], row["abandonados"]
         if reenviados:
             _resent.inc(reenviados)
             _log.warning("commands_resent", count=reenviados)
             self._relay.wake()
-        if abandonados:
-            _given_up.inc(abandonados)
-            _log.error("commands_given_up", count=abandonados)
-        # Never at once again: what waits for a service that is away should not grow by its own repetition.
-        return False
+        _desistir(abandonados)
+
+    async def _perguntar(self) -> None:
+        row = await self._pool.fetchrow(_sql["perguntar_de_novo"], STEP_ROWS, self._ate)
+        if row["perguntados"]:
+            _asked.inc(row["perguntados"])
+            self._relay.wake()
+        _desistir(row["abandonados"])
+
+
+def _desistir(abandonados: int) -> None:
+    if abandonados:
+        _given_up.inc(abandonados)
+        _log.error("commands_given_up", count=abandonados)

@@ -102,15 +102,19 @@ async def andamento(pool: "asyncpg.Pool[Any]", comando_id: UUID) -> Andamento | 
     return Andamento(row["respondido"], row["recusa"], _pedido(row)) if row else None
 
 
-async def aplicar(pool: "asyncpg.Pool[Any]", eventos: Sequence[AtualizarStatus]) -> tuple[int, set[UUID]]:
+async def aplicar(
+    pool: "asyncpg.Pool[Any]", eventos: Sequence[AtualizarStatus], perguntar_apos: timedelta
+) -> tuple[int, set[UUID]]:
     """Applies the newest snapshot of each order where it is newer than what the order says, and notes answers.
+
+    Of a reservation it is asked `perguntar_apos` after its time, should no word have come by then.
 
     Returns how many snapshots were applied and which orders there are not.
     """
     async with pool.acquire() as connection, connection.transaction():
         ids = list({evento.data.pedido_id for evento in eventos})
         versoes = {r["id"]: r["versao"] for r in await connection.fetch(_sql["travar_pedidos"], ids)}
-        mudados = await _aplicar(connection, mais_novas(eventos, versoes))
+        mudados = await _aplicar(connection, mais_novas(eventos, versoes), perguntar_apos)
         respondidos = await _responder(connection, [e.data for e in eventos if e.data.pedido_id in versoes])
         if mudados or respondidos:
             await connection.execute(_sql["avisar"], list({*mudados, *respondidos}))
@@ -128,7 +132,9 @@ def mais_novas(eventos: Sequence[AtualizarStatus], versoes: dict[UUID, int]) -> 
     return list(novas.values())
 
 
-async def _aplicar(connection: Connection, novas: Sequence[StatusAtualizado]) -> list[UUID]:
+async def _aplicar(
+    connection: Connection, novas: Sequence[StatusAtualizado], perguntar_apos: timedelta
+) -> list[UUID]:
     if not novas:
         return []
     rows = await connection.fetch(
@@ -138,6 +144,8 @@ async def _aplicar(connection: Connection, novas: Sequence[StatusAtualizado]) ->
         [n.versao for n in novas],
         [_texto(n.itens_em_falta) for n in novas],
         [n.expira_em for n in novas],
+        [n.causa for n in novas],
+        perguntar_apos,
     )
     return [row["id"] for row in rows]
 

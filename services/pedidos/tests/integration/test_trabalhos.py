@@ -33,12 +33,15 @@ def novo(chave: Chave | None = None) -> NovoComando:
 
 
 async def responder(pool: "Pool[Any]", comando: NovoComando, status: Status, versao: int = 1) -> None:
-    dados = StatusAtualizado(pedido_id=comando.pedido_id, status=status, versao=versao, causa=comando.id)
     agora = await pool.fetchval("select agora()")
+    expira_em = agora if status == Status.ESTOQUE_RESERVADO else None
+    dados = StatusAtualizado(
+        pedido_id=comando.pedido_id, status=status, versao=versao, causa=comando.id, expira_em=expira_em
+    )
     evento = AtualizarStatus(
         id=f"{comando.pedido_id}:{versao}", source="/t", subject=comando.pedido_id, time=agora, data=dados
     )
-    assert await Consumidor(pool).tratar([evento]) == []
+    assert await Consumidor(pool, perguntar_apos=JA).tratar([evento]) == []
 
 
 async def na_outbox(pool: "Pool[Any]") -> list[UUID]:
@@ -71,6 +74,38 @@ async def test_resends_wait_for_their_time_and_end_at_the_horizon(pedidos_db: "P
     await reenvio(pedidos_db, ate=JA).passo()
     assert await na_outbox(pedidos_db) == []
     assert await pedidos_db.fetchval("select reenviar_em from comando") is None, "given up"
+
+
+async def test_reservation_whose_end_was_not_heard_of_is_asked_about_ever_more_rarely(pedidos_db: "Pool[Any]"):
+    """The sweep answers no command: should its message be lost, nothing else would tell."""
+    reservado, fechado = novo(), novo()
+    await registro(pedidos_db).gravar([reservado, fechado])
+    await responder(pedidos_db, reservado, Status.ESTOQUE_RESERVADO)
+    await responder(pedidos_db, fechado, Status.ESTOQUE_RESERVADO)
+    await responder(pedidos_db, fechado, Status.FECHADO, versao=2)
+    await pedidos_db.execute("delete from outbox")
+    await reenvio(pedidos_db).passo()
+    assert await na_outbox(pedidos_db) == [reservado.id]
+    proxima = await pedidos_db.fetchrow(
+        "select perguntar_em - agora() as em, agora() - expira_em as ha from pedido where id = $1",
+        reservado.pedido_id,
+    )
+    assert timedelta() < proxima["em"] <= proxima["ha"], "next after as long again"
+    await Retencao(pedidos_db, registro(pedidos_db), Prazos(JA, NUNCA, NUNCA)).passo()
+    assert [r["id"] for r in await pedidos_db.fetch("select id from comando")] == [reservado.id], "kept to ask with"
+
+    await responder(pedidos_db, reservado, Status.RESERVA_EXPIRADA, versao=2)
+    assert await pedidos_db.fetchval("select count(perguntar_em) from pedido") == 0
+
+
+async def test_questions_end_at_the_horizon(pedidos_db: "Pool[Any]"):
+    criado = novo()
+    await registro(pedidos_db).gravar([criado])
+    await responder(pedidos_db, criado, Status.ESTOQUE_RESERVADO)
+    await pedidos_db.execute("delete from outbox")
+    await reenvio(pedidos_db, ate=JA).passo()
+    assert await na_outbox(pedidos_db) == []
+    assert await pedidos_db.fetchval("select perguntar_em from pedido") is None
 
 
 async def test_answer_is_noted_whatever_its_version(pedidos_db: "Pool[Any]"):

@@ -1,0 +1,22 @@
+-- Publishes again the commands whose answers were reservations that must have lapsed meanwhile: estoque repeats its
+-- present snapshot. At most $1 of them, each again after twice the time; commands made longer ago than $2 are given
+-- up: estoque may have forgotten whether it has seen them.
+with devido as (
+    select p.id, c.id as comando_id, c.criado_em is null or c.criado_em < agora() - $2::interval as tarde
+    from pedido p
+    left join comando c on c.id = p.causa
+    where p.perguntar_em <= agora()
+    order by p.perguntar_em
+    limit $1
+    for update of p skip locked
+),
+adiado as (
+    update pedido p
+    set perguntar_em = case when d.tarde then null else agora() + (agora() - p.expira_em) end
+    from devido d
+    where p.id = d.id
+),
+anotado as (
+    insert into outbox (comando_id) select d.comando_id from devido d where not d.tarde
+)
+select count(*) filter (where not tarde) as perguntados, count(*) filter (where tarde) as abandonados from devido

@@ -1,0 +1,110 @@
+"""Many seeds: scratch databases, several processes, a report."""
+
+import asyncio
+import itertools
+import logging
+import multiprocessing
+import os
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_system import System
+from simulacao.mutantes import MUTANTES
+from simulacao.semente import BANCOS, MONITOR, FalhouError, Palco, rodar
+
+ROOT = Path(__file__).resolve().parents[3]
+_PORCAO = 10
+
+
+@dataclass(frozen=True)
+class Resultado:
+    """What some seeds came to: how many were run, how many steps they took, and the first that failed."""
+
+    sementes: int = 0
+    passos: int = 0
+    falha: str | None = None
+    culpada: int | None = None
+
+    def __add__(self, outro: "Resultado") -> "Resultado":
+        primeira = self if self.falha else outro
+        return Resultado(self.sementes + outro.sementes, self.passos + outro.passos, primeira.falha, primeira.culpada)
+
+
+def preparar(system: System, nome: str) -> dict[str, str]:
+    """Scratch databases of this name on the servers of `system`, migrated; their addresses."""
+    urls = {}
+    for servico in BANCOS:
+        base = f"simulacao_{servico}_{nome}"
+        system.psql(servico, f"drop database if exists {base} with (force);")
+        system.psql(servico, f"create database {base} owner {servico};")
+        urls[servico] = system.database_url(servico).replace(f"/{servico}?", f"/{base}?")
+        dbmate = Path(sysconfig.get_path("scripts")) / "dbmate"
+        migrations = ROOT / "services" / servico / "db" / "migrations"
+        subprocess.run(
+            [dbmate, "--migrations-dir", migrations, "--no-dump-schema", "migrate"],
+            env={**os.environ, "DATABASE_URL": urls[servico]},
+            check=True,
+            capture_output=True,
+        )
+    return urls
+
+
+def correr(urls: dict[str, str], sementes: Iterable[int], mutante: str | None = None) -> Resultado:
+    """Runs these seeds one after another, up to the first that fails."""
+    logging.disable(logging.CRITICAL)  # the services warn of every mishap, and mishaps are what this is about
+    try:
+        return asyncio.run(_correr(urls, sementes, mutante))
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+async def _correr(urls: dict[str, str], sementes: Iterable[int], mutante: str | None) -> Resultado:
+    feitas = passos = 0
+    palco, oficina = Palco(urls), Palco(urls)
+    await oficina.preparar((MONITOR,))
+    mudado = MUTANTES[mutante].aplicado(oficina.conexao(MONITOR, "estoque")) if mutante else nullcontext()
+    try:
+        async with mudado:
+            for semente in sementes:
+                feitas += 1
+                passos += (await rodar(palco, semente)).passos
+    except FalhouError as falha:
+        return Resultado(feitas, passos, str(falha), falha.semente)
+    finally:
+        palco.fechar()
+        oficina.fechar()
+    return Resultado(feitas, passos)
+
+
+def correr_lado_a_lado(
+    palcos: list[dict[str, str]], sementes: Iterable[int], segundos: float | None = None
+) -> Resultado:
+    """Runs seeds in as many processes as there are stages, up to the first that fails or until time is over."""
+    fim = time.monotonic() + segundos if segundos else None
+    total = Resultado()
+    porcoes = _porcoes(sementes)
+    with ProcessPoolExecutor(len(palcos), multiprocessing.get_context("spawn")) as processos:
+        correndo = {processos.submit(correr, palco, porcao): palco for palco, porcao in zip(palcos, porcoes)}
+        while correndo:
+            for feito in [f for f in correndo if f.done()] or [None]:
+                if feito is None:
+                    time.sleep(0.05)
+                    continue
+                palco = correndo.pop(feito)
+                total += feito.result()
+                porcao = next(porcoes, None)
+                if porcao and not total.falha and (fim is None or time.monotonic() < fim):
+                    correndo[processos.submit(correr, palco, porcao)] = palco
+    return total
+
+
+def _porcoes(sementes: Iterable[int]) -> Iterator[list[int]]:
+    restantes = iter(sementes)
+    while porcao := list(itertools.islice(restantes, _PORCAO)):
+        yield porcao

@@ -1,0 +1,175 @@
+"""Holds every commit, every acknowledgement and the end of a seed against the model. Watches from outside."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from invariantes import LIVRO
+from reservaestoque.events import AtualizarStatus, CloudEvent, ItemEmFalta
+from simulacao.modelo import FINAIS, Modelo, Ordem, Resposta, Retrato
+from simulacao.mundo import Mundo, Parte, Violacao
+from simulacao.rede import Fila, Mensagem
+
+_ler_faltas = msgspec.json.Decoder(list[ItemEmFalta]).decode
+
+
+@dataclass(frozen=True)
+class Declaracao:
+    """What a StockItem is being made to say."""
+
+    dono: str
+    sku: str
+    alvo: int
+    pausado: bool
+    encerrar: bool
+
+
+@dataclass
+class Juiz:
+    """Remembers what was asked (`ordens`), accepted (`aceitos`) and said by estoque (`historia`)."""
+
+    mundo: Mundo
+    modelo: Modelo
+    ordens: dict[UUID, Ordem] = field(default_factory=dict)
+    aceitos: set[UUID] = field(default_factory=set)
+    historia: dict[tuple[UUID, int], Retrato] = field(default_factory=dict)
+    declarando: dict[str, list[Declaracao]] = field(default_factory=dict)
+    na_outbox: dict[str, int] = field(default_factory=lambda: {"estoque": 0, "pedidos": 0})
+    _vistos: set[int] = field(default_factory=set)
+    _versoes: dict[UUID, int] = field(default_factory=dict)
+    _relogios: dict[UUID, datetime] = field(default_factory=dict)
+
+    async def depois_do_commit(self, parte: Parte, banco: str) -> None:
+        """Looks at what a party has just committed."""
+        monitor = self.mundo.monitores[banco]
+        outbox = await monitor.fetch("select * from outbox order by id")
+        self.na_outbox[banco] = len(outbox)
+        if banco == "estoque":
+            await self._ver_estoque(parte, monitor, outbox)
+        elif parte.nome.startswith("pedidos"):
+            await self._ver_pedidos(monitor)
+
+    async def _ver_estoque(self, parte: Parte, monitor: asyncpg.Connection, outbox: Sequence[asyncpg.Record]) -> None:
+        for declaracao in self.declarando.pop(parte.nome, []):
+            self.modelo.declarar(
+                declaracao.dono,
+                declaracao.sku,
+                declaracao.alvo,
+                pausado=declaracao.pausado,
+                encerrar=declaracao.encerrar,
+                agora=parte.instante,
+            )
+        # Ids are given out before the commit: the newest fact need not have the highest.
+        fatos = [fato for fato in outbox if fato["id"] not in self._vistos]
+        for fato in fatos:
+            self._vistos.add(fato["id"])
+            self._julgar(fato)
+        if fatos:
+            await self._ver_saldos(monitor)
+
+    def _julgar(self, fato: asyncpg.Record) -> None:
+        pedido, agora = fato["pedido_id"], fato["criado_em"]
+        if agora < self._relogios.get(pedido, agora):
+            raise Violacao(f"order {pedido} was decided at {agora}, before what was decided earlier")
+        self._relogios[pedido] = agora
+        try:
+            if fato["causa"] is None:
+                esperada = self.modelo.expirar(pedido, agora)
+            else:
+                esperada = self.modelo.responder(self.ordens[fato["causa"]], agora)
+        except AssertionError as erro:
+            raise Violacao(str(erro)) from erro
+        dita = Resposta(retrato(fato), fato["recusa"])
+        if dita != esperada:
+            raise Violacao(f"order {pedido}: estoque said\n  {dita}\nand it should be\n  {esperada}")
+        self.historia[pedido, dita.retrato.versao] = dita.retrato
+
+    async def _ver_saldos(self, monitor: asyncpg.Connection) -> None:
+        agora = self.mundo.agora
+        for linha in await monitor.fetch("select sku, alvo, situacao, reservado, vendido, disponivel from saldo"):
+            produto = self.modelo.produtos[linha["sku"]]
+            esperado = (
+                produto.alvo,
+                produto.situacao,
+                self.modelo.reservado(linha["sku"], agora),
+                produto.vendido,
+                max(self.modelo.disponivel(linha["sku"], agora), 0),
+            )
+            if tuple(linha)[1:] != esperado:
+                raise Violacao(f"balance of {linha['sku']}: {tuple(linha)[1:]} and it should be {esperado}")
+
+    async def _ver_pedidos(self, monitor: asyncpg.Connection) -> None:
+        """What pedidos says of an order is something that estoque said, and never older than before."""
+        for linha in await monitor.fetch("select * from pedido where versao > 0"):
+            pedido, versao = linha["id"], linha["versao"]
+            if versao < self._versoes.get(pedido, 0):
+                raise Violacao(f"order {pedido} went back from version {self._versoes[pedido]} to {versao}")
+            self._versoes[pedido] = versao
+            if self.historia.get((pedido, versao)) != retrato(linha):
+                raise Violacao(f"order {pedido}: pedidos says {retrato(linha)}, which estoque never said")
+
+    async def ao_confirmar(self, fila: Fila, mensagens: Sequence[Mensagem]) -> None:
+        """A message may be acknowledged only when the effect of all its events is committed."""
+        for mensagem in mensagens:
+            eventos, _ = fila.decodificador.decode(mensagem.body)
+            for evento in eventos:
+                if not await self._feito(evento) and not _posto_de_lado(fila, evento):
+                    raise Violacao(f"acknowledged before its effect was committed: {evento}")
+
+    async def _feito(self, evento: CloudEvent) -> bool:
+        if isinstance(evento, AtualizarStatus):
+            versao = await self.mundo.monitores["pedidos"].fetchval(
+                "select versao from pedido where id = $1", evento.data.pedido_id
+            )
+            return versao is not None and versao >= evento.data.versao
+        return bool(
+            await self.mundo.monitores["estoque"].fetchval("select true from inbox where evento_id = $1", evento.id)
+        )
+
+    async def violacoes_do_livro(self) -> list[str]:
+        """Rules of the ledger that are broken."""
+        return [
+            f"{regra}: {dict(linha)}"
+            for regra, consulta in LIVRO.items()
+            for linha in await self.mundo.monitores["estoque"].fetch(consulta)
+        ]
+
+    async def ver_o_fim(self, mortas: Iterable[tuple[bytes, str]]) -> None:
+        """At rest: nobody is owed anything, both services say the same, and it is what the model says."""
+        la, ca = await self._pedidos_de("estoque"), await self._pedidos_de("pedidos")
+        problemas = await self.violacoes_do_livro()
+        problemas += [f"dead letter: {razao}: {corpo[:200]!r}" for corpo, razao in mortas]
+        problemas += [f"order {k}: pedidos {ca.get(k)}, estoque {la.get(k)}" for k in ca if ca.get(k) != la.get(k)]
+        problemas += [f"order {k} was accepted and is lost" for k in self.aceitos - ca.keys()]
+        problemas += [f"order {k} was left undecided" for k, dito in ca.items() if dito.status == "Criado"]
+        problemas += [
+            f"order {k}: estoque {dito}, model {self.modelo.retratos.get(k)}"
+            for k, dito in la.items()
+            if dito != self.modelo.retratos.get(k)
+        ]
+        problemas += [
+            f"order {k}: {dito} though its time is over"
+            for k, dito in la.items()
+            if dito.status not in FINAIS and dito.expira_em and dito.expira_em <= self.mundo.agora
+        ]
+        if problemas:
+            raise Violacao("\n".join(problemas))
+
+    async def _pedidos_de(self, banco: str) -> dict[UUID, Retrato]:
+        linhas = await self.mundo.monitores[banco].fetch("select * from pedido")
+        return {linha["id"]: retrato(linha) for linha in linhas}
+
+
+def retrato(linha: Any) -> Retrato:
+    """The snapshot in a row of `pedido` or of estoque's outbox."""
+    faltas = tuple((f.sku, f.solicitado, f.disponivel, str(f.motivo)) for f in _ler_faltas(linha["itens_em_falta"]))
+    return Retrato(linha["status"], linha["versao"], linha["expira_em"], faltas)
+
+
+def _posto_de_lado(fila: Fila, evento: CloudEvent) -> bool:
+    return any(str(evento.id).encode() in corpo for corpo, _ in fila.mortas)

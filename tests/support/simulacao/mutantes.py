@@ -1,0 +1,229 @@
+"""Mistakes, put into the services' code on purpose: a simulation that does not find them proves nothing."""
+
+import inspect
+import textwrap
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+import asyncpg
+
+from estoque import decisao, escrita, lote
+from estoque.pedido import Pedido
+from operador.banco import Banco
+from pedidos import reenvio, repositorio
+from reservaestoque.bus import Batches
+from reservaestoque.postgres import Queries
+
+Aplicar = Callable[[asyncpg.Connection], AbstractAsyncContextManager[None]]
+"""Puts the mistake in, given a connection to estoque's database, and takes it out again."""
+
+
+@dataclass(frozen=True)
+class Mutante:
+    """A mistake: what is wrong, and how it is made."""
+
+    erro: str
+    mudancas: tuple[Aplicar, ...]
+
+    @asynccontextmanager
+    async def aplicado(self, estoque: asyncpg.Connection) -> AsyncIterator[None]:
+        """The mistake is in the code inside, and out of it after."""
+        async with AsyncExitStack() as pilha:
+            for mudanca in self.mudancas:
+                await pilha.enter_async_context(mudanca(estoque))
+            yield
+
+
+def _trocar(texto: str, antes: str, depois: str) -> str:
+    if texto.count(antes) != 1:
+        raise LookupError(f"{antes!r} stands {texto.count(antes)} times in:\n{texto}")
+    return texto.replace(antes, depois)
+
+
+def codigo(funcao: Any, *trocas: tuple[str, str]) -> Aplicar:
+    """Other lines in a function; whoever has imported it gets the mistake too."""
+    assert isinstance(funcao, FunctionType)
+
+    @asynccontextmanager
+    async def mudar(_: asyncpg.Connection) -> AsyncIterator[None]:
+        fonte = textwrap.dedent(inspect.getsource(funcao))
+        for antes, depois in trocas:
+            fonte = _trocar(fonte, antes, depois)
+        espaco: dict[str, Any] = {}
+        exec(f"from __future__ import annotations\n{fonte}", funcao.__globals__, espaco)  # noqa: S102
+        certo = funcao.__code__
+        funcao.__code__ = espaco[funcao.__name__].__code__
+        try:
+            yield
+        finally:
+            funcao.__code__ = certo
+
+    return mudar
+
+
+def consulta(sql: Queries, nome: str, antes: str, depois: str) -> Aplicar:
+    """Another text in a statement."""
+
+    @asynccontextmanager
+    async def mudar(_: asyncpg.Connection) -> AsyncIterator[None]:
+        certa = sql[nome]
+        sql._statements[nome] = _trocar(certa, antes, depois)
+        try:
+            yield
+        finally:
+            sql._statements[nome] = certa
+
+    return mudar
+
+
+def funcao_sql(nome: str, *trocas: tuple[str, str]) -> Aplicar:
+    """Another text in a function of estoque's database."""
+
+    @asynccontextmanager
+    async def mudar(estoque: asyncpg.Connection) -> AsyncIterator[None]:
+        certa = await estoque.fetchval("select pg_get_functiondef($1::regproc)", nome)
+        errada = certa
+        for antes, depois in trocas:
+            errada = _trocar(errada, antes, depois)
+        await estoque.execute(errada)
+        try:
+            yield
+        finally:
+            await estoque.execute(certa)
+
+    return mudar
+
+
+@asynccontextmanager
+async def _varrer_em_dois_passos(estoque: asyncpg.Connection) -> AsyncIterator[None]:
+    """Finds lapsed orders in one transaction and sweeps them in the next, without a second look at their time."""
+    certa = await estoque.fetchval("select pg_get_functiondef('expirar_reservas'::regproc)")
+    inicio, fim = certa.index("select array_agg(t.id)"), certa.index(") t;")
+    achar = "select array_agg(t.id) into v_pedidos from (select p.id from pedido p where p.id = any (p_achados) "
+    achar += "and p.status = 'EstoqueReservado' order by p.id for update skip locked"
+    errada = certa[:inicio] + achar + certa[fim:]
+    errada = errada.replace("expirar_reservas(p_limite integer)", "varrer_achados(p_achados uuid[])")
+    await estoque.execute(errada)
+    achados = "select array_agg(id) from pedido where status = 'EstoqueReservado' and expira_em <= agora()"
+
+    async def expirar(self: Banco, limite: int) -> int:
+        ids = await self._pool.fetchval(achados)
+        return int(await self._pool.fetchval("select varrer_achados($1)", ids or []))
+
+    certo = Banco.expirar
+    Banco.expirar = expirar  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Banco.expirar = certo  # type: ignore[method-assign]
+        await estoque.execute("drop function varrer_achados")
+
+
+_apagar = "delete from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida\n        returning r.sku, r.quantidade"
+_relogio = '        agora: datetime = await connection.fetchval(_sql["agora"])\n'
+_triagem = "        triagem = await _triar(connection, comandos, horizonte)\n"
+
+MUTANTES: dict[str, Mutante] = {
+    "versao-ignorada": Mutante(
+        "pedidos applies whatever snapshot comes, the older ones too",
+        (
+            codigo(repositorio.mais_novas, (" and evento.data.versao > atual", "")),
+            consulta(repositorio._sql, "aplicar_status", " and p.versao < n.versao", ""),
+        ),
+    ),
+    "confirma-antes-do-commit": Mutante(
+        "messages are acknowledged before their effect is committed",
+        (
+            codigo(
+                Batches.settle_next,
+                ("    await source.acknowledge(messages)\n", ""),
+                (
+                    "    await self._settle(source, events, messages)\n",
+                    "    await source.acknowledge(messages)\n    await self._settle(source, events, messages)\n",
+                ),
+            ),
+        ),
+    ),
+    "lapso-ignorado": Mutante(
+        "a reservation holds until it is swept",
+        (
+            codigo(
+                Pedido.vigente,
+                ("self.expira_em is not None and self.expira_em > agora", "self.expira_em is not None"),
+            ),
+        ),
+    ),
+    "relogio-antes-das-trancas": Mutante(
+        "the clock is read before the locks are held",
+        (codigo(lote.processar, (_relogio, ""), (_triagem, _relogio + _triagem)),),
+    ),
+    "linha-devolvida-duas-vezes": Mutante(
+        "the sweep gives units back and leaves the line, which is given back again",
+        (
+            funcao_sql(
+                "expirar_reservas",
+                (
+                    _apagar,
+                    _apagar.replace("delete", "select r.sku, r.quantidade").replace(
+                        "\n        returning r.sku, r.quantidade", ""
+                    ),
+                ),
+            ),
+        ),
+    ),
+    "varre-pedido-renovado": Mutante(
+        "the sweep takes orders that were renewed after it had found them", (_varrer_em_dois_passos,)
+    ),
+    "inbox-ignorada": Mutante(
+        "events that come again take effect again",
+        (codigo(lote._triar, ('triagem.novos if resposta["novo"] else triagem.repetidos', "triagem.novos")),),
+    ),
+    "uma-devolucao-esquecida": Mutante(
+        "of an order's SKUs only the first is given back",
+        (codigo(decisao._Lote._devolver, ("pedido.linhas.items()", "list(pedido.linhas.items())[:1]")),),
+    ),
+    "pula-estoque-trancado": Mutante(
+        "stock rows that somebody else has locked are skipped",
+        (consulta(lote._sql, "travar_estoque", "for no key update", "for no key update skip locked"),),
+    ),
+    "trancas-sem-ordem": Mutante(
+        "stock rows are locked in any order",
+        (consulta(lote._sql, "travar_estoque", "order by sku", "order by random()"),),
+    ),
+    "nao-tudo-ou-nada": Mutante(
+        "an order is refused only when all of its items lack",
+        (codigo(decisao._Lote._consultar, ("    if falta:\n", "    if len(falta) == len(pedido.itens):\n")),),
+    ),
+    "lapsados-ficam-presos": Mutante(
+        "lapsed units wait for the sweep before somebody else can have them",
+        (codigo(lote._liberar_vencidas, ("if not falta:", "if True:")),),
+    ),
+    "recusa-esquecida": Mutante(
+        "a refused command that comes again is answered as if it had been obeyed",
+        (codigo(escrita.anotar, ("if recusas:", "if False:")),),
+    ),
+    "chave-de-quem-vem-por-ultimo": Mutante(
+        "an idempotency key stands for the last order that came with it",
+        (
+            consulta(
+                repositorio._sql,
+                "reivindicar_chaves",
+                "on conflict do nothing",
+                "on conflict (cliente_id, caminho, chave) do update set "
+                "pedido_id = excluded.pedido_id, comando_id = excluded.comando_id",
+            ),
+        ),
+    ),
+    "ninguem-pergunta": Mutante(
+        "word of a sweep that was lost is never asked for",
+        (codigo(reenvio.Reenvio.passo, ("    await self._perguntar()\n", "")),),
+    ),
+    "ninguem-reenvia": Mutante(
+        "a command that was lost is never sent again",
+        (codigo(reenvio.Reenvio.passo, ("    await self._reenviar()\n", "")),),
+    ),
+}
+"""The mistakes by name; each must be found."""

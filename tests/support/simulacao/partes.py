@@ -1,0 +1,331 @@
+"""The parties: the services' own code, each loop of it one that dies and is born again."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from estoque.consumidor import Consumidor as ConsumidorDeEstoque
+from estoque.eventos import atualizar_status
+from estoque.retencao import Retencao as RetencaoDeEstoque
+from operador.banco import Banco as BancoDoOperador
+from operador.stockitem import Chave as ChaveDoItem
+from operador.stockitem import StockItem
+from pedidos.comando import Chave, ChaveReutilizadaError, NovoComando, Tipo, resumo
+from pedidos.consumidor import Consumidor as ConsumidorDePedidos
+from pedidos.eventos import comando
+from pedidos.reenvio import Reenvio
+from pedidos.registro import Registrado, Registro
+from pedidos.retencao import Prazos
+from pedidos.retencao import Retencao as RetencaoDePedidos
+from reservaestoque.bus import Batches, NotPublishedError
+from reservaestoque.events import FINAIS, Item
+from reservaestoque.outbox import Relay
+from reservaestoque.postgres import Queries, is_transient
+from simulacao.banco import Banco
+from simulacao.juiz import Declaracao, Juiz
+from simulacao.modelo import Ordem
+from simulacao.mundo import INICIO, Mundo, Parte, Queda, Violacao
+from simulacao.rede import Entregas, Fila, Publicador, Rede
+
+TTL = timedelta(minutes=30)
+REENVIAR = timedelta(seconds=30)
+HORIZONTE = timedelta(days=6)
+CHAVES = timedelta(hours=3)
+DIA = timedelta(days=1)
+SKUS = ("A", "B", "C")
+
+Vida = Callable[[Parte], Awaitable[None]]
+
+
+class SemAviso:
+    """Relays of the simulation look by themselves."""
+
+    def wake(self) -> None:
+        """Nothing to do."""
+
+
+@dataclass
+class Pedida:
+    """A key that a customer uses: the first command that came with it, and the order that it stands for."""
+
+    comando: NovoComando
+    pedido_id: UUID | None = None
+    desde: datetime | None = None
+
+
+@dataclass
+class Elenco:
+    """Everybody of one seed. `conexoes` gives a party a connection to a database."""
+
+    mundo: Mundo
+    juiz: Juiz
+    rede: Rede
+    conexoes: Callable[[str, str], asyncpg.Connection]
+    chaves: dict[str, Pedida] = field(default_factory=dict)
+
+    def nascer(self) -> None:
+        """All parties: two replicas of everything, as many customers."""
+        for nome, (vida, peso) in PARTES.items():
+            self.mundo.nascer(nome, lambda parte, vida=vida: _viver(parte, lambda p: vida(self, p)), peso)
+
+    def _banco(self, parte: Parte, nome: str) -> Banco:
+        return Banco(parte, nome, self.conexoes(parte.nome, nome), self.juiz.depois_do_commit)
+
+    def _descanso(self, parte: Parte) -> Callable[[], bool]:
+        """Parties that act by themselves stop when the seed calms down, unless they are asked."""
+        return lambda: not self.mundo.calmo or parte.nome in self.mundo.pedidas
+
+    # The services
+
+    def _estoque(self, parte: Parte) -> Vida:
+        consumidor = ConsumidorDeEstoque(self._banco(parte, "estoque"), SemAviso(), TTL, HORIZONTE)
+        return self._consumir(parte, self.rede.filas["estoque.pedidos"], consumidor.tratar)
+
+    def _pedidos(self, parte: Parte) -> Vida:
+        consumidor = ConsumidorDePedidos(self._banco(parte, "pedidos"), perguntar_apos=REENVIAR)
+        return self._consumir(parte, self.rede.filas["pedidos.status"], consumidor.tratar)
+
+    def _consumir(self, parte: Parte, fila: Fila, tratar: Callable[..., Awaitable[object]]) -> Vida:
+        async def vida(_: Parte) -> None:
+            lotes = Batches(
+                fila.nome,
+                fila.decodificador,
+                tratar,
+                is_transient,
+                max_events=parte.rng.choice([1, 3, 20]),
+                pause=lambda _: parte.vez("pause"),
+            )
+            entregas = Entregas(parte, self.rede, fila, self.juiz.ao_confirmar)
+            try:
+                while True:
+                    await lotes.settle_next(entregas)
+            finally:
+                entregas.encerrar()
+
+        return vida
+
+    def _relay_estoque(self, parte: Parte) -> Vida:
+        sql = Queries("estoque")
+        return self._relay(parte, "estoque", "pedidos.status", sql, atualizar_status)
+
+    def _relay_pedidos(self, parte: Parte) -> Vida:
+        sql = Queries("pedidos")
+        return self._relay(parte, "pedidos", "estoque.pedidos", sql, comando)
+
+    def _relay(self, parte: Parte, banco: str, fila: str, sql: Queries, evento: Callable[..., object]) -> Vida:
+        publicador = Publicador(parte, self.rede, self.rede.filas[fila])
+        relay = Relay(
+            self._banco(parte, banco),
+            publicador,
+            take=sql["tomar_outbox"],
+            delete=sql["apagar_outbox"],
+            to_event=evento,
+        )
+
+        async def vida(_: Parte) -> None:
+            while True:
+                await parte.vez("look into the outbox", quando=lambda: self.juiz.na_outbox[banco] > 0)
+                await relay.relay_once()
+
+        return vida
+
+    def _reenvio(self, parte: Parte) -> Vida:
+        reenvio = Reenvio(self._banco(parte, "pedidos"), SemAviso(), apos=REENVIAR, ate=DIA)
+        return self._repetir(parte, reenvio.passo)
+
+    def _retencao(self, parte: Parte) -> Vida:
+        pedidos = self._banco(parte, "pedidos")
+        prazos = Prazos(CHAVES, 7 * DIA, 90 * DIA)
+        jobs = (
+            RetencaoDePedidos(pedidos, self._registro(pedidos), prazos).passo,
+            RetencaoDeEstoque(self._banco(parte, "estoque"), inbox=7 * DIA, pedidos=30 * DIA).passo,
+        )
+
+        async def passo() -> None:
+            for job in jobs:
+                await job()
+
+        return self._repetir(parte, passo)
+
+    def _varredura(self, parte: Parte) -> Vida:
+        operador = BancoDoOperador(self._banco(parte, "estoque"))
+
+        async def passo() -> None:
+            await operador.expirar(parte.rng.choice([1, 2, 50]))
+
+        return self._repetir(parte, passo)
+
+    def _repetir(self, parte: Parte, passo: Callable[[], Awaitable[object]]) -> Vida:
+        async def vida(_: Parte) -> None:
+            while True:
+                await parte.vez("time for its job", quando=self._descanso(parte))
+                self.mundo.pedidas.discard(parte.nome)
+                await passo()
+
+        return vida
+
+    def _registro(self, banco: Banco) -> Registro:
+        return Registro(banco, SemAviso(), max_batch=9, max_waiting=9, reenviar_apos=REENVIAR)
+
+    # Those outside
+
+    def _relogio(self, parte: Parte) -> Vida:
+        async def passo() -> None:
+            rng = parte.rng
+            prazos = sorted({r.expira_em for r in self.juiz.modelo.retratos.values() if r.expira_em})
+            if prazos and rng.random() < 0.3:
+                # Right before, at and after the instant at which a reservation lapses.
+                alvo = rng.choice(prazos) + timedelta(microseconds=rng.choice([-1, 0, 1]))
+                await self.mundo.avancar(alvo - self.mundo.agora)
+            elif self.mundo.agora - INICIO < DIA / 2 and rng.random() < self.mundo.clima.saltos:
+                await self.mundo.avancar(rng.choice([TTL / 2, TTL, 2 * TTL]))
+            else:
+                await self.mundo.avancar(timedelta(seconds=rng.choice([0.001, 1, 31, 120])))
+
+        return self._repetir(parte, passo)
+
+    def _loja(self, parte: Parte) -> Vida:
+        operador = BancoDoOperador(self._banco(parte, "estoque"))
+
+        async def passo() -> None:
+            rng = parte.rng
+            # All of them at first: a row that is not there can't be locked, so an order that comes while it is made
+            # may rightly find it or not.
+            novos = [sku for sku in SKUS if sku not in self.juiz.modelo.produtos]
+            itens = [self._manifesto(parte, sku) for sku in novos or rng.sample(SKUS, rng.randint(1, 2))]
+            self.juiz.declarando[parte.nome] = [
+                Declaracao(i.chave.dono, i.sku, i.quantidade, i.pausado, i.encerrar) for i in itens
+            ]
+            await operador.sincronizar(itens)
+
+        return self._repetir(parte, passo)
+
+    def _manifesto(self, parte: Parte, sku: str) -> StockItem:
+        rng = parte.rng
+        return StockItem(
+            chave=ChaveDoItem("loja", f"{sku.lower()}{'-outro' if rng.random() < 0.1 else ''}"),
+            uid=sku,
+            versao=1,
+            geracao=1,
+            sku=sku,
+            nome=sku,
+            quantidade=rng.choice([2, 5, 9, 9, 20, 20, 20]),
+            pausado=rng.random() < 0.05,
+            limite_baixo=None,
+            excluindo=sku in self.juiz.modelo.produtos and rng.random() < 0.05,
+        )
+
+    def _cliente(self, parte: Parte) -> Vida:
+        banco = self._banco(parte, "pedidos")
+        registro = self._registro(banco)
+
+        async def passo() -> None:
+            if not self.juiz.modelo.produtos:
+                return
+            comandos = [self._querer(parte) for _ in range(parte.rng.choice([1, 1, 2, 4]))]
+            novos = [c for c in comandos if c is not None and c.pedido_id not in self._encerrados(c)]
+            if not novos:
+                return
+            for novo in novos:
+                itens = {item.sku: item.quantidade for item in novo.itens or []}
+                de_antes = next((o.itens for o in self.juiz.ordens.values() if o.pedido_id == novo.pedido_id), {})
+                pedidos = {} if novo.tipo == Tipo.CANCELAR else itens or de_antes
+                self.juiz.ordens[novo.id] = Ordem(novo.id, novo.tipo, novo.pedido_id, pedidos)
+            resultados = await registro.gravar(novos)
+            for novo, resultado in zip(novos, resultados, strict=True):
+                self._ouvir(novo, resultado)
+
+        return self._repetir(parte, passo)
+
+    def _encerrados(self, comando: NovoComando) -> set[UUID]:
+        """pedidos takes no more commands to an order that it knows to have ended."""
+        retrato = self.juiz.modelo.retratos.get(comando.pedido_id)
+        fim = retrato is not None and retrato.status in FINAIS and comando.itens is None
+        return {comando.pedido_id} if fim and comando.id.int % 4 else set()
+
+    def _querer(self, parte: Parte) -> NovoComando | None:
+        rng = parte.rng
+        conhecidos = sorted(self.juiz.aceitos)
+        if rng.random() < 0.15 and self.chaves:
+            return self._insistir(parte)
+        if conhecidos and rng.random() < 0.55:
+            tipo = rng.choice([Tipo.FECHAR, Tipo.CANCELAR, Tipo.RESERVAR])
+            return NovoComando(_uuid(parte), rng.choice(conhecidos), tipo, "", "ana")
+        skus = rng.sample((*SKUS, "NAO-HA") if rng.random() < 0.05 else SKUS, rng.randint(1, 3))
+        itens = [Item(sku, rng.randint(1, 3)) for sku in sorted(set(skus))]
+        chave = Chave("ana", "/pedidos", str(rng.randrange(10**6)), resumo(itens)) if rng.random() < 0.4 else None
+        novo = NovoComando(_uuid(parte), _uuid(parte), Tipo.CRIAR, "", "ana", itens, chave)
+        if chave is not None:
+            self.chaves[chave.valor] = Pedida(novo)
+        return novo
+
+    def _insistir(self, parte: Parte) -> NovoComando:
+        """A customer who asks again: with the same key, for the same (or, wrongly, for something else)."""
+        antes = self.chaves[parte.rng.choice(sorted(self.chaves))].comando
+        chave = antes.chave
+        if chave is not None and parte.rng.random() < 0.2:
+            chave = replace(chave, corpo=b"something else")
+        return replace(antes, id=_uuid(parte), pedido_id=_uuid(parte), chave=chave)
+
+    def _ouvir(self, novo: NovoComando, resultado: Registrado | Exception) -> None:
+        """What the customer is told; while a key is kept it stands for one order."""
+        if isinstance(resultado, Exception):
+            if not (isinstance(resultado, ChaveReutilizadaError) and novo.chave is not None):
+                raise resultado
+            return
+        self.juiz.aceitos.add(resultado.pedido_id)
+        if novo.chave is None:
+            return
+        pedida, agora = self.chaves[novo.chave.valor], self.mundo.agora
+        if pedida.desde is None or agora - pedida.desde > CHAVES:
+            pedida.pedido_id, pedida.desde = resultado.pedido_id, agora
+        if pedida.pedido_id != resultado.pedido_id:
+            raise Violacao(f"key {novo.chave.valor} made two orders: {pedida.pedido_id}, {resultado.pedido_id}")
+
+
+def _uuid(parte: Parte) -> UUID:
+    """A UUIDv7 of this seed, so that the history is the same every time."""
+    milissegundos = int(parte.mundo.agora.timestamp() * 1000)
+    sorte = parte.rng.getrandbits(74)
+    return UUID(int=milissegundos << 80 | 7 << 76 | (sorte >> 62) << 64 | 2 << 62 | sorte & (1 << 62) - 1)
+
+
+async def _viver(parte: Parte, nascer: Callable[[Parte], Vida]) -> None:
+    """Runs a party's life; when it dies, or something fails that passes, a new one begins with empty hands."""
+    while True:
+        vida = nascer(parte)
+        try:
+            await vida(parte)
+        except Queda:
+            await parte.vez("is born again", perigo=False)
+        except (NotPublishedError, ConnectionError):
+            await parte.vez("tries again", perigo=False)
+        except Exception as falha:
+            if not is_transient(falha):
+                raise
+            await parte.vez("tries again", perigo=False)
+
+
+PARTES: dict[str, tuple[Callable[[Elenco, Parte], Vida], float]] = {
+    "estoque-1": (Elenco._estoque, 3),
+    "estoque-2": (Elenco._estoque, 3),
+    "relay-estoque-1": (Elenco._relay_estoque, 1),
+    "relay-estoque-2": (Elenco._relay_estoque, 1),
+    "pedidos-1": (Elenco._pedidos, 2),
+    "pedidos-2": (Elenco._pedidos, 2),
+    "relay-pedidos-1": (Elenco._relay_pedidos, 1),
+    "relay-pedidos-2": (Elenco._relay_pedidos, 1),
+    "cliente-1": (Elenco._cliente, 1),
+    "cliente-2": (Elenco._cliente, 1),
+    "varredura-1": (Elenco._varredura, 0.8),
+    "varredura-2": (Elenco._varredura, 0.8),
+    "reenvio-1": (Elenco._reenvio, 0.3),
+    "reenvio-2": (Elenco._reenvio, 0.3),
+    "retencao": (Elenco._retencao, 0.1),
+    "loja": (Elenco._loja, 0.2),
+    "relogio": (Elenco._relogio, 0.6),
+}
+"""Everybody by name: how they live, and how often they move."""

@@ -1,0 +1,125 @@
+"""One seed, from an empty shop to the last order's end."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import asyncpg
+
+from reservaestoque.events import AtualizarStatus, Comando, Decoder
+from simulacao.juiz import Juiz
+from simulacao.modelo import Modelo
+from simulacao.mundo import Mundo, Violacao
+from simulacao.partes import PARTES, REENVIAR, TTL, Elenco
+from simulacao.rede import Fila, Rede
+
+BANCOS = ("estoque", "pedidos")
+_RELOGIO = """
+create sequence if not exists relogio minvalue 0;
+create or replace function agora() returns timestamptz language sql volatile as
+    'select timestamptz ''epoch'' + last_value * interval ''1 microsecond'' from relogio';
+"""
+_LIMPAR = {
+    "estoque": "delete from outbox; delete from inbox; delete from reserva; delete from pedido; delete from estoque",
+    "pedidos": "delete from outbox; delete from idempotencia; delete from comando; delete from pedido",
+}
+_INQUIETO = {
+    "facts not published": "select true from outbox limit 1",
+    "commands without an answer": "select true from comando where respondido_em is null limit 1",
+    "orders without a decision": "select true from pedido where status = 'Criado' limit 1",
+    "reservations beyond their time": "select true from pedido where expira_em <= agora() limit 1",
+}
+MONITOR = "monitor"
+_RODADAS = 60
+_PASSOS = 5000
+
+
+class FalhouError(Exception):
+    """A seed found something; says what, and the end of its trail."""
+
+    def __init__(self, semente: int, erro: BaseException, trilha: list[str]) -> None:
+        fim = "\n".join(trilha[-60:])
+        super().__init__(f"seed {semente}: {erro}\n{fim}\n(replay it: make simulate SEED={semente})")
+        self.semente = semente
+        self.erro = erro
+
+
+class Palco:
+    """Connections to the two databases by party; kept from seed to seed, made anew after a failure."""
+
+    def __init__(self, urls: dict[str, str]) -> None:
+        self._urls = urls
+        self._conexoes: dict[tuple[str, str], asyncpg.Connection] = {}
+
+    async def preparar(self, nomes: Iterable[str]) -> None:
+        """Opens what is not open for these parties, takes the databases' clock and empties them."""
+        for nome in nomes:
+            for banco in BANCOS:
+                if (nome, banco) not in self._conexoes:
+                    self._conexoes[nome, banco] = await asyncpg.connect(
+                        self._urls[banco], server_settings={"synchronous_commit": "off", "timezone": "UTC"}
+                    )
+        for banco in BANCOS:
+            await self.conexao(MONITOR, banco).execute(_RELOGIO)
+            await self.conexao(MONITOR, banco).execute(_LIMPAR[banco])
+
+    def conexao(self, nome: str, banco: str) -> asyncpg.Connection:
+        """The connection of a party to a database."""
+        return self._conexoes[nome, banco]
+
+    def fechar(self) -> None:
+        """Closes all connections, whatever they are doing."""
+        for conexao in self._conexoes.values():
+            conexao.terminate()
+        self._conexoes.clear()
+
+
+async def rodar(palco: Palco, semente: int) -> Mundo:
+    """Runs a seed. Raises FalhouError when something that must never happen did."""
+    await palco.preparar((MONITOR, *PARTES))
+    monitores = {banco: palco.conexao(MONITOR, banco) for banco in BANCOS}
+    mundo = Mundo(semente, monitores)
+    await mundo.avancar(timedelta())
+    juiz = Juiz(mundo, Modelo(TTL))
+    rede = Rede(
+        mundo,
+        Fila("estoque.pedidos", Decoder[Comando](Comando)),
+        Fila("pedidos.status", Decoder[AtualizarStatus](AtualizarStatus)),
+    )
+    Elenco(mundo, juiz, rede, palco.conexao).nascer()
+    try:
+        await mundo.correr(mundo.rng.choice([100, 200, 400]))
+        await _acalmar(mundo, juiz, rede)
+        await mundo.avancar(2 * TTL)
+        await _acalmar(mundo, juiz, rede)
+    except (Exception, Violacao) as erro:
+        palco.fechar()
+        raise FalhouError(semente, erro, mundo.trilha) from erro
+    finally:
+        await mundo.findar()
+    return mundo
+
+
+async def _acalmar(mundo: Mundo, juiz: Juiz, rede: Rede) -> None:
+    """No more orders and no more mishaps: within some rounds all must be done, said, and the same everywhere."""
+    mundo.calmo = True
+    for rodada in range(_RODADAS):
+        await mundo.correr(_PASSOS, ate_parar=True)
+        if not await _inquieto(mundo, rede):
+            await juiz.ver_o_fim(carta for fila in rede.filas.values() for carta in fila.mortas)
+            return
+        mundo.pedidas |= {"reenvio-1", "varredura-1", "varredura-2"}
+        await mundo.correr(_PASSOS, ate_parar=True)
+        await mundo.avancar(REENVIAR * min(rodada + 1, 20))
+    raise Violacao(f"not at rest after {_RODADAS} rounds: {await _inquieto(mundo, rede)}")
+
+
+async def _inquieto(mundo: Mundo, rede: Rede) -> list[str]:
+    """What still has to happen."""
+    falta = [f"messages in {fila.nome}" for fila in rede.filas.values() if not fila.vazia]
+    for banco, monitor in mundo.monitores.items():
+        for que, consulta in _INQUIETO.items():
+            if "comando" in consulta and banco == "estoque":
+                continue
+            if await monitor.fetchval(consulta):
+                falta.append(f"{banco}: {que}")
+    return falta

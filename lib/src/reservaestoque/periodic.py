@@ -11,14 +11,23 @@ _log = logger(__name__)
 
 
 class Periodic:
-    """Calls `step` every so often; at once again while it says that there is more to do."""
+    """Calls `step` every so often; at once again while it says that there is more to do.
+
+    While it fails the pauses grow up to `longest` seconds.
+    """
 
     def __init__(
-        self, step: Callable[[], Awaitable[bool]], *, every: timedelta, is_transient: Callable[[BaseException], bool]
+        self,
+        step: Callable[[], Awaitable[bool]],
+        *,
+        every: timedelta,
+        is_transient: Callable[[BaseException], bool],
+        longest: float = 30.0,
     ) -> None:
         self._step = step
         self._every = every.total_seconds()
         self._is_transient = is_transient
+        self._longest = longest
 
     async def run(self) -> None:
         """Runs until cancelled. Raises what `step` raises when it will not pass by itself."""
@@ -32,6 +41,6 @@ class Periodic:
                     raise
                 failures += 1
                 _log.warning("job_put_off", job=self._step.__qualname__, failures=failures, fault=repr(fault))
-                await back_off(failures, longest=30.0)
+                await back_off(failures, longest=self._longest)
                 continue
             await asyncio.sleep(0 if more else self._every)

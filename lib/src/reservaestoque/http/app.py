@@ -14,6 +14,8 @@ from litestar.types import ControllerRouterHandler
 from reservaestoque.http import problems
 
 SCALAR = "1.72.1"
+STREAM = "stream"
+"""Key in a handler's `opt`: it answers with a stream, whose duration says nothing of the service's speed."""
 
 
 class Metrics(PrometheusController):
@@ -65,6 +67,7 @@ def service_app(
         prefix=title,
         group_path=True,
         exclude=["/metrics", "/health"],
+        exclude_opt_key=STREAM,
         exclude_unhandled_paths=True,
     )
     return Litestar(

@@ -31,6 +31,7 @@ MALFORMED = Problem("requisicao-malformada", HTTPStatus.BAD_REQUEST, "The reques
 NOT_FOUND = Problem("nao-encontrado", HTTPStatus.NOT_FOUND, "There is no such thing")
 METHOD = Problem("metodo-nao-permitido", HTTPStatus.METHOD_NOT_ALLOWED, "This method is not allowed here")
 CONFLICT = Problem("estado-nao-permite", HTTPStatus.CONFLICT, "The order's status does not allow this")
+POSITION_LOST = Problem("posicao-perdida", HTTPStatus.GONE, "The stream cannot go on from there")
 KEY_REUSED = Problem("chave-reutilizada", HTTPStatus.UNPROCESSABLE_ENTITY, "The key came with another body")
 TOO_LARGE = Problem("corpo-grande-demais", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request body is too large")
 MEDIA = Problem("formato-nao-suportado", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON")

@@ -1,0 +1,40 @@
+"""Positions in a log of changes, and what they look like as event ids. Pure: no I/O, no clock."""
+
+import re
+from typing import NamedTuple, Self
+
+_TEXT = re.compile(r"([1-9][0-9]{0,18})\.([1-9][0-9]{0,18})\.([0-9]{1,9})")
+_MAX_BIGINT = 2**63 - 1
+
+
+class InvalidPositionError(ValueError):
+    """The event id is none of ours."""
+
+
+class PositionLostError(LookupError):
+    """The log does not know this position (any more): what came after it cannot be told."""
+
+
+class Position(NamedTuple):
+    """How far a reader of a log has come: in the row `row` of `transaction`, past its first `part` changes."""
+
+    transaction: int
+    row: int
+    part: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads ``<transaction>.<row>.<part>``. Raises InvalidPositionError."""
+        match = _TEXT.fullmatch(text)
+        numbers = [int(group) for group in match.groups()] if match else []
+        if not numbers or max(numbers) > _MAX_BIGINT:
+            raise InvalidPositionError("an event id of this stream reads <transaction>.<row>.<part>, three numbers")
+        return cls(*numbers)
+
+    def __str__(self) -> str:
+        """The event id; that of the origin is empty, which makes a client begin anew."""
+        return "" if self == ORIGIN else f"{self.transaction}.{self.row}.{self.part}"
+
+
+ORIGIN = Position(0, 0, 0)
+"""Before the first row of a log."""

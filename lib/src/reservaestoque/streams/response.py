@@ -1,0 +1,137 @@
+"""The HTTP answer that is a stream: open as long as its client reads, and no longer."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
+from typing import Annotated
+
+from litestar.openapi import ResponseSpec
+from litestar.params import HeaderParameter
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Send
+from prometheus_client import Counter, Gauge
+
+from reservaestoque.http.problems import MALFORMED, POSITION_LOST, UNAVAILABLE, ProblemError
+from reservaestoque.streams.position import InvalidPositionError, PositionLostError
+from reservaestoque.telemetry import logger
+
+MEDIA_TYPE = "text/event-stream"
+SEND_SECONDS = 30.0
+PIECE_BYTES = 64 * 1024
+CONNECTIONS = 2
+
+LastEventId = Annotated[
+    str, HeaderParameter(name="Last-Event-ID", description="The last event's id: the stream goes on after it.")
+]
+
+_log = logger(__name__)
+_open = Gauge("streams_open", "Event streams that are open now")
+_refused = Counter("streams_refused_total", "Event streams that were refused because too many were open")
+_stuck = Counter("streams_stuck_total", "Event streams that were ended because their client took nothing for long")
+
+
+class Streams:
+    """What the streams of this process share: their number, `limit` at most, and their part of the connections.
+
+    `turns` is for whoever reads for a stream, so that a thousand of them that come back at once leave connections
+    of the pool to everyone else.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.turns = asyncio.Semaphore(CONNECTIONS)
+        self._limit = limit
+        self._open = 0
+
+    def admit(self) -> None:
+        """Raises ProblemError (503) when no more streams may be opened."""
+        if self._open >= self._limit:
+            _refused.inc()
+            raise ProblemError(UNAVAILABLE, f"{self._limit} event streams are open already; try again shortly")
+
+    @contextlib.asynccontextmanager
+    async def counted(self) -> AsyncGenerator[None, None]:
+        """Counts a stream as open until the block ends."""
+        self._open += 1
+        _open.inc()
+        try:
+            yield
+        finally:
+            self._open -= 1
+            _open.dec()
+
+
+class EventStream(ASGIResponse):
+    """Sends `pieces` as they come, until they end or the client goes; then `pieces` is closed."""
+
+    __slots__ = ("_pieces", "_send_seconds", "_streams")
+
+    _should_set_content_length = False
+
+    def __init__(
+        self, streams: Streams, pieces: AsyncGenerator[bytes, None], *, send_seconds: float = SEND_SECONDS
+    ) -> None:
+        # The second header is for proxies like nginx, which would hold events back.
+        super().__init__(media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._streams = streams
+        self._pieces = pieces
+        self._send_seconds = send_seconds
+
+    async def send_body(self, send: Send, receive: Receive) -> None:
+        """Returns when the stream has ended. Raises what `pieces` raises."""
+        async with self._streams.counted(), contextlib.aclosing(self._pieces):
+            writing = asyncio.create_task(self._write(send))
+            leaving = asyncio.create_task(_left(receive))
+            leaving.add_done_callback(lambda _: writing.cancel())
+            try:
+                await writing
+            except asyncio.CancelledError:
+                if not leaving.done():
+                    raise
+            finally:
+                leaving.cancel()
+
+    async def _write(self, send: Send) -> None:
+        try:
+            async for piece in self._pieces:
+                for begin in range(0, len(piece), PIECE_BYTES):
+                    await self._send(send, piece[begin : begin + PIECE_BYTES], more=True)
+            await self._send(send, b"", more=False)
+        except TimeoutError:
+            _stuck.inc()
+            _log.info("stream_stuck", seconds=self._send_seconds)
+
+    async def _send(self, send: Send, body: bytes, *, more: bool) -> None:
+        # The server waits here while the client does not read what it has been sent.
+        async with asyncio.timeout(self._send_seconds):
+            await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@contextlib.contextmanager
+def resuming() -> Iterator[None]:
+    """Turns what is wrong with a Last-Event-ID into a ProblemError: 400 when it is none, 410 when it is lost."""
+    try:
+        yield
+    except InvalidPositionError as error:
+        raise ProblemError(MALFORMED, f"Last-Event-ID: {error}") from error
+    except PositionLostError as error:
+        raise ProblemError(
+            POSITION_LOST,
+            f"Last-Event-ID: {error} here, it is too old or of another database; "
+            "read the list again and begin without Last-Event-ID",
+        ) from error
+
+
+def documented(description: str) -> dict[int, ResponseSpec]:
+    """What OpenAPI says of a stream's answers."""
+    return {
+        200: ResponseSpec(str, media_type=MEDIA_TYPE, description=description, generate_examples=False),
+        POSITION_LOST.status: ResponseSpec(
+            None, description="The stream cannot go on from Last-Event-ID: read anew and begin without it."
+        ),
+        UNAVAILABLE.status: ResponseSpec(None, description="Too many streams are open, or the database is away."),
+    }

@@ -1,0 +1,149 @@
+"""A stream as an HTTP answer, on a server and with clients of a few lines."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from reservaestoque.http import ProblemError
+from reservaestoque.streams import EventStream, InvalidPositionError, PositionLostError, Streams, resuming
+from reservaestoque.streams.response import PIECE_BYTES
+
+
+class Client:
+    """What a server sees of a client: `takes` is cleared while it does not read, `leaves` set when it goes."""
+
+    def __init__(self) -> None:
+        self.takes = asyncio.Event()
+        self.takes.set()
+        self.leaves = asyncio.Event()
+        self.got: list[Any] = []
+
+    async def send(self, message: Any) -> None:
+        await self.takes.wait()
+        self.got.append(message)
+
+    async def receive(self) -> Any:
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(m.get("body", b"") for m in self.got)
+
+    @property
+    def complete(self) -> bool:
+        return self.got[-1].get("more_body") is False
+
+
+class Pieces:
+    """A source of pieces that knows whether it was closed."""
+
+    def __init__(self, *pieces: bytes, forever: bool = False) -> None:
+        self._pieces = pieces
+        self._forever = forever
+        self.closed = False
+
+    async def __call__(self) -> AsyncGenerator[bytes, None]:
+        try:
+            for piece in self._pieces:
+                yield piece
+            if self._forever:
+                await asyncio.Event().wait()
+        finally:
+            self.closed = True
+
+
+def serve(stream: EventStream, client: Client) -> "asyncio.Task[None]":
+    scope: Any = {"type": "http"}
+    return asyncio.create_task(stream(scope, client.receive, client.send))
+
+
+async def test_pieces_are_sent_as_an_event_stream_until_they_end():
+    pieces, client, streams = Pieces(b"a\n\n", b"b\n\n"), Client(), Streams(9)
+    await serve(EventStream(streams, pieces()), client)
+    start = client.got[0]
+    assert start["status"] == 200
+    assert (b"content-type", b"text/event-stream; charset=utf-8") in start["headers"]
+    assert (b"cache-control", b"no-store") in start["headers"]
+    assert b"content-length" not in dict(start["headers"])
+    assert client.body == b"a\n\nb\n\n"
+    assert client.complete
+
+
+async def test_a_large_piece_is_sent_in_parts_each_waiting_for_the_client():
+    pieces, client = Pieces(b"x" * (2 * PIECE_BYTES + 1)), Client()
+    await serve(EventStream(Streams(9), pieces()), client)
+    assert [len(m["body"]) for m in client.got[1:]] == [PIECE_BYTES, PIECE_BYTES, 1, 0]
+
+
+async def test_a_client_that_leaves_ends_what_was_made_for_it():
+    pieces, client, streams = Pieces(b"a\n\n", forever=True), Client(), Streams(1)
+    serving = serve(EventStream(streams, pieces()), client)
+    async with asyncio.timeout(10):
+        while not client.body:
+            await asyncio.sleep(0)
+    with pytest.raises(ProblemError) as refused:
+        streams.admit()
+    assert (refused.value.problem.status, refused.value.problem.slug) == (503, "indisponivel")
+    client.leaves.set()
+    await serving
+    assert pieces.closed
+    streams.admit()
+
+
+async def test_a_client_that_leaves_without_having_read_is_let_go_too():
+    pieces, client = Pieces(b"a\n\n", forever=True), Client()
+    serving = serve(EventStream(Streams(1), pieces()), client)
+    client.takes.clear()
+    await asyncio.sleep(0.01)
+    client.leaves.set()
+    client.takes.set()
+    await serving
+    assert pieces.closed
+
+
+async def test_a_client_that_takes_nothing_is_given_up_after_a_time():
+    pieces, client, streams = Pieces(b"a\n\n", forever=True), Client(), Streams(1)
+    stream = EventStream(streams, pieces(), send_seconds=0.02)
+    await stream.start_response(client.send)
+    client.takes.clear()
+    await stream.send_body(client.send, client.receive)
+    assert pieces.closed
+    assert not client.got[-1].get("body")
+    streams.admit()
+
+
+async def test_a_stream_that_is_cancelled_says_so_and_leaves_nothing_behind():
+    """What the server does when the time to stop is over."""
+    pieces, client, streams = Pieces(b"a\n\n", forever=True), Client(), Streams(1)
+    serving = serve(EventStream(streams, pieces()), client)
+    await asyncio.sleep(0.01)
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert pieces.closed
+    streams.admit()
+
+
+async def test_a_fault_is_not_hidden():
+    async def broken() -> AsyncGenerator[bytes, None]:
+        yield b"a\n\n"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await serve(EventStream(Streams(1), broken()), Client())
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (InvalidPositionError("three numbers"), 400, "three numbers"),
+        (PositionLostError("there is no change 1.1.1"), 410, "begin without Last-Event-ID"),
+    ],
+)
+def test_what_is_wrong_with_an_id_is_a_problem(error: Exception, status: int, says: str):
+    with pytest.raises(ProblemError, match=says) as refused, resuming():
+        raise error
+    assert refused.value.problem.status == status

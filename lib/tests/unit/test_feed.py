@@ -1,0 +1,330 @@
+"""A feed on a log in memory: everyone gets everything once and in order, and nobody waits for anybody."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from reservaestoque.streams import Batch, Feed, Frame, InvalidPositionError, Position, PositionLostError, sse
+from reservaestoque.streams.position import ORIGIN
+
+PAGE = 50
+LONG = 60.0
+
+
+class Log:
+    """A source whose every row has one change; what was purged is lost."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.purged = 0
+        self.reads = 0
+        self.fault: Exception | None = None
+
+    def write(self, *keys: str) -> None:
+        for key in keys:
+            position = Position(len(self.frames) + 1, 1, 1)
+            self.frames.append(Frame(position, key, sse.event("e", key.encode(), position)))
+
+    async def newest(self) -> Position:
+        return self.frames[-1].position if self.frames else ORIGIN
+
+    async def read(self, after: Position) -> Batch:
+        self.reads += 1
+        await asyncio.sleep(0)
+        if self.fault:
+            raise self.fault
+        if self.purged and after.transaction <= self.purged:
+            raise PositionLostError(str(after))
+        frames = self.frames[after.transaction : after.transaction + PAGE]
+        return Batch(frames, frames[-1].position if frames else after, len(frames) == PAGE)
+
+
+class Reader:
+    """A client: takes pieces of its stream and remembers what it got."""
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None]) -> None:
+        self.pieces = pieces
+        self.text = b""
+        self.ended = False
+
+    @property
+    def events(self) -> list[str]:
+        return re.findall(r"data: (.*)\n", self.text.decode())
+
+    @property
+    def last_id(self) -> str:
+        return re.findall(r"id: (.*)\n", self.text.decode())[-1]
+
+    async def take(self) -> bytes:
+        piece = await anext(self.pieces, b"")
+        self.ended = piece == b""
+        self.text += piece
+        return piece
+
+    async def until(self, events: int) -> list[str]:
+        async with asyncio.timeout(10):
+            while len(self.events) < events and not self.ended:
+                await self.take()
+        return self.events
+
+    async def to_the_end(self) -> None:
+        async with asyncio.timeout(10):
+            while not self.ended:
+                await self.take()
+
+
+@asynccontextmanager
+async def reading(feed: Feed, last_id: str = "", key: str | None = None) -> AsyncIterator[Reader]:
+    pieces = feed.follow(await feed.begin(last_id), key)
+    try:
+        yield Reader(pieces)
+    finally:
+        await pieces.aclose()
+
+
+async def live(feed: Feed, log: Log, *readers: Reader) -> None:
+    """Returns when the readers have caught up and follow the feed."""
+    for reader in readers:
+        assert await reader.take() == sse.OPENING
+        while not (await reader.take()).endswith(sse.position(await log.newest())):
+            pass
+        reader.text += await anext_of_live(reader)
+
+
+async def anext_of_live(reader: Reader) -> bytes:
+    """The second look, after which nothing can be missed, says the same position again."""
+    piece = await anext(reader.pieces)
+    assert piece.startswith(b"id: ")
+    return piece
+
+
+async def test_a_stream_without_an_id_begins_now():
+    log = Log()
+    log.write("old")
+    feed = Feed(log, heartbeat=LONG)
+    async with reading(feed) as reader:
+        await live(feed, log, reader)
+        assert (reader.events, reader.last_id) == ([], "1.1.1")
+        log.write("new")
+        asking = asyncio.create_task(reader.until(1))
+        await asyncio.sleep(0)
+        await feed.step()
+        assert await asking == ["new"]
+
+
+async def test_a_stream_with_an_id_goes_on_after_it_page_by_page_and_then_lives():
+    log = Log()
+    log.write(*[f"{n}" for n in range(3 * PAGE)])
+    feed = Feed(log, heartbeat=LONG)
+    running = asyncio.create_task(feed.run())
+    async with reading(feed, "10.1.1") as reader:
+        await reader.until(3 * PAGE - 10)
+        log.write("live")
+        assert await reader.until(3 * PAGE - 9) == [*[f"{n}" for n in range(10, 3 * PAGE)], "live"]
+    running.cancel()
+
+
+async def test_each_row_is_read_once_for_all_who_follow():
+    log = Log()
+    feed = Feed(log, heartbeat=LONG)
+    async with reading(feed) as one, reading(feed) as other, reading(feed) as third:
+        for reader in (one, other, third):
+            await live(feed, log, reader)
+            asyncio.ensure_future(reader.take())  # noqa: RUF006 - waits for news, as a connected client does
+        await asyncio.sleep(0)
+        before = log.reads
+        log.write("a", "b")
+        await feed.step()
+        assert log.reads == before + 1
+        await asyncio.sleep(0.01)
+        assert one.events == other.events == third.events == ["a", "b"]
+
+
+async def test_nothing_is_read_while_nobody_follows():
+    log = Log()
+    feed = Feed(log, heartbeat=LONG)
+    running = asyncio.create_task(feed.run())
+    log.write("a")
+    await asyncio.sleep(0.01)
+    assert log.reads == 0
+    async with reading(feed) as reader:
+        await live(feed, log, reader)
+        log.write("b")
+        assert await reader.until(1) == ["b"]
+    reads = log.reads
+    await asyncio.sleep(0.5)  # more than twice the interval
+    assert log.reads <= reads + 1
+    running.cancel()
+
+
+async def test_a_key_gets_its_own_events_only_and_the_id_of_all():
+    log = Log()
+    feed = Feed(log, heartbeat=0.02)
+    running = asyncio.create_task(feed.run())
+    async with reading(feed, key="ana") as reader:
+        await live(feed, log, reader)
+        log.write("ana", "bia", "ana", "bia", "bia")
+        assert await reader.until(2) == ["ana", "ana"]
+        async with asyncio.timeout(10):
+            while reader.last_id != "5.1.1":
+                await reader.take()
+        assert sse.HEARTBEAT in reader.text, "the id came with a heartbeat"
+    async with reading(feed, reader.last_id, key="ana") as reader:
+        log.write("ana")
+        assert await reader.until(1) == ["ana"]
+    running.cancel()
+
+
+async def test_a_slow_reader_is_cut_off_resumes_and_holds_up_nobody():
+    log = Log()
+    feed = Feed(log, buffer=10, heartbeat=LONG)
+    async with reading(feed) as slow, reading(feed) as quick:
+        await live(feed, log, slow, quick)
+        only = asyncio.create_task(slow.take())  # the one piece that the slow one takes while this lasts
+        for n in range(30):
+            log.write(f"{n}")
+            asking = asyncio.create_task(quick.take())
+            await asyncio.sleep(0)
+            await feed.step()
+            await asking
+        assert quick.events == [f"{n}" for n in range(30)]
+        await only
+        await slow.to_the_end()
+        assert slow.events == ["0"]
+        async with reading(feed, slow.last_id) as again:
+            assert await again.until(29) == [f"{n}" for n in range(1, 30)]
+
+
+async def test_one_large_batch_does_not_cut_off_a_reader_that_keeps_up():
+    log = Log()
+    feed = Feed(log, buffer=10, heartbeat=LONG)
+    running = asyncio.create_task(feed.run())
+    async with reading(feed) as reader:
+        await live(feed, log, reader)
+        log.write(*[f"{n}" for n in range(PAGE - 1)])
+        assert len(await reader.until(PAGE - 1)) == PAGE - 1
+    running.cancel()
+
+
+async def test_who_comes_between_is_told_nothing_twice():
+    """A reader that knows more than the feed has read yet: it came from another replica, or read the log just now."""
+    log = Log()
+    feed = Feed(log, heartbeat=LONG)
+    async with reading(feed) as first:
+        await live(feed, log, first)
+        asyncio.ensure_future(first.take())  # noqa: RUF006
+        await asyncio.sleep(0)
+        log.write("a", "b")
+        async with reading(feed, "1.1.1") as second:
+            await live(feed, log, second)
+            asking = asyncio.create_task(second.until(2))
+            await asyncio.sleep(0)
+            await feed.step()
+            log.write("c")
+            await feed.step()
+            assert await asking == ["b", "c"]
+        await asyncio.sleep(0.001)
+        assert await first.until(3) == ["a", "b", "c"]
+
+
+async def test_whoever_leaves_is_forgotten():
+    log = Log()
+    feed = Feed(log, heartbeat=LONG)
+    async with reading(feed) as stays:
+        await live(feed, log, stays)
+        async with reading(feed, key="ana") as leaves:
+            await live(feed, log, leaves)
+            assert feed.followers == 2
+            asking = asyncio.create_task(leaves.take())
+            await asyncio.sleep(0)
+            asking.cancel()  # as a client that disconnects
+            await asyncio.gather(asking, return_exceptions=True)
+            assert feed.followers == 1
+    assert feed.followers == 0
+
+
+async def test_while_the_database_is_away_streams_stay_open_and_then_go_on():
+    log = Log()
+    feed = Feed(log, heartbeat=0.05)
+    running = asyncio.create_task(feed.run())
+    async with reading(feed) as reader:
+        await live(feed, log, reader)
+        log.fault = ConnectionRefusedError()
+        log.write("a")
+        while sse.HEARTBEAT not in reader.text:
+            await reader.take()
+        assert not reader.ended
+        log.fault = None
+        assert await reader.until(1) == ["a"]
+    running.cancel()
+
+
+async def test_who_catches_up_while_the_database_is_away_gets_heartbeats_and_then_goes_on():
+    log = Log()
+    log.write(*[f"{n}" for n in range(2 * PAGE)])
+    feed = Feed(log, heartbeat=LONG)
+    async with reading(feed, "1.1.1") as reader:
+        await reader.until(PAGE)
+        log.fault = ConnectionRefusedError()
+        assert await reader.take() == sse.HEARTBEAT
+        log.fault = None
+        assert await reader.until(2 * PAGE - 1) == [f"{n}" for n in range(1, 2 * PAGE)]
+
+
+async def test_a_feed_whose_position_was_purged_ends_its_streams():
+    log = Log()
+    log.write("a")
+    feed = Feed(log, heartbeat=LONG)
+    async with reading(feed) as reader:
+        await live(feed, log, reader)
+        asking = asyncio.create_task(reader.to_the_end())
+        await asyncio.sleep(0)
+        log.write("b", "c")
+        log.purged = 2
+        await feed.step()
+        await asking
+        with pytest.raises(PositionLostError):
+            await feed.begin(reader.last_id)
+    async with reading(feed) as reader:
+        await live(feed, log, reader)
+        asking = asyncio.create_task(reader.until(1))
+        await asyncio.sleep(0)
+        log.write("d")
+        await feed.step()
+        assert await asking == ["d"], "whoever begins anew is served"
+
+
+async def test_who_is_overtaken_by_the_purge_while_catching_up_comes_to_an_end():
+    log = Log()
+    log.write(*[f"{n}" for n in range(2 * PAGE)])
+    feed = Feed(log, heartbeat=LONG)
+    async with reading(feed, "1.1.1") as reader:
+        await reader.until(PAGE)
+        log.purged = PAGE + 5
+        await reader.to_the_end()
+        assert len(reader.events) == PAGE
+
+
+async def test_closing_ends_streams_that_wait_that_catch_up_and_that_come_later():
+    log = Log()
+    log.write(*[f"{n}" for n in range(2 * PAGE)])
+    feed = Feed(log, heartbeat=LONG)
+    async with reading(feed) as waits, reading(feed, "1.1.1") as catches_up:
+        await live(feed, log, waits)
+        asking = asyncio.create_task(waits.to_the_end())
+        await catches_up.until(PAGE)
+        feed.close()
+        await asking
+        await catches_up.to_the_end()
+        assert len(catches_up.events) == PAGE
+    async with reading(feed) as late:
+        await late.to_the_end()
+        assert late.events == []
+
+
+async def test_garbage_is_no_id():
+    with pytest.raises(InvalidPositionError):
+        await Feed(Log()).begin("garbage")

@@ -23,7 +23,7 @@ def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 async def estoque_db(backing: System) -> AsyncIterator["asyncpg.Pool[Any]"]:
     """estoque's database, empty."""
     async with asyncpg.create_pool(backing.database_url("estoque"), min_size=0, max_size=16) as pool:
-        await pool.execute("truncate estoque, pedido, reserva, inbox, outbox")
+        await pool.execute("truncate estoque, pedido, reserva, inbox, outbox, mudanca")
         yield pool
 
 
@@ -31,5 +31,5 @@ async def estoque_db(backing: System) -> AsyncIterator["asyncpg.Pool[Any]"]:
 async def pedidos_db(backing: System) -> AsyncIterator["asyncpg.Pool[Any]"]:
     """pedidos' database, empty."""
     async with asyncpg.create_pool(backing.database_url("pedidos"), min_size=0, max_size=16) as pool:
-        await pool.execute("truncate pedido, comando, outbox, idempotencia")
+        await pool.execute("truncate pedido, comando, outbox, idempotencia, mudanca")
         yield pool

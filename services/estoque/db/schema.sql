@@ -25,6 +25,37 @@ CREATE FUNCTION public.agora() RETURNS timestamp with time zone
 
 
 --
+-- Name: anotar_skus_mudados(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.anotar_skus_mudados() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    v_skus text[];
+begin
+    case tg_op
+        when 'INSERT' then
+            select array_agg(n.sku order by n.sku) into v_skus from novas n;
+        when 'DELETE' then
+            select array_agg(a.sku order by a.sku) into v_skus from antigas a;
+        else
+            -- Only what customers see; `quantidade` and `disponivel` follow from these.
+            select array_agg(n.sku order by n.sku) into v_skus
+            from novas n
+            join antigas a on a.sku = n.sku
+            where (n.nome, n.alvo, n.reservado, n.vendido, n.situacao = 'Encerrado')
+                is distinct from (a.nome, a.alvo, a.reservado, a.vendido, a.situacao = 'Encerrado');
+    end case;
+    if v_skus is not null then
+        insert into mudanca (skus) values (v_skus);
+    end if;
+    return null;
+end $$;
+
+
+--
 -- Name: expirar_reservas(integer); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -352,6 +383,32 @@ CREATE TABLE public.inbox (
 
 
 --
+-- Name: mudanca; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.mudanca (
+    id bigint NOT NULL,
+    transacao xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    skus text[] NOT NULL,
+    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL
+);
+
+
+--
+-- Name: mudanca_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.mudanca ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.mudanca_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
 -- Name: outbox; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -464,6 +521,14 @@ ALTER TABLE ONLY public.inbox
 
 
 --
+-- Name: mudanca mudanca_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.mudanca
+    ADD CONSTRAINT mudanca_pkey PRIMARY KEY (transacao, id);
+
+
+--
 -- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -517,6 +582,27 @@ CREATE INDEX reserva_a_vencer ON public.reserva USING btree (sku, expira_em) INC
 
 
 --
+-- Name: estoque estoque_apagado; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER estoque_apagado AFTER DELETE ON public.estoque REFERENCING OLD TABLE AS antigas FOR EACH STATEMENT EXECUTE FUNCTION public.anotar_skus_mudados();
+
+
+--
+-- Name: estoque estoque_criado; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER estoque_criado AFTER INSERT ON public.estoque REFERENCING NEW TABLE AS novas FOR EACH STATEMENT EXECUTE FUNCTION public.anotar_skus_mudados();
+
+
+--
+-- Name: estoque estoque_mudado; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER estoque_mudado AFTER UPDATE ON public.estoque REFERENCING OLD TABLE AS antigas NEW TABLE AS novas FOR EACH STATEMENT EXECUTE FUNCTION public.anotar_skus_mudados();
+
+
+--
 -- Name: estoque suprimento_nunca_inventado; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -536,4 +622,5 @@ CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EA
 
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000001'),
-    ('20261124000002');
+    ('20261124000002'),
+    ('20261124000003');

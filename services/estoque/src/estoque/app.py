@@ -7,6 +7,8 @@ from litestar.di import Provide
 
 from estoque.consumidor import Consumidor
 from estoque.eventos import atualizar_status
+from estoque.fluxos import FLUXOS, Fluxos
+from estoque.mudancas import Mudancas
 from estoque.retencao import Retencao
 from estoque.rotas import ROTAS
 from estoque.saldos import Saldos
@@ -17,6 +19,7 @@ from reservaestoque.http import serve, service_app
 from reservaestoque.outbox import Relay
 from reservaestoque.periodic import Periodic
 from reservaestoque.postgres import Queries, is_transient, open_pool, reachable
+from reservaestoque.streams import ChangeLog, Feed, Streams
 
 PURGE_EVERY = timedelta(minutes=1)
 
@@ -30,7 +33,12 @@ async def run(settings: EstoqueSettings) -> None:
             pool, publisher, take=sql["tomar_outbox"], delete=sql["apagar_outbox"], to_event=atualizar_status
         )
         consumidor = Consumidor(pool, relay, settings.reserva_ttl, settings.event_horizon)
-        retencao = Retencao(pool, inbox=settings.inbox_retention, pedidos=settings.order_retention)
+        retencao = Retencao(
+            pool,
+            inbox=settings.inbox_retention,
+            pedidos=settings.order_retention,
+            mudancas=settings.change_retention,
+        )
         purga = Periodic(retencao.passo, every=PURGE_EVERY, is_transient=is_transient)
         consumer = BatchConsumer(
             settings.amqp_url,
@@ -42,12 +50,19 @@ async def run(settings: EstoqueSettings) -> None:
             max_events=settings.max_events,
         )
         saldos = Saldos(pool)
+        streams = Streams(settings.max_streams)
+        log = ChangeLog(pool, streams.turns, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])
+        feed = Feed(Mudancas(log, saldos))
+        fluxos = Fluxos(feed, streams)
         app = service_app(
             title="estoque",
             version=version("reservaestoque-estoque"),
-            route_handlers=ROTAS,
+            route_handlers=[*ROTAS, *FLUXOS],
             is_ready=lambda: reachable(pool),
-            dependencies={"saldos": Provide(lambda: saldos, sync_to_thread=False)},
+            dependencies={
+                "saldos": Provide(lambda: saldos, sync_to_thread=False),
+                "fluxos": Provide(lambda: fluxos, sync_to_thread=False),
+            },
         )
-        tasks = (publisher.run, relay.run, consumer.run, purga.run)
-        await serve(app, host=settings.host, port=settings.port, tasks=tasks)
+        tasks = (publisher.run, relay.run, consumer.run, purga.run, feed.run)
+        await serve(app, host=settings.host, port=settings.port, tasks=tasks, on_stop=feed.close)

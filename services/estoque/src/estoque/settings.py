@@ -12,7 +12,8 @@ class EstoqueSettings(Settings):
     """`reserva_ttl` is how long a reservation holds; `max_events` how many events a transaction decides.
 
     Events older than `event_horizon` are refused, event ids kept for `inbox_retention`, ended orders for
-    `order_retention`: each longer than the one before, so that nothing takes effect twice.
+    `order_retention`: each longer than the one before, so that nothing takes effect twice. What event streams may
+    be resumed from is kept for `change_retention`; at most `max_streams` of them are open at once.
     """
 
     amqp_url: str = Field(pattern=r"^amqps?://", repr=False)
@@ -22,6 +23,9 @@ class EstoqueSettings(Settings):
     inbox_retention: Duration = timedelta(days=7)
     order_retention: Duration = timedelta(days=30)
     pool_size: int = Field(default=8, ge=3, le=100)
+
+    change_retention: Duration = timedelta(days=1)
+    max_streams: int = Field(default=1000, ge=1)
 
     @model_validator(mode="after")
     def _each_longer_than_the_one_before(self) -> Self:

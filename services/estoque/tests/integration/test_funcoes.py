@@ -142,6 +142,7 @@ async def test_only_what_changed_is_read(operador: "asyncpg.Connection[Any]"):
         "select * from pedido",
         "insert into outbox (pedido_id, versao, status, itens_em_falta) values (gen_random_uuid(), 1, 'x', '[]')",
         "select * from saldo",
+        "select * from mudanca",
         "select * from liberar_vencidas('{A}', '{1}', now())",
         "create table minha (id int)",
     ],

@@ -275,7 +275,8 @@ async def test_ended_orders_and_old_ids_are_purged_and_sold_units_stay_sold(esto
     await abastecer(estoque_db, A=5)
     vendido, vivo = criar(A=2), criar(A=1)
     await tratar(estoque_db, vendido, vivo, fechar(vendido.data.pedido_id, A=2))
-    retencao = Retencao(estoque_db, inbox=timedelta(microseconds=1), pedidos=timedelta(microseconds=1))
+    ja = timedelta(microseconds=1)
+    retencao = Retencao(estoque_db, inbox=ja, pedidos=ja, mudancas=ja)
     await asyncio.sleep(0.01)  # ids tell their millisecond
     assert await retencao.passo() is False
     assert await contadores(estoque_db, "A") == (1, 2)

@@ -1,0 +1,37 @@
+"""REST: balances as they change, as server-sent events."""
+
+from typing import NamedTuple
+
+from litestar import get
+from litestar.response.base import ASGIResponse
+
+from reservaestoque.http.app import STREAM
+from reservaestoque.streams import EventStream, Feed, LastEventId, Streams, documented, resuming
+
+
+class Fluxos(NamedTuple):
+    """What the streams are made of."""
+
+    feed: Feed
+    streams: Streams
+
+
+@get(
+    "/estoque/eventos",
+    summary="Balances as they change",
+    responses=documented(
+        "Events `saldo`: the balance of a SKU as `GET /estoque/{sku}` shows it, once for all changes since the last "
+        "one; `encerrado`, with the `sku`, when it is no longer offered. From now on, or all SKUs that changed after "
+        "Last-Event-ID."
+    ),
+    opt={STREAM: True},
+)
+async def eventos(fluxos: Fluxos, last_event_id: LastEventId = "") -> ASGIResponse:
+    """A stream of changed balances. Raises ProblemError: 400, 410 for the id, 503."""
+    fluxos.streams.admit()
+    with resuming():
+        inicio = await fluxos.feed.begin(last_event_id)
+    return EventStream(fluxos.streams, fluxos.feed.follow(inicio))
+
+
+FLUXOS = (eventos,)

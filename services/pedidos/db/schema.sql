@@ -25,6 +25,85 @@ CREATE FUNCTION public.agora() RETURNS timestamp with time zone
 
 
 --
+-- Name: anotar_pedidos_criados(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.anotar_pedidos_criados() RETURNS trigger
+    LANGUAGE plpgsql
+    SET "TimeZone" TO 'UTC'
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into mudanca (pedidos)
+    select jsonb_agg(resumo_do_pedido(n) order by n.id) from novos n having count(*) > 0;
+    return null;
+end $$;
+
+
+--
+-- Name: anotar_pedidos_mudados(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.anotar_pedidos_mudados() RETURNS trigger
+    LANGUAGE plpgsql
+    SET "TimeZone" TO 'UTC'
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into mudanca (pedidos)
+    select jsonb_agg(resumo_do_pedido(n) order by n.id)
+    from novos n
+    join antigos a on a.id = n.id
+    where n.versao <> a.versao
+    having count(*) > 0;
+    return null;
+end $$;
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: pedido; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.pedido (
+    id uuid NOT NULL,
+    cliente_id text NOT NULL,
+    itens jsonb NOT NULL,
+    status text DEFAULT 'Criado'::text NOT NULL,
+    versao integer DEFAULT 0 NOT NULL,
+    itens_em_falta jsonb DEFAULT '[]'::jsonb NOT NULL,
+    expira_em timestamp with time zone,
+    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    atualizado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    CONSTRAINT cliente_valido CHECK ((cliente_id ~ '^[\x20-\x7e]{1,128}$'::text)),
+    CONSTRAINT status_valido CHECK ((status = ANY (ARRAY['Criado'::text, 'EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
+    CONSTRAINT versao_de_estoque CHECK (((status = 'Criado'::text) = (versao = 0)))
+)
+WITH (fillfactor='70');
+
+
+--
+-- Name: resumo_do_pedido(public.pedido); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.resumo_do_pedido(p_pedido public.pedido) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_object(
+        'pedidoId', p_pedido.id,
+        'clienteId', p_pedido.cliente_id,
+        'status', p_pedido.status,
+        'versao', p_pedido.versao,
+        'atualizadoEm', p_pedido.atualizado_em,
+        'expiraEm', p_pedido.expira_em
+    );
+$$;
+
+
+--
 -- Name: uuid_de(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -34,10 +113,6 @@ CREATE FUNCTION public.uuid_de(p_instante timestamp with time zone) RETURNS uuid
     select (lpad(to_hex((extract(epoch from p_instante) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
 $$;
 
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 
 --
 -- Name: comando; Type: TABLE; Schema: public; Owner: -
@@ -74,6 +149,32 @@ CREATE TABLE public.idempotencia (
 
 
 --
+-- Name: mudanca; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.mudanca (
+    id bigint NOT NULL,
+    transacao xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    pedidos jsonb NOT NULL,
+    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL
+);
+
+
+--
+-- Name: mudanca_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.mudanca ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.mudanca_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
 -- Name: outbox; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -95,27 +196,6 @@ ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-
-
---
--- Name: pedido; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.pedido (
-    id uuid NOT NULL,
-    cliente_id text NOT NULL,
-    itens jsonb NOT NULL,
-    status text DEFAULT 'Criado'::text NOT NULL,
-    versao integer DEFAULT 0 NOT NULL,
-    itens_em_falta jsonb DEFAULT '[]'::jsonb NOT NULL,
-    expira_em timestamp with time zone,
-    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
-    atualizado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
-    CONSTRAINT cliente_valido CHECK ((cliente_id ~ '^[\x20-\x7e]{1,128}$'::text)),
-    CONSTRAINT status_valido CHECK ((status = ANY (ARRAY['Criado'::text, 'EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
-    CONSTRAINT versao_de_estoque CHECK (((status = 'Criado'::text) = (versao = 0)))
-)
-WITH (fillfactor='70');
 
 
 --
@@ -141,6 +221,14 @@ ALTER TABLE ONLY public.comando
 
 ALTER TABLE ONLY public.idempotencia
     ADD CONSTRAINT idempotencia_pkey PRIMARY KEY (cliente_id, caminho, chave);
+
+
+--
+-- Name: mudanca mudanca_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.mudanca
+    ADD CONSTRAINT mudanca_pkey PRIMARY KEY (transacao, id);
 
 
 --
@@ -196,6 +284,20 @@ CREATE INDEX pedido_por_cliente ON public.pedido USING btree (cliente_id, id DES
 
 
 --
+-- Name: pedido pedidos_criados; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER pedidos_criados AFTER INSERT ON public.pedido REFERENCING NEW TABLE AS novos FOR EACH STATEMENT EXECUTE FUNCTION public.anotar_pedidos_criados();
+
+
+--
+-- Name: pedido pedidos_mudados; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER pedidos_mudados AFTER UPDATE ON public.pedido REFERENCING OLD TABLE AS antigos NEW TABLE AS novos FOR EACH STATEMENT EXECUTE FUNCTION public.anotar_pedidos_mudados();
+
+
+--
 -- PostgreSQL database dump complete
 --
 
@@ -207,4 +309,5 @@ CREATE INDEX pedido_por_cliente ON public.pedido USING btree (cliente_id, id DES
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261124000001');
+    ('20261124000001'),
+    ('20261124000002');

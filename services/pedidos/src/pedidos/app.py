@@ -5,9 +5,12 @@ from importlib.metadata import version
 
 from litestar.di import Provide
 
+from pedidos.acompanhamento import Acompanhamento
 from pedidos.consumidor import Consumidor
 from pedidos.espera import Espera
 from pedidos.eventos import comando
+from pedidos.fluxos import FLUXOS, Fluxos
+from pedidos.mudancas import Mudancas
 from pedidos.reenvio import Reenvio
 from pedidos.registro import Registro
 from pedidos.retencao import Prazos, Retencao
@@ -20,6 +23,7 @@ from reservaestoque.http import serve, service_app
 from reservaestoque.outbox import Relay
 from reservaestoque.periodic import Periodic
 from reservaestoque.postgres import Queries, is_transient, open_pool, reachable
+from reservaestoque.streams import ChangeLog, Feed, Streams
 
 RESEND_EVERY = timedelta(seconds=5)
 PURGE_EVERY = timedelta(minutes=1)
@@ -39,7 +43,12 @@ async def run(settings: PedidosSettings) -> None:
             reenviar_apos=settings.resend_after,
         )
         reenvio = Reenvio(pool, relay, apos=settings.resend_after, ate=settings.resend_horizon)
-        prazos = Prazos(settings.idempotency_retention, settings.abandoned_after, settings.order_retention)
+        prazos = Prazos(
+            settings.idempotency_retention,
+            settings.abandoned_after,
+            settings.order_retention,
+            settings.change_retention,
+        )
         retencao = Retencao(pool, registro, prazos)
         jobs = [
             Periodic(reenvio.passo, every=RESEND_EVERY, is_transient=is_transient),
@@ -56,14 +65,24 @@ async def run(settings: PedidosSettings) -> None:
             max_events=settings.max_events,
         )
         servico = Servico(pool, registro, espera)
+        streams = Streams(settings.max_streams)
+        log = ChangeLog(pool, streams.turns, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])
+        feed = Feed(Mudancas(log))
+        fluxos = Fluxos(feed, Acompanhamento(servico, espera, streams.turns), streams)
         app = service_app(
             title="pedidos",
             version=version("reservaestoque-pedidos"),
-            route_handlers=ROTAS,
+            route_handlers=[*ROTAS, *FLUXOS],
             is_ready=lambda: reachable(pool),
             dependencies={
                 "servico": Provide(lambda: servico, sync_to_thread=False),
+                "fluxos": Provide(lambda: fluxos, sync_to_thread=False),
             },
         )
-        tasks = (publisher.run, relay.run, registro.run, espera.run, consumer.run, *(job.run for job in jobs))
-        await serve(app, host=settings.host, port=settings.port, tasks=tasks, on_stop=espera.encerrar)
+
+        def on_stop() -> None:
+            espera.encerrar()
+            feed.close()
+
+        tasks = (publisher.run, relay.run, registro.run, espera.run, consumer.run, feed.run, *(j.run for j in jobs))
+        await serve(app, host=settings.host, port=settings.port, tasks=tasks, on_stop=on_stop)

@@ -35,6 +35,11 @@ class Espera:
         self._encerrada.set()
         self._acordar_todos()
 
+    @property
+    def encerrada(self) -> bool:
+        """Whether the program stops: nobody should wait any more."""
+        return self._encerrada.is_set()
+
     @contextlib.contextmanager
     def inscrever(self, pedido_id: UUID) -> Iterator[asyncio.Event]:
         """An event that is set whenever the order may have changed, from now until the block ends."""

@@ -23,11 +23,12 @@ _abandoned = Counter("pedidos_abandoned_orders_total", "Orders cancelled because
 
 @dataclass(frozen=True)
 class Prazos:
-    """How long things are kept: idempotency keys with their commands, lapsed orders, ended orders."""
+    """How long things are kept: idempotency keys with their commands, lapsed orders, ended orders, changes."""
 
     chaves: timedelta
     vencidos: timedelta
     encerrados: timedelta
+    mudancas: timedelta
 
 
 class Retencao:
@@ -45,6 +46,7 @@ class Retencao:
         purgados = [
             await self._purgar("idempotencia", "purgar_chaves", agora - prazos.chaves),
             await self._purgar("comando", "purgar_comandos", agora - prazos.chaves),
+            await self._purgar("mudanca", "purgar_mudancas", agora - prazos.mudancas),
             await self._purgar("pedido", "purgar_pedidos", agora - prazos.encerrados),
         ]
         abandonados = await self._cancelar_abandonados(agora - prazos.vencidos)

@@ -99,13 +99,13 @@ async def listar(
 @get("/pedidos/{pedido_id:str}", summary="An order")
 async def obter(servico: Servico, pedido_id: str) -> Pedido:
     """The order. Raises ProblemError (404) when there is none."""
-    return await _obter(servico, pedido_id)
+    return await procurar(servico, pedido_id)
 
 
 @get("/pedidos/{pedido_id:str}/status", summary="The status of an order")
 async def obter_status(servico: Servico, pedido_id: str) -> StatusDoPedido:
     """The status of the order. Raises ProblemError (404) when there is none."""
-    return _status(await _obter(servico, pedido_id))
+    return _status(await procurar(servico, pedido_id))
 
 
 @get("/statusPedido", summary="The status of an order, as existing clients ask for it")
@@ -113,7 +113,7 @@ async def status_pedido(
     servico: Servico, pedido_id: Annotated[str, Parameter(query="pedidoId", description="The order's id.")]
 ) -> StatusDoPedido:
     """The status of the order. Raises ProblemError (404) when there is none."""
-    return _status(await _obter(servico, pedido_id))
+    return _status(await procurar(servico, pedido_id))
 
 
 async def _comandar(servico: Servico, pedido_com: Contexto, pedido_id: str, tipo: Tipo) -> Response[Pedido]:
@@ -121,7 +121,7 @@ async def _comandar(servico: Servico, pedido_com: Contexto, pedido_id: str, tipo
 
     Raises ProblemError: 404 unknown, 409 where its status does not allow it, 422 a key with another body, 503.
     """
-    pedido = await _obter(servico, pedido_id)
+    pedido = await procurar(servico, pedido_id)
     with _problemas():
         andamento = await servico.comandar(pedido, tipo, pedido_com)
     if andamento.recusa:
@@ -153,7 +153,8 @@ def _problemas() -> Iterator[None]:
         raise ProblemError(UNAVAILABLE, f"too many at once: {error}; try again shortly") from error
 
 
-async def _obter(servico: Servico, texto: str) -> Pedido:
+async def procurar(servico: Servico, texto: str) -> Pedido:
+    """The order with that id. Raises ProblemError (404) when there is none."""
     try:
         pedido = await servico.obter(UUID(texto))
     except ValueError:

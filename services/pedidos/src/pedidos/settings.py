@@ -13,7 +13,8 @@ class PedidosSettings(Settings):
 
     A command without an answer is sent again after `resend_after`, not after `resend_horizon`, which must be
     shorter than estoque's EVENT_HORIZON. Idempotency keys are kept for `idempotency_retention`, lapsed orders
-    until they are cancelled after `abandoned_after`, ended ones for `order_retention`.
+    until they are cancelled after `abandoned_after`, ended ones for `order_retention`, and what event streams may
+    be resumed from for `change_retention`. At most `max_streams` of them are open at once.
     """
 
     amqp_url: str = Field(pattern=r"^amqps?://", repr=False)
@@ -26,6 +27,9 @@ class PedidosSettings(Settings):
     idempotency_retention: Duration = timedelta(days=1)
     abandoned_after: Duration = timedelta(days=7)
     order_retention: Duration = timedelta(days=90)
+
+    change_retention: Duration = timedelta(days=1)
+    max_streams: int = Field(default=1000, ge=1)
 
     @model_validator(mode="after")
     def _resends_end(self) -> Self:

@@ -125,12 +125,12 @@ async def test_retention_forgets_what_is_old_and_ended_only(pedidos_db: "Pool[An
     await responder(pedidos_db, fechado, Status.FECHADO)
     await responder(pedidos_db, vivo, Status.ESTOQUE_RESERVADO)
     await pedidos_db.execute("select pg_sleep(0.005)")
-    longos = Retencao(pedidos_db, registro(pedidos_db), Prazos(NUNCA, NUNCA, NUNCA))
+    longos = Retencao(pedidos_db, registro(pedidos_db), Prazos(NUNCA, NUNCA, NUNCA, NUNCA))
     assert await longos.passo() is False
     assert await pedidos_db.fetchval("select count(*) from pedido") == 3
     assert await pedidos_db.fetchval("select count(*) from idempotencia") == 3
 
-    await Retencao(pedidos_db, registro(pedidos_db), Prazos(JA, NUNCA, JA)).passo()
+    await Retencao(pedidos_db, registro(pedidos_db), Prazos(JA, NUNCA, JA, NUNCA)).passo()
     assert {r["id"] for r in await pedidos_db.fetch("select id from pedido")} == {vivo.pedido_id, mudo.pedido_id}
     assert [r["id"] for r in await pedidos_db.fetch("select id from comando")] == [mudo.id]
     assert await pedidos_db.fetchval("select count(*) from idempotencia") == 0
@@ -140,7 +140,7 @@ async def test_abandoned_orders_are_cancelled_by_an_ordinary_command_once(pedido
     criado = novo()
     await registro(pedidos_db).gravar([criado])
     await responder(pedidos_db, criado, Status.RESERVA_EXPIRADA)
-    retencao = Retencao(pedidos_db, registro(pedidos_db), Prazos(NUNCA, JA, NUNCA))
+    retencao = Retencao(pedidos_db, registro(pedidos_db), Prazos(NUNCA, JA, NUNCA, NUNCA))
     await retencao.passo()
     await retencao.passo()
     comandos = await pedidos_db.fetch("select tipo from comando where pedido_id = $1 order by id", criado.pedido_id)

@@ -1,0 +1,89 @@
+"""REST: orders as they change, as server-sent events."""
+
+import re
+from typing import Annotated, NamedTuple
+
+from litestar import get
+from litestar.params import QueryParameter
+from litestar.response.base import ASGIResponse
+
+from pedidos.acompanhamento import Acompanhamento
+from pedidos.rotas import procurar
+from pedidos.servico import Servico
+from reservaestoque.events import FINAIS
+from reservaestoque.http.app import STREAM
+from reservaestoque.streams import (
+    EventStream,
+    Feed,
+    InvalidPositionError,
+    LastEventId,
+    PositionLostError,
+    Streams,
+    documented,
+    resuming,
+)
+
+_VERSAO = re.compile("[0-9]{1,10}")
+
+ClienteId = Annotated[str | None, QueryParameter(name="clienteId", max_length=128, description="Whose orders.")]
+
+
+class Fluxos(NamedTuple):
+    """What the streams are made of."""
+
+    feed: Feed
+    acompanhamento: Acompanhamento
+    streams: Streams
+
+
+@get(
+    "/pedidos/eventos",
+    summary="Orders as they change",
+    responses=documented(
+        "Events `status`: `pedidoId`, `clienteId`, `status`, `versao`, `atualizadoEm`, `expiraEm` of an order that "
+        "was created or changed; from now on, or all that came after Last-Event-ID."
+    ),
+    opt={STREAM: True},
+)
+async def eventos(fluxos: Fluxos, cliente_id: ClienteId = None, last_event_id: LastEventId = "") -> ASGIResponse:
+    """A stream of all changes, or of one customer's. Raises ProblemError: 400, 410 for the id, 503."""
+    fluxos.streams.admit()
+    with resuming():
+        inicio = await fluxos.feed.begin(last_event_id)
+    return EventStream(fluxos.streams, fluxos.feed.follow(inicio, cliente_id))
+
+
+@get(
+    "/pedidos/{pedido_id:str}/eventos",
+    summary="An order as it changes",
+    responses=documented(
+        "Events `status`: the order as `GET /pedidos/{id}` shows it, now and whenever its `versao` rises, which is "
+        "the event's id. Ends with the order's final status; asked for again then: 204."
+    ),
+    opt={STREAM: True},
+)
+async def eventos_do_pedido(
+    servico: Servico, fluxos: Fluxos, pedido_id: str, last_event_id: LastEventId = ""
+) -> ASGIResponse:
+    """A stream of one order. Raises ProblemError: 404 unknown, 400, 410 for the id, 503."""
+    fluxos.streams.admit()
+    with resuming():
+        visto = _versao(last_event_id)
+        pedido = await procurar(servico, pedido_id)
+        if pedido.status in FINAIS and visto >= pedido.versao:
+            return ASGIResponse(status_code=204)
+        if visto > pedido.versao:
+            raise PositionLostError(f"there is no version {visto} of this order")
+    return EventStream(fluxos.streams, fluxos.acompanhamento.seguir(pedido.pedido_id, visto))
+
+
+def _versao(last_event_id: str) -> int:
+    """The version that was seen last, -1 for none. Raises InvalidPositionError."""
+    if not last_event_id:
+        return -1
+    if not _VERSAO.fullmatch(last_event_id):
+        raise InvalidPositionError("an event id of this stream is the order's `versao`, a number")
+    return int(last_event_id)
+
+
+FLUXOS = (eventos, eventos_do_pedido)

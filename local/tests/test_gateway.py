@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import threading
 import time
@@ -10,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +19,7 @@ import yaml
 
 from local_system import gateway
 from local_system.ports import Ports
+from reservaestoque.streams import HEARTBEAT_SECONDS
 
 pytestmark = pytest.mark.integration
 PROBLEM = "https://reservaestoque.dev/problemas/"
@@ -170,6 +173,12 @@ def test_envoy_accepts_the_configuration(tmp_path: Path) -> None:
         ("GET", "/pedidos?limite=2", "pedidos", "/pedidos?limite=2"),
         ("GET", "/pedidos/0190", "pedidos", "/pedidos/0190"),
         ("GET", "/pedidos/0190/status", "pedidos", "/pedidos/0190/status"),
+        ("GET", "/pedidos/eventos?clienteId=ana", "pedidos", "/pedidos/eventos?clienteId=ana"),
+        ("GET", "/pedidos/0190/eventos", "pedidos", "/pedidos/0190/eventos"),
+        ("GET", "/estoque/eventos", "estoque", "/estoque/eventos"),
+        ("POST", "/pedidos/eventos", "pedidos", "/pedidos/eventos"),
+        ("POST", "/pedidos/0190/eventos", "pedidos", "/pedidos/0190/eventos"),
+        ("DELETE", "/estoque/eventos", "estoque", "/estoque/eventos"),
         ("GET", "/statusPedido?pedidoId=0190", "pedidos", "/statusPedido?pedidoId=0190"),
         ("GET", "/estoque", "estoque", "/estoque"),
         ("GET", "/estoque/SKU-1.2_x", "estoque", "/estoque/SKU-1.2_x"),
@@ -198,6 +207,10 @@ def test_each_call_reaches_its_service(running: Running, method: str, path: str,
         "/schema/openapi.json",
         "/pedidosx",
         "/pedidos/1/2",
+        "/pedidos/1/2/eventos",
+        "/pedidos/eventos/",
+        "/estoque/a/eventos",
+        "/eventos",
         "/pedidos/",
         "/estoque/a/b",
         "/pedidos/../metrics",
@@ -261,6 +274,65 @@ def test_only_what_is_safe_is_repeated(
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == ("7" if trouble is unavailable else "2")
     assert len(running.pedidos.seen) == attempts
+
+
+STREAMS = ["/pedidos/eventos", "/pedidos/0190/eventos", "/estoque/eventos"]
+
+
+class Broadcast:
+    """Answers with an event stream that goes on until it is told to break."""
+
+    def __init__(self) -> None:
+        self.broken = threading.Event()
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"9\r\ndata: 1\n\n\r\n")
+        handler.wfile.flush()
+        self.broken.wait(15)
+        drop(handler)
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_a_stream_is_passed_on_as_it_comes_and_not_repeated_once_it_has_begun(running: Running, path: str) -> None:
+    broadcast = running.pedidos.answer = running.estoque.answer = Broadcast()
+    with running.client.stream("GET", path) as answer:
+        assert answer.headers["content-type"] == "text/event-stream"
+        pieces = answer.iter_bytes()
+        assert next(pieces) == b"data: 1\n\n", "it is here before the stream ends"
+        broadcast.broken.set()
+        with pytest.raises(httpx.RemoteProtocolError):
+            list(pieces)
+    assert running.pedidos.seen + running.estoque.seen == [f"GET {path}"]
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_a_stream_that_has_not_begun_is_asked_for_again(running: Running, path: str) -> None:
+    running.pedidos.answer = running.estoque.answer = drop
+    assert running.client.get(path).status_code == 503
+    assert running.pedidos.seen + running.estoque.seen == [f"GET {path}"] * 3
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_no_timeout_ends_a_stream_that_lives_and_none_of_its_limits_are_those_of_requests(path: str) -> None:
+    """As configured: to wait for a timeout that does not come would take longer than anyone's patience."""
+    text = gateway.render(gateway.TEMPLATE.read_text(), listen_port=1, admin_port=2, pedidos=[3], estoque=[4])
+    listener = yaml.safe_load(text)["static_resources"]["listeners"][0]
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    routes = manager["route_config"]["virtual_hosts"][0]["routes"]
+    route = next(r["route"] for r in routes if names(r["match"], path))
+    assert (route["timeout"], route["idle_timeout"]) == ("0s", "60s")
+    assert int(route["idle_timeout"].rstrip("s")) > 3 * HEARTBEAT_SECONDS
+    assert route["cluster"] in ("pedidos_eventos", "estoque_eventos")
+
+
+def names(match: dict[str, Any], path: str) -> bool:
+    """Whether a route's match is about `path`, whatever the method."""
+    regex = match.get("safe_regex", {}).get("regex")
+    return match.get("path") == path or bool(regex and re.fullmatch(regex, path))
 
 
 def test_a_post_is_sent_again_when_the_connection_was_refused(tmp_path: Path) -> None:

@@ -31,5 +31,6 @@ def test_what_the_readme_says_to_try(sistema: System, readme: str, tmp_path: Pat
         check=False,
     )
     assert feito.returncode == 0, feito.stderr
-    for visto in ('"EstoqueReservado"', '"SkuDesconhecido"', '"Fechado"', "SYNCED", "lowStockThreshold"):
+    respostas = ('"EstoqueReservado"', '"SkuDesconhecido"', '"Fechado"', "event: status")
+    for visto in (*respostas, "SYNCED", "lowStockThreshold"):
         assert visto in feito.stdout, feito.stdout

@@ -20,7 +20,7 @@ from reservaestoque.streams import sse
 from reservaestoque.streams.position import Position, PositionLostError
 from reservaestoque.telemetry import logger
 
-BUFFER_EVENTS = 1000
+BUFFER_EVENTS = 10_000  # a few seconds of a busy day; those who follow the same share their bytes
 HEARTBEAT_SECONDS = 15.0
 READ_EVERY = timedelta(milliseconds=200)
 LONGEST_PAUSE_SECONDS = 2.0

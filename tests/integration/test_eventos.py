@@ -414,5 +414,24 @@ async def test_more_streams_than_allowed_are_refused_until_one_ends(estreito: Sy
         await ate(todos_fechados)
         assert "streams_refused_total 1.0" in await metricas()
         assert 'path="/pedidos/eventos"' not in await metricas(), "how long it is open says nothing of our speed"
-        async with abrir(loja.client, url):
-            pass
+
+
+async def test_of_many_streams_asked_for_at_once_as_many_are_opened_as_are_allowed(estreito: System):
+    url = f"{estreito.program_url('pedidos-1')}/pedidos/eventos"
+    respostas: list[int] = []
+    todas = asyncio.Event()
+
+    async def pedir_uma(loja: Loja) -> None:
+        async with loja.client.stream("GET", url) as resposta:
+            respostas.append(resposta.status_code)
+            await todas.wait()
+
+    async def respondidas() -> bool:
+        return len(respostas) == 20
+
+    async with abrir_loja(estreito) as loja:
+        pedindo = [asyncio.create_task(pedir_uma(loja)) for _ in range(20)]
+        await ate(respondidas)
+        todas.set()
+        await asyncio.gather(*pedindo)
+    assert sorted(respostas) == [200] * 3 + [503] * 17

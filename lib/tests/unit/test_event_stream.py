@@ -105,14 +105,27 @@ async def test_a_client_that_leaves_without_having_read_is_let_go_too():
 
 
 async def test_a_client_that_takes_nothing_is_given_up_after_a_time():
-    pieces, client, streams = Pieces(b"a\n\n", forever=True), Client(), Streams(1)
-    stream = EventStream(streams, pieces(), send_seconds=0.02)
-    await stream.start_response(client.send)
-    client.takes.clear()
-    await stream.send_body(client.send, client.receive)
+    pieces, client, streams = Pieces(*[b"a\n\n"] * 1000, forever=True), Client(), Streams(1)
+    serving = serve(EventStream(streams, pieces(), send_seconds=0.02), client)
+    await asyncio.sleep(0)
+    client.takes.clear()  # after its first piece at the latest
+    await asyncio.wait_for(serving, 10)
     assert pieces.closed
-    assert not client.got[-1].get("body")
+    assert not client.complete
     streams.admit()
+
+
+async def test_of_many_that_were_admitted_at_once_no_more_are_opened_than_allowed():
+    streams, clients = Streams(2), [Client() for _ in range(5)]
+    for _ in clients:
+        streams.admit()
+    serving = [serve(EventStream(streams, Pieces(forever=True)()), client) for client in clients]
+    await asyncio.sleep(0.01)
+    assert [type(task.exception()) for task in serving if task.done()] == [ProblemError] * 3
+    assert [len(client.got) for client in clients] == [1, 1, 0, 0, 0], "refused before anything was sent"
+    for client in clients:
+        client.leaves.set()
+    await asyncio.gather(*serving, return_exceptions=True)
 
 
 async def test_a_stream_that_is_cancelled_says_so_and_leaves_nothing_behind():

@@ -8,7 +8,7 @@ from typing import Annotated
 from litestar.openapi import ResponseSpec
 from litestar.params import HeaderParameter
 from litestar.response.base import ASGIResponse
-from litestar.types import Receive, Send
+from litestar.types import Receive, Scope, Send
 from prometheus_client import Counter, Gauge
 
 from reservaestoque.http.problems import MALFORMED, POSITION_LOST, UNAVAILABLE, ProblemError
@@ -48,9 +48,10 @@ class Streams:
             _refused.inc()
             raise ProblemError(UNAVAILABLE, f"{self._limit} event streams are open already; try again shortly")
 
-    @contextlib.asynccontextmanager
-    async def counted(self) -> AsyncGenerator[None, None]:
-        """Counts a stream as open until the block ends."""
+    @contextlib.contextmanager
+    def counted(self) -> Iterator[None]:
+        """Counts a stream as open until the block ends. Raises ProblemError (503) as `admit` does."""
+        self.admit()
         self._open += 1
         _open.inc()
         try:
@@ -76,19 +77,25 @@ class EventStream(ASGIResponse):
         self._pieces = pieces
         self._send_seconds = send_seconds
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Returns when the stream has ended. Raises what `pieces` raises, and ProblemError (503) before it begins."""
+        # Many may have been admitted while the first of them were looking up where they begin.
+        with self._streams.counted():
+            async with contextlib.aclosing(self._pieces):
+                await super().__call__(scope, receive, send)
+
     async def send_body(self, send: Send, receive: Receive) -> None:
-        """Returns when the stream has ended. Raises what `pieces` raises."""
-        async with self._streams.counted(), contextlib.aclosing(self._pieces):
-            writing = asyncio.create_task(self._write(send))
-            leaving = asyncio.create_task(_left(receive))
-            leaving.add_done_callback(lambda _: writing.cancel())
-            try:
-                await writing
-            except asyncio.CancelledError:
-                if not leaving.done():
-                    raise
-            finally:
-                leaving.cancel()
+        """Sends the pieces until they end or the client goes."""
+        writing = asyncio.create_task(self._write(send))
+        leaving = asyncio.create_task(_left(receive))
+        leaving.add_done_callback(lambda _: writing.cancel())
+        try:
+            await writing
+        except asyncio.CancelledError:
+            if not leaving.done():
+                raise
+        finally:
+            leaving.cancel()
 
     async def _write(self, send: Send) -> None:
         try:

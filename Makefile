@@ -2,7 +2,7 @@
 # Settings by environment or on the command line: make up GATEWAY_PORT=9000 REPLICAS=pedidos=2,estoque=2
 
 .DEFAULT_GOAL := help
-PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard lib/pyproject.toml services/*/pyproject.toml operator/pyproject.toml local/pyproject.toml))
+PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard lib/pyproject.toml services/*/pyproject.toml operator/pyproject.toml local/pyproject.toml contracts/pyproject.toml))
 SETTINGS := requirements/dev.txt $(PROJECTS:%=%/pyproject.toml) local/setup/python.sh
 BIN := .venv/bin
 LOCAL := $(BIN)/python -m local_system
@@ -25,6 +25,9 @@ status: .venv/ready ## show each part
 logs: .venv/ready ## follow the logs (PARTS="pedidos operator" for some)
 	@$(LOCAL) logs $(PARTS)
 
+dlq: .venv/ready ## show the dead letters (ARGS="replay estoque.pedidos" and others act on them)
+	@$(LOCAL) dlq $(ARGS)
+
 clean: .venv/ready ## stop everything and remove all data
 	@$(LOCAL) clean
 
@@ -41,6 +44,9 @@ fmt: .venv/ready ## put style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) from the code again
+	@$(BIN)/python -m contratos
+
 requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for the newest)
 	cd requirements && $(COMPILE) --output-file dev.txt dev.in
 	cd requirements && for name in pedidos estoque operator local; do \
@@ -53,4 +59,4 @@ requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for
 rabbitmq: .venv/ready
 	@sh local/setup/rabbitmq.sh
 
-.PHONY: help up down status logs clean test lint fmt requirements rabbitmq
+.PHONY: help up down status logs clean dlq test lint fmt contracts requirements rabbitmq

@@ -81,6 +81,23 @@ def test_garbage_is_kept_whole_with_the_reason(body: bytes):
     assert [(r.body, r.reason[:29]) for r in rejected] == [(body, "the message is not a JSON arr")]
 
 
+@pytest.mark.parametrize("typed", [{}, {"type": "no event"}, {"type": "no event", "never": 1}])
+def test_event_without_its_type_is_none_even_where_only_one_type_is_read(typed: dict[str, object]):
+    untyped = msgspec.json.decode(bodies(criado())[0])[0]
+    del untyped["type"]
+    events, rejected = Decoder[PedidoCriado](PedidoCriado).decode(msgspec.json.encode([untyped | typed]))
+    assert not events
+    assert len(rejected) == 1
+
+
+@pytest.mark.parametrize("time", ["2026-11-24T12:00:00", "2026-11-24", "yesterday", 0])
+def test_time_without_its_offset_is_none(time: object):
+    event = msgspec.json.decode(bodies(criado())[0])[0]
+    events, [rejected] = decoder.decode(msgspec.json.encode([event | {"time": time}]))
+    assert not events
+    assert "`$.time`" in rejected.reason
+
+
 def test_quantities_and_skus_are_checked_again():
     event = msgspec.json.decode(bodies(criado())[0])[0]
     for item in ({"sku": "A", "quantidade": 0}, {"sku": "", "quantidade": 1}, {"sku": "A", "quantidade": 10**7}):

@@ -3,11 +3,12 @@
 from reservaestoque.bus.batches import Batches, Refused
 from reservaestoque.bus.consumer import BatchConsumer
 from reservaestoque.bus.publisher import NotPublishedError, Publisher
-from reservaestoque.bus.topology import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, Exchange, Queue
+from reservaestoque.bus.topology import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, QUEUES, Exchange, Queue
 
 __all__ = [
     "ESTOQUE_PEDIDOS",
     "PEDIDOS_STATUS",
+    "QUEUES",
     "BatchConsumer",
     "Batches",
     "Exchange",

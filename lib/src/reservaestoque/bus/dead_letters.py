@@ -11,6 +11,7 @@ from reservaestoque.events import CONTENT_TYPE
 from reservaestoque.telemetry import logger
 
 REASON_HEADER = "x-motivo"
+QUEUE_HEADER = "x-fila"
 _MAX_REASON = 1000
 
 _log = logger(__name__)
@@ -27,7 +28,7 @@ async def publish(channel: AbstractChannel, queue: Queue, body: bytes, reason: s
         content_type=CONTENT_TYPE,
         delivery_mode=DeliveryMode.PERSISTENT,
         timestamp=datetime.now(UTC),
-        headers={REASON_HEADER: reason[:_MAX_REASON], "x-fila": queue.name},
+        headers={REASON_HEADER: reason[:_MAX_REASON], QUEUE_HEADER: queue.name},
     )
     await channel.default_exchange.publish(message, routing_key=queue.dead_letters, mandatory=True, timeout=10.0)
     _dead.labels(queue.name).inc()

@@ -9,6 +9,10 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 
 DELIVERY_LIMIT = 20
 
+LOOKS_LIMIT = 1_000_000_000
+"""How often a dead letter may be looked at and put back. When nothing is said RabbitMQ 4 drops it after 20 times; -1
+means without limit there, but not at all on 3.x (rabbitmq.com/docs/quorum-queues, poison message handling)."""
+
 
 class Exchange(StrEnum):
     """Topic exchanges, one for each service that publishes; the routing key is the event's type."""
@@ -19,7 +23,10 @@ class Exchange(StrEnum):
 
 @dataclass(frozen=True)
 class Queue:
-    """A quorum queue, the exchange and event types that feed it, and its dead-letter queue `<name>.dlq`."""
+    """A quorum queue, the exchange and event types that feed it, and its dead-letter queue `<name>.dlq`.
+
+    The name is that of the program which consumes it, a dot, and what is in it.
+    """
 
     name: str
     exchange: Exchange
@@ -29,6 +36,16 @@ class Queue:
     def dead_letters(self) -> str:
         """The name of the dead-letter queue."""
         return f"{self.name}.dlq"
+
+    @property
+    def consumer(self) -> str:
+        """The program that consumes it."""
+        return self.name.partition(".")[0]
+
+    @property
+    def dead_letter_arguments(self) -> dict[str, Any]:
+        """Nothing leaves the dead-letter queue by itself, however often it is looked at."""
+        return {"x-queue-type": "quorum", "x-delivery-limit": LOOKS_LIMIT}
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -50,6 +67,7 @@ ESTOQUE_PEDIDOS = Queue(
     "estoque.pedidos", Exchange.PEDIDOS, ("PedidoCriado", "FecharPedido", "CancelarPedido", "ReservarPedido")
 )
 PEDIDOS_STATUS = Queue("pedidos.status", Exchange.ESTOQUE, ("AtualizarStatus",))
+QUEUES = (ESTOQUE_PEDIDOS, PEDIDOS_STATUS)
 
 
 async def declare(channel: AbstractChannel, *queues: Queue) -> list[AbstractQueue]:
@@ -57,7 +75,7 @@ async def declare(channel: AbstractChannel, *queues: Queue) -> list[AbstractQueu
     declared = []
     for queue in queues:
         exchange = await channel.declare_exchange(queue.exchange, ExchangeType.TOPIC, durable=True)
-        await channel.declare_queue(queue.dead_letters, durable=True, arguments={"x-queue-type": "quorum"})
+        await channel.declare_queue(queue.dead_letters, durable=True, arguments=queue.dead_letter_arguments)
         own = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
         for kind in queue.types:
             await own.bind(exchange, routing_key=kind)

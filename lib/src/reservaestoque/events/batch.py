@@ -1,9 +1,10 @@
 """A message body: a JSON array of events of one type (CloudEvents JSON batch format)."""
 
 from collections.abc import Iterator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar, Union
 
 import msgspec
+from msgspec import Meta
 
 from reservaestoque.events.cloudevent import CloudEvent
 
@@ -27,12 +28,19 @@ class Rejected(NamedTuple):
     reason: str
 
 
+class _NoEvent(msgspec.Struct, tag_field="type", tag="no event"):
+    """Nothing decodes to it. Beside it a lone event type is one of two, so that msgspec demands an event's `type`."""
+
+    never: Annotated[int, Meta(ge=1, le=0)]
+
+
 class Decoder(Generic[E]):
     """Reads batches of the events `kind` (a Struct or a union of them)."""
 
     def __init__(self, kind: type[E] | object) -> None:
-        self._one = msgspec.json.Decoder(kind)
-        self._many = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        one: Any = Union[kind, _NoEvent]  # noqa: UP007 - a value, not an annotation
+        self._one: msgspec.json.Decoder[E] = msgspec.json.Decoder(one)
+        self._many: msgspec.json.Decoder[list[E]] = msgspec.json.Decoder(list[one])
 
     def decode(self, body: bytes) -> tuple[list[E], list[Rejected]]:
         """The events of a message, and what in it is none. A bad event does not spoil its neighbours."""

@@ -8,7 +8,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from uuid_utils.compat import uuid7
 
-Traceparent = Annotated[str, Meta(max_length=128)]
+Source = Annotated[str, Meta(min_length=1, description="Who made it, a URI reference: `/reservaestoque/<program>`.")]
+Subject = Annotated[UUID, Meta(description="The order's id, as in `data.pedidoId`.")]
+Time = Annotated[datetime, Meta(tz=True, description="When it came about: RFC 3339, with its offset from UTC.")]
+Traceparent = Annotated[str, Meta(max_length=128, description="W3C trace context of the request that began it all.")]
+EventId = Annotated[UUID, Meta(description="A UUIDv7; the same event sent again has the same id.")]
 
 
 class CloudEvent(msgspec.Struct, kw_only=True, frozen=True, tag_field="type"):
@@ -19,9 +23,9 @@ class CloudEvent(msgspec.Struct, kw_only=True, frozen=True, tag_field="type"):
 
     specversion: Literal["1.0"] = "1.0"
     id: str | UUID
-    source: str
-    subject: UUID
-    time: datetime
+    source: Source
+    subject: Subject
+    time: Time
     traceparent: Traceparent | UnsetType = UNSET
 
 

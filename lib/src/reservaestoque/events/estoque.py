@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from reservaestoque.events.cloudevent import CloudEvent
+from reservaestoque.events.pedidos import PedidoId
 from reservaestoque.events.status import Status
 
 
@@ -23,30 +24,32 @@ class Motivo(StrEnum):
 class ItemEmFalta(msgspec.Struct, frozen=True):
     """An item that an order asked for and could not have; `disponivel` is what there was at that instant."""
 
-    sku: str
-    solicitado: int
-    disponivel: int
+    sku: Annotated[str, Meta(description="The SKU as it was asked for.", examples=["CAMISETA-AZUL-M"])]
+    solicitado: Annotated[int, Meta(description="Units asked for, repeated lines summed.", examples=[2])]
+    disponivel: Annotated[int, Meta(description="Units that could be had at that instant.", examples=[1])]
     motivo: Motivo
 
 
 class StatusAtualizado(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
-    """An order as estoque sees it; of two snapshots the one with the higher `versao` is true.
+    """An order as estoque sees it; of two snapshots the one with the higher `versao` is true."""
 
-    `causa` is the id of the command that this answers, absent when time was the cause; `recusa` says why the
-    command changed nothing. `expira_em` is there while units are reserved.
-    """
-
-    pedido_id: UUID
+    pedido_id: PedidoId
     status: Status
-    versao: Annotated[int, Meta(ge=1)]
-    causa: UUID | None = None
-    recusa: str | None = None
-    expira_em: datetime | None = None
-    itens_em_falta: list[ItemEmFalta] = []
+    versao: Annotated[int, Meta(ge=1, description="Counts the order's snapshots; gaps are normal.")]
+    causa: (
+        Annotated[UUID, Meta(description="Id of the command that this answers; null when time was the cause.")] | None
+    ) = None
+    recusa: Annotated[str, Meta(description="Why that command changed nothing, in one word.")] | None = None
+    expira_em: (
+        Annotated[datetime, Meta(tz=True, description="Until when units are reserved; null when none are.")] | None
+    ) = None
+    itens_em_falta: Annotated[
+        list[ItemEmFalta], Meta(description="The items that lack, when the stock was short.")
+    ] = []
 
 
 class AtualizarStatus(CloudEvent, tag=True, kw_only=True, frozen=True):
     """The order's snapshot as of `data.versao`; its id is ``pedidoId:versao``."""
 
-    id: str
+    id: Annotated[str, Meta(min_length=1, description="`pedidoId:versao`.")]
     data: StatusAtualizado

@@ -6,19 +6,31 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from reservaestoque.events.cloudevent import CloudEvent
+from reservaestoque.events.cloudevent import CloudEvent, EventId
 
 # `$` alone would let a final line feed pass (Python's re); with the look-ahead it means the same in ECMAScript.
 SKU_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)"
 MAX_ITENS = 100
 MAX_QUANTIDADE = 1_000_000
 
-Sku = Annotated[str, Meta(pattern=SKU_PATTERN, max_length=64)]
-Quantidade = Annotated[int, Meta(ge=1, le=MAX_QUANTIDADE)]
+Sku = Annotated[
+    str,
+    Meta(
+        pattern=SKU_PATTERN,
+        max_length=64,
+        description="1 to 64 letters, digits, `.`, `_` and `-`; begins with a letter or a digit.",
+        examples=["CAMISETA-AZUL-M"],
+    ),
+]
+Quantidade = Annotated[int, Meta(ge=1, le=MAX_QUANTIDADE, description="Units of the SKU.", examples=[2])]
+PedidoId = Annotated[
+    UUID, Meta(description="The order's id, a UUIDv7.", examples=["019ab3f2-7c00-7000-8000-0000000000a1"])
+]
+ITENS = Meta(min_length=1, max_length=MAX_ITENS, description=f"1 to {MAX_ITENS} items.")
 
 
 class _Dados(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
-    pedido_id: UUID
+    pedido_id: PedidoId
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -31,14 +43,14 @@ class Item(msgspec.Struct, frozen=True):
 class DadosDoPedido(_Dados, frozen=True):
     """A whole order."""
 
-    cliente_id: str
-    itens: Annotated[list[Item], Meta(min_length=1, max_length=MAX_ITENS)]
+    cliente_id: Annotated[str, Meta(description="Who ordered.", examples=["ana"])]
+    itens: Annotated[list[Item], ITENS]
 
 
 class ItensDoPedido(_Dados, frozen=True):
     """An order's items, repeated with the command because it may overtake PedidoCriado."""
 
-    itens: Annotated[list[Item], Meta(min_length=1, max_length=MAX_ITENS)]
+    itens: Annotated[list[Item], ITENS]
 
 
 class PedidoCancelado(_Dados, frozen=True):
@@ -48,28 +60,28 @@ class PedidoCancelado(_Dados, frozen=True):
 class PedidoCriado(CloudEvent, tag=True, kw_only=True, frozen=True):
     """An order was accepted for decision: reserve all of its items, or none."""
 
-    id: UUID
+    id: EventId
     data: DadosDoPedido
 
 
 class FecharPedido(CloudEvent, tag=True, kw_only=True, frozen=True):
     """Turn the reserved units into sold ones; check the stock anew if the reservation has lapsed."""
 
-    id: UUID
+    id: EventId
     data: ItensDoPedido
 
 
 class CancelarPedido(CloudEvent, tag=True, kw_only=True, frozen=True):
     """Give the units back and end the order."""
 
-    id: UUID
+    id: EventId
     data: PedidoCancelado
 
 
 class ReservarPedido(CloudEvent, tag=True, kw_only=True, frozen=True):
     """Renew a lapsed reservation: a new check of the stock, a new time limit."""
 
-    id: UUID
+    id: EventId
     data: ItensDoPedido
 
 

@@ -8,10 +8,12 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import ScalarRenderPlugin
+from litestar.openapi.spec import License
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from litestar.types import ControllerRouterHandler
 
 from reservaestoque.http import problems
+from reservaestoque.http.openapi import ABOUT, StructDescriptions, described
 
 SCALAR = "1.72.1"
 STREAM = "stream"
@@ -71,7 +73,7 @@ def service_app(
         exclude_unhandled_paths=True,
     )
     return Litestar(
-        route_handlers=[*route_handlers, live, readiness(is_ready), Metrics],
+        route_handlers=[*map(described, route_handlers), live, readiness(is_ready), Metrics],
         dependencies=dependencies,
         middleware=[metrics.middleware],
         before_request=require_json,
@@ -84,8 +86,13 @@ def service_app(
         openapi_config=OpenAPIConfig(
             title=title,
             version=version,
+            description=ABOUT,
+            license=License(name="Apache-2.0", identifier="Apache-2.0"),
+            use_handler_docstrings=True,
+            operation_id_creator=lambda handler, *_: handler.handler_name,
             path=f"/schema/{title}",  # as the gateway serves it: the page asks for the document by its full path
             render_plugins=[ScalarRenderPlugin(version=SCALAR)],
         ),
+        plugins=[StructDescriptions()],
         logging_config=None,
     )

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIMediaType, RequestBody, Schema
 
+from reservaestoque.http.openapi import Described
 from reservaestoque.http.problems import INVALID, MALFORMED, ProblemError, sentence
 
 T = TypeVar("T")
@@ -35,15 +36,16 @@ class JsonBody(Generic[T]):
             raise ProblemError(MALFORMED, f"the body is not valid JSON: {error}") from error
 
 
-def _documented(kind: type[Any]) -> type[Operation]:
+def _documented(kind: type[Any]) -> type[Described]:
     schema = _inline(msgspec.json.schema(kind))
     content = {"application/json": OpenAPIMediaType(schema=cast(Schema, schema))}
 
     @dataclass
-    class Documented(Operation):
+    class Documented(Described):
         """An operation with this body."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             self.request_body = RequestBody(content=content, required=True)
 
     return Documented

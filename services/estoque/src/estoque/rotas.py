@@ -3,24 +3,28 @@
 from typing import Annotated
 
 from litestar import get, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import PathParameter, QueryParameter, RawBody
 
 from estoque.saldos import MAX_LIMITE, Consulta, Pagina, Resposta, Saldo, Saldos
 from reservaestoque.http import JsonBody, ProblemError
 from reservaestoque.http.problems import NOT_FOUND
 
-Limite = Annotated[int, Parameter(ge=1, le=MAX_LIMITE, description="How many balances a page has at most.")]
-Cursor = Annotated[str, Parameter(max_length=64, description="`proximo` of the page before.")]
+Limite = Annotated[int, QueryParameter(ge=1, le=MAX_LIMITE, description="How many balances a page has at most.")]
+Cursor = Annotated[str, QueryParameter(max_length=64, description="`proximo` of the page before.")]
 
 
-@get("/estoque", summary="Balances of all SKUs, page by page")
-async def listar(saldos: Saldos, cursor: Cursor = "", limite: Limite = 100) -> Pagina:
+@get("/estoque", summary="Balances of all SKUs, page by page", response_description="A page of balances.")
+async def listar(saldos: NamedDependency[Saldos], cursor: Cursor = "", limite: Limite = 100) -> Pagina:
     """Balances in SKU order, `limite` at a time."""
     return await saldos.listar(_legivel(cursor), limite)
 
 
-@get("/estoque/{sku:str}", summary="Balance of one SKU")
-async def obter(saldos: Saldos, sku: str) -> Saldo:
+@get("/estoque/{sku:str}", summary="Balance of one SKU", response_description="The balance.", problems=(NOT_FOUND,))
+async def obter(
+    saldos: NamedDependency[Saldos],
+    sku: Annotated[str, PathParameter(description="The SKU, as its StockItem declares it.")],
+) -> Saldo:
     """The balance of `sku`. Raises ProblemError (404) when there is no such SKU."""
     achados = await saldos.consultar([_legivel(sku)])
     if not achados:
@@ -35,9 +39,10 @@ _consulta = JsonBody(Consulta)
     "/estoque/consulta",
     status_code=200,
     summary="Balances of many SKUs at once",
+    response_description="The balances.",
     operation_class=_consulta.operation,
 )
-async def consultar(saldos: Saldos, body: bytes) -> Resposta:
+async def consultar(saldos: NamedDependency[Saldos], body: RawBody) -> Resposta:
     """The balances of the SKUs asked for, and which of them there are not. Raises ProblemError (400, 422)."""
     skus = _consulta.read(body).skus
     itens = await saldos.consultar([_legivel(sku) for sku in skus])

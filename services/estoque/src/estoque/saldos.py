@@ -17,32 +17,35 @@ _sql = Queries("estoque")
 class Saldo(msgspec.Struct, frozen=True):
     """Balance of a SKU in units: disponivel = quantidade - reservado - vendido."""
 
-    sku: str
-    nome: str
-    quantidade: int
-    reservado: int
-    vendido: int
-    disponivel: int
+    sku: Annotated[str, Meta(examples=["CAMISETA-AZUL-M"])]
+    nome: Annotated[str, Meta(description="The StockItem's name for people.", examples=["Camiseta azul M"])]
+    quantidade: Annotated[int, Meta(description="All units ever supplied.", examples=[500])]
+    reservado: Annotated[int, Meta(description="Held by reservations that have not lapsed.", examples=[3])]
+    vendido: Annotated[int, Meta(description="Of closed orders.", examples=[120])]
+    disponivel: Annotated[int, Meta(description="To be had now.", examples=[377])]
 
 
 class Pagina(msgspec.Struct, frozen=True):
     """Balances in SKU order; `proximo` is the cursor of the next page, null on the last."""
 
     itens: list[Saldo]
-    proximo: str | None
+    proximo: Annotated[str, Meta(description="The cursor of the next page; null on the last.")] | None
 
 
 class Consulta(msgspec.Struct, frozen=True):
     """Which SKUs to look up."""
 
-    skus: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(min_length=1, max_length=MAX_CONSULTA)]
+    skus: Annotated[
+        list[Annotated[str, Meta(max_length=64)]],
+        Meta(min_length=1, max_length=MAX_CONSULTA, examples=[["CAMISETA-AZUL-M", "CAFE-ESPECIAL-250G"]]),
+    ]
 
 
 class Resposta(msgspec.Struct, frozen=True):
     """The balances of the SKUs that there are, in SKU order, and the SKUs that there are not."""
 
     itens: list[Saldo]
-    desconhecidos: list[str]
+    desconhecidos: Annotated[list[str], Meta(description="Those of the SKUs asked for that there are not.")]
 
 
 class Saldos:

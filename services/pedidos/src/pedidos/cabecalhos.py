@@ -1,27 +1,53 @@
-"""The request headers that orders and commands come with."""
+"""The headers that orders and commands come with, and those of the answers."""
 
 from typing import Annotated
 
-from litestar.params import Parameter
+from litestar.datastructures import ResponseHeader
+from litestar.openapi.spec import Example
+from litestar.params import HeaderParameter
 
-from pedidos.comando import ChaveInvalidaError, ler_chave
-from pedidos.prefer import wait_seconds
+from pedidos.comando import MAX_CHAVE, ChaveInvalidaError, ler_chave
+from pedidos.prefer import MAX_WAIT_SECONDS, wait_seconds
 from pedidos.servico import Contexto
 from reservaestoque.http import ProblemError
 from reservaestoque.http.problems import MALFORMED
 from reservaestoque.telemetry import trace
 
 Prefer = Annotated[
-    str, Parameter(header="Prefer", description="`wait=N`: wait up to N seconds, 30 at most, for the outcome.")
+    str,
+    HeaderParameter(
+        name="Prefer",
+        description=f"`wait=N`: wait up to N seconds, {MAX_WAIT_SECONDS} at most, for the outcome (RFC 7240).",
+        examples=[Example(value="wait=5")],
+    ),
 ]
 IdempotencyKey = Annotated[
     str,
-    Parameter(
-        header="Idempotency-Key",
-        description="1 to 128 printable ASCII characters. The same key with the same body does nothing twice.",
+    HeaderParameter(
+        name="Idempotency-Key",
+        description=f"1 to {MAX_CHAVE} printable ASCII characters: with the same key a request takes effect once.",
+        examples=[Example(value="carrinho-de-ana-1")],
     ),
 ]
-Traceparent = Annotated[str, Parameter(header="traceparent", description="W3C trace context.")]
+Traceparent = Annotated[
+    str,
+    HeaderParameter(
+        name="traceparent",
+        description="W3C trace context; one that is not valid is replaced by a new one.",
+        examples=[Example(value="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")],
+    ),
+]
+DA_RESPOSTA = (
+    ResponseHeader(
+        "Location", documentation_only=True, value="", required=True, description="The order: `/pedidos/{pedidoId}`."
+    ),
+    ResponseHeader(
+        "Preference-Applied",
+        documentation_only=True,
+        value="",
+        description="`wait=N` when `Prefer` was heeded: how many seconds were granted.",
+    ),
+)
 
 
 def contexto(prefer: str, idempotency_key: str, traceparent: str) -> Contexto:

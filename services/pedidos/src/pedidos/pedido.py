@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from reservaestoque.events import Item, ItemEmFalta, Status
-from reservaestoque.events.pedidos import MAX_ITENS, MAX_QUANTIDADE
+from reservaestoque.events.pedidos import ITENS, MAX_QUANTIDADE, PedidoId
 
 MAX_LIMITE = 200
 
@@ -19,6 +19,7 @@ ClienteId = Annotated[
         pattern=r"^[\x20-\x7e]{1,128}$(?!\n)",
         max_length=128,
         description="Who orders: 1 to 128 printable ASCII characters.",
+        examples=["ana"],
     ),
 ]
 
@@ -27,34 +28,34 @@ class NovoPedido(msgspec.Struct, frozen=True, rename="camel"):
     """What a customer asks for. A SKU that is named twice counts once, with the sum."""
 
     cliente_id: ClienteId
-    itens: Annotated[list[Item], Meta(min_length=1, max_length=MAX_ITENS)]
+    itens: Annotated[list[Item], ITENS]
 
 
 class Pedido(msgspec.Struct, frozen=True, rename="camel"):
-    """An order and what became of it. `expira_em` is there while its units are reserved."""
+    """An order and what became of it."""
 
-    pedido_id: UUID
-    cliente_id: str
+    pedido_id: PedidoId
+    cliente_id: Annotated[str, Meta(description="Who ordered.", examples=["ana"])]
     status: Status
-    itens: list[Item]
-    itens_em_falta: list[ItemEmFalta]
-    criado_em: datetime
-    atualizado_em: datetime
-    expira_em: datetime | None
-    versao: int
+    itens: Annotated[list[Item], Meta(description="What was ordered, each SKU once.")]
+    itens_em_falta: Annotated[list[ItemEmFalta], Meta(description="The items that lack, when the stock was short.")]
+    criado_em: Annotated[datetime, Meta(description="When it was accepted, UTC.")]
+    atualizado_em: Annotated[datetime, Meta(description="When its status changed last, UTC.")]
+    expira_em: Annotated[datetime, Meta(description="Until when units are reserved; null when none are.")] | None
+    versao: Annotated[int, Meta(description="Of two views of the order the one with the higher number is newer.")]
 
 
 class Pagina(msgspec.Struct, frozen=True):
     """Orders, the newest first; `proximo` is the cursor of the next page, null on the last."""
 
     itens: list[Pedido]
-    proximo: UUID | None
+    proximo: Annotated[UUID, Meta(description="The cursor of the next page; null on the last.")] | None
 
 
 class StatusDoPedido(msgspec.Struct, frozen=True, rename="camel"):
     """An order's status in short."""
 
-    pedido_id: UUID
+    pedido_id: PedidoId
     status: Status
 
 

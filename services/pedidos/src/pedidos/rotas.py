@@ -6,9 +6,11 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, get, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import PathParameter, QueryParameter, RawBody
 
-from pedidos.cabecalhos import IdempotencyKey, Prefer, Traceparent, contexto
+from pedidos.cabecalhos import DA_RESPOSTA, IdempotencyKey, Prefer, Traceparent, contexto
 from pedidos.comando import ChaveReutilizadaError, Tipo, explicar
 from pedidos.pedido import MAX_LIMITE, DemasiadoError, NovoPedido, Pagina, Pedido, StatusDoPedido, somar
 from pedidos.registro import LotadoError
@@ -16,20 +18,35 @@ from pedidos.repositorio import Andamento
 from pedidos.servico import Contexto, EncerradoError, Servico
 from reservaestoque.events import Status
 from reservaestoque.http import JsonBody, ProblemError
-from reservaestoque.http.problems import CONFLICT, INVALID, KEY_REUSED, NOT_FOUND, UNAVAILABLE
+from reservaestoque.http.problems import CONFLICT, INVALID, KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
 
-ClienteId = Annotated[str | None, Parameter(query="clienteId", max_length=128, description="Whose orders.")]
-PorStatus = Annotated[Status | None, Parameter(query="status", description="Orders with this status.")]
-Cursor = Annotated[UUID | None, Parameter(description="`proximo` of the page before.")]
-Limite = Annotated[int, Parameter(ge=1, le=MAX_LIMITE, description="How many orders a page has at most.")]
+ClienteId = Annotated[str | None, QueryParameter(name="clienteId", max_length=128, description="Whose orders.")]
+PorStatus = Annotated[Status | None, QueryParameter(name="status", description="Orders with this status.")]
+Cursor = Annotated[UUID | None, QueryParameter(description="`proximo` of the page before.")]
+Limite = Annotated[int, QueryParameter(ge=1, le=MAX_LIMITE, description="How many orders a page has at most.")]
+
+Id = Annotated[str, PathParameter(description="The order's id.")]
 
 _novo = JsonBody(NovoPedido)
+_DECIDIDO = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: the order, decided.")
+_RESPONDIDO = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: what became of it.")
+_ACEITO = "Accepted; what becomes of it is not known yet."
+_DO_COMANDO = (MALFORMED, NOT_FOUND, CONFLICT, KEY_REUSED)
 
 
-@post("/pedidos", status_code=202, summary="Create an order", operation_class=_novo.operation)
+@post(
+    "/pedidos",
+    status_code=202,
+    summary="Create an order",
+    operation_class=_novo.operation,
+    response_description=_ACEITO,
+    response_headers=DA_RESPOSTA,
+    responses={201: _DECIDIDO},
+    problems=(KEY_REUSED,),
+)
 async def criar(
-    servico: Servico,
-    body: bytes,
+    servico: NamedDependency[Servico],
+    body: RawBody,
     prefer: Prefer = "",
     idempotency_key: IdempotencyKey = "",
     traceparent: Traceparent = "",
@@ -46,10 +63,18 @@ async def criar(
     return _resposta(andamento, pedido_com, 201 if decidido else 202)
 
 
-@post("/pedidos/{pedido_id:str}/fechar", status_code=202, summary="Close an order: its units are sold")
+@post(
+    "/pedidos/{pedido_id:str}/fechar",
+    status_code=202,
+    summary="Close an order: its units are sold",
+    response_description=_ACEITO,
+    response_headers=DA_RESPOSTA,
+    responses={200: _RESPONDIDO},
+    problems=_DO_COMANDO,
+)
 async def fechar(
-    servico: Servico,
-    pedido_id: str,
+    servico: NamedDependency[Servico],
+    pedido_id: Id,
     prefer: Prefer = "",
     idempotency_key: IdempotencyKey = "",
     traceparent: Traceparent = "",
@@ -58,10 +83,18 @@ async def fechar(
     return await _comandar(servico, contexto(prefer, idempotency_key, traceparent), pedido_id, Tipo.FECHAR)
 
 
-@post("/pedidos/{pedido_id:str}/cancelar", status_code=202, summary="Cancel an order: its units are free again")
+@post(
+    "/pedidos/{pedido_id:str}/cancelar",
+    status_code=202,
+    summary="Cancel an order: its units are free again",
+    response_description=_ACEITO,
+    response_headers=DA_RESPOSTA,
+    responses={200: _RESPONDIDO},
+    problems=_DO_COMANDO,
+)
 async def cancelar(
-    servico: Servico,
-    pedido_id: str,
+    servico: NamedDependency[Servico],
+    pedido_id: Id,
     prefer: Prefer = "",
     idempotency_key: IdempotencyKey = "",
     traceparent: Traceparent = "",
@@ -70,10 +103,18 @@ async def cancelar(
     return await _comandar(servico, contexto(prefer, idempotency_key, traceparent), pedido_id, Tipo.CANCELAR)
 
 
-@post("/pedidos/{pedido_id:str}/reservar", status_code=202, summary="Renew a reservation that has lapsed")
+@post(
+    "/pedidos/{pedido_id:str}/reservar",
+    status_code=202,
+    summary="Renew a reservation that has lapsed",
+    response_description=_ACEITO,
+    response_headers=DA_RESPOSTA,
+    responses={200: _RESPONDIDO},
+    problems=_DO_COMANDO,
+)
 async def reservar(
-    servico: Servico,
-    pedido_id: str,
+    servico: NamedDependency[Servico],
+    pedido_id: Id,
     prefer: Prefer = "",
     idempotency_key: IdempotencyKey = "",
     traceparent: Traceparent = "",
@@ -82,9 +123,9 @@ async def reservar(
     return await _comandar(servico, contexto(prefer, idempotency_key, traceparent), pedido_id, Tipo.RESERVAR)
 
 
-@get("/pedidos", summary="Orders, the newest first, page by page")
+@get("/pedidos", summary="Orders, the newest first, page by page", response_description="A page of orders.")
 async def listar(
-    servico: Servico,
+    servico: NamedDependency[Servico],
     cliente_id: ClienteId = None,
     status: PorStatus = None,
     cursor: Cursor = None,
@@ -96,21 +137,32 @@ async def listar(
     return Pagina(pagina, pagina[-1].pedido_id if len(pedidos) > limite else None)
 
 
-@get("/pedidos/{pedido_id:str}", summary="An order")
-async def obter(servico: Servico, pedido_id: str) -> Pedido:
-    """The order. Raises ProblemError (404) when there is none."""
+@get("/pedidos/{pedido_id:str}", summary="An order", response_description="The order.", problems=(NOT_FOUND,))
+async def obter(servico: NamedDependency[Servico], pedido_id: Id) -> Pedido:
+    """The order as it is now. Raises ProblemError (404) when there is none."""
     return await procurar(servico, pedido_id)
 
 
-@get("/pedidos/{pedido_id:str}/status", summary="The status of an order")
-async def obter_status(servico: Servico, pedido_id: str) -> StatusDoPedido:
+@get(
+    "/pedidos/{pedido_id:str}/status",
+    summary="The status of an order",
+    response_description="The status.",
+    problems=(NOT_FOUND,),
+)
+async def obter_status(servico: NamedDependency[Servico], pedido_id: Id) -> StatusDoPedido:
     """The status of the order. Raises ProblemError (404) when there is none."""
     return _status(await procurar(servico, pedido_id))
 
 
-@get("/statusPedido", summary="The status of an order, as existing clients ask for it")
+@get(
+    "/statusPedido",
+    summary="The status of an order, as existing clients ask for it",
+    response_description="The status.",
+    problems=(NOT_FOUND,),
+)
 async def status_pedido(
-    servico: Servico, pedido_id: Annotated[str, Parameter(query="pedidoId", description="The order's id.")]
+    servico: NamedDependency[Servico],
+    pedido_id: Annotated[str, QueryParameter(name="pedidoId", description="The order's id.")],
 ) -> StatusDoPedido:
     """The status of the order. Raises ProblemError (404) when there is none."""
     return _status(await procurar(servico, pedido_id))

@@ -1,0 +1,56 @@
+"""The OpenAPI documents of the services, from the applications that they run."""
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from importlib.metadata import version
+from inspect import isclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar.constants import RESERVED_KWARGS
+from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ControllerRouterHandler
+
+import estoque.rotas
+import pedidos.rotas
+from reservaestoque.http import service_app
+
+SERVICOS: dict[str, Sequence[ControllerRouterHandler]] = {
+    "pedidos": pedidos.rotas.ROTAS,
+    "estoque": estoque.rotas.ROTAS,
+}
+_VALORES = (str, int, float, bool, UUID, Enum, msgspec.Struct)
+
+
+def openapi(servico: str) -> dict[str, Any]:
+    """The document that the service serves at /schema/<service>/openapi.json."""
+    rotas = SERVICOS[servico]
+    app = service_app(
+        title=servico,
+        version=version(f"reservaestoque-{servico}"),
+        route_handlers=rotas,
+        is_ready=_nunca,
+        dependencies={nome: Provide(_nunca) for nome in sorted(_dependencias(rotas))},
+    )
+    return app.openapi_schema.to_schema()
+
+
+def _dependencias(rotas: Iterable[ControllerRouterHandler]) -> set[str]:
+    """The handlers' arguments that come from the application's wiring and not from the request.
+
+    They are those whose type is a class of ours rather than a value that can stand in a URL or a header.
+    """
+    return {
+        nome
+        for rota in rotas
+        if isinstance(rota, HTTPRouteHandler)
+        for nome, campo in rota.parsed_fn_signature.parameters.items()
+        if nome not in RESERVED_KWARGS and isclass(campo.annotation) and not issubclass(campo.annotation, _VALORES)
+    }
+
+
+async def _nunca() -> bool:
+    """Stands for what is wired at run time: nothing is served here, only described."""
+    return False

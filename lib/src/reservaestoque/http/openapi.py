@@ -1,0 +1,147 @@
+"""What the OpenAPI documents of both services say alike: which problems an operation may answer with, and how."""
+
+from collections.abc import Iterable
+from copy import copy
+from dataclasses import dataclass
+from inspect import cleandoc
+from typing import Annotated, Any
+
+import msgspec
+from litestar.enums import ParamType
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example, OpenAPIHeader, OpenAPIResponse, Operation, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.params import ParameterKwarg
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.types import ControllerRouterHandler
+from litestar.typing import FieldDefinition
+from msgspec import Meta
+
+from reservaestoque.http import problems
+from reservaestoque.http.problems import MEDIA_TYPE, Problem
+
+ABOUT = f"""\
+Errors are `{MEDIA_TYPE}` (RFC 9457): each operation names those that it may answer with. The gateway answers by
+itself when it must: 404 and 405 for what is not served, 408, 429 and 504. docs/problemas.md describes every type.
+"""
+
+
+class ProblemDetails(msgspec.Struct, frozen=True):
+    """What went wrong (RFC 9457). Some types have further members."""
+
+    type: Annotated[str, Meta(description=f"The kind of problem: `{problems.BASE}` and a word.")]
+    title: Annotated[str, Meta(description="The kind of problem in words; always the same for a type.")]
+    status: Annotated[int, Meta(description="The response's status code.")]
+    detail: Annotated[str, Meta(description="A sentence about this very request.")]
+    instance: Annotated[str, Meta(description="The path that was asked for.")]
+
+
+@dataclass  # or Operation's __init__ would not call __post_init__
+class Described(Operation):
+    """An operation whose description is its handler's docstring, without what that says of Python's errors.
+
+    All of its successes carry the same headers; what Litestar believes of validation errors is left out, since they
+    are answered as problems (`described`).
+    """
+
+    def __post_init__(self) -> None:
+        """Completes what Litestar found out about the operation."""
+        self.description = (self.description or "").partition("Raises ")[0].strip() or None
+        answers = {code: one for code, one in (self.responses or {}).items() if isinstance(one, OpenAPIResponse)}
+        self.responses = {code: one for code, one in sorted(answers.items()) if not _of_litestar(code, one)}
+        headers = next((one.headers for code, one in answers.items() if code < "300" and one.headers), None)
+        for code, one in answers.items():
+            one.headers = dict(sorted((headers or {}).items())) if code < "300" else _RETRY_AFTER.get(code)
+            _forget_ids(one)
+        for parameter in self.parameters or ():
+            schema = getattr(parameter, "schema", None)
+            if isinstance(schema, Schema) and schema.default == "":
+                schema.default = None  # absent is what an empty one means to us, not a value to send
+
+
+class StructDescriptions(OpenAPISchemaPlugin):
+    """Schemas of msgspec's structs as Litestar makes them, with their docstrings, which it leaves out."""
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        """Structs alone, no unions."""
+        return not field_definition.is_union and field_definition.is_subclass_of(msgspec.Struct)
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        """The schema that the next plugin makes, described."""
+        others = (one for one in schema_creator.plugins if one is not self)
+        maker = next(one for one in others if schema_creator.plugin_supports_field(one, field_definition))
+        schema: Schema = maker.to_openapi_schema(field_definition=field_definition, schema_creator=schema_creator)
+        schema.description = cleandoc(field_definition.type_.__doc__ or "") or None
+        return schema
+
+
+def described(handler: ControllerRouterHandler) -> ControllerRouterHandler:
+    """The handler with the problems that it may answer with: those of its option `problems`, and those of any."""
+    if not isinstance(handler, HTTPRouteHandler):
+        return handler
+    kinds = {*handler.opt.get("problems", ()), *_of_any(handler)}
+    handler = copy(handler)
+    handler.responses = {**(handler.responses or {}), **_answers(sorted(kinds, key=lambda one: one.slug))}
+    if not issubclass(handler.operation_class, Described):
+        handler.operation_class = Described
+    return handler
+
+
+def _of_any(handler: HTTPRouteHandler) -> Iterable[Problem]:
+    """What this application answers by itself, whatever the handler does."""
+    yield problems.INTERNAL
+    yield problems.UNAVAILABLE
+    fields = handler.parsed_fn_signature.parameters
+    if "POST" in handler.http_methods:
+        yield problems.MEDIA
+    if "body" in fields:
+        yield from (problems.MALFORMED, problems.TOO_LARGE, problems.INVALID)
+    in_path = {name for name in fields if any(f"{{{name}:" in path for path in handler.paths)}
+    definitions = [field.kwarg_definition for name, field in fields.items() if name not in in_path]
+    if any(isinstance(one, ParameterKwarg) and one.param_type == ParamType.QUERY for one in definitions):
+        yield problems.INVALID
+
+
+def _answers(kinds: Iterable[Problem]) -> dict[int, ResponseSpec]:
+    by_status: dict[int, list[Problem]] = {}
+    for problem in kinds:
+        by_status.setdefault(problem.status.value, []).append(problem)
+    return {
+        status: ResponseSpec(
+            ProblemDetails,
+            generate_examples=False,
+            media_type=MEDIA_TYPE,
+            description="; or: ".join(f"{problem.title} (`{problem.slug}`)" for problem in alike),
+            examples=[
+                Example(
+                    id=problem.slug,
+                    summary=problem.title,
+                    value=problems.members_of(problem, problem.example, "/pedidos"),
+                )
+                for problem in alike
+            ],
+        )
+        for status, alike in by_status.items()
+    }
+
+
+def _of_litestar(code: str, response: OpenAPIResponse) -> bool:
+    return code >= "400" and MEDIA_TYPE not in (response.content or {})
+
+
+def _forget_ids(response: OpenAPIResponse) -> None:
+    """Litestar names an example by its id, then writes the id as well, which OpenAPI does not know."""
+    for content in (response.content or {}).values():
+        for example in (content.examples or {}).values():
+            if isinstance(example, Example):
+                example.id = None
+
+
+_RETRY_AFTER: dict[str, dict[str, Any]] = {
+    str(problems.UNAVAILABLE.status.value): {
+        "Retry-After": OpenAPIHeader(
+            schema=Schema(type=OpenAPIType.INTEGER), description="Seconds after which to try again."
+        )
+    }
+}

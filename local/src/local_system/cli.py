@@ -49,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     logs = add("logs", _logs, "follow the logs of all parts or of some")
     logs.add_argument("parts", nargs="*", metavar="NAME")
     logs.add_argument("--no-follow", action="store_true", help="show the last lines only")
+    dlq = add("dlq", _dlq, "show the dead letters, or act on them as `python -m reservaestoque.dlq` does")
+    dlq.add_argument("words", nargs=argparse.REMAINDER, metavar="VERB ...", help="list, show, replay, discard")
     restart = add("restart", _restart, "stop a part, start it, wait until it is ready")
     restart.add_argument("part", metavar="NAME", help="as `status` shows it; `pedidos` means all replicas")
     add("clean", _clean, "stop everything and remove all data")
@@ -90,6 +92,14 @@ def _logs(system: System, arguments: argparse.Namespace) -> int:
     follow = [] if arguments.no_follow else ["-F"]
     sys.stdout.flush()
     os.execvp("tail", ["tail", "-n", "20", *follow, *there])  # noqa: S606
+
+
+def _dlq(system: System, arguments: argparse.Namespace) -> int:
+    if not system.states():
+        raise LocalSystemError(f"nothing runs in {system.layout.state}; start it with `make up`")
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "reservaestoque.dlq", *arguments.words]
+    os.execve(sys.executable, command, {**os.environ, "AMQP_URL": system.amqp_url})  # noqa: S606
 
 
 def _restart(system: System, arguments: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """The events that pedidos and estoque exchange: CloudEvents 1.0, always in batches. Pure: no I/O here."""
 
-from reservaestoque.events.batch import CONTENT_TYPE, Decoder, Rejected, encode_batches
+from reservaestoque.events.batch import CONTENT_TYPE, UNREADABLE, Decoder, Rejected, encode_batches
 from reservaestoque.events.cloudevent import CloudEvent, new_id
 from reservaestoque.events.estoque import AtualizarStatus, ItemEmFalta, Motivo, StatusAtualizado
 from reservaestoque.events.pedidos import (
@@ -19,6 +19,7 @@ from reservaestoque.events.status import FINAIS, Status
 __all__ = [
     "CONTENT_TYPE",
     "FINAIS",
+    "UNREADABLE",
     "AtualizarStatus",
     "CancelarPedido",
     "CloudEvent",

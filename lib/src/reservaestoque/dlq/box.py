@@ -1,0 +1,119 @@
+"""A dead-letter queue on the broker: looking puts everything back, moving never loses anything."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import UTC
+
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from reservaestoque.bus.connection import FAULTS
+from reservaestoque.bus.publisher import CONFIRM_TIMEOUT
+from reservaestoque.bus.topology import Queue
+from reservaestoque.dlq.letter import Choice, Letter, read
+from reservaestoque.events import CONTENT_TYPE
+
+BACK_SECONDS = 5.0
+
+Act = Callable[[Letter, AbstractIncomingMessage], Awaitable[None]]
+
+
+class NoSuchBoxError(Exception):
+    """The broker does not have this queue."""
+
+
+class Box:
+    """The dead letters of `queue`, seen through a channel with publisher confirms and nothing else on it."""
+
+    def __init__(self, channel: AbstractChannel, queue: Queue) -> None:
+        self._channel = channel
+        self._queue = queue
+        self.count = 0
+
+    async def look(self, choice: Choice, limit: int | None = None) -> list[Letter]:
+        """The chosen letters, the oldest `limit` of them; all letters are where they were when this returns."""
+        chosen: list[Letter] = []
+        async with contextlib.aclosing(self._held()) as held:
+            async for letter, _ in held:
+                if choice(letter) and (limit is None or len(chosen) < limit):
+                    chosen.append(letter)
+        return chosen
+
+    async def replay(self, choice: Choice, done: Callable[[Letter], None]) -> None:
+        """Moves the chosen letters back into the queue they came from, calling `done` after each.
+
+        A letter is acknowledged when the broker has confirmed its copy: a crash in between leaves both, and the
+        consumers bear an event that comes twice. Raises what aio-pika raises; what was not `done` is where it was.
+        """
+
+        async def move(letter: Letter, message: AbstractIncomingMessage) -> None:
+            copy = Message(
+                message.body,
+                content_type=message.content_type or CONTENT_TYPE,
+                delivery_mode=DeliveryMode.PERSISTENT,
+                type=message.type,
+            )
+            await self._channel.default_exchange.publish(
+                copy, routing_key=self._queue.name, mandatory=True, timeout=CONFIRM_TIMEOUT
+            )
+            await message.ack()
+            done(letter)
+
+        await self._for_chosen(choice, move)
+
+    async def discard(self, choice: Choice, done: Callable[[Letter], None]) -> None:
+        """Removes the chosen letters for good, calling `done` after each. Raises what aio-pika raises."""
+
+        async def remove(letter: Letter, message: AbstractIncomingMessage) -> None:
+            await message.ack()
+            done(letter)
+
+        await self._for_chosen(choice, remove)
+
+    async def _for_chosen(self, choice: Choice, act: Act) -> None:
+        async with contextlib.aclosing(self._held()) as held:
+            async for letter, message in held:
+                if choice(letter):
+                    await act(letter, message)
+
+    async def _held(self) -> AsyncGenerator[tuple[Letter, AbstractIncomingMessage], None]:
+        """Every letter, ours for the moment; what was not acknowledged goes back at the end, in its order.
+
+        Taking only some would change the order: RabbitMQ puts returned messages behind those returned before. No more
+        than there were at the beginning: one that is replayed and comes back is not seen again.
+        """
+        queue = await self._open()
+        self.count = queue.declaration_result.message_count or 0
+        kept = 0
+        try:
+            for position in range(1, self.count + 1):
+                message = await queue.get(fail=False, timeout=CONFIRM_TIMEOUT)
+                if message is None:
+                    break
+                at = message.timestamp.astimezone(UTC) if message.timestamp else None
+                yield read(position, message.body, message.headers, at), message
+                kept += not message.processed
+        finally:
+            with contextlib.suppress(*FAULTS):  # without a channel the broker puts them back by itself
+                await self._put_back(kept)
+
+    async def _open(self) -> AbstractQueue:
+        """The queue as it is now, with the number of letters that nobody holds."""
+        try:
+            return await self._channel.declare_queue(self._queue.dead_letters, passive=True)
+        except ChannelNotFoundEntity as error:
+            raise NoSuchBoxError(self._queue.dead_letters) from error
+
+    async def _put_back(self, kept: int) -> None:
+        """Returns all that this channel holds (delivery tag 0), and waits until `kept` of them are to be had again.
+
+        RabbitMQ 4.3 does not count that as a failed delivery; it says nothing when it is done.
+        """
+        channel = await self._channel.get_underlay_channel()
+        await channel.basic_nack(0, multiple=True, requeue=True)
+        with contextlib.suppress(TimeoutError):  # somebody else may have taken them meanwhile
+            async with asyncio.timeout(BACK_SECONDS):
+                while ((await self._open()).declaration_result.message_count or 0) < kept:
+                    await asyncio.sleep(0.02)

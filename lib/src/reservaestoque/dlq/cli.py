@@ -1,0 +1,179 @@
+"""The verbs: list, show, replay, discard."""
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+
+import aio_pika
+
+from reservaestoque.bus.connection import FAULTS
+from reservaestoque.bus.topology import QUEUES, Queue
+from reservaestoque.dlq import screen
+from reservaestoque.dlq.box import Box, NoSuchBoxError
+from reservaestoque.dlq.letter import Choice, Letter
+
+Act = Callable[[Box, Choice, Callable[[Letter], None]], Awaitable[None]]
+
+LIMIT = 100
+_EPILOG = f"""\
+QUEUE is one of {", ".join(queue.name for queue in QUEUES)}. Options that choose letters are all to hold; of --id and
+--position any of several. Looking takes nothing away. AMQP_URL says where the broker is."""
+
+
+class DlqError(Exception):
+    """A failure in a sentence for the person at the keyboard."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one verb (`list` when none is given); its exit code, 1 when it could not be done."""
+    arguments = _parser().parse_args(argv)
+    verb: Callable[[argparse.Namespace], Coroutine[None, None, None]] = arguments.verb
+    try:
+        asyncio.run(verb(arguments))
+    except DlqError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was not done is as it was", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m reservaestoque.dlq", description="Look at dead letters and act on them.", epilog=_EPILOG
+    )
+    parser.set_defaults(verb=_list, queue=None, limit=LIMIT)
+    verbs = parser.add_subparsers(metavar="VERB")
+
+    listing = verbs.add_parser("list", help="each dead-letter queue and a line for each letter")
+    listing.set_defaults(verb=_list)
+    listing.add_argument("--queue", type=_queue, metavar="QUEUE", help="this one alone")
+    listing.add_argument("--limit", type=_positive, default=LIMIT, help=f"letters a queue at most ({LIMIT})")
+
+    show = verbs.add_parser("show", help="whole letters, as JSON")
+    show.set_defaults(verb=_show)
+    replay = verbs.add_parser("replay", help="move letters back into the queue that they came from: all, or some")
+    replay.set_defaults(verb=_replay)
+    replay.add_argument("--dry-run", action="store_true", help="only say which")
+    discard = verbs.add_parser("discard", help="remove letters for good")
+    discard.set_defaults(verb=_discard)
+    discard.add_argument("--all", action="store_true", help="every letter of the queue")
+    discard.add_argument("--yes", action="store_true", help="do it")
+    for verb in (show, replay, discard):
+        _choosing(verb)
+    return parser
+
+
+def _choosing(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("queue", type=_queue, metavar="QUEUE")
+    verb.add_argument("--id", action="append", default=[], metavar="EVENT", help="with this event")
+    verb.add_argument("--type", metavar="TYPE", help="with an event of this type")
+    verb.add_argument("--reason", metavar="TEXT", help="with this in the reason")
+    verb.add_argument(
+        "--position", action="append", default=[], type=_positive, metavar="N", help="as the list shows it"
+    )
+
+
+async def _list(arguments: argparse.Namespace) -> None:
+    for queue in [arguments.queue] if arguments.queue else QUEUES:
+        async with _box(queue) as box:
+            letters = await box.look(Choice(), arguments.limit)
+            print(f"{queue.dead_letters}: {box.count} letter{'' if box.count == 1 else 's'}")
+            if letters:
+                print(screen.table(letters))
+            if box.count > len(letters) == arguments.limit:
+                print(f"... and {box.count - len(letters)} more; --limit shows them")
+
+
+async def _show(arguments: argparse.Namespace) -> None:
+    async with _box(arguments.queue) as box:
+        letters = await box.look(_choice(arguments))
+        _some(len(letters), box, arguments)
+        print(screen.details(letters))
+
+
+async def _replay(arguments: argparse.Namespace) -> None:
+    if arguments.dry_run:
+        await _rehearse(arguments, "would replay")
+    else:
+        await _act(arguments, Box.replay, "replayed")
+
+
+async def _discard(arguments: argparse.Namespace) -> None:
+    if _choice(arguments).everything and not arguments.all:
+        raise DlqError("say which letters to discard (--id, --type, --reason, --position), or --all")
+    if not arguments.yes:
+        count = await _rehearse(arguments, "would discard")
+        raise DlqError(f"nothing was discarded: add --yes to remove {count} for good")
+    await _act(arguments, Box.discard, "discarded")
+
+
+async def _rehearse(arguments: argparse.Namespace, word: str) -> int:
+    """Says which letters are chosen, and returns how many."""
+    async with _box(arguments.queue) as box:
+        letters = await box.look(_choice(arguments))
+        _some(len(letters), box, arguments)
+        for letter in letters:
+            print(word, screen.line(letter))
+        return len(letters)
+
+
+async def _act(arguments: argparse.Namespace, act: Act, word: str) -> None:
+    """Acts on the chosen letters, with a line for each as soon as it is done."""
+    count = 0
+
+    def done(letter: Letter) -> None:
+        nonlocal count
+        count += 1
+        print(word, screen.line(letter), flush=True)
+
+    async with _box(arguments.queue) as box:
+        await act(box, _choice(arguments), done)
+        _some(count, box, arguments)
+    print(f"{count} {word}")
+
+
+def _some(count: int, box: Box, arguments: argparse.Namespace) -> None:
+    """Raises DlqError when certain letters were asked for and there are none."""
+    if not count and not _choice(arguments).everything:
+        raise DlqError(f"no such letter among the {box.count} of {arguments.queue.dead_letters}")
+
+
+def _choice(arguments: argparse.Namespace) -> Choice:
+    return Choice(frozenset(arguments.position), frozenset(arguments.id), arguments.type, arguments.reason)
+
+
+@asynccontextmanager
+async def _box(queue: Queue) -> AsyncIterator[Box]:
+    """The dead letters of `queue`. Raises DlqError when the broker or the queue is not there, or goes away."""
+    url = os.environ.get("AMQP_URL", "")
+    if not re.match(r"amqps?://", url):
+        raise DlqError("AMQP_URL is missing or no amqp://… address")
+    try:
+        async with await aio_pika.connect(
+            url, timeout=5.0, client_properties={"connection_name": "dlq"}
+        ) as connection:
+            yield Box(await connection.channel(publisher_confirms=True, on_return_raises=True), queue)
+    except NoSuchBoxError as error:
+        raise DlqError(f"the broker has no queue {error}; pedidos and estoque make it when they connect") from error
+    except FAULTS as fault:
+        raise DlqError(f"the broker is away or refuses ({fault}); what was not done is as it was") from fault
+
+
+def _queue(text: str) -> Queue:
+    for queue in QUEUES:
+        if text in (queue.name, queue.dead_letters):
+            return queue
+    known = " and ".join(queue.name for queue in QUEUES)
+    raise argparse.ArgumentTypeError(f"there is no queue {text!r}; there are {known}")
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 up")
+    return int(text)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import httpx
+from contrato import conferir_resposta
 from invariantes import discordancias, violacoes_do_livro
 
 from local_system import System
@@ -71,7 +72,13 @@ async def ate(condicao: Callable[[], Awaitable[T]], segundos: float = 15) -> T:
 @asynccontextmanager
 async def abrir_loja(sistema: System) -> AsyncIterator[Loja]:
     limites = httpx.Limits(max_connections=300)
-    async with httpx.AsyncClient(base_url=sistema.gateway_url, timeout=60, limits=limites, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=sistema.gateway_url,
+        timeout=60,
+        limits=limites,
+        trust_env=False,
+        event_hooks={"response": [conferir_resposta]},
+    ) as client:
         yield Loja(sistema, client)
 
 

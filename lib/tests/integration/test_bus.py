@@ -170,6 +170,47 @@ async def test_poison_is_set_aside_alone_with_every_field_it_had(
     assert handler.committed == events[:4] + events[5:]
 
 
+async def test_fields_of_a_newer_version_are_accepted(
+    backing: System, channel: AbstractChannel, publisher: Publisher
+):
+    event = evento()
+    [(kind, body)] = encode_batches([event])
+    [newer] = json.loads(body)
+    newer |= {"dataschema": "/v2", "data": {**newer["data"], "canal": {"nome": "loja"}}}
+    handler = Handler()
+    await publisher.publish([(kind, json.dumps([newer]).encode())])
+    async with running(consumer(backing, handler).run):
+        await until(lambda: handler.committed == [event])
+    assert await waiting(channel, QUEUE.dead_letters) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"type": "AtualizarStatus"},
+        {"type": None},
+        {"id": 42},
+        {"time": "2026-11-24T12:00:00"},
+        {"data": {"pedidoId": "not-an-id"}},
+        {"specversion": "0.3"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+async def test_event_of_a_wrong_type_or_with_a_wrong_field_goes_to_the_dead_letters_alone(
+    backing: System, channel: AbstractChannel, publisher: Publisher, change: dict[str, object]
+):
+    events = [evento(), evento()]
+    [(kind, body)] = encode_batches(events)
+    [first, second] = json.loads(body)
+    handler = Handler()
+    await publisher.publish([(kind, json.dumps([first | change, second]).encode())])
+    async with running(consumer(backing, handler).run):
+        [dead] = await dead_letters(channel, 1)
+        await until(lambda: handler.committed == events[1:])
+    assert json.loads(dead.body) == [first | change]
+    assert str(dead.headers[REASON_HEADER]).startswith("not an event of this queue")
+
+
 async def test_what_the_handler_refuses_is_set_aside_with_its_reason(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):

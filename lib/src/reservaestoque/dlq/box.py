@@ -115,5 +115,5 @@ class Box:
         await channel.basic_nack(0, multiple=True, requeue=True)
         with contextlib.suppress(TimeoutError):  # somebody else may have taken them meanwhile
             async with asyncio.timeout(BACK_SECONDS):
-                while ((await self._open()).declaration_result.message_count or 0) < kept:
+                while ((await self._open()).declaration_result.message_count or 0) < kept:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)

@@ -23,7 +23,8 @@ from reservaestoque.http.problems import MEDIA_TYPE, Problem
 
 ABOUT = f"""\
 Errors are `{MEDIA_TYPE}` (RFC 9457): each operation names those that it may answer with. The gateway answers by
-itself when it must: 404 and 405 for what is not served, 408, 429 and 504. docs/problemas.md describes every type.
+itself when it must: 400 for a broken path, 404 and 405 for what is not served, 408, 429, 503 and 504.
+docs/problemas.md describes every type.
 """
 
 
@@ -94,9 +95,9 @@ def _of_any(handler: HTTPRouteHandler) -> Iterable[Problem]:
     yield problems.UNAVAILABLE
     fields = handler.parsed_fn_signature.parameters
     if "POST" in handler.http_methods:
-        yield problems.MEDIA
+        yield from (problems.MEDIA, problems.TOO_LARGE)
     if "body" in fields:
-        yield from (problems.MALFORMED, problems.TOO_LARGE, problems.INVALID)
+        yield from (problems.MALFORMED, problems.INVALID)
     in_path = {name for name in fields if any(f"{{{name}:" in path for path in handler.paths)}
     definitions = [field.kwarg_definition for name, field in fields.items() if name not in in_path]
     if any(isinstance(one, ParameterKwarg) and one.param_type == ParamType.QUERY for one in definitions):

@@ -1,6 +1,7 @@
 """The documents keep up with the code and with one another."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from estoque.settings import EstoqueSettings
 from operador.settings import OperadorSettings
 from pedidos.settings import PedidosSettings
+from reservaestoque.dlq import cli as dlq
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("local/*.md")])
@@ -67,6 +69,25 @@ def test_metrics_that_are_described_exist():
 def test_statements_that_are_described_exist():
     for name in re.findall(r"`([a-z_]+\.sql)`", text("docs/arquitetura.md")):
         assert (ROOT / "services/estoque/src/estoque/sql" / name).exists(), name
+
+
+@pytest.mark.parametrize("words", re.findall(r'make dlq(?: ARGS="([^"]*)")?', "".join(map(Path.read_text, DOCS))))
+def test_dead_letter_commands_are_understood(words: str):
+    assert dlq.parser().parse_args(shlex.split(words)).verb
+
+
+def test_reasons_of_dead_letters_that_are_described_exist():
+    source = "\n".join(path.read_text() for path in SOURCES)
+    table = text("docs/operacao.md").split("| reason |")[1].split("\n\n")[0]
+    reasons = re.findall(r"`([^`]+)`", "".join(row.split("|")[1] for row in table.splitlines()[2:]))
+    assert len(reasons) > 5
+    for reason in reasons:
+        assert reason.removesuffix("…").removesuffix(" delivery_limit ").strip() in source, reason
+
+
+def test_every_target_of_the_makefile_is_explained():
+    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.M))
+    assert targets - set(re.findall(r"^([a-z]+):.*## ", text("Makefile"), re.M)) == {"rabbitmq"}
 
 
 @pytest.mark.parametrize("doc", DOCS, ids=lambda doc: str(doc.relative_to(ROOT)))

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from reservaestoque.bus import QUEUES
-from reservaestoque.bus.dead_letters import REASON_HEADER
 from reservaestoque.dlq import screen
 from reservaestoque.dlq.letter import Choice, Letter, read
 
@@ -16,7 +15,7 @@ EVENT = {"id": "e1", "type": "PedidoCriado", "subject": "p1", "data": {}}
 
 
 def letter(*events: object, reason: str = "not wanted", position: int = 1) -> Letter:
-    return read(position, json.dumps(events).encode(), {REASON_HEADER: reason}, WHEN)
+    return read(position, json.dumps(events).encode(), reason, {}, WHEN)
 
 
 def test_letter_names_its_event_its_reason_and_its_time():
@@ -28,14 +27,14 @@ def test_letter_names_its_event_its_reason_and_its_time():
 
 def test_letter_that_rabbitmq_moved_says_when_and_why():
     death = {"count": 1, "reason": "delivery_limit", "queue": "estoque.pedidos", "time": WHEN, "exchange": ""}
-    found = read(1, b"[]", {"x-death": [death], "x-delivery-count": 21}, None)
+    found = read(1, b"[]", None, {"x-death": [death], "x-delivery-count": 21}, None)
     assert found.at == WHEN
     assert found.reason == "RabbitMQ set it aside: delivery_limit in estoque.pedidos"
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-death": []}, {"x-death": ["?"]}, {"x-death": "?"}])
 def test_letter_without_a_reason_is_still_a_letter(headers: dict[str, Any]):
-    assert read(1, b"[]", headers, None).reason == "it does not say why"
+    assert read(1, b"[]", None, headers, None).reason == "it does not say why"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +51,7 @@ def test_letter_without_a_reason_is_still_a_letter(headers: dict[str, Any]):
     ],
 )
 def test_garbage_is_named_as_far_as_it_goes(body: bytes, names: tuple[object, ...]):
-    found = read(1, body, {}, None)
+    found = read(1, body, None, {}, None)
     assert found.events == names
     assert screen.table([found]).count("\n") == 1
     [shown] = json.loads(screen.details([found]))

@@ -10,6 +10,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from reservaestoque.bus.connection import FAULTS
+from reservaestoque.bus.dead_letters import REASON_HEADER
 from reservaestoque.bus.publisher import CONFIRM_TIMEOUT
 from reservaestoque.bus.topology import Queue
 from reservaestoque.dlq.letter import Choice, Letter, read
@@ -93,7 +94,8 @@ class Box:
                 if message is None:
                     break
                 at = message.timestamp.astimezone(UTC) if message.timestamp else None
-                yield read(position, message.body, message.headers, at), message
+                reason = message.headers.get(REASON_HEADER)
+                yield read(position, message.body, reason, message.headers, at), message
                 kept += not message.processed
         finally:
             with contextlib.suppress(*FAULTS):  # without a channel the broker puts them back by itself

@@ -30,7 +30,7 @@ class DlqError(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb (`list` when none is given); its exit code, 1 when it could not be done."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     verb: Callable[[argparse.Namespace], Coroutine[None, None, None]] = arguments.verb
     try:
         asyncio.run(verb(arguments))
@@ -43,12 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    words = argparse.ArgumentParser(
         prog="python -m reservaestoque.dlq", description="Look at dead letters and act on them.", epilog=_EPILOG
     )
-    parser.set_defaults(verb=_list, queue=None, limit=LIMIT)
-    verbs = parser.add_subparsers(metavar="VERB")
+    words.set_defaults(verb=_list, queue=None, limit=LIMIT)
+    verbs = words.add_subparsers(metavar="VERB")
 
     listing = verbs.add_parser("list", help="each dead-letter queue and a line for each letter")
     listing.set_defaults(verb=_list)
@@ -66,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     discard.add_argument("--yes", action="store_true", help="do it")
     for verb in (show, replay, discard):
         _choosing(verb)
-    return parser
+    return words
 
 
 def _choosing(verb: argparse.ArgumentParser) -> None:

@@ -60,13 +60,14 @@ class Choice:
         )
 
 
-def read(position: int, body: bytes, headers: Mapping[str, Any], timestamp: datetime | None) -> Letter:
-    """The letter that came with this body, these headers and this timestamp.
+def read(
+    position: int, body: bytes, reason: object, headers: Mapping[str, Any], timestamp: datetime | None
+) -> Letter:
+    """The letter with this body, the reason that our consumer gave, these headers and this timestamp.
 
-    RabbitMQ says by itself in `x-death` why and when it moved a message (rabbitmq.com/docs/dlx): after the delivery
-    limit, that is after a consumer crashed over it again and again.
+    Where our consumer gave none, RabbitMQ moved the message and says why and when in `x-death` (rabbitmq.com/docs/dlx):
+    after the delivery limit, that is after a consumer crashed over it again and again.
     """
-    reason = headers.get("x-motivo")
     deaths = headers.get("x-death")
     death = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], Mapping) else {}
     if reason is None and death:

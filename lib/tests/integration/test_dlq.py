@@ -160,6 +160,23 @@ async def test_replayed_message_is_persistent_and_says_what_it_is(backing: Syste
     assert dead_letters.REASON_HEADER not in mensagem.headers
 
 
+async def test_a_crash_before_the_acknowledgement_leaves_two_and_loses_none(
+    backing: System, channel: AbstractChannel, monkeypatch: pytest.MonkeyPatch
+):
+    [um] = await separar(channel, ["x"])
+
+    async def morre(*_: object) -> None:
+        raise ConnectionResetError("the pod was killed")
+
+    async with await aio_pika.connect(backing.amqp_url) as connection:
+        with monkeypatch.context() as agora:
+            agora.setattr(aio_pika.IncomingMessage, "ack", morre)
+            with pytest.raises(ConnectionResetError):
+                await Box(await connection.channel(), FILA).replay(Choice(), lambda _: pytest.fail("not done"))
+    assert await tirar(channel, FILA.name) == [corpo(um)]
+    assert await tirar(channel, FILA.dead_letters) == [corpo(um)]
+
+
 async def test_letter_that_cannot_be_delivered_stays_where_it_is(backing: System, channel: AbstractChannel):
     [um] = await separar(channel, ["x"])
     await channel.queue_delete(FILA.name)

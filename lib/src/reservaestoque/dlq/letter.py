@@ -65,8 +65,8 @@ def read(
 ) -> Letter:
     """The letter with this body, the reason that our consumer gave, these headers and this timestamp.
 
-    Where our consumer gave none, RabbitMQ moved the message and says why and when in `x-death` (rabbitmq.com/docs/dlx):
-    after the delivery limit, that is after a consumer crashed over it again and again.
+    Where our consumer gave none, RabbitMQ moved the message and says why and when in `x-death` (its docs, dlx): after
+    the delivery limit, that is after a consumer crashed over it again and again.
     """
     deaths = headers.get("x-death")
     death = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], Mapping) else {}

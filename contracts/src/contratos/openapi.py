@@ -1,9 +1,10 @@
 """The OpenAPI documents of the services, from the applications that they run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import Enum
 from importlib.metadata import version
 from inspect import isclass
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
@@ -11,22 +12,18 @@ import msgspec
 from litestar.constants import RESERVED_KWARGS
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
-from litestar.types import ControllerRouterHandler
 
-import estoque.rotas
-import pedidos.rotas
+import estoque.app
+import pedidos.app
 from reservaestoque.http import service_app
 
-SERVICOS: dict[str, Sequence[ControllerRouterHandler]] = {
-    "pedidos": pedidos.rotas.ROTAS,
-    "estoque": estoque.rotas.ROTAS,
-}
+SERVICOS: dict[str, ModuleType] = {"pedidos": pedidos.app, "estoque": estoque.app}
 _VALORES = (str, int, float, bool, UUID, Enum, msgspec.Struct)
 
 
 def openapi(servico: str) -> dict[str, Any]:
     """The document that the service serves at /schema/<service>/openapi.json."""
-    rotas = SERVICOS[servico]
+    rotas = _rotas(SERVICOS[servico])
     app = service_app(
         title=servico,
         version=version(f"reservaestoque-{servico}"),
@@ -37,7 +34,13 @@ def openapi(servico: str) -> dict[str, Any]:
     return app.openapi_schema.to_schema()
 
 
-def _dependencias(rotas: Iterable[ControllerRouterHandler]) -> set[str]:
+def _rotas(fiacao: ModuleType) -> list[HTTPRouteHandler]:
+    """All routes that a service's wiring knows: tuples of handlers, like ROTAS."""
+    tuplas = [valor for valor in vars(fiacao).values() if isinstance(valor, tuple)]
+    return [rota for tupla in tuplas for rota in tupla if isinstance(rota, HTTPRouteHandler)]
+
+
+def _dependencias(rotas: Iterable[HTTPRouteHandler]) -> set[str]:
     """The handlers' arguments that come from the application's wiring and not from the request.
 
     They are those whose type is a class of ours rather than a value that can stand in a URL or a header.
@@ -45,7 +48,6 @@ def _dependencias(rotas: Iterable[ControllerRouterHandler]) -> set[str]:
     return {
         nome
         for rota in rotas
-        if isinstance(rota, HTTPRouteHandler)
         for nome, campo in rota.parsed_fn_signature.parameters.items()
         if nome not in RESERVED_KWARGS and isclass(campo.annotation) and not issubclass(campo.annotation, _VALORES)
     }

@@ -28,6 +28,20 @@ docs/problemas.md describes every type.
 """
 
 
+_DETAILS = {
+    problems.MALFORMED: "the body is not valid JSON: Input data was truncated",
+    problems.NOT_FOUND: "there is no order '019ab3f2-7c00-7000-8000-0000000000a1'",
+    problems.CONFLICT: "the order has ended; it is Fechado",
+    problems.KEY_REUSED: "this Idempotency-Key came before, with another body",
+    problems.TOO_LARGE: f"a request body has at most {problems.MAX_BODY_BYTES} bytes",
+    problems.MEDIA: "content-type text/plain: send the body as application/json",
+    problems.INVALID: "limite: Expected `int` <= 200",
+    problems.UNAVAILABLE: "the database cannot be reached right now; try again shortly",
+    problems.INTERNAL: "an unexpected error; it has been logged",
+}
+"""A `detail` as it may read; a problem that is not here is shown with its title."""
+
+
 class ProblemDetails(msgspec.Struct, frozen=True):
     """What went wrong (RFC 9457). Some types have further members."""
 
@@ -118,7 +132,7 @@ def _answers(kinds: Iterable[Problem]) -> dict[int, ResponseSpec]:
                 Example(
                     id=problem.slug,
                     summary=problem.title,
-                    value=problems.members_of(problem, problem.example, "/pedidos"),
+                    value=problems.members_of(problem, _DETAILS.get(problem, problem.title), "/pedidos"),
                 )
                 for problem in alike
             ],
@@ -128,7 +142,7 @@ def _answers(kinds: Iterable[Problem]) -> dict[int, ResponseSpec]:
 
 
 def _of_litestar(code: str, response: OpenAPIResponse) -> bool:
-    return code >= "400" and MEDIA_TYPE not in (response.content or {})
+    return code >= "400" and "application/json" in (response.content or {})
 
 
 def _forget_ids(response: OpenAPIResponse) -> None:

@@ -20,80 +20,24 @@ _log = logger(__name__)
 
 @dataclass(frozen=True)
 class Problem:
-    """A kind of problem: the last part of its type URI, its status, its title, and a `detail` as it may read."""
+    """A kind of problem: the last part of its type URI, its status and its title."""
 
     slug: str
     status: HTTPStatus
     title: str
-    example: str
 
 
-MALFORMED = Problem(
-    "requisicao-malformada",
-    HTTPStatus.BAD_REQUEST,
-    "The request cannot be read",
-    "the body is not valid JSON: Input data was truncated",
-)
-NOT_FOUND = Problem(
-    "nao-encontrado",
-    HTTPStatus.NOT_FOUND,
-    "There is no such thing",
-    "there is no order '019ab3f2-7c00-7000-8000-0000000000a1'",
-)
-METHOD = Problem(
-    "metodo-nao-permitido",
-    HTTPStatus.METHOD_NOT_ALLOWED,
-    "This method is not allowed here",
-    "DELETE is not served at /pedidos",
-)
-CONFLICT = Problem(
-    "estado-nao-permite",
-    HTTPStatus.CONFLICT,
-    "The order's status does not allow this",
-    "the order has ended; it is Fechado",
-)
-POSITION_LOST = Problem(
-    "posicao-perdida",
-    HTTPStatus.GONE,
-    "The stream cannot go on from there",
-    "what came after '7421.3.0' is not kept any more: read GET /pedidos and begin without Last-Event-ID",
-)
-KEY_REUSED = Problem(
-    "chave-reutilizada",
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    "The key came with another body",
-    "this Idempotency-Key came before, with another body",
-)
-TOO_LARGE = Problem(
-    "corpo-grande-demais",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    "The request body is too large",
-    f"a request body has at most {MAX_BODY_BYTES} bytes",
-)
-MEDIA = Problem(
-    "formato-nao-suportado",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    "The body must be JSON",
-    "content-type text/plain: send the body as application/json",
-)
-INVALID = Problem(
-    "conteudo-invalido",
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    "The content breaks a rule",
-    "limite: Expected `int` <= 200",
-)
-UNAVAILABLE = Problem(
-    "indisponivel",
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    "The service cannot do this right now",
-    "the database cannot be reached right now; try again shortly",
-)
-INTERNAL = Problem(
-    "erro-interno",
-    HTTPStatus.INTERNAL_SERVER_ERROR,
-    "The service failed",
-    "an unexpected error; it has been logged",
-)
+MALFORMED = Problem("requisicao-malformada", HTTPStatus.BAD_REQUEST, "The request cannot be read")
+NOT_FOUND = Problem("nao-encontrado", HTTPStatus.NOT_FOUND, "There is no such thing")
+METHOD = Problem("metodo-nao-permitido", HTTPStatus.METHOD_NOT_ALLOWED, "This method is not allowed here")
+CONFLICT = Problem("estado-nao-permite", HTTPStatus.CONFLICT, "The order's status does not allow this")
+POSITION_LOST = Problem("posicao-perdida", HTTPStatus.GONE, "The stream cannot go on from there")
+KEY_REUSED = Problem("chave-reutilizada", HTTPStatus.UNPROCESSABLE_ENTITY, "The key came with another body")
+TOO_LARGE = Problem("corpo-grande-demais", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request body is too large")
+MEDIA = Problem("formato-nao-suportado", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON")
+INVALID = Problem("conteudo-invalido", HTTPStatus.UNPROCESSABLE_ENTITY, "The content breaks a rule")
+UNAVAILABLE = Problem("indisponivel", HTTPStatus.SERVICE_UNAVAILABLE, "The service cannot do this right now")
+INTERNAL = Problem("erro-interno", HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
 
 _BY_STATUS = {p.status: p for p in (MALFORMED, NOT_FOUND, METHOD, TOO_LARGE, MEDIA, INVALID, UNAVAILABLE)}
 
@@ -101,7 +45,7 @@ _BY_STATUS = {p.status: p for p in (MALFORMED, NOT_FOUND, METHOD, TOO_LARGE, MED
 _SENTENCES = {
     NOT_FOUND: "nothing is served at {request.url.path}",
     METHOD: "{request.method} is not served at {request.url.path}",
-    TOO_LARGE: TOO_LARGE.example,
+    TOO_LARGE: f"a request body has at most {MAX_BODY_BYTES} bytes",
 }
 
 

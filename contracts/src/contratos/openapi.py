@@ -29,7 +29,7 @@ def openapi(servico: str) -> dict[str, Any]:
         version=version(f"reservaestoque-{servico}"),
         route_handlers=rotas,
         is_ready=_nunca,
-        dependencies={nome: Provide(_nunca) for nome in sorted(_dependencias(rotas))},
+        dependencies={nome: _nada() for nome in sorted(_dependencias(rotas))},
     )
     return app.openapi_schema.to_schema()
 
@@ -53,6 +53,11 @@ def _dependencias(rotas: Iterable[HTTPRouteHandler]) -> set[str]:
     }
 
 
+def _nada() -> Provide:
+    """Stands for what is wired at run time; Litestar wants another function for each name."""
+    return Provide(lambda: None, sync_to_thread=False)
+
+
 async def _nunca() -> bool:
-    """Stands for what is wired at run time: nothing is served here, only described."""
+    """Nothing is served here, only described."""
     return False

@@ -78,6 +78,8 @@ CREATE TABLE public.pedido (
     expira_em timestamp with time zone,
     criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
     atualizado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    causa uuid,
+    perguntar_em timestamp with time zone,
     CONSTRAINT cliente_valido CHECK ((cliente_id ~ '^[\x20-\x7e]{1,128}$'::text)),
     CONSTRAINT status_valido CHECK ((status = ANY (ARRAY['Criado'::text, 'EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
     CONSTRAINT versao_de_estoque CHECK (((status = 'Criado'::text) = (versao = 0)))
@@ -270,6 +272,13 @@ CREATE INDEX idempotencia_por_idade ON public.idempotencia USING brin (criado_em
 
 
 --
+-- Name: pedido_a_perguntar; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX pedido_a_perguntar ON public.pedido USING btree (perguntar_em) WHERE (perguntar_em IS NOT NULL);
+
+
+--
 -- Name: pedido_em_aberto; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -310,4 +319,5 @@ CREATE TRIGGER pedidos_mudados AFTER UPDATE ON public.pedido REFERENCING OLD TAB
 
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000001'),
-    ('20261124000002');
+    ('20261124000002'),
+    ('20261124000003');

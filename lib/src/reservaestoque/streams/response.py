@@ -134,11 +134,5 @@ def resuming() -> Iterator[None]:
 
 
 def documented(description: str) -> dict[int, ResponseSpec]:
-    """What OpenAPI says of a stream's answers."""
-    return {
-        200: ResponseSpec(str, media_type=MEDIA_TYPE, description=description, generate_examples=False),
-        POSITION_LOST.status: ResponseSpec(
-            None, description="The stream cannot go on from Last-Event-ID: read anew and begin without it."
-        ),
-        UNAVAILABLE.status: ResponseSpec(None, description="Too many streams are open, or the database is away."),
-    }
+    """What OpenAPI says of a stream's success."""
+    return {200: ResponseSpec(str, media_type=MEDIA_TYPE, description=description, generate_examples=False)}

@@ -3,9 +3,11 @@
 from typing import NamedTuple
 
 from litestar import get
+from litestar.di import NamedDependency
 from litestar.response.base import ASGIResponse
 
 from reservaestoque.http.app import STREAM
+from reservaestoque.http.problems import MALFORMED, POSITION_LOST
 from reservaestoque.streams import EventStream, Feed, LastEventId, Streams, documented, resuming
 
 
@@ -25,8 +27,9 @@ class Fluxos(NamedTuple):
         "Last-Event-ID."
     ),
     opt={STREAM: True},
+    problems=(MALFORMED, POSITION_LOST),
 )
-async def eventos(fluxos: Fluxos, last_event_id: LastEventId = "") -> ASGIResponse:
+async def eventos(fluxos: NamedDependency[Fluxos], last_event_id: LastEventId = "") -> ASGIResponse:
     """A stream of changed balances. Raises ProblemError: 400, 410 for the id, 503."""
     fluxos.streams.admit()
     with resuming():

@@ -4,14 +4,17 @@ import re
 from typing import Annotated, NamedTuple
 
 from litestar import get
+from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
 from pedidos.acompanhamento import Acompanhamento
-from pedidos.rotas import procurar
+from pedidos.rotas import Id, procurar
 from pedidos.servico import Servico
 from reservaestoque.events import FINAIS
 from reservaestoque.http.app import STREAM
+from reservaestoque.http.problems import MALFORMED, NOT_FOUND, POSITION_LOST
 from reservaestoque.streams import (
     EventStream,
     Feed,
@@ -44,8 +47,11 @@ class Fluxos(NamedTuple):
         "was created or changed; from now on, or all that came after Last-Event-ID."
     ),
     opt={STREAM: True},
+    problems=(MALFORMED, POSITION_LOST),
 )
-async def eventos(fluxos: Fluxos, cliente_id: ClienteId = None, last_event_id: LastEventId = "") -> ASGIResponse:
+async def eventos(
+    fluxos: NamedDependency[Fluxos], cliente_id: ClienteId = None, last_event_id: LastEventId = ""
+) -> ASGIResponse:
     """A stream of all changes, or of one customer's. Raises ProblemError: 400, 410 for the id, 503."""
     fluxos.streams.admit()
     with resuming():
@@ -59,11 +65,13 @@ async def eventos(fluxos: Fluxos, cliente_id: ClienteId = None, last_event_id: L
     responses=documented(
         "Events `status`: the order as `GET /pedidos/{id}` shows it, now and whenever its `versao` rises, which is "
         "the event's id. Ends with the order's final status; asked for again then: 204."
-    ),
+    )
+    | {204: ResponseSpec(None, description="The order has ended, and Last-Event-ID is its end.")},
     opt={STREAM: True},
+    problems=(MALFORMED, NOT_FOUND, POSITION_LOST),
 )
 async def eventos_do_pedido(
-    servico: Servico, fluxos: Fluxos, pedido_id: str, last_event_id: LastEventId = ""
+    servico: NamedDependency[Servico], fluxos: NamedDependency[Fluxos], pedido_id: Id, last_event_id: LastEventId = ""
 ) -> ASGIResponse:
     """A stream of one order. Raises ProblemError: 404 unknown, 400, 410 for the id, 503."""
     fluxos.streams.admit()

@@ -34,6 +34,10 @@ clean: .venv/ready ## stop everything and remove all data
 test: lint rabbitmq ## check style, types and layers, then run all tests
 	$(BIN)/pytest $(PYTEST)
 
+simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60, or SEED=n again)
+	PYTHONPATH=tests/support $(BIN)/python -m simulacao \
+		$(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
+
 lint: .venv/ready ## check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -59,4 +63,4 @@ requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for
 rabbitmq: .venv/ready
 	@sh local/setup/rabbitmq.sh
 
-.PHONY: help up down status logs clean dlq test lint fmt contracts requirements rabbitmq
+.PHONY: help up down status logs clean dlq test simulate lint fmt contracts requirements rabbitmq

@@ -36,6 +36,7 @@ def main() -> int:
             palcos = [preparar(system, str(n)) for n in range(os.cpu_count() or 1)]
             resultado = correr_lado_a_lado(palcos, sementes, (arguments.minutes or 0) * 60 or None)
     print(resultado.falha or "nothing was found", flush=True)
+    print(", ".join(f"{que} {vezes}" for que, vezes in sorted(resultado.visto.items())))
     print(f"{resultado.sementes} seeds, {resultado.passos} steps, {time.monotonic() - began:.0f} s")
     return 1 if resultado.falha else 0
 
@@ -43,7 +44,7 @@ def main() -> int:
 def _sementes(arguments: argparse.Namespace) -> range:
     if arguments.seed is not None:
         return range(arguments.seed, arguments.seed + 1)
-    primeira = random.randrange(10**9) if arguments.first is None else arguments.first  # noqa: S311
+    primeira = random.randrange(10**9) if arguments.first is None else arguments.first
     return range(primeira, primeira + arguments.seeds)
 
 

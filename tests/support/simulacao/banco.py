@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 from asyncpg import ConnectionDoesNotExistError
 
-from simulacao.mundo import Parte, Queda, Violacao
+from simulacao.mundo import Espera, Parte, Queda, Violacao
 
 _PACIENCIA = 0.02
 
@@ -23,7 +23,6 @@ class Banco:
         self._nome = nome
         self._real = real
         self._depois = depois
-        parte.pids.add(real.get_server_pid())
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator["Conexao"]:
@@ -67,8 +66,6 @@ class Conexao:
             yield
             if not implicita:
                 await self._passo("commit")
-            elif self._quebrada:
-                raise ConnectionDoesNotExistError("connection was closed in the middle of operation")
         except BaseException:
             await transacao.rollback()
             raise
@@ -91,7 +88,7 @@ class Conexao:
 
     async def _chamar(self, sql: str, metodo: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
         await self._passo(_resumo(sql))
-        return await self._sem_impasse(metodo(sql, *args))
+        return await self._executar(metodo(sql, *args))
 
     async def _passo(self, nome: str) -> None:
         if self._quebrada:
@@ -102,28 +99,42 @@ class Conexao:
             self._quebrada = True
             raise
 
-    async def _sem_impasse(self, chamada: Awaitable[Any]) -> Any:
+    async def _executar(self, chamada: Awaitable[Any]) -> Any:
         """Runs a statement; while it waits for a lock the others move."""
         parte, mundo = self._parte, self._parte.mundo
         tarefa = asyncio.ensure_future(chamada)
+        tarefa.add_done_callback(lambda feita: feita.cancelled() or feita.exception())  # also when nobody waits
         parte.instante = mundo.agora
         await asyncio.wait({tarefa}, timeout=_PACIENCIA)
         if not tarefa.done():
-            parte.presa = tarefa
-            while not tarefa.done() and not await mundo.espera_tranca(parte):
-                await asyncio.wait({tarefa}, timeout=_PACIENCIA)
-            if not tarefa.done():
-                mundo.anotar(f"{parte.nome}: … waits for a lock")
-                parte.parar()
-                await asyncio.wait({tarefa})
+            parte.presa = Espera(tarefa, self._nome, self._real.get_server_pid())
+            try:
+                await self._esperar_tranca(parte.presa)
+            finally:
                 parte.presa = None
-                parte.instante = mundo.agora
-                await parte.vez("has the lock", perigo=False)
-            parte.presa = None
-        try:
-            return await tarefa
-        except asyncpg.DeadlockDetectedError as impasse:
-            raise Violacao(f"{parte.nome} met a deadlock") from impasse
+            parte.instante = mundo.agora
+            await parte.vez("goes on", perigo=False)
+        return await tarefa
+
+    async def _esperar_tranca(self, espera: Espera) -> None:
+        """Only one party at a time waits in a database: of two, PostgreSQL would let either go on first."""
+        mundo = self._parte.mundo
+        while not espera.tarefa.done() and not await mundo.trancada_por(espera):
+            await asyncio.wait({espera.tarefa}, timeout=_PACIENCIA)
+        if espera.tarefa.done():
+            return
+        outra = mundo.quem_espera(self._nome, menos=self._parte)
+        if outra is None:
+            mundo.anotar(f"{self._parte.nome}: … waits for a lock")
+            mundo.visto["lock waited for"] += 1
+            self._parte.parar()
+        elif espera.pid in await mundo.trancada_por(outra) and outra.pid in await mundo.trancada_por(espera):
+            raise Violacao(f"{self._parte.nome} met a deadlock")
+        else:
+            mundo.anotar(f"{self._parte.nome}: … gives up waiting for a lock")
+            mundo.visto["lock given up"] += 1
+            await mundo.monitores[self._nome].execute("select pg_cancel_backend($1)", espera.pid)
+        await asyncio.wait({espera.tarefa})
 
 
 def _resumo(sql: str) -> str:

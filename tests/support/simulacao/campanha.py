@@ -8,32 +8,42 @@ import os
 import subprocess
 import sysconfig
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import structlog
 
 from local_system import System
 from simulacao.mutantes import MUTANTES
 from simulacao.semente import BANCOS, MONITOR, FalhouError, Palco, rodar
 
 ROOT = Path(__file__).resolve().parents[3]
-_PORCAO = 10
+_PORCAO = 25
 
 
 @dataclass(frozen=True)
 class Resultado:
-    """What some seeds came to: how many were run, how many steps they took, and the first that failed."""
+    """What some seeds came to: how many were run, in how many steps, what was seen, and the first that failed."""
 
     sementes: int = 0
     passos: int = 0
+    visto: Counter[str] = field(default_factory=Counter)
     falha: str | None = None
     culpada: int | None = None
 
     def __add__(self, outro: "Resultado") -> "Resultado":
         primeira = self if self.falha else outro
-        return Resultado(self.sementes + outro.sementes, self.passos + outro.passos, primeira.falha, primeira.culpada)
+        return Resultado(
+            self.sementes + outro.sementes,
+            self.passos + outro.passos,
+            self.visto + outro.visto,
+            primeira.falha,
+            primeira.culpada,
+        )
 
 
 def preparar(system: System, nome: str) -> dict[str, str]:
@@ -57,15 +67,17 @@ def preparar(system: System, nome: str) -> dict[str, str]:
 
 def correr(urls: dict[str, str], sementes: Iterable[int], mutante: str | None = None) -> Resultado:
     """Runs these seeds one after another, up to the first that fails."""
-    logging.disable(logging.CRITICAL)  # the services warn of every mishap, and mishaps are what this is about
+    # The services warn of every mishap, and mishaps are what this is about.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         return asyncio.run(_correr(urls, sementes, mutante))
     finally:
-        logging.disable(logging.NOTSET)
+        structlog.reset_defaults()
 
 
 async def _correr(urls: dict[str, str], sementes: Iterable[int], mutante: str | None) -> Resultado:
     feitas = passos = 0
+    visto: Counter[str] = Counter()
     palco, oficina = Palco(urls), Palco(urls)
     await oficina.preparar((MONITOR,))
     mudado = MUTANTES[mutante].aplicado(oficina.conexao(MONITOR, "estoque")) if mutante else nullcontext()
@@ -73,13 +85,20 @@ async def _correr(urls: dict[str, str], sementes: Iterable[int], mutante: str | 
         async with mudado:
             for semente in sementes:
                 feitas += 1
-                passos += (await rodar(palco, semente)).passos
+                mundo = await rodar(palco, semente)
+                passos += mundo.passos
+                visto += mundo.visto
     except FalhouError as falha:
-        return Resultado(feitas, passos, str(falha), falha.semente)
+        return Resultado(feitas, passos, visto, str(falha), falha.semente)
     finally:
         palco.fechar()
         oficina.fechar()
-    return Resultado(feitas, passos)
+    return Resultado(feitas, passos, visto)
+
+
+def procurar(urls: dict[str, str], sementes: Iterable[int], mutantes: Iterable[str]) -> dict[str, Resultado]:
+    """What these seeds make of each of these mistakes."""
+    return {nome: correr(urls, sementes, nome) for nome in mutantes}
 
 
 def correr_lado_a_lado(
@@ -90,7 +109,9 @@ def correr_lado_a_lado(
     total = Resultado()
     porcoes = _porcoes(sementes)
     with ProcessPoolExecutor(len(palcos), multiprocessing.get_context("spawn")) as processos:
-        correndo = {processos.submit(correr, palco, porcao): palco for palco, porcao in zip(palcos, porcoes)}
+        correndo = {
+            processos.submit(correr, palco, porcao): palco for palco, porcao in zip(palcos, porcoes, strict=False)
+        }
         while correndo:
             for feito in [f for f in correndo if f.done()] or [None]:
                 if feito is None:

@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from asyncpg import ConnectionDoesNotExistError, Connection
+from asyncpg import Connection, ConnectionDoesNotExistError
 
 INICIO = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -42,6 +43,15 @@ class Clima:
         return cls(ate(0.03), ate(0.02), ate(0.2), ate(0.2), ate(0.1), rng.choice([0.05, 0.2, 0.4]))
 
 
+@dataclass(frozen=True)
+class Espera:
+    """A statement that waits for a lock: in which database, and in which process of the server."""
+
+    tarefa: "asyncio.Task[object]"
+    banco: str
+    pid: int
+
+
 class Parte:
     """A party: one task that moves only when it is told to."""
 
@@ -51,8 +61,7 @@ class Parte:
         self.peso = peso
         self.rng = random.Random(f"{mundo.semente}/{nome}")
         self.tarefa: asyncio.Task[None] | None = None
-        self.presa: asyncio.Task[object] | None = None
-        self.pids: set[int] = set()
+        self.presa: Espera | None = None
         self.instante = mundo.agora  # at which its last statement had all that it waited for
         self._portao: asyncio.Future[None] | None = None
         self._quando: Callable[[], bool] | None = None
@@ -72,6 +81,7 @@ class Parte:
         falha = self.mundo.sortear_falha(self) if perigo else None
         self.mundo.anotar(f"{self.nome}: {passo}" + (f" → {type(falha).__name__}" if falha else ""))
         if falha:
+            self.mundo.visto[type(falha).__name__] += 1
             raise falha
 
     @property
@@ -108,6 +118,7 @@ class Mundo:
     calmo: bool = field(default=False, init=False)
     partes: list[Parte] = field(default_factory=list, init=False)
     trilha: list[str] = field(default_factory=list, init=False)
+    visto: Counter[str] = field(default_factory=Counter, init=False)
     pedidas: set[str] = field(default_factory=set, init=False)
     passos: int = field(default=0, init=False)
     violacao: BaseException | None = field(default=None, init=False)
@@ -124,7 +135,7 @@ class Mundo:
         async def viver() -> None:
             try:
                 await vida(parte)
-                raise Violacao(f"{nome} has ended by itself")
+                self.violacao = Violacao(f"{nome} has ended by itself")
             except asyncio.CancelledError:
                 raise
             except BaseException as erro:
@@ -169,9 +180,6 @@ class Mundo:
             if self.violacao is not None:
                 raise self.violacao
             if not prontas:
-                if any(parte.presa for parte in self.partes):
-                    await asyncio.sleep(0.01)  # a deadlock, which PostgreSQL ends by itself
-                    continue
                 return
             self.passos += 1
             [parte] = self.rng.choices(prontas, [p.peso for p in prontas])
@@ -184,21 +192,20 @@ class Mundo:
     async def _assentar(self) -> None:
         """Lets those who got the lock that they waited for go on to their next step."""
         for parte in self.partes:
-            while parte.presa is not None and not await self.espera_tranca(parte):
-                await asyncio.sleep(0)
-            while parte.presa is None and not parte.no_portao and not _acabou(parte):
+            while not (parte.no_portao or _acabou(parte) or (parte.presa and await self.trancada_por(parte.presa))):
                 await asyncio.sleep(0)
 
-    async def espera_tranca(self, parte: Parte) -> bool:
-        """Whether the statement of this party waits for a lock that somebody else holds."""
-        if parte.presa is None or parte.presa.done():
-            return False
-        for monitor in self.monitores.values():
-            if await monitor.fetchval(
-                "select bool_or(cardinality(pg_blocking_pids(p)) > 0) from unnest($1::int[]) p", list(parte.pids)
-            ):
-                return True
-        return False
+    async def trancada_por(self, espera: "Espera") -> list[int]:
+        """The server processes that hold, or will get first, the lock that this statement waits for."""
+        if espera.tarefa.done():
+            return []
+        pids: list[int] = await self.monitores[espera.banco].fetchval("select pg_blocking_pids($1)", espera.pid)
+        return pids
+
+    def quem_espera(self, banco: str, menos: "Parte") -> "Espera | None":
+        """The statement of somebody else that waits for a lock in this database."""
+        esperas = (parte.presa for parte in self.partes if parte is not menos)
+        return next((e for e in esperas if e is not None and e.banco == banco), None)
 
     async def findar(self) -> None:
         """Ends all parties."""

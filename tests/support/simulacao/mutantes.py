@@ -122,7 +122,9 @@ async def _varrer_em_dois_passos(estoque: asyncpg.Connection) -> AsyncIterator[N
         await estoque.execute("drop function varrer_achados")
 
 
-_apagar = "delete from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida\n        returning r.sku, r.quantidade"
+_apagar = """delete from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida
+        returning r.sku, r.quantidade"""
+_deixar = "select r.sku, r.quantidade from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida"
 _relogio = '        agora: datetime = await connection.fetchval(_sql["agora"])\n'
 _triagem = "        triagem = await _triar(connection, comandos, horizonte)\n"
 
@@ -162,17 +164,7 @@ MUTANTES: dict[str, Mutante] = {
     ),
     "linha-devolvida-duas-vezes": Mutante(
         "the sweep gives units back and leaves the line, which is given back again",
-        (
-            funcao_sql(
-                "expirar_reservas",
-                (
-                    _apagar,
-                    _apagar.replace("delete", "select r.sku, r.quantidade").replace(
-                        "\n        returning r.sku, r.quantidade", ""
-                    ),
-                ),
-            ),
-        ),
+        (funcao_sql("expirar_reservas", (_apagar, _deixar)),),
     ),
     "varre-pedido-renovado": Mutante(
         "the sweep takes orders that were renewed after it had found them", (_varrer_em_dois_passos,)

@@ -138,10 +138,10 @@ class Elenco:
 
     def _retencao(self, parte: Parte) -> Vida:
         pedidos = self._banco(parte, "pedidos")
-        prazos = Prazos(CHAVES, 7 * DIA, 90 * DIA)
+        prazos = Prazos(CHAVES, 7 * DIA, 90 * DIA, DIA)
         jobs = (
             RetencaoDePedidos(pedidos, self._registro(pedidos), prazos).passo,
-            RetencaoDeEstoque(self._banco(parte, "estoque"), inbox=7 * DIA, pedidos=30 * DIA).passo,
+            RetencaoDeEstoque(self._banco(parte, "estoque"), inbox=7 * DIA, pedidos=30 * DIA, mudancas=DIA).passo,
         )
 
         async def passo() -> None:

@@ -39,12 +39,13 @@ class Rede:
     def __init__(self, mundo: Mundo, *filas: Fila) -> None:
         self.mundo = mundo
         self.filas = {fila.nome: fila for fila in filas}
-        self.perdidas = 0
+        self.historico: list[tuple[Fila, bytes]] = []
         self._numeros = itertools.count(1)
 
     def guardar(self, fila: Fila, body: bytes) -> None:
         """A message has arrived."""
         fila.mensagens.append(Mensagem(next(self._numeros), body))
+        self.historico.append((fila, body))
 
 
 class Publicador:
@@ -67,13 +68,15 @@ class Publicador:
                 self._rede.guardar(self._fila, body)
                 continue
             if rng.random() < clima.perda:  # the broker lost it, confirmed or not
-                self._rede.perdidas += 1
                 self._rede.mundo.anotar("  the message is lost")
+                self._rede.mundo.visto["message lost"] += 1
             else:
                 self._rede.guardar(self._fila, body)
                 if rng.random() < clima.copia:
+                    self._rede.mundo.visto["message repeated"] += 1
                     self._rede.guardar(self._fila, body)
             if rng.random() < clima.confirmacao:
+                self._rede.mundo.visto["confirm lost"] += 1
                 raise NotPublishedError("the confirm was lost")
 
 
@@ -99,6 +102,7 @@ class Entregas:
     async def set_aside(self, body: bytes, reason: str) -> None:
         await self._parte.vez(f"set aside: {reason[:60]}")
         self._fila.mortas.append((body, reason))
+        self._parte.mundo.visto[reason.partition(":")[0]] += 1
 
     async def acknowledge(self, messages: Sequence[Mensagem]) -> None:
         await self._parte.vez("acknowledge")

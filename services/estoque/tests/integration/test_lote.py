@@ -164,7 +164,7 @@ async def test_the_clock_is_read_after_the_locks(estoque_db: "Pool[Any]"):
 async def test_orders_over_many_skus_from_many_replicas_neither_oversell_nor_deadlock(estoque_db: "Pool[Any]"):
     skus = [f"S{n}" for n in range(6)]
     await abastecer(estoque_db, **dict.fromkeys(skus, 40))
-    sorte = random.Random(20261124)  # noqa: S311 - a fixed seed is the point
+    sorte = random.Random(20261124)
     pedidos = [criar(**dict.fromkeys(sorte.sample(skus, 3), 1)) for _ in range(400)]
 
     async def replica(lotes: list[list[Comando]]) -> None:

@@ -60,14 +60,18 @@ async def reivindicar(connection: Connection, comandos: Sequence[NovoComando]) -
     """Claims the keys of these commands; returns what each key stands for now, whoever claimed it."""
     com_chave = [(c, c.chave) for c in comandos if c.chave is not None]
     chaves = [chave for _, chave in com_chave]
-    await connection.execute(
-        _sql["reivindicar_chaves"],
-        *_escopos(chaves),
-        [chave.corpo for chave in chaves],
-        [c.pedido_id for c, _ in com_chave],
-        [c.id for c, _ in com_chave],
-    )
-    return await donos(connection, chaves)
+    achados: dict[Escopo, Dono] = {}
+    # A key that was there when we claimed it may be purged before we read it: then it is to be had.
+    while not all(chave.escopo in achados for chave in chaves):
+        await connection.execute(
+            _sql["reivindicar_chaves"],
+            *_escopos(chaves),
+            [chave.corpo for chave in chaves],
+            [c.pedido_id for c, _ in com_chave],
+            [c.id for c, _ in com_chave],
+        )
+        achados = await donos(connection, chaves)
+    return achados
 
 
 async def donos(connection: "Connection | asyncpg.Pool[Any]", chaves: Sequence[Chave]) -> dict[Escopo, Dono]:

@@ -1,0 +1,69 @@
+"""A thousand histories, each chosen by a seed, of orders through a bus that loses and parties that die; and the proof
+that they would show a mistake: mistakes put into the code on purpose are all found.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import cycle
+
+import pytest
+from simulacao.campanha import Resultado, correr, correr_lado_a_lado, preparar, procurar
+from simulacao.mutantes import MUTANTES
+
+from local_system import System
+
+pytestmark = pytest.mark.integration
+
+SEMENTES = range(int(os.environ.get("SIMULATION_SEEDS", "1000")))
+LADO_A_LADO = 2
+
+Palco = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def palcos(backing: System) -> list[Palco]:
+    return [preparar(backing, str(numero)) for numero in range(LADO_A_LADO)]
+
+
+def test_nothing_that_must_never_happen_happens_in_any_history(palcos: list[Palco]):
+    resultado = correr_lado_a_lado(palcos, SEMENTES)
+    assert resultado.falha is None, resultado.falha
+    assert resultado.sementes == len(SEMENTES)
+    reached = {
+        *("Queda", "ConnectionDoesNotExistError", "lock waited for"),
+        *("message lost", "message repeated", "confirm lost", "ForaDoHorizonte"),
+        *("EstoqueReservado", "EstoqueNaoDisponivel", "ReservaExpirada", "Fechado", "Cancelado"),
+        *("PedidoEncerrado", "PedidoJaConhecido", "ReservaVigente"),
+    }
+    assert reached <= set(resultado.visto), "the histories do not reach what they are for"
+
+
+def test_a_seed_makes_the_same_history_every_time(palcos: list[Palco]):
+    first, second = (correr(palco, range(40, 50)) for palco in palcos)
+    assert first == second
+
+
+@pytest.fixture(scope="module")
+def achados(palcos: list[Palco]) -> Iterator[dict[str, Resultado]]:
+    """What the seeds make of each mistake, side by side."""
+    with ProcessPoolExecutor(LADO_A_LADO, multiprocessing.get_context("spawn")) as processos:
+        partes = [list(MUTANTES)[n::LADO_A_LADO] for n in range(LADO_A_LADO)]
+        correndo = [
+            processos.submit(procurar, palco, SEMENTES, parte) for palco, parte in zip(palcos, partes, strict=True)
+        ]
+        yield {nome: resultado for feito in correndo for nome, resultado in feito.result().items()}
+
+
+@pytest.mark.parametrize("nome", MUTANTES)
+def test_a_mistake_put_in_on_purpose_is_found(achados: dict[str, Resultado], nome: str):
+    assert achados[nome].falha, f"not found in {len(SEMENTES)} seeds: {MUTANTES[nome].erro}"
+
+
+def test_a_failure_names_its_seed_and_the_seed_replays_it(palcos: list[Palco], achados: dict[str, Resultado]):
+    for nome, palco in zip(["versao-ignorada", "linha-devolvida-duas-vezes"], cycle(palcos)):
+        achado = achados[nome]
+        assert f"make simulate SEED={achado.culpada}" in achado.falha
+        assert correr(palco, [achado.culpada], nome).falha == achado.falha
+        assert correr(palco, [achado.culpada]).falha is None, "without the mistake nothing is wrong"

@@ -126,6 +126,7 @@ _apagar = """delete from reserva r where r.pedido_id = any (v_pedidos) and not r
         returning r.sku, r.quantidade"""
 _deixar = "select r.sku, r.quantidade from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida"
 _relogio = '        agora: datetime = await connection.fetchval(_sql["agora"])\n'
+_travar = "        await _travar_estoque(connection, triagem.novos, [])\n"
 _triagem = "        triagem = await _triar(connection, comandos, horizonte)\n"
 
 MUTANTES: dict[str, Mutante] = {
@@ -181,9 +182,9 @@ MUTANTES: dict[str, Mutante] = {
         "stock rows that somebody else has locked are skipped",
         (consulta(lote._sql, "travar_estoque", "for no key update", "for no key update skip locked"),),
     ),
-    "trancas-sem-ordem": Mutante(
-        "stock rows are locked in any order",
-        (consulta(lote._sql, "travar_estoque", "order by sku", "order by random()"),),
+    "estoque-antes-de-pedidos": Mutante(
+        "stock rows are locked before orders, and the sweep locks orders first",
+        (codigo(lote.processar, (_triagem, _triagem + _travar)),),
     ),
     "nao-tudo-ou-nada": Mutante(
         "an order is refused only when all of its items lack",

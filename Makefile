@@ -2,7 +2,8 @@
 # Settings by environment or on the command line: make up GATEWAY_PORT=9000 REPLICAS=pedidos=2,estoque=2
 
 .DEFAULT_GOAL := help
-PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard lib/pyproject.toml services/*/pyproject.toml operator/pyproject.toml local/pyproject.toml contracts/pyproject.toml))
+PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard lib/pyproject.toml services/*/pyproject.toml operator/pyproject.toml \
+	conferir/pyproject.toml contracts/pyproject.toml local/pyproject.toml))
 SETTINGS := requirements/dev.txt $(PROJECTS:%=%/pyproject.toml) local/setup/python.sh
 BIN := .venv/bin
 LOCAL := $(BIN)/python -m local_system
@@ -27,6 +28,9 @@ logs: .venv/ready ## follow the logs (PARTS="pedidos operator" for some)
 
 dlq: .venv/ready ## show the dead letters (ARGS="replay estoque.pedidos" and others act on them)
 	@$(LOCAL) dlq $(ARGS)
+
+conferir: .venv/ready ## prove on the running system that nothing was oversold or lost
+	@$(LOCAL) conferir $(CONFERIR)
 
 clean: .venv/ready ## stop everything and remove all data
 	@$(LOCAL) clean
@@ -53,7 +57,7 @@ contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) fro
 
 requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for the newest)
 	cd requirements && $(COMPILE) --output-file dev.txt dev.in
-	cd requirements && for name in pedidos estoque operator local; do \
+	cd requirements && for name in pedidos estoque operator conferir local; do \
 		$(COMPILE) --constraint dev.txt --output-file $$name.txt $$name.in || exit 1; done
 
 .venv/ready: $(SETTINGS)
@@ -63,4 +67,4 @@ requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for
 rabbitmq: .venv/ready
 	@sh local/setup/rabbitmq.sh
 
-.PHONY: help up down status logs clean dlq test simulate lint fmt contracts requirements rabbitmq
+.PHONY: help up down status logs dlq conferir clean test simulate lint fmt contracts requirements rabbitmq

@@ -30,20 +30,26 @@ def parse_duration(text: object) -> object:
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+PostgresUrl = Annotated[str, Field(pattern=r"^postgres(ql)?://", repr=False)]
 
 
-class Settings(BaseSettings):
+class ProgramSettings(BaseSettings):
     """What every program reads; programs subclass it. Field ``reserva_ttl`` comes from ``RESERVA_TTL``."""
 
     model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
 
-    database_url: str = Field(pattern=r"^postgres(ql)?://", repr=False)
     host: str = "127.0.0.1"
     port: Port = 8000
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 
-S = TypeVar("S", bound=Settings)
+class Settings(ProgramSettings):
+    """What a program with one database reads."""
+
+    database_url: PostgresUrl
+
+
+S = TypeVar("S", bound=ProgramSettings)
 
 
 def load(kind: type[S]) -> S:

@@ -3,12 +3,13 @@
 import argparse
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from local_system import first_order, screen
+from local_system import first_order, programs, screen
 from local_system.config import Config
 from local_system.errors import LocalSystemError
 from local_system.system import System
@@ -53,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     dlq.add_argument("words", nargs=argparse.REMAINDER, metavar="VERB ...", help="list, show, replay, discard")
     restart = add("restart", _restart, "stop a part, start it, wait until it is ready")
     restart.add_argument("part", metavar="NAME", help="as `status` shows it; `pedidos` means all replicas")
+    conferir = add("conferir", _conferir, "prove on the running system that nothing was oversold or lost")
+    conferir.add_argument("--at-rest", action="store_true", help="nothing may be under way either")
     add("clean", _clean, "stop everything and remove all data")
     return parser
 
@@ -105,6 +108,12 @@ def _dlq(system: System, arguments: argparse.Namespace) -> int:
 def _restart(system: System, arguments: argparse.Namespace) -> int:
     system.restart(arguments.part)
     return 0
+
+
+def _conferir(system: System, arguments: argparse.Namespace) -> int:
+    argv = [sys.executable, "-m", "conferir", *(["--at-rest"] if arguments.at_rest else [])]
+    env = {**os.environ, **programs.conferir_env(system.layout)}
+    return subprocess.run(argv, env=env, check=False).returncode
 
 
 def _clean(system: System, _: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from local_system.ports import MAX_REPLICAS, Ports
 
 ROOT = Path(__file__).resolve().parents[3]
 REPLICATED = ("pedidos", "estoque")
-# Settings of the three programs which are handed through from the environment, same names as in Kubernetes.
+# Settings of the programs which are handed through from the environment, same names as in Kubernetes.
 SETTINGS = (
     "LOG_LEVEL",
     "RESERVA_TTL",
@@ -26,6 +26,12 @@ SETTINGS = (
     "STATUS_INTERVAL",
     "RESYNC_INTERVAL",
     "NAMESPACE",
+    "SLICE_ROWS",
+    "STEP_INTERVAL",
+    "RECENT",
+    "GRACE",
+    "DELIVERY_LIMIT",
+    "SHORTEST_RETENTION",
 )
 
 
@@ -36,7 +42,7 @@ class Config:
     state: folder of its data, logs and sockets' address; two systems need two folders.
     ports: None means those of the last start in this folder, else the default table.
     replicas: how many processes of `pedidos` and `estoque` run, 1 each unless said otherwise.
-    settings: environment of the three programs, e.g. {"RESERVA_TTL": "5s"}.
+    settings: environment of the programs, e.g. {"RESERVA_TTL": "5s"}.
     parts: what to run, with all that it needs; None means everything. A program's name means all its replicas.
     """
 

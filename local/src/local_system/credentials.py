@@ -9,6 +9,7 @@ NAMES = (
     "pedidos",
     "estoque",
     "operador",
+    "conferente",
     "rabbitmq",
     "erlang-cookie",
     "kubernetes-admin",

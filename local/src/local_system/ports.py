@@ -36,6 +36,7 @@ class Ports:
     etcd_peer: int = 21380
     kube_apiserver: int = 21443
     operator: int = 21300
+    conferir: int = 21301
     pedidos: int = 21100
     estoque: int = 21200
 

@@ -27,7 +27,7 @@ SETTINGS = {
     "log_checkpoints": "off",
 }
 # Login roles beside the owner, by database. What they may do there is granted by the migrations.
-GUESTS = {"pedidos": (), "estoque": ("operador",)}
+GUESTS = {"pedidos": ("conferente",), "estoque": ("operador", "conferente")}
 
 
 def part(layout: Layout, database: str) -> Part:

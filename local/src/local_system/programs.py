@@ -1,4 +1,4 @@
-"""Our three programs, with the environment they have in Kubernetes too."""
+"""Our four programs, with the environment they have in Kubernetes too."""
 
 import sys
 
@@ -16,13 +16,13 @@ def replicas(config: Config, program: str) -> list[str]:
 
 
 def parts(layout: Layout, config: Config) -> list[Part]:
-    """All replicas of pedidos and estoque, and the operator."""
+    """All replicas of pedidos and estoque, the operator, and conferir."""
     services = [
         _service(layout, config, program, number)
         for program in REPLICATED
         for number in range(len(replicas(config, program)))
     ]
-    return [*services, _operator(layout, config)]
+    return [*services, _operator(layout, config), _conferir(layout, config)]
 
 
 def _service(layout: Layout, config: Config, program: str, number: int) -> Part:
@@ -56,12 +56,39 @@ def _operator(layout: Layout, config: Config) -> Part:
     )
 
 
+def _conferir(layout: Layout, config: Config) -> Part:
+    return _program(
+        name="conferir",
+        module="conferir",
+        arguments=("--continuous",),
+        port=layout.ports.conferir,
+        port_name="conferir",
+        env={**config.settings, **conferir_env(layout)},
+        needs=("postgres-pedidos", "postgres-estoque"),
+    )
+
+
+def conferir_env(layout: Layout) -> dict[str, str]:
+    """Where conferir reads: both databases, with its own role."""
+    return {
+        f"{database.upper()}_DATABASE_URL": layout.database_url(database, role="conferente")
+        for database in ("pedidos", "estoque")
+    }
+
+
 def _program(
-    *, name: str, module: str, port: int, port_name: str, env: dict[str, str], needs: tuple[str, ...]
+    *,
+    name: str,
+    module: str,
+    port: int,
+    port_name: str,
+    env: dict[str, str],
+    needs: tuple[str, ...],
+    arguments: tuple[str, ...] = (),
 ) -> Part:
     return Part(
         name=name,
-        command=lambda: [sys.executable, "-m", module],
+        command=lambda: [sys.executable, "-m", module, *arguments],
         ready=http_ok(f"http://{HOST}:{port}/health/ready"),
         env={**env, "HOST": HOST, "PORT": str(port)},
         needs=needs,

@@ -99,11 +99,11 @@ class System:
         return f"http://reserva:{self.layout.secrets['rabbitmq']}@127.0.0.1:{self.layout.ports.rabbitmq_management}"
 
     def database_url(self, database: str, role: str | None = None) -> str:
-        """`pedidos` or `estoque`, as its owner unless `role` (`operador` on `estoque`) says otherwise."""
+        """`pedidos` or `estoque`, as its owner unless `role` (`operador` on estoque, `conferente`) says otherwise."""
         return self.layout.database_url(database, role)
 
     def program_url(self, name: str) -> str:
-        """A program's own address, past the gateway: `pedidos-1`, `estoque-2`, `operator`."""
+        """A program's own address, past the gateway: `pedidos-1`, `estoque-2`, `operator`, `conferir`."""
         env = self._one(name).env
         return f"http://{env['HOST']}:{env['PORT']}"
 

@@ -582,6 +582,13 @@ CREATE INDEX reserva_a_vencer ON public.reserva USING btree (sku, expira_em) INC
 
 
 --
+-- Name: reserva_vendida; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX reserva_vendida ON public.reserva USING btree (sku) INCLUDE (quantidade) WHERE vendida;
+
+
+--
 -- Name: estoque estoque_apagado; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -623,4 +630,5 @@ CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EA
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000001'),
     ('20261124000002'),
-    ('20261124000003');
+    ('20261124000003'),
+    ('20261124000004');

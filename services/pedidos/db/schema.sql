@@ -320,4 +320,5 @@ CREATE TRIGGER pedidos_mudados AFTER UPDATE ON public.pedido REFERENCING OLD TAB
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000001'),
     ('20261124000002'),
-    ('20261124000003');
+    ('20261124000003'),
+    ('20261124000004');

@@ -14,12 +14,12 @@ _log = logger(__name__)
 
 
 async def open_pool(
-    database_url: str, *, program: str, size: int, command_timeout: float = 30.0
+    database_url: str, *, program: str, size: int, command_timeout: float = 30.0, read_only: bool = False
 ) -> "asyncpg.Pool[Any]":
     """A pool of at most `size` connections, opened as they are needed: a server that is down is no error.
 
     `command_timeout` is in seconds and bounds every statement. A connection that breaks is replaced when it
-    is next asked for.
+    is next asked for. `read_only` makes the server refuse every write.
     """
     return await asyncpg.create_pool(
         database_url,
@@ -30,9 +30,10 @@ async def open_pool(
         server_settings={
             "application_name": program,
             "timezone": "UTC",
-            # A transaction whose client vanished must not hold stock rows.
-            "idle_in_transaction_session_timeout": "60000",
+            # A transaction whose client vanished must not hold stock rows; a long snapshot holds none.
+            "idle_in_transaction_session_timeout": "3600000" if read_only else "60000",
             "tcp_user_timeout": "10000",
+            "default_transaction_read_only": "on" if read_only else "off",
         },
     )
 

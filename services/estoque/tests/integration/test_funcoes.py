@@ -5,8 +5,8 @@ from typing import Any
 
 import asyncpg
 import pytest
-from invariantes import violacoes_do_livro
 
+from conferir import livro
 from local_system import System
 
 pytestmark = pytest.mark.integration
@@ -17,7 +17,7 @@ async def operador(backing: System, estoque_db: "asyncpg.Pool[Any]") -> AsyncIte
     connection = await asyncpg.connect(backing.database_url("estoque", "operador"))
     yield connection
     await connection.close()
-    assert await violacoes_do_livro(estoque_db) == []
+    assert await livro.violacoes(estoque_db) == []
 
 
 async def sincronizar(

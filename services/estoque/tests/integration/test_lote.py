@@ -9,8 +9,8 @@ import asyncpg
 import msgspec
 import pytest
 from comandos import cancelar, criar, fechar, reservar
-from invariantes import violacoes_do_livro
 
+from conferir import livro
 from estoque.consumidor import Consumidor
 from estoque.retencao import Retencao
 from reservaestoque.events import Comando, new_id
@@ -51,7 +51,7 @@ async def fatos(pool: "Pool[Any]") -> list[tuple[str, int]]:
 @pytest.fixture(autouse=True)
 async def livro_fecha(estoque_db: "Pool[Any]"):
     yield
-    assert await violacoes_do_livro(estoque_db) == []
+    assert await livro.violacoes(estoque_db) == []
 
 
 async def test_batch_reserves_in_order_of_arrival_until_stock_ends(estoque_db: "Pool[Any]"):

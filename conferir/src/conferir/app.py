@@ -1,0 +1,74 @@
+"""All of conferir's wiring: once, or all the time."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any
+
+import asyncpg
+
+from conferir import prova
+from conferir.concordancia import Criterio
+from conferir.foto import Bancos
+from conferir.prova import Resultado
+from conferir.ronda import Ronda
+from conferir.settings import ConferirSettings
+from conferir.violacao import Violacao
+from reservaestoque.http import serve, service_app
+from reservaestoque.periodic import Periodic
+from reservaestoque.postgres import is_transient, open_pool, reachable
+
+_CONEXOES = 2
+_PACIENCIA = timedelta(minutes=10)
+_PRESSA = timedelta(seconds=30)
+
+
+async def uma_vez(settings: ConferirSettings, dizer: Callable[[Violacao], None], *, em_repouso: bool) -> Resultado:
+    """Looks at everything once and says each violation. Raises what asyncpg raises when it cannot be looked at."""
+    async with _abrir(settings, _PACIENCIA) as bancos:
+        return await prova.conferir(
+            bancos, _criterio(settings, em_repouso=em_repouso), settings.grace.total_seconds(), dizer
+        )
+
+
+async def sempre(settings: ConferirSettings) -> None:
+    """Goes on looking until SIGTERM; health and metrics over HTTP."""
+    async with _abrir(settings, _PRESSA) as bancos:
+        ronda = Ronda(
+            bancos,
+            _criterio(settings),
+            carencia=settings.grace,
+            recente=settings.recent,
+            limite=settings.slice_rows,
+        )
+        rondas = Periodic(ronda.passo, every=settings.step_interval, is_transient=is_transient)
+
+        async def pronto() -> bool:
+            return await reachable(bancos.pedidos) and await reachable(bancos.estoque)
+
+        app = service_app(
+            title="conferir",
+            version=version("reservaestoque-conferir"),
+            route_handlers=[],
+            is_ready=pronto,
+            dependencies={},
+        )
+        await serve(app, host=settings.host, port=settings.port, tasks=(rondas.run,))
+
+
+def _criterio(settings: ConferirSettings, *, em_repouso: bool = False) -> Criterio:
+    return Criterio(settings.shortest_retention, settings.delivery_limit, em_repouso)
+
+
+@asynccontextmanager
+async def _abrir(settings: ConferirSettings, paciencia: timedelta) -> AsyncIterator[Bancos]:
+    async def pool(url: str) -> "asyncpg.Pool[Any]":
+        segundos = paciencia.total_seconds()
+        return await open_pool(url, program="conferir", size=_CONEXOES, command_timeout=segundos, read_only=True)
+
+    async with (
+        await pool(settings.pedidos_database_url) as pedidos,
+        await pool(settings.estoque_database_url) as estoque,
+    ):
+        yield Bancos(pedidos, estoque)

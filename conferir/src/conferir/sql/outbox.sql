@@ -1,0 +1,2 @@
+-- How much has not been published yet.
+select count(*) from outbox

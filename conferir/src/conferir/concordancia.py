@@ -136,12 +136,10 @@ def conferir_comando(
         detalhe = (
             f"{_nome(comando)}: pedidos heard {comando.recusa or 'yes'}, estoque said {inbox[comando.id] or 'yes'}"
         )
-        return Violacao(Regra.EVENTO_PERDIDO, str(comando.id), detalhe)
+        return Violacao(Regra.RESPOSTA, str(comando.id), detalhe)
     if agora - comando.criado_em >= criterio.retencao:
         return None
-    return Violacao(
-        Regra.EVENTO_PERDIDO, str(comando.id), f"{_nome(comando)} was answered, estoque knows nothing of it"
-    )
+    return Violacao(Regra.RESPOSTA, str(comando.id), f"{_nome(comando)} was answered, estoque knows nothing of it")
 
 
 def conferir_versao(h: Historia) -> Violacao | None:
@@ -155,7 +153,7 @@ def conferir_versao(h: Historia) -> Violacao | None:
     if h.versao <= h.comandos + vencimentos:
         return None
     detalhe = f"{h.status}, version {h.versao} after {h.comandos} commands and at most {vencimentos} lapses"
-    return Violacao(Regra.EVENTO_REPETIDO, str(h.id), detalhe)
+    return Violacao(Regra.VERSAO, str(h.id), detalhe)
 
 
 def _pode_estar_purgado(visto: Pedido, agora: datetime, criterio: Criterio) -> bool:

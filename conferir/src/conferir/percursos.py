@@ -50,9 +50,9 @@ async def rever(fotos: Fotos, suspeitos: Collection[Violacao], criterio: Criteri
     achadas: list[Violacao] = []
     if alvos := ids(Regra.ACORDO, Regra.SEM_DECISAO):
         achadas += await acordo.rever(fotos, alvos, criterio)
-    if alvos := ids(Regra.SEM_RESPOSTA, Regra.EVENTO_PERDIDO):
+    if alvos := ids(Regra.SEM_RESPOSTA, Regra.RESPOSTA):
         achadas += await comandos.rever(fotos, alvos, criterio)
-    if alvos := ids(Regra.EVENTO_REPETIDO):
+    if alvos := ids(Regra.VERSAO):
         achadas += await comandos.rever_versoes(fotos, alvos, criterio)
     if any(v.regra == Regra.OUTBOX for v in suspeitos):
         achadas += await repouso.outboxes(fotos)

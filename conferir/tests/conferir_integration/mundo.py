@@ -3,7 +3,6 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -150,11 +149,11 @@ async def rondar(bancos: Bancos, segundos: float = 3 * CARENCIA) -> set[Regra]:
     return {regra for regra, n in contadas().items() if n > antes[regra]}
 
 
-async def movimentar(mundo: Mundo, ate: Callable[[], bool], semente: int) -> None:
-    """A customer who orders, closes, cancels and renews at random."""
+async def movimentar(mundo: Mundo, fim: float, semente: int) -> None:
+    """A customer who orders, closes, cancels and renews at random until an instant of the steady clock."""
     sorte = random.Random(semente)  # noqa: S311 - a fixed seed is the point
     meus: list[UUID] = []
-    while not ate():
+    while time.monotonic() < fim:
         if not meus or sorte.random() < 0.5:
             meus.append(await mundo.pedir(**dict.fromkeys(sorte.sample("ABC", 2), sorte.randint(1, 2))))
         else:

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from conferir.settings import ConferirSettings
+from conferir.violacao import Regra
 from estoque.settings import EstoqueSettings
 from operador.settings import OperadorSettings
 from pedidos.settings import PedidosSettings
 from reservaestoque.dlq import cli as dlq
+from reservaestoque.settings import ProgramSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("local/*.md")])
-SOURCES = [p for folder in ("lib", "services", "operator", "gateway") for p in (ROOT / folder).rglob("*.py")]
+FOLDERS = ("lib", "services", "operator", "conferir", "gateway")
+SOURCES = [p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py")]
 
 
 def text(path: str) -> str:
@@ -45,8 +49,8 @@ def test_the_two_readmes_are_in_step():
         assert command in english.split("##")[0]
 
 
-@pytest.mark.parametrize("settings", [EstoqueSettings, PedidosSettings, OperadorSettings])
-def test_every_setting_is_in_the_readme(settings: type[EstoqueSettings]):
+@pytest.mark.parametrize("settings", [EstoqueSettings, PedidosSettings, OperadorSettings, ConferirSettings])
+def test_every_setting_is_in_the_readme(settings: type[ProgramSettings]):
     table = text("README.md").split("## Settings")[1].split("##")[0]
     for name in settings.model_fields:
         assert f"`{name.upper()}`" in table, name
@@ -64,6 +68,11 @@ def test_metrics_that_are_described_exist():
     assert len(named) > 10
     for name in named:
         assert f'"{name}"' in source, name
+
+
+def test_every_rule_of_conferir_is_described():
+    section = text("docs/operacao.md").split("## conferir")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `([a-z_]+)` \|", section, re.M) == [regra.value for regra in Regra]
 
 
 def test_statements_that_are_described_exist():

@@ -11,7 +11,9 @@ LEMBRADAS = 100_000
 
 VIOLACOES = Counter("violacoes_total", "Rules found broken, each thing that breaks one counted once", ["regra"])
 CONFERIDOS = Counter("conferidos_total", "Rows looked at", ["o_que"])
-ULTIMA_VOLTA = Gauge("conferir_ultima_volta_timestamp_seconds", "When all of a table had been seen", ["o_que"])
+ULTIMA_VOLTA = Gauge(
+    "conferir_ultima_volta_timestamp_seconds", "When a table had been seen whole, or we began", ["o_que"]
+)
 
 _log = logger(__name__)
 

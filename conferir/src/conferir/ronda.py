@@ -24,6 +24,7 @@ class Caminhante(Generic[K]):
     def __init__(self, percurso: Percurso[K]) -> None:
         self._percurso: Percurso[K] = percurso
         self._depois: K = percurso.inicio
+        ULTIMA_VOLTA.labels(percurso.o_que).set_to_current_time()
 
     async def passo(self, fotos: Fotos) -> Fatia[K]:
         """Looks at the next slice; the same one again when that fails. Raises what asyncpg raises."""

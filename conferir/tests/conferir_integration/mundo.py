@@ -151,7 +151,7 @@ async def rondar(bancos: Bancos, segundos: float = 3 * CARENCIA) -> set[Regra]:
 
 async def movimentar(mundo: Mundo, fim: float, semente: int) -> None:
     """A customer who orders, closes, cancels and renews at random until an instant of the steady clock."""
-    sorte = random.Random(semente)  # noqa: S311 - a fixed seed is the point
+    sorte = random.Random(semente)
     meus: list[UUID] = []
     while time.monotonic() < fim:
         if not meus or sorte.random() < 0.5:

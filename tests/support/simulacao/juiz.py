@@ -8,8 +8,8 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from invariantes import LIVRO
 
+from conferir import livro
 from reservaestoque.events import AtualizarStatus, CloudEvent, ItemEmFalta
 from simulacao.modelo import FINAIS, Modelo, Ordem, Resposta, Retrato
 from simulacao.mundo import Mundo, Parte, Violacao
@@ -145,11 +145,7 @@ class Juiz:
 
     async def violacoes_do_livro(self) -> list[str]:
         """Rules of the ledger that are broken."""
-        return [
-            f"{regra}: {dict(linha)}"
-            for regra, consulta in LIVRO.items()
-            for linha in await self.mundo.monitores["estoque"].fetch(consulta)
-        ]
+        return [str(v) for v in await livro.violacoes(self.mundo.monitores["estoque"])]
 
     async def ver_o_fim(self, mortas: Iterable[tuple[bytes, str]]) -> None:
         """At rest: nobody is owed anything, both services say the same, and it is what the model says."""

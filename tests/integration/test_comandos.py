@@ -162,6 +162,18 @@ async def test_nothing_is_stored_for_a_request_that_was_refused(loja: Loja, sist
         assert await pool.fetchval("select count(*) from idempotencia where chave = 'k-h'") == 1
 
 
+async def test_key_of_a_refused_command_is_free_again(curta: Loja):
+    await curta.declarar("K-J", 3)
+    pedido = await reservado(curta, "K-J")
+    headers = {**ESPERA, "Idempotency-Key": "k-j"}
+    assert (await curta.client.post(f"/pedidos/{pedido}/reservar", headers=headers)).status_code == 409
+    await lapsado(curta, pedido)
+    renovado = await curta.client.post(f"/pedidos/{pedido}/reservar", headers=headers)
+    assert (renovado.status_code, renovado.json()["status"]) == (200, "EstoqueReservado")
+    repetido = await curta.client.post(f"/pedidos/{pedido}/reservar", headers=headers)
+    assert (repetido.status_code, repetido.json()["versao"]) == (200, renovado.json()["versao"])
+
+
 async def test_lists_by_customer_and_status_page_by_page(loja: Loja):
     await loja.declarar("K-I", 3)
     cliente = f"lista-{uuid4()}"

@@ -204,9 +204,8 @@ MUTANTES: dict[str, Mutante] = {
             consulta(
                 repositorio._sql,
                 "reivindicar_chaves",
-                "on conflict do nothing",
-                "on conflict (cliente_id, caminho, chave) do update set "
-                "pedido_id = excluded.pedido_id, comando_id = excluded.comando_id",
+                "c.recusa is not null and c.tipo <> 'PedidoCriado'",
+                "true",
             ),
         ),
     ),

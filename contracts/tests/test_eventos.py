@@ -25,7 +25,7 @@ VALIDADORES = {
 DECODIFICADORES = {nome: Decoder[CloudEvent](tipo) for nome, tipo in tipos().items()}
 
 
-SEM_PRESSA = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SEM_PRESSA = settings(deadline=None, derandomize=True, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 
 
 def aceita(tipo: str, evento: Any) -> bool:
@@ -112,7 +112,11 @@ def test_fields_of_a_newer_version_are_accepted_everywhere(tipo: str):
 
 
 json_qualquer = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False) | textos,
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**12), 10**12)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | textos,
     lambda filhos: st.lists(filhos, max_size=3) | st.dictionaries(textos, filhos, max_size=3),
     max_leaves=5,
 )
@@ -190,10 +194,16 @@ def test_the_decoder_accepts_nothing_that_the_schema_does_not(tipo: str, data: s
 @SEM_PRESSA
 @given(data=st.data())
 def test_what_fits_the_schema_is_decoded_unless_a_number_is_written_as_a_fraction(tipo: str, data: st.DataObject):
-    """JSON Schema takes 2.0 for an integer; our decoder does not."""
+    """JSON Schema takes 2.0 and 2e16 for integers; our decoder does not."""
     evento = data.draw(mutacoes(tipo))
-    if VALIDADORES[tipo].is_valid(evento) and ".0" not in json.dumps(evento).replace('"1.0"', ""):
+    if VALIDADORES[tipo].is_valid(evento) and not tem_fracao_inteira(evento):
         assert aceita(tipo, evento)
+
+
+def tem_fracao_inteira(valor: Any) -> bool:
+    if isinstance(valor, dict | list):
+        return any(map(tem_fracao_inteira, valor.values() if isinstance(valor, dict) else valor))
+    return isinstance(valor, float) and valor.is_integer()
 
 
 @pytest.mark.parametrize(

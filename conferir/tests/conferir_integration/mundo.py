@@ -26,6 +26,7 @@ from reservaestoque.postgres import Queries
 
 HORIZONTE = timedelta(days=6)
 CARENCIA = 0.3
+PERGUNTAR = timedelta(seconds=30)
 
 _pedidos = Queries("pedidos")
 _estoque = Queries("estoque")
@@ -83,7 +84,12 @@ class Mundo:
         async with self.estoque.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_estoque["tomar_outbox"], 50)
             if rows:
-                assert await ConsumidorDePedidos(self.pedidos).tratar([atualizar_status(row) for row in rows]) == []
+                assert (
+                    await ConsumidorDePedidos(self.pedidos, perguntar_apos=PERGUNTAR).tratar(
+                        [atualizar_status(row) for row in rows]
+                    )
+                    == []
+                )
                 await connection.execute(_estoque["apagar_outbox"], [row["id"] for row in rows])
         return len(rows)
 

@@ -120,13 +120,17 @@ def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[dict
 
 def _broken_rules(error: ValidationException) -> str:
     rules = error.extra if isinstance(error.extra, list) else []
-    return "; ".join(f"{rule.get('key', 'request')}: {rule['message']}" for rule in rules) or error.detail
+    return "; ".join(_rule(rule.get("key", "request"), rule["message"]) for rule in rules) or error.detail
 
 
 def sentence(message: str) -> str:
     """msgspec's message; where it would show a regular expression, what is allowed in words."""
     _, found, path = message.partition(" - at `$.")
-    allowed = _ALLOWED.get(path.rstrip("`").rpartition(".")[2])
-    if "matching regex" in message and found and allowed:
-        return f"{path.rstrip('`')}: {allowed}"
-    return message
+    return _rule(path.rstrip("`"), message, otherwise=message) if found else message
+
+
+def _rule(path: str, message: str, otherwise: str | None = None) -> str:
+    allowed = _ALLOWED.get(path.rpartition(".")[2])
+    if "matching regex" in message and allowed:
+        return f"{path}: {allowed}"
+    return otherwise or f"{path}: {message}"

@@ -22,7 +22,7 @@ Prefer = Annotated[
     ),
 ]
 IdempotencyKey = Annotated[
-    str,
+    str | None,
     HeaderParameter(
         name="Idempotency-Key",
         description=f"1 to {MAX_CHAVE} printable ASCII characters: with the same key a request takes effect once.",
@@ -50,7 +50,7 @@ DA_RESPOSTA = (
 )
 
 
-def contexto(prefer: str, idempotency_key: str, traceparent: str) -> Contexto:
+def contexto(prefer: str, idempotency_key: str | None, traceparent: str) -> Contexto:
     """What these headers say. Raises ProblemError (400) for a key that is none."""
     try:
         chave = ler_chave(idempotency_key)

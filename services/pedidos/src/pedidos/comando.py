@@ -57,12 +57,12 @@ class ChaveReutilizadaError(Exception):
     """The Idempotency-Key came before, with another body."""
 
 
-def ler_chave(header: str) -> str | None:
+def ler_chave(header: str | None) -> str | None:
     """The key in an Idempotency-Key header, with the quotes of a structured string or without; None when absent.
 
     Raises ChaveInvalidaError unless it has 1 to 128 printable ASCII characters.
     """
-    if not header:
+    if header is None:
         return None
     chave = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
     if not (1 <= len(chave) <= MAX_CHAVE and chave.isascii() and chave.isprintable()):

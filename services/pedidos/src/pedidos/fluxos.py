@@ -1,16 +1,15 @@
 """REST: orders as they change, as server-sent events."""
 
 import re
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
-from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
 from pedidos.acompanhamento import Acompanhamento
-from pedidos.rotas import Id, procurar
+from pedidos.rotas import ClienteId, Id, procurar
 from pedidos.servico import Servico
 from reservaestoque.events import FINAIS
 from reservaestoque.http.app import STREAM
@@ -27,8 +26,6 @@ from reservaestoque.streams import (
 )
 
 _VERSAO = re.compile("[0-9]{1,10}")
-
-ClienteId = Annotated[str | None, QueryParameter(name="clienteId", max_length=128, description="Whose orders.")]
 
 
 class Fluxos(NamedTuple):

@@ -13,10 +13,12 @@ from reservaestoque.events.pedidos import ITENS, MAX_QUANTIDADE, PedidoId
 
 MAX_LIMITE = 200
 
+CLIENTE_PATTERN = r"^[\x20-\x7e]{1,128}$(?!\n)"
+
 ClienteId = Annotated[
     str,
     Meta(
-        pattern=r"^[\x20-\x7e]{1,128}$(?!\n)",
+        pattern=CLIENTE_PATTERN,
         max_length=128,
         description="Who orders: 1 to 128 printable ASCII characters.",
         examples=["ana"],

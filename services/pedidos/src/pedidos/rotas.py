@@ -12,7 +12,16 @@ from litestar.params import PathParameter, QueryParameter, RawBody
 
 from pedidos.cabecalhos import DA_RESPOSTA, IdempotencyKey, Prefer, Traceparent, contexto
 from pedidos.comando import ChaveReutilizadaError, Tipo, explicar
-from pedidos.pedido import MAX_LIMITE, DemasiadoError, NovoPedido, Pagina, Pedido, StatusDoPedido, somar
+from pedidos.pedido import (
+    CLIENTE_PATTERN,
+    MAX_LIMITE,
+    DemasiadoError,
+    NovoPedido,
+    Pagina,
+    Pedido,
+    StatusDoPedido,
+    somar,
+)
 from pedidos.registro import LotadoError
 from pedidos.repositorio import Andamento
 from pedidos.servico import Contexto, EncerradoError, Servico
@@ -20,7 +29,9 @@ from reservaestoque.events import Status
 from reservaestoque.http import JsonBody, ProblemError
 from reservaestoque.http.problems import CONFLICT, INVALID, KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
 
-ClienteId = Annotated[str | None, QueryParameter(name="clienteId", max_length=128, description="Whose orders.")]
+ClienteId = Annotated[
+    str | None, QueryParameter(name="clienteId", pattern=CLIENTE_PATTERN, max_length=128, description="Whose orders.")
+]
 PorStatus = Annotated[Status | None, QueryParameter(name="status", description="Orders with this status.")]
 Cursor = Annotated[UUID | None, QueryParameter(description="`proximo` of the page before.")]
 Limite = Annotated[int, QueryParameter(ge=1, le=MAX_LIMITE, description="How many orders a page has at most.")]
@@ -48,7 +59,7 @@ async def criar(
     servico: NamedDependency[Servico],
     body: RawBody,
     prefer: Prefer = "",
-    idempotency_key: IdempotencyKey = "",
+    idempotency_key: IdempotencyKey = None,
     traceparent: Traceparent = "",
 ) -> Response[Pedido]:
     """202 and the order as `Criado`; with ``Prefer: wait=N`` 201 and the decision, or 202 after N seconds.
@@ -76,7 +87,7 @@ async def fechar(
     servico: NamedDependency[Servico],
     pedido_id: Id,
     prefer: Prefer = "",
-    idempotency_key: IdempotencyKey = "",
+    idempotency_key: IdempotencyKey = None,
     traceparent: Traceparent = "",
 ) -> Response[Pedido]:
     """Units still reserved become sold ones; after their time a new check of the stock decides."""
@@ -96,7 +107,7 @@ async def cancelar(
     servico: NamedDependency[Servico],
     pedido_id: Id,
     prefer: Prefer = "",
-    idempotency_key: IdempotencyKey = "",
+    idempotency_key: IdempotencyKey = None,
     traceparent: Traceparent = "",
 ) -> Response[Pedido]:
     """Ends the order, whether its reservation holds or has lapsed."""
@@ -116,7 +127,7 @@ async def reservar(
     servico: NamedDependency[Servico],
     pedido_id: Id,
     prefer: Prefer = "",
-    idempotency_key: IdempotencyKey = "",
+    idempotency_key: IdempotencyKey = None,
     traceparent: Traceparent = "",
 ) -> Response[Pedido]:
     """A new check of the stock and a new time limit; 409 while the reservation still holds."""

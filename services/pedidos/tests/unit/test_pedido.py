@@ -95,13 +95,13 @@ def test_of_several_snapshots_of_an_order_the_highest_version_counts():
 
 @pytest.mark.parametrize(
     ("header", "chave"),
-    [("", None), ("abc", "abc"), ('"8e03978e-40d5"', "8e03978e-40d5"), ("x" * 128, "x" * 128), ('"', '"')],
+    [(None, None), ("abc", "abc"), ('"8e03978e-40d5"', "8e03978e-40d5"), ("x" * 128, "x" * 128), ('"', '"')],
 )
-def test_idempotency_keys(header: str, chave: str | None):
+def test_idempotency_keys(header: str | None, chave: str | None):
     assert ler_chave(header) == chave
 
 
-@pytest.mark.parametrize("header", ['""', "x" * 129, "é", "a\tb", "a\x7f"])
+@pytest.mark.parametrize("header", ["", '""', "x" * 129, "é", "a\tb", "a\x7f"])
 def test_bad_idempotency_keys(header: str):
     with pytest.raises(ChaveInvalidaError, match="1 to 128"):
         ler_chave(header)

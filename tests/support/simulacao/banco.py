@@ -109,20 +109,24 @@ class Conexao:
         if not tarefa.done():
             parte.presa = Espera(tarefa, self._nome, self._real.get_server_pid())
             try:
-                await self._esperar_tranca(parte.presa)
+                esperou = await self._esperar_tranca(parte.presa)
             finally:
                 parte.presa = None
-            parte.instante = mundo.agora
-            await parte.vez("goes on", perigo=False)
+            if esperou:
+                parte.instante = mundo.agora
+                await parte.vez("goes on", perigo=False)
         return await tarefa
 
-    async def _esperar_tranca(self, espera: Espera) -> None:
-        """Only one party at a time waits in a database: of two, PostgreSQL would let either go on first."""
+    async def _esperar_tranca(self, espera: Espera) -> bool:
+        """Returns when the statement has ended; whether it had to wait for a lock, or was just slow.
+
+        Only one party at a time waits in a database: of two, PostgreSQL would let either go on first.
+        """
         mundo = self._parte.mundo
         while not espera.tarefa.done() and not await mundo.trancada_por(espera):
             await asyncio.wait({espera.tarefa}, timeout=_PACIENCIA)
         if espera.tarefa.done():
-            return
+            return False
         outra = mundo.quem_espera(self._nome, menos=self._parte)
         if outra is None:
             mundo.anotar(f"{self._parte.nome}: … waits for a lock")
@@ -135,6 +139,7 @@ class Conexao:
             mundo.visto["lock given up"] += 1
             await mundo.monitores[self._nome].execute("select pg_cancel_backend($1)", espera.pid)
         await asyncio.wait({espera.tarefa})
+        return True
 
 
 def _resumo(sql: str) -> str:

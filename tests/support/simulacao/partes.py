@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -53,7 +53,6 @@ class Pedida:
 
     comando: NovoComando
     pedido_id: UUID | None = None
-    desde: datetime | None = None
 
 
 @dataclass
@@ -279,9 +278,10 @@ class Elenco:
         self.juiz.aceitos.add(resultado.pedido_id)
         if novo.chave is None:
             return
-        pedida, agora = self.chaves[novo.chave.valor], self.mundo.agora
-        if pedida.desde is None or agora - pedida.desde > CHAVES:
-            pedida.pedido_id, pedida.desde = resultado.pedido_id, agora
+        pedida = self.chaves[novo.chave.valor]
+        # Kept from the commit on, which the customer may hear of much later.
+        if pedida.pedido_id is None or self.mundo.agora - _feito_em(pedida.pedido_id) > CHAVES:
+            pedida.pedido_id = resultado.pedido_id
         if pedida.pedido_id != resultado.pedido_id:
             raise Violacao(f"key {novo.chave.valor} made two orders: {pedida.pedido_id}, {resultado.pedido_id}")
 
@@ -291,6 +291,11 @@ def _uuid(parte: Parte) -> UUID:
     milissegundos = int(parte.mundo.agora.timestamp() * 1000)
     sorte = parte.rng.getrandbits(74)
     return UUID(int=milissegundos << 80 | 7 << 76 | (sorte >> 62) << 64 | 2 << 62 | sorte & (1 << 62) - 1)
+
+
+def _feito_em(pedido_id: UUID) -> datetime:
+    """When this id was made (RFC 9562, section 5.7), to the millisecond."""
+    return datetime.fromtimestamp((pedido_id.int >> 80) / 1000, UTC)
 
 
 async def _viver(parte: Parte, nascer: Callable[[Parte], Vida]) -> None:

@@ -44,24 +44,28 @@ async def relampago(rapido: System) -> AsyncIterator[Loja]:
 
 
 async def test_close_against_expiry_at_the_same_instant(relampago: Loja, rapido: System):
-    """Each order is closed in the very moment its time ends: sold once or lapsed and sold anew, never both."""
+    """Each order is closed in the very moment its time ends: sold once or lapsed and sold anew, never both.
+
+    One in ten aims up to 0.4 s beside it, so that both sides are met however slow the machine is.
+    """
     await relampago.declarar("R-FIM", VEZES)
     vez = asyncio.Semaphore(AO_MESMO_TEMPO)
 
-    async def vender() -> tuple[int, str, int]:
+    async def vender(numero: int) -> tuple[int, str, int]:
+        ao_lado = 0.0 if numero % 10 else 0.8 * numero / VEZES - 0.4
         async with vez:
             pedido = (await relampago.pedir(espera=20, **{"R-FIM": 1})).json()
             assert pedido["status"] in {"EstoqueReservado", "ReservaExpirada"}, pedido
             if pedido["expiraEm"]:
                 fim = datetime.fromisoformat(pedido["expiraEm"]) - datetime.now(UTC)
-                await asyncio.sleep(max(fim.total_seconds() - 0.005, 0))
+                await asyncio.sleep(max(fim.total_seconds() - 0.005 + ao_lado, 0))
             resposta = await relampago.client.post(f"/pedidos/{pedido['pedidoId']}/fechar", headers=ESPERA)
             return resposta.status_code, resposta.json()["status"], resposta.json()["versao"]
 
-    fins = await asyncio.gather(*[vender() for _ in range(VEZES)])
+    fins = await asyncio.gather(*[vender(numero) for numero in range(VEZES)])
     assert {(codigo, status) for codigo, status, _ in fins} == {(200, "Fechado")}, "there were units for all"
     versoes = Counter(versao for _, _, versao in fins)
-    assert set(versoes) <= {2, 3}, f"2 closed before the sweep, 3 after it: {versoes}"
+    assert set(versoes) == {2, 3}, f"2 closed before the sweep, 3 after it: {versoes}"
     saldo = await relampago.saldo("R-FIM")
     assert (saldo["reservado"], saldo["vendido"], saldo["disponivel"]) == (0, VEZES, 0)
 

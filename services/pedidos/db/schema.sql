@@ -272,6 +272,13 @@ CREATE INDEX idempotencia_por_idade ON public.idempotencia USING brin (criado_em
 
 
 --
+-- Name: outbox_por_comando; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX outbox_por_comando ON public.outbox USING btree (comando_id);
+
+
+--
 -- Name: pedido_a_perguntar; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -321,4 +328,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000001'),
     ('20261124000002'),
     ('20261124000003'),
-    ('20261124000004');
+    ('20261124000004'),
+    ('20261124000005');

@@ -13,7 +13,7 @@ import asyncpg
 from estoque import decisao, escrita, lote
 from estoque.pedido import Pedido
 from operador.banco import Banco
-from pedidos import reenvio, repositorio
+from pedidos import reenvio, repositorio, retencao
 from reservaestoque.bus import Batches
 from reservaestoque.postgres import Queries
 
@@ -212,6 +212,20 @@ MUTANTES: dict[str, Mutante] = {
     "ninguem-pergunta": Mutante(
         "word of a sweep that was lost is never asked for",
         (codigo(reenvio.Reenvio.passo, ("    await self._perguntar()\n", "")),),
+    ),
+    "desiste-do-que-nao-publicou": Mutante(
+        "a command that the broker was away for is given up and forgotten, with its message still in the outbox",
+        (
+            consulta(
+                reenvio._sql, "reenviar_comandos", "exists (select from outbox o where o.comando_id = c.id)", "false"
+            ),
+            consulta(
+                retencao._sql,
+                "purgar_comandos",
+                "not exists (select from outbox o where o.comando_id = c.id)",
+                "true",
+            ),
+        ),
     ),
     "ninguem-reenvia": Mutante(
         "a command that was lost is never sent again",

@@ -126,10 +126,13 @@ class Elenco:
 
         async def vida(_: Parte) -> None:
             while True:
-                await parte.vez("look into the outbox", quando=lambda: self.juiz.na_outbox[banco] > 0)
+                await parte.vez("look into the outbox", quando=lambda: self._ha_o_que_publicar(banco))
                 await relay.relay_once()
 
         return vida
+
+    def _ha_o_que_publicar(self, banco: str) -> bool:
+        return self.juiz.na_outbox[banco] > 0 and not self.mundo.broker_fora
 
     def _reenvio(self, parte: Parte) -> Vida:
         reenvio = Reenvio(self._banco(parte, "pedidos"), SemAviso(), apos=REENVIAR, ate=DIA)

@@ -96,6 +96,7 @@ async def rodar(palco: Palco, semente: int) -> Mundo:
     Elenco(mundo, juiz, rede, palco.conexao).nascer()
     try:
         await mundo.correr(mundo.rng.choice([100, 200, 400]))
+        await _parar_um_dia(mundo)
         await _acalmar(mundo, juiz, rede)
         await mundo.avancar(2 * TTL)
         await _acalmar(mundo, juiz, rede)
@@ -107,6 +108,22 @@ async def rodar(palco: Palco, semente: int) -> Mundo:
     finally:
         await mundo.findar()
     return mundo
+
+
+async def _parar_um_dia(mundo: Mundo) -> None:
+    """The broker is away for longer than commands are sent again, with what was accepted still in the outbox.
+
+    Only where no message is lost: one that was lost a day ago is given up, with an alert.
+    """
+    if mundo.clima.perda or mundo.semente % 2:
+        return
+    mundo.calmo = True
+    await mundo.avancar(timedelta(hours=30))
+    mundo.broker_fora = True
+    for _ in range(2):
+        mundo.pedidas |= {"reenvio-1", "retencao"}
+        await mundo.correr(_PASSOS, ate_parar=True)
+    mundo.broker_fora = False
 
 
 async def _envelhecer(mundo: Mundo, juiz: Juiz, rede: Rede) -> None:

@@ -59,12 +59,23 @@ async def test_unanswered_commands_are_sent_again_with_the_same_id_ever_more_rar
     await registro(pedidos_db).gravar([mudo, ouvido])
     await responder(pedidos_db, ouvido, Status.ESTOQUE_RESERVADO)
     await pedidos_db.execute("delete from outbox")
-    for vez in (1, 2, 3):
+    for _ in (1, 2, 3):
         await reenvio(pedidos_db).passo()
-        assert await na_outbox(pedidos_db) == [mudo.id] * vez
+        assert await na_outbox(pedidos_db) == [mudo.id]
+        await pedidos_db.execute("delete from outbox")  # published
     row = await pedidos_db.fetchrow("select envios, reenviar_em from comando where id = $1", mudo.id)
     assert row["envios"] == 4
     assert row["reenviar_em"] is not None
+
+
+async def test_command_that_was_never_published_waits_however_long_and_only_once(pedidos_db: "Pool[Any]"):
+    mudo = novo()
+    await registro(pedidos_db).gravar([mudo])
+    for _ in (1, 2, 3):
+        await reenvio(pedidos_db, ate=JA).passo()
+        await Retencao(pedidos_db, registro(pedidos_db), Prazos(JA, NUNCA, NUNCA, NUNCA)).passo()
+    assert await na_outbox(pedidos_db) == [mudo.id]
+    assert await pedidos_db.fetchval("select reenviar_em is not null from comando where id = $1", mudo.id)
 
 
 async def test_resends_wait_for_their_time_and_end_at_the_horizon(pedidos_db: "Pool[Any]"):
@@ -124,6 +135,7 @@ async def test_answer_is_noted_whatever_its_version(pedidos_db: "Pool[Any]"):
 async def test_retention_forgets_what_is_old_and_ended_only(pedidos_db: "Pool[Any]"):
     fechado, vivo, mudo = (novo(Chave("ana", "/pedidos", str(n), b"")) for n in range(3))
     await registro(pedidos_db).gravar([fechado, vivo, mudo])
+    await pedidos_db.execute("delete from outbox")  # published
     await responder(pedidos_db, fechado, Status.FECHADO)
     await responder(pedidos_db, vivo, Status.ESTOQUE_RESERVADO)
     await pedidos_db.execute("select pg_sleep(0.005)")

@@ -1,8 +1,11 @@
 -- Publishes again the commands whose answers were reservations that must have lapsed meanwhile: estoque repeats its
 -- present snapshot. At most $1 of them, each again after twice the time; commands made longer ago than $2 are given
--- up: estoque may have forgotten whether it has seen them.
+-- up: estoque may have forgotten whether it has seen them. What waits in the outbox already is not put there twice.
 with devido as (
-    select p.id, c.id as comando_id, c.criado_em is null or c.criado_em < agora() - $2::interval as tarde
+    select p.id, c.id as comando_id,
+        case when exists (select from outbox o where o.comando_id = c.id) then 'espera'
+             when c.criado_em is null or c.criado_em < agora() - $2::interval then 'tarde'
+             else 'pergunta' end as destino
     from pedido p
     left join comando c on c.id = p.causa
     where p.perguntar_em <= agora()
@@ -12,11 +15,12 @@ with devido as (
 ),
 adiado as (
     update pedido p
-    set perguntar_em = case when d.tarde then null else agora() + (agora() - p.expira_em) end
+    set perguntar_em = case when d.destino <> 'tarde' then agora() + (agora() - p.expira_em) end
     from devido d
     where p.id = d.id
 ),
 anotado as (
-    insert into outbox (comando_id) select d.comando_id from devido d where not d.tarde
+    insert into outbox (comando_id) select d.comando_id from devido d where d.destino = 'pergunta'
 )
-select count(*) filter (where not tarde) as perguntados, count(*) filter (where tarde) as abandonados from devido
+select count(*) filter (where destino = 'pergunta') as perguntados, count(*) filter (where destino = 'tarde') as abandonados
+from devido

@@ -1,7 +1,11 @@
 -- Puts unanswered commands into the outbox again, same event id, after $2, 2*$2, 4*$2, … and at most $3 apart.
--- Those made longer ago than $4 are given up: estoque may have forgotten whether it has seen them.
+-- Those made longer ago than $4 are given up: estoque may have forgotten whether it has seen them. What still waits
+-- in the outbox has not been sent at all: it goes on waiting, however long the broker is away.
 with devido as (
-    select c.id, c.envios, c.criado_em < agora() - $4::interval as tarde
+    select c.id, c.envios,
+        case when exists (select from outbox o where o.comando_id = c.id) then 'espera'
+             when c.criado_em < agora() - $4::interval then 'tarde'
+             else 'reenvia' end as destino
     from comando c
     where c.reenviar_em <= agora()
     order by c.reenviar_em
@@ -10,14 +14,15 @@ with devido as (
 ),
 adiado as (
     update comando c
-    set envios = c.envios + 1,
-        reenviar_em = case when d.tarde then null
-                           else agora() + least($2::interval * 2 ^ least(d.envios, 20), $3::interval) end
+    set envios = c.envios + (d.destino = 'reenvia')::integer,
+        reenviar_em = case when d.destino <> 'tarde'
+                           then agora() + least($2::interval * 2 ^ least(d.envios, 20), $3::interval) end
     from devido d
     where c.id = d.id
-    returning c.id, d.tarde
+    returning c.id, d.destino
 ),
 anotado as (
-    insert into outbox (comando_id) select a.id from adiado a where not a.tarde
+    insert into outbox (comando_id) select a.id from adiado a where a.destino = 'reenvia'
 )
-select count(*) filter (where not tarde) as reenviados, count(*) filter (where tarde) as abandonados from adiado
+select count(*) filter (where destino = 'reenvia') as reenviados, count(*) filter (where destino = 'tarde') as abandonados
+from adiado

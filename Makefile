@@ -52,6 +52,9 @@ fmt: .venv/ready ## put style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+schema: .venv/ready ## write services/*/db/schema.sql from the migrations again
+	@$(BIN)/python tests/support/copias.py
+
 contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) from the code again
 	@$(BIN)/python -m contratos
 
@@ -67,4 +70,4 @@ requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for
 rabbitmq: .venv/ready
 	@sh local/setup/rabbitmq.sh
 
-.PHONY: help up down status logs dlq conferir clean test simulate lint fmt contracts requirements rabbitmq
+.PHONY: help up down status logs dlq conferir clean test simulate lint fmt schema contracts requirements rabbitmq

@@ -1,20 +1,15 @@
 """Two databases whose own checks are switched off, so that a test can break what they would refuse."""
 
-import os
-import subprocess
-import sysconfig
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncpg
+import copias as copias_de_bancos
 import pytest
 
 from conferir.foto import Bancos
 from conferir_integration.mundo import Mundo
 from local_system import System
 
-ROOT = Path(__file__).resolve().parents[3]
-DBMATE = Path(sysconfig.get_path("scripts")) / "dbmate"
 SEM_GUARDA = """
 alter table estoque drop constraint nunca_vender_demais, drop constraint quantidade_em_vigor,
     drop constraint arquivado_valido, drop constraint reservado_valido;
@@ -23,20 +18,13 @@ drop trigger suprimento_nunca_inventado on estoque;
 
 
 def endereco(sistema: System, banco: str, papel: str | None = None) -> str:
-    return sistema.database_url(banco, papel).replace(f"/{banco}?", f"/copia_{banco}?")
+    return copias_de_bancos.endereco(sistema, banco, f"copia_{banco}", papel)
 
 
 @pytest.fixture(scope="session")
 def copias(backing: System) -> System:
-    for banco in ("pedidos", "estoque"):
-        backing.psql(banco, f"create database copia_{banco} owner {banco};")
-        migracoes = ROOT / "services" / banco / "db/migrations"
-        subprocess.run(
-            [DBMATE, "--migrations-dir", migracoes, "--no-dump-schema", "up"],
-            env={**os.environ, "DATABASE_URL": endereco(backing, banco)},
-            check=True,
-            capture_output=True,
-        )
+    for banco in copias_de_bancos.SERVICOS:
+        copias_de_bancos.criar_migrado(backing, banco, f"copia_{banco}")
     backing.psql("estoque", f"\\c copia_estoque\n{SEM_GUARDA}")
     return backing
 

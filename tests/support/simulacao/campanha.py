@@ -4,24 +4,20 @@ import asyncio
 import itertools
 import logging
 import multiprocessing
-import os
-import subprocess
-import sysconfig
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import structlog
+from copias import criar_migrado
 
 from local_system import System
 from simulacao.mutantes import MUTANTES
 from simulacao.semente import BANCOS, MONITOR, FalhouError, Palco, rodar
 
-ROOT = Path(__file__).resolve().parents[3]
 _PORCAO = 25
 
 
@@ -48,21 +44,7 @@ class Resultado:
 
 def preparar(system: System, nome: str) -> dict[str, str]:
     """Scratch databases of this name on the servers of `system`, migrated; their addresses."""
-    urls = {}
-    for servico in BANCOS:
-        base = f"simulacao_{servico}_{nome}"
-        system.psql(servico, f"drop database if exists {base} with (force);")
-        system.psql(servico, f"create database {base} owner {servico};")
-        urls[servico] = system.database_url(servico).replace(f"/{servico}?", f"/{base}?")
-        dbmate = Path(sysconfig.get_path("scripts")) / "dbmate"
-        migrations = ROOT / "services" / servico / "db" / "migrations"
-        subprocess.run(
-            [dbmate, "--migrations-dir", migrations, "--no-dump-schema", "migrate"],
-            env={**os.environ, "DATABASE_URL": urls[servico]},
-            check=True,
-            capture_output=True,
-        )
-    return urls
+    return {servico: criar_migrado(system, servico, f"simulacao_{servico}_{nome}") for servico in BANCOS}
 
 
 def correr(urls: dict[str, str], sementes: Iterable[int], mutante: str | None = None) -> Resultado:

@@ -41,7 +41,6 @@ class FalhouError(Exception):
         fim = "\n".join(trilha[-60:])
         super().__init__(f"seed {semente}: {erro}\n{fim}\n(replay it: make simulate SEED={semente})")
         self.semente = semente
-        self.erro = erro
 
 
 class Palco:

@@ -123,6 +123,12 @@ async def test_bad_orders_are_answered_with_a_sentence(loja: Loja, caso: str):
     assert problema["instance"] == "/pedidos"
 
 
+async def test_filter_by_a_customer_that_there_cannot_be(loja: Loja):
+    resposta = await loja.client.get("/pedidos", params={"clienteId": "José"})
+    assert resposta.json()["detail"] == "clienteId: a clienteId has 1 to 128 printable ASCII characters"
+    assert "pedidoId" in (await loja.client.get("/statusPedido")).json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("metodo", "caminho", "status"),
     [

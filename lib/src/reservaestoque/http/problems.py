@@ -120,17 +120,22 @@ def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[dict
 
 def _broken_rules(error: ValidationException) -> str:
     rules = error.extra if isinstance(error.extra, list) else []
-    return "; ".join(_rule(rule.get("key", "request"), rule["message"]) for rule in rules) or error.detail
+    texts = [(_public(rule.get("key", "request")), rule["message"]) for rule in rules]
+    return "; ".join(_allowed(name, message) or f"{name}: {message}" for name, message in texts) or error.detail
+
+
+def _public(name: str) -> str:
+    """A parameter as clients write it: Litestar names it as Python does."""
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def sentence(message: str) -> str:
     """msgspec's message; where it would show a regular expression, what is allowed in words."""
     _, found, path = message.partition(" - at `$.")
-    return _rule(path.rstrip("`"), message, otherwise=message) if found else message
+    return (_allowed(path.rstrip("`"), message) if found else None) or message
 
 
-def _rule(path: str, message: str, otherwise: str | None = None) -> str:
+def _allowed(path: str, message: str) -> str | None:
     allowed = _ALLOWED.get(path.rpartition(".")[2])
-    if "matching regex" in message and allowed:
-        return f"{path}: {allowed}"
-    return otherwise or f"{path}: {message}"
+    return f"{path}: {allowed}" if allowed and "matching regex" in message else None

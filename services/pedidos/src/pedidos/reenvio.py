@@ -20,6 +20,7 @@ _sql = Queries("pedidos")
 _log = logger(__name__)
 _resent = Counter("pedidos_resent_commands_total", "Commands published again for want of an answer")
 _asked = Counter("pedidos_asked_again_total", "Commands published again because their reservation must have lapsed")
+_unasked = Counter("pedidos_given_up_questions_total", "Reservations that are not asked about any more: too old")
 _given_up = Counter("pedidos_given_up_commands_total", "Commands that were never answered: look into each one")
 
 
@@ -46,17 +47,16 @@ class Reenvio:
             _resent.inc(reenviados)
             _log.warning("commands_resent", count=reenviados)
             self._relay.wake()
-        _desistir(abandonados)
+        if abandonados:
+            _given_up.inc(abandonados)
+            _log.error("commands_given_up", count=abandonados)
 
     async def _perguntar(self) -> None:
         row = await self._pool.fetchrow(_sql["perguntar_de_novo"], STEP_ROWS, self._ate)
-        if row["perguntados"]:
-            _asked.inc(row["perguntados"])
+        perguntados, abandonados = row["perguntados"], row["abandonados"]
+        if perguntados:
+            _asked.inc(perguntados)
             self._relay.wake()
-        _desistir(row["abandonados"])
-
-
-def _desistir(abandonados: int) -> None:
-    if abandonados:
-        _given_up.inc(abandonados)
-        _log.error("commands_given_up", count=abandonados)
+        if abandonados:
+            _unasked.inc(abandonados)
+            _log.warning("questions_given_up", count=abandonados)

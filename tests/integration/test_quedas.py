@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from loja import Loja, ate
+from loja import Loja, ate, banco
 
 from local_system import System
 
@@ -106,3 +106,16 @@ async def test_who_waits_is_answered_when_the_service_stops(loja: Loja, sistema:
         return await loja.status(resposta.json()["pedidoId"]) == "EstoqueReservado"
 
     await ate(decidido)
+
+
+async def test_reads_that_get_nowhere_leave_the_replica_ready(loja: Loja, sistema: System):
+    """A dozen of them once took all connections: the replica was unready, and nobody was served."""
+    async with banco(sistema, "pedidos") as pool, pool.acquire() as connection, connection.transaction():
+        await connection.execute("lock table pedido in access exclusive mode")
+        listas = [asyncio.create_task(loja.client.get("/pedidos")) for _ in range(40)]
+        await asyncio.sleep(3)
+        for pedidos in sistema.names("pedidos"):
+            async with httpx.AsyncClient(base_url=sistema.program_url(pedidos), trust_env=False) as direto:
+                assert (await direto.get("/health/ready")).status_code == 200
+        assert {resposta.status_code for resposta in await asyncio.gather(*listas)} == {503}
+    assert (await loja.client.get("/pedidos")).status_code == 200

@@ -130,6 +130,7 @@ CREATE TABLE public.comando (
     envios integer DEFAULT 1 NOT NULL,
     respondido_em timestamp with time zone,
     recusa text,
+    se_versao integer,
     CONSTRAINT respondido_nao_se_reenvia CHECK (((respondido_em IS NULL) OR (reenviar_em IS NULL))),
     CONSTRAINT tipo_valido CHECK ((tipo = ANY (ARRAY['PedidoCriado'::text, 'FecharPedido'::text, 'CancelarPedido'::text, 'ReservarPedido'::text])))
 );
@@ -286,17 +287,17 @@ CREATE INDEX pedido_a_perguntar ON public.pedido USING btree (perguntar_em) WHER
 
 
 --
--- Name: pedido_em_aberto; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX pedido_em_aberto ON public.pedido USING btree (status, id) WHERE (status = ANY (ARRAY['Criado'::text, 'EstoqueReservado'::text, 'ReservaExpirada'::text]));
-
-
---
 -- Name: pedido_por_cliente; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX pedido_por_cliente ON public.pedido USING btree (cliente_id, id DESC);
+CREATE INDEX pedido_por_cliente ON public.pedido USING btree (cliente_id, id);
+
+
+--
+-- Name: pedido_por_status; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX pedido_por_status ON public.pedido USING btree (status, id);
 
 
 --
@@ -329,4 +330,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000002'),
     ('20261124000003'),
     ('20261124000004'),
-    ('20261124000005');
+    ('20261124000005'),
+    ('20261124000006');

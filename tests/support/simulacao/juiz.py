@@ -80,7 +80,11 @@ class Juiz:
             comando = await self.mundo.monitores["pedidos"].fetchrow("select * from comando where id = $1", causa)
             if comando is None or comando["tipo"] != "CancelarPedido":
                 raise Violacao(f"estoque answered {causa}, which nobody asked")
-            self.ordens[causa] = Ordem(causa, comando["tipo"], comando["pedido_id"], {})
+            pedido, versao = comando["pedido_id"], comando["se_versao"]
+            visto = self.historia.get((pedido, versao))
+            if visto is None or visto.status != "ReservaExpirada":
+                raise Violacao(f"pedidos cancels order {pedido}, which was no lapsed one at version {versao}")
+            self.ordens[causa] = Ordem(causa, comando["tipo"], pedido, {}, versao)
         return self.ordens[causa]
 
     async def _julgar(self, fato: asyncpg.Record) -> None:

@@ -17,12 +17,13 @@ Falta = tuple[str, int, int, str]
 
 @dataclass(frozen=True)
 class Ordem:
-    """A command: its event id and type, the order, and the units asked for by SKU."""
+    """A command: its event id and type, the order, the units asked for by SKU, and the newest version it is about."""
 
     id: UUID
     tipo: str
     pedido_id: UUID
     itens: Mapping[str, int]
+    se_versao: int | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Modelo:
     def _executar(self, ordem: Ordem, agora: datetime) -> None:
         antes = self.retratos.get(ordem.pedido_id, Retrato())
         self.itens.setdefault(ordem.pedido_id, ordem.itens)
-        recusa = _recusar(ordem.tipo, antes, agora)
+        recusa = _recusar(ordem, antes, agora)
         depois = antes if recusa else self._obedecer(ordem, antes, agora)
         self.recusas[ordem.id] = recusa
         self.retratos[ordem.pedido_id] = replace(depois, versao=antes.versao + 1)
@@ -141,11 +142,13 @@ def _vigente(retrato: Retrato, agora: datetime) -> bool:
     return retrato.status == "EstoqueReservado" and retrato.expira_em is not None and retrato.expira_em > agora
 
 
-def _recusar(tipo: str, antes: Retrato, agora: datetime) -> str | None:
+def _recusar(ordem: Ordem, antes: Retrato, agora: datetime) -> str | None:
     if antes.status in FINAIS:
         return "PedidoEncerrado"
-    if tipo == "PedidoCriado" and antes.versao > 0:
+    if ordem.se_versao is not None and antes.versao > ordem.se_versao:
+        return "PedidoMudou"
+    if ordem.tipo == "PedidoCriado" and antes.versao > 0:
         return "PedidoJaConhecido"
-    if tipo == "ReservarPedido" and _vigente(antes, agora):
+    if ordem.tipo == "ReservarPedido" and _vigente(antes, agora):
         return "ReservaVigente"
     return None

@@ -227,6 +227,10 @@ MUTANTES: dict[str, Mutante] = {
             ),
         ),
     ),
+    "cancela-o-renovado": Mutante(
+        "an order that seems abandoned is cancelled although it has just been renewed",
+        (codigo(decisao._Lote._recusar, ("(comando.data.versao or pedido.versao)", "pedido.versao")),),
+    ),
     "ninguem-reenvia": Mutante(
         "a command that was lost is never sent again",
         (codigo(reenvio.Reenvio.passo, ("    await self._reenviar()\n", "")),),

@@ -129,6 +129,9 @@ async def _envelhecer(mundo: Mundo, juiz: Juiz, rede: Rede) -> None:
     """Weeks later, when what is old has been forgotten, messages turn up once more: nothing may come of them."""
     passado = len(rede.historico)
     await mundo.avancar(timedelta(days=mundo.rng.choice([8, 40])))
+    if mundo.semente % 2:  # some come back at the very time at which they are given up
+        mundo.pedidas |= {"retencao", *(nome for nome in PARTES if nome.startswith("cliente"))}
+        await mundo.correr(_PASSOS, ate_parar=True)
     for _ in range(2):  # what was abandoned is cancelled in the first round
         mundo.pedidas.add("retencao")
         await _acalmar(mundo, juiz, rede)

@@ -56,6 +56,11 @@ class ItensDoPedido(_Dados, frozen=True):
 class PedidoCancelado(_Dados, frozen=True):
     """Which order to cancel; its items do not matter."""
 
+    versao: (
+        Annotated[int, Meta(ge=1, description="Only while the order has no newer version; null whatever it has.")]
+        | None
+    ) = None
+
 
 class PedidoCriado(CloudEvent, tag=True, kw_only=True, frozen=True):
     """An order was accepted for decision: reserve all of its items, or none."""

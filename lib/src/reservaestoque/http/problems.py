@@ -113,7 +113,7 @@ def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[dict
     """Answers everything else: 503 while the database is away, 500 (and a stack trace in the log) for our bugs."""
     if is_transient(fault):
         _log.warning("request_put_off", path=request.url.path, fault=repr(fault))
-        return answer(request, UNAVAILABLE, "the database cannot be reached right now; try again shortly")
+        return answer(request, UNAVAILABLE, "the database cannot be asked right now; try again shortly")
     _log.error("request_failed", path=request.url.path, exc_info=fault)
     return answer(request, INTERNAL, "an unexpected error; it has been logged")
 

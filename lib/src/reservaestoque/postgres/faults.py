@@ -16,6 +16,10 @@ _TRANSIENT_CLASSES = (
 )
 
 
+class CrowdedError(Exception):
+    """So many wait for the database already that one more is sent away at once, to come again shortly."""
+
+
 def is_transient(fault: BaseException) -> bool:
     """True when trying the same again later may succeed: the server or the network failed, not the data."""
     if isinstance(fault, asyncpg.PostgresError):
@@ -24,4 +28,4 @@ def is_transient(fault: BaseException) -> bool:
     # alone, or an InternalClientError when it broke in the middle of an answer.
     if isinstance(fault, asyncpg.InterfaceError):
         return not isinstance(fault, ValueError)
-    return isinstance(fault, OSError | asyncpg.InternalClientError)
+    return isinstance(fault, OSError | asyncpg.InternalClientError | CrowdedError)

@@ -4,10 +4,18 @@ from reservaestoque.streams import sse
 from reservaestoque.streams.feed import HEARTBEAT_SECONDS, Batch, Feed, Frame, Source, woken
 from reservaestoque.streams.log import ChangeLog
 from reservaestoque.streams.position import InvalidPositionError, Position, PositionLostError
-from reservaestoque.streams.response import EventStream, LastEventId, Streams, documented, resuming
+from reservaestoque.streams.response import (
+    STREAM_CONNECTIONS,
+    EventStream,
+    LastEventId,
+    Streams,
+    documented,
+    resuming,
+)
 
 __all__ = [
     "HEARTBEAT_SECONDS",
+    "STREAM_CONNECTIONS",
     "Batch",
     "ChangeLog",
     "EventStream",

@@ -18,7 +18,7 @@ from reservaestoque.telemetry import logger
 MEDIA_TYPE = "text/event-stream"
 SEND_SECONDS = 30.0
 PIECE_BYTES = 64 * 1024
-CONNECTIONS = 2
+STREAM_CONNECTIONS = 2
 
 LastEventId = Annotated[
     str, HeaderParameter(name="Last-Event-ID", description="The last event's id: the stream goes on after it.")
@@ -38,7 +38,7 @@ class Streams:
     """
 
     def __init__(self, limit: int) -> None:
-        self.turns = asyncio.Semaphore(CONNECTIONS)
+        self.turns = asyncio.Semaphore(STREAM_CONNECTIONS)
         self._limit = limit
         self._open = 0
 

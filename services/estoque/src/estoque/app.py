@@ -11,7 +11,7 @@ from estoque.fluxos import FLUXOS, Fluxos
 from estoque.mudancas import Mudancas
 from estoque.retencao import Retencao
 from estoque.rotas import ROTAS
-from estoque.saldos import Saldos
+from estoque.saldos import LEITURAS, Saldos
 from estoque.settings import EstoqueSettings
 from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, Publisher
 from reservaestoque.events import Comando, Decoder
@@ -19,15 +19,22 @@ from reservaestoque.http import serve, service_app
 from reservaestoque.outbox import Relay
 from reservaestoque.periodic import Periodic
 from reservaestoque.postgres import Queries, is_transient, open_pool, reachable
-from reservaestoque.streams import ChangeLog, Feed, Streams
+from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 
 PURGE_EVERY = timedelta(minutes=1)
+TAREFAS = 3
+"""Tasks that hold a connection now and then: consumer, relay, and the purge."""
+CONEXOES = TAREFAS + LEITURAS + STREAM_CONNECTIONS
+"""Nobody waits for somebody else's connection; one more is for readiness."""
 
 
 async def run(settings: EstoqueSettings) -> None:
     """Runs estoque until SIGTERM: the REST queries, the consumer of commands, the relay of its outbox."""
     sql = Queries("estoque")
-    async with await open_pool(settings.database_url, program="estoque", size=settings.pool_size) as pool:
+    async with (
+        await open_pool(settings.database_url, program="estoque", size=CONEXOES) as pool,
+        await open_pool(settings.database_url, program="estoque health", size=1) as health,
+    ):
         publisher = Publisher(settings.amqp_url, PEDIDOS_STATUS, "estoque")
         relay = Relay(
             pool, publisher, take=sql["tomar_outbox"], delete=sql["apagar_outbox"], to_event=atualizar_status
@@ -58,7 +65,7 @@ async def run(settings: EstoqueSettings) -> None:
             title="estoque",
             version=version("reservaestoque-estoque"),
             route_handlers=[*ROTAS, *FLUXOS],
-            is_ready=lambda: reachable(pool),
+            is_ready=lambda: reachable(health),
             dependencies={
                 "saldos": Provide(lambda: saldos, sync_to_thread=False),
                 "fluxos": Provide(lambda: fluxos, sync_to_thread=False),

@@ -71,7 +71,7 @@ class _Lote:
         pedido_id = comando.data.pedido_id
         antes = self._pedidos.get(pedido_id) or Pedido(pedido_id, Status.CRIADO, 0, somar_itens(comando))
         pedido = replace(antes, versao=antes.versao + 1)
-        recusa = self._recusar(comando, pedido)
+        recusa = self._recusar(comando, antes)
         if recusa is None:
             pedido = self._obedecer(comando, pedido)
         self._pedidos[pedido_id] = self._decisao.pedidos[pedido_id] = pedido
@@ -87,6 +87,8 @@ class _Lote:
     def _recusar(self, comando: Comando, pedido: Pedido) -> Recusa | None:
         if pedido.status in FINAIS:
             return Recusa.PEDIDO_ENCERRADO
+        if isinstance(comando, CancelarPedido) and pedido.versao > (comando.data.versao or pedido.versao):
+            return Recusa.PEDIDO_MUDOU
         if isinstance(comando, PedidoCriado) and pedido.status != Status.CRIADO:
             return Recusa.PEDIDO_JA_CONHECIDO
         if not isinstance(comando, FecharPedido | CancelarPedido) and pedido.vigente(self._agora):

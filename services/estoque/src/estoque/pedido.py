@@ -27,6 +27,7 @@ class Recusa(StrEnum):
     PEDIDO_ENCERRADO = "PedidoEncerrado"
     PEDIDO_JA_CONHECIDO = "PedidoJaConhecido"
     RESERVA_VIGENTE = "ReservaVigente"
+    PEDIDO_MUDOU = "PedidoMudou"
 
 
 @dataclass(slots=True)

@@ -26,10 +26,10 @@ async def obter(
     sku: Annotated[str, PathParameter(description="The SKU, as its StockItem declares it.")],
 ) -> Saldo:
     """The balance of `sku`. Raises ProblemError (404) when there is no such SKU."""
-    achados = await saldos.consultar([_legivel(sku)])
-    if not achados:
+    saldo = await saldos.obter(_legivel(sku))
+    if saldo is None:
         raise ProblemError(NOT_FOUND, f"there is no SKU {sku[:64]!r}")
-    return achados[0]
+    return saldo
 
 
 _consulta = JsonBody(Consulta)

@@ -1,15 +1,17 @@
 """Balances as customers see them: read from the database, lapsed reservations left out."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import asyncpg
 import msgspec
 from msgspec import Meta
 
-from reservaestoque.postgres import Queries
+from reservaestoque.postgres import READ_SECONDS, Loader, Queries, Reader
 
 MAX_LIMITE = 500
 MAX_CONSULTA = 500
+LEITURAS = 4
 
 _sql = Queries("estoque")
 
@@ -49,17 +51,30 @@ class Resposta(msgspec.Struct, frozen=True):
 
 
 class Saldos:
-    """Reads balances. Every method raises what asyncpg raises."""
+    """Reads balances. Every method raises what asyncpg raises, and CrowdedError.
+
+    Takes LEITURAS connections of the pool at most, however many ask.
+    """
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
+        self._um = Loader(self._por_sku)
+        self._muitos = Reader(pool, connections=LEITURAS - 1)
+
+    async def obter(self, sku: str) -> Saldo | None:
+        """The balance of a SKU, or None when there is none such."""
+        return await self._um.get(sku)
 
     async def listar(self, cursor: str, limite: int) -> Pagina:
         """Up to `limite` balances after the SKU `cursor`; the empty cursor begins."""
-        rows = await self._pool.fetch(_sql["listar_saldos"], cursor, limite + 1)
+        rows = await self._muitos.fetch(_sql["listar_saldos"], cursor, limite + 1)
         itens = [Saldo(**row) for row in rows[:limite]]
         return Pagina(itens, itens[-1].sku if len(rows) > limite else None)
 
     async def consultar(self, skus: list[str]) -> list[Saldo]:
         """The balances of those of `skus` that exist, in SKU order."""
-        return [Saldo(**row) for row in await self._pool.fetch(_sql["consultar_saldos"], skus)]
+        return [Saldo(**row) for row in await self._muitos.fetch(_sql["consultar_saldos"], skus)]
+
+    async def _por_sku(self, skus: Sequence[str]) -> dict[str, Saldo]:
+        rows = await self._pool.fetch(_sql["consultar_saldos"], skus, timeout=READ_SECONDS)
+        return {row["sku"]: Saldo(**row) for row in rows}

@@ -22,7 +22,6 @@ class EstoqueSettings(Settings):
     event_horizon: Duration = timedelta(days=6)
     inbox_retention: Duration = timedelta(days=7)
     order_retention: Duration = timedelta(days=30)
-    pool_size: int = Field(default=8, ge=3, le=100)
 
     change_retention: Duration = timedelta(days=1)
     max_streams: int = Field(default=1000, ge=1)

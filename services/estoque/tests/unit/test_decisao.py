@@ -1,5 +1,6 @@
 """Who gets stock, and what each command does in each state of an order."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -243,3 +244,14 @@ def test_whatever_the_batch_units_are_conserved_and_never_negative(lote: list[Co
     for pedido in decisao.pedidos.values():
         held = pedido.status in (Status.ESTOQUE_RESERVADO, Status.FECHADO)
         assert pedido.linhas == (pedido.itens if held else {}), "all items or none"
+
+
+@pytest.mark.parametrize(("se_versao", "recusa"), [(None, None), (4, None), (3, None), (2, Recusa.PEDIDO_MUDOU)])
+def test_a_cancel_about_a_version_is_refused_once_there_is_a_newer_one(se_versao: int | None, recusa: Recusa | None):
+    dados = PedidoCancelado(pedido_id=PEDIDO, versao=se_versao)
+    cancelar = CancelarPedido(id=uuid4(), source="/t", subject=PEDIDO, time=AGORA, data=dados)
+    antes = replace(reservado(DEPOIS, A=2, B=3), versao=3)
+    depois, decisao = decidir_um(cancelar, antes, A=0, B=0)
+    assert decisao.fatos[0].recusa == recusa
+    assert depois.status == (Status.CANCELADO if recusa is None else Status.ESTOQUE_RESERVADO)
+    assert depois.versao == 4

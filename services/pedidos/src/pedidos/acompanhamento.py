@@ -1,13 +1,11 @@
 """Following one order, until it ends: woken by its notifications, without polling."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from uuid import UUID
 
 import msgspec
 
 from pedidos.espera import Espera
-from pedidos.pedido import Pedido
 from pedidos.servico import Servico
 from reservaestoque.events import FINAIS
 from reservaestoque.postgres import is_transient
@@ -17,14 +15,11 @@ _json = msgspec.json.Encoder()
 
 
 class Acompanhamento:
-    """Streams of single orders. `turnos` bounds how many connections the streams of this process take."""
+    """Streams of single orders."""
 
-    def __init__(
-        self, servico: Servico, espera: Espera, turnos: asyncio.Semaphore, *, heartbeat: float = HEARTBEAT_SECONDS
-    ) -> None:
+    def __init__(self, servico: Servico, espera: Espera, *, heartbeat: float = HEARTBEAT_SECONDS) -> None:
         self._servico = servico
         self._espera = espera
-        self._turnos = turnos
         self._heartbeat = heartbeat
 
     async def seguir(self, pedido_id: UUID, visto: int) -> AsyncGenerator[bytes, None]:
@@ -40,7 +35,7 @@ class Acompanhamento:
                 if not await woken(sinal, self._heartbeat):
                     yield sse.HEARTBEAT
                 try:
-                    pedido = await self._obter(pedido_id)
+                    pedido = await self._servico.obter(pedido_id)
                 except Exception as fault:
                     if not is_transient(fault):
                         raise
@@ -50,8 +45,3 @@ class Acompanhamento:
                     yield sse.event("status", _json.encode(pedido), visto)
                 if pedido is None or pedido.status in FINAIS:
                     return
-
-    async def _obter(self, pedido_id: UUID) -> Pedido | None:
-        # In time for the next heartbeat, however many wait for their turn.
-        async with asyncio.timeout(self._heartbeat), self._turnos:
-            return await self._servico.obter(pedido_id)

@@ -15,7 +15,7 @@ from pedidos.reenvio import Reenvio
 from pedidos.registro import Registro
 from pedidos.retencao import Prazos, Retencao
 from pedidos.rotas import ROTAS
-from pedidos.servico import Servico
+from pedidos.servico import LEITURAS, Servico
 from pedidos.settings import PedidosSettings
 from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, Publisher
 from reservaestoque.events import AtualizarStatus, Decoder
@@ -23,16 +23,23 @@ from reservaestoque.http import serve, service_app
 from reservaestoque.outbox import Relay
 from reservaestoque.periodic import Periodic
 from reservaestoque.postgres import Queries, is_transient, open_pool, reachable
-from reservaestoque.streams import ChangeLog, Feed, Streams
+from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 
 RESEND_EVERY = timedelta(seconds=5)
 PURGE_EVERY = timedelta(minutes=1)
+TAREFAS = 5
+"""Tasks that hold a connection now and then: group commit, relay, consumer, and the two jobs."""
+CONEXOES = TAREFAS + LEITURAS + STREAM_CONNECTIONS
+"""Nobody waits for somebody else's connection; two more are for readiness and for LISTEN."""
 
 
 async def run(settings: PedidosSettings) -> None:
     """Runs pedidos until SIGTERM: REST, group commit, the relay of its outbox, the consumer of AtualizarStatus."""
     sql = Queries("pedidos")
-    async with await open_pool(settings.database_url, program="pedidos", size=settings.pool_size) as pool:
+    async with (
+        await open_pool(settings.database_url, program="pedidos", size=CONEXOES) as pool,
+        await open_pool(settings.database_url, program="pedidos health", size=1) as health,
+    ):
         publisher = Publisher(settings.amqp_url, ESTOQUE_PEDIDOS, "pedidos")
         relay = Relay(pool, publisher, take=sql["tomar_outbox"], delete=sql["apagar_outbox"], to_event=comando)
         registro = Registro(
@@ -68,12 +75,12 @@ async def run(settings: PedidosSettings) -> None:
         streams = Streams(settings.max_streams)
         log = ChangeLog(pool, streams.turns, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])
         feed = Feed(Mudancas(log))
-        fluxos = Fluxos(feed, Acompanhamento(servico, espera, streams.turns), streams)
+        fluxos = Fluxos(feed, Acompanhamento(servico, espera), streams)
         app = service_app(
             title="pedidos",
             version=version("reservaestoque-pedidos"),
             route_handlers=[*ROTAS, *FLUXOS],
-            is_ready=lambda: reachable(pool),
+            is_ready=lambda: reachable(health),
             dependencies={
                 "servico": Provide(lambda: servico, sync_to_thread=False),
                 "fluxos": Provide(lambda: fluxos, sync_to_thread=False),

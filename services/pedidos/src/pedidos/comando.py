@@ -38,7 +38,10 @@ class Chave:
 
 @dataclass(frozen=True, slots=True)
 class NovoComando:
-    """A command to write; `itens` are those of a new order, which is written with it."""
+    """A command to write; `itens` are those of a new order, which is written with it.
+
+    With `se_versao` estoque obeys only while the order has no newer version.
+    """
 
     id: UUID
     pedido_id: UUID
@@ -47,6 +50,7 @@ class NovoComando:
     cliente_id: str
     itens: list[Item] | None = None
     chave: Chave | None = None
+    se_versao: int | None = None
 
 
 class ChaveInvalidaError(ValueError):
@@ -78,6 +82,7 @@ def resumo(corpo: object) -> bytes:
 RECUSAS = {
     "PedidoEncerrado": "the order has ended",
     "PedidoJaConhecido": "the order was known already",
+    "PedidoMudou": "the order has changed meanwhile",
     "ReservaVigente": "the reservation still holds: there is nothing to renew",
 }
 """What estoque's refusals mean, in words."""

@@ -39,4 +39,4 @@ def comando(fato: asyncpg.Record) -> Comando:
         case "ReservarPedido":
             return ReservarPedido(data=ItensDoPedido(pedido_id=pedido_id, itens=itens), **envelope)
         case _:
-            return CancelarPedido(data=PedidoCancelado(pedido_id=pedido_id), **envelope)
+            return CancelarPedido(data=PedidoCancelado(pedido_id=pedido_id, versao=fato["se_versao"]), **envelope)

@@ -8,13 +8,14 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from pedidos.comando import Chave, NovoComando
+from pedidos.comando import NovoComando
 from pedidos.pedido import Pedido
 from reservaestoque.events import AtualizarStatus, Item, ItemEmFalta, Status, StatusAtualizado
-from reservaestoque.postgres import Connection, Queries
+from reservaestoque.postgres import READ_SECONDS, Connection, Queries, Reader
 
 _sql = Queries("pedidos")
 _json = msgspec.json.Encoder()
+_ULTIMO = UUID(int=(1 << 128) - 1)
 _ler_itens = msgspec.json.Decoder(list[Item]).decode
 _ler_faltas = msgspec.json.Decoder(list[ItemEmFalta]).decode
 
@@ -51,6 +52,7 @@ async def registrar(
         [c.pedido_id for c in comandos],
         [c.tipo for c in comandos],
         [c.traceparent for c in comandos],
+        [c.se_versao for c in comandos],
         reenviar_apos,
     )
     return {row["id"]: row["criado_em"] for row in rows}
@@ -65,45 +67,48 @@ async def reivindicar(connection: Connection, comandos: Sequence[NovoComando]) -
     while not all(chave.escopo in achados for chave in chaves):
         await connection.execute(
             _sql["reivindicar_chaves"],
-            *_escopos(chaves),
+            *zip(*(chave.escopo for chave in chaves), strict=True),
             [chave.corpo for chave in chaves],
             [c.pedido_id for c, _ in com_chave],
             [c.id for c, _ in com_chave],
         )
-        achados = await donos(connection, chaves)
+        achados = await donos(connection, [chave.escopo for chave in chaves])
     return achados
 
 
-async def donos(connection: "Connection | asyncpg.Pool[Any]", chaves: Sequence[Chave]) -> dict[Escopo, Dono]:
+async def donos(connection: "Connection | asyncpg.Pool[Any]", escopos: Sequence[Escopo]) -> dict[Escopo, Dono]:
     """What keys stand for; those that are unknown are missing."""
-    rows = await connection.fetch(_sql["ler_chaves"], *_escopos(chaves))
+    rows = await connection.fetch(_sql["ler_chaves"], *zip(*escopos, strict=True))
     return {
         (r["cliente_id"], r["caminho"], r["chave"]): Dono(r["corpo"], r["pedido_id"], r["comando_id"]) for r in rows
     }
 
 
-def _escopos(chaves: Sequence[Chave]) -> tuple[list[str], list[str], list[str]]:
-    return [c.cliente_id for c in chaves], [c.caminho for c in chaves], [c.valor for c in chaves]
-
-
-async def obter(pool: "asyncpg.Pool[Any]", pedido_id: UUID) -> Pedido | None:
-    """The order, or None when there is none."""
-    row = await pool.fetchrow(_sql["obter_pedido"], pedido_id)
-    return _pedido(row) if row else None
+async def obter(pool: "asyncpg.Pool[Any]", ids: Sequence[UUID]) -> dict[UUID, Pedido]:
+    """These orders; those that there are not are missing."""
+    rows = await pool.fetch(_sql["obter_pedidos"], ids, timeout=READ_SECONDS)
+    return {row["id"]: _pedido(row) for row in rows}
 
 
 async def listar(
-    pool: "asyncpg.Pool[Any]", cliente_id: str | None, status: Status | None, antes_de: UUID | None, limite: int
+    leitor: Reader, cliente_id: str | None, status: Status | None, antes_de: UUID | None, limite: int
 ) -> list[Pedido]:
     """Up to `limite` orders with an id below `antes_de`, the newest first."""
-    rows = await pool.fetch(_sql["listar_pedidos"], cliente_id, status, antes_de, limite)
+    filtros = [filtro for filtro in (cliente_id, status) if filtro is not None]
+    rows = await leitor.fetch(_listar(cliente_id, status), antes_de or _ULTIMO, limite, *filtros)
     return [_pedido(row) for row in rows]
 
 
-async def andamento(pool: "asyncpg.Pool[Any]", comando_id: UUID) -> Andamento | None:
-    """What has become of a command, or None when it is unknown (or forgotten)."""
-    row = await pool.fetchrow(_sql["obter_comando"], comando_id)
-    return Andamento(row["respondido"], row["recusa"], _pedido(row)) if row else None
+def _listar(cliente_id: str | None, status: Status | None) -> str:
+    if cliente_id is None:
+        return _sql["listar_pedidos" if status is None else "listar_por_status"]
+    return _sql["listar_por_cliente" if status is None else "listar_por_cliente_e_status"]
+
+
+async def andamentos(pool: "asyncpg.Pool[Any]", comandos: Sequence[UUID]) -> dict[UUID, Andamento]:
+    """What has become of these commands; those that are unknown, or forgotten, are missing."""
+    rows = await pool.fetch(_sql["obter_comandos"], comandos, timeout=READ_SECONDS)
+    return {row["comando_id"]: Andamento(row["respondido"], row["recusa"], _pedido(row)) for row in rows}
 
 
 async def aplicar(

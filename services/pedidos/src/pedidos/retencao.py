@@ -58,10 +58,18 @@ class Retencao:
         return len(rows)
 
     async def _cancelar_abandonados(self, antes: datetime) -> int:
-        """By an ordinary command: estoque ends them, and then both services may forget them."""
+        """By an ordinary command: estoque ends them, unless they are renewed just now, and both may forget them."""
         rows = await self._pool.fetch(_sql["abandonados"], antes, ABANDONED_STEP)
         comandos = [
-            NovoComando(new_id(), row["id"], Tipo.CANCELAR, trace.continued(""), row["cliente_id"]) for row in rows
+            NovoComando(
+                new_id(),
+                row["id"],
+                Tipo.CANCELAR,
+                trace.continued(""),
+                row["cliente_id"],
+                se_versao=row["versao"],
+            )
+            for row in rows
         ]
         if comandos:
             await self._registro.gravar(comandos)

@@ -1,6 +1,7 @@
 """What the REST routes ask for, free of HTTP."""
 
 import asyncio
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,7 +14,10 @@ from pedidos.pedido import Pedido
 from pedidos.registro import Registrado, Registro
 from pedidos.repositorio import Andamento
 from reservaestoque.events import FINAIS, Item, Status, new_id
-from reservaestoque.postgres import is_transient
+from reservaestoque.postgres import Loader, Reader, is_transient
+
+LISTAS = 2
+LEITURAS = 3 + LISTAS
 
 
 class EncerradoError(Exception):
@@ -33,22 +37,28 @@ class Contexto(NamedTuple):
 
 
 class Servico:
-    """Creates, reads and commands orders. Every method raises what asyncpg raises."""
+    """Creates, reads and commands orders. Every method raises what asyncpg raises, and CrowdedError.
+
+    Reading takes LEITURAS connections of the pool at most, however many ask.
+    """
 
     def __init__(self, pool: "asyncpg.Pool[Any]", registro: Registro, espera: Espera) -> None:
-        self._pool = pool
         self._registro = registro
         self._espera = espera
+        self._pedidos = Loader(partial(repositorio.obter, pool))
+        self._andamentos = Loader(partial(repositorio.andamentos, pool))
+        self._donos = Loader(partial(repositorio.donos, pool))
+        self._listas = Reader(pool, connections=LISTAS)
 
     async def obter(self, pedido_id: UUID) -> Pedido | None:
         """The order, or None."""
-        return await repositorio.obter(self._pool, pedido_id)
+        return await self._pedidos.get(pedido_id)
 
     async def listar(
         self, cliente_id: str | None, status: Status | None, antes_de: UUID | None, limite: int
     ) -> list[Pedido]:
         """Up to `limite` orders with an id below `antes_de`, the newest first."""
-        return await repositorio.listar(self._pool, cliente_id, status, antes_de, limite)
+        return await repositorio.listar(self._listas, cliente_id, status, antes_de, limite)
 
     async def criar(self, cliente_id: str, itens: list[Item], contexto: Contexto) -> Andamento:
         """A new order, as soon as it is committed; with a wait, as soon as it is decided or the time is over.
@@ -74,12 +84,12 @@ class Servico:
 
     async def _repetir(self, pedido: Pedido, chave: Chave | None) -> Andamento:
         """The outcome of a command that came before the order ended; nothing is stored for one that did not."""
-        donos = await repositorio.donos(self._pool, [chave]) if chave else {}
-        if not (chave and chave.escopo in donos):
+        dono = await self._donos.get(chave.escopo) if chave else None
+        if chave is None or dono is None:
             raise EncerradoError(pedido.status)
-        if donos[chave.escopo].corpo != chave.corpo:
+        if dono.corpo != chave.corpo:
             raise ChaveReutilizadaError("this Idempotency-Key came before, with another body")
-        return await self._andamento(donos[chave.escopo].comando_id) or Andamento(True, None, pedido)
+        return await self._andamento(dono.comando_id) or Andamento(True, None, pedido)
 
     async def _mandar(self, comando: NovoComando, espera: int) -> Andamento:
         if not espera:
@@ -140,7 +150,7 @@ class Servico:
         return Andamento(True, None, pedido)
 
     async def _andamento(self, comando_id: UUID) -> Andamento | None:
-        return await repositorio.andamento(self._pool, comando_id)
+        return await self._andamentos.get(comando_id)
 
 
 def _chave(cliente_id: str, caminho: str, valor: str | None, corpo: object) -> Chave | None:

@@ -21,7 +21,6 @@ class PedidosSettings(Settings):
     max_batch: int = Field(default=200, ge=1, le=1000)
     max_waiting: int = Field(default=2000, ge=1)
     max_events: int = Field(default=200, ge=1, le=1000)
-    pool_size: int = Field(default=10, ge=4, le=100)
     resend_after: Duration = timedelta(seconds=30)
     resend_horizon: Duration = timedelta(days=1)
     idempotency_retention: Duration = timedelta(days=1)

@@ -9,10 +9,20 @@ import pytest
 
 from pedidos.comando import Chave, NovoComando, Tipo
 from pedidos.consumidor import Consumidor
+from pedidos.eventos import comando
 from pedidos.reenvio import Reenvio
 from pedidos.registro import Registro
 from pedidos.retencao import Prazos, Retencao
-from reservaestoque.events import AtualizarStatus, Item, Status, StatusAtualizado, new_id
+from reservaestoque.events import (
+    AtualizarStatus,
+    CancelarPedido,
+    Item,
+    PedidoCancelado,
+    Status,
+    StatusAtualizado,
+    new_id,
+)
+from reservaestoque.postgres import Queries
 
 pytestmark = pytest.mark.integration
 
@@ -158,8 +168,20 @@ async def test_abandoned_orders_are_cancelled_by_an_ordinary_command_once(pedido
     retencao = Retencao(pedidos_db, registro(pedidos_db), Prazos(NUNCA, JA, NUNCA, NUNCA))
     await retencao.passo()
     await retencao.passo()
-    comandos = await pedidos_db.fetch("select tipo from comando where pedido_id = $1 order by id", criado.pedido_id)
-    assert [c["tipo"] for c in comandos] == ["PedidoCriado", "CancelarPedido"]
+    comandos = await pedidos_db.fetch(
+        "select tipo, se_versao from comando where pedido_id = $1 order by id", criado.pedido_id
+    )
+    assert [tuple(c) for c in comandos] == [("PedidoCriado", None), ("CancelarPedido", 1)]
+
+
+async def test_an_abandoned_order_is_cancelled_only_while_it_has_the_version_that_was_seen(pedidos_db: "Pool[Any]"):
+    criado = novo()
+    await registro(pedidos_db).gravar([criado])
+    await responder(pedidos_db, criado, Status.RESERVA_EXPIRADA, versao=4)
+    await Retencao(pedidos_db, registro(pedidos_db), Prazos(NUNCA, JA, NUNCA, NUNCA)).passo()
+    fatos = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9)
+    [cancelar] = [e for e in map(comando, fatos) if isinstance(e, CancelarPedido)]
+    assert cancelar.data == PedidoCancelado(pedido_id=criado.pedido_id, versao=4)
 
 
 async def test_same_key_within_one_batch_and_across_batches(pedidos_db: "Pool[Any]"):

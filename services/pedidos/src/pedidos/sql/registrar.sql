@@ -8,9 +8,10 @@ pedido_novo as (
     returning id, criado_em
 ),
 comando_novo as (
-    insert into comando (id, pedido_id, tipo, traceparent, reenviar_em)
-    select c.*, agora() + $8::interval
-    from unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[]) as c (id, pedido_id, tipo, traceparent)
+    insert into comando (id, pedido_id, tipo, traceparent, se_versao, reenviar_em)
+    select c.*, agora() + $9::interval
+    from unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::integer[])
+        as c (id, pedido_id, tipo, traceparent, se_versao)
 ),
 anotado as (
     insert into outbox (comando_id) select id from unnest($4::uuid[]) as c (id)

@@ -1,4 +1,4 @@
--- One order.
+-- Orders by id.
 select id, cliente_id, itens, status, versao, itens_em_falta, expira_em, criado_em, atualizado_em
 from pedido
-where id = $1
+where id = any ($1::uuid[])

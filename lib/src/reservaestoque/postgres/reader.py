@@ -1,0 +1,38 @@
+"""Reads that clients choose the size of: pages and lists."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from reservaestoque.postgres.faults import CrowdedError
+
+READ_SECONDS = 5.0
+"""How long a read for a client may take: it shall not outlast the client."""
+
+_PATIENCE = 2.0
+
+
+class Reader:
+    """Takes at most `connections` of the pool, so that slow reads leave the others to those who take orders."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", *, connections: int, patience: float = _PATIENCE) -> None:
+        self._pool = pool
+        self._turns = asyncio.Semaphore(connections)
+        self._patience = patience
+
+    async def fetch(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        """The rows. Raises CrowdedError when no turn comes within `patience` seconds, TimeoutError when the
+        database takes longer than READ_SECONDS, and what asyncpg raises.
+        """
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise CrowdedError(f"no turn to read within {self._patience} s") from None
+        try:
+            rows: Sequence[asyncpg.Record] = await self._pool.fetch(query, *arguments, timeout=READ_SECONDS)
+        finally:
+            self._turns.release()
+        return rows

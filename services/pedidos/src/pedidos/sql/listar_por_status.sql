@@ -1,0 +1,7 @@
+-- Orders with a status before an id, the newest first: keyset paging, a statement a filter.
+-- Said as a range, because a plan for a single value may read the whole key for the rare one.
+select id, cliente_id, itens, status, versao, itens_em_falta, expira_em, criado_em, atualizado_em
+from pedido
+where (status, id) < ($3, $1) and status >= $3
+order by status desc, id desc
+limit $2

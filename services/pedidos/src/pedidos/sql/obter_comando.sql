@@ -1,6 +1,0 @@
--- Whether a command has been answered, and its order as it is now.
-select c.respondido_em is not null as respondido, c.recusa, p.id, p.cliente_id, p.itens, p.status, p.versao,
-    p.itens_em_falta, p.expira_em, p.criado_em, p.atualizado_em
-from comando c
-join pedido p on p.id = c.pedido_id
-where c.id = $1

@@ -35,7 +35,7 @@ def test_nothing_that_must_never_happen_happens_in_any_history(palcos: list[Palc
         *("Queda", "ConnectionDoesNotExistError", "lock waited for"),
         *("message lost", "message repeated", "confirm lost", "ForaDoHorizonte"),
         *("EstoqueReservado", "EstoqueNaoDisponivel", "ReservaExpirada", "Fechado", "Cancelado"),
-        *("PedidoEncerrado", "PedidoJaConhecido", "ReservaVigente"),
+        *("PedidoEncerrado", "PedidoJaConhecido", "ReservaVigente", "PedidoMudou"),
     }
     assert reached <= set(resultado.visto), "the histories do not reach what they are for"
 

@@ -117,6 +117,7 @@ class Mundo:
     agora: datetime = field(default=INICIO, init=False)
     calmo: bool = field(default=False, init=False)
     broker_fora: bool = field(default=False, init=False)
+    voltam: bool = field(default=False, init=False)
     partes: list[Parte] = field(default_factory=list, init=False)
     trilha: list[str] = field(default_factory=list, init=False)
     visto: Counter[str] = field(default_factory=Counter, init=False)

@@ -26,7 +26,7 @@ from reservaestoque.outbox import Relay
 from reservaestoque.postgres import Queries, is_transient
 from simulacao.banco import Banco
 from simulacao.juiz import Declaracao, Juiz
-from simulacao.modelo import Ordem
+from simulacao.modelo import Ordem, Retrato
 from simulacao.mundo import INICIO, Mundo, Parte, Queda, Violacao
 from simulacao.rede import Entregas, Fila, Publicador, Rede
 
@@ -251,6 +251,11 @@ class Elenco:
     def _querer(self, parte: Parte) -> NovoComando | None:
         rng = parte.rng
         conhecidos = sorted(self.juiz.aceitos)
+        if self.mundo.voltam:
+            vencidos = [
+                c for c in conhecidos if self.juiz.modelo.retratos.get(c, Retrato()).status == "ReservaExpirada"
+            ]
+            return NovoComando(_uuid(parte), rng.choice(vencidos), Tipo.RESERVAR, "", "ana") if vencidos else None
         if rng.random() < 0.15 and self.chaves:
             return self._insistir(parte)
         if conhecidos and rng.random() < 0.55:

@@ -29,6 +29,7 @@ _INQUIETO = {
     "reservations beyond their time": "select true from pedido where expira_em <= agora() limit 1",
 }
 MONITOR = "monitor"
+_VOLTAM = 60
 _ENVELHECER = 0.25
 _RODADAS = 60
 _PASSOS = 5000
@@ -129,15 +130,26 @@ async def _envelhecer(mundo: Mundo, juiz: Juiz, rede: Rede) -> None:
     """Weeks later, when what is old has been forgotten, messages turn up once more: nothing may come of them."""
     passado = len(rede.historico)
     await mundo.avancar(timedelta(days=mundo.rng.choice([8, 40])))
-    if mundo.semente % 2:  # some come back at the very time at which they are given up
-        mundo.pedidas |= {"retencao", *(nome for nome in PARTES if nome.startswith("cliente"))}
-        await mundo.correr(_PASSOS, ate_parar=True)
+    await _voltar_na_ultima_hora(mundo)
     for _ in range(2):  # what was abandoned is cancelled in the first round
         mundo.pedidas.add("retencao")
         await _acalmar(mundo, juiz, rede)
     for fila, body in mundo.rng.choices(rede.historico[:passado], k=5) if passado else ():
         rede.guardar(fila, body)
     await _acalmar(mundo, juiz, rede)
+
+
+async def _voltar_na_ultima_hora(mundo: Mundo) -> None:
+    """Customers renew what has just been found abandoned, and is about to be cancelled."""
+    mundo.pedidas.add("retencao")
+    for _ in range(_PASSOS):
+        await mundo.correr(1)
+        if "retencao: pedidos Orders whose reservation lapsed" in mundo.trilha[-1]:
+            break
+    mundo.voltam = True
+    mundo.pedidas |= {"cliente-1", "cliente-2"}
+    await mundo.correr(_VOLTAM)
+    mundo.voltam = False
 
 
 async def _acalmar(mundo: Mundo, juiz: Juiz, rede: Rede) -> None:

@@ -13,6 +13,7 @@ from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from litestar.types import ControllerRouterHandler
 
 from reservaestoque.http import problems
+from reservaestoque.http.headers import combined
 from reservaestoque.http.openapi import ABOUT, StructDescriptions, described
 
 SCALAR = "1.72.1"
@@ -45,8 +46,14 @@ def readiness(is_ready: Callable[[], Awaitable[bool]]) -> ControllerRouterHandle
     return ready
 
 
-async def require_json(request: Request[Any, Any, Any]) -> None:
-    """Refuses a body that does not say that it is JSON. Raises ProblemError (415)."""
+async def prepare(request: Request[Any, Any, Any]) -> None:
+    """Combines repeated headers, then refuses a body that does not say that it is JSON. Raises ProblemError (415)."""
+    request.scope["headers"] = combined(request.scope["headers"])  # before Litestar reads and keeps them
+    require_json(request)
+
+
+def require_json(request: Request[Any, Any, Any]) -> None:
+    """Raises ProblemError (415) when there is a body that does not say that it is JSON."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
     if has_body and not (kind == "application/json" or kind.endswith("+json")):
@@ -76,7 +83,7 @@ def service_app(
         route_handlers=[*map(described, route_handlers), live, readiness(is_ready), Metrics],
         dependencies=dependencies,
         middleware=[metrics.middleware],
-        before_request=require_json,
+        before_request=prepare,
         request_max_body_size=problems.MAX_BODY_BYTES,
         exception_handlers={
             problems.ProblemError: problems.on_problem,

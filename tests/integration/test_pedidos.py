@@ -169,15 +169,22 @@ async def test_body_that_is_not_json_by_its_type(loja: Loja):
 @pytest.mark.parametrize(
     ("corpo", "tipo", "status"),
     [
+        (b"{}", "application/json", 404),
+        (b"", "application/json", 404),
+        (b"{", "application/json", 400),
+        (b"[]", "application/json", 422),
+        (b'{"motivo": "x"}', "application/json", 422),
         (b"{}", "text/plain", 415),
         (b"x" * 2**17, "application/json", 413),
     ],
 )
-async def test_a_body_that_a_command_does_not_need_is_held_to_the_same_rules(
-    loja: Loja, corpo: bytes, tipo: str, status: int
+@pytest.mark.parametrize("comando", ["fechar", "cancelar", "reservar"])
+async def test_a_command_has_no_body_or_an_empty_object(
+    loja: Loja, comando: str, corpo: bytes, tipo: str, status: int
 ):
-    resposta = await loja.client.post(f"/pedidos/{uuid4()}/fechar", content=corpo, headers={"Content-Type": tipo})
+    resposta = await loja.client.post(f"/pedidos/{uuid4()}/{comando}", content=corpo, headers={"Content-Type": tipo})
     assert resposta.status_code == status
+    assert b"motivo" not in corpo or "unknown field `motivo`" in resposta.json()["detail"]
 
 
 async def test_balances_page_by_page_and_many_at_once(loja: Loja):

@@ -15,15 +15,19 @@ T = TypeVar("T")
 class JsonBody(Generic[T]):
     """The JSON body of an operation: `read` in the handler, `operation` as the handler's `operation_class`.
 
-    Litestar would convert leniently (``"1"`` passes for 1); money and stock deserve better.
+    Litestar would convert leniently (``"1"`` passes for 1); money and stock deserve better. No body at all means
+    `absent`, when there is such a value.
     """
 
-    def __init__(self, kind: type[T]) -> None:
+    def __init__(self, kind: type[T], *, absent: T | None = None) -> None:
         self._decode = msgspec.json.Decoder(kind).decode
-        self.operation = _documented(kind)
+        self._absent = absent
+        self.operation = _documented(kind, required=absent is None)
 
     def read(self, body: bytes) -> T:
         """The value. Raises ProblemError: 400 when it is no JSON, 422 when it breaks a rule."""
+        if not body and self._absent is not None:
+            return self._absent
         if not body:
             raise ProblemError(MALFORMED, "the request has no body; send one as application/json")
         try:
@@ -36,7 +40,7 @@ class JsonBody(Generic[T]):
             raise ProblemError(MALFORMED, f"the body is not valid JSON: {error}") from error
 
 
-def _documented(kind: type[Any]) -> type[Described]:
+def _documented(kind: type[Any], *, required: bool) -> type[Described]:
     schema = _inline(msgspec.json.schema(kind))
     content = {"application/json": OpenAPIMediaType(schema=cast(Schema, schema))}
 
@@ -46,7 +50,7 @@ def _documented(kind: type[Any]) -> type[Described]:
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            self.request_body = RequestBody(content=content, required=True)
+            self.request_body = RequestBody(content=content, required=required)
 
     return Documented
 

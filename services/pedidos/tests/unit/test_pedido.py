@@ -103,8 +103,15 @@ def test_of_several_snapshots_of_an_order_the_highest_version_counts():
 
 @pytest.mark.parametrize(
     ("header", "chave"),
-    [(None, None), ("abc", "abc"), ('"8e03978e-40d5"', "8e03978e-40d5"), ("x" * 128, "x" * 128), ('"', '"')]
-    + [('"a, b"', "a, b"), (r'"a\"b\\"', 'a"b\\')],
+    [
+        (None, None),
+        ("abc", "abc"),
+        ('"8e03978e-40d5"', "8e03978e-40d5"),
+        ("x" * 128, "x" * 128),
+        ('"', '"'),
+        ('"a, b"', "a, b"),
+        (r'"a\"b\\"', 'a"b\\'),
+    ],
 )
 def test_idempotency_keys(header: str | None, chave: str | None):
     assert ler_chave(header) == chave

@@ -88,10 +88,12 @@ def _um(**campos: object) -> str:
     return json.dumps({"clienteId": "ana", "itens": [{"sku": "A", "quantidade": 1, **campos}]})
 
 
+_ITENS = json.dumps([{"sku": "A", "quantidade": 1}])
 RUINS = {
     "no JSON": ("{", 400, "not valid JSON"),
     "nothing": ("", 400, "no body"),
     "nested without end": ('{"x":' + "[" * 60_000, 400, "nested too deeply"),
+    "a customer twice": (f'{{"clienteId": "ana", "clienteId": "eva", "itens": {_ITENS}}}', 400, "'clienteId'"),
     "an array": ("[]", 422, "object"),
     "no customer": (json.dumps({"itens": [{"sku": "A", "quantidade": 1}]}), 422, "clienteId"),
     "no items": (json.dumps({"clienteId": "ana", "itens": []}), 422, "itens"),
@@ -158,6 +160,26 @@ async def test_what_is_not_there_is_answered_as_a_problem(loja: Loja, metodo: st
     assert resposta.status_code == status, resposta.text
     assert resposta.headers["content-type"].startswith("application/problem+json")
     assert resposta.json()["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "frase"),
+    [
+        ({"Content-Type": "application/json; charset=iso-8859-1"}, "in UTF-8"),
+        ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, "without compression"),
+        ([("Content-Type", "application/json"), ("Content-Type", "text/plain")], "application/json"),
+    ],
+)
+async def test_body_that_is_not_plain_utf_8(loja: Loja, headers: object, frase: str):
+    resposta = await loja.client.post("/pedidos", content=_um(), headers=headers)
+    assert resposta.status_code == 415
+    assert frase in resposta.json()["detail"]
+
+
+async def test_body_that_says_that_it_is_plain_utf_8(loja: Loja):
+    headers = {"Content-Type": 'application/json; charset="UTF-8"', "Content-Encoding": "identity"}
+    resposta = await loja.client.post("/pedidos", content=_um(quantidade=0), headers=headers)
+    assert resposta.status_code == 422
 
 
 async def test_body_that_is_not_json_by_its_type(loja: Loja):

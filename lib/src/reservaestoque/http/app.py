@@ -53,13 +53,22 @@ async def prepare(request: Request[Any, Any, Any]) -> None:
 
 
 def require_json(request: Request[Any, Any, Any]) -> None:
-    """Raises ProblemError (415) when there is a body that does not say that it is JSON."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-    if has_body and not (kind == "application/json" or kind.endswith("+json")):
-        raise problems.ProblemError(
-            problems.MEDIA, f"content-type {kind or 'is missing'}: send the body as application/json"
-        )
+    """Raises ProblemError (415) when there is a body that is not declared as plain JSON in UTF-8."""
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return
+    kind, parameters = request.content_type
+    kind, charset = kind.lower(), parameters.get("charset", "utf-8")
+    coding = headers.get("content-encoding", "identity").strip()
+    if not (kind == "application/json" or kind.endswith("+json")):
+        detail = f"content-type {kind or 'is missing'}: send the body as application/json"
+    elif charset.lower() != "utf-8":
+        detail = f"charset {charset}: send the body in UTF-8"
+    elif coding.lower() != "identity":
+        detail = f"content-encoding {coding}: send the body as it is, without compression"
+    else:
+        return
+    raise problems.ProblemError(problems.MEDIA, detail)
 
 
 def service_app(

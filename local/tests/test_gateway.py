@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.reply(200, f"{self.service.name} {self.command} {self.path}")
 
-    do_GET = do_POST = do_DELETE = handle_any  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_DELETE = handle_any  # noqa: N815
 
     def reply(self, status: int, text: str, **headers: str) -> None:
         self.send_response(status)
@@ -58,7 +58,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
-        self.wfile.write(text.encode())
+        if self.command != "HEAD":
+            self.wfile.write(text.encode())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         return
@@ -236,6 +237,15 @@ def test_what_can_be_read_in_two_ways_is_refused(running: Running) -> None:
     assert running.estoque.seen == []
 
 
+@pytest.mark.parametrize(
+    "path", ["/pedidos", "/pedidos/0190/eventos", "/statusPedido", "/estoque/eventos", "/schema/estoque/openapi.json"]
+)
+def test_head_reaches_the_service_which_may_refuse_it(running: Running, path: str) -> None:
+    answer = running.client.head(path)
+    assert (answer.status_code, answer.text) == (200, "")
+    assert running.pedidos.seen + running.estoque.seen == [f"HEAD {path}"]
+
+
 def test_a_service_s_own_errors_pass_unchanged(running: Running) -> None:
     running.pedidos.answer = lambda handler: handler.reply(404, "mine", Content_Type="application/problem+json")  # type: ignore[attr-defined]
     answer = running.client.get("/pedidos/x")
@@ -258,6 +268,8 @@ def drop(handler: BaseHTTPRequestHandler) -> None:
         (unavailable, "POST", {"Idempotency-Key": "k"}, 1),
         (unavailable, "POST", {}, 1),
         (drop, "GET", {}, 3),
+        (unavailable, "HEAD", {}, 3),
+        (drop, "HEAD", {}, 3),
         (drop, "POST", {"Idempotency-Key": "k"}, 3),
         (drop, "POST", {}, 1),
     ],

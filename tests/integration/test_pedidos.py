@@ -209,6 +209,35 @@ async def test_a_command_has_no_body_or_an_empty_object(
     assert b"motivo" not in corpo or "unknown field `motivo`" in resposta.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    "caminho", ["/pedidos", "/pedidos?limite=0", "/estoque", "/estoque/NAO-HA", "/schema/pedidos"]
+)
+async def test_head_answers_like_get_without_a_body(loja: Loja, caminho: str):
+    get, head = await loja.client.get(caminho), await loja.client.head(caminho)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("metodo", "caminho", "permitidos"),
+    [
+        ("DELETE", "/pedidos", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("PUT", "/pedidos/x/fechar", {"POST", "OPTIONS"}),
+        ("HEAD", "/pedidos/x/fechar", {"POST", "OPTIONS"}),
+        ("HEAD", "/pedidos/eventos", {"GET", "OPTIONS"}),
+        ("HEAD", "/pedidos/x/eventos", {"GET", "OPTIONS"}),
+        ("HEAD", "/estoque/eventos", {"GET", "OPTIONS"}),
+        ("POST", "/estoque/A", {"GET", "HEAD", "OPTIONS"}),
+    ],
+)
+async def test_allow_names_the_methods_that_there_are(loja: Loja, metodo: str, caminho: str, permitidos: set[str]):
+    resposta = await loja.client.request(metodo, caminho)
+    assert resposta.status_code == 405
+    assert set(resposta.headers["allow"].split(", ")) == permitidos
+    resposta = await loja.client.options(caminho)
+    assert (resposta.status_code, set(resposta.headers["allow"].split(", "))) == (204, permitidos)
+
+
 async def test_balances_page_by_page_and_many_at_once(loja: Loja):
     for sku in ("Q-A", "Q-B", "Q-C"):
         await loja.declarar(sku, 1)

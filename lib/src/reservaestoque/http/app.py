@@ -13,12 +13,11 @@ from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from litestar.types import ControllerRouterHandler
 
 from reservaestoque.http import problems
+from reservaestoque.http.head import STREAM, HeadLikeGet
 from reservaestoque.http.headers import combined
 from reservaestoque.http.openapi import ABOUT, StructDescriptions, described
 
 SCALAR = "1.72.1"
-STREAM = "stream"
-"""Key in a handler's `opt`: it answers with a stream, whose duration says nothing of the service's speed."""
 
 
 class Metrics(PrometheusController):
@@ -109,6 +108,6 @@ def service_app(
             path=f"/schema/{title}",  # as the gateway serves it: the page asks for the document by its full path
             render_plugins=[ScalarRenderPlugin(version=SCALAR)],
         ),
-        plugins=[StructDescriptions()],
+        plugins=[StructDescriptions(), HeadLikeGet()],
         logging_config=None,
     )

@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -149,6 +151,7 @@ def assert_problem(answer: httpx.Response, status: int, slug: str, path: str) ->
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
     assert set(body) == {"type", "title", "status", "detail"} | ({"instance"} if path else set())
+    assert body["detail"].endswith(".")
     assert (body["type"], body["status"], body.get("instance", "")) == (PROBLEM + slug, status, path)
 
 
@@ -231,10 +234,58 @@ def test_a_body_over_the_limit_is_refused_before_the_service_sees_it(running: Ru
 
 
 def test_what_can_be_read_in_two_ways_is_refused(running: Running) -> None:
-    assert_problem(running.client.get("/estoque/a%2Fb"), 400, "requisicao-malformada", "/estoque/a/b")
+    assert_problem(running.client.get("/estoque/a%2Fb"), 400, "requisicao-malformada", "")
     answer = running.client.get("/estoque", headers={"idempotency_key": "x"})
     assert_problem(answer, 400, "requisicao-malformada", "")  # refused while it was being read
     assert running.estoque.seen == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/estoque/[a", "/nada/a]", "/estoque/%", "/estoque/%zz", "/estoque/a%4", "/estoque#a"]
+)
+def test_a_path_that_no_uri_has_is_refused(running: Running, path: str) -> None:
+    assert_problem(raw(running, f"GET {path} HTTP/1.1"), 400, "requisicao-malformada", "")
+    assert running.estoque.seen == []
+
+
+@pytest.mark.parametrize("path", ["/nada/caf%C3%A9%22", "/nada/%41;b=c,d:e@f!$&'()*+~"])
+def test_what_is_not_found_is_named_by_a_path_that_is_a_uri_s(running: Running, path: str) -> None:
+    assert_problem(raw(running, f"GET {path} HTTP/1.1"), 404, "nao-encontrado", path.replace("%41", "A"))
+
+
+def raw(running: Running, line: str, *headers: str) -> httpx.Response:
+    """The answer to a request that no client would send."""
+    url = running.client.base_url
+    with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+        lines = [line, "Host: x", "Connection: close", *headers, "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        answer = HTTPResponse(connection)
+        answer.begin()
+        return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+
+
+UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 13")
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status", "instance"),
+    [
+        ("GET /pedidos HTTP/1.1", UPGRADE, 403, "/pedidos"),
+        ("GET /pedidos HTTP/1.1", ("X: " + "a" * 20_000,), 431, None),
+        ("GET /pedidos HTTP/1.1", tuple(f"X-{n}: a" for n in range(80)), 431, None),
+        ("POST /pedidos HTTP/1.1", ("Transfer-Encoding: gzip",), 501, None),
+        ("GET /pedidos HTTP/3.0", (), 426, None),
+    ],
+)
+def test_whatever_else_the_gateway_answers_has_a_sentence_and_no_null(
+    running: Running, line: str, headers: tuple[str, ...], status: int, instance: str | None
+) -> None:
+    answer = raw(running, line, *headers)
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["type"]) == (status, status, "about:blank")
+    assert re.fullmatch(r"[A-Z].{20,}\.", body["detail"])
+    assert body.get("instance", "") == (instance or "")
+    assert None not in body.values()
 
 
 @pytest.mark.parametrize(

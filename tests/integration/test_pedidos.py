@@ -182,6 +182,11 @@ async def test_body_that_says_that_it_is_plain_utf_8(loja: Loja):
     assert resposta.status_code == 422
 
 
+@pytest.mark.parametrize("caminho", ["/estoque/caf%C3%A9%20%22", "/pedidos/%0A", "/nada/%C3%A9"])
+async def test_a_problem_names_the_path_as_it_was_received(loja: Loja, caminho: str):
+    assert (await loja.client.get(caminho)).json()["instance"] == caminho
+
+
 async def test_body_that_is_not_json_by_its_type(loja: Loja):
     resposta = await loja.client.post("/pedidos", content=_um(), headers={"Content-Type": "text/plain"})
     assert resposta.status_code == 415

@@ -86,13 +86,13 @@ def resumo(corpo: object) -> bytes:
 
 
 RECUSAS = {
-    "PedidoEncerrado": "the order has ended",
+    "PedidoEncerrado": "the order had ended",
     "PedidoJaConhecido": "the order was known already",
-    "ReservaVigente": "the reservation still holds: there is nothing to renew",
+    "ReservaVigente": "the reservation still held, so there was nothing to renew",
 }
-"""What estoque's refusals mean, in words."""
+"""What estoque's refusals mean, in words; in the past, since the order may have moved on when one is told again."""
 
 
 def explicar(recusa: str, status: Status) -> str:
-    """A sentence about a refusal (one of `RECUSAS`, or a newer one) of an order that is `status`."""
-    return f"{RECUSAS.get(recusa, recusa)}; it is {status}"
+    """A sentence about a refusal (one of `RECUSAS`, or a newer one) of an order that is `status` now."""
+    return f"{RECUSAS.get(recusa, f'refused as {recusa}')}; the order is {status} now"

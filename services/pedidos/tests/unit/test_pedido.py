@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from pedidos.comando import ChaveInvalidaError, ler_chave, resumo
+from pedidos.comando import ChaveInvalidaError, explicar, ler_chave, resumo
 from pedidos.pedido import DemasiadoError, NovoPedido, somar
 from pedidos.prefer import wait_seconds
 from pedidos.repositorio import mais_novas
@@ -127,6 +127,14 @@ def test_bad_idempotency_keys(header: str):
 def test_a_list_of_idempotency_keys_is_refused(header: str):
     with pytest.raises(ChaveInvalidaError, match="one Idempotency-Key"):
         ler_chave(header)
+
+
+@pytest.mark.parametrize("status", ["EstoqueReservado", "Fechado"])
+def test_a_refusal_is_told_rightly_whatever_became_of_the_order(status: str):
+    assert explicar("ReservaVigente", Status(status)) == (
+        f"the reservation still held, so there was nothing to renew; the order is {status} now"
+    )
+    assert explicar("MaisNova", Status(status)) == f"refused as MaisNova; the order is {status} now"
 
 
 def test_bodies_that_ask_for_the_same_have_one_hash():

@@ -112,6 +112,24 @@ def test_an_order_may_be_answered_in_all_these_ways():
     assert corpo["content"]["application/json"]["schema"]["required"] == ["clienteId", "itens"]
 
 
+def objetos(esquema: Any) -> list[dict[str, Any]]:
+    if isinstance(esquema, list):
+        return [achado for parte in esquema for achado in objetos(parte)]
+    if not isinstance(esquema, dict):
+        return []
+    proprio = [esquema] if esquema.get("type") == "object" else []
+    return proprio + [achado for parte in esquema.values() for achado in objetos(parte)]
+
+
+@pytest.mark.parametrize(("servico", "caminho", "metodo"), OPERACOES)
+def test_every_member_of_a_request_body_is_required(servico: str, caminho: str, metodo: str):
+    """Or a member that is there twice could pass for one that is left out: see `may_repeat_members`."""
+    corpo = documento(f"openapi/{servico}.json")["paths"][caminho][metodo].get("requestBody", {})
+    assert metodo != "post" or objetos(corpo)
+    for objeto in objetos(corpo):
+        assert set(objeto["properties"]) == set(objeto["required"])
+
+
 def resolver(referencia: str) -> Any:
     """What a $ref of the AsyncAPI document points to. Raises KeyError when nothing is there."""
     arquivo, _, ponteiro = referencia.partition("#")

@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -50,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.reply(200, f"{self.service.name} {self.command} {self.path}")
 
-    do_GET = do_POST = do_DELETE = handle_any  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_DELETE = handle_any  # noqa: N815
 
     def reply(self, status: int, text: str, **headers: str) -> None:
         self.send_response(status)
@@ -58,7 +60,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
-        self.wfile.write(text.encode())
+        if self.command != "HEAD":
+            self.wfile.write(text.encode())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         return
@@ -148,6 +151,7 @@ def assert_problem(answer: httpx.Response, status: int, slug: str, path: str) ->
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
     assert set(body) == {"type", "title", "status", "detail"} | ({"instance"} if path else set())
+    assert body["detail"].endswith(".")
     assert (body["type"], body["status"], body.get("instance", "")) == (PROBLEM + slug, status, path)
 
 
@@ -230,10 +234,67 @@ def test_a_body_over_the_limit_is_refused_before_the_service_sees_it(running: Ru
 
 
 def test_what_can_be_read_in_two_ways_is_refused(running: Running) -> None:
-    assert_problem(running.client.get("/estoque/a%2Fb"), 400, "requisicao-malformada", "/estoque/a/b")
+    assert_problem(running.client.get("/estoque/a%2Fb"), 400, "requisicao-malformada", "")
     answer = running.client.get("/estoque", headers={"idempotency_key": "x"})
     assert_problem(answer, 400, "requisicao-malformada", "")  # refused while it was being read
     assert running.estoque.seen == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/estoque/[a", "/nada/a]", "/estoque/%", "/estoque/%zz", "/estoque/a%4", "/estoque#a"]
+)
+def test_a_path_that_no_uri_has_is_refused(running: Running, path: str) -> None:
+    assert_problem(raw(running, f"GET {path} HTTP/1.1"), 400, "requisicao-malformada", "")
+    assert running.estoque.seen == []
+
+
+@pytest.mark.parametrize("path", ["/nada/caf%C3%A9%22", "/nada/%41;b=c,d:e@f!$&'()*+~"])
+def test_what_is_not_found_is_named_by_a_path_that_is_a_uri_s(running: Running, path: str) -> None:
+    assert_problem(raw(running, f"GET {path} HTTP/1.1"), 404, "nao-encontrado", path.replace("%41", "A"))
+
+
+def raw(running: Running, line: str, *headers: str) -> httpx.Response:
+    """The answer to a request that no client would send."""
+    url = running.client.base_url
+    with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+        lines = [line, "Host: x", "Connection: close", *headers, "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        answer = HTTPResponse(connection)
+        answer.begin()
+        return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+
+
+UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 13")
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status", "instance"),
+    [
+        ("GET /pedidos HTTP/1.1", UPGRADE, 403, "/pedidos"),
+        ("GET /pedidos HTTP/1.1", ("X: " + "a" * 20_000,), 431, None),
+        ("GET /pedidos HTTP/1.1", tuple(f"X-{n}: a" for n in range(80)), 431, None),
+        ("POST /pedidos HTTP/1.1", ("Transfer-Encoding: gzip",), 501, None),
+        ("GET /pedidos HTTP/3.0", (), 426, None),
+    ],
+)
+def test_whatever_else_the_gateway_answers_has_a_sentence_and_no_null(
+    running: Running, line: str, headers: tuple[str, ...], status: int, instance: str | None
+) -> None:
+    answer = raw(running, line, *headers)
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["type"]) == (status, status, "about:blank")
+    assert re.fullmatch(r"[A-Z].{20,}\.", body["detail"])
+    assert body.get("instance", "") == (instance or "")
+    assert None not in body.values()
+
+
+@pytest.mark.parametrize(
+    "path", ["/pedidos", "/pedidos/0190/eventos", "/statusPedido", "/estoque/eventos", "/schema/estoque/openapi.json"]
+)
+def test_head_reaches_the_service_which_may_refuse_it(running: Running, path: str) -> None:
+    answer = running.client.head(path)
+    assert (answer.status_code, answer.text) == (200, "")
+    assert running.pedidos.seen + running.estoque.seen == [f"HEAD {path}"]
 
 
 def test_a_service_s_own_errors_pass_unchanged(running: Running) -> None:
@@ -258,6 +319,8 @@ def drop(handler: BaseHTTPRequestHandler) -> None:
         (unavailable, "POST", {"Idempotency-Key": "k"}, 1),
         (unavailable, "POST", {}, 1),
         (drop, "GET", {}, 3),
+        (unavailable, "HEAD", {}, 3),
+        (drop, "HEAD", {}, 3),
         (drop, "POST", {"Idempotency-Key": "k"}, 3),
         (drop, "POST", {}, 1),
     ],

@@ -162,6 +162,19 @@ async def test_nothing_is_stored_for_a_request_that_was_refused(loja: Loja, sist
         assert await pool.fetchval("select count(*) from idempotencia where chave = 'k-h'") == 1
 
 
+async def test_several_lines_of_a_header_are_one_list(loja: Loja):
+    await loja.declarar("K-K", 5)
+    corpo = {"clienteId": "ana", "itens": [{"sku": "K-K", "quantidade": 1}]}
+    linhas = [("Prefer", 'foo="a, wait=1"'), ("Prefer", "wait=10")]
+    resposta = await loja.client.post("/pedidos", json=corpo, headers=linhas)
+    assert (resposta.status_code, resposta.headers["preference-applied"]) == (201, "wait=10")
+    chaves = [("Idempotency-Key", "k-k"), ("Idempotency-Key", "k-l")]
+    resposta = await loja.client.post("/pedidos", json=corpo, headers=chaves)
+    assert resposta.status_code == 400
+    assert "one Idempotency-Key" in resposta.json()["detail"]
+    assert (await loja.saldo("K-K"))["reservado"] == 1
+
+
 async def test_key_of_a_refused_command_is_free_again(curta: Loja):
     await curta.declarar("K-J", 3)
     pedido = await reservado(curta, "K-J")

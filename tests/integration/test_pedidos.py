@@ -88,10 +88,12 @@ def _um(**campos: object) -> str:
     return json.dumps({"clienteId": "ana", "itens": [{"sku": "A", "quantidade": 1, **campos}]})
 
 
+_ITENS = json.dumps([{"sku": "A", "quantidade": 1}])
 RUINS = {
     "no JSON": ("{", 400, "not valid JSON"),
     "nothing": ("", 400, "no body"),
     "nested without end": ('{"x":' + "[" * 60_000, 400, "nested too deeply"),
+    "a customer twice": (f'{{"clienteId": "ana", "clienteId": "eva", "itens": {_ITENS}}}', 400, "'clienteId'"),
     "an array": ("[]", 422, "object"),
     "no customer": (json.dumps({"itens": [{"sku": "A", "quantidade": 1}]}), 422, "clienteId"),
     "no items": (json.dumps({"clienteId": "ana", "itens": []}), 422, "itens"),
@@ -160,6 +162,31 @@ async def test_what_is_not_there_is_answered_as_a_problem(loja: Loja, metodo: st
     assert resposta.json()["status"] == status
 
 
+@pytest.mark.parametrize(
+    ("headers", "frase"),
+    [
+        ({"Content-Type": "application/json; charset=iso-8859-1"}, "in UTF-8"),
+        ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, "without compression"),
+        ([("Content-Type", "application/json"), ("Content-Type", "text/plain")], "application/json"),
+    ],
+)
+async def test_body_that_is_not_plain_utf_8(loja: Loja, headers: object, frase: str):
+    resposta = await loja.client.post("/pedidos", content=_um(), headers=headers)
+    assert resposta.status_code == 415
+    assert frase in resposta.json()["detail"]
+
+
+async def test_body_that_says_that_it_is_plain_utf_8(loja: Loja):
+    headers = {"Content-Type": 'application/json; charset="UTF-8"', "Content-Encoding": "identity"}
+    resposta = await loja.client.post("/pedidos", content=_um(quantidade=0), headers=headers)
+    assert resposta.status_code == 422
+
+
+@pytest.mark.parametrize("caminho", ["/estoque/caf%C3%A9%20%22", "/pedidos/%0A", "/nada/%C3%A9"])
+async def test_a_problem_names_the_path_as_it_was_received(loja: Loja, caminho: str):
+    assert (await loja.client.get(caminho)).json()["instance"] == caminho
+
+
 async def test_body_that_is_not_json_by_its_type(loja: Loja):
     resposta = await loja.client.post("/pedidos", content=_um(), headers={"Content-Type": "text/plain"})
     assert resposta.status_code == 415
@@ -169,15 +196,51 @@ async def test_body_that_is_not_json_by_its_type(loja: Loja):
 @pytest.mark.parametrize(
     ("corpo", "tipo", "status"),
     [
+        (b"{}", "application/json", 404),
+        (b"", "application/json", 404),
+        (b"{", "application/json", 400),
+        (b"[]", "application/json", 422),
+        (b'{"motivo": "x"}', "application/json", 422),
         (b"{}", "text/plain", 415),
         (b"x" * 2**17, "application/json", 413),
     ],
 )
-async def test_a_body_that_a_command_does_not_need_is_held_to_the_same_rules(
-    loja: Loja, corpo: bytes, tipo: str, status: int
+@pytest.mark.parametrize("comando", ["fechar", "cancelar", "reservar"])
+async def test_a_command_has_no_body_or_an_empty_object(
+    loja: Loja, comando: str, corpo: bytes, tipo: str, status: int
 ):
-    resposta = await loja.client.post(f"/pedidos/{uuid4()}/fechar", content=corpo, headers={"Content-Type": tipo})
+    resposta = await loja.client.post(f"/pedidos/{uuid4()}/{comando}", content=corpo, headers={"Content-Type": tipo})
     assert resposta.status_code == status
+    assert b"motivo" not in corpo or "unknown field `motivo`" in resposta.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "caminho", ["/pedidos", "/pedidos?limite=0", "/estoque", "/estoque/NAO-HA", "/schema/pedidos"]
+)
+async def test_head_answers_like_get_without_a_body(loja: Loja, caminho: str):
+    get, head = await loja.client.get(caminho), await loja.client.head(caminho)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("metodo", "caminho", "permitidos"),
+    [
+        ("DELETE", "/pedidos", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("PUT", "/pedidos/x/fechar", {"POST", "OPTIONS"}),
+        ("HEAD", "/pedidos/x/fechar", {"POST", "OPTIONS"}),
+        ("HEAD", "/pedidos/eventos", {"GET", "OPTIONS"}),
+        ("HEAD", "/pedidos/x/eventos", {"GET", "OPTIONS"}),
+        ("HEAD", "/estoque/eventos", {"GET", "OPTIONS"}),
+        ("POST", "/estoque/A", {"GET", "HEAD", "OPTIONS"}),
+    ],
+)
+async def test_allow_names_the_methods_that_there_are(loja: Loja, metodo: str, caminho: str, permitidos: set[str]):
+    resposta = await loja.client.request(metodo, caminho)
+    assert resposta.status_code == 405
+    assert set(resposta.headers["allow"].split(", ")) == permitidos
+    resposta = await loja.client.options(caminho)
+    assert (resposta.status_code, set(resposta.headers["allow"].split(", "))) == (204, permitidos)
 
 
 async def test_balances_page_by_page_and_many_at_once(loja: Loja):

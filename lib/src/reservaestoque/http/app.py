@@ -13,11 +13,11 @@ from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from litestar.types import ControllerRouterHandler
 
 from reservaestoque.http import problems
+from reservaestoque.http.head import STREAM, HeadLikeGet
+from reservaestoque.http.headers import combined
 from reservaestoque.http.openapi import ABOUT, StructDescriptions, described
 
 SCALAR = "1.72.1"
-STREAM = "stream"
-"""Key in a handler's `opt`: it answers with a stream, whose duration says nothing of the service's speed."""
 
 
 class Metrics(PrometheusController):
@@ -45,14 +45,29 @@ def readiness(is_ready: Callable[[], Awaitable[bool]]) -> ControllerRouterHandle
     return ready
 
 
-async def require_json(request: Request[Any, Any, Any]) -> None:
-    """Refuses a body that does not say that it is JSON. Raises ProblemError (415)."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-    if has_body and not (kind == "application/json" or kind.endswith("+json")):
-        raise problems.ProblemError(
-            problems.MEDIA, f"content-type {kind or 'is missing'}: send the body as application/json"
-        )
+async def prepare(request: Request[Any, Any, Any]) -> None:
+    """Combines repeated headers, then refuses a body that does not say that it is JSON. Raises ProblemError (415)."""
+    request.scope["headers"] = combined(request.scope["headers"])  # before Litestar reads and keeps them
+    require_json(request)
+
+
+def require_json(request: Request[Any, Any, Any]) -> None:
+    """Raises ProblemError (415) when there is a body that is not declared as plain JSON in UTF-8."""
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return
+    kind, parameters = request.content_type
+    kind, charset = kind.lower(), parameters.get("charset", "utf-8")
+    coding = headers.get("content-encoding", "identity").strip()
+    if not (kind == "application/json" or kind.endswith("+json")):
+        detail = f"content-type {kind or 'is missing'}: send the body as application/json"
+    elif charset.lower() != "utf-8":
+        detail = f"charset {charset}: send the body in UTF-8"
+    elif coding.lower() != "identity":
+        detail = f"content-encoding {coding}: send the body as it is, without compression"
+    else:
+        return
+    raise problems.ProblemError(problems.MEDIA, detail)
 
 
 def service_app(
@@ -76,7 +91,7 @@ def service_app(
         route_handlers=[*map(described, route_handlers), live, readiness(is_ready), Metrics],
         dependencies=dependencies,
         middleware=[metrics.middleware],
-        before_request=require_json,
+        before_request=prepare,
         request_max_body_size=problems.MAX_BODY_BYTES,
         exception_handlers={
             problems.ProblemError: problems.on_problem,
@@ -93,6 +108,6 @@ def service_app(
             path=f"/schema/{title}",  # as the gateway serves it: the page asks for the document by its full path
             render_plugins=[ScalarRenderPlugin(version=SCALAR)],
         ),
-        plugins=[StructDescriptions()],
+        plugins=[StructDescriptions(), HeadLikeGet()],
         logging_config=None,
     )

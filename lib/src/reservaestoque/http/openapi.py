@@ -22,6 +22,8 @@ from reservaestoque.http import problems
 from reservaestoque.http.problems import MEDIA_TYPE, Problem
 
 ABOUT = f"""\
+HEAD answers like GET, without the body, save for event streams, which have no HEAD.
+
 Errors are `{MEDIA_TYPE}` (RFC 9457): each operation names those that it may answer with. The gateway answers by
 itself when it must: 400 for a broken path, 404 and 405 for what is not served, 408, 429, 503 and 504.
 docs/problemas.md describes every type.
@@ -49,7 +51,7 @@ class ProblemDetails(msgspec.Struct, frozen=True):
     title: Annotated[str, Meta(description="The kind of problem in words; always the same for a type.")]
     status: Annotated[int, Meta(description="The response's status code.")]
     detail: Annotated[str, Meta(description="A sentence about this very request.")]
-    instance: Annotated[str, Meta(description="The path that was asked for.")]
+    instance: Annotated[str, Meta(description="The path that was asked for, as a URI reference (RFC 3986).")]
 
 
 @dataclass  # or Operation's __init__ would not call __post_init__

@@ -1,8 +1,10 @@
 """Errors as problem+json (RFC 9457) from one fixed catalogue; each type has a page in docs/problemas.md."""
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
@@ -14,6 +16,8 @@ BASE = "https://reservaestoque.dev/problemas/"
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 MAX_BODY_BYTES = 64 * 1024
+
+_LONE_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 _log = logger(__name__)
 
@@ -71,11 +75,16 @@ def answer(
     """The problem+json response; a 503 says when to come back."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem is UNAVAILABLE else {}
     return Response(
-        members_of(problem, detail, request.url.path) | members,
+        members_of(problem, detail, reference(request.scope.get("raw_path", b""))) | members,
         status_code=problem.status,
         media_type=MEDIA_TYPE,
         headers=headers,
     )
+
+
+def reference(path: bytes) -> str:
+    """A path as it was received, as a URI reference (RFC 3986): what may not stand in one is percent-encoded."""
+    return quote(_LONE_PERCENT.sub(b"%25", path), safe="/%:@!$&'()*+,;=-._~")
 
 
 def members_of(problem: Problem, detail: str, path: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.response.base import ASGIResponse
 
-from reservaestoque.http.app import STREAM
+from reservaestoque.http.head import STREAM
 from reservaestoque.http.problems import MALFORMED, POSITION_LOST
 from reservaestoque.streams import EventStream, Feed, LastEventId, Streams, documented, resuming
 

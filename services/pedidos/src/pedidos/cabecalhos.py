@@ -25,7 +25,10 @@ IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
         name="Idempotency-Key",
-        description=f"1 to {MAX_CHAVE} printable ASCII characters: with the same key a request takes effect once.",
+        description=(
+            f"1 to {MAX_CHAVE} printable ASCII characters: with the same key a request takes effect once. "
+            "One that contains a comma is sent in quotes."
+        ),
         examples=[Example(value="carrinho-de-ana-1")],
     ),
 ]

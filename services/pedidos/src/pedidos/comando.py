@@ -1,6 +1,7 @@
 """What is asked of estoque, and the key that a client may give it. Pure: no I/O, no clock."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -10,6 +11,9 @@ import msgspec
 from reservaestoque.events import Item, Status
 
 MAX_CHAVE = 128
+
+_CITADA = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_ESCAPE = re.compile(r'\\(["\\])')
 
 
 class Tipo(StrEnum):
@@ -62,13 +66,19 @@ class ChaveReutilizadaError(Exception):
 
 
 def ler_chave(header: str | None) -> str | None:
-    """The key in an Idempotency-Key header, with the quotes of a structured string or without; None when absent.
+    """The key in an Idempotency-Key header: a structured string (RFC 8941), or without its quotes; None when absent.
 
-    Raises ChaveInvalidaError unless it has 1 to 128 printable ASCII characters.
+    Raises ChaveInvalidaError unless it is one key of 1 to 128 printable ASCII characters. Several lines of the header
+    arrive here as a list, and a list is refused: to choose one of its keys would be to guess.
     """
     if header is None:
         return None
-    chave = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
+    if citada := _CITADA.fullmatch(header):
+        chave = _ESCAPE.sub(r"\1", citada[1])
+    elif "," in header:
+        raise ChaveInvalidaError("a request has one Idempotency-Key; one that contains a comma is sent in quotes")
+    else:
+        chave = header
     if not (1 <= len(chave) <= MAX_CHAVE and chave.isascii() and chave.isprintable()):
         raise ChaveInvalidaError("an Idempotency-Key has 1 to 128 printable ASCII characters")
     return chave
@@ -80,14 +90,14 @@ def resumo(corpo: object) -> bytes:
 
 
 RECUSAS = {
-    "PedidoEncerrado": "the order has ended",
+    "PedidoEncerrado": "the order had ended",
     "PedidoJaConhecido": "the order was known already",
-    "PedidoMudou": "the order has changed meanwhile",
-    "ReservaVigente": "the reservation still holds: there is nothing to renew",
+    "PedidoMudou": "the order had changed meanwhile",
+    "ReservaVigente": "the reservation still held, so there was nothing to renew",
 }
-"""What estoque's refusals mean, in words."""
+"""What estoque's refusals mean, in words; in the past, since the order may have moved on when one is told again."""
 
 
 def explicar(recusa: str, status: Status) -> str:
-    """A sentence about a refusal (one of `RECUSAS`, or a newer one) of an order that is `status`."""
-    return f"{RECUSAS.get(recusa, recusa)}; it is {status}"
+    """A sentence about a refusal (one of `RECUSAS`, or a newer one) of an order that is `status` now."""
+    return f"{RECUSAS.get(recusa, f'refused as {recusa}')}; the order is {status} now"

@@ -12,7 +12,7 @@ from pedidos.acompanhamento import Acompanhamento
 from pedidos.rotas import ClienteId, Id, procurar
 from pedidos.servico import Servico
 from reservaestoque.events import FINAIS
-from reservaestoque.http.app import STREAM
+from reservaestoque.http.head import STREAM
 from reservaestoque.http.problems import MALFORMED, NOT_FOUND, POSITION_LOST
 from reservaestoque.streams import (
     EventStream,

@@ -33,6 +33,10 @@ class NovoPedido(msgspec.Struct, frozen=True, rename="camel"):
     itens: Annotated[list[Item], ITENS]
 
 
+class CorpoDeComando(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may come with a command, whose address says it all: nothing. So a key never comes with another body."""
+
+
 class Pedido(msgspec.Struct, frozen=True, rename="camel"):
     """An order and what became of it."""
 

@@ -1,17 +1,21 @@
 """The request header Prefer (RFC 7240): how long the client would wait for the outcome."""
 
+import re
+
 MAX_WAIT_SECONDS = 30
+
+_QUOTED = r'"(?:[^"\\]|\\.)*(?:"|\\?$)'  # one that never ends takes the rest with it
+_PREFERENCE = re.compile(rf'(?:{_QUOTED}|[^,"])+')
+_WAIT = re.compile(r'[ \t]*wait[ \t]*=[ \t]*("?)([0-9]+)\1[ \t]*(?:;.*)?', re.IGNORECASE)
 
 
 def wait_seconds(header: str) -> int:
     """Seconds of the preference ``wait`` in a Prefer header, 30 at most; 0 when it is not there.
 
     Preferences that are unknown or make no sense are ignored, as the RFC demands (section 2); of several
-    ``wait`` the first counts.
+    ``wait`` the first counts. Commas and semicolons within quotes separate nothing.
     """
-    for preference in header.split(","):
-        name, _, value = preference.partition(";")[0].partition("=")
-        seconds = value.strip().strip('"')
-        if name.strip().lower() == "wait" and seconds.isascii() and seconds.isdigit():
-            return min(int(seconds[:9]), MAX_WAIT_SECONDS)
+    for preference in _PREFERENCE.findall(header):
+        if wait := _WAIT.fullmatch(preference):
+            return min(int(wait[2][:9]), MAX_WAIT_SECONDS)
     return 0

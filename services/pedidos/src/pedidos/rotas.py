@@ -15,6 +15,7 @@ from pedidos.comando import ChaveReutilizadaError, Tipo, explicar
 from pedidos.pedido import (
     CLIENTE_PATTERN,
     MAX_LIMITE,
+    CorpoDeComando,
     DemasiadoError,
     NovoPedido,
     Pagina,
@@ -39,6 +40,7 @@ Limite = Annotated[int, QueryParameter(ge=1, le=MAX_LIMITE, description="How man
 Id = Annotated[str, PathParameter(description="The order's id.")]
 
 _novo = JsonBody(NovoPedido)
+_comando = JsonBody(CorpoDeComando, absent=CorpoDeComando())
 _DECIDIDO = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: the order, decided.")
 _RESPONDIDO = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: what became of it.")
 _ACEITO = "Accepted; what becomes of it is not known yet."
@@ -78,6 +80,7 @@ async def criar(
     "/pedidos/{pedido_id:str}/fechar",
     status_code=202,
     summary="Close an order: its units are sold",
+    operation_class=_comando.operation,
     response_description=_ACEITO,
     response_headers=DA_RESPOSTA,
     responses={200: _RESPONDIDO},
@@ -86,11 +89,13 @@ async def criar(
 async def fechar(
     servico: NamedDependency[Servico],
     pedido_id: Id,
+    body: RawBody,
     prefer: Prefer = "",
     idempotency_key: IdempotencyKey = None,
     traceparent: Traceparent = "",
 ) -> Response[Pedido]:
     """Units still reserved become sold ones; after their time a new check of the stock decides."""
+    _comando.read(body)
     return await _comandar(servico, contexto(prefer, idempotency_key, traceparent), pedido_id, Tipo.FECHAR)
 
 
@@ -98,6 +103,7 @@ async def fechar(
     "/pedidos/{pedido_id:str}/cancelar",
     status_code=202,
     summary="Cancel an order: its units are free again",
+    operation_class=_comando.operation,
     response_description=_ACEITO,
     response_headers=DA_RESPOSTA,
     responses={200: _RESPONDIDO},
@@ -106,11 +112,13 @@ async def fechar(
 async def cancelar(
     servico: NamedDependency[Servico],
     pedido_id: Id,
+    body: RawBody,
     prefer: Prefer = "",
     idempotency_key: IdempotencyKey = None,
     traceparent: Traceparent = "",
 ) -> Response[Pedido]:
     """Ends the order, whether its reservation holds or has lapsed."""
+    _comando.read(body)
     return await _comandar(servico, contexto(prefer, idempotency_key, traceparent), pedido_id, Tipo.CANCELAR)
 
 
@@ -118,6 +126,7 @@ async def cancelar(
     "/pedidos/{pedido_id:str}/reservar",
     status_code=202,
     summary="Renew a reservation that has lapsed",
+    operation_class=_comando.operation,
     response_description=_ACEITO,
     response_headers=DA_RESPOSTA,
     responses={200: _RESPONDIDO},
@@ -126,11 +135,13 @@ async def cancelar(
 async def reservar(
     servico: NamedDependency[Servico],
     pedido_id: Id,
+    body: RawBody,
     prefer: Prefer = "",
     idempotency_key: IdempotencyKey = None,
     traceparent: Traceparent = "",
 ) -> Response[Pedido]:
     """A new check of the stock and a new time limit; 409 while the reservation still holds."""
+    _comando.read(body)
     return await _comandar(servico, contexto(prefer, idempotency_key, traceparent), pedido_id, Tipo.RESERVAR)
 
 

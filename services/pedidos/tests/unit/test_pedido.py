@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from pedidos.comando import ChaveInvalidaError, ler_chave, resumo
+from pedidos.comando import ChaveInvalidaError, explicar, ler_chave, resumo
 from pedidos.pedido import DemasiadoError, NovoPedido, somar
 from pedidos.prefer import wait_seconds
 from pedidos.repositorio import mais_novas
@@ -74,6 +74,14 @@ def test_one_to_a_hundred_items(itens: int, bom: bool):
         ("wait=x, wait=4", 4),
         ("wait=٣", 0),
         ("waiting=5", 0),
+        ('foo="a, wait=9", wait=4', 4),
+        ('foo="a; b, wait=9"; bar="c, wait=8", wait=4', 4),
+        (r'foo="a\", wait=9", wait=4', 4),
+        ('foo="never ends, wait=9', 0),
+        ('foo="never ends, wait=9' + "\\", 0),
+        ("wait=5;foo, wait=6", 5),
+        (", ,wait=5", 5),
+        ("foo;wait=9", 0),
     ],
 )
 def test_prefer_wait(header: str, seconds: int):
@@ -95,7 +103,15 @@ def test_of_several_snapshots_of_an_order_the_highest_version_counts():
 
 @pytest.mark.parametrize(
     ("header", "chave"),
-    [(None, None), ("abc", "abc"), ('"8e03978e-40d5"', "8e03978e-40d5"), ("x" * 128, "x" * 128), ('"', '"')],
+    [
+        (None, None),
+        ("abc", "abc"),
+        ('"8e03978e-40d5"', "8e03978e-40d5"),
+        ("x" * 128, "x" * 128),
+        ('"', '"'),
+        ('"a, b"', "a, b"),
+        (r'"a\"b\\"', 'a"b\\'),
+    ],
 )
 def test_idempotency_keys(header: str | None, chave: str | None):
     assert ler_chave(header) == chave
@@ -105,6 +121,20 @@ def test_idempotency_keys(header: str | None, chave: str | None):
 def test_bad_idempotency_keys(header: str):
     with pytest.raises(ChaveInvalidaError, match="1 to 128"):
         ler_chave(header)
+
+
+@pytest.mark.parametrize("header", ["a, b", "a,a", '"a", "b"', ", ", 'a, "b"'])
+def test_a_list_of_idempotency_keys_is_refused(header: str):
+    with pytest.raises(ChaveInvalidaError, match="one Idempotency-Key"):
+        ler_chave(header)
+
+
+@pytest.mark.parametrize("status", ["EstoqueReservado", "Fechado"])
+def test_a_refusal_is_told_rightly_whatever_became_of_the_order(status: str):
+    assert explicar("ReservaVigente", Status(status)) == (
+        f"the reservation still held, so there was nothing to renew; the order is {status} now"
+    )
+    assert explicar("MaisNova", Status(status)) == f"refused as MaisNova; the order is {status} now"
 
 
 def test_bodies_that_ask_for_the_same_have_one_hash():

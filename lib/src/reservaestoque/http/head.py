@@ -1,0 +1,36 @@
+"""The methods that come with others: HEAD, which Litestar does not derive from GET, and OPTIONS."""
+
+from copy import copy
+
+from litestar.enums import HttpMethod
+from litestar.plugins import ReceiveRoutePlugin
+from litestar.routes import BaseRoute, HTTPRoute
+from litestar.types import Method
+
+STREAM = "stream"
+"""Key in a handler's `opt`: it answers with a stream, whose duration says nothing of the service's speed."""
+
+
+class HeadLikeGet(ReceiveRoutePlugin):
+    """Each route with GET has HEAD as well (RFC 9110, section 9.3.2), whose body the server leaves out.
+
+    Save event streams, which have no end: there HEAD is not allowed. OPTIONS names all methods of a path.
+    """
+
+    def __init__(self) -> None:
+        self._methods: dict[str, set[Method | HttpMethod]] = {}
+
+    def receive_route(self, route: BaseRoute) -> None:
+        """Adds HEAD, which OpenAPI need not tell of once more."""
+        if not isinstance(route, HTTPRoute):
+            return
+        get, parameters = route.route_handler_map.get("GET", (None, None))
+        if get and parameters and not get.opt.get(STREAM):
+            head = copy(get)
+            head._resolved_include_in_schema = False
+            route.route_handler_map["HEAD"] = (head, parameters)
+            route.methods.add("HEAD")
+        # A further handler of the path makes a new route, but OPTIONS goes on answering for the first.
+        methods = self._methods.setdefault(route.path, set())
+        methods |= route.methods
+        route.methods = methods

@@ -1,0 +1,16 @@
+"""Request headers as RFC 9110, section 5.3, reads them: several lines with one name are one list."""
+
+from collections.abc import Iterable
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+def combined(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    """Each name once, its lines joined by commas in the order in which they came.
+
+    Who looks a header up would otherwise see the first line and not know that there are others.
+    """
+    lines: dict[bytes, bytes] = {}
+    for name, value in headers:
+        lines[name] = lines[name] + b", " + value if name in lines else value
+    return list(lines.items())

@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard lib/pyproject.toml services/*/pyproject.toml operator/pyproject.toml \
-	conferir/pyproject.toml contracts/pyproject.toml local/pyproject.toml))
+	conferir/pyproject.toml contracts/pyproject.toml local/pyproject.toml bench/pyproject.toml))
 SETTINGS := requirements/dev.txt $(PROJECTS:%=%/pyproject.toml) local/setup/python.sh
 BIN := .venv/bin
 LOCAL := $(BIN)/python -m local_system
@@ -42,6 +42,11 @@ simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60, or SE
 	PYTHONPATH=tests/support $(BIN)/python -m simulacao \
 		$(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
+bench: .venv/ready rabbitmq ## measure beside the baseline (SCENARIOS=e2e-quente-3 ROUNDS=2 SECONDS=10 for some of it)
+	@sh bench/setup/geradores.sh
+	@$(BIN)/python -m bancada $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(BENCH)
+
 lint: .venv/ready ## check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -70,4 +75,4 @@ requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for
 rabbitmq: .venv/ready
 	@sh local/setup/rabbitmq.sh
 
-.PHONY: help up down status logs dlq conferir clean test simulate lint fmt schema contracts requirements rabbitmq
+.PHONY: help up down status logs dlq conferir clean test simulate bench lint fmt schema contracts requirements rabbitmq

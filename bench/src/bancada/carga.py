@@ -1,0 +1,62 @@
+"""Measuring under load: the generator runs, the databases are asked afterwards what happened in the window."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bancada import geradores
+from bancada.cpu import gastos
+from bancada.geradores import Processo, Respostas
+from bancada.loja import Loja
+
+AQUECIMENTO = 3
+_BORDA = 1  # seconds until all connections are open and busy
+
+
+def fechada(loja: Loja, corpos: Path, *, conexoes: int, segundos: int, espera: bool) -> dict[str, Any]:
+    """Saturation: `conexoes` customers, each of whom orders as soon as the last order was answered."""
+    url = loja.system.gateway_url
+    aquecer(loja, corpos, conexoes)
+    comando = geradores.wrk(url, corpos, conexoes=conexoes, segundos=segundos + _BORDA, espera=espera)
+    medida, saida = _sob_carga(loja, "wrk", comando, segundos)
+    return {**medida, "cliente": asdict(geradores.ler_wrk(saida))}
+
+
+def aberta(loja: Loja, corpos: Path, *, por_segundo: int, segundos: int) -> dict[str, Any]:
+    """So many orders a second, whether they are answered or not."""
+    alvos, resultados = loja.arquivo("alvos.jsonl"), loja.arquivo("vegeta.bin")
+    geradores.escrever_alvos(loja.system.gateway_url, corpos, alvos)
+    aquecer(loja, corpos, 32)
+    comando = geradores.vegeta(alvos, resultados, por_segundo=por_segundo, segundos=segundos + _BORDA)
+    medida, _ = _sob_carga(loja, "vegeta", comando, segundos)
+    respostas: Respostas = geradores.relatorio_vegeta(resultados)
+    return {**medida, "cliente": asdict(respostas), "por_segundo_pedido": por_segundo}
+
+
+def aquecer(loja: Loja, corpos: Path, conexoes: int) -> None:
+    """Fills caches and connection pools: the first seconds of a system are not what it can do."""
+    comando = geradores.wrk(loja.system.gateway_url, corpos, conexoes=conexoes, segundos=AQUECIMENTO, espera=True)
+    with Processo(comando, AQUECIMENTO) as processo:
+        processo.saida()
+
+
+def _sob_carga(loja: Loja, nome: str, comando: Sequence[str], segundos: int) -> tuple[dict[str, Any], str]:
+    antes = loja.respostas_do_gateway()
+    with Processo(comando, segundos) as processo:
+        time.sleep(_BORDA)
+        de, cpu_de = time.time(), loja.amostrar(**{nome: processo.pid})
+        time.sleep(segundos - 0.5)  # the generator still runs when the window closes
+        ate, cpu_ate = time.time(), loja.amostrar(**{nome: processo.pid})
+        saida = processo.saida()
+    depois = loja.respostas_do_gateway()
+    esgotado = loja.esgotar()
+    janela = loja.janela(de, ate)
+    return {
+        "por_segundo": janela["decididos"] / (ate - de),
+        "janela": {**janela, "segundos": ate - de},
+        "respostas": {codigo: n - antes.get(codigo, 0) for codigo, n in depois.items() if n > antes.get(codigo, 0)},
+        "segundos_para_esgotar": esgotado,
+        "cpu": gastos(cpu_de, cpu_ate),
+    }, saida

@@ -1,0 +1,139 @@
+"""The system under test: started, filled, emptied, asked, checked."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from bancada import cpu
+from bancada.distribuicao import SKUS, pedidos
+from local_system import System, postgres, programs
+
+SQL = Path(__file__).with_name("sql")
+UNIDADES = 1_000_000_000
+CORPOS = 50_000
+_ESGOTAR_SEGUNDOS = 600
+
+
+class BancadaError(Exception):
+    """The bench cannot go on; a sentence for a person."""
+
+
+class Loja:
+    """A running local system with a folder for what a run needs."""
+
+    def __init__(self, system: System, folder: Path) -> None:
+        self.system = system
+        self._folder = folder
+
+    def sql(self, banco: str, arquivo: str, antes: str = "", segundos: float = 600, **variaveis: object) -> str:
+        """Runs a file of `sql/` as the superuser, after `antes`; what it printed."""
+        sets = "".join(f"\\set {nome} {valor}\n" for nome, valor in variaveis.items())
+        return self.psql(banco, f"{sets}{antes}\n{(SQL / f'{arquivo}.sql').read_text()}", segundos)
+
+    def psql(self, banco: str, script: str, segundos: float = 600) -> str:
+        """Runs a script as the superuser, for as long as a large one may take."""
+        port: int = getattr(self.system.layout.ports, f"postgres_{banco}")
+        return postgres.psql(self.system.layout, banco, port, script, segundos).strip()
+
+    def esvaziar(self, *, skus: int = SKUS, unidades_do_quente: int = UNIDADES) -> None:
+        """No orders, `skus` SKUs full of units; SKU 1 has as many as is said. Nothing is under way after it."""
+        self.sql("pedidos", "esvaziar_pedidos")
+        self.sql("estoque", "esvaziar_estoque", skus=skus, unidades=UNIDADES, do_quente=unidades_do_quente)
+        self.repousar()
+
+    def repousar(self) -> None:
+        """Checkpoints, so that each measurement begins with as little to be written as the others."""
+        for banco in ("pedidos", "estoque"):
+            self.psql(banco, "checkpoint;")
+
+    def corpos(self, distribuicao: str, itens: int, skus: int = SKUS) -> Path:
+        """A file of order bodies, one a line, always the same."""
+        arquivo = self._folder / f"{distribuicao}-{itens}-{skus}.jsonl"
+        if not arquivo.exists():
+            linhas = (
+                json.dumps(pedido, separators=(",", ":")) + "\n" for pedido in pedidos(distribuicao, itens, 5, skus)
+            )
+            arquivo.write_text("".join(islice(linhas, CORPOS)))
+        return arquivo
+
+    def arquivo(self, nome: str) -> Path:
+        """A file beside the bodies."""
+        return self._folder / nome
+
+    def deixar_prontos(self, quantos: int, corpos: Path) -> None:
+        """So many orders in pedidos, committed and not published yet."""
+        antes = "create temp table corpo (n bigint generated always as identity, corpo jsonb);\n"
+        antes += f"\\copy corpo (corpo) from '{corpos}'\n"
+        self.sql("pedidos", "pedidos_prontos", antes, quantos=quantos)
+
+    def pendentes(self) -> int:
+        """Undecided orders, and facts in either outbox."""
+        return int(self.sql("pedidos", "pendentes")) + int(self.psql("estoque", "select count(*) from outbox;"))
+
+    def esgotar(self) -> float:
+        """Waits until nothing is under way; how many seconds that took. Raises BancadaError after ten minutes."""
+        return self.ate(lambda: self.pendentes() == 0, _ESGOTAR_SEGUNDOS, "orders are still under way")
+
+    def ate(self, condicao: Any, segundos: float, senao: str) -> float:
+        """Waits until `condicao()` is true; how many seconds that took. Raises BancadaError with `senao`."""
+        inicio = time.monotonic()
+        while not condicao():
+            if time.monotonic() - inicio > segundos:
+                raise BancadaError(f"after {segundos:.0f} s {senao}")
+            time.sleep(0.2)
+        return time.monotonic() - inicio
+
+    def conferir(self) -> str:
+        """Proves that nothing was oversold or lost; its summary. Raises BancadaError with the violations."""
+        argv = [sys.executable, "-m", "conferir", "--at-rest"]
+        env = {**os.environ, **programs.conferir_env(self.system.layout)}
+        feito = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+        if feito.returncode:
+            raise BancadaError(f"conferir: {(feito.stdout + feito.stderr).strip()[-2000:]}")
+        return feito.stdout.strip().splitlines()[-1]
+
+    def janela(self, de: float, ate: float) -> dict[str, Any]:
+        """What pedidos decided between two instants (time.time())."""
+        return dict(json.loads(self.sql("pedidos", "janela", de=de, ate=ate)))
+
+    def metrica(self, parte: str, nome: str) -> float:
+        """The sum of a Prometheus metric over its labels; 0 while the program does not say it."""
+        try:
+            texto = httpx.get(f"{self.system.program_url(parte)}/metrics", trust_env=False).text
+        except httpx.HTTPError:
+            return 0.0
+        return sum(float(valor) for valor in re.findall(rf"^{nome}(?:\{{[^}}]*\}})? (\S+)", texto, re.M))
+
+    def respostas_do_gateway(self) -> dict[str, int]:
+        """How many requests the gateway has answered by status: `downstream_rq_201` → 201."""
+        url = f"http://127.0.0.1:{self.system.layout.ports.gateway_admin}/stats"
+        texto = httpx.get(url, params={"filter": r"^cluster\.pedidos\.upstream_rq_\d\d\d$"}, trust_env=False).text
+        return {codigo: int(n) for codigo, n in re.findall(r"upstream_rq_(\d\d\d): (\d+)", texto)}
+
+    def amostrar(self, **proprios: int) -> cpu.Amostra:
+        """CPU time so far of each part and of what else we have started, by name."""
+        partes = {nome: estado.pid for nome, estado in self.system.states().items() if estado.pid}
+        return cpu.amostrar(partes, {"bancada": psutil.Process().pid, **proprios})
+
+
+@contextmanager
+def parada(system: System, *partes: str) -> Iterator[None]:
+    """These parts stand still inside."""
+    for parte in partes:
+        system.stop(parte)
+    try:
+        yield
+    finally:
+        for parte in partes:
+            system.start(parte)

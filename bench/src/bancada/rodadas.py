@@ -1,0 +1,64 @@
+"""Rounds: baseline, system, baseline, system, … with the raw data kept and everything conferred after each run."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bancada import baseline
+from bancada.cenarios import Cenario, Plano
+from bancada.loja import Loja
+from bancada.tabela import tabela
+from local_system import Config, Ports, System
+from local_system.config import SETTINGS, parse_replicas
+
+
+def correr(cenarios: Sequence[Cenario], plano: Plano, rodadas: int, folder: Path) -> str:
+    """The table. Raw data are in a folder of `folder` named for the time, one file a measurement."""
+    dados = folder.absolute() / time.strftime("%Y%m%dT%H%M%S")
+    dados.mkdir(parents=True)
+    with sistema(folder.absolute() / "sistema") as system:
+        loja = Loja(system, dados)
+        medidas = [
+            _medir(loja, cenario, plano, rodada, dados) for rodada in range(1, rodadas + 1) for cenario in cenarios
+        ]
+    for corpos in [*dados.glob("*.jsonl"), *dados.glob("*.bin")]:
+        corpos.unlink()
+    return tabela(medidas)
+
+
+def sistema(state: Path) -> System:
+    """A system of its own, empty, beside whatever else runs here; settings and REPLICAS come from the environment."""
+    if state.exists():
+        System(Config(state=state)).clean()
+    shutil.rmtree(state, ignore_errors=True)
+    settings = {name: os.environ[name] for name in SETTINGS if os.environ.get(name)}
+    replicas = parse_replicas(os.environ.get("REPLICAS", ""))
+    return System(Config(state=state, ports=Ports.free(), replicas=replicas, settings=settings))
+
+
+def _medir(loja: Loja, cenario: Cenario, plano: Plano, rodada: int, dados: Path) -> dict[str, Any]:
+    medida: dict[str, Any] = {"cenario": cenario.nome, "rodada": rodada, "inicio": time.time()}
+    if cenario.baseline:
+        baseline.preparar(loja.system)
+        medida["baseline"] = {
+            "script": cenario.baseline,
+            "por_segundo": baseline.medir(loja.system, cenario.baseline, min(10, plano.segundos)),
+        }
+    medida |= cenario.medir(loja, plano)
+    medida["conferir"] = loja.conferir()
+    (dados / f"{rodada:02}-{cenario.nome}.json").write_text(json.dumps(medida, indent=1) + "\n")
+    print(_linha(medida), flush=True)
+    return medida
+
+
+def _linha(medida: dict[str, Any]) -> str:
+    texto = f"round {medida['rodada']}: {medida['cenario']} {medida['por_segundo']:,.0f}/s"
+    if "baseline" in medida:
+        texto += f", baseline {medida['baseline']['por_segundo']:,.0f}/s"
+    if "cliente" in medida:
+        texto += f", p50 {medida['cliente']['p50']:.1f} ms, p99 {medida['cliente']['p99']:.1f} ms"
+    return texto

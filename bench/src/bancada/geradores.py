@@ -1,4 +1,4 @@
-"""The load generators: wrk for as many orders as the system takes, vegeta for a constant rate. They end by themselves."""
+"""The load generators: wrk for as many orders as the system takes, vegeta for a constant rate."""
 
 import base64
 import json

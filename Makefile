@@ -44,7 +44,7 @@ simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60, or SE
 
 bench: .venv/ready rabbitmq ## measure beside the baseline (SCENARIOS=e2e-quente-3 ROUNDS=2 SECONDS=10 for some of it)
 	@sh bench/setup/geradores.sh
-	@$(BIN)/python -m bancada $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	@$(BIN)/python -m bancada medir $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(BENCH)
 
 lint: .venv/ready ## check style, types and layers
@@ -65,7 +65,7 @@ contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) fro
 
 requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for the newest)
 	cd requirements && $(COMPILE) --output-file dev.txt dev.in
-	cd requirements && for name in pedidos estoque operator conferir local; do \
+	cd requirements && for name in pedidos estoque operator conferir local bench; do \
 		$(COMPILE) --constraint dev.txt --output-file $$name.txt $$name.in || exit 1; done
 
 .venv/ready: $(SETTINGS)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from bancada import geradores
-from bancada.cpu import gastos
 from bancada.geradores import Processo, Respostas
 from bancada.loja import Loja
 
@@ -46,17 +45,16 @@ def _sob_carga(loja: Loja, nome: str, comando: Sequence[str], segundos: int) -> 
     antes = loja.respostas_do_gateway()
     with Processo(comando, segundos) as processo:
         time.sleep(_BORDA)
-        de, cpu_de = time.time(), loja.amostrar(**{nome: processo.pid})
-        time.sleep(segundos - 0.5)  # the generator still runs when the window closes
-        ate, cpu_ate = time.time(), loja.amostrar(**{nome: processo.pid})
+        with loja.medindo(**{nome: processo.pid}) as medida:
+            time.sleep(segundos - _BORDA / 2)  # the generator still runs when the window closes
         saida = processo.saida()
     depois = loja.respostas_do_gateway()
     esgotado = loja.esgotar()
-    janela = loja.janela(de, ate)
+    janela = loja.janela(medida["de"], medida["ate"])
     return {
-        "por_segundo": janela["decididos"] / (ate - de),
-        "janela": {**janela, "segundos": ate - de},
+        **medida,
+        "por_segundo": janela["decididos"] / medida["segundos_medidos"],
+        "janela": janela,
         "respostas": {codigo: n - antes.get(codigo, 0) for codigo, n in depois.items() if n > antes.get(codigo, 0)},
         "segundos_para_esgotar": esgotado,
-        "cpu": gastos(cpu_de, cpu_ate),
     }, saida

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bancada import carga
-from bancada.cpu import gastos
 from bancada.distribuicao import DISTRIBUICOES
 from bancada.loja import Loja, parada
 
@@ -66,12 +65,14 @@ def _so_estoque(distribuicao: str, itens: int) -> Callable[[Loja, Plano], dict[s
 
 def _decidindo(loja: Loja, quantos: int) -> dict[str, Any]:
     """estoque has just been started: waits until it has decided them all."""
-    decididos: Callable[[], float] = lambda: loja.metrica("estoque-1", "consumer_events_total")  # noqa: E731
-    antes = loja.amostrar()
-    loja.ate(lambda: decididos() >= quantos, 600, "estoque has not decided all that waits")
-    gasto = gastos(antes, loja.amostrar())
+    with loja.medindo() as medida:
+        loja.ate(
+            lambda: loja.metrica("estoque-1", "consumer_events_total") >= quantos,
+            600,
+            "estoque has not decided all that waits",
+        )
     decisoes = json.loads(loja.sql("estoque", "decisoes_de_estoque"))
-    return {"por_segundo": decisoes["por_segundo"], "decisoes": decisoes, "cpu": gasto}
+    return {**medida, "por_segundo": decisoes["por_segundo"], "decisoes": decisoes}
 
 
 def _todos() -> Mapping[str, Cenario]:

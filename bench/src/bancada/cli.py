@@ -2,11 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bancada import rodadas
-from bancada.cenarios import CENARIOS, Plano
+from bancada import perfil, rodadas
+from bancada.cenarios import CENARIOS, Cenario, Plano
 from bancada.geradores import GeradorError
 from bancada.loja import BancadaError
 from local_system import LocalSystemError
@@ -16,17 +16,12 @@ PADRAO = "e2e-uniforme-3,e2e-quente-3,estoque-uniforme-3,estoque-quente-3,repous
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the rounds; 0 when all of them were measured and nothing was oversold or lost, else 1."""
+    """Runs one command; 0 when all was measured and nothing was oversold or lost, else 1."""
     arguments = _parser().parse_args(argv)
-    plano = Plano(arguments.seconds, arguments.connections, arguments.ready)
-    try:
-        cenarios = [CENARIOS[nome] for nome in arguments.scenarios.split(",")]
-    except KeyError as unknown:
-        print(f"error: there is no scenario {unknown}; there are {', '.join(CENARIOS)}", file=sys.stderr)
-        return 1
+    command: Callable[[argparse.Namespace], str] = arguments.run
     try:
         with termination_as_interruption():
-            print(rodadas.correr(cenarios, plano, arguments.rounds, arguments.folder))
+            print(command(arguments))
     except (BancadaError, GeradorError, LocalSystemError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -38,10 +33,42 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bancada", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=20, help="length of each measurement")
-    parser.add_argument("--scenarios", default=PADRAO, help=f"names with commas between, of: {', '.join(CENARIOS)}")
-    parser.add_argument("--connections", type=int, default=256, help="customers at saturation")
-    parser.add_argument("--ready", type=int, default=200_000, help="orders that wait for estoque alone")
-    parser.add_argument("--folder", type=Path, default=Path(".bench"), help="for raw data and the system's state")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace], str], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        command.add_argument("--seconds", type=int, default=20, help="length of each measurement")
+        command.add_argument("--connections", type=int, default=256, help="customers at saturation")
+        command.add_argument("--ready", type=int, default=200_000, help="orders that wait for estoque alone")
+        command.add_argument("--folder", type=Path, default=Path(".bench"), help="raw data and the system's state")
+        return command
+
+    medir = add("medir", _medir, "measure scenarios in interleaved rounds, print one table")
+    medir.add_argument("--rounds", type=int, default=5)
+    medir.add_argument("--scenarios", default=PADRAO, help=f"names with commas between, of: {', '.join(CENARIOS)}")
+    perfil = add("perfil", _perfil, "say which process the CPU time goes to while one scenario runs")
+    perfil.add_argument("scenario", nargs="?", default="e2e-uniforme-3", metavar="SCENARIO")
+    perfil.add_argument("--flames", action="store_true", help="draw flame graphs of pedidos and estoque as well")
     return parser
+
+
+def _medir(arguments: argparse.Namespace) -> str:
+    cenarios = [_cenario(nome) for nome in arguments.scenarios.split(",")]
+    return rodadas.correr(cenarios, _plano(arguments), arguments.rounds, arguments.folder)
+
+
+def _perfil(arguments: argparse.Namespace) -> str:
+    cenario = _cenario(arguments.scenario)
+    with rodadas.loja_nova(arguments.folder) as (loja, dados):
+        return perfil.perfilar(loja, cenario, _plano(arguments), dados, chamas=arguments.flames)
+
+
+def _plano(arguments: argparse.Namespace) -> Plano:
+    return Plano(arguments.seconds, arguments.connections, arguments.ready)
+
+
+def _cenario(nome: str) -> Cenario:
+    if nome not in CENARIOS:
+        raise BancadaError(f"there is no scenario {nome!r}; there are {', '.join(CENARIOS)}")
+    return CENARIOS[nome]

@@ -1,7 +1,6 @@
 """Where the CPU time goes: user and system time of each process of the machine, between two instants."""
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,7 +11,6 @@ import psutil
 class Amostra:
     """Seconds of CPU by process id, with the name of what the process belongs to; and of the whole machine."""
 
-    instante: float
     processos: Mapping[int, tuple[str, float]]
     ocupado: float
 
@@ -32,7 +30,7 @@ def amostrar(partes: Mapping[str, int], proprios: Mapping[str, int]) -> Amostra:
                 continue
             processos[processo.pid] = (nome, tempos.user + tempos.system)
     todos = psutil.cpu_times()
-    return Amostra(time.monotonic(), processos, sum(todos) - todos.idle - getattr(todos, "iowait", 0.0))
+    return Amostra(processos, sum(todos) - todos.idle - getattr(todos, "iowait", 0.0))
 
 
 def _familia(pid: int) -> list[psutil.Process]:
@@ -64,4 +62,4 @@ def gastos(antes: Amostra, depois: Amostra) -> dict[str, float]:
     for pid, (nome, segundos) in depois.processos.items():
         soma[nome] = soma.get(nome, 0.0) + segundos - antes.processos.get(pid, (nome, 0.0))[1]
     soma[OUTROS] = max(0.0, depois.ocupado - antes.ocupado - sum(soma.values()))
-    return dict(sorted(soma.items(), key=lambda par: -par[1]))
+    return {nome: gasto for nome, gasto in sorted(soma.items(), key=lambda par: -par[1]) if gasto}

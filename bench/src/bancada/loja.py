@@ -6,8 +6,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,9 @@ class Loja:
 
     def __init__(self, system: System, folder: Path) -> None:
         self.system = system
+        self.observar: Callable[[], AbstractContextManager[None]] = nullcontext
         self._folder = folder
+        folder.mkdir(exist_ok=True)
 
     def sql(self, banco: str, arquivo: str, antes: str = "", segundos: float = 600, **variaveis: object) -> str:
         """Runs a file of `sql/` as the superuser, after `antes`; what it printed."""
@@ -85,7 +87,7 @@ class Loja:
         """Waits until nothing is under way; how many seconds that took. Raises BancadaError after ten minutes."""
         return self.ate(lambda: self.pendentes() == 0, _ESGOTAR_SEGUNDOS, "orders are still under way")
 
-    def ate(self, condicao: Any, segundos: float, senao: str) -> float:
+    def ate(self, condicao: Callable[[], bool], segundos: float, senao: str) -> float:
         """Waits until `condicao()` is true; how many seconds that took. Raises BancadaError with `senao`."""
         inicio = time.monotonic()
         while not condicao():
@@ -121,8 +123,19 @@ class Loja:
         texto = httpx.get(url, params={"filter": r"^cluster\.pedidos\.upstream_rq_\d\d\d$"}, trust_env=False).text
         return {codigo: int(n) for codigo, n in re.findall(r"upstream_rq_(\d\d\d): (\d+)", texto)}
 
-    def amostrar(self, **proprios: int) -> cpu.Amostra:
-        """CPU time so far of each part and of what else we have started, by name."""
+    @contextmanager
+    def medindo(self, **proprios: int) -> Iterator[dict[str, Any]]:
+        """What happens inside is measured: afterwards the dictionary has `de`, `ate` (time.time()),
+        `segundos_medidos` and `cpu`, seconds of CPU by name; `proprios` are processes of ours by name.
+        """
+        medida: dict[str, Any] = {}
+        with self.observar():
+            de, antes = time.time(), self._amostrar(proprios)
+            yield medida
+            ate, depois = time.time(), self._amostrar(proprios)
+        medida |= {"de": de, "ate": ate, "segundos_medidos": ate - de, "cpu": cpu.gastos(antes, depois)}
+
+    def _amostrar(self, proprios: Mapping[str, int]) -> cpu.Amostra:
         partes = {nome: estado.pid for nome, estado in self.system.states().items() if estado.pid}
         return cpu.amostrar(partes, {"bancada": psutil.Process().pid, **proprios})
 

@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,21 @@ from local_system.config import SETTINGS, parse_replicas
 
 def correr(cenarios: Sequence[Cenario], plano: Plano, rodadas: int, folder: Path) -> str:
     """The table. Raw data are in a folder of `folder` named for the time, one file a measurement."""
-    dados = folder.absolute() / time.strftime("%Y%m%dT%H%M%S")
-    dados.mkdir(parents=True)
-    with sistema(folder.absolute() / "sistema") as system:
-        loja = Loja(system, dados)
+    with loja_nova(folder) as (loja, dados):
         medidas = [
             _medir(loja, cenario, plano, rodada, dados) for rodada in range(1, rodadas + 1) for cenario in cenarios
         ]
-    for corpos in [*dados.glob("*.jsonl"), *dados.glob("*.bin")]:
-        corpos.unlink()
     return tabela(medidas)
+
+
+@contextmanager
+def loja_nova(folder: Path) -> Iterator[tuple[Loja, Path]]:
+    """A system of its own that runs inside, and a new folder for raw data."""
+    dados = folder.absolute() / time.strftime("%Y%m%dT%H%M%S")
+    dados.mkdir(parents=True)
+    with sistema(folder.absolute() / "sistema") as system:
+        loja = Loja(system, folder.absolute() / "trabalho")
+        yield loja, dados
 
 
 def sistema(state: Path) -> System:

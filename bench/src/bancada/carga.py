@@ -1,7 +1,7 @@
 """Measuring under load: the generator runs, the databases are asked afterwards what happened in the window."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from bancada.geradores import Processo, Respostas
 from bancada.loja import Loja
 
 AQUECIMENTO = 3
+ANTECEDENCIA = 3
 _BORDA = 1  # seconds until all connections are open and busy
 
 
@@ -32,6 +33,24 @@ def aberta(loja: Loja, corpos: Path, *, por_segundo: int, segundos: int) -> dict
     medida, _ = _sob_carga(loja, "vegeta", comando, segundos)
     respostas: Respostas = geradores.relatorio_vegeta(resultados)
     return {**medida, "cliente": asdict(respostas), "por_segundo_pedido": por_segundo}
+
+
+def enquanto(loja: Loja, corpos: Path, *, conexoes: int, pronto: Callable[[], bool], segundos: int) -> dict[str, Any]:
+    """Saturation from ANTECEDENCIA seconds after now until `pronto`. Raises BancadaError after `segundos`."""
+    comando = geradores.wrk(loja.system.gateway_url, corpos, conexoes=conexoes, segundos=segundos + 30, espera=True)
+    with Processo(comando, segundos) as processo:
+        time.sleep(ANTECEDENCIA)
+        with loja.medindo(wrk=processo.pid) as medida:
+            loja.ate(pronto, segundos, "what was waited for under load has not come")
+        processo.encerrar()
+        saida = processo.saida()
+    janela = loja.janela(medida["de"], medida["ate"])
+    return {
+        **medida,
+        "por_segundo": janela["decididos"] / medida["segundos_medidos"],
+        "janela": janela,
+        "cliente": asdict(geradores.ler_wrk(saida)),
+    }
 
 
 def aquecer(loja: Loja, corpos: Path, conexoes: int) -> None:

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bancada import perfil, rodadas
-from bancada.cenarios import CENARIOS, Cenario, Plano
+from bancada import crescimento, perfil, rodadas
+from bancada.cenarios import CENARIOS
 from bancada.geradores import GeradorError
 from bancada.loja import BancadaError
+from bancada.plano import Cenario, Plano
 from local_system import LocalSystemError
 from local_system.cli import termination_as_interruption
 
@@ -38,18 +39,26 @@ def _parser() -> argparse.ArgumentParser:
     def add(name: str, run: Callable[[argparse.Namespace], str], text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
-        command.add_argument("--seconds", type=int, default=20, help="length of each measurement")
-        command.add_argument("--connections", type=int, default=256, help="customers at saturation")
-        command.add_argument("--ready", type=int, default=200_000, help="orders that wait for estoque alone")
         command.add_argument("--folder", type=Path, default=Path(".bench"), help="raw data and the system's state")
         return command
 
+    def add_effort(command: argparse.ArgumentParser) -> None:
+        command.add_argument("--seconds", type=int, default=20, help="length of each measurement")
+        command.add_argument("--connections", type=int, default=256, help="customers at saturation")
+        command.add_argument("--ready", type=int, default=200_000, help="orders that wait for estoque alone")
+        command.add_argument("--lapsing", type=int, default=1_000_000, help="reservations that lapse at once")
+
     medir = add("medir", _medir, "measure scenarios in interleaved rounds, print one table")
+    add_effort(medir)
     medir.add_argument("--rounds", type=int, default=5)
     medir.add_argument("--scenarios", default=PADRAO, help=f"names with commas between, of: {', '.join(CENARIOS)}")
     perfil = add("perfil", _perfil, "say which process the CPU time goes to while one scenario runs")
+    add_effort(perfil)
     perfil.add_argument("scenario", nargs="?", default="e2e-uniforme-3", metavar="SCENARIO")
     perfil.add_argument("--flames", action="store_true", help="draw flame graphs of pedidos and estoque as well")
+    crescer = add("crescer", _crescer, "fill the databases that the scenario `crescido` uses with past orders")
+    crescer.add_argument("--pedidos", type=int, default=10_000_000, help="orders that have ended")
+    crescer.add_argument("--skus", type=int, default=1_000_000)
     return parser
 
 
@@ -64,8 +73,13 @@ def _perfil(arguments: argparse.Namespace) -> str:
         return perfil.perfilar(loja, cenario, _plano(arguments), dados, chamas=arguments.flames)
 
 
+def _crescer(arguments: argparse.Namespace) -> str:
+    plano = Plano(passados=arguments.pedidos, skus=arguments.skus)
+    return crescimento.crescer(arguments.folder.absolute(), plano, lambda line: print(line, flush=True))
+
+
 def _plano(arguments: argparse.Namespace) -> Plano:
-    return Plano(arguments.seconds, arguments.connections, arguments.ready)
+    return Plano(arguments.seconds, arguments.connections, arguments.ready, arguments.lapsing)
 
 
 def _cenario(nome: str) -> Cenario:

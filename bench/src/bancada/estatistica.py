@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 
 class Resumo(NamedTuple):
-    """Median and minimum of the same figure over all rounds."""
+    """Median, minimum and maximum of the same figure over all rounds."""
 
     mediana: float
     minimo: float
+    maximo: float
     rodadas: int
 
 
@@ -17,12 +18,4 @@ def resumir(valores: Sequence[float]) -> Resumo:
     """Raises ValueError when there are none."""
     if not valores:
         raise ValueError("no round has been measured")
-    return Resumo(median(valores), min(valores), len(valores))
-
-
-def razoes(cima: Sequence[float], baixo: Sequence[float]) -> list[float]:
-    """Round by round: what was measured side by side is compared, nothing else.
-
-    Raises ValueError where one of them lacks a round.
-    """
-    return [a / b for a, b in zip(cima, baixo, strict=True)]
+    return Resumo(median(valores), min(valores), max(valores), len(valores))

@@ -3,6 +3,7 @@
 import base64
 import json
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -116,6 +117,10 @@ class Processo:
     def __exit__(self, *_: object) -> None:
         self._processo.kill()
         self._processo.wait()
+
+    def encerrar(self) -> None:
+        """Ends it early, as Ctrl-C does: it reports what it has seen."""
+        self._processo.send_signal(signal.SIGINT)
 
     def saida(self) -> str:
         """Waits for its end; what it has printed. Raises GeradorError when it fails or takes far too long."""

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ import psutil
 from bancada import cpu
 from bancada.distribuicao import SKUS, pedidos
 from local_system import System, postgres, programs
+from local_system.config import REPLICATED
 
 SQL = Path(__file__).with_name("sql")
 UNIDADES = 1_000_000_000
 CORPOS = 50_000
-_ESGOTAR_SEGUNDOS = 600
 
 
 class BancadaError(Exception):
@@ -35,8 +36,8 @@ class Loja:
     def __init__(self, system: System, folder: Path) -> None:
         self.system = system
         self.observar: Callable[[], AbstractContextManager[None]] = nullcontext
-        self._folder = folder
-        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
 
     def sql(self, banco: str, arquivo: str, antes: str = "", segundos: float = 600, **variaveis: object) -> str:
         """Runs a file of `sql/` as the superuser, after `antes`; what it printed."""
@@ -48,10 +49,11 @@ class Loja:
         port: int = getattr(self.system.layout.ports, f"postgres_{banco}")
         return postgres.psql(self.system.layout, banco, port, script, segundos).strip()
 
-    def esvaziar(self, *, skus: int = SKUS, unidades_do_quente: int = UNIDADES) -> None:
-        """No orders, `skus` SKUs full of units; SKU 1 has as many as is said. Nothing is under way after it."""
+    def esvaziar(self, *, skus: int = SKUS, do_quente: int | None = None) -> None:
+        """No orders, `skus` SKUs full of units; SKU 1 has `do_quente` of them. Nothing is under way after it."""
+        quente = UNIDADES if do_quente is None else do_quente
         self.sql("pedidos", "esvaziar_pedidos")
-        self.sql("estoque", "esvaziar_estoque", skus=skus, unidades=UNIDADES, do_quente=unidades_do_quente)
+        self.sql("estoque", "esvaziar_estoque", skus=skus, unidades=UNIDADES, do_quente=quente)
         self.repousar()
 
     def repousar(self) -> None:
@@ -61,7 +63,7 @@ class Loja:
 
     def corpos(self, distribuicao: str, itens: int, skus: int = SKUS) -> Path:
         """A file of order bodies, one a line, always the same."""
-        arquivo = self._folder / f"{distribuicao}-{itens}-{skus}.jsonl"
+        arquivo = self.folder / f"{distribuicao}-{itens}-{skus}.jsonl"
         if not arquivo.exists():
             linhas = (
                 json.dumps(pedido, separators=(",", ":")) + "\n" for pedido in pedidos(distribuicao, itens, 5, skus)
@@ -71,7 +73,7 @@ class Loja:
 
     def arquivo(self, nome: str) -> Path:
         """A file beside the bodies."""
-        return self._folder / nome
+        return self.folder / nome
 
     def deixar_prontos(self, quantos: int, corpos: Path) -> None:
         """So many orders in pedidos, committed and not published yet."""
@@ -79,13 +81,20 @@ class Loja:
         antes += f"\\copy corpo (corpo) from '{corpos}'\n"
         self.sql("pedidos", "pedidos_prontos", antes, quantos=quantos)
 
+    def reservar(self, quantas: int, *, vencem: int, skus: int) -> None:
+        """So many reserved orders of one item each over the first `skus` SKUs, which lapse at `vencem` (epoch)."""
+        feitas = round(time.time()) - 3600 - quantas // 1000
+        for banco in ("pedidos", "estoque"):
+            self.sql(banco, f"reservas_em_{banco}", quantas=quantas, vencem=vencem, skus=skus, feitas=feitas)
+        self.repousar()
+
     def pendentes(self) -> int:
         """Undecided orders, and facts in either outbox."""
         return int(self.sql("pedidos", "pendentes")) + int(self.psql("estoque", "select count(*) from outbox;"))
 
-    def esgotar(self) -> float:
-        """Waits until nothing is under way; how many seconds that took. Raises BancadaError after ten minutes."""
-        return self.ate(lambda: self.pendentes() == 0, _ESGOTAR_SEGUNDOS, "orders are still under way")
+    def esgotar(self, segundos: float = 600) -> float:
+        """Waits until nothing is under way; how many seconds that took. Raises BancadaError after `segundos`."""
+        return self.ate(lambda: self.pendentes() == 0, segundos, "orders are still under way")
 
     def ate(self, condicao: Callable[[], bool], segundos: float, senao: str) -> float:
         """Waits until `condicao()` is true; how many seconds that took. Raises BancadaError with `senao`."""
@@ -96,9 +105,9 @@ class Loja:
             time.sleep(0.2)
         return time.monotonic() - inicio
 
-    def conferir(self) -> str:
+    def conferir(self, *, em_repouso: bool = True) -> str:
         """Proves that nothing was oversold or lost; its summary. Raises BancadaError with the violations."""
-        argv = [sys.executable, "-m", "conferir", "--at-rest"]
+        argv = [sys.executable, "-m", "conferir", *(["--at-rest"] if em_repouso else [])]
         env = {**os.environ, **programs.conferir_env(self.system.layout)}
         feito = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
         if feito.returncode:
@@ -116,6 +125,34 @@ class Loja:
         except httpx.HTTPError:
             return 0.0
         return sum(float(valor) for valor in re.findall(rf"^{nome}(?:\{{[^}}]*\}})? (\S+)", texto, re.M))
+
+    def eventos_por_replica(self) -> dict[str, float]:
+        """How many events each replica of estoque has decided."""
+        return {nome: self.metrica(nome, "consumer_events_total") for nome in self.system.names("estoque")}
+
+    def participacao(self, antes: Mapping[str, float]) -> dict[str, float]:
+        """The same since `antes`. Raises BancadaError where a replica has decided nothing."""
+        agora = self.eventos_por_replica()
+        parte = {nome: eventos - antes.get(nome, 0.0) for nome, eventos in agora.items()}
+        if not all(parte.values()):
+            raise BancadaError(f"not every replica of estoque has decided orders: {parte}")
+        return parte
+
+    @contextmanager
+    def replicas(self, **quantas: int) -> Iterator[None]:
+        """So many processes of a service inside."""
+        antes = self.system
+        replicas = {**antes.config.replicas, **quantas}
+        if replicas == {**dict.fromkeys(REPLICATED, 1), **antes.config.replicas}:
+            yield
+            return
+        self.system = System(replace(antes.config, ports=antes.layout.ports, replicas=replicas))
+        try:
+            self.system.up()
+            yield
+        finally:
+            self.system = antes
+            self.system.up()
 
     def respostas_do_gateway(self) -> dict[str, int]:
         """How many requests the gateway has answered by status: `downstream_rq_201` → 201."""

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bancada.cenarios import Cenario, Plano
 from bancada.loja import Loja
+from bancada.plano import Cenario, Plano
 from bancada.tabela import em_markdown
 
 _PROGRAMAS = ("pedidos-1", "estoque-1")

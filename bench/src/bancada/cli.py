@@ -6,14 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bancada import crescimento, perfil, rodadas
-from bancada.cenarios import CENARIOS
+from bancada.cenarios import CENARIOS, GRUPOS, escolher
 from bancada.geradores import GeradorError
 from bancada.loja import BancadaError
-from bancada.plano import Cenario, Plano
+from bancada.plano import Plano
 from local_system import LocalSystemError
 from local_system.cli import termination_as_interruption
-
-PADRAO = "e2e-uniforme-3,e2e-quente-3,estoque-uniforme-3,estoque-quente-3,repouso"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,10 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     medir = add("medir", _medir, "measure scenarios in interleaved rounds, print one table")
     add_effort(medir)
     medir.add_argument("--rounds", type=int, default=5)
-    medir.add_argument("--scenarios", default=PADRAO, help=f"names with commas between, of: {', '.join(CENARIOS)}")
-    perfil = add("perfil", _perfil, "say which process the CPU time goes to while one scenario runs")
+    nomes = f"with commas between, of: {', '.join([*GRUPOS, *CENARIOS])}"
+    medir.add_argument("--scenarios", default="padrao", help=nomes)
+    perfil = add("perfil", _perfil, "say which process the CPU time goes to in each scenario")
     add_effort(perfil)
-    perfil.add_argument("scenario", nargs="?", default="e2e-uniforme-3", metavar="SCENARIO")
+    perfil.add_argument("--scenarios", default="e2e-uniforme-3", help=nomes)
     perfil.add_argument("--flames", action="store_true", help="draw flame graphs of pedidos and estoque as well")
     crescer = add("crescer", _crescer, "fill the databases that the scenario `crescido` uses with past orders")
     crescer.add_argument("--pedidos", type=int, default=10_000_000, help="orders that have ended")
@@ -63,14 +62,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _medir(arguments: argparse.Namespace) -> str:
-    cenarios = [_cenario(nome) for nome in arguments.scenarios.split(",")]
-    return rodadas.correr(cenarios, _plano(arguments), arguments.rounds, arguments.folder)
+    return rodadas.correr(escolher(arguments.scenarios), _plano(arguments), arguments.rounds, arguments.folder)
 
 
 def _perfil(arguments: argparse.Namespace) -> str:
-    cenario = _cenario(arguments.scenario)
+    cenarios, plano = escolher(arguments.scenarios), _plano(arguments)
     with rodadas.loja_nova(arguments.folder) as (loja, dados):
-        return perfil.perfilar(loja, cenario, _plano(arguments), dados, chamas=arguments.flames)
+        return "\n\n".join(perfil.perfilar(loja, um, plano, dados, chamas=arguments.flames) for um in cenarios)
 
 
 def _crescer(arguments: argparse.Namespace) -> str:
@@ -80,9 +78,3 @@ def _crescer(arguments: argparse.Namespace) -> str:
 
 def _plano(arguments: argparse.Namespace) -> Plano:
     return Plano(arguments.seconds, arguments.connections, arguments.ready, arguments.lapsing)
-
-
-def _cenario(nome: str) -> Cenario:
-    if nome not in CENARIOS:
-        raise BancadaError(f"there is no scenario {nome!r}; there are {', '.join(CENARIOS)}")
-    return CENARIOS[nome]

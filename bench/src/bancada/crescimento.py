@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bancada import ponta_a_ponta
+from bancada.distribuicao import SKUS
 from bancada.loja import BancadaError, Loja
-from bancada.plano import Medida, Plano
+from bancada.plano import Medida, Medir, Plano
 from local_system import Config, Ports, System
 
 _POR_VEZ = 1_000_000
@@ -19,8 +20,8 @@ def crescer(folder: Path, plano: Plano, dizer: Callable[[str], None]) -> str:
     """Makes `plano.passados` ended orders over `plano.skus` SKUs in a system of their own; how long, how large."""
     estado = _estado(folder)
     if estado.exists():
-        System(Config(state=estado)).clean()
         (estado / _PRONTO).unlink(missing_ok=True)
+        System(Config(state=estado)).clean()
     inicio = time.monotonic()
     config = Config(state=estado, ports=Ports.free(), parts={f"postgres-{banco}" for banco in _BANCOS})
     with System(config) as system:
@@ -55,20 +56,26 @@ def _encher(loja: Loja, plano: Plano, dizer: Callable[[str], None]) -> None:
     loja.repousar()
 
 
-def saturado(loja: Loja, plano: Plano) -> Medida:
-    """Saturation with orders over the same number of SKUs as without growth; the empty system stands still."""
-    estado = _estado(loja.folder.parent)
-    if not (estado / _PRONTO).exists():
-        raise BancadaError("there are no grown databases; make them with `python -m bancada crescer`")
-    loja.system.down()
-    try:
-        with System(Config(state=estado, settings=loja.system.config.settings)) as system:
-            crescida = Loja(system, loja.folder)
-            medida = ponta_a_ponta.saturar(crescida, plano, "uniforme", 3)
-            crescida.esgotar()
-    finally:
-        loja.system.up()
-    return {**medida, "crescido": json.loads((estado / _PRONTO).read_text())}
+def saturado(*, todos_os_skus: bool) -> Medir:
+    """Saturation with orders over as many SKUs as without growth, or over all there are; the empty system is down."""
+
+    def medir(loja: Loja, plano: Plano) -> Medida:
+        estado = _estado(loja.folder.parent)
+        if not (estado / _PRONTO).exists():
+            raise BancadaError("there are no grown databases; make them with `python -m bancada crescer`")
+        crescido = json.loads((estado / _PRONTO).read_text())
+        skus = crescido["skus"] if todos_os_skus else SKUS
+        loja.system.down()
+        try:
+            with System(Config(state=estado, settings=loja.system.config.settings)) as system:
+                crescida = Loja(system, loja.folder)
+                medida = ponta_a_ponta.saturar(crescida, plano, "uniforme", 3, skus=skus)
+                crescida.esgotar()
+        finally:
+            loja.system.up()
+        return {**medida, "crescido": crescido}
+
+    return medir
 
 
 def conferir(loja: Loja) -> str:

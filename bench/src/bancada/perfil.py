@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,13 @@ def perfilar(loja: Loja, cenario: Cenario, plano: Plano, dados: Path, *, chamas:
     texto = f"{cenario.nome}: {medida['por_segundo']:,.0f} orders/s\n{tabela_de_cpu(medida)}"
     if not chamas:
         return texto
-    loja.observar = lambda: _sob_py_spy(loja, dados)
-    cenario.medir(loja, plano)
-    return "\n".join([texto, *(f"flame graph: {arquivo}" for arquivo in sorted(dados.glob("*.svg")))])
+    grafico = dados / cenario.nome
+    loja.observar = lambda: _sob_py_spy(loja, grafico)
+    try:
+        cenario.medir(loja, plano)
+    finally:
+        loja.observar = nullcontext
+    return "\n".join([texto, *(f"flame graph: {arquivo}" for arquivo in sorted(dados.glob(f"{grafico.name}-*.svg")))])
 
 
 def tabela_de_cpu(medida: Mapping[str, Any]) -> str:
@@ -44,14 +48,14 @@ def _linha(nome: str, gasto: float, segundos: float, decididos: float) -> Sequen
 
 
 @contextmanager
-def _sob_py_spy(loja: Loja, dados: Path) -> Iterator[None]:
+def _sob_py_spy(loja: Loja, grafico: Path) -> Iterator[None]:
     """Records both programs, where they run."""
     py_spy = Path(sysconfig.get_path("scripts")) / "py-spy"
     comando = [str(py_spy), "record", "--rate", "100", "--duration", str(_LONGE_DO_FIM), "--nonblocking"]
     pids = {nome: estado.pid for nome, estado in loja.system.states().items() if nome in _PROGRAMAS and estado.pid}
     espioes = [
         subprocess.Popen(
-            [*comando, "--output", str(dados / f"{nome}.svg"), "--pid", str(pid)],
+            [*comando, "--output", f"{grafico}-{nome}.svg", "--pid", str(pid)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

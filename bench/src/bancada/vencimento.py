@@ -23,9 +23,16 @@ def todas_de_uma_vez(loja: Loja, plano: Plano) -> Medida:
         raise BancadaError("making the reservations took longer than expected: they have lapsed already")
     time.sleep(vencem - carga.ANTECEDENCIA - time.time())
     medida = carga.enquanto(
-        loja, corpos, conexoes=plano.conexoes, pronto=lambda: not _por_varrer(loja, vencem), segundos=_VARRER_SEGUNDOS
+        loja,
+        corpos,
+        conexoes=plano.conexoes,
+        pronto=lambda: _varridas(loja, "estoque", vencem),
+        segundos=_VARRER_SEGUNDOS,
     )
-    loja.esgotar(_ENTREGAR_SEGUNDOS)
+    loja.ate(
+        lambda: _varridas(loja, "pedidos", vencem), _ENTREGAR_SEGUNDOS, "pedidos has not heard of all that lapsed"
+    )
+    loja.esgotar()
     return {**medida, "sem": sem, "segundos_ate_varrer": medida["ate"] - vencem}
 
 
@@ -41,5 +48,5 @@ def nunca_varridas(loja: Loja, plano: Plano) -> Medida:
     return medida
 
 
-def _por_varrer(loja: Loja, vencem: float) -> bool:
-    return loja.sql("estoque", "por_varrer", vencem=vencem) == "t"
+def _varridas(loja: Loja, banco: str, vencem: float) -> bool:
+    return loja.sql(banco, "por_varrer", vencem=vencem) == "f"

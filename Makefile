@@ -35,15 +35,14 @@ conferir: .venv/ready ## prove on the running system that nothing was oversold o
 clean: .venv/ready ## stop everything and remove all data
 	@$(LOCAL) clean
 
-test: lint rabbitmq ## check style, types and layers, then run all tests
+test: lint rabbitmq geradores ## check style, types and layers, then run all tests
 	$(BIN)/pytest $(PYTEST)
 
 simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60, or SEED=n again)
 	PYTHONPATH=tests/support $(BIN)/python -m simulacao \
 		$(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
-bench: .venv/ready rabbitmq ## measure beside the baseline (SCENARIOS=e2e-quente-3 ROUNDS=2 SECONDS=10 for some of it)
-	@sh bench/setup/geradores.sh
+bench: rabbitmq geradores ## measure beside the baseline (SCENARIOS=e2e-quente-3 ROUNDS=2 SECONDS=10 for some of it)
 	@$(BIN)/python -m bancada medir $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(BENCH)
 
@@ -75,4 +74,7 @@ requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for
 rabbitmq: .venv/ready
 	@sh local/setup/rabbitmq.sh
 
-.PHONY: help up down status logs dlq conferir clean test simulate bench lint fmt schema contracts requirements rabbitmq
+geradores:
+	@sh bench/setup/geradores.sh
+
+.PHONY: help up down status logs dlq conferir clean test simulate bench lint fmt schema contracts requirements rabbitmq geradores

@@ -15,7 +15,7 @@ _ENTREGAR_SEGUNDOS = 3600
 def todas_de_uma_vez(loja: Loja, plano: Plano) -> Medida:
     """Orders a second from the instant at which all lapse until all are swept; `sem`: just before it."""
     loja.esvaziar()
-    vencem = round(time.time() + 60 + plano.reservas / _RESERVAS_POR_SEGUNDO + 2 * plano.segundos)
+    vencem = round(time.time() + 20 + plano.reservas / _RESERVAS_POR_SEGUNDO + 2 * plano.segundos)
     loja.reservar(plano.reservas, vencem=vencem, skus=SKUS)
     sem = ponta_a_ponta.saturar(loja, plano, "uniforme", 3)
     corpos = loja.corpos("uniforme", 3)

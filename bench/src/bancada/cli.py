@@ -16,7 +16,7 @@ from local_system.cli import termination_as_interruption
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; 0 when all was measured and nothing was oversold or lost, else 1."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     command: Callable[[argparse.Namespace], str] = arguments.run
     try:
         with termination_as_interruption():
@@ -30,9 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bancada", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    whole = argparse.ArgumentParser(prog="python -m bancada", description=__doc__)
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable[[argparse.Namespace], str], text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     crescer = add("crescer", _crescer, "fill the databases that the scenario `crescido` uses with past orders")
     crescer.add_argument("--pedidos", type=int, default=10_000_000, help="orders that have ended")
     crescer.add_argument("--skus", type=int, default=1_000_000)
-    return parser
+    return whole
 
 
 def _medir(arguments: argparse.Namespace) -> str:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bancada import crescimento, perfil, rodadas
+from bancada import crescimento, instrucoes, perfil, rodadas
 from bancada.cenarios import CENARIOS, GRUPOS, escolher
 from bancada.geradores import GeradorError
 from bancada.loja import BancadaError
@@ -69,6 +69,7 @@ def _medir(arguments: argparse.Namespace) -> str:
 def _perfil(arguments: argparse.Namespace) -> str:
     cenarios, plano = escolher(arguments.scenarios), _plano(arguments)
     with rodadas.loja_nova(arguments.folder) as (loja, dados):
+        instrucoes.contar(loja)
         return "\n\n".join(perfil.perfilar(loja, um, plano, dados, chamas=arguments.flames) for um in cenarios)
 
 

@@ -3,13 +3,14 @@
 import signal
 import subprocess
 import sysconfig
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from bancada import instrucoes
 from bancada.loja import Loja
-from bancada.plano import Cenario, Plano
+from bancada.plano import Cenario, Medida, Plano
 from bancada.tabela import em_markdown
 
 _PROGRAMAS = ("pedidos-1", "estoque-1")
@@ -17,19 +18,36 @@ _LONGE_DO_FIM = 600
 
 
 def perfilar(loja: Loja, cenario: Cenario, plano: Plano, dados: Path, *, chamas: bool) -> str:
-    """A table of one measurement. With `chamas` a second one runs under py-spy, which costs time of its own."""
-    medida = cenario.medir(loja, plano)
+    """Tables of one measurement. With `chamas` a second one runs under py-spy, which costs time of its own."""
+    contadas: list[instrucoes.Instrucao] = []
+    medida = _observando(loja, cenario, plano, lambda: instrucoes.contando(loja, contadas))
+    decididos = medida["por_segundo"] * medida["segundos_medidos"]
+    tabelas = [
+        f"{cenario.nome}: {medida['por_segundo']:,.0f} orders/s",
+        tabela_de_cpu(medida),
+        instrucoes.tabela_de_instrucoes(contadas, decididos),
+    ]
     loja.conferir()
-    texto = f"{cenario.nome}: {medida['por_segundo']:,.0f} orders/s\n{tabela_de_cpu(medida)}"
-    if not chamas:
-        return texto
+    if chamas:
+        tabelas.append(_desenhar(loja, cenario, plano, dados))
+    return "\n\n".join(tabelas)
+
+
+def _desenhar(loja: Loja, cenario: Cenario, plano: Plano, dados: Path) -> str:
     grafico = dados / cenario.nome
-    loja.observar = lambda: _sob_py_spy(loja, grafico)
+    _observando(loja, cenario, plano, lambda: _sob_py_spy(loja, grafico))
+    return "\n".join(f"flame graph: {arquivo}" for arquivo in sorted(dados.glob(f"{grafico.name}-*.svg")))
+
+
+def _observando(
+    loja: Loja, cenario: Cenario, plano: Plano, observar: Callable[[], AbstractContextManager[None]]
+) -> Medida:
+    """The scenario, with its window observed."""
+    loja.observar = observar
     try:
-        cenario.medir(loja, plano)
+        return cenario.medir(loja, plano)
     finally:
         loja.observar = nullcontext
-    return "\n".join([texto, *(f"flame graph: {arquivo}" for arquivo in sorted(dados.glob(f"{grafico.name}-*.svg")))])
 
 
 def tabela_de_cpu(medida: Mapping[str, Any]) -> str:

@@ -72,5 +72,7 @@ def _linha(medida: dict[str, Any]) -> str:
         texto += f", baseline {medida['baseline']['por_segundo']:,.0f}/s"
     if "cliente" in medida:
         texto += f", p50 {medida['cliente']['p50']:.1f} ms, p99 {medida['cliente']['p99']:.1f} ms"
+        if medida["cliente"]["falhas"]:
+            texto += f", {medida['cliente']['falhas']} NOT DECIDED"
     outros = medida["cpu"].get(OUTROS, 0.0) / medida["segundos_medidos"]
     return f"{texto}, {outros:.0%} of a core taken by others"

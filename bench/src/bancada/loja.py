@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import islice
@@ -178,12 +179,12 @@ class Loja:
 
 
 @contextmanager
-def parada(system: System, *partes: str) -> Iterator[None]:
-    """These parts stand still inside."""
-    for parte in partes:
-        system.stop(parte)
+def parada(system: System, programa: str) -> Iterator[None]:
+    """All replicas of a program stand still inside; afterwards they start at once."""
+    system.stop(programa)
     try:
         yield
     finally:
-        for parte in partes:
-            system.start(parte)
+        replicas = system.names(programa)
+        with ThreadPoolExecutor(len(replicas)) as juntas:
+            list(juntas.map(system.start, replicas))

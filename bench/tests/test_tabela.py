@@ -65,6 +65,11 @@ def test_the_tables_show_medians_minima_and_goals() -> None:
     assert "p50 at rest (ms)" not in texto  # not every round has it
 
 
+def test_rounds_that_say_nothing_of_a_goal_make_one_table() -> None:
+    assert tabelas([medida("aceite-zipf-1", 1, 60, 1)]).count("rounds") == 1
+    assert "goal" not in tabelas([medida("aceite-zipf-1", 1, 60, 1)])
+
+
 def test_a_table_is_markdown() -> None:
     assert em_markdown([("a", "bb"), ("ccc", "1")]).splitlines() == ["| a   | bb |", "|-----|---:|", "| ccc |  1 |"]
 

@@ -18,9 +18,8 @@ def tabelas(medidas: Sequence[dict[str, Any]]) -> str:
     for medida in medidas:
         rodadas.setdefault(medida["rodada"], {})[medida["cenario"]] = medida
     metas = [_meta(meta, resumo) for meta, resumo in avaliar(list(rodadas.values()))]
-    return "\n\n".join(
-        em_markdown([cabecalho, *corpo]) for cabecalho, corpo in ((_CENARIOS, linhas), (_METAS, metas))
-    )
+    todas = ((_CENARIOS, linhas), (_METAS, metas))
+    return "\n\n".join(em_markdown([cabecalho, *corpo]) for cabecalho, corpo in todas if corpo)
 
 
 def _linha(nome: str, medidas: Sequence[dict[str, Any]]) -> tuple[str, ...]:

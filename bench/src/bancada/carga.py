@@ -9,6 +9,7 @@ from typing import Any
 from bancada import geradores
 from bancada.geradores import Processo, Respostas
 from bancada.loja import Loja
+from bancada.observacao import janela, medindo, respostas_do_gateway
 
 AQUECIMENTO = 3
 ANTECEDENCIA = 3
@@ -40,15 +41,13 @@ def enquanto(loja: Loja, corpos: Path, *, conexoes: int, pronto: Callable[[], bo
     comando = geradores.wrk(loja.system.gateway_url, corpos, conexoes=conexoes, segundos=segundos + 30, espera=True)
     with Processo(comando, segundos) as processo:
         time.sleep(ANTECEDENCIA)
-        with loja.medindo(wrk=processo.pid) as medida:
+        with medindo(loja, wrk=processo.pid) as medida:
             loja.ate(pronto, segundos, "what was waited for under load has not come")
         processo.encerrar()
         saida = processo.saida()
-    janela = loja.janela(medida["de"], medida["ate"])
     return {
         **medida,
-        "por_segundo": janela["decididos"] / medida["segundos_medidos"],
-        "janela": janela,
+        **janela(loja, medida),
         "cliente": asdict(geradores.ler_wrk(saida)),
     }
 
@@ -61,19 +60,17 @@ def aquecer(loja: Loja, corpos: Path, conexoes: int) -> None:
 
 
 def _sob_carga(loja: Loja, nome: str, comando: Sequence[str], segundos: int) -> tuple[dict[str, Any], str]:
-    antes = loja.respostas_do_gateway()
+    antes = respostas_do_gateway(loja)
     with Processo(comando, segundos) as processo:
         time.sleep(_BORDA)
-        with loja.medindo(**{nome: processo.pid}) as medida:
+        with medindo(loja, **{nome: processo.pid}) as medida:
             time.sleep(segundos - _BORDA / 2)  # the generator still runs when the window closes
         saida = processo.saida()
-    depois = loja.respostas_do_gateway()
+    depois = respostas_do_gateway(loja)
     esgotado = loja.esgotar()
-    janela = loja.janela(medida["de"], medida["ate"])
     return {
         **medida,
-        "por_segundo": janela["decididos"] / medida["segundos_medidos"],
-        "janela": janela,
+        **janela(loja, medida),
         "respostas": {codigo: n - antes.get(codigo, 0) for codigo, n in depois.items() if n > antes.get(codigo, 0)},
         "segundos_para_esgotar": esgotado,
     }, saida

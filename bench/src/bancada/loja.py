@@ -1,23 +1,17 @@
-"""The system under test: started, filled, emptied, asked, checked."""
+"""The system under test: filled, emptied, waited for, checked."""
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import httpx
-import psutil
-
-from bancada import cpu
 from bancada.distribuicao import SKUS, pedidos
 from local_system import System, postgres, programs
 from local_system.config import REPLICATED
@@ -36,7 +30,7 @@ class Loja:
 
     def __init__(self, system: System, folder: Path) -> None:
         self.system = system
-        self.observar: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.observar: Callable[[], AbstractContextManager[None]] = nullcontext  # who else watches each measurement
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -115,30 +109,6 @@ class Loja:
             raise BancadaError(f"conferir: {(feito.stdout + feito.stderr).strip()[-2000:]}")
         return feito.stdout.strip().splitlines()[-1]
 
-    def janela(self, de: float, ate: float) -> dict[str, Any]:
-        """What pedidos decided between two instants (time.time())."""
-        return dict(json.loads(self.sql("pedidos", "janela", de=de, ate=ate)))
-
-    def metrica(self, parte: str, nome: str) -> float:
-        """The sum of a Prometheus metric over its labels; 0 while the program does not say it."""
-        try:
-            texto = httpx.get(f"{self.system.program_url(parte)}/metrics", trust_env=False).text
-        except httpx.HTTPError:
-            return 0.0
-        return sum(float(valor) for valor in re.findall(rf"^{nome}(?:\{{[^}}]*\}})? (\S+)", texto, re.M))
-
-    def eventos_por_replica(self) -> dict[str, float]:
-        """How many events each replica of estoque has decided."""
-        return {nome: self.metrica(nome, "consumer_events_total") for nome in self.system.names("estoque")}
-
-    def participacao(self, antes: Mapping[str, float]) -> dict[str, float]:
-        """The same since `antes`. Raises BancadaError where a replica has decided nothing."""
-        agora = self.eventos_por_replica()
-        parte = {nome: eventos - antes.get(nome, 0.0) for nome, eventos in agora.items()}
-        if not all(parte.values()):
-            raise BancadaError(f"not every replica of estoque has decided orders: {parte}")
-        return parte
-
     @contextmanager
     def replicas(self, **quantas: int) -> Iterator[None]:
         """So many processes of a service inside."""
@@ -154,28 +124,6 @@ class Loja:
         finally:
             self.system = antes
             self.system.up()
-
-    def respostas_do_gateway(self) -> dict[str, int]:
-        """How many requests the gateway has answered by status: `downstream_rq_201` → 201."""
-        url = f"http://127.0.0.1:{self.system.layout.ports.gateway_admin}/stats"
-        texto = httpx.get(url, params={"filter": r"^cluster\.pedidos\.upstream_rq_\d\d\d$"}, trust_env=False).text
-        return {codigo: int(n) for codigo, n in re.findall(r"upstream_rq_(\d\d\d): (\d+)", texto)}
-
-    @contextmanager
-    def medindo(self, **proprios: int) -> Iterator[dict[str, Any]]:
-        """What happens inside is measured: afterwards the dictionary has `de`, `ate` (time.time()),
-        `segundos_medidos` and `cpu`, seconds of CPU by name; `proprios` are processes of ours by name.
-        """
-        medida: dict[str, Any] = {}
-        with self.observar():
-            de, antes = time.time(), self._amostrar(proprios)
-            yield medida
-            ate, depois = time.time(), self._amostrar(proprios)
-        medida |= {"de": de, "ate": ate, "segundos_medidos": ate - de, "cpu": cpu.gastos(antes, depois)}
-
-    def _amostrar(self, proprios: Mapping[str, int]) -> cpu.Amostra:
-        partes = {nome: estado.pid for nome, estado in self.system.states().items() if estado.pid}
-        return cpu.amostrar(partes, {"bancada": psutil.Process().pid, **proprios})
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """From POST through the gateway to the decision in pedidos' database."""
 
-from bancada import carga
+from bancada import carga, observacao
 from bancada.distribuicao import SKUS
 from bancada.loja import Loja
 from bancada.plano import Medida, Medir, Plano
@@ -52,8 +52,8 @@ def com_replicas(estoques: int) -> Medir:
     def medir(loja: Loja, plano: Plano) -> Medida:
         with loja.replicas(estoque=estoques):
             loja.esvaziar()
-            antes = loja.eventos_por_replica()
+            antes = observacao.eventos_por_replica(loja)
             medida = saturar(loja, plano, "quente", 3)
-            return {**medida, "replicas": loja.participacao(antes)}
+            return {**medida, "replicas": observacao.participacao(loja, antes)}
 
     return medir

@@ -2,6 +2,7 @@
 
 import json
 
+from bancada import observacao
 from bancada.loja import Loja, parada
 from bancada.plano import Medida, Medir, Plano
 
@@ -30,9 +31,9 @@ def _medir(loja: Loja, quantos: int, distribuicao: str, itens: int) -> Medida:
         loja.repousar()
         loja.system.stop("pedidos")
     try:
-        with loja.medindo() as medida:
+        with observacao.medindo(loja) as medida:
             loja.ate(lambda: _decididos(loja) >= quantos, 600, "estoque has not decided all that waits")
-        replicas = loja.participacao({})
+        replicas = observacao.participacao(loja, {})
     finally:
         loja.system.start("pedidos")
     # With several replicas, what the first of them decides before the last has started is not counted.
@@ -42,4 +43,4 @@ def _medir(loja: Loja, quantos: int, distribuicao: str, itens: int) -> Medida:
 
 
 def _decididos(loja: Loja) -> float:
-    return sum(loja.eventos_por_replica().values())
+    return sum(observacao.eventos_por_replica(loja).values())

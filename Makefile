@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard lib/pyproject.toml services/*/pyproject.toml operator/pyproject.toml \
-	conferir/pyproject.toml contracts/pyproject.toml local/pyproject.toml))
+	conferir/pyproject.toml contracts/pyproject.toml local/pyproject.toml bench/pyproject.toml))
 SETTINGS := requirements/dev.txt $(PROJECTS:%=%/pyproject.toml) local/setup/python.sh
 BIN := .venv/bin
 LOCAL := $(BIN)/python -m local_system
@@ -35,12 +35,16 @@ conferir: .venv/ready ## prove on the running system that nothing was oversold o
 clean: .venv/ready ## stop everything and remove all data
 	@$(LOCAL) clean
 
-test: lint rabbitmq ## check style, types and layers, then run all tests
+test: lint rabbitmq geradores ## check style, types and layers, then run all tests
 	$(BIN)/pytest $(PYTEST)
 
 simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60, or SEED=n again)
 	PYTHONPATH=tests/support $(BIN)/python -m simulacao \
 		$(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
+
+bench: rabbitmq geradores ## measure beside the baseline (SCENARIOS=e2e-quente-3 ROUNDS=2 SECONDS=10 for some of it)
+	@$(BIN)/python -m bancada medir $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(BENCH)
 
 lint: .venv/ready ## check style, types and layers
 	$(BIN)/ruff check .
@@ -60,7 +64,7 @@ contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) fro
 
 requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for the newest)
 	cd requirements && $(COMPILE) --output-file dev.txt dev.in
-	cd requirements && for name in pedidos estoque operator conferir local; do \
+	cd requirements && for name in pedidos estoque operator conferir local bench; do \
 		$(COMPILE) --constraint dev.txt --output-file $$name.txt $$name.in || exit 1; done
 
 .venv/ready: $(SETTINGS)
@@ -70,4 +74,7 @@ requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for
 rabbitmq: .venv/ready
 	@sh local/setup/rabbitmq.sh
 
-.PHONY: help up down status logs dlq conferir clean test simulate lint fmt schema contracts requirements rabbitmq
+geradores:
+	@sh bench/setup/geradores.sh
+
+.PHONY: help up down status logs dlq conferir clean test simulate bench lint fmt schema contracts requirements rabbitmq geradores

@@ -1,0 +1,2 @@
+-- Commands that are not published yet.
+select count(*) from outbox;

@@ -18,7 +18,7 @@ class ConferirSettings(ProgramSettings):
     estoque_database_url: PostgresUrl
     pedidos_database_url: PostgresUrl
     slice_rows: int = Field(default=1000, ge=1, le=100_000)
-    step_interval: Duration = timedelta(seconds=1)
+    step_interval: Duration = timedelta(seconds=2)
     recent: Duration = timedelta(minutes=2)
     grace: Duration = timedelta(seconds=10)
     delivery_limit: Duration = timedelta(minutes=10)

@@ -213,6 +213,19 @@ end $$;
 
 
 --
+-- Name: recusar_sku_invalido(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.recusar_sku_invalido() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception 'SKU %: not 1 to 64 letters, digits, ".", "_" and "-" that begin with a letter or a digit', new.sku
+        using errcode = 'check_violation';
+end $$;
+
+
+--
 -- Name: recusar_suprimento_inventado(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -330,7 +343,6 @@ CREATE TABLE public.estoque (
     CONSTRAINT quantidade_em_vigor CHECK ((quantidade = GREATEST(alvo, (reservado + vendido)))),
     CONSTRAINT reservado_valido CHECK ((reservado >= 0)),
     CONSTRAINT situacao_valida CHECK ((situacao = ANY (ARRAY['Ativo'::text, 'Pausado'::text, 'Encerrando'::text, 'Encerrado'::text]))),
-    CONSTRAINT sku_valido CHECK ((sku ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'::text)),
     CONSTRAINT vendido_valido CHECK ((vendido >= 0))
 )
 WITH (fillfactor='50');
@@ -610,6 +622,13 @@ CREATE TRIGGER estoque_mudado AFTER UPDATE ON public.estoque REFERENCING OLD TAB
 
 
 --
+-- Name: estoque sku_valido; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER sku_valido BEFORE INSERT OR UPDATE OF sku ON public.estoque FOR EACH ROW WHEN ((new.sku !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'::text)) EXECUTE FUNCTION public.recusar_sku_invalido();
+
+
+--
 -- Name: estoque suprimento_nunca_inventado; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -631,4 +650,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000001'),
     ('20261124000002'),
     ('20261124000003'),
-    ('20261124000004');
+    ('20261124000004'),
+    ('20261124000005');

@@ -60,6 +60,19 @@ begin
 end $$;
 
 
+--
+-- Name: recusar_cliente_invalido(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.recusar_cliente_invalido() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception 'customer %: not 1 to 128 printable ASCII characters', new.cliente_id
+        using errcode = 'check_violation';
+end $$;
+
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
@@ -80,7 +93,6 @@ CREATE TABLE public.pedido (
     atualizado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
     causa uuid,
     perguntar_em timestamp with time zone,
-    CONSTRAINT cliente_valido CHECK ((cliente_id ~ '^[\x20-\x7e]{1,128}$'::text)),
     CONSTRAINT status_valido CHECK ((status = ANY (ARRAY['Criado'::text, 'EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
     CONSTRAINT versao_de_estoque CHECK (((status = 'Criado'::text) = (versao = 0)))
 )
@@ -301,6 +313,13 @@ CREATE INDEX pedido_por_status ON public.pedido USING btree (status, id);
 
 
 --
+-- Name: pedido cliente_valido; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER cliente_valido BEFORE INSERT OR UPDATE OF cliente_id ON public.pedido FOR EACH ROW WHEN ((new.cliente_id !~ '^[\x20-\x7e]{1,128}$'::text)) EXECUTE FUNCTION public.recusar_cliente_invalido();
+
+
+--
 -- Name: pedido pedidos_criados; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -331,4 +350,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000003'),
     ('20261124000004'),
     ('20261124000005'),
-    ('20261124000006');
+    ('20261124000006'),
+    ('20261124000007');

@@ -9,22 +9,15 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import ScalarRenderPlugin
 from litestar.openapi.spec import License
-from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from litestar.types import ControllerRouterHandler
 
 from reservaestoque.http import problems
-from reservaestoque.http.head import STREAM, HeadLikeGet
+from reservaestoque.http.head import HeadLikeGet
 from reservaestoque.http.headers import combined
+from reservaestoque.http.metrics import Metrics, measured
 from reservaestoque.http.openapi import ABOUT, StructDescriptions, described
 
 SCALAR = "1.72.1"
-
-
-class Metrics(PrometheusController):
-    """Prometheus metrics of this process."""
-
-    path = "/metrics"
-    include_in_schema = False
 
 
 @get("/health/live", include_in_schema=False, sync_to_thread=False)
@@ -79,18 +72,10 @@ def service_app(
     dependencies: dict[str, Provide],
 ) -> Litestar:
     """A Litestar application with these routes, health, metrics, OpenAPI at /schema/<title>, problem+json."""
-    metrics = PrometheusConfig(
-        app_name=title,
-        prefix=title,
-        group_path=True,
-        exclude=["/metrics", "/health"],
-        exclude_opt_key=STREAM,
-        exclude_unhandled_paths=True,
-    )
     return Litestar(
         route_handlers=[*map(described, route_handlers), live, readiness(is_ready), Metrics],
         dependencies=dependencies,
-        middleware=[metrics.middleware],
+        middleware=[measured],
         before_request=prepare,
         request_max_body_size=problems.MAX_BODY_BYTES,
         exception_handlers={

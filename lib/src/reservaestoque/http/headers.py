@@ -10,7 +10,11 @@ def combined(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
 
     Who looks a header up would otherwise see the first line and not know that there are others.
     """
-    lines: dict[bytes, bytes] = {}
+    headers = list(headers)
+    lines = dict(headers)
+    if len(lines) == len(headers):
+        return headers
+    lines.clear()
     for name, value in headers:
         lines[name] = lines[name] + b", " + value if name in lines else value
     return list(lines.items())

@@ -13,6 +13,18 @@ Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 _log = logger(__name__)
 
 
+class _Clean(asyncpg.Connection):  # type: ignore[misc]
+    """Nothing of ours changes a session, so nothing is to be reset when it goes back to the pool: a round trip less.
+
+    A transaction that is still open is rolled back all the same.
+    """
+
+    __slots__ = ()
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 async def open_pool(
     database_url: str, *, program: str, size: int, command_timeout: float = 30.0, read_only: bool = False
 ) -> "asyncpg.Pool[Any]":
@@ -27,6 +39,7 @@ async def open_pool(
         max_size=size,
         timeout=5.0,
         command_timeout=command_timeout,
+        connection_class=_Clean,
         server_settings={
             "application_name": program,
             "timezone": "UTC",

@@ -1,0 +1,61 @@
+"""How many requests each route answers, and how long they take."""
+
+import time
+
+from litestar.enums import ScopeType
+from litestar.plugins.prometheus import PrometheusController
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import Histogram
+
+from reservaestoque.http.head import STREAM
+
+_UNMEASURED = frozenset({"/metrics", "/health/live", "/health/ready"})
+
+_seconds = Histogram(
+    "http_request_duration_seconds", "Requests by route, until their answer is sent", ["method", "path", "status"]
+)
+_by_labels: dict[tuple[str, str, int], Histogram] = {}
+
+
+class Metrics(PrometheusController):
+    """Prometheus metrics of this process."""
+
+    path = "/metrics"
+    include_in_schema = False
+
+
+def measured(app: ASGIApp) -> ASGIApp:
+    """Middleware: observes each answer of a route, save event streams and what looks after the program itself.
+
+    Litestar's own costs a fifth of what it measures, since it looks up four metrics by their labels each time.
+    """
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        if (
+            scope["type"] != ScopeType.HTTP
+            or scope["path_template"] in _UNMEASURED
+            or scope["route_handler"].opt.get(STREAM)
+        ):
+            await app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await app(scope, receive, noting)
+        finally:
+            _observe((scope["method"], scope["path_template"], status), time.perf_counter() - began)
+
+    return call
+
+
+def _observe(labels: tuple[str, str, int], seconds: float) -> None:
+    child = _by_labels.get(labels)
+    if child is None:
+        child = _by_labels[labels] = _seconds.labels(*labels)
+    child.observe(seconds)

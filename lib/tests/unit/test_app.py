@@ -7,13 +7,16 @@ from litestar import get, post
 from litestar.params import FromPath, RawBody
 from litestar.testing import TestClient
 
-from reservaestoque.http import service_app
+from reservaestoque.http import CONDITIONAL_GET, ProblemError, service_app
 from reservaestoque.http.head import STREAM
+from reservaestoque.http.problems import NOT_FOUND
 
 
-@get("/things/{name:str}", problems=())
+@get("/things/{name:str}", problems=(), **CONDITIONAL_GET)
 async def thing(name: FromPath[str]) -> str:
     """A thing."""
+    if name == "none":
+        raise ProblemError(NOT_FOUND, "there is no such thing")
     return name
 
 
@@ -74,3 +77,34 @@ def test_head_is_told_of_once_and_not_with_each_operation(client: TestClient):
     document = client.get("/schema/shop/openapi.json").json()
     assert set(document["paths"]["/things"]) == {"get", "post"}
     assert "HEAD" in document["info"]["description"]
+
+
+@pytest.mark.parametrize("known", ["{tag}", "W/{tag}", '"other", {tag}', "*"])
+def test_who_has_the_present_answer_is_not_sent_it_again(client: TestClient, known: str):
+    tag = client.get("/things/a").headers["etag"]
+    again = client.get("/things/a", headers={"If-None-Match": known.format(tag=tag)})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+
+
+def test_who_has_another_answer_is_sent_the_present_one(client: TestClient):
+    tag = client.get("/things/a").headers["etag"]
+    other = client.get("/things/b", headers={"If-None-Match": tag})
+    assert (other.status_code, other.text) == (200, "b")
+    assert other.headers["etag"] != tag
+    assert client.head("/things/a").headers["etag"] == tag
+
+
+def test_what_went_wrong_has_no_etag(client: TestClient):
+    wrong = client.get("/things/none", headers={"If-None-Match": "*"})
+    assert wrong.status_code == 404
+    assert "etag" not in wrong.headers
+
+
+def test_requests_are_counted_by_route_and_not_by_path(client: TestClient):
+    for name in ("x", "y", "none"):
+        client.get(f"/things/{name}")
+    text = client.get("/metrics").text
+    assert 'http_request_duration_seconds_count{method="GET",path="/things/{name}",status="200"}' in text
+    assert 'http_request_duration_seconds_count{method="GET",path="/things/{name}",status="404"}' in text
+    assert "/things/x" not in text
+    assert 'path="/metrics"' not in text

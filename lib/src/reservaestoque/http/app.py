@@ -12,6 +12,7 @@ from litestar.openapi.spec import License
 from litestar.types import ControllerRouterHandler
 
 from reservaestoque.http import problems
+from reservaestoque.http.conditional import conditional
 from reservaestoque.http.head import HeadLikeGet
 from reservaestoque.http.headers import combined
 from reservaestoque.http.metrics import Metrics, measured
@@ -75,7 +76,7 @@ def service_app(
     return Litestar(
         route_handlers=[*map(described, route_handlers), live, readiness(is_ready), Metrics],
         dependencies=dependencies,
-        middleware=[measured],
+        middleware=[measured, conditional],
         before_request=prepare,
         request_max_body_size=problems.MAX_BODY_BYTES,
         exception_handlers={

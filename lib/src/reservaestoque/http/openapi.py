@@ -69,7 +69,7 @@ class Described(Operation):
         self.responses = {code: one for code, one in sorted(answers.items()) if not _of_litestar(code, one)}
         headers = next((one.headers for code, one in answers.items() if code < "300" and one.headers), None)
         for code, one in answers.items():
-            one.headers = dict(sorted((headers or {}).items())) if code < "300" else _RETRY_AFTER.get(code)
+            one.headers = dict(sorted((headers or {}).items())) if code < "400" else _RETRY_AFTER.get(code)
             _forget_ids(one)
         for parameter in self.parameters or ():
             schema = getattr(parameter, "schema", None)

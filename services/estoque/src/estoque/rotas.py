@@ -7,20 +7,31 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter, RawBody
 
 from estoque.saldos import MAX_LIMITE, Consulta, Pagina, Resposta, Saldo, Saldos
-from reservaestoque.http import JsonBody, ProblemError
+from reservaestoque.http import CONDITIONAL_GET, JsonBody, ProblemError
 from reservaestoque.http.problems import NOT_FOUND
 
 Limite = Annotated[int, QueryParameter(ge=1, le=MAX_LIMITE, description="How many balances a page has at most.")]
 Cursor = Annotated[str, QueryParameter(max_length=64, description="`proximo` of the page before.")]
 
 
-@get("/estoque", summary="Balances of all SKUs, page by page", response_description="A page of balances.")
+@get(
+    "/estoque",
+    summary="Balances of all SKUs, page by page",
+    response_description="A page of balances.",
+    **CONDITIONAL_GET,
+)
 async def listar(saldos: NamedDependency[Saldos], cursor: Cursor = "", limite: Limite = 100) -> Pagina:
     """Balances in SKU order, `limite` at a time."""
     return await saldos.listar(_legivel(cursor), limite)
 
 
-@get("/estoque/{sku:str}", summary="Balance of one SKU", response_description="The balance.", problems=(NOT_FOUND,))
+@get(
+    "/estoque/{sku:str}",
+    summary="Balance of one SKU",
+    response_description="The balance.",
+    problems=(NOT_FOUND,),
+    **CONDITIONAL_GET,
+)
 async def obter(
     saldos: NamedDependency[Saldos],
     sku: Annotated[str, PathParameter(description="The SKU, as its StockItem declares it.")],

@@ -27,7 +27,7 @@ from pedidos.registro import LotadoError
 from pedidos.repositorio import Andamento
 from pedidos.servico import Contexto, EncerradoError, Servico
 from reservaestoque.events import Status
-from reservaestoque.http import JsonBody, ProblemError
+from reservaestoque.http import CONDITIONAL_GET, JsonBody, ProblemError
 from reservaestoque.http.problems import CONFLICT, INVALID, KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
 
 ClienteId = Annotated[
@@ -159,7 +159,13 @@ async def listar(
     return Pagina(pagina, pagina[-1].pedido_id if len(pedidos) > limite else None)
 
 
-@get("/pedidos/{pedido_id:str}", summary="An order", response_description="The order.", problems=(NOT_FOUND,))
+@get(
+    "/pedidos/{pedido_id:str}",
+    summary="An order",
+    response_description="The order.",
+    problems=(NOT_FOUND,),
+    **CONDITIONAL_GET,
+)
 async def obter(servico: NamedDependency[Servico], pedido_id: Id) -> Pedido:
     """The order as it is now. Raises ProblemError (404) when there is none."""
     return await procurar(servico, pedido_id)
@@ -170,6 +176,7 @@ async def obter(servico: NamedDependency[Servico], pedido_id: Id) -> Pedido:
     summary="The status of an order",
     response_description="The status.",
     problems=(NOT_FOUND,),
+    **CONDITIONAL_GET,
 )
 async def obter_status(servico: NamedDependency[Servico], pedido_id: Id) -> StatusDoPedido:
     """The status of the order. Raises ProblemError (404) when there is none."""
@@ -181,6 +188,7 @@ async def obter_status(servico: NamedDependency[Servico], pedido_id: Id) -> Stat
     summary="The status of an order, as existing clients ask for it",
     response_description="The status.",
     problems=(NOT_FOUND,),
+    **CONDITIONAL_GET,
 )
 async def status_pedido(
     servico: NamedDependency[Servico],

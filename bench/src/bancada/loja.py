@@ -12,6 +12,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import httpx
+
 from bancada.distribuicao import SKUS, pedidos
 from local_system import System, postgres, programs
 from local_system.config import REPLICATED
@@ -31,6 +33,8 @@ class Loja:
     def __init__(self, system: System, folder: Path) -> None:
         self.system = system
         self.observar: Callable[[], AbstractContextManager[None]] = nullcontext  # who else watches each measurement
+        # One for all, since making one takes tens of milliseconds; programs restart, so connections are not kept.
+        self.http = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -91,13 +95,16 @@ class Loja:
         """Waits until nothing is under way; how many seconds that took. Raises BancadaError after `segundos`."""
         return self.ate(lambda: self.pendentes() == 0, segundos, "orders are still under way")
 
-    def ate(self, condicao: Callable[[], bool], segundos: float, senao: str) -> float:
-        """Waits until `condicao()` is true; how many seconds that took. Raises BancadaError with `senao`."""
+    def ate(self, condicao: Callable[[], bool], segundos: float, senao: str, *, intervalo: float = 0.5) -> float:
+        """Waits until `condicao()` is true, which is asked every `intervalo` seconds; how many seconds that took.
+
+        Raises BancadaError with `senao`.
+        """
         inicio = time.monotonic()
         while not condicao():
             if time.monotonic() - inicio > segundos:
                 raise BancadaError(f"after {segundos:.0f} s {senao}")
-            time.sleep(0.2)
+            time.sleep(intervalo)
         return time.monotonic() - inicio
 
     def conferir(self, *, em_repouso: bool = True) -> str:

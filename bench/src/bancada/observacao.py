@@ -40,12 +40,12 @@ def janela(loja: Loja, medida: Mapping[str, Any]) -> dict[str, Any]:
 
 def eventos_por_replica(loja: Loja) -> dict[str, float]:
     """How many events each replica of estoque has decided; 0 while it does not answer."""
-    return {nome: _eventos(f"{loja.system.program_url(nome)}/metrics") for nome in loja.system.names("estoque")}
+    return {nome: _eventos(loja, nome) for nome in loja.system.names("estoque")}
 
 
-def _eventos(url: str) -> float:
+def _eventos(loja: Loja, replica: str) -> float:
     try:
-        texto = httpx.get(url, trust_env=False).text
+        texto = loja.http.get(f"{loja.system.program_url(replica)}/metrics").text
     except httpx.HTTPError:
         return 0.0
     return sum(map(float, re.findall(r"^consumer_events_total\{[^}]*\} (\S+)", texto, re.M)))
@@ -63,5 +63,5 @@ def participacao(loja: Loja, antes: Mapping[str, float]) -> dict[str, float]:
 def respostas_do_gateway(loja: Loja) -> dict[str, int]:
     """How many requests pedidos has answered through the gateway, by HTTP status."""
     url = f"http://127.0.0.1:{loja.system.layout.ports.gateway_admin}/stats"
-    texto = httpx.get(url, params={"filter": r"^cluster\.pedidos\.upstream_rq_\d\d\d$"}, trust_env=False).text
+    texto = loja.http.get(url, params={"filter": r"^cluster\.pedidos\.upstream_rq_\d\d\d$"}).text
     return {codigo: int(n) for codigo, n in re.findall(r"upstream_rq_(\d\d\d): (\d+)", texto)}

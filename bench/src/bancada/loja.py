@@ -38,12 +38,12 @@ class Loja:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def sql(self, banco: str, arquivo: str, antes: str = "", segundos: float = 600, **variaveis: object) -> str:
+    def sql(self, banco: str, arquivo: str, antes: str = "", **variaveis: object) -> str:
         """Runs a file of `sql/` as the superuser, after `antes`; what it printed."""
         sets = "".join(f"\\set {nome} {valor}\n" for nome, valor in variaveis.items())
-        return self.psql(banco, f"{sets}{antes}\n{(SQL / f'{arquivo}.sql').read_text()}", segundos)
+        return self.psql(banco, f"{sets}{antes}\n{(SQL / f'{arquivo}.sql').read_text()}")
 
-    def psql(self, banco: str, script: str, segundos: float = 600) -> str:
+    def psql(self, banco: str, script: str, segundos: float = 1800) -> str:
         """Runs a script as the superuser, for as long as a large one may take."""
         port: int = getattr(self.system.layout.ports, f"postgres_{banco}")
         return postgres.psql(self.system.layout, banco, port, script, segundos).strip()

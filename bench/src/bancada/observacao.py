@@ -33,8 +33,10 @@ def _amostrar(loja: Loja, proprios: Mapping[str, int]) -> cpu.Amostra:
 
 
 def janela(loja: Loja, medida: Mapping[str, Any]) -> dict[str, Any]:
-    """What pedidos decided while it was measured, and `por_segundo`."""
+    """What pedidos decided while it was measured, and `por_segundo`. Raises BancadaError when that is nothing."""
     vista = json.loads(loja.sql("pedidos", "janela", de=medida["de"], ate=medida["ate"]))
+    if not vista["decididos"]:
+        raise BancadaError(f"nothing was decided within {medida['segundos_medidos']:.1f} s")
     return {"janela": vista, "por_segundo": vista["decididos"] / medida["segundos_medidos"]}
 
 

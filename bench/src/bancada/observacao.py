@@ -16,15 +16,16 @@ from bancada.loja import BancadaError, Loja
 
 @contextmanager
 def medindo(loja: Loja, **proprios: int) -> Iterator[dict[str, Any]]:
-    """What happens inside is measured: afterwards the dictionary has `de`, `ate` (time.time()), `segundos_medidos`
-    and `cpu`, seconds of CPU by name. `proprios`: process ids of ours by name.
+    """What happens inside is measured: afterwards the dictionary has `de`, `ate` (time.time()), `segundos_medidos`,
+    `cpu` (seconds by name) and `mib` (memory by name, before and after). `proprios`: process ids of ours by name.
     """
     medida: dict[str, Any] = {}
     with loja.observar():
         de, antes = time.time(), _amostrar(loja, proprios)
         yield medida
         ate, depois = time.time(), _amostrar(loja, proprios)
-    medida |= {"de": de, "ate": ate, "segundos_medidos": ate - de, "cpu": cpu.gastos(antes, depois)}
+    medida |= {"de": de, "ate": ate, "segundos_medidos": ate - de}
+    medida |= {"cpu": cpu.gastos(antes, depois), "mib": {"antes": cpu.memoria(antes), "depois": cpu.memoria(depois)}}
 
 
 def _amostrar(loja: Loja, proprios: Mapping[str, int]) -> cpu.Amostra:

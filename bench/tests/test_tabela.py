@@ -75,11 +75,12 @@ def test_a_table_is_markdown() -> None:
 
 
 def test_cpu_is_shown_a_core_and_an_order() -> None:
-    texto = tabela_de_cpu({"segundos_medidos": 10.0, "por_segundo": 1000, "cpu": {"pedidos-1": 5.0, "wrk": 1.0}})
+    cpu, mib = {"pedidos-1": 5.0, "wrk": 1.0}, {"depois": {"pedidos-1": 81.2}}
+    texto = tabela_de_cpu({"segundos_medidos": 10.0, "por_segundo": 1000, "cpu": cpu, "mib": mib})
     assert texto.splitlines()[2:] == [
-        "| pedidos-1 |     50.0% |       0.500 |",
-        "| wrk       |     10.0% |       0.100 |",
-        "| all       |     60.0% |       0.600 |",
+        "| pedidos-1 |     50.0% |       0.500 |  81 |",
+        "| wrk       |     10.0% |       0.100 |     |",
+        "| all       |     60.0% |       0.600 |     |",
     ]
 
 

@@ -42,7 +42,7 @@ def enquanto(loja: Loja, corpos: Path, *, conexoes: int, pronto: Callable[[], bo
     with Processo(comando, segundos) as processo:
         time.sleep(ANTECEDENCIA)
         with medindo(loja, wrk=processo.pid) as medida:
-            loja.ate(pronto, segundos, "what was waited for under load has not come")
+            loja.ate(pronto, segundos, "what was waited for under load has not come", intervalo=2)
         processo.encerrar()
         saida = processo.saida()
     return {

@@ -3,15 +3,24 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import psutil
 
 
+class Uso(NamedTuple):
+    """What a process belongs to, its seconds of CPU so far, and the bytes of memory that it holds now."""
+
+    nome: str
+    segundos: float
+    bytes: int = 0
+
+
 @dataclass(frozen=True)
 class Amostra:
-    """Seconds of CPU by process id, with the name of what the process belongs to; and of the whole machine."""
+    """Processes by id, and seconds of CPU of the whole machine."""
 
-    processos: Mapping[int, tuple[str, float]]
+    processos: Mapping[int, Uso]
     ocupado: float
 
 
@@ -20,7 +29,7 @@ OUTROS = "others on this machine"
 
 def amostrar(partes: Mapping[str, int], proprios: Mapping[str, int]) -> Amostra:
     """`partes`: process id of each part of the system; `proprios`: the load generator's, …; both with descendants."""
-    processos: dict[int, tuple[str, float]] = {}
+    processos: dict[int, Uso] = {}
     for parte, raiz in {**partes, **proprios}.items():
         for processo in _familia(raiz):
             try:
@@ -28,7 +37,7 @@ def amostrar(partes: Mapping[str, int], proprios: Mapping[str, int]) -> Amostra:
                 nome = nomear(parte, " ".join(processo.cmdline()))
             except psutil.Error:
                 continue
-            processos[processo.pid] = (nome, tempos.user + tempos.system)
+            processos[processo.pid] = Uso(nome, tempos.user + tempos.system, processo.memory_info().rss)
     todos = psutil.cpu_times()
     return Amostra(processos, sum(todos) - todos.idle - getattr(todos, "iowait", 0.0))
 
@@ -59,7 +68,17 @@ def gastos(antes: Amostra, depois: Amostra) -> dict[str, float]:
     beside ours.
     """
     soma: dict[str, float] = {}
-    for pid, (nome, segundos) in depois.processos.items():
-        soma[nome] = soma.get(nome, 0.0) + segundos - antes.processos.get(pid, (nome, 0.0))[1]
+    for pid, uso in depois.processos.items():
+        ja_gasto = antes.processos[pid].segundos if pid in antes.processos else 0.0
+        soma[uso.nome] = soma.get(uso.nome, 0.0) + uso.segundos - ja_gasto
     soma[OUTROS] = max(0.0, depois.ocupado - antes.ocupado - sum(soma.values()))
     return {nome: gasto for nome, gasto in sorted(soma.items(), key=lambda par: -par[1]) if gasto}
+
+
+def memoria(amostra: Amostra) -> dict[str, float]:
+    """MiB that programs hold, by name. Not of PostgreSQL: its processes share most of what they hold."""
+    soma: dict[str, float] = {}
+    for uso in amostra.processos.values():
+        if not uso.nome.startswith("postgres-"):
+            soma[uso.nome] = soma.get(uso.nome, 0.0) + uso.bytes / 2**20
+    return soma

@@ -3,6 +3,8 @@
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from bancada import ponta_a_ponta
@@ -14,6 +16,7 @@ from local_system import Config, Ports, System
 _POR_VEZ = 1_000_000
 _PRONTO = "pronto.json"
 _BANCOS = ("pedidos", "estoque")
+_PASSADO = {"pedidos": "pedidos_passados", "estoque": "estoque_passado"}
 
 
 def crescer(folder: Path, plano: Plano, dizer: Callable[[str], None]) -> str:
@@ -47,13 +50,21 @@ def _encher(loja: Loja, plano: Plano, dizer: Callable[[str], None]) -> None:
     fim = round(time.time()) - 2 * 24 * 3600
     for de in range(1, plano.passados + 1, _POR_VEZ):
         ate = min(de + _POR_VEZ - 1, plano.passados)
-        for banco, arquivo in (("pedidos", "pedidos_passados"), ("estoque", "estoque_passado")):
-            loja.sql(banco, arquivo, de=de, ate=ate, quantos=plano.passados, fim=fim, skus=plano.skus)
+        _em_ambos(partial(_acrescentar, loja, plano, fim, de, ate))
         dizer(f"{ate:,} orders")
     loja.sql("estoque", "vendidos")
-    for banco in _BANCOS:
-        loja.psql(banco, "vacuum analyze;", segundos=3600)
+    _em_ambos(lambda banco: loja.psql(banco, "vacuum analyze;", segundos=3600))
     loja.repousar()
+
+
+def _acrescentar(loja: Loja, plano: Plano, fim: int, de: int, ate: int, banco: str) -> str:
+    return loja.sql(banco, _PASSADO[banco], de=de, ate=ate, quantos=plano.passados, fim=fim, skus=plano.skus)
+
+
+def _em_ambos(fazer: Callable[[str], str]) -> None:
+    """Side by side: each has its server."""
+    with ThreadPoolExecutor(len(_BANCOS)) as juntos:
+        list(juntos.map(fazer, _BANCOS))
 
 
 def saturado(*, todos_os_skus: bool) -> Medir:

@@ -12,6 +12,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import httpx
+
 from bancada.distribuicao import SKUS, pedidos
 from local_system import System, postgres, programs
 from local_system.config import REPLICATED
@@ -31,15 +33,17 @@ class Loja:
     def __init__(self, system: System, folder: Path) -> None:
         self.system = system
         self.observar: Callable[[], AbstractContextManager[None]] = nullcontext  # who else watches each measurement
+        # One for all, since making one takes tens of milliseconds; programs restart, so connections are not kept.
+        self.http = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def sql(self, banco: str, arquivo: str, antes: str = "", segundos: float = 600, **variaveis: object) -> str:
+    def sql(self, banco: str, arquivo: str, antes: str = "", **variaveis: object) -> str:
         """Runs a file of `sql/` as the superuser, after `antes`; what it printed."""
         sets = "".join(f"\\set {nome} {valor}\n" for nome, valor in variaveis.items())
-        return self.psql(banco, f"{sets}{antes}\n{(SQL / f'{arquivo}.sql').read_text()}", segundos)
+        return self.psql(banco, f"{sets}{antes}\n{(SQL / f'{arquivo}.sql').read_text()}")
 
-    def psql(self, banco: str, script: str, segundos: float = 600) -> str:
+    def psql(self, banco: str, script: str, segundos: float = 1800) -> str:
         """Runs a script as the superuser, for as long as a large one may take."""
         port: int = getattr(self.system.layout.ports, f"postgres_{banco}")
         return postgres.psql(self.system.layout, banco, port, script, segundos).strip()
@@ -91,13 +95,16 @@ class Loja:
         """Waits until nothing is under way; how many seconds that took. Raises BancadaError after `segundos`."""
         return self.ate(lambda: self.pendentes() == 0, segundos, "orders are still under way")
 
-    def ate(self, condicao: Callable[[], bool], segundos: float, senao: str) -> float:
-        """Waits until `condicao()` is true; how many seconds that took. Raises BancadaError with `senao`."""
+    def ate(self, condicao: Callable[[], bool], segundos: float, senao: str, *, intervalo: float = 0.5) -> float:
+        """Waits until `condicao()` is true, which is asked every `intervalo` seconds; how many seconds that took.
+
+        Raises BancadaError with `senao`.
+        """
         inicio = time.monotonic()
         while not condicao():
             if time.monotonic() - inicio > segundos:
                 raise BancadaError(f"after {segundos:.0f} s {senao}")
-            time.sleep(0.2)
+            time.sleep(intervalo)
         return time.monotonic() - inicio
 
     def conferir(self, *, em_repouso: bool = True) -> str:

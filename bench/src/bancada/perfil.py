@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -51,18 +51,19 @@ def _observando(
 
 
 def tabela_de_cpu(medida: Mapping[str, Any]) -> str:
-    """A row a process: share of a core, and milliseconds of CPU an order."""
+    """A row a process: share of a core, milliseconds of CPU an order, MiB at the end."""
     segundos = medida["segundos_medidos"]
     decididos = medida["por_segundo"] * segundos
-    gastos: Mapping[str, float] = medida["cpu"]
-    soma = sum(gastos.values())
-    linhas = [_linha(nome, gasto, segundos, decididos) for nome, gasto in gastos.items()]
-    cabecalho = ("process", "of a core", "ms an order")
-    return em_markdown([cabecalho, *linhas, _linha("all", soma, segundos, decididos)])
+    gastos: Mapping[str, float] = {**medida["cpu"], "all": sum(medida["cpu"].values())}
+    linhas = [
+        (nome, f"{gasto / segundos:.1%}", f"{gasto * 1000 / decididos:.3f}", _mib(medida["mib"]["depois"].get(nome)))
+        for nome, gasto in gastos.items()
+    ]
+    return em_markdown([("process", "of a core", "ms an order", "MiB"), *linhas])
 
 
-def _linha(nome: str, gasto: float, segundos: float, decididos: float) -> Sequence[str]:
-    return (nome, f"{gasto / segundos:.1%}", f"{gasto * 1000 / decididos:.3f}")
+def _mib(valor: float | None) -> str:
+    return "" if valor is None else f"{valor:,.0f}"
 
 
 @contextmanager

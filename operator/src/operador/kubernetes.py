@@ -10,7 +10,7 @@ from kubernetes_asyncio import client, config
 from kubernetes_asyncio.client.exceptions import ApiException
 
 from operador.eventos import Evento
-from operador.stockitem import GROUP, KIND, PLURAL, VERSION, Chave, Status, StockItem, escrever_status
+from operador.stockitem import GROUP, KIND, PLURAL, VERSION, Status, StockItem, escrever_status
 
 _PAGINA = 500
 _SEGUNDOS = 15
@@ -84,14 +84,6 @@ class Kubernetes:
             continuar = lista["metadata"].get("continue", "")
             if not continuar:
                 return
-
-    async def ler(self, chave: Chave) -> dict[str, Any]:
-        """One StockItem as it is now."""
-        async with _faltas():
-            corpo: dict[str, Any] = await self._objetos.get_namespaced_custom_object(
-                **_AQUI, namespace=chave.namespace, name=chave.name, _request_timeout=_SEGUNDOS
-            )
-        return corpo
 
     async def mudar_finalizadores(self, item: StockItem, finalizadores: tuple[str, ...]) -> dict[str, Any]:
         """Sets the finalizers of exactly this version of the StockItem; the object after that."""

@@ -116,12 +116,11 @@ def _answers(layout: Layout, certificate: Path) -> None:
 
 
 def _install(layout: Layout, kubectl: Path) -> None:
-    """Credentials for people and for the operator, its rights, and the StockItem definition."""
+    """Credentials for people and for the operator, its rights, and what makes StockItems StockItems."""
     write_private(layout.kubeconfig, _kubeconfig(layout, "admin"))
     write_private(operator_kubeconfig(layout), _kubeconfig(layout, "operador"))
     call = (kubectl, f"--kubeconfig={layout.kubeconfig}")
-    manifests = [layout.root / "k8s" / "rbac" / "operador.yaml", layout.root / "k8s" / "crd" / "stockitems.yaml"]
-    files = [f"--filename={path}" for path in manifests]
+    files = [f"--filename={layout.root / 'k8s' / folder}" for folder in ("rbac", "crd", "admission")]
     commands.run(layout, [*call, "apply", *files])
     commands.run(layout, [*call, "apply", "--filename=-"], stdin=json.dumps(_binding()))
     crd = "customresourcedefinition/stockitems.reservaestoque.dev"

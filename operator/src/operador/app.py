@@ -12,7 +12,7 @@ from operador.banco import Banco
 from operador.conflitos import Conflitos
 from operador.conhecidos import Conhecidos
 from operador.escritor import Escritor
-from operador.expiracao import expirar_sempre
+from operador.expiracao import Atraso, Expiracao
 from operador.fila import Fila
 from operador.kubernetes import Kubernetes, abrir
 from operador.marcador import Marcador
@@ -95,7 +95,9 @@ async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: 
         conhecidos=conhecidos, fila=fila, settings=settings, bater=pulsos.registrar("watch", _PRAZO)
     )
     tarefas = {
-        "sweep": expirar_sempre(banco, settings.expiry_interval.total_seconds(), pulsos.registrar("sweep", _PRAZO)),
+        "sweep": Expiracao(banco, Atraso(time.monotonic), pulsos.registrar("sweep", _PRAZO)).rodar(
+            settings.expiry_interval.total_seconds()
+        ),
         "reconcile": reconciliador.rodar(pulsos.registrar("reconcile", _PRAZO)),
         "balances": saldos.rodar(
             settings.status_interval.total_seconds(),

@@ -28,7 +28,6 @@ from reservaestoque.telemetry import logger
 
 _CONEXOES = 6
 _ESCRITORES = 24
-_ANUNCIANTES = 2
 _PRAZO = 120.0
 _PARADA_SEGUNDOS = 8.0
 
@@ -106,8 +105,8 @@ async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: 
         "resync": ressincronia.rodar(settings.resync_interval.total_seconds(), pulsos.registrar("resync", _PRAZO)),
         "watch": observador.rodar(ressincronia.primeira, lambda: _tomar_sinais(parar)),
     }
+    tarefas["events"] = anunciante.trabalhar()
     tarefas |= {f"status-{n}": escritor.trabalhar() for n in range(_ESCRITORES)}
-    tarefas |= {f"events-{n}": anunciante.trabalhar() for n in range(_ANUNCIANTES)}
     async with servir(settings.host, settings.port, pulsos, _Prontidao(banco, ressincronia, fila).faltando):
         _log.info("started", namespace=settings.namespace or "all")
         await _ate(parar, tarefas)

@@ -103,7 +103,7 @@ async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: 
             pulsos.registrar("balances", _PRAZO + settings.status_interval.total_seconds()),
         ),
         "resync": ressincronia.rodar(settings.resync_interval.total_seconds(), pulsos.registrar("resync", _PRAZO)),
-        "watch": observador.rodar(ressincronia.primeira, lambda: _tomar_sinais(parar)),
+        "watch": observador.rodar(ressincronia.listada, lambda: _tomar_sinais(parar)),
     }
     tarefas["events"] = anunciante.trabalhar()
     tarefas |= {f"status-{n}": escritor.trabalhar() for n in range(_ESCRITORES)}
@@ -113,15 +113,15 @@ async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: 
 
 
 class _Prontidao:
-    """Ready once the database answers and everything of the first list has been to it."""
+    """Ready once the database answers and every StockItem was compared with its row and put right."""
 
     def __init__(self, banco: Banco, ressincronia: Ressincronia, fila: Fila) -> None:
         self._banco, self._ressincronia, self._fila = banco, ressincronia, fila
         self._em_dia = False
 
     async def faltando(self) -> list[str]:
-        self._em_dia = self._em_dia or (self._ressincronia.primeira.is_set() and self._fila.prontos == 0)
-        falta = [] if self._em_dia else ["the first list of StockItems has not been processed"]
+        self._em_dia = self._em_dia or (self._ressincronia.comparada.is_set() and self._fila.prontos == 0)
+        falta = [] if self._em_dia else ["not all StockItems have been compared with their rows yet"]
         return falta if await self._banco.alcancavel() else [*falta, "the database does not answer"]
 
 

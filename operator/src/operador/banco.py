@@ -64,11 +64,6 @@ class Banco:
         espera: timedelta = await self._pool.fetchval(self._sql["atraso_da_expiracao"])
         return espera.total_seconds()
 
-    async def atraso(self) -> float:
-        """Seconds for which the oldest lapsed reservation has been waiting for the sweep; 0 when none does."""
-        espera: timedelta = await self._pool.fetchval(self._sql["atraso_da_expiracao"])
-        return espera.total_seconds()
-
     async def alcancavel(self) -> bool:
         """Whether the database answers."""
         return await reachable(self._pool)

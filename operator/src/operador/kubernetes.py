@@ -15,7 +15,11 @@ from operador.stockitem import GROUP, KIND, PLURAL, VERSION, Status, StockItem, 
 _PAGINA = 500
 _SEGUNDOS = 15
 # Not left to the client, which would call a merge patch a JSON patch.
-_MESCLAR: dict[str, Any] = {"_content_type": "application/merge-patch+json", "_request_timeout": _SEGUNDOS}
+_MESCLAR: dict[str, Any] = {
+    "_content_type": "application/merge-patch+json",
+    "_request_timeout": _SEGUNDOS,
+    "field_manager": "reservaestoque-operador",
+}
 _AQUI: dict[str, Any] = {"group": GROUP, "version": VERSION, "plural": PLURAL}
 
 

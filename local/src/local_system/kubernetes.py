@@ -14,7 +14,7 @@ import httpx
 from local_system import commands, wheels
 from local_system.checks import http_ok
 from local_system.credentials import write_private
-from local_system.errors import NotReady
+from local_system.errors import LocalSystemError, NotReady
 from local_system.kube_binaries import Binaries
 from local_system.layout import Layout
 from local_system.parts import Part
@@ -127,6 +127,29 @@ def _install(layout: Layout, kubectl: Path) -> None:
     commands.run(layout, [*call, "wait", "--for=condition=Established", "--timeout=30s", crd])
     # Readiness precedes the controller that makes the namespace in which people work.
     commands.run(layout, [*call, "wait", "--for=create", "--timeout=30s", "namespace/default"])
+    _wait_for_admission(layout, call)
+
+
+def _wait_for_admission(layout: Layout, call: tuple[Path | str, ...]) -> None:
+    """A policy takes effect after a while, and refuses new StockItems until it knows their definition."""
+    sample = {
+        "apiVersion": "reservaestoque.dev/v1",
+        "kind": "StockItem",
+        "metadata": {"generateName": "teste-", "namespace": "default"},
+        "spec": {"name": "Teste", "quantity": 0},
+    }
+    probe = [*call, "create", "--dry-run=server", "--output=jsonpath={.metadata.finalizers}", "--filename=-"]
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            if commands.run(layout, probe, stdin=json.dumps(sample)).strip():
+                return
+            fault = LocalSystemError("k8s/admission does not mark new StockItems")
+        except LocalSystemError as error:
+            fault = error
+        if time.monotonic() > deadline:
+            raise fault
+        time.sleep(0.3)
 
 
 def _binding() -> dict[str, object]:

@@ -41,19 +41,21 @@ class Banco:
             for r in linhas
         }
 
-    async def paginas(self, desde: datetime | None) -> AsyncIterator[tuple[list[Saldo], datetime]]:
-        """Balances that may have changed since `desde` (None: all), a page at a time, and the latest change of each.
+    async def agora(self) -> datetime:
+        """The instant, by the database's clock: what to pass as `desde` after a read that began now."""
+        instante: datetime = await self._pool.fetchval(self._sql["agora"])
+        return instante
 
-        The next time, pass the latest of all as `desde`. Between two pages the connection waits in a transaction.
+    async def paginas(self, desde: datetime | None) -> AsyncIterator[list[Saldo]]:
+        """Balances that may have changed since `desde` (None: all), a page at a time.
+
+        Between two pages the connection waits in a transaction.
         """
         inicio = desde - SOBREPOSICAO if desde is not None else None
         async with self._pool.acquire() as conexao, conexao.transaction(readonly=True):
             cursor = await conexao.cursor(self._sql["ler_saldos"], inicio)
             while linhas := await cursor.fetch(_PAGINA):
-                yield (
-                    [_saldo(r, dono=r["dono"], nome=r["nome"]) for r in linhas],
-                    max(r["alterado_em"] for r in linhas),
-                )
+                yield [_saldo(r, dono=r["dono"], nome=r["nome"], alterado_em=r["alterado_em"]) for r in linhas]
 
     async def expirar(self, limite: int) -> int:
         """Sweeps up to `limite` lapsed reservations; how many it swept."""
@@ -69,7 +71,7 @@ class Banco:
         return await reachable(self._pool)
 
 
-def _saldo(r: Any, *, dono: str | None, nome: str | None = None) -> Saldo:
+def _saldo(r: Any, *, dono: str | None, nome: str | None = None, alterado_em: datetime | None = None) -> Saldo:
     return Saldo(
         sku=r["sku"],
         dono=dono,
@@ -81,4 +83,5 @@ def _saldo(r: Any, *, dono: str | None, nome: str | None = None) -> Saldo:
         disponivel=r["disponivel"],
         limite_baixo=r["limite_baixo"],
         nome=nome,
+        alterado_em=alterado_em,
     )

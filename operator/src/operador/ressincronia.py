@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from operador import metricas
 from operador.banco import Banco
@@ -17,8 +16,6 @@ from operador.saldos import Saldos
 from operador.stockitem import Chave, StockItem, ler_item, ler_status
 from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import logger
-
-_ANTES_DE_TUDO = datetime(2000, 1, 1, tzinfo=UTC)
 
 _log = logger(__name__)
 
@@ -124,10 +121,9 @@ class Ressincronia:
 
     async def _comparar(self, bater: Callable[[], None]) -> None:
         """Compares every row with its StockItem, and puts into the work set whatever is not as it should be."""
-        ate, com_linha, esquecidas = _ANTES_DE_TUDO, set[Chave](), list[str]()
-        async for saldos, ultima in self._banco.paginas(None):
+        inicio, com_linha, esquecidas = await self._banco.agora(), set[Chave](), list[str]()
+        async for saldos in self._banco.paginas(None):
             bater()
-            ate = max(ate, ultima)
             for saldo in saldos:
                 if self._saldos.receber(saldo):
                     com_linha.add(Chave.de_dono(saldo.dono or ""))
@@ -135,7 +131,7 @@ class Ressincronia:
                     self._fila.por(abandonado(saldo))
                 elif self._nossa(saldo) and saldo.situacao != "Encerrado":
                     esquecidas.append(saldo.sku)
-        self._saldos.comecar(ate)
+        self._saldos.comecar(inicio)
         for conhecido in self._conhecidos:
             item = conhecido.item
             if item.chave not in com_linha or item.encerrar or not item.marcado:

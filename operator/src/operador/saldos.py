@@ -34,10 +34,11 @@ class Saldos:
         self._fila = fila
         self._escritor = escritor
         self._desde: datetime | None = None
+        self._recebidos: dict[str, datetime | None] = {}
 
     def comecar(self, desde: datetime) -> None:
         """All changes before this instant have been received; the loop reads what changed since."""
-        self._desde = desde
+        self._desde, self._recebidos = desde, {}
 
     async def rodar(self, intervalo: float, bater: Callable[[], None]) -> None:
         """Runs for ever, every `intervalo` seconds, once `comecar` was called; calls `bater` each round."""
@@ -59,13 +60,15 @@ class Saldos:
             await asyncio.sleep(intervalo)
 
     async def _ler_mudados(self, desde: datetime) -> None:
-        ate = desde
-        async for saldos, ultima in self._banco.paginas(desde):
-            ate = max(ate, ultima)
+        agora = await self._banco.agora()
+        antes, recebidos = self._recebidos, dict[str, datetime | None]()
+        async for saldos in self._banco.paginas(desde):
             for saldo in saldos:
-                self.receber(saldo)
+                recebidos[saldo.sku] = saldo.alterado_em
+                if antes.get(saldo.sku) != saldo.alterado_em:  # each change is read for some seconds
+                    self.receber(saldo)
         if self._desde is desde:  # else a resync, which may have proposed older numbers, wants them read again
-            self._desde = ate
+            self._desde, self._recebidos = agora, recebidos
 
     def receber(self, saldo: Saldo) -> bool:
         """Proposes the status that follows; whether a known StockItem declares this row."""

@@ -41,7 +41,7 @@ def test_an_operator_killed_in_the_middle_of_a_thousand_items_finishes_them(mund
     assert feitos < 1000, "it was killed in the middle"
     ate(lambda: mundo.sincronizados(nome), 1000, segundos=60)
     ate(lambda: mundo.linhas(nome), 1000, segundos=1)
-    mundo.apagar_muitos(nome, 1000)
+    mundo.apagar_muitos(nome)
     ate(lambda: mundo.versoes(nome), {}, segundos=60)
     assert mundo.linhas(nome) == 0, "all were given up"
 

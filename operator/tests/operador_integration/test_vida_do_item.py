@@ -103,7 +103,7 @@ def test_a_thousand_items_in_one_apply_are_synced_in_few_statements(mundo, nome,
     assert mundo.linhas(nome) == 1000
     assert mundo.numeros(f"{nome}-999") == (1000, 0, 0, 1000)
     assert mundo.chamadas() - antes < 250, "many items go to PostgreSQL in one call"
-    mundo.apagar_muitos(nome, 1000)
+    mundo.apagar_muitos(nome)
     ate(lambda: mundo.versoes(nome), {}, segundos=60)
 
 

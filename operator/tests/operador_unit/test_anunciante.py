@@ -34,7 +34,7 @@ async def trabalhar(quem, segundos):
             await quem.trabalhar()
 
 
-async def test_good_news_is_dropped_before_warnings(monkeypatch):
+async def test_warnings_come_first_and_outlast_good_news(monkeypatch):
     monkeypatch.setattr(anunciante, "_LOTACAO_DE_BOAS_NOVAS", 2)
     monkeypatch.setattr(anunciante, "_LOTACAO", 4)
     api, antes = Api(), perdidos()
@@ -42,7 +42,7 @@ async def test_good_news_is_dropped_before_warnings(monkeypatch):
     for evento in (BOA, BOA, BOA, MA, MA, MA):
         quem.anunciar(item(), evento)
     await trabalhar(quem, 0.4)
-    assert api.anunciados == ["Claimed", "Claimed", "SkuConflict", "SkuConflict"]
+    assert api.anunciados == ["SkuConflict", "SkuConflict", "Claimed", "Claimed"]
     assert perdidos() - antes == 2
 
 

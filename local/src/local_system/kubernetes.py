@@ -14,7 +14,7 @@ import httpx
 from local_system import commands, wheels
 from local_system.checks import http_ok
 from local_system.credentials import write_private
-from local_system.errors import NotReady
+from local_system.errors import LocalSystemError, NotReady
 from local_system.kube_binaries import Binaries
 from local_system.layout import Layout
 from local_system.parts import Part
@@ -116,18 +116,40 @@ def _answers(layout: Layout, certificate: Path) -> None:
 
 
 def _install(layout: Layout, kubectl: Path) -> None:
-    """Credentials for people and for the operator, its rights, and the StockItem definition."""
+    """Credentials for people and for the operator, its rights, and what makes StockItems StockItems."""
     write_private(layout.kubeconfig, _kubeconfig(layout, "admin"))
     write_private(operator_kubeconfig(layout), _kubeconfig(layout, "operador"))
     call = (kubectl, f"--kubeconfig={layout.kubeconfig}")
-    manifests = [layout.root / "k8s" / "rbac" / "operador.yaml", layout.root / "k8s" / "crd" / "stockitems.yaml"]
-    files = [f"--filename={path}" for path in manifests]
+    files = [f"--filename={layout.root / 'k8s' / folder}" for folder in ("rbac", "crd", "admission")]
     commands.run(layout, [*call, "apply", *files])
     commands.run(layout, [*call, "apply", "--filename=-"], stdin=json.dumps(_binding()))
     crd = "customresourcedefinition/stockitems.reservaestoque.dev"
     commands.run(layout, [*call, "wait", "--for=condition=Established", "--timeout=30s", crd])
     # Readiness precedes the controller that makes the namespace in which people work.
     commands.run(layout, [*call, "wait", "--for=create", "--timeout=30s", "namespace/default"])
+    _wait_for_admission(layout, call)
+
+
+def _wait_for_admission(layout: Layout, call: tuple[Path | str, ...]) -> None:
+    """A policy takes effect after a while, and refuses new StockItems until it knows their definition."""
+    sample = {
+        "apiVersion": "reservaestoque.dev/v1",
+        "kind": "StockItem",
+        "metadata": {"generateName": "teste-", "namespace": "default"},
+        "spec": {"name": "Teste", "quantity": 0},
+    }
+    probe = [*call, "create", "--dry-run=server", "--output=jsonpath={.metadata.finalizers}", "--filename=-"]
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            if commands.run(layout, probe, stdin=json.dumps(sample)).strip():
+                return
+            fault = LocalSystemError("k8s/admission does not mark new StockItems")
+        except LocalSystemError as error:
+            fault = error
+        if time.monotonic() > deadline:
+            raise fault
+        time.sleep(0.3)
 
 
 def _binding() -> dict[str, object]:

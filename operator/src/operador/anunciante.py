@@ -1,6 +1,7 @@
 """Posts Kubernetes Events, apart from the statuses: they can wait, and can be done without."""
 
 import asyncio
+import itertools
 
 from operador import metricas
 from operador.eventos import Evento
@@ -9,28 +10,36 @@ from operador.stockitem import StockItem
 from reservaestoque.telemetry import logger
 
 _LOTACAO = 20_000
+_LOTACAO_DE_BOAS_NOVAS = 1_000
+_PAUSA = 0.04
 
 _log = logger(__name__)
 
 
 class Anunciante:
-    """A bounded queue of Events. What does not fit, or cannot be posted, is dropped: the conditions say the same."""
+    """A bounded queue of Events, posted at a bounded rate: an apply of ten thousand must not cost as many Events.
+
+    What does not fit, or cannot be posted, is dropped: the conditions say the same. Warnings come first, and outlast
+    good news.
+    """
 
     def __init__(self, kubernetes: Kubernetes) -> None:
         self._kubernetes = kubernetes
-        self._fila: asyncio.Queue[tuple[StockItem, Evento]] = asyncio.Queue(_LOTACAO)
+        self._fila: asyncio.PriorityQueue[tuple[bool, int, StockItem, Evento]] = asyncio.PriorityQueue()
+        self._numeros = itertools.count()
 
     def anunciar(self, item: StockItem, evento: Evento) -> None:
         """To be posted soon."""
-        try:
-            self._fila.put_nowait((item, evento))
-        except asyncio.QueueFull:
+        boa_nova = evento.tipo != "Warning"
+        if self._fila.qsize() < (_LOTACAO_DE_BOAS_NOVAS if boa_nova else _LOTACAO):
+            self._fila.put_nowait((boa_nova, next(self._numeros), item, evento))
+        else:
             metricas.EVENTOS_PERDIDOS.inc()
 
     async def trabalhar(self) -> None:
-        """One of the workers that share the Events; runs for ever."""
+        """Posts them; runs for ever."""
         while True:
-            item, evento = await self._fila.get()
+            _, _, item, evento = await self._fila.get()
             try:
                 await self._kubernetes.anunciar(item, evento)
             except (ItemSumiuError, ItemMudouError, KubernetesForaError) as falta:
@@ -38,3 +47,4 @@ class Anunciante:
                 _log.warning("event_not_posted", item=item.chave.dono, reason=evento.motivo, fault=str(falta))
             else:
                 metricas.EVENTOS.labels(evento.motivo).inc()
+            await asyncio.sleep(_PAUSA)

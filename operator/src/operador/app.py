@@ -12,7 +12,7 @@ from operador.banco import Banco
 from operador.conflitos import Conflitos
 from operador.conhecidos import Conhecidos
 from operador.escritor import Escritor
-from operador.expiracao import expirar_sempre
+from operador.expiracao import Atraso, Expiracao
 from operador.fila import Fila
 from operador.kubernetes import Kubernetes, abrir
 from operador.marcador import Marcador
@@ -28,7 +28,6 @@ from reservaestoque.telemetry import logger
 
 _CONEXOES = 6
 _ESCRITORES = 24
-_ANUNCIANTES = 2
 _PRAZO = 120.0
 _PARADA_SEGUNDOS = 8.0
 
@@ -95,32 +94,34 @@ async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: 
         conhecidos=conhecidos, fila=fila, settings=settings, bater=pulsos.registrar("watch", _PRAZO)
     )
     tarefas = {
-        "sweep": expirar_sempre(banco, settings.expiry_interval.total_seconds(), pulsos.registrar("sweep", _PRAZO)),
+        "sweep": Expiracao(banco, Atraso(time.monotonic), pulsos.registrar("sweep", _PRAZO)).rodar(
+            settings.expiry_interval.total_seconds()
+        ),
         "reconcile": reconciliador.rodar(pulsos.registrar("reconcile", _PRAZO)),
         "balances": saldos.rodar(
             settings.status_interval.total_seconds(),
             pulsos.registrar("balances", _PRAZO + settings.status_interval.total_seconds()),
         ),
         "resync": ressincronia.rodar(settings.resync_interval.total_seconds(), pulsos.registrar("resync", _PRAZO)),
-        "watch": observador.rodar(ressincronia.primeira, lambda: _tomar_sinais(parar)),
+        "watch": observador.rodar(ressincronia.listada, lambda: _tomar_sinais(parar)),
     }
+    tarefas["events"] = anunciante.trabalhar()
     tarefas |= {f"status-{n}": escritor.trabalhar() for n in range(_ESCRITORES)}
-    tarefas |= {f"events-{n}": anunciante.trabalhar() for n in range(_ANUNCIANTES)}
     async with servir(settings.host, settings.port, pulsos, _Prontidao(banco, ressincronia, fila).faltando):
         _log.info("started", namespace=settings.namespace or "all")
         await _ate(parar, tarefas)
 
 
 class _Prontidao:
-    """Ready once the database answers and everything of the first list has been to it."""
+    """Ready once the database answers and every StockItem was compared with its row and put right."""
 
     def __init__(self, banco: Banco, ressincronia: Ressincronia, fila: Fila) -> None:
         self._banco, self._ressincronia, self._fila = banco, ressincronia, fila
         self._em_dia = False
 
     async def faltando(self) -> list[str]:
-        self._em_dia = self._em_dia or (self._ressincronia.primeira.is_set() and self._fila.prontos == 0)
-        falta = [] if self._em_dia else ["the first list of StockItems has not been processed"]
+        self._em_dia = self._em_dia or (self._ressincronia.comparada.is_set() and self._fila.prontos == 0)
+        falta = [] if self._em_dia else ["not all StockItems have been compared with their rows yet"]
         return falta if await self._banco.alcancavel() else [*falta, "the database does not answer"]
 
 

@@ -1,6 +1,6 @@
-"""Everything the operator may do in PostgreSQL: three functions that estoque's migrations own."""
+"""Everything the operator may do in PostgreSQL: the functions that estoque's migrations own."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from reservaestoque.postgres.pool import reachable
 # A transaction commits later than the instant it writes into its rows; statements last 30 s at most, nearly all
 # of them far less. What this misses the full resync finds.
 SOBREPOSICAO = timedelta(seconds=10)
+_PAGINA = 1000
 
 
 class Banco:
@@ -35,28 +36,42 @@ class Banco:
             [i.limite_baixo for i in itens],
             [i.encerrar for i in itens],
         )
-        return {(r["dono"], r["sku"]): _saldo(r, dono=r["dono_atual"]) for r in linhas}
+        return {
+            (r["dono"], r["sku"]): _saldo(r, dono=r["dono_atual"]) if r["situacao"] is not None else None
+            for r in linhas
+        }
 
-    async def ler_saldos(self, desde: datetime | None) -> tuple[list[Saldo], datetime | None]:
-        """Balances that may have changed since `desde` (None: all), and what to pass as `desde` the next time."""
+    async def agora(self) -> datetime:
+        """The instant, by the database's clock: what to pass as `desde` after a read that began now."""
+        instante: datetime = await self._pool.fetchval(self._sql["agora"])
+        return instante
+
+    async def paginas(self, desde: datetime | None) -> AsyncIterator[list[Saldo]]:
+        """Balances that may have changed since `desde` (None: all), a page at a time.
+
+        Between two pages the connection waits in a transaction.
+        """
         inicio = desde - SOBREPOSICAO if desde is not None else None
-        linhas = await self._pool.fetch(self._sql["ler_saldos"], inicio)
-        visto = max((r["alterado_em"] for r in linhas), default=desde)
-        saldos = [_saldo(r, dono=r["dono"], nome=r["nome"]) for r in linhas]
-        return [s for s in saldos if s is not None], visto
+        async with self._pool.acquire() as conexao, conexao.transaction(readonly=True):
+            cursor = await conexao.cursor(self._sql["ler_saldos"], inicio)
+            while linhas := await cursor.fetch(_PAGINA):
+                yield [_saldo(r, dono=r["dono"], nome=r["nome"], alterado_em=r["alterado_em"]) for r in linhas]
 
     async def expirar(self, limite: int) -> int:
         """Sweeps up to `limite` lapsed reservations; how many it swept."""
         return int(await self._pool.fetchval(self._sql["expirar_reservas"], limite))
+
+    async def atraso(self) -> float:
+        """Seconds for which the oldest lapsed reservation has been waiting for the sweep; 0 when none does."""
+        espera: timedelta = await self._pool.fetchval(self._sql["atraso_da_expiracao"])
+        return espera.total_seconds()
 
     async def alcancavel(self) -> bool:
         """Whether the database answers."""
         return await reachable(self._pool)
 
 
-def _saldo(r: Any, *, dono: str | None, nome: str | None = None) -> Saldo | None:
-    if r["situacao"] is None:
-        return None
+def _saldo(r: Any, *, dono: str | None, nome: str | None = None, alterado_em: datetime | None = None) -> Saldo:
     return Saldo(
         sku=r["sku"],
         dono=dono,
@@ -68,4 +83,5 @@ def _saldo(r: Any, *, dono: str | None, nome: str | None = None) -> Saldo | None
         disponivel=r["disponivel"],
         limite_baixo=r["limite_baixo"],
         nome=nome,
+        alterado_em=alterado_em,
     )

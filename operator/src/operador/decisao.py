@@ -3,7 +3,7 @@
 from enum import Enum
 
 from operador.saldo import Saldo
-from operador.stockitem import StockItem
+from operador.stockitem import Status, StockItem
 
 _SITUACAO_DE_PAUSADO = {False: "Ativo", True: "Pausado"}
 
@@ -33,6 +33,11 @@ def avaliar(item: StockItem, saldo: Saldo | None) -> Desfecho:
     if saldo.quantidade > saldo.alvo:
         return Desfecho.ABAIXO_DO_COMPROMETIDO
     return Desfecho.SINCRONIZADO
+
+
+def espera_o_banco(item: StockItem, status: Status | None) -> bool:
+    """Whether PostgreSQL has yet to hear something of this item, as far as its status tells."""
+    return status is None or status.geracao != item.geracao or item.excluindo
 
 
 def _igual(item: StockItem, saldo: Saldo) -> bool:

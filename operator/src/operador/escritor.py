@@ -12,7 +12,7 @@ from operador.fila import Fila
 from operador.kubernetes import ItemMudouError, ItemSumiuError, Kubernetes, KubernetesForaError
 from operador.recuo import recuo
 from operador.relogio import agora_rfc3339
-from operador.stockitem import Chave, Status, StockItem, ler_item, ler_status
+from operador.stockitem import Chave, Status, StockItem
 from reservaestoque.telemetry import logger
 
 _log = logger(__name__)
@@ -76,7 +76,8 @@ class Escritor:
             return None  # deleted meanwhile: the watch will tell
         except ItemMudouError:
             conhecido.status = anterior
-            await self._reler(item)
+            # Somebody was faster. The watch brings what is there; then it starts over.
+            self._trabalho.adiar(item, recuo(0))
             return None
         except KubernetesForaError as falta:
             conhecido.status = anterior
@@ -101,14 +102,3 @@ class Escritor:
         metricas.FALTAS.labels("kubernetes").inc()
         _log.warning("status_not_written", item=item.chave.dono, fault=str(falta))
         return recuo(min(self._faltas // 10, 6))
-
-    async def _reler(self, item: StockItem) -> None:
-        """Another object has this name now, or somebody was faster: take what is there and start over."""
-        try:
-            corpo = await self._kubernetes.ler(item.chave)
-        except (ItemSumiuError, ItemMudouError, KubernetesForaError):
-            self._trabalho.adiar(item, recuo(0))
-            return
-        novo = ler_item(corpo)
-        self._conhecidos.ver(novo, ler_status(corpo))
-        self._trabalho.por(novo)

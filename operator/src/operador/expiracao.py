@@ -14,34 +14,63 @@ LIMITE = 500
 _log = logger(__name__)
 
 
-async def expirar_sempre(banco: Banco, intervalo: float, bater: Callable[[], None]) -> None:
-    """Sweeps every `intervalo` seconds until nothing is due; backs off while the database is away."""
-    quedas = 0
-    while True:
-        try:
-            varridas = await varrer(banco, bater)
-        except Exception as falta:
-            if not is_transient(falta):
-                raise
-            metricas.FALTAS.labels("postgres").inc()
-            _log.warning("sweep_failed", fault=repr(falta))
-            await asyncio.sleep(recuo(quedas, teto=5.0))
-            quedas += 1
-            continue
+class Atraso:
+    """How late the sweep is at most. `relogio` gives monotonic seconds.
+
+    What lapsed after the last look cannot be seen, so the lag is counted from what that look saw: it grows while the
+    database is away or the loop hangs.
+    """
+
+    def __init__(self, relogio: Callable[[], float]) -> None:
+        self._relogio = relogio
+        self._desde = relogio()
+
+    def medido(self, segundos: float) -> None:
+        """The oldest lapsed reservation that is not swept lapsed so long ago; 0 when there is none."""
+        self._desde = self._relogio() - segundos
+
+    def segundos(self) -> float:
+        """The lag now."""
+        return self._relogio() - self._desde
+
+
+class Expiracao:
+    """The loop. `bater` is called before each batch."""
+
+    def __init__(self, banco: Banco, atraso: Atraso, bater: Callable[[], None]) -> None:
+        self._banco = banco
+        self._atraso = atraso
+        self._bater = bater
+        metricas.ATRASO.set_function(atraso.segundos)
+
+    async def rodar(self, intervalo: float) -> None:
+        """Sweeps every `intervalo` seconds, for ever; backs off while the database is away."""
         quedas = 0
-        metricas.ULTIMA_VARREDURA.set_to_current_time()
-        if varridas:
-            _log.info("reservations_expired", count=varridas)
-        await asyncio.sleep(intervalo)
+        while True:
+            try:
+                varridas = await self.varrer()
+            except Exception as falta:
+                if not is_transient(falta):
+                    raise
+                metricas.FALTAS.labels("postgres").inc()
+                _log.warning("sweep_failed", fault=repr(falta))
+                await asyncio.sleep(recuo(quedas, teto=5.0))
+                quedas += 1
+                continue
+            quedas = 0
+            metricas.ULTIMA_VARREDURA.set_to_current_time()
+            if varridas:
+                _log.info("reservations_expired", count=varridas)
+            await asyncio.sleep(intervalo)
 
-
-async def varrer(banco: Banco, bater: Callable[[], None]) -> int:
-    """Sweeps in bounded batches until one is not full; how many were swept."""
-    total = 0
-    while True:
-        bater()
-        varridas = await banco.expirar(LIMITE)
-        total += varridas
-        metricas.VENCIDAS.inc(varridas)
-        if varridas < LIMITE:
-            return total
+    async def varrer(self) -> int:
+        """Sweeps in bounded batches until one is not full; how many were swept."""
+        total = 0
+        while True:
+            self._bater()
+            varridas = await self._banco.expirar(LIMITE)
+            self._atraso.medido(await self._banco.atraso())
+            total += varridas
+            metricas.VENCIDAS.inc(varridas)
+            if varridas < LIMITE:
+                return total

@@ -10,12 +10,16 @@ from kubernetes_asyncio import client, config
 from kubernetes_asyncio.client.exceptions import ApiException
 
 from operador.eventos import Evento
-from operador.stockitem import GROUP, KIND, PLURAL, VERSION, Chave, Status, StockItem, escrever_status
+from operador.stockitem import GROUP, KIND, PLURAL, VERSION, Status, StockItem, escrever_status
 
 _PAGINA = 500
 _SEGUNDOS = 15
 # Not left to the client, which would call a merge patch a JSON patch.
-_MESCLAR: dict[str, Any] = {"_content_type": "application/merge-patch+json", "_request_timeout": _SEGUNDOS}
+_MESCLAR: dict[str, Any] = {
+    "_content_type": "application/merge-patch+json",
+    "_request_timeout": _SEGUNDOS,
+    "field_manager": "reservaestoque-operador",
+}
 _AQUI: dict[str, Any] = {"group": GROUP, "version": VERSION, "plural": PLURAL}
 
 
@@ -84,14 +88,6 @@ class Kubernetes:
             continuar = lista["metadata"].get("continue", "")
             if not continuar:
                 return
-
-    async def ler(self, chave: Chave) -> dict[str, Any]:
-        """One StockItem as it is now."""
-        async with _faltas():
-            corpo: dict[str, Any] = await self._objetos.get_namespaced_custom_object(
-                **_AQUI, namespace=chave.namespace, name=chave.name, _request_timeout=_SEGUNDOS
-            )
-        return corpo
 
     async def mudar_finalizadores(self, item: StockItem, finalizadores: tuple[str, ...]) -> dict[str, Any]:
         """Sets the finalizers of exactly this version of the StockItem; the object after that."""

@@ -60,7 +60,7 @@ class Marcador:
         except ItemSumiuError:
             return None  # the watch will tell
         except ItemMudouError:
-            await self._reler(item)
+            self._fila.adiar(item, recuo(0))  # the watch brings what is there
             return None
         except KubernetesForaError as falta:
             self._faltou(item, falta)
@@ -68,18 +68,6 @@ class Marcador:
         novo = ler_item(corpo)
         self._conhecidos.ver(novo, ler_status(corpo))
         return novo
-
-    async def _reler(self, item: StockItem) -> None:
-        try:
-            corpo = await self._kubernetes.ler(item.chave)
-        except ItemSumiuError:
-            return
-        except (ItemMudouError, KubernetesForaError) as falta:
-            self._faltou(item, falta)
-            return
-        novo = ler_item(corpo)
-        self._conhecidos.ver(novo, ler_status(corpo))
-        self._fila.por(novo)
 
     def _faltou(self, item: StockItem, falta: Exception) -> None:
         metricas.FALTAS.labels("kubernetes").inc()

@@ -11,6 +11,10 @@ EVENTOS_PERDIDOS = Counter("operador_eventos_perdidos", "Kubernetes Events that 
 FALTAS = Counter("operador_faltas", "Calls that failed and are tried again", ["alvo"])
 RECUSADOS = Counter("operador_itens_recusados", "StockItems that PostgreSQL refused")
 VENCIDAS = Counter("operador_reservas_vencidas", "Lapsed reservations swept")
+ATRASO = Gauge(
+    "operador_expiracao_atraso_seconds",
+    "Age of the oldest lapsed reservation that is not swept, at most",
+)
 ULTIMA_VARREDURA = Gauge(
     "operador_ultima_varredura_timestamp_seconds", "When the last sweep found nothing more to do"
 )

@@ -29,6 +29,19 @@ class _Paciencia:
             tentativa += 1
 
 
+class _SemDiferencas(kopf.DiffBaseStorage):
+    """No handler of ours asks what changed: kopf need not copy each object to find out."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return {}
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
 class Observador:
     """Feeds the work set with what the API server shows."""
 
@@ -122,6 +135,7 @@ class Observador:
 
 def _ajustes() -> kopf.OperatorSettings:
     ajustes = kopf.OperatorSettings()
+    ajustes.persistence.diffbase_storage = _SemDiferencas()
     ajustes.posting.enabled = False  # Events are ours, posted when a status changes
     ajustes.scanning.disabled = True  # no rights on namespaces and definitions needed
     ajustes.networking.error_backoffs = _Paciencia()

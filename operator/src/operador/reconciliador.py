@@ -8,7 +8,7 @@ from operador.banco import Banco
 from operador.condicoes import status_de_saldo, status_sem_resposta
 from operador.conflitos import Conflitos
 from operador.conhecidos import Conhecidos
-from operador.decisao import Desfecho, avaliar
+from operador.decisao import Desfecho, avaliar, espera_o_banco
 from operador.escritor import Escritor
 from operador.fila import Fila
 from operador.marcador import Marcador
@@ -16,7 +16,7 @@ from operador.recuo import recuo
 from operador.relogio import agora_rfc3339
 from operador.saldo import Saldo
 from operador.sincronizador import Resultado, sincronizar
-from operador.stockitem import Status, StockItem
+from operador.stockitem import StockItem
 from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import logger
 
@@ -28,11 +28,6 @@ _DIVERGENTE_SEGUNDOS = 0.5
 _SEM_BANCO = ("DatabaseUnavailable", "The stock database does not answer; it will be tried again until it does")
 
 _log = logger(__name__)
-
-
-def conta_da_queda(item: StockItem, status: Status | None) -> bool:
-    """Whether the status has to say that the database is away: only if something of this item waits for it."""
-    return status is None or status.geracao != item.geracao or item.excluindo
 
 
 class Reconciliador:
@@ -125,7 +120,7 @@ class Reconciliador:
         self._quedas += 1
         for item in itens:
             conhecido = self._conhecidos.obter(item.chave)
-            if conhecido is not None and conta_da_queda(item, conhecido.status):
+            if conhecido is not None and espera_o_banco(item, conhecido.status):
                 self._propor_sem_resposta(item, *_SEM_BANCO)
             self._fila.adiar(item, espera)
         await asyncio.sleep(espera)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from operador import metricas
 from operador.banco import Banco
 from operador.conhecidos import Conhecidos
+from operador.decisao import espera_o_banco
 from operador.fila import Fila
 from operador.kubernetes import ItemMudouError, ItemSumiuError, Kubernetes, KubernetesForaError
 from operador.recuo import recuo
@@ -17,6 +18,10 @@ from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import logger
 
 _log = logger(__name__)
+
+
+class HistoriaVoltouError(Exception):
+    """The cluster is older than it was: etcd was restored from a backup, so versions no longer say what is newer."""
 
 
 def abandonado(saldo: Saldo) -> StockItem:
@@ -36,7 +41,10 @@ def abandonado(saldo: Saldo) -> StockItem:
 
 
 class Ressincronia:
-    """Lists everything, first at start-up. `primeira` is set when the first list is in the work set."""
+    """Lists everything and compares it with all rows, first at start-up.
+
+    `listada` is set when the first list has been taken in, `comparada` when it was compared.
+    """
 
     def __init__(
         self,
@@ -54,16 +62,21 @@ class Ressincronia:
         self._fila = fila
         self._saldos = saldos
         self._namespace = namespace
-        self.primeira = asyncio.Event()
+        self._lista_de = 0
+        self.listada, self.comparada = asyncio.Event(), asyncio.Event()
 
     async def rodar(self, intervalo: float, bater: Callable[[], None]) -> None:
-        """Runs for ever, every `intervalo` seconds; calls `bater` at least every few seconds."""
+        """Runs for ever, every `intervalo` seconds; calls `bater` at least every few seconds.
+
+        Raises HistoriaVoltouError: what is known then is worth nothing, and the program has to start anew.
+        """
         faltas = 0
         while True:
             try:
                 await self._listar(bater)
-                self.primeira.set()
-                await self._comparar_linhas()
+                self.listada.set()
+                await self._comparar(bater)
+                self.comparada.set()
             except (ItemSumiuError, ItemMudouError, KubernetesForaError) as falta:
                 metricas.FALTAS.labels("kubernetes").inc()
                 _log.warning("stockitems_not_listed", fault=str(falta))
@@ -81,37 +94,55 @@ class Ressincronia:
             faltas += 1
 
     async def _listar(self, bater: Callable[[], None]) -> None:
+        """Takes in every StockItem. What its status shows to be undone waits for no comparison."""
         vistos: set[Chave] = set()
         de_quando = 0
         async for objetos, versao in self._kubernetes.paginas():
             bater()
             de_quando = versao
             for corpo in objetos:
-                item = ler_item(corpo)
+                item, status = ler_item(corpo), ler_status(corpo)
                 vistos.add(item.chave)
-                self._conhecidos.ver(item, ler_status(corpo))
-                conhecido = self._conhecidos.obter(item.chave)
-                if conhecido is not None:
-                    self._fila.por(conhecido.item)
+                if self._conhecidos.ver(item, status) and espera_o_banco(item, status):
+                    self._fila.por(item)
+        if de_quando < self._lista_de:
+            raise HistoriaVoltouError(f"the list is of version {de_quando}, an earlier one was of {self._lista_de}")
+        self._lista_de = de_quando
+        self._esquecer_os_sumidos(vistos, de_quando)
+        self._conhecidos.varrer_lapides()
+
+    def _esquecer_os_sumidos(self, vistos: set[Chave], de_quando: int) -> None:
         for conhecido in self._conhecidos:
             item = conhecido.item
             if item.chave not in vistos and item.versao < de_quando:
                 _log.warning("stockitem_vanished_unseen", item=item.chave.dono)
                 for encerrado in self._conhecidos.sumiu(replace(item, versao=de_quando)):
                     self._fila.por(encerrado)
-        self._conhecidos.varrer_lapides()
 
-    async def _comparar_linhas(self) -> None:
-        saldos, _ = await self._banco.ler_saldos(None)
-        sozinhas = [s for s in self._saldos.receber(saldos) if self._nossa(s) and s.situacao != "Encerrado"]
-        for saldo in sozinhas:
-            if saldo.situacao == "Encerrando" and saldo.dono is not None:
-                self._fila.por(abandonado(saldo))
-        esquecidas = [s for s in sozinhas if s.situacao != "Encerrando"]
+    async def _comparar(self, bater: Callable[[], None]) -> None:
+        """Compares every row with its StockItem, and puts into the work set whatever is not as it should be."""
+        inicio, com_linha, esquecidas = await self._banco.agora(), set[Chave](), list[str]()
+        async for saldos in self._banco.paginas(None):
+            bater()
+            for saldo in saldos:
+                if self._saldos.receber(saldo):
+                    com_linha.add(Chave.de_dono(saldo.dono or ""))
+                elif self._nossa(saldo) and saldo.situacao == "Encerrando":
+                    self._fila.por(abandonado(saldo))
+                elif self._nossa(saldo) and saldo.situacao != "Encerrado":
+                    esquecidas.append(saldo.sku)
+        self._saldos.comecar(inicio)
+        for conhecido in self._conhecidos:
+            item = conhecido.item
+            if item.chave not in com_linha or item.encerrar or not item.marcado:
+                self._fila.por(item)
+        self._contar(esquecidas)
+
+    def _contar(self, esquecidas: list[str]) -> None:
         metricas.SEM_STOCKITEM.set(len(esquecidas))
         if esquecidas:
             # They stay sellable: whoever lost the StockItem decides.
-            _log.warning("rows_without_stockitem", count=len(esquecidas), skus=[s.sku for s in esquecidas[:20]])
+            _log.warning("rows_without_stockitem", count=len(esquecidas), skus=esquecidas[:20])
 
     def _nossa(self, saldo: Saldo) -> bool:
         return not self._namespace or saldo.dono is None or saldo.dono.startswith(f"{self._namespace}/")

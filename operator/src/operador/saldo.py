@@ -1,14 +1,15 @@
 """A stock row as the SQL functions tell it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Saldo:
     """Units of a SKU now, lapsed reservations not counted, and what the row knows of its StockItem.
 
-    `dono` is the owner, ``namespace/name``, None when nobody declares the SKU. `nome` is None where the function does
-    not tell it. `quantidade` is the supply in force, `alvo` the one asked for.
+    `dono` is the owner, ``namespace/name``, None when nobody declares the SKU. `quantidade` is the supply in force,
+    `alvo` the one asked for. `nome` and `alterado_em` are None where the function does not tell them.
     """
 
     sku: str
@@ -21,3 +22,4 @@ class Saldo:
     disponivel: int
     limite_baixo: int | None
     nome: str | None = None
+    alterado_em: datetime | None = None

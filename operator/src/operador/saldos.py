@@ -1,7 +1,7 @@
 """Brings balances that changed into the statuses of their StockItems."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 
 from operador import metricas
@@ -33,15 +33,21 @@ class Saldos:
         self._conflitos = conflitos
         self._fila = fila
         self._escritor = escritor
+        self._desde: datetime | None = None
+        self._recebidos: dict[str, datetime | None] = {}
+
+    def comecar(self, desde: datetime) -> None:
+        """All changes before this instant have been received; the loop reads what changed since."""
+        self._desde, self._recebidos = desde, {}
 
     async def rodar(self, intervalo: float, bater: Callable[[], None]) -> None:
-        """Runs for ever, every `intervalo` seconds; calls `bater` each round."""
-        desde: datetime | None = None
+        """Runs for ever, every `intervalo` seconds, once `comecar` was called; calls `bater` each round."""
         quedas = 0
         while True:
             bater()
             try:
-                saldos, desde = await self._banco.ler_saldos(desde)
+                if self._desde is not None:
+                    await self._ler_mudados(self._desde)
             except Exception as falta:
                 if not is_transient(falta):
                     raise
@@ -51,14 +57,21 @@ class Saldos:
                 quedas += 1
                 continue
             quedas = 0
-            self.receber(saldos)
             await asyncio.sleep(intervalo)
 
-    def receber(self, saldos: Iterable[Saldo]) -> list[Saldo]:
-        """Proposes the statuses that follow; the rows that no known StockItem declares."""
-        return [saldo for saldo in saldos if not self._receber(saldo)]
+    async def _ler_mudados(self, desde: datetime) -> None:
+        agora = await self._banco.agora()
+        antes, recebidos = self._recebidos, dict[str, datetime | None]()
+        async for saldos in self._banco.paginas(desde):
+            for saldo in saldos:
+                recebidos[saldo.sku] = saldo.alterado_em
+                if antes.get(saldo.sku) != saldo.alterado_em:  # each change is read for some seconds
+                    self.receber(saldo)
+        if self._desde is desde:  # else a resync, which may have proposed older numbers, wants them read again
+            self._desde, self._recebidos = agora, recebidos
 
-    def _receber(self, saldo: Saldo) -> bool:
+    def receber(self, saldo: Saldo) -> bool:
+        """Proposes the status that follows; whether a known StockItem declares this row."""
         if saldo.dono is None:
             self._conflitos.acordar(saldo.sku)
             return False

@@ -1,11 +1,15 @@
 """A StockItem as the operator sees it: what it asks for, and the status that it bears."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
 
 GROUP, VERSION, PLURAL, KIND = "reservaestoque.dev", "v1", "stockitems", "StockItem"
 FINALIZER = "reservaestoque.dev/estoque"
+
+_Valor = TypeVar("_Valor", bound=Hashable)
 
 
 class Chave(NamedTuple):
@@ -87,20 +91,29 @@ class StockItem:
         return FINALIZER in self.finalizadores
 
 
+@lru_cache(maxsize=4096)
+def _uma_so(valor: _Valor) -> _Valor:
+    """The first of all equal values: a hundred thousand StockItems have few different conditions among them."""
+    return valor
+
+
 def ler_item(corpo: Mapping[str, Any], *, ausente: bool = False) -> StockItem:
-    """Reads what the API server sent. Raises KeyError for an object which its schema would have refused."""
+    """Reads what the API server sent, into as little memory as may be, since all of it is kept.
+
+    Raises KeyError for an object which its schema would have refused.
+    """
     meta, spec = corpo["metadata"], corpo["spec"]
     return StockItem(
-        chave=Chave(meta["namespace"], meta["name"]),
+        chave=Chave(sys.intern(meta["namespace"]), sys.intern(meta["name"])),
         uid=meta["uid"],
         versao=int(meta["resourceVersion"]),
         geracao=meta.get("generation", 1),
-        sku=spec.get("sku", meta["name"]),
+        sku=sys.intern(spec.get("sku", meta["name"])),
         nome=spec["name"],
         quantidade=spec["quantity"],
         pausado=spec.get("paused", False),
         limite_baixo=spec.get("lowStockThreshold"),
-        finalizadores=tuple(meta.get("finalizers", ())),
+        finalizadores=_uma_so(tuple(meta.get("finalizers", ()))),
         excluindo="deletionTimestamp" in meta,
         ausente=ausente,
     )
@@ -112,9 +125,9 @@ def ler_status(corpo: Mapping[str, Any]) -> Status | None:
     if not status or "sku" not in status:
         return None
     return Status(
-        sku=status["sku"],
+        sku=sys.intern(status["sku"]),
         geracao=status.get("observedGeneration", 0),
-        condicoes=tuple(_ler_condicao(c) for c in status.get("conditions", ())),
+        condicoes=_uma_so(tuple(_uma_so(_ler_condicao(c)) for c in status.get("conditions", ()))),
         quantidade=status.get("quantity"),
         disponivel=status.get("available"),
         reservado=status.get("reserved"),

@@ -4,7 +4,7 @@ import pytest
 
 from local_system.kubernetes import operator_kubeconfig
 from operador.kubernetes import ItemMudouError, ItemSumiuError, abrir
-from operador.stockitem import Chave, Status, ler_item
+from operador.stockitem import Status, ler_item
 
 pytestmark = pytest.mark.integration
 
@@ -41,12 +41,9 @@ async def test_a_successor_of_the_same_name_is_not_written_to(mundo, nome, ate, 
             await api.escrever_status(velho, Status(nome, 1, ()), "2026-11-24T12:00:00Z")
 
 
-async def test_all_items_are_listed_and_one_is_read(mundo, nome, kubeconfig):
+async def test_all_items_are_listed(mundo, nome, kubeconfig):
     mundo.aplicar(nome, quantity=1)
     async with abrir("default", kubeconfig) as api:
         paginas = [pagina async for pagina in api.paginas()]
         nomes = {corpo["metadata"]["name"] for objetos, _ in paginas for corpo in objetos}
         assert nome in nomes
-        assert (await api.ler(Chave("default", nome)))["spec"]["quantity"] == 1
-        with pytest.raises(ItemSumiuError):
-            await api.ler(Chave("default", f"{nome}-nada"))

@@ -20,6 +20,7 @@ RUINS = [
     ({}, "spec.quantity: Required value"),
     ({"quantity": 1, "name": None}, "spec.name: Required value"),
     ({"quantity": 1, "name": "  "}, "the product needs a name that people can read"),
+    ({"quantity": 1, "name": "a\x00b"}, "the name of the product cannot contain the character U+0000"),
     ({"quantity": 1, "name": "a" * 201}, "spec.name: Too long"),
     ({"quantity": 1, "sku": ""}, SKU),
     ({"quantity": 1, "sku": "CAFÉ"}, SKU),

@@ -105,3 +105,48 @@ def test_a_row_without_an_item_stays_sellable_and_is_reported(mundo, nome, ate):
     ate(lambda: nome in mundo.sistema.log("operator"), True, segundos=8)
     assert mundo.linha(nome, "situacao, quantidade") == "Ativo|5"
     mundo.tirar_linha(nome)
+
+
+def test_an_item_whose_row_is_gone_gets_it_back_within_one_resync(mundo, nome, ate):
+    mundo.aplicar(nome, quantity=10, lowStockThreshold=3)
+    ate(lambda: mundo.motivo(nome), "Synced")
+    mundo.tirar_linha(nome)
+    ate(lambda: mundo.linha(nome, "dono, alvo, limite_baixo"), f"default/{nome}|10|3", segundos=6)
+
+
+def test_all_items_restored_with_new_uids_have_their_stock_again(mundo, nome, ate):
+    for n in range(5):
+        mundo.aplicar(f"{nome}-{n}", quantity=10)
+    ate(lambda: mundo.sincronizados(nome), 5)
+    vendido, reservado = mundo.reservar(f"{nome}-0", 3), mundo.reservar(f"{nome}-1", 4)
+    mundo.fechar(vendido)
+    antes = {n: mundo.ler(f"{nome}-{n}")["metadata"]["uid"] for n in range(5)}
+    mundo.sistema.stop("operator")  # the cluster is lost, and with it all StockItems: nobody deletes them in order
+    mundo.perder_os_itens(*(f"{nome}-{n}" for n in range(5)))
+    for n in range(5):
+        mundo.aplicar(f"{nome}-{n}", quantity=10)
+    mundo.sistema.start("operator")
+    ate(lambda: mundo.sincronizados(nome), 5)
+    assert not set(antes.values()) & {mundo.ler(f"{nome}-{n}")["metadata"]["uid"] for n in range(5)}
+    ate(lambda: mundo.numeros(f"{nome}-0"), (7, 0, 3, 7))
+    ate(lambda: mundo.numeros(f"{nome}-1"), (6, 4, 0, 10))
+    mundo.cancelar(reservado)
+    ate(lambda: mundo.numeros(f"{nome}-1"), (10, 0, 0, 10))
+
+
+def test_items_lost_and_restored_while_the_operator_runs_have_their_stock_again(mundo, nome, ate):
+    mundo.aplicar(nome, quantity=10)
+    ate(lambda: mundo.motivo(nome), "Synced")
+    mundo.fechar(mundo.reservar(nome, 3))
+    mundo.reservar(nome, 2)
+    mundo.perder_os_itens(nome)
+    mundo.aplicar(nome, quantity=10)
+    ate(lambda: mundo.numeros(nome), (5, 2, 3, 7))
+    assert mundo.linha(nome, "situacao, dono") == f"Ativo|default/{nome}"
+
+
+def test_our_finalizer_comes_back_when_somebody_takes_it_off(mundo, nome, ate):
+    mundo.aplicar(nome, quantity=10)
+    ate(lambda: mundo.motivo(nome), "Synced")
+    mundo.kubectl("patch", "stockitem", nome, "--type=merge", '--patch={"metadata": {"finalizers": null}}')
+    ate(lambda: mundo.ler(nome)["metadata"].get("finalizers"), ["reservaestoque.dev/estoque"])

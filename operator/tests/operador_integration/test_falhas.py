@@ -1,16 +1,14 @@
 """What happens when parts fail, and when there are two of the operator."""
 
-import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import httpx
 import pytest
-
-from local_system.kubernetes import operator_kubeconfig
-from local_system.ports import Ports
 
 from .conftest import manifesto
 
@@ -18,22 +16,9 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def segundo(sistema, tmp_path):
+def segundo(abrir_operador):
     """A second operator beside the first."""
-    porta = Ports.free().operator
-    ambiente = {
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": sistema.database_url("estoque", role="operador"),
-        "KUBECONFIG": str(operator_kubeconfig(sistema.layout)),
-        "PORT": str(porta),
-        "RESYNC_INTERVAL": "3s",
-    }
-    with (tmp_path / "segundo.log").open("wb") as log:
-        processo = subprocess.Popen([sys.executable, "-m", "operador"], env=ambiente, stderr=log)
-        yield processo
-        if processo.poll() is None:
-            processo.kill()
-        processo.wait()
+    return abrir_operador()
 
 
 def test_a_killed_operator_comes_back_and_rewrites_nothing_that_is_right(mundo, nome, ate):
@@ -48,24 +33,29 @@ def test_a_killed_operator_comes_back_and_rewrites_nothing_that_is_right(mundo, 
     assert mundo.versoes(nome) == antes
 
 
-def test_an_operator_killed_in_the_middle_of_a_large_apply_finishes_it(mundo, nome, ate):
-    itens = [manifesto(f"{nome}-{n}", quantity=n) for n in range(300)]
-    mundo.kubectl("create", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": itens}))
+def test_an_operator_killed_in_the_middle_of_a_thousand_items_finishes_them(mundo, nome, ate):
+    mundo.aplicar_muitos(nome, 1000, espera=False)
+    ate(lambda: 0 < mundo.sincronizados(nome) < 1000, True)
     mundo.sistema.kill("operator")
-    ate(lambda: mundo.sincronizados(nome), 300, segundos=60)
-    ate(lambda: mundo.linhas(nome), 300, segundos=1)
-    mundo.kubectl("delete", "stockitem", *(i["metadata"]["name"] for i in itens), "--wait=false")
-    ate(lambda: mundo.sincronizados(nome), 0, segundos=60)
+    feitos = mundo.sincronizados(nome)
+    assert feitos < 1000, "it was killed in the middle"
+    ate(lambda: mundo.sincronizados(nome), 1000, segundos=60)
+    ate(lambda: mundo.linhas(nome), 1000, segundos=1)
+    mundo.apagar_muitos(nome)
+    ate(lambda: mundo.versoes(nome), {}, segundos=60)
+    assert mundo.linhas(nome) == 0, "all were given up"
 
 
 def test_an_item_that_postgresql_refuses_says_so_and_holds_up_nobody(mundo, nome, ate):
-    mundo.aplicar(nome, name="a\x00b", quantity=1)
-    mundo.aplicar(f"{nome}-bom", quantity=1)
-    ate(lambda: mundo.motivo(f"{nome}-bom"), "Synced")
-    ate(lambda: mundo.motivo(nome), "Rejected")
-    assert "0x00" in mundo.condicao(nome)["message"]
-    mundo.aplicar(nome, name="sem bytes nulos", quantity=1)
-    ate(lambda: mundo.motivo(nome), "Synced")
+    with mundo.regra_do_banco("sem_proibidos", "nome <> 'proibido'"):
+        itens = [manifesto(f"{nome}-{n}", quantity=1, **({"name": "proibido"} if n == 7 else {})) for n in range(20)]
+        mundo.aplicar_lista(itens)
+        ate(lambda: mundo.sincronizados(nome), 19)
+        ate(lambda: mundo.motivo(f"{nome}-7"), "Rejected")
+        assert "sem_proibidos" in mundo.condicao(f"{nome}-7")["message"]
+        ate(lambda: mundo.eventos(f"{nome}-7"), ["Rejected"])
+        mundo.aplicar(f"{nome}-7", name="permitido", quantity=1)
+        ate(lambda: mundo.motivo(f"{nome}-7"), "Synced")
 
 
 def test_changes_made_while_the_operator_was_down_are_caught_up(mundo, nome, ate):
@@ -86,6 +76,7 @@ def test_a_database_that_is_away_is_told_and_heals_by_itself(mundo, nome, ate):
     mundo.aplicar(nome, quantity=10)
     ate(lambda: mundo.motivo(nome), "Synced")
     mundo.sistema.stop("postgres-estoque")
+    inicio = time.monotonic()
     try:
         mundo.aplicar(nome, quantity=20)
         mundo.aplicar(f"{nome}-novo", quantity=5)
@@ -95,6 +86,11 @@ def test_a_database_that_is_away_is_told_and_heals_by_itself(mundo, nome, ate):
         versoes = mundo.versoes(nome)
         time.sleep(4)
         assert mundo.versoes(nome) == versoes, "an outage is written once"
+        saude = f"{mundo.sistema.program_url('operator')}/health"
+        assert httpx.get(f"{saude}/ready").status_code == 503
+        assert "the database does not answer" in httpx.get(f"{saude}/ready").text
+        time.sleep(max(0, 20 - (time.monotonic() - inicio)))
+        assert httpx.get(f"{saude}/live").status_code == 200, "a restart would not bring the database back"
     finally:
         mundo.sistema.start("postgres-estoque")
     ate(lambda: mundo.numeros(nome), (20, 0, 0, 20), segundos=15)
@@ -130,14 +126,68 @@ def test_two_operators_do_no_harm(mundo, nome, ate, segundo):
     antes = mundo.versoes(nome)
     time.sleep(5)
     assert mundo.versoes(nome) == antes, "they do not write against one another"
-    assert segundo.poll() is None
+    assert segundo.processo.poll() is None
+
+
+def test_a_killed_operator_costs_the_other_one_no_second_of_expiry(mundo, nome, ate, segundo):
+    mundo.aplicar(nome, quantity=10)
+    ate(lambda: mundo.motivo(nome), "Synced")
+    ate(lambda: segundo.saude("ready")[0], 200)
+    mundo.sistema.stop("operator")
+    try:
+        terceiro = mundo.reservar(nome, 2, ttl=1)
+        ate(lambda: mundo.pedido(terceiro), "ReservaExpirada", segundos=4)
+    finally:
+        mundo.sistema.start("operator")
+
+
+def test_a_killed_operator_alone_costs_a_few_seconds_of_expiry(mundo, nome, ate):
+    mundo.aplicar(nome, quantity=10)
+    ate(lambda: mundo.motivo(nome), "Synced")
+    pedido = mundo.reservar(nome, 2, ttl=0.5)
+    mundo.sistema.kill("operator")
+    ate(lambda: mundo.pedido(pedido), "ReservaExpirada", segundos=8)
+    mundo.sistema.wait_ready("operator")
+
+
+def test_an_operator_that_is_killed_in_the_middle_of_a_sweep_leaves_nothing_half_done(mundo, nome, ate, segundo):
+    mundo.aplicar(f"{nome}-0", quantity=5000)
+    ate(lambda: mundo.motivo(f"{nome}-0"), "Synced")
+    ate(lambda: segundo.saude("ready")[0], 200)
+    mundo.reservar_muitas(nome, 5000, itens=1, ttl=1)
+    ate(lambda: 0 < mundo.vivas(nome) < 5000, True, segundos=10)
+    mundo.sistema.kill("operator")
+    ate(lambda: mundo.vivas(nome), 0, segundos=10)
+    ate(lambda: mundo.numeros(f"{nome}-0"), (5000, 0, 0, 5000))
+    assert mundo.fatos(nome) == 5000, "each was told of once"
+    mundo.sistema.wait_ready("operator")
+
+
+def test_an_etcd_restored_from_a_backup_is_noticed_and_obeyed(mundo, nome, ate, tmp_path):
+    mundo.aplicar(nome, quantity=10)
+    ate(lambda: mundo.motivo(nome), "Synced")
+    dados = mundo.sistema.layout.state / "etcd"
+    with mundo.sem_cluster():
+        shutil.copytree(dados, tmp_path / "etcd")
+    for n in range(30):
+        mundo.aplicar(nome, quantity=50 + n)
+    mundo.aplicar(f"{nome}-depois", quantity=5)
+    ate(lambda: mundo.numeros(nome), (79, 0, 0, 79))
+    ate(lambda: mundo.motivo(f"{nome}-depois"), "Synced")
+    with mundo.sem_cluster():
+        shutil.rmtree(dados)
+        shutil.copytree(tmp_path / "etcd", dados)
+    ate(lambda: mundo.linha(nome, "alvo"), "10", segundos=30)
+    ate(lambda: mundo.numeros(nome), (10, 0, 0, 10), segundos=10)
+    assert mundo.linha(f"{nome}-depois", "situacao, alvo") == "Ativo|5", "what the cluster lost stays sellable"
+    mundo.tirar_linha(f"{nome}-depois")
 
 
 def test_it_stops_on_sigterm_in_time(segundo):
     time.sleep(3)
     inicio = time.monotonic()
-    segundo.send_signal(signal.SIGTERM)
-    assert segundo.wait(10) == 0
+    segundo.processo.send_signal(signal.SIGTERM)
+    assert segundo.processo.wait(10) == 0
     assert time.monotonic() - inicio < 10
 
 
@@ -146,8 +196,8 @@ def test_it_stops_in_time_though_the_api_server_hangs(mundo, nome, ate, segundo)
     api = mundo.sistema.states()["kube-apiserver"].pid
     os.kill(api, signal.SIGSTOP)
     try:
-        segundo.send_signal(signal.SIGTERM)
-        segundo.wait(10)
+        segundo.processo.send_signal(signal.SIGTERM)
+        segundo.processo.wait(10)
     finally:
         os.kill(api, signal.SIGCONT)
     mundo.aplicar(nome, quantity=10)

@@ -1,5 +1,7 @@
 """What a shop sees of a StockItem from its first apply on."""
 
+import time
+
 import pytest
 
 pytestmark = pytest.mark.integration
@@ -92,3 +94,28 @@ def test_a_lapsed_reservation_is_swept_and_the_units_are_back(mundo, nome, ate):
     ate(lambda: mundo.pedido(pedido), "ReservaExpirada", segundos=5)
     ate(lambda: mundo.numeros(nome), (5, 0, 0, 5), segundos=2)
     assert mundo.fato(pedido) == "ReservaExpirada"
+
+
+def test_a_thousand_items_in_one_apply_are_synced_in_few_statements(mundo, nome, ate):
+    antes = mundo.chamadas()
+    mundo.aplicar_muitos(nome, 1000)
+    ate(lambda: mundo.sincronizados(nome), 1000, segundos=60)
+    assert mundo.linhas(nome) == 1000
+    assert mundo.numeros(f"{nome}-999") == (1000, 0, 0, 1000)
+    assert mundo.chamadas() - antes < 250, "many items go to PostgreSQL in one call"
+    mundo.apagar_muitos(nome)
+    ate(lambda: mundo.versoes(nome), {}, segundos=60)
+
+
+def test_a_busy_item_costs_the_api_server_a_write_every_few_seconds(mundo, nome, ate):
+    mundo.aplicar(nome, quantity=1000)
+    ate(lambda: mundo.motivo(nome), "Synced")
+    vistas = set()
+    fim = time.monotonic() + 9
+    while time.monotonic() < fim:
+        mundo.reservar(nome, 1)
+        vistas.add(mundo.ler(nome)["metadata"]["resourceVersion"])
+    reservado = int(mundo.linha(nome, "reservado"))
+    assert reservado > 2 * len(vistas)
+    assert len(vistas) <= 7, "the first version, three at once, then one every three seconds"
+    ate(lambda: mundo.status(nome)["reserved"], reservado)

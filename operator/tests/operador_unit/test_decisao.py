@@ -1,6 +1,7 @@
 import pytest
 
-from operador.decisao import Desfecho, avaliar
+from operador.decisao import Desfecho, avaliar, espera_o_banco
+from operador.stockitem import Status
 
 from .fabrica import item, saldo
 
@@ -32,3 +33,16 @@ TABELA = [
 @pytest.mark.parametrize(("objeto", "linha", "esperado"), [c[1:] for c in TABELA], ids=[c[0] for c in TABELA])
 def test_what_a_row_means_for_an_item(objeto, linha, esperado):
     assert avaliar(objeto, linha) is esperado
+
+
+ESPERAS = [
+    ("no status yet", item(), None, True),
+    ("the status is about this spec", item(geracao=3), Status("CAMISETA", 3, ()), False),
+    ("the status is about an earlier spec", item(geracao=4), Status("CAMISETA", 3, ()), True),
+    ("being deleted", item(excluindo=True), Status("CAMISETA", 3, ()), True),
+]
+
+
+@pytest.mark.parametrize(("objeto", "status", "esperado"), [c[1:] for c in ESPERAS], ids=[c[0] for c in ESPERAS])
+def test_what_postgresql_has_yet_to_hear_of(objeto, status, esperado):
+    assert espera_o_banco(objeto, status) is esperado

@@ -56,6 +56,18 @@ end $$;
 
 
 --
+-- Name: atraso_da_expiracao(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.atraso_da_expiracao() RETURNS interval
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select greatest(agora() - min(p.expira_em), interval '0') from pedido p where p.status = 'EstoqueReservado';
+$$;
+
+
+--
 -- Name: expirar_reservas(integer); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -651,4 +663,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000002'),
     ('20261124000003'),
     ('20261124000004'),
-    ('20261124000005');
+    ('20261124000005'),
+    ('20261124000006');

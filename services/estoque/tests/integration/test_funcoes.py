@@ -119,6 +119,23 @@ async def test_deletion_waits_for_reservations_and_sold_units_stay(
     assert (feito["situacao"], feito["vendido"], feito["disponivel"]) == ("Ativo", 7, 3)
 
 
+async def test_the_lag_is_the_age_of_what_is_not_swept(
+    operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
+):
+    atraso = "select extract(epoch from atraso_da_expiracao())::float"
+    assert await operador.fetchval(atraso) == 0
+    await sincronizar(operador, ("loja/a", "A", 10))
+    await reservar(estoque_db, 1)
+    assert await operador.fetchval(atraso) == 0, "nothing has lapsed"
+    await reservar(estoque_db, 1, vence="-90 seconds")
+    await reservar(estoque_db, 1, vence="-5 seconds")
+    assert 90 <= await operador.fetchval(atraso) < 100
+    assert await operador.fetchval("select expirar_reservas(1)") == 1
+    assert 5 <= await operador.fetchval(atraso) < 15
+    assert await operador.fetchval("select expirar_reservas(1)") == 1
+    assert await operador.fetchval(atraso) == 0
+
+
 async def test_paused_and_unknown(operador: "asyncpg.Connection[Any]"):
     [feito] = await sincronizar(operador, ("loja/a", "A", 10), pausado=True)
     assert feito["situacao"] == "Pausado"

@@ -1,0 +1,2 @@
+-- The instant by the database's clock.
+select now()

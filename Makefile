@@ -58,6 +58,9 @@ schema: .venv/ready ## write services/*/db/schema.sql from the migrations again
 contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) from the code again
 	@$(BIN)/python -m contratos
 
+charts: .venv/ready ## write charts/*/values.schema.json from the values and the programs' settings again
+	@$(BIN)/python tests/support/valores.py
+
 requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for the newest)
 	cd requirements && $(COMPILE) --output-file dev.txt dev.in
 	cd requirements && for name in pedidos estoque operator conferir local; do \
@@ -70,4 +73,4 @@ requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for
 rabbitmq: .venv/ready
 	@sh local/setup/rabbitmq.sh
 
-.PHONY: help up down status logs dlq conferir clean test simulate lint fmt schema contracts requirements rabbitmq
+.PHONY: help up down status logs dlq conferir clean test simulate lint fmt schema contracts charts requirements rabbitmq

@@ -60,6 +60,7 @@ contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) fro
 
 charts: .venv/ready ## write charts/*/values.schema.json from the values and the programs' settings again
 	@$(BIN)/python tests/support/valores.py
+.PHONY: charts
 
 requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for the newest)
 	cd requirements && $(COMPILE) --output-file dev.txt dev.in
@@ -73,4 +74,4 @@ requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for
 rabbitmq: .venv/ready
 	@sh local/setup/rabbitmq.sh
 
-.PHONY: help up down status logs dlq conferir clean test simulate lint fmt schema contracts charts requirements rabbitmq
+.PHONY: help up down status logs dlq conferir clean test simulate lint fmt schema contracts requirements rabbitmq

@@ -66,6 +66,7 @@ BY_NAME: dict[str, Schema] = {
         "additionalProperties": False,
         "properties": {"requests": WHATEVER, "limits": WHATEVER, "claims": OBJECTS},
     },
+    "tag": {"type": ["string", "integer"]},  # `--set image.tag=` with a commit of digits only
     "targetCPUUtilizationPercentage": {"type": "integer", "minimum": 1},
     "version": {"type": "string", "pattern": "^[0-9]+$"},
 }
@@ -131,7 +132,9 @@ def _settings(program: type[ProgramSettings]) -> Schema:
         if name in NOT_SETTINGS or name.endswith("_url"):
             continue
         kept = {key: value for key, value in field.items() if key not in ("default", "title", "format")}
-        found[name.upper()] = {**kept, "pattern": DURATION, "minLength": 2} if field.get("format") == "duration" else kept
+        found[name.upper()] = (
+            {**kept, "pattern": DURATION, "minLength": 2} if field.get("format") == "duration" else kept
+        )
     return {"type": "object", "additionalProperties": False, "properties": found}
 
 

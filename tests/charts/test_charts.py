@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import ferramentas
 import pytest
 import valores
 import yaml
@@ -329,6 +330,40 @@ def test_everything_says_what_it_is_and_to_what_it_belongs(find: Find, kind: str
 
 
 # Safety, beyond what the API server checks (test_cluster.py)
+
+NOT_ASKED = {
+    "container-image-pull-policy": "images are named by version or digest: what is here is what is meant",
+    "deployment-has-host-podantiaffinity": "replicas are spread by topologySpreadConstraints",
+    "deployment-replicas": "one operator and one conferir are enough",
+}
+STORES_ONLY = {
+    "container-security-context-user-group-id": "the images of PostgreSQL and RabbitMQ have their users, 999",
+    "pod-probes-identical": "a store that answers is ready",
+}
+
+
+@pytest.mark.parametrize(
+    ("chart", "ignored"), [("reserva-estoque", {}), ("dados", STORES_ONLY)], ids=lambda v: str(v)[:9]
+)
+def test_the_linter_of_manifests_finds_nothing(helm: Helm, chart: str, ignored: dict[str, str]):
+    try:
+        linter = ferramentas.kube_score()
+    except ferramentas.FaltaError as missing:
+        pytest.skip(str(missing))
+    options = [word for test in {**NOT_ASKED, **ignored} for word in ("--ignore-test", test)]
+    # No CPU limits on purpose: a throttled pod answers late.
+    argv = [
+        linter,
+        "score",
+        "--exit-one-on-warning",
+        "--ignore-container-cpu-limit",
+        "--output-format=ci",
+        *options,
+        "-",
+    ]
+    done = subprocess.run(argv, input=helm.text(chart), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "[OK]" in done.stdout
 
 
 def test_only_the_operator_has_a_token(everything: list[Manifest]):

@@ -1,4 +1,4 @@
-"""Helm, and the definitions of other operators' resources: from this machine, or through Go modules into a cache."""
+"""Helm, a linter, and definitions of other operators: from this machine, or through Go modules into a cache."""
 
 import fcntl
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 from local_system.kube_binaries import cache_folder
 
 HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
+KUBE_SCORE = "github.com/zegl/kube-score/cmd/kube-score@v1.20.0"
 # Whose definitions lie in their Go modules: nothing is compiled.
 CRDS = {
     "github.com/cloudnative-pg/cloudnative-pg@v1.27.0": "config/crd/bases/*.yaml",
@@ -27,16 +28,24 @@ class FaltaError(Exception):
 
 def helm() -> Path:
     """The program on PATH, or one built with Go: once, some minutes. Raises FaltaError."""
-    if found := shutil.which("helm"):
+    return _program("helm", HELM)
+
+
+def kube_score() -> Path:
+    """The linter of manifests, likewise."""
+    return _program("kube-score", KUBE_SCORE)
+
+
+def _program(name: str, package: str) -> Path:
+    if found := shutil.which(name):
         return Path(found)
-    version = HELM.rpartition("@")[2]
-    folder = cache_folder(os.environ).parent / f"helm-{version}"
+    folder = cache_folder(os.environ).parent / f"{name}-{package.rpartition('@')[2]}"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "helm").exists():
-            _go("install", HELM, env={"GOBIN": str(folder), "CGO_ENABLED": "0"})
-    return folder / "helm"
+        if not (folder / name).exists():
+            _go("install", package, env={"GOBIN": str(folder), "CGO_ENABLED": "0"})
+    return folder / name
 
 
 def crds() -> list[Path]:
@@ -51,7 +60,9 @@ def crds() -> list[Path]:
 def _go(*args: str, env: dict[str, str] | None = None) -> str:
     go = shutil.which("go")
     if go is None:
-        raise FaltaError(f"neither helm nor Go is installed: install helm, or Go for `go {' '.join(args)}`")
+        raise FaltaError(
+            f"Go is not installed, for `go {' '.join(args)}`: install it, or put helm and kube-score on PATH"
+        )
     environ = {**os.environ, "GOFLAGS": "", "GOWORK": "off", **(env or {})}
     done = subprocess.run([go, *args], env=environ, cwd="/", capture_output=True, text=True, check=False)
     if done.returncode:

@@ -38,8 +38,8 @@ spec:
         {{- . | nindent 8 }}
       {{- end }}
       resources:
-        requests: {cpu: 10m, memory: 64Mi}
-        limits: {memory: 256Mi}
+        requests: {cpu: 10m, memory: 64Mi, ephemeral-storage: 16Mi}
+        limits: {memory: 256Mi, ephemeral-storage: 64Mi}
 {{- end }}
 
 {{- /* A service says that it is ready: [context]. */}}

@@ -1,0 +1,21 @@
+{{- /* An environment variable from a Secret: dict "name", "from" ({existingSecret, key}). */}}
+{{- define "comum.secretEnv" -}}
+- name: {{ .name }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ required (printf "%s: existingSecret is missing" .name) .from.existingSecret }}
+      key: {{ required (printf "%s: key is missing" .name) .from.key }}
+{{- end }}
+
+{{- /* Where a program listens, its settings, and whatever else the values bring. */}}
+{{- define "comum.settingsEnv" -}}
+- {name: HOST, value: 0.0.0.0}
+- {name: PORT, value: "8000"}
+{{- range $name, $value := .Values.settings }}
+- name: {{ $name }}
+  value: {{ if kindIs "float64" $value }}{{ int64 $value | quote }}{{ else }}{{ $value | quote }}{{ end }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

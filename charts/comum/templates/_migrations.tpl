@@ -1,0 +1,70 @@
+{{- /* Waits until the database has every migration of this image. A later release's migrations do not disturb it. */}}
+{{- define "comum.awaitMigrations" -}}
+- name: migracoes-feitas
+  image: {{ include "comum.image" . }}
+  imagePullPolicy: {{ include "comum.pullPolicy" . }}
+  command:
+    - sh
+    - -c
+    - until dbmate --no-dump-schema --migrations-dir /app/db/migrations status --exit-code --quiet; do sleep 1; done
+  securityContext:
+    {{- include "comum.containerSecurity" . | nindent 4 }}
+  env:
+    {{- include "comum.secretEnv" (dict "name" "DATABASE_URL" "from" .Values.database) | nindent 4 }}
+  resources:
+    {{- toYaml .Values.migrations.resources | nindent 4 }}
+{{- end }}
+
+{{- define "comum.migrationsPod" -}}
+metadata:
+  labels:
+    {{- include "comum.podLabels" (list . "migrations") | nindent 4 }}
+spec:
+  restartPolicy: OnFailure
+  serviceAccountName: {{ include "comum.name" . }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  {{- with include "comum.pullSecrets" . | trim }}{{ . | nindent 2 }}{{- end }}
+  securityContext:
+    {{- include "comum.podSecurity" . | nindent 4 }}
+  containers:
+    - name: migracoes
+      image: {{ include "comum.image" . }}
+      imagePullPolicy: {{ include "comum.pullPolicy" . }}
+      command: [dbmate, --no-dump-schema, --migrations-dir, /app/db/migrations, --wait, --wait-timeout, 300s, --migration-lock, migrate]
+      securityContext:
+        {{- include "comum.containerSecurity" . | nindent 8 }}
+      env:
+        {{- include "comum.secretEnv" (dict "name" "DATABASE_URL" "from" .Values.database) | nindent 8 }}
+      resources:
+        {{- toYaml .Values.migrations.resources | nindent 8 }}
+  {{- with .Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{- /*
+The Job that migrates. No hook: hooks run before a database of the same release exists, and block --wait. A Job never
+changes, so its name has the schema's version and a hash of the rest: another image means another Job.
+*/}}
+{{- define "comum.migrations" -}}
+{{- if .Values.migrations.enabled }}
+{{- $pod := include "comum.migrationsPod" . }}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ include "comum.name" . }}-migracoes-{{ .Values.migrations.version }}-{{ sha256sum $pod | trunc 8 }}
+  labels:
+    {{- include "comum.labels" . | nindent 4 }}
+    app.kubernetes.io/component: migrations
+spec:
+  backoffLimit: 100
+  template:
+    {{- $pod | nindent 4 }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,51 @@
+{{- define "comum.networkPolicyHead" -}}
+{{- $c := index . 0 -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ include "comum.name" $c }}{{ if ne (index . 1) (index . 2) }}-{{ index . 1 }}{{ end }}
+  labels:
+    {{- include "comum.labels" $c | nindent 4 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "comum.selectorLabels" $c | nindent 6 }}
+      app.kubernetes.io/component: {{ index . 1 }}
+  policyTypes: [Ingress, Egress]
+{{- end }}
+
+{{- define "comum.egressDns" -}}
+- to:
+    {{- toYaml .Values.networkPolicy.dns | nindent 4 }}
+  ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
+{{- end }}
+
+{{- /* To peers of the values, or pods of this name: dict "peers", "name", "port". */}}
+{{- define "comum.egressTo" -}}
+- to:
+    {{- if .peers }}
+    {{- toYaml .peers | nindent 4 }}
+    {{- else }}
+    - podSelector:
+        matchLabels:
+          app.kubernetes.io/name: {{ .name }}
+    {{- end }}
+  ports:
+    - {protocol: TCP, port: {{ .port }}}
+{{- end }}
+
+{{- /* Scraping, and the pods of `helm test`: dict "context", "port". */}}
+{{- define "comum.ingressObservers" -}}
+- from:
+    {{- with .context.Values.networkPolicy.scrapers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    - podSelector:
+        matchLabels:
+          app.kubernetes.io/part-of: reserva-estoque
+          app.kubernetes.io/component: test
+  ports:
+    - {protocol: TCP, port: {{ .port }}}
+{{- end }}

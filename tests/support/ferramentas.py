@@ -1,0 +1,70 @@
+"""Helm, a linter, and definitions of other operators: from this machine, or through Go modules into a cache."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from local_system.kube_binaries import cache_folder
+
+HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
+KUBE_SCORE = "github.com/zegl/kube-score/cmd/kube-score@v1.20.0"
+# Whose definitions lie in their Go modules: nothing is compiled.
+CRDS = {
+    "github.com/cloudnative-pg/cloudnative-pg@v1.27.0": "config/crd/bases/*.yaml",
+    "github.com/rabbitmq/cluster-operator/v2@v2.16.0": "config/crd/bases/*.yaml",
+    "github.com/rabbitmq/messaging-topology-operator@v1.15.0": "config/crd/bases/*.yaml",
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd/*.yaml",
+    "github.com/kedacore/keda/v2@v2.21.0": "config/crd/bases/*.yaml",
+    "sigs.k8s.io/gateway-api@v1.4.0": "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+}
+
+
+class FaltaError(Exception):
+    """A tool cannot be had on this machine; the message says what would help."""
+
+
+def helm() -> Path:
+    """The program on PATH, or one built with Go: once, some minutes. Raises FaltaError."""
+    return _program("helm", HELM)
+
+
+def kube_score() -> Path:
+    """The linter of manifests, likewise."""
+    return _program("kube-score", KUBE_SCORE)
+
+
+def _program(name: str, package: str) -> Path:
+    if found := shutil.which(name):
+        return Path(found)
+    folder = cache_folder(os.environ).parent / f"{name}-{package.rpartition('@')[2]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / name).exists():
+            _go("install", package, env={"GOBIN": str(folder), "CGO_ENABLED": "0"})
+    return folder / name
+
+
+def crds() -> list[Path]:
+    """Files of definitions, in the order of the table. Raises FaltaError."""
+    files: list[Path] = []
+    for module, pattern in CRDS.items():
+        folder = Path(json.loads(_go("mod", "download", "-json", module))["Dir"])
+        files += sorted(folder.glob(pattern))
+    return files
+
+
+def _go(*args: str, env: dict[str, str] | None = None) -> str:
+    go = shutil.which("go")
+    if go is None:
+        raise FaltaError(
+            f"Go is not installed, for `go {' '.join(args)}`: install it, or put helm and kube-score on PATH"
+        )
+    environ = {**os.environ, "GOFLAGS": "", "GOWORK": "off", **(env or {})}
+    done = subprocess.run([go, *args], env=environ, cwd="/", capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise FaltaError(f"go {' '.join(args)} failed: {(done.stderr or done.stdout).strip()[-500:]}")
+    return done.stdout

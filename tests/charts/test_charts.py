@@ -240,6 +240,15 @@ def test_the_operator_s_rights_are_those_of_the_local_system(find: Find):
     assert rendered["rules"] == yaml.safe_load((ROOT / "k8s/rbac/operador.yaml").read_text())["rules"]
 
 
+def test_the_api_server_marks_new_stockitems_where_it_can(find: Find, helm: Helm):
+    (policy,), (binding,) = find("MutatingAdmissionPolicy"), find("MutatingAdmissionPolicyBinding")
+    written = next(yaml.safe_load_all((ROOT / "k8s/admission/stockitems.yaml").read_text()))
+    assert policy["spec"] == written["spec"]
+    assert binding["spec"]["policyName"] == policy["metadata"]["name"]
+    for without in ("operator.admission.enabled=false", "operator.watchNamespace=loja"):
+        assert "MutatingAdmissionPolicy" not in {m["kind"] for m in helm.template("reserva-estoque", without)}
+
+
 @pytest.fixture
 def envoy(find: Find) -> str:
     (found,) = [m["data"]["envoy.yaml"] for m in find("ConfigMap") if m["metadata"]["name"] == "gateway"]
@@ -287,7 +296,9 @@ def test_a_gateway_that_goes_waits_as_long_as_an_order_may_take(find: Find):
     routes = ENVOY["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"][
         "route_config"
     ]
-    timeouts = [float(r["route"]["timeout"].rstrip("s")) for r in routes["virtual_hosts"][0]["routes"]]
+    timeouts = [
+        float(r["route"]["timeout"].rstrip("s")) for r in routes["virtual_hosts"][0]["routes"] if "route" in r
+    ]
     spec = dict(pod_specs(find("Deployment")))["Deployment/gateway"]
     *_, notice, requests = spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
     assert int(requests) >= max(timeouts)

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bancada import crescimento, instrucoes, perfil, rodadas
@@ -49,6 +50,13 @@ def parser() -> argparse.ArgumentParser:
 
     medir = add("medir", _medir, "measure scenarios in interleaved rounds, print one table")
     add_effort(medir)
+    medir.add_argument(
+        "--others",
+        type=float,
+        default=float("inf"),
+        metavar="CORES",
+        help="measure again, at most four times, what others on this machine took more of than this, as 0.3",
+    )
     medir.add_argument("--rounds", type=int, default=5)
     nomes = f"with commas between, of: {', '.join([*GRUPOS, *CENARIOS])}"
     medir.add_argument("--scenarios", default="padrao", help=nomes)
@@ -63,7 +71,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _medir(arguments: argparse.Namespace) -> str:
-    return rodadas.correr(escolher(arguments.scenarios), _plano(arguments), arguments.rounds, arguments.folder)
+    plano = replace(_plano(arguments), outros=arguments.others)
+    return rodadas.correr(escolher(arguments.scenarios), plano, arguments.rounds, arguments.folder)
 
 
 def _perfil(arguments: argparse.Namespace) -> str:

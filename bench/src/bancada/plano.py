@@ -14,7 +14,8 @@ class Plano:
     """How long and how hard.
 
     segundos: length of a window. conexoes: customers at saturation. prontos: orders that wait for estoque alone.
-    reservas: reservations that lapse at once. passados, skus: what the grown databases hold.
+    reservas: reservations that lapse at once. passados, skus: what the grown databases hold. outros: how much of a
+    core others on this machine may take; what is measured while they take more is measured again.
     """
 
     segundos: int = 20
@@ -23,6 +24,7 @@ class Plano:
     reservas: int = 1_000_000
     passados: int = 10_000_000
     skus: int = 1_000_000
+    outros: float = float("inf")
 
 
 Medir = Callable[[Loja, Plano], Medida]

@@ -6,6 +6,9 @@ PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard lib/pyproject.toml services
 	conferir/pyproject.toml contracts/pyproject.toml local/pyproject.toml))
 SETTINGS := requirements/dev.txt $(PROJECTS:%=%/pyproject.toml) local/setup/python.sh
 BIN := .venv/bin
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' lib/pyproject.toml)
+REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo dev)
+TAG ?= $(REVISION)
 LOCAL := $(BIN)/python -m local_system
 # Without the addresses of this machine's package sources, which would end up in the files.
 COMPILE := env -u PIP_FIND_LINKS -u UV_FIND_LINKS ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
@@ -52,6 +55,11 @@ fmt: .venv/ready ## put style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+images: ## build the images of the four programs (TAG, by default the revision)
+	@for program in pedidos estoque operator conferir; do \
+		docker build --build-arg PROGRAM=$$program --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+			--tag reservaestoque/$$program:$(TAG) . || exit 1; done
+
 schema: .venv/ready ## write services/*/db/schema.sql from the migrations again
 	@$(BIN)/python tests/support/copias.py
 
@@ -60,7 +68,7 @@ contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) fro
 
 requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for the newest)
 	cd requirements && $(COMPILE) --output-file dev.txt dev.in
-	cd requirements && for name in pedidos estoque operator conferir local; do \
+	cd requirements && for name in build dbmate pedidos estoque operator conferir local; do \
 		$(COMPILE) --constraint dev.txt --output-file $$name.txt $$name.in || exit 1; done
 
 .venv/ready: $(SETTINGS)
@@ -70,4 +78,4 @@ requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for
 rabbitmq: .venv/ready
 	@sh local/setup/rabbitmq.sh
 
-.PHONY: help up down status logs dlq conferir clean test simulate lint fmt schema contracts requirements rabbitmq
+.PHONY: help up down status logs dlq conferir clean test simulate lint fmt images schema contracts requirements rabbitmq

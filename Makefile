@@ -15,7 +15,7 @@ COMPILE := env -u PIP_FIND_LINKS -u UV_FIND_LINKS ../$(BIN)/uv pip compile --qui
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
 
 help: ## show this
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 up: .venv/ready rabbitmq ## start everything, apply the samples, place a first order
 	@$(LOCAL) up
@@ -40,6 +40,9 @@ clean: .venv/ready ## stop everything and remove all data
 
 test: lint rabbitmq ## check style, types and layers, then run all tests
 	$(BIN)/pytest $(PYTEST)
+
+e2e: .venv/ready images ## run the system on a kind cluster and test it there (E2E=smoke, full, chaos, skaffold)
+	TAG=$(TAG) $(BIN)/pytest tests/e2e -m "$(or $(E2E),smoke or full)" $(PYTEST)
 
 simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60, or SEED=n again)
 	PYTHONPATH=tests/support $(BIN)/python -m simulacao \
@@ -78,4 +81,4 @@ requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for
 rabbitmq: .venv/ready
 	@sh local/setup/rabbitmq.sh
 
-.PHONY: help up down status logs dlq conferir clean test simulate lint fmt images schema contracts requirements rabbitmq
+.PHONY: help up down status logs dlq conferir clean test e2e simulate lint fmt images schema contracts requirements rabbitmq

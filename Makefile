@@ -69,6 +69,10 @@ schema: .venv/ready ## write services/*/db/schema.sql from the migrations again
 contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) from the code again
 	@$(BIN)/python -m contratos
 
+charts: .venv/ready ## write charts/*/values.schema.json from the values and the programs' settings again
+	@$(BIN)/python tests/support/valores.py
+.PHONY: charts
+
 requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for the newest)
 	cd requirements && $(COMPILE) --output-file dev.txt dev.in
 	cd requirements && for name in build dbmate pedidos estoque operator conferir local; do \

@@ -43,7 +43,7 @@ spec:
       serviceAccountName: {{ include "comum.name" $c }}
       automountServiceAccountToken: {{ .token | default false }}
       enableServiceLinks: false
-      {{- include "comum.pullSecrets" $c | trim | nindent 6 }}
+      {{- with include "comum.pullSecrets" $c | trim }}{{ . | nindent 6 }}{{- end }}
       # The programs answer what is under way within 8 s of SIGTERM; before it they go on serving for those who
       # have not noticed yet that DNS no longer names them.
       terminationGracePeriodSeconds: {{ add $v.preStopSeconds 15 }}

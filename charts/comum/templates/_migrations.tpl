@@ -24,7 +24,7 @@ spec:
   serviceAccountName: {{ include "comum.name" . }}
   automountServiceAccountToken: false
   enableServiceLinks: false
-  {{- include "comum.pullSecrets" . | trim | nindent 2 }}
+  {{- with include "comum.pullSecrets" . | trim }}{{ . | nindent 2 }}{{- end }}
   securityContext:
     {{- include "comum.podSecurity" . | nindent 4 }}
   containers:

@@ -16,7 +16,7 @@ spec:
   restartPolicy: Never
   automountServiceAccountToken: false
   enableServiceLinks: false
-  {{- include "comum.pullSecrets" $c | trim | nindent 2 }}
+  {{- with include "comum.pullSecrets" $c | trim }}{{ . | nindent 2 }}{{- end }}
   securityContext:
     {{- include "comum.podSecurity" $c | nindent 4 }}
   containers:

@@ -1,0 +1,150 @@
+"""`make charts`: the schemas of the charts' values, from their values.yaml and the programs' own settings.
+
+A value's type is that of its default. What a default cannot say is in the tables below, by the value's name.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from conferir.settings import ConferirSettings
+from estoque.settings import EstoqueSettings
+from operador.settings import OperadorSettings
+from pedidos.settings import PedidosSettings
+from reservaestoque.settings import ProgramSettings
+
+CHARTS = Path(__file__).resolve().parents[2] / "charts"
+Schema = dict[str, Any]
+
+SETTINGS: dict[str, type[ProgramSettings]] = {
+    "pedidos": PedidosSettings,
+    "estoque": EstoqueSettings,
+    "operator": OperadorSettings,
+    "conferir": ConferirSettings,
+}
+# Other values of the chart, or its Secrets, say these.
+NOT_SETTINGS = {"host", "port", "kubeconfig", "namespace"}
+DURATION = r"^(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+ms)?$"
+
+WORDS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+WHATEVER: Schema = {"type": "object"}
+OBJECTS: Schema = {"type": "array", "items": {"type": "object"}}
+PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
+REFERENCE: Schema = {"type": "string", "minLength": 1, "maxLength": 253}
+STRINGS: Schema = {"type": "array", "items": {"type": "string"}}
+POD_MONITOR: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"enabled": {"type": "boolean"}, "interval": {"type": "string"}, "labels": WORDS},
+}
+
+BY_NAME: dict[str, Schema] = {
+    "affinity": WHATEVER,
+    "annotations": WORDS,
+    "behavior": WHATEVER,
+    "command": STRINGS,
+    "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
+    "existingSecret": REFERENCE,
+    "externalTrafficPolicy": {"enum": ["", "Cluster", "Local"]},
+    "hostnames": STRINGS,
+    "key": REFERENCE,
+    "labels": WORDS,
+    "maxReplicas": {"type": "integer", "minimum": 1},
+    "maxUnavailable": {"type": ["integer", "string"]},
+    "minReplicas": {"type": "integer", "minimum": 1},
+    "nodePort": {"type": ["integer", "null"], "minimum": 1, "maximum": 65535},
+    "nodeSelector": WORDS,
+    "podAnnotations": WORDS,
+    "podLabels": WORDS,
+    "port": PORT,
+    "pullPolicy": {"enum": ["", "Always", "IfNotPresent", "Never"]},
+    "imagePullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+    "resources": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"requests": WHATEVER, "limits": WHATEVER, "claims": OBJECTS},
+    },
+    "targetCPUUtilizationPercentage": {"type": "integer", "minimum": 1},
+    "version": {"type": "string", "pattern": "^[0-9]+$"},
+}
+BY_TYPE: dict[type, Schema] = {
+    bool: {"type": "boolean"},
+    int: {"type": "integer", "minimum": 0},
+    str: {"type": "string"},
+    list: OBJECTS,
+}
+BY_PATH: dict[str, Schema] = {
+    "podMonitor": POD_MONITOR,
+    "service.type": {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
+    "postgres.settings": WORDS,
+    "passwords": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            name: {"type": "string", "pattern": "^[A-Za-z0-9._~-]+$"}  # as it stands in a URL
+            for name in ("pedidos", "estoque", "operador", "conferente", "postgres", "rabbitmq")
+        },
+    },
+}
+
+
+def schema(chart: str) -> Schema:
+    """What may be said of a chart: nothing that it does not know."""
+    values = yaml.safe_load((CHARTS / chart / "values.yaml").read_text())
+    whole = _object(values, settings=SETTINGS.get(chart))
+    properties = whole["properties"]
+    for dependency in yaml.safe_load((CHARTS / chart / "Chart.yaml").read_text()).get("dependencies", []):
+        properties[dependency["name"]] = WHATEVER  # has a schema of its own, which Helm holds it to
+    if chart == "reserva-estoque":
+        return {"$schema": "http://json-schema.org/draft-07/schema#", **whole}
+    umbrella = yaml.safe_load((CHARTS / "reserva-estoque" / "values.yaml").read_text())
+    properties["global"] = _of("global", "global", umbrella["global"], None)
+    properties["enabled"] = {"type": "boolean", "description": "Whether the umbrella chart installs it"}
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **whole}
+
+
+def _object(values: dict[str, Any], path: str = "", settings: type[ProgramSettings] | None = None) -> Schema:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: _of(name, f"{path}{name}", value, settings) for name, value in values.items()},
+    }
+
+
+def _of(name: str, path: str, value: Any, settings: type[ProgramSettings] | None) -> Schema:
+    if path == "settings" and settings:
+        return _settings(settings)
+    known = BY_PATH.get(path) or BY_NAME.get(name)
+    if known is not None:
+        return known
+    if isinstance(value, dict):
+        return _object(value, f"{path}.")
+    return BY_TYPE[type(value)]
+
+
+def _settings(program: type[ProgramSettings]) -> Schema:
+    """The environment variables that a program reads, with what it makes of them."""
+    found = {}
+    for name, field in program.model_json_schema()["properties"].items():
+        if name in NOT_SETTINGS or name.endswith("_url"):
+            continue
+        kept = {key: value for key, value in field.items() if key not in ("default", "title", "format")}
+        found[name.upper()] = {**kept, "pattern": DURATION, "minLength": 2} if field.get("format") == "duration" else kept
+    return {"type": "object", "additionalProperties": False, "properties": found}
+
+
+def text(chart: str) -> str:
+    """As it lies in the chart's folder."""
+    return json.dumps(schema(chart), indent=2) + "\n"
+
+
+def charts() -> list[str]:
+    """Those that have values; the library has none."""
+    return sorted(path.parent.name for path in CHARTS.glob("*/values.yaml"))
+
+
+if __name__ == "__main__":
+    for chart in charts():
+        (CHARTS / chart / "values.schema.json").write_text(text(chart))

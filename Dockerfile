@@ -21,6 +21,7 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir wheels ./lib ./program 
     && pip --python /app/bin/python install --no-deps --no-index wheels/*.whl \
     && printf '#!/bin/sh\nexec python -m %s "$@"\n' "$(ls program/src)" > /app/bin/programa \
     && chmod +x /app/bin/programa \
+    && ln -s /app/lib/python3*/site-packages /app/packages \
     && if [ -d program/db ]; then mkdir /app/db && cp -R program/db/migrations /app/db/; fi
 
 FROM ${PYTHON_IMAGE} AS runtime

@@ -1,6 +1,6 @@
 """The entry point of development images: runs the program, and anew whenever one of its files has changed.
 
-uvicorn's own reloader does the watching and the restarting, so a program stops as it does on SIGTERM.
+uvicorn's own reloader watches and restarts, so a program stops as it does on SIGTERM.
 """
 
 import runpy
@@ -11,14 +11,14 @@ from socket import socket
 import uvicorn
 from uvicorn.supervisors import ChangeReload
 
-PACKAGES = Path(uvicorn.__file__).parents[1]
+PACKAGES = Path("/app/packages")
 OURS = ("reservaestoque", "pedidos", "estoque", "conferir")
+MODULE = Path("/app/bin/programa").read_text().split()[-2]  # exec python -m MODULE "$@"
 
 
-def run(_: list[socket]) -> None:
-    """Runs in a process of its own; the script `programa` says which module is the program."""
-    module = Path("/app/bin/programa").read_text().split()[-2]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+def run(sockets: list[socket]) -> None:
+    """What the reloader runs in a process of its own; the programs open their ports by themselves."""
+    runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -131,7 +131,9 @@ def _settings(program: type[ProgramSettings]) -> Schema:
         if name in NOT_SETTINGS or name.endswith("_url"):
             continue
         kept = {key: value for key, value in field.items() if key not in ("default", "title", "format")}
-        found[name.upper()] = {**kept, "pattern": DURATION, "minLength": 2} if field.get("format") == "duration" else kept
+        found[name.upper()] = (
+            {**kept, "pattern": DURATION, "minLength": 2} if field.get("format") == "duration" else kept
+        )
     return {"type": "object", "additionalProperties": False, "properties": found}
 
 

@@ -55,8 +55,7 @@ class Instalacao:
         imagens = [f"reservaestoque/{programa}:{self.tag}" for programa in PROGRAMAS]
         self.cluster.carregar(*imagens, *imagens_alheias())
         self.cluster.kubectl("apply", "--filename", str(ROOT / "k8s/namespace.yaml"))
-        for chart in ("pedidos", "estoque", "operator", "gateway", "conferir", "dados", "reserva-estoque"):
-            executar("helm", "dependency", "update", "--skip-refresh", f"charts/{chart}")
+        executar("charts/dependencias.sh")
         self.helm("upgrade", "--install", "dados", "charts/dados", "--wait", "--timeout", MINUTOS)
 
     def instalar(self, *mais: str, tag: str = "") -> None:

@@ -1,5 +1,6 @@
-"""What a developer does: skaffold deploys the system; a line that is changed is live in the pod, without a new image."""
+"""What a developer does: skaffold deploys the system, and a changed line is live in the pod without a new image."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from loja import Loja, abrir_loja, ate
 
 pytestmark = pytest.mark.skaffold
 
-LINHA = "Orders of one customer or all"
+LINHA = "Orders that pass the filters"
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,8 @@ def vazio(cluster: Cluster) -> Instalacao:
 
 
 async def test_skaffold_run_deploys_a_system_that_passes_helm_test(vazio: Instalacao, copia: Path):
-    subprocess.run(["skaffold", "run", "--profile=e2e"], cwd=copia, env=ambiente(vazio), check=True)
+    argv = ["skaffold", "run", "--profile=e2e"]
+    await asyncio.to_thread(subprocess.run, argv, cwd=copia, env=ambiente(vazio), check=True)
     async with abrir_loja(vazio) as loja:
         await loja.declarar("S-A", 3)
         assert (await loja.pedir(**{"S-A": 1})).json()["status"] == "EstoqueReservado"
@@ -64,7 +66,7 @@ async def test_a_changed_line_of_python_is_live_by_sync_within_seconds(
 
 
 async def pronto(log: Path) -> bool:
-    return "Watching for changes" in log.read_text()
+    return "Watching for changes" in await asyncio.to_thread(log.read_text)
 
 
 async def mostra(loja: Loja, texto: str) -> bool:

@@ -24,9 +24,10 @@ async def test_no_accepted_order_is_lost_when_all_pods_of_a_part_are_deleted(
     await loja.declarar(sku, UNIDADES)
     async with Carga(loja.system.gateway_url, [sku], por_segundo=15, espera=5) as carga:
         await asyncio.sleep(3)
+        antes = [pod["metadata"]["uid"] for pod in instalada.pods(parte)]
         apagado = time.monotonic()
         await asyncio.to_thread(instalada.kubectl, "delete", "pod", f"--selector={seletor(parte)}", "--wait=false")
-        await asyncio.to_thread(instalada.esperar, parte)
+        await ate(lambda: asyncio.to_thread(instalada.prontos, parte, antes), 180)
         prontos = time.monotonic() - apagado
 
         async def decididas_de_novo() -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 from carga import Carga
 from cluster import Instalacao
+from cluster.instalacao import condicao
 from loja import Loja, ate
 
 pytestmark = pytest.mark.full
@@ -46,16 +47,15 @@ async def test_load_adds_replicas_which_serve_and_go_again_without_a_failed_requ
 
 
 async def replicas(instalada: Instalacao, servico: str, quantas: int) -> bool:
-    """Whether so many replicas are wanted and ready."""
-    lido = await asyncio.to_thread(instalada.ler, f"deployment/{servico}")
+    """Whether a service has so many replicas, all ready."""
     await asyncio.sleep(1)
-    return lido["spec"]["replicas"] == lido["status"].get("readyReplicas") == lido["status"]["replicas"] == quantas
+    return len(instalada.pods(servico)) == quantas and await asyncio.to_thread(instalada.prontos, servico)
 
 
 async def demora(instalada: Instalacao, servico: str) -> float:
     """Seconds from the newest pod's readiness to the first request that Envoy sent it."""
     pod = instalada.pods(servico)[-1]
-    pronto = next(c["lastTransitionTime"] for c in pod["status"]["conditions"] if c["type"] == "Ready")
+    pronto = condicao(pod, "Ready")["lastTransitionTime"]
     endereco = f'"upstream":"{pod["status"]["podIP"]}:8000"'
 
     async def primeira() -> str:

@@ -1,6 +1,7 @@
 """The system, installed with Helm on a cluster; what is asked of it is what is asked of the local one too."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import yaml
@@ -84,9 +85,20 @@ class Instalacao:
         ficam = [pod for pod in itens if "deletionTimestamp" not in pod["metadata"]]
         return sorted(ficam, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
-    def esperar(self, parte: str) -> None:
-        """Returns when all pods of a part are there and ready. Raises FerramentaError."""
-        self.kubectl("rollout", "status", PARTES[parte], "--timeout=300s", segundos=330)
+    def prontos(self, parte: str, sem: Collection[str] = ()) -> bool:
+        """Whether a part has as many pods as it should, all ready, and none with a uid of `sem`."""
+        pods = self.pods(parte)
+        return (
+            len(pods) == self.ler(PARTES[parte])["spec"]["replicas"]
+            and all(condicao(pod, "Ready")["status"] == "True" for pod in pods)
+            and not {pod["metadata"]["uid"] for pod in pods} & set(sem)
+        )
+
+
+def condicao(pod: dict[str, Any], tipo: str) -> dict[str, str]:
+    """A condition of a pod's status."""
+    nenhuma = {"type": tipo, "status": "Unknown", "lastTransitionTime": ""}
+    return next((uma for uma in pod["status"].get("conditions", []) if uma["type"] == tipo), nenhuma)
 
 
 def seletor(parte: str) -> str:

@@ -66,6 +66,7 @@ BY_NAME: dict[str, Schema] = {
         "additionalProperties": False,
         "properties": {"requests": WHATEVER, "limits": WHATEVER, "claims": OBJECTS},
     },
+    "tag": {"type": ["string", "integer"]},  # `--set image.tag=` with a commit of digits only
     "targetCPUUtilizationPercentage": {"type": "integer", "minimum": 1},
     "version": {"type": "string", "pattern": "^[0-9]+$"},
 }

@@ -29,6 +29,7 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- $global := dig "image" dict (.Values.global | default dict) -}}
 {{- $registry := $global.registry | default "" -}}
 {{- $tag := .Values.image.tag | default $global.tag | default .Chart.AppVersion -}}
+{{- if kindIs "float64" $tag }}{{ $tag = int64 $tag }}{{ end -}}
 {{- if $registry }}{{ trimSuffix "/" $registry }}/{{ end }}{{ .Values.image.repository }}
 {{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ $tag }}{{ end }}
 {{- end }}

@@ -1,0 +1,24 @@
+"""Helm, and the system as it comes."""
+
+import ferramentas
+import pytest
+from helm import Find, Helm, Manifest
+
+
+@pytest.fixture(scope="session")
+def helm() -> Helm:
+    try:
+        return Helm(ferramentas.helm())
+    except ferramentas.FaltaError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def everything(helm: Helm) -> list[Manifest]:
+    """The system and its data stores, as they come."""
+    return [*helm.template("dados", release="dados"), *helm.template("reserva-estoque")]
+
+
+@pytest.fixture
+def find(everything: list[Manifest]) -> Find:
+    return lambda kind: [m for m in everything if m["kind"] == kind]

@@ -1,0 +1,405 @@
+"""What the charts make of their values."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import valores
+import yaml
+from helm import Find, Helm, Manifest, RefusedError
+
+from local_system import gateway
+from local_system.kube_binaries import VERSION
+from reservaestoque.http.server import GRACE_SECONDS
+
+ROOT = Path(__file__).resolve().parents[2]
+CHARTS = valores.charts()
+PROGRAMS = ("pedidos", "estoque", "operator", "conferir")
+ENVOY = yaml.safe_load(
+    gateway.render(gateway.TEMPLATE.read_text(), listen_port=8080, admin_port=9901, pedidos=[1], estoque=[2])
+)
+
+
+def named(manifests: list[Manifest]) -> set[str]:
+    return {f"{m['kind']}/{m['metadata']['name']}" for m in manifests}
+
+
+def pod_specs(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    for manifest in manifests:
+        spec = (
+            manifest["spec"]
+            if manifest["kind"] == "Pod"
+            else manifest.get("spec", {}).get("template", {}).get("spec")
+        )
+        if spec:
+            yield f"{manifest['kind']}/{manifest['metadata']['name']}", spec
+
+
+def containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    for name, spec in pod_specs(manifests):
+        for container in [*spec["containers"], *spec.get("initContainers", [])]:
+            yield f"{name}/{container['name']}", container
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_helm_finds_nothing_to_say(helm: Helm, chart: str):
+    assert "1 chart(s) linted, 0 chart(s) failed" in helm(
+        "lint", "--strict", "--kube-version", VERSION, str(valores.CHARTS / chart)
+    )
+
+
+# Values
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_schemas_are_those_that_make_charts_writes(chart: str):
+    assert (valores.CHARTS / chart / "values.schema.json").read_text() == valores.text(chart)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("pedidos.replicass=3", "replicass"),
+        ("pedidos.settings.RESERVA_TTL=5s", "RESERVA_TTL"),
+        ("estoque.settings.RESERVA_TTL=5", "RESERVA_TTL"),
+        ("estoque.settings.RESERVA_TTL=5 minutes", "RESERVA_TTL"),
+        ("estoque.settings.MAX_EVENTS=0", "MAX_EVENTS"),
+        ("estoque.settings.DATABASE_URL=postgres://x", "DATABASE_URL"),
+        ("estoque.autoscaling.keda.enable=true", "enable"),
+        ("operator.image.digest=latest", "digest"),
+        ("gateway.service.type=Headless", "type"),
+        ("conferir.enable=false", "enable"),
+        ("global.image.tags=1", "tags"),
+        ("monitoring.rules=true", "rules"),
+        ("pedido.replicas=3", "pedido"),
+    ],
+)
+def test_what_no_chart_knows_is_refused_by_name(helm: Helm, wrong: str, said: str):
+    with pytest.raises(RefusedError, match=said):
+        helm.text("reserva-estoque", wrong)
+
+
+def test_passwords_that_would_break_an_address_are_refused(helm: Helm):
+    with pytest.raises(RefusedError, match="passwords/pedidos"):
+        helm.text("dados", "passwords.pedidos=a@b")
+
+
+@pytest.mark.parametrize("program", ["pedidos", "estoque"])
+def test_the_version_that_pods_wait_for_is_that_of_the_newest_migration(program: str):
+    newest = max((ROOT / "services" / program / "db/migrations").iterdir()).name.partition("_")[0]
+    assert yaml.safe_load((valores.CHARTS / program / "values.yaml").read_text())["migrations"]["version"] == newest
+
+
+@pytest.mark.parametrize("chart", ["comum", *CHARTS])
+def test_charts_have_the_version_of_the_programs(chart: str):
+    version = re.search(r'^version = "(.+)"', (ROOT / "lib/pyproject.toml").read_text(), re.M)
+    about = yaml.safe_load((valores.CHARTS / chart / "Chart.yaml").read_text())
+    assert version
+    assert {about["version"], about.get("appVersion", about["version"])} == {version[1]}
+    assert {d["version"] for d in about.get("dependencies", [])} <= {version[1]}
+
+
+def test_what_the_umbrella_calls_its_crd_exists():
+    about = yaml.safe_load((valores.CHARTS / "reserva-estoque/Chart.yaml").read_text())["annotations"]
+    crd = yaml.safe_load((ROOT / "k8s/crd/stockitems.yaml").read_text())
+    declared = yaml.safe_load(about["artifacthub.io/crds"])[0]
+    assert (declared["name"], declared["kind"]) == (crd["metadata"]["name"], crd["spec"]["names"]["kind"])
+    assert declared["version"] in {version["name"] for version in crd["spec"]["versions"]}
+
+
+# Switches
+
+
+@pytest.mark.parametrize(
+    ("sets", "comes", "goes"),
+    [
+        (
+            ["conferir.enabled=false"],
+            set(),
+            {"Deployment/conferir", "NetworkPolicy/conferir", "ServiceAccount/conferir"},
+        ),
+        (
+            ["operator.enabled=false"],
+            set(),
+            {"Deployment/operator", "CustomResourceDefinition/stockitems.reservaestoque.dev"},
+        ),
+        (["operator.crds.install=false"], set(), {"CustomResourceDefinition/stockitems.reservaestoque.dev"}),
+        (
+            ["operator.watchNamespace=loja-a"],
+            {"Role/operator", "RoleBinding/operator"},
+            {f"ClusterRole{b}/reservaestoque-operador-reserva-estoque" for b in ("", "Binding")},
+        ),
+        (["operator.rbac.create=false"], set(), {"ClusterRole/reservaestoque-operador-reserva-estoque"}),
+        (["pedidos.autoscaling.enabled=false"], set(), {"HorizontalPodAutoscaler/pedidos"}),
+        (["gateway.autoscaling.enabled=true"], {"HorizontalPodAutoscaler/gateway"}, set()),
+        (
+            ["estoque.autoscaling.keda.enabled=true"],
+            {"ScaledObject/estoque", "TriggerAuthentication/estoque"},
+            {"HorizontalPodAutoscaler/estoque"},
+        ),
+        (["estoque.pdb.enabled=false"], set(), {"PodDisruptionBudget/estoque"}),
+        (["global.podMonitor.enabled=true"], {f"PodMonitor/{part}" for part in (*PROGRAMS, "gateway")}, set()),
+        (["pedidos.podMonitor.enabled=true"], {"PodMonitor/pedidos"}, set()),
+        (["monitoring.rules.enabled=true"], {"PrometheusRule/reserva-estoque"}, set()),
+        (["monitoring.dashboards.enabled=true"], {"ConfigMap/reserva-estoque-dashboard"}, set()),
+        (["gateway.ingress.enabled=true"], {"Ingress/gateway"}, set()),
+        (
+            ["gateway.httpRoute.enabled=true", "gateway.httpRoute.parentRefs[0].name=porta"],
+            {"HTTPRoute/gateway"},
+            set(),
+        ),
+        (
+            ["networkPolicy.defaultDeny=false"],
+            set(),
+            {"NetworkPolicy/reserva-estoque-nada", "NetworkPolicy/reserva-estoque-teste"},
+        ),
+        (["gateway.networkPolicy.enabled=false"], set(), {"NetworkPolicy/gateway", "NetworkPolicy/gateway-test"}),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_switch_brings_and_takes_away(helm: Helm, sets: list[str], comes: set[str], goes: set[str]):
+    before, after = named(helm.template("reserva-estoque")), named(helm.template("reserva-estoque", *sets))
+    assert comes <= after - before
+    assert goes <= before - after
+
+
+@pytest.mark.parametrize("program", ["pedidos", "estoque"])
+def test_migrations_can_be_somebody_elses(helm: Helm, program: str):
+    def jobs(*sets: str) -> set[str]:
+        return {name for name in named(helm.template("reserva-estoque", *sets)) if name.startswith(f"Job/{program}-")}
+
+    assert len(jobs()) == 1
+    assert jobs(f"{program}.migrations.enabled=false") == set()
+
+
+def test_an_image_can_be_named_by_digest_registry_and_tag(helm: Helm):
+    digest = "sha256:" + "0123456789abcdef" * 4
+    sets = ["global.image.registry=registry.example/a/", "global.image.tag=9755529", f"pedidos.image.digest={digest}"]
+    images = {name: c["image"] for name, c in containers(helm.template("reserva-estoque", *sets))}
+    assert images["Deployment/pedidos/pedidos"] == f"registry.example/a/reservaestoque/pedidos@{digest}"
+    assert images["Deployment/estoque/estoque"] == "registry.example/a/reservaestoque/estoque:9755529"
+    assert images["Deployment/gateway/envoy"].startswith("registry.example/a/envoyproxy/envoy:v1.")
+
+
+def test_another_image_means_another_job_and_the_same_image_the_same(helm: Helm):
+    def job(*sets: str) -> str:
+        return next(n for n in named(helm.template("reserva-estoque", *sets)) if n.startswith("Job/pedidos"))
+
+    assert job() == job("pedidos.replicas=3", "gateway.replicas=3")
+    assert job() != job("pedidos.image.tag=7")
+
+
+def test_settings_reach_the_program_as_it_reads_them(helm: Helm):
+    sets = ["estoque.settings.RESERVA_TTL=5s", "estoque.settings.MAX_EVENTS=100"]
+    container = dict(containers(helm.template("reserva-estoque", *sets)))["Deployment/estoque/estoque"]
+    env = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert (env["RESERVA_TTL"], env["MAX_EVENTS"], env["PORT"]) == ("5s", "100", "8000")
+
+
+def test_secrets_come_by_reference_only(everything: list[Manifest]):
+    for name, container in containers(everything):
+        for variable in container.get("env", []):
+            if re.search("URL|PASS", variable["name"]):
+                assert "secretKeyRef" in variable["valueFrom"], name
+
+
+def test_the_secrets_that_the_system_names_are_those_that_the_data_stores_make(everything: list[Manifest]):
+    made = {(m["metadata"]["name"], key) for m in everything if m["kind"] == "Secret" for key in m["stringData"]}
+    used = {
+        (ref["name"], ref["key"])
+        for _, container in containers(everything)
+        for variable in container.get("env", [])
+        if (ref := variable.get("valueFrom", {}).get("secretKeyRef"))
+    }
+    assert len(used) > 8
+    assert used <= made
+
+
+def test_every_secret_says_to_everyone_the_same_password(helm: Helm):
+    for secret in (m for m in helm.template("dados", release="dados") if m["kind"] == "Secret"):
+        data = secret["stringData"]
+        for key in (key for key in data if key.endswith("url")):
+            assert f":{data[key.replace('url', 'password')]}@" in data[key]
+
+
+# What is written once
+
+
+def test_the_definition_of_stockitem_is_that_of_the_local_system(find: Find):
+    (rendered,) = find("CustomResourceDefinition")
+    assert rendered["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert rendered["spec"] == yaml.safe_load((ROOT / "k8s/crd/stockitems.yaml").read_text())["spec"]
+
+
+def test_the_operator_s_rights_are_those_of_the_local_system(find: Find):
+    (rendered,) = find("ClusterRole")
+    assert rendered["rules"] == yaml.safe_load((ROOT / "k8s/rbac/operador.yaml").read_text())["rules"]
+
+
+@pytest.fixture
+def envoy(find: Find) -> str:
+    (found,) = [m["data"]["envoy.yaml"] for m in find("ConfigMap") if m["metadata"]["name"] == "gateway"]
+    return str(found)
+
+
+def test_the_gateway_is_that_of_the_local_system_with_names_instead_of_addresses(envoy: str):
+    here, there = yaml.safe_load(envoy)["static_resources"], ENVOY["static_resources"]
+    assert [x["name"] for x in here["listeners"]] == ["entrada", "operacao"]
+    assert here["listeners"][0]["filter_chains"] == there["listeners"][0]["filter_chains"]
+    for mine, local in zip(here["clusters"], there["clusters"], strict=False):
+        assert {k: v for k, v in mine.items() if k != "load_assignment"} == {
+            k: v for k, v in local.items() if k != "load_assignment"
+        }
+        (endpoint,) = mine["load_assignment"]["endpoints"][0]["lb_endpoints"]
+        address = endpoint["endpoint"]["address"]["socket_address"]
+        assert address == {"address": mine["name"].removesuffix("_eventos"), "port_value": 8000}
+    assert {c["name"] for c in here["clusters"]} == {c["name"] for c in there["clusters"]} | {"administracao"}
+
+
+@pytest.mark.integration
+def test_envoy_accepts_the_configuration(envoy: str, tmp_path: Path):
+    (tmp_path / "envoy.yaml").write_text(envoy)
+    argv = [gateway.BINARY, "--mode", "validate", "-c", tmp_path / "envoy.yaml"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "deprecat" not in done.stderr.lower()
+
+
+# Coming and going
+
+
+def test_a_pod_serves_on_longer_than_anybody_may_still_be_sent_to_it(find: Find):
+    refreshes = {c["cluster_type"]["typed_config"]["dns_refresh_rate"] for c in ENVOY["static_resources"]["clusters"]}
+    slowest = max(float(refresh.rstrip("s")) for refresh in refreshes)
+    specs = dict(pod_specs(find("Deployment")))
+    for program in ("pedidos", "estoque"):
+        spec = specs[f"Deployment/{program}"]
+        notice = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert notice > 2 * slowest
+        assert spec["terminationGracePeriodSeconds"] > notice + GRACE_SECONDS
+
+
+def test_a_gateway_that_goes_waits_as_long_as_an_order_may_take(find: Find):
+    routes = ENVOY["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"][
+        "route_config"
+    ]
+    timeouts = [float(r["route"]["timeout"].rstrip("s")) for r in routes["virtual_hosts"][0]["routes"]]
+    spec = dict(pod_specs(find("Deployment")))["Deployment/gateway"]
+    *_, notice, requests = spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+    assert int(requests) >= max(timeouts)
+    assert spec["terminationGracePeriodSeconds"] > int(notice) + int(requests)
+
+
+def test_new_replicas_come_before_old_ones_go(find: Find):
+    for deployment in find("Deployment"):
+        assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_the_autoscaler_alone_says_how_many(find: Find):
+    scaled = {hpa["spec"]["scaleTargetRef"]["name"] for hpa in find("HorizontalPodAutoscaler")}
+    assert scaled == {"pedidos", "estoque"}
+    for deployment in find("Deployment"):
+        assert ("replicas" in deployment["spec"]) != (deployment["metadata"]["name"] in scaled)
+
+
+def test_a_service_and_a_policy_select_the_pods_they_mean(everything: list[Manifest]):
+    templates = [
+        m["spec"]["template"]["metadata"]["labels"] for m in everything if m["kind"] in ("Deployment", "StatefulSet")
+    ]
+    jobs = [m["spec"]["template"]["metadata"]["labels"] for m in everything if m["kind"] == "Job"]
+    for service in (m for m in everything if m["kind"] == "Service"):
+        selector = service["spec"]["selector"].items()
+        chosen = [labels["app.kubernetes.io/name"] for labels in templates if selector <= labels.items()]
+        assert chosen == [service["metadata"]["name"]]
+        assert not [labels for labels in jobs if selector <= labels.items()], "a Job takes no requests"
+
+
+@pytest.mark.parametrize(
+    "kind", ["Deployment", "StatefulSet", "Service", "Job", "NetworkPolicy", "ConfigMap", "Secret"]
+)
+def test_everything_says_what_it_is_and_to_what_it_belongs(find: Find, kind: str):
+    wanted = {f"app.kubernetes.io/{key}" for key in ("name", "instance", "part-of", "version", "managed-by")}
+    assert find(kind)
+    for manifest in find(kind):
+        assert wanted <= set(manifest["metadata"]["labels"]), manifest["metadata"]["name"]
+        assert manifest["metadata"]["labels"]["app.kubernetes.io/part-of"] == "reserva-estoque"
+
+
+# Safety, beyond what the API server checks (test_cluster.py)
+
+
+def test_only_the_operator_has_a_token(everything: list[Manifest]):
+    for name, spec in pod_specs(everything):
+        assert spec["automountServiceAccountToken"] is (name == "Deployment/operator"), name
+
+
+def test_root_file_systems_are_read_only_and_memory_is_bounded(everything: list[Manifest]):
+    for name, container in containers(everything):
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
+        assert "memory" in container["resources"]["limits"], name
+        assert {"cpu", "memory"} <= set(container["resources"]["requests"]), name
+
+
+def test_no_image_is_pulled_each_time(everything: list[Manifest]):
+    for name, container in containers(everything):
+        assert not container["image"].endswith(":latest"), name
+        assert container["imagePullPolicy"] == "IfNotPresent", name
+
+
+def test_what_must_not_be_lost_stays_when_releases_go(find: Find):
+    keep = {"helm.sh/resource-policy": "keep"}
+    assert all(secret["metadata"]["annotations"] == keep for secret in find("Secret"))
+    assert len(find("StatefulSet")) == 3
+    for store in find("StatefulSet"):
+        assert "persistentVolumeClaimRetentionPolicy" not in store["spec"], "by default claims stay"
+        assert store["spec"]["volumeClaimTemplates"]
+
+
+# Watching
+
+
+def metrics() -> set[str]:
+    """Names as Prometheus sees them: those of our programs."""
+    folders = ("lib/src", "services", "operator/src", "conferir/src")
+    source = "\n".join(path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    found = set()
+    for kind, name in re.findall(r'\b(Counter|Gauge|Histogram)\(\s*"([a-z_]+)"', source):
+        if kind == "Counter":
+            found.add(f"{name.removesuffix('_total')}_total")
+        else:
+            found |= {name} if kind == "Gauge" else {f"{name}_{part}" for part in ("bucket", "count", "sum")}
+    return found
+
+
+def expressions() -> list[str]:
+    files = valores.CHARTS / "reserva-estoque/files"
+    rules = yaml.safe_load((files / "rules.yaml").read_text())["groups"][0]["rules"]
+    panels = json.loads((files / "dashboard.json").read_text())["panels"]
+    return [rule["expr"] for rule in rules] + [t["expr"] for panel in panels for t in panel["targets"]]
+
+
+def test_alerts_and_dashboards_ask_for_metrics_that_exist():
+    known = metrics()
+    asked = {
+        name
+        for expression in expressions()
+        for name in re.findall(
+            r"\b[a-z]+(?:_[a-z]+)+\b(?=\{|\[|\)| )", re.sub(r"\b(by|sum|max|min) \([^)]*\)", "", expression)
+        )
+        if name not in ("histogram_quantile",)
+    }
+    ours = {name for name in asked if not name.startswith("envoy_")}
+    assert len(ours) > 15
+    assert ours <= known
+
+
+def test_alerts_of_conferir_are_those_that_are_described():
+    described = (ROOT / "docs/operacao.md").read_text()
+    rules = yaml.safe_load((valores.CHARTS / "reserva-estoque/files/rules.yaml").read_text())["groups"][0]["rules"]
+    for rule in rules:
+        assert rule["annotations"]["summary"]
+    assert {"ReservaEstoqueViolacao", "ReservaEstoqueNaoConferido"} <= {rule["alert"] for rule in rules}
+    assert "ReservaEstoqueViolacao" in described

@@ -1,0 +1,50 @@
+"""What the charts become with some values: Helm, on the charts of this checkout."""
+
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from valores import CHARTS
+
+from local_system.kube_binaries import VERSION
+
+NAMESPACE = "reserva-estoque"
+Manifest = dict[str, Any]
+Find = Callable[[str], list[Manifest]]
+
+
+class Helm:
+    """Commands of Helm on the charts of this checkout, with their dependencies in place."""
+
+    def __init__(self, program: Path) -> None:
+        self._program = program
+        # The libraries come first: a chart that is packed takes along what it has.
+        for chart in sorted(CHARTS.iterdir()):
+            self("dependency", "update", str(chart))
+
+    def __call__(self, *args: str) -> str:
+        done = subprocess.run([self._program, *args], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RefusedError(done.stdout + done.stderr)
+        return done.stdout
+
+    def template(self, chart: str, *sets: str, release: str = "loja") -> list[Manifest]:
+        """What is applied for these values (`a.b=c`), without the tests and notes."""
+        return [dict(m) for m in _rendered(self, chart, sets, release)]
+
+    def text(self, chart: str, *sets: str, release: str = "loja") -> str:
+        options = [word for pair in sets for word in ("--set", pair)]
+        where = ("--namespace", NAMESPACE, "--kube-version", VERSION)
+        return self("template", release, str(CHARTS / chart), *where, *options)
+
+
+class RefusedError(Exception):
+    """What Helm said when it refused."""
+
+
+@cache
+def _rendered(helm: Helm, chart: str, sets: tuple[str, ...], release: str) -> list[Manifest]:
+    return [m for m in yaml.load_all(helm.text(chart, *sets, release=release), yaml.CSafeLoader) if m]

@@ -10,10 +10,13 @@ RUN python -m venv --without-pip /app && python -m venv tools
 COPY requirements/build.txt requirements/
 RUN pip install --require-hashes --no-deps -r requirements/build.txt
 ARG PROGRAM
-# What is pinned before what is ours: most builds begin below.
+# What is pinned before what is ours: most builds begin below. Sources of what is compiled, and the languages of made-up
+# names (a library's library), are not needed to run.
 COPY requirements/${PROGRAM}.txt requirements/dbmate.txt requirements/
 RUN case "${PROGRAM}" in pedidos | estoque) dbmate="-r requirements/dbmate.txt" ;; esac; \
-    pip --python /app/bin/python install --require-hashes --no-deps -r "requirements/${PROGRAM}.txt" ${dbmate:-}
+    pip --python /app/bin/python install --require-hashes --no-deps -r "requirements/${PROGRAM}.txt" ${dbmate:-} \
+    && find /app/lib -regex '.*\.\(c\|h\|pyx\|pxd\|pyi\)' -delete \
+    && find /app/lib -path '*/faker/providers/*' -type d -name '??_*' ! -name en_US -prune -exec rm -r {} +
 COPY lib lib
 # The folder of that name, at the top or in services/; a pattern may match nothing, a name may not.
 COPY ${PROGRAM}* services/${PROGRAM}* program/

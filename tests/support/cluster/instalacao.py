@@ -56,7 +56,7 @@ class Instalacao:
         imagens = [f"reservaestoque/{programa}:{self.tag}" for programa in PROGRAMAS]
         self.cluster.carregar(*imagens, *imagens_alheias())
         self.cluster.kubectl("apply", "--filename", str(ROOT / "k8s/namespace.yaml"))
-        executar("charts/dependencias.sh")
+        executar("k8s/dependencias.sh")
         self.helm("upgrade", "--install", "dados", "charts/dados", "--wait", "--timeout", MINUTOS)
 
     def instalar(self, *mais: str, tag: str = "") -> None:

@@ -21,13 +21,16 @@ PORTAS = {
 }
 TENTAR = """
 import json, socket, sys
-def alcanca(ip, porta):
+from concurrent.futures import ThreadPoolExecutor
+def alcanca(onde):
     try:
-        socket.create_connection((ip, porta), 2).close()
+        socket.create_connection(onde, 3).close()
     except OSError:
         return False
     return True
-print(json.dumps({nome: alcanca(*onde) for nome, onde in json.loads(sys.argv[1]).items()}))
+onde = json.loads(sys.argv[1])
+with ThreadPoolExecutor(len(onde)) as juntos:
+    print(json.dumps(dict(zip(onde, juntos.map(alcanca, map(tuple, onde.values()))))))
 """
 
 

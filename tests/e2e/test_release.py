@@ -57,6 +57,13 @@ def nomes(instalada: Instalacao) -> set[str]:
     return {pod["metadata"]["name"] for parte in partes for pod in instalada.pods(parte)}
 
 
+async def nada_resta(instalada: Instalacao) -> bool:
+    """Whether everything of the release `loja` has gone; pods take leave after what made them."""
+    tipos = "deployments,replicasets,services,hpa,pdb,networkpolicies,configmaps,serviceaccounts,jobs,pods"
+    quais = (tipos, "--selector=app.kubernetes.io/instance=loja", "--output=name")
+    return not await asyncio.to_thread(instalada.kubectl, "get", *quais)
+
+
 async def test_uninstalling_leaves_nothing_stuck_and_a_new_install_goes_on(loja: Loja, instalada: Instalacao):
     await loja.declarar("V-A", 10)
     await loja.declarar("V-B", 1)
@@ -65,8 +72,7 @@ async def test_uninstalling_leaves_nothing_stuck_and_a_new_install_goes_on(loja:
     antes = instalada.ler("stockitems")["items"]
 
     instalada.helm("uninstall", "loja", "--wait", "--timeout", "3m")
-    restos = "deployments,services,hpa,pdb,serviceaccounts,jobs,pods"
-    assert instalada.kubectl("get", restos, "--selector=app.kubernetes.io/instance=loja", "--output=name") == ""
+    await ate(lambda: nada_resta(instalada), 90)
     assert [item["metadata"]["uid"] for item in instalada.ler("stockitems")["items"]] == [
         item["metadata"]["uid"] for item in antes
     ]

@@ -17,7 +17,7 @@ Find = Callable[[str], list[Manifest]]
 
 
 class Helm:
-    """Commands of Helm on the charts of this checkout, with their dependencies in place."""
+    """Commands of Helm on the charts of this checkout, with their dependencies in place. Raises RefusedError."""
 
     def __init__(self, program: Path) -> None:
         self._program = program
@@ -32,11 +32,13 @@ class Helm:
         return done.stdout
 
     def template(self, chart: str, *sets: str, release: str = "loja") -> list[Manifest]:
-        """What is applied for these values (`a.b=c`), without the tests and notes."""
+        """What is applied for these values (`a.b=c`), and the pods of `helm test`."""
         return [dict(m) for m in _rendered(self, chart, sets, release)]
 
-    def text(self, chart: str, *sets: str, release: str = "loja") -> str:
+    def text(self, chart: str, *sets: str, release: str = "loja", values: Path | None = None) -> str:
+        """The same as it leaves Helm."""
         options = [word for pair in sets for word in ("--set", pair)]
+        options += ["--values", str(values)] if values else []
         where = ("--namespace", NAMESPACE, "--kube-version", VERSION)
         return self("template", release, str(CHARTS / chart), *where, *options)
 

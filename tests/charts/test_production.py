@@ -1,0 +1,94 @@
+"""The production manifests say what the programs, the charts and the data stores for development say."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helm import Helm, Manifest
+from valores import CHARTS
+
+from local_system.postgres import GUESTS
+from reservaestoque.bus.topology import QUEUES, Exchange
+
+PRODUCAO = CHARTS.parent / "k8s/producao"
+
+
+def load(name: str) -> list[Manifest]:
+    return list(yaml.safe_load_all((PRODUCAO / name).read_text()))
+
+
+def specs(name: str, kind: str) -> list[dict[str, Any]]:
+    return [manifest["spec"] for manifest in load(name) if manifest["kind"] == kind]
+
+
+def test_queues_are_declared_as_the_programs_declare_them():
+    declared = {
+        spec["name"]: {"x-queue-type": spec["type"], **spec["arguments"]} for spec in specs("rabbitmq.yaml", "Queue")
+    }
+    wanted = {queue.name: queue.arguments for queue in QUEUES}
+    wanted |= {queue.dead_letters: queue.dead_letter_arguments for queue in QUEUES}
+    assert declared == wanted
+
+
+def test_exchanges_and_bindings_too():
+    exchanges = {(spec["name"], spec["type"], spec["durable"]) for spec in specs("rabbitmq.yaml", "Exchange")}
+    assert exchanges == {(exchange.value, "topic", True) for exchange in Exchange}
+    bindings = {(s["source"], s["routingKey"], s["destination"]) for s in specs("rabbitmq.yaml", "Binding")}
+    assert bindings == {(queue.exchange.value, kind, queue.name) for queue in QUEUES for kind in queue.types}
+
+
+@pytest.mark.parametrize("database", ["pedidos", "estoque"])
+def test_roles_are_those_that_the_migrations_ask_for(database: str):
+    (cluster,) = specs(f"{database}-db.yaml", "Cluster")
+    guests = list(GUESTS[database])
+    assert [role["name"] for role in cluster["managed"]["roles"]] == guests
+    initdb = cluster["bootstrap"]["initdb"]
+    assert (initdb["database"], initdb["owner"]) == (database, database)
+    assert initdb["postInitSQL"] == [f"create role {guest} login" for guest in guests]
+    assert initdb["postInitApplicationSQL"][1:] == [f"grant connect on database {database} to {g}" for g in guests]
+
+
+@pytest.mark.parametrize("database", ["pedidos", "estoque"])
+def test_data_stores_for_development_have_the_same_roles(helm: Helm, database: str):
+    sql = next(
+        manifest["data"]["roles.sql"]
+        for manifest in helm.template("dados", release="dados")
+        if manifest["kind"] == "ConfigMap" and manifest["metadata"]["name"] == f"{database}-db"
+    )
+    for role in (database, *GUESTS[database]):
+        assert f"create role {role} login" in sql
+
+
+def test_the_system_s_values_name_secrets_that_somebody_makes():
+    document = (CHARTS.parent / "docs/producao.md").read_text()
+    values = yaml.safe_load((PRODUCAO / "valores.yaml").read_text())
+    references = [v for part in values.values() for v in part.values() if isinstance(v, dict) and "existingSecret" in v]
+    assert len(references) == 7
+    for reference in references:
+        if reference["key"] == "uri":  # CloudNativePG's own
+            assert (PRODUCAO / f"{reference['existingSecret'].removesuffix('-app')}.yaml").exists()
+        else:
+            assert reference["existingSecret"] in document
+
+
+def test_policies_let_in_whom_those_for_development_let_in(helm: Helm):
+    def callers(policies: list[Manifest], port: int) -> dict[str, set[str]]:
+        return {
+            policy["metadata"]["name"]: set(term["values"])
+            for policy in policies
+            for rule in policy["spec"]["ingress"]
+            if {"protocol": "TCP", "port": port} in rule.get("ports", [])
+            for term in rule["from"][0]["podSelector"]["matchExpressions"]
+            if term["key"] == "app.kubernetes.io/name"
+        }
+
+    here = [m for m in helm.template("dados", release="dados") if m["kind"] == "NetworkPolicy"]
+    for port in (5432, 5672):
+        assert callers(here, port) == callers(load("politicas.yaml"), port) != {}
+
+
+def test_files_are_known_to_the_document():
+    document = (CHARTS.parent / "docs/producao.md").read_text()
+    for file in Path(PRODUCAO).glob("*.yaml"):
+        assert file.name in document

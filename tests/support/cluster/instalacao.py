@@ -21,7 +21,7 @@ PARTES = {
     "pedidos-db": "statefulset/pedidos-db",
     "estoque-db": "statefulset/estoque-db",
 }
-VALORES = ("k8s/kind/values.yaml", "tests/e2e/values.yaml")
+VALORES = ("k8s/kind/valores.yaml", "tests/e2e/valores.yaml")
 MINUTOS = "6m"
 
 

@@ -41,7 +41,9 @@ clean: .venv/ready ## stop everything and remove all data
 test: lint rabbitmq ## check style, types and layers, then run all tests
 	$(BIN)/pytest $(PYTEST)
 
-e2e: .venv/ready images ## run the system on a kind cluster and test it there (E2E=smoke, full, chaos, skaffold)
+e2e: .venv/ready ## run the system on a kind cluster and test it there (E2E=smoke, full, chaos, skaffold)
+	@PYTHONPATH=tests/support $(BIN)/python -m cluster docker kind kubectl helm
+	@$(MAKE) --no-print-directory images
 	TAG=$(TAG) $(BIN)/pytest tests/e2e -m "$(or $(E2E),smoke or full)" $(PYTEST)
 
 simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60, or SEED=n again)

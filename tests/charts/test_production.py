@@ -63,7 +63,9 @@ def test_data_stores_for_development_have_the_same_roles(helm: Helm, database: s
 def test_the_system_s_values_name_secrets_that_somebody_makes():
     document = (CHARTS.parent / "docs/producao.md").read_text()
     values = yaml.safe_load((PRODUCAO / "valores.yaml").read_text())
-    references = [v for part in values.values() for v in part.values() if isinstance(v, dict) and "existingSecret" in v]
+    references = [
+        v for part in values.values() for v in part.values() if isinstance(v, dict) and "existingSecret" in v
+    ]
     assert len(references) == 7
     for reference in references:
         if reference["key"] == "uri":  # CloudNativePG's own

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
@@ -32,8 +33,12 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def instalada(cluster: Cluster) -> Instalacao:
     """Installed with the images that `make images` has built."""
     instalacao = Instalacao(cluster, os.environ.get("TAG") or "dev")
-    instalacao.preparar()
-    instalacao.instalar()
+    try:
+        instalacao.preparar()
+        instalacao.instalar()
+    except FerramentaError as falha:
+        guardar(cluster, ACHADOS)
+        pytest.exit(f"{falha}\nwhat the cluster says: {ACHADOS.relative_to(ROOT)}", returncode=1)
     return instalacao
 
 
@@ -68,6 +73,11 @@ async def em_repouso(instalada: Instalacao, segundos: float = 60) -> None:
                 raise
             await asyncio.sleep(3)
     assert await asyncio.to_thread(instalada.violacoes) == []
+
+
+def pytest_configure() -> None:
+    """Whoever ends the tests gets the cluster taken away too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -63,9 +63,8 @@ def test_data_stores_for_development_have_the_same_roles(helm: Helm, database: s
 def test_the_system_s_values_name_secrets_that_somebody_makes():
     document = (CHARTS.parent / "docs/producao.md").read_text()
     values = yaml.safe_load((PRODUCAO / "valores.yaml").read_text())
-    references = [
-        v for part in values.values() for v in part.values() if isinstance(v, dict) and "existingSecret" in v
-    ]
+    parts = [value for part in values.values() for value in part.values() if isinstance(value, dict)]
+    references = [part for part in parts if "existingSecret" in part]
     assert len(references) == 7
     for reference in references:
         if reference["key"] == "uri":  # CloudNativePG's own
@@ -94,3 +93,14 @@ def test_files_are_known_to_the_document():
     document = (CHARTS.parent / "docs/producao.md").read_text()
     for file in Path(PRODUCAO).glob("*.yaml"):
         assert file.name in document
+
+
+def test_both_databases_are_restored_to_one_instant_and_archive_apart_from_before():
+    patches = [yaml.safe_load(p["patch"]) for p in load("restaurar/kustomization.yaml")[0]["patches"]]
+    values = [{operation["path"]: operation["value"] for operation in patch} for patch in patches]
+    assert len({v["/spec/bootstrap"]["recovery"]["recoveryTarget"]["targetTime"] for v in values}) == 1
+    assert [v["/spec/bootstrap"]["recovery"]["database"] for v in values] == ["pedidos", "estoque"]
+    for value in values:
+        (before,) = value["/spec/externalClusters"]
+        archive = before["plugin"]["parameters"]
+        assert archive["serverName"] == archive["barmanObjectName"] != value["/spec/plugins/0/parameters/serverName"]

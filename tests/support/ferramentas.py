@@ -13,7 +13,6 @@ HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
 # Whose definitions lie in their Go modules: nothing is compiled.
 CRDS = {
     "github.com/cloudnative-pg/cloudnative-pg@v1.27.0": "config/crd/bases/*.yaml",
-    "github.com/cloudnative-pg/plugin-barman-cloud@v0.7.0": "config/crd/bases/*.yaml",
     "github.com/rabbitmq/cluster-operator/v2@v2.16.0": "config/crd/bases/*.yaml",
     "github.com/rabbitmq/messaging-topology-operator@v1.15.0": "config/crd/bases/*.yaml",
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd/*.yaml",

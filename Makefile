@@ -6,13 +6,16 @@ PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard lib/pyproject.toml services
 	conferir/pyproject.toml contracts/pyproject.toml local/pyproject.toml bench/pyproject.toml))
 SETTINGS := requirements/dev.txt $(PROJECTS:%=%/pyproject.toml) local/setup/python.sh
 BIN := .venv/bin
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' lib/pyproject.toml)
+REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo dev)
+TAG ?= $(REVISION)
 LOCAL := $(BIN)/python -m local_system
 # Without the addresses of this machine's package sources, which would end up in the files.
 COMPILE := env -u PIP_FIND_LINKS -u UV_FIND_LINKS ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
 
 help: ## show this
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 up: .venv/ready rabbitmq ## start everything, apply the samples, place a first order
 	@$(LOCAL) up
@@ -38,6 +41,11 @@ clean: .venv/ready ## stop everything and remove all data
 test: lint rabbitmq geradores ## check style, types and layers, then run all tests
 	$(BIN)/pytest $(PYTEST)
 
+e2e: .venv/ready ## run the system on a kind cluster and test it there (E2E=smoke, full, chaos, skaffold)
+	@PYTHONPATH=tests/support $(BIN)/python -m cluster docker kubectl helm $(if $(KUBECONFIG),,kind)
+	@$(MAKE) --no-print-directory images
+	TAG=$(TAG) $(BIN)/pytest tests/e2e -m "$(or $(E2E),smoke or full)" $(PYTEST)
+
 simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60, or SEED=n again)
 	PYTHONPATH=tests/support $(BIN)/python -m simulacao \
 		$(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
@@ -56,6 +64,11 @@ fmt: .venv/ready ## put style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+images: ## build the images of the four programs (TAG, by default the revision)
+	@for program in pedidos estoque operator conferir; do \
+		docker build --build-arg PROGRAM=$$program --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+			--tag reservaestoque/$$program:$(TAG) . || exit 1; done
+
 schema: .venv/ready ## write services/*/db/schema.sql from the migrations again
 	@$(BIN)/python tests/support/copias.py
 
@@ -68,7 +81,7 @@ charts: .venv/ready ## write charts/*/values.schema.json from the values and the
 
 requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for the newest)
 	cd requirements && $(COMPILE) --output-file dev.txt dev.in
-	cd requirements && for name in pedidos estoque operator conferir local bench; do \
+	cd requirements && for name in build dbmate pedidos estoque operator conferir local bench; do \
 		$(COMPILE) --constraint dev.txt --output-file $$name.txt $$name.in || exit 1; done
 
 .venv/ready: $(SETTINGS)
@@ -81,4 +94,5 @@ rabbitmq: .venv/ready
 geradores:
 	@sh bench/setup/geradores.sh
 
-.PHONY: help up down status logs dlq conferir clean test simulate bench lint fmt schema contracts requirements rabbitmq geradores
+.PHONY: help up down status logs dlq conferir clean test e2e simulate bench lint fmt images schema contracts requirements \
+	rabbitmq geradores

@@ -7,6 +7,8 @@ from loja import Loja, abrir_loja, conferir
 
 from local_system import Config, Ports, System
 
+pytest.register_assert_rewrite("jornada")
+
 
 @pytest.fixture(scope="session")
 def sistema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:

@@ -39,21 +39,6 @@ async def reservado(loja: Loja, sku: str, quantidade: int = 1) -> str:
     return pedido["pedidoId"]
 
 
-async def test_close_sells_the_units_and_is_final(loja: Loja):
-    await loja.declarar("K-A", 5)
-    pedido = await reservado(loja, "K-A", 2)
-    resposta = await loja.client.post(f"/pedidos/{pedido}/fechar", headers=ESPERA)
-    assert resposta.status_code == 200
-    assert (resposta.json()["status"], resposta.json()["expiraEm"]) == ("Fechado", None)
-    saldo = await loja.saldo("K-A")
-    assert (saldo["reservado"], saldo["vendido"], saldo["disponivel"]) == (0, 2, 3)
-    for comando in ("fechar", "cancelar", "reservar"):
-        resposta = await loja.client.post(f"/pedidos/{pedido}/{comando}", headers=ESPERA)
-        assert resposta.status_code == 409
-        assert resposta.json()["statusDoPedido"] == "Fechado"
-        assert "ended" in resposta.json()["detail"]
-
-
 async def test_cancel_frees_the_units(loja: Loja):
     await loja.declarar("K-B", 5)
     pedido = await reservado(loja, "K-B", 5)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from jornada import test_lapsed_reservation_is_told_and_its_units_come_back  # noqa: F401
 from loja import Loja, abrir_loja, ate, conferir
 
 from local_system import Config, Ports, System
@@ -22,26 +23,6 @@ async def loja(curto: System) -> AsyncIterator[Loja]:
     async with abrir_loja(curto) as loja:
         yield loja
     await conferir(curto)
-
-
-async def test_lapsed_reservation_is_told_and_its_units_come_back(loja: Loja, curto: System):
-    await loja.declarar("E-A", 3)
-    pedido = (await loja.pedir(**{"E-A": 2})).json()
-    assert pedido["status"] == "EstoqueReservado"
-    assert await loja.status(pedido["pedidoId"]) == "EstoqueReservado"
-
-    async def expirado() -> bool:
-        return await loja.status(pedido["pedidoId"]) == "ReservaExpirada"
-
-    await ate(expirado, 10)
-    final = (await loja.client.get(f"/pedidos/{pedido['pedidoId']}")).json()
-    assert (final["versao"], final["expiraEm"]) == (2, None)
-    assert (await loja.saldo("E-A"))["disponivel"] == 3
-
-    async def devolvido() -> bool:
-        return curto.kubectl("get", "stockitem", "e-a", "-o", "jsonpath={.status.available}") == "3"
-
-    await ate(devolvido, 5)
 
 
 async def test_with_the_operator_stopped_lapsed_units_can_still_be_had(loja: Loja, curto: System):

@@ -39,17 +39,6 @@ async def test_order_with_stock_for_all_is_reserved_for_thirty_minutes(loja: Loj
     assert (await loja.client.get("/statusPedido", params={"pedidoId": pedido["pedidoId"]})).json() == curto
 
 
-async def test_order_that_lacks_one_item_holds_nothing_and_names_it(loja: Loja):
-    await loja.declarar("P-C", 10)
-    await loja.declarar("P-D", 1)
-    pedido = (await loja.pedir(**{"P-C": 2, "P-D": 2})).json()
-    assert pedido["status"] == "EstoqueNaoDisponivel"
-    assert pedido["itensEmFalta"] == [{"sku": "P-D", "solicitado": 2, "disponivel": 1, "motivo": "SaldoInsuficiente"}]
-    assert pedido["expiraEm"] is None
-    assert (await loja.saldo("P-C"))["disponivel"] == 10
-    assert await loja.status(pedido["pedidoId"]) == "EstoqueNaoDisponivel"
-
-
 async def test_unknown_and_paused_items_have_their_own_reasons(loja: Loja):
     await loja.declarar("P-E", 10)
     await loja.declarar("P-F", 10, paused=True)

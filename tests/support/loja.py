@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import asyncpg
 import httpx
@@ -21,16 +21,25 @@ from local_system import System
 T = TypeVar("T")
 
 
+class Instalado(Protocol):
+    """A system that runs somewhere: the local one or one on a cluster."""
+
+    @property
+    def gateway_url(self) -> str: ...
+
+    def kubectl(self, *args: str, stdin: str = "") -> str: ...
+
+
 class Loja:
     """One shop on a running system."""
 
-    def __init__(self, system: System, client: httpx.AsyncClient) -> None:
+    def __init__(self, system: Instalado, client: httpx.AsyncClient) -> None:
         self.system = system
         self.client = client
 
     async def declarar(self, sku: str, quantity: int, **spec: object) -> None:
         """Applies a StockItem and waits until customers see it."""
-        self.aplicar(sku, quantity, **spec)
+        await asyncio.to_thread(self.aplicar, sku, quantity, **spec)
         await ate(lambda: self._visto(sku, quantity))
 
     def aplicar(self, sku: str, quantity: int, **spec: object) -> str:
@@ -74,7 +83,7 @@ async def ate(condicao: Callable[[], Awaitable[T]], segundos: float = 15) -> T:
 
 
 @asynccontextmanager
-async def abrir_loja(sistema: System) -> AsyncIterator[Loja]:
+async def abrir_loja(sistema: Instalado) -> AsyncIterator[Loja]:
     limites = httpx.Limits(max_connections=300)
     async with httpx.AsyncClient(
         base_url=sistema.gateway_url,

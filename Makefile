@@ -75,7 +75,7 @@ schema: .venv/ready ## write services/*/db/schema.sql from the migrations again
 contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) from the code again
 	@$(BIN)/python -m contratos
 
-charts: .venv/ready ## write charts/*/values.schema.json from the values and the programs' settings again
+charts: .venv/ready ## write what charts say of settings and migrations from these again
 	@$(BIN)/python tests/support/valores.py
 .PHONY: charts
 

@@ -56,8 +56,9 @@ def test_helm_finds_nothing_to_say(helm: Helm, chart: str):
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_schemas_are_those_that_make_charts_writes(chart: str):
+def test_values_and_schemas_are_those_that_make_charts_writes(chart: str):
     assert (valores.CHARTS / chart / "values.schema.json").read_text() == valores.text(chart)
+    assert (valores.CHARTS / chart / "values.yaml").read_text() == valores.values(chart)
 
 
 @pytest.mark.parametrize(
@@ -86,12 +87,6 @@ def test_what_no_chart_knows_is_refused_by_name(helm: Helm, wrong: str, said: st
 def test_passwords_that_would_break_an_address_are_refused(helm: Helm):
     with pytest.raises(RefusedError, match="passwords/pedidos"):
         helm.text("dados", "passwords.pedidos=a@b")
-
-
-@pytest.mark.parametrize("program", ["pedidos", "estoque"])
-def test_the_version_that_pods_wait_for_is_that_of_the_newest_migration(program: str):
-    newest = max((ROOT / "services" / program / "db/migrations").iterdir()).name.partition("_")[0]
-    assert yaml.safe_load((valores.CHARTS / program / "values.yaml").read_text())["migrations"]["version"] == newest
 
 
 @pytest.mark.parametrize("chart", ["comum", *CHARTS])
@@ -132,6 +127,11 @@ def test_what_the_umbrella_calls_its_crd_exists():
             ["operator.watchNamespace=loja-a"],
             {"Role/operator", "RoleBinding/operator"},
             {f"ClusterRole{b}/reservaestoque-operador-reserva-estoque" for b in ("", "Binding")},
+        ),
+        (
+            ["operator.admission.enabled=false"],
+            set(),
+            {f"MutatingAdmissionPolicy{b}/reservaestoque-operador-reserva-estoque" for b in ("", "Binding")},
         ),
         (["operator.rbac.create=false"], set(), {"ClusterRole/reservaestoque-operador-reserva-estoque"}),
         (["pedidos.autoscaling.enabled=false"], set(), {"HorizontalPodAutoscaler/pedidos"}),

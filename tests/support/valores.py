@@ -1,9 +1,10 @@
-"""`make charts`: the schemas of the charts' values, from their values.yaml and the programs' own settings.
+"""`make charts`: the schemas of the charts' values, and the version of the database's schema that is among these.
 
 A value's type is that of its default. What a default cannot say is in the tables below, by the value's name.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from operador.settings import OperadorSettings
 from pedidos.settings import PedidosSettings
 from reservaestoque.settings import ProgramSettings
 
-CHARTS = Path(__file__).resolve().parents[2] / "charts"
+ROOT = Path(__file__).resolve().parents[2]
+CHARTS = ROOT / "charts"
 Schema = dict[str, Any]
 
 SETTINGS: dict[str, type[ProgramSettings]] = {
@@ -148,6 +150,17 @@ def charts() -> list[str]:
     return sorted(path.parent.name for path in CHARTS.glob("*/values.yaml"))
 
 
+def values(chart: str) -> str:
+    """values.yaml as it should be: a service's migrations have the version of the newest one."""
+    text = (CHARTS / chart / "values.yaml").read_text()
+    migrations = sorted((ROOT / "services" / chart / "db/migrations").glob("*.sql"))
+    if not migrations:
+        return text
+    version = migrations[-1].name.partition("_")[0]
+    return re.sub(r'^(  version: )"\d+"', rf'\1"{version}"', text, flags=re.M)
+
+
 if __name__ == "__main__":
     for chart in charts():
+        (CHARTS / chart / "values.yaml").write_text(values(chart))
         (CHARTS / chart / "values.schema.json").write_text(text(chart))

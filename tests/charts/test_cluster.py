@@ -120,7 +120,7 @@ def checkable(manifest: Manifest) -> Manifest:
     return {**manifest, "apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "spec": spec}
 
 
-@pytest.mark.parametrize("folder", ["producao", "producao/restaurar"])
+@pytest.mark.parametrize("folder", ["producao", "restauracao"])
 def test_the_api_server_takes_the_production_data_stores(with_operators: Cluster, folder: str):
     built = yaml.safe_load_all(with_operators("kustomize", K8S / folder))
     manifests = [checkable(manifest) for manifest in built]

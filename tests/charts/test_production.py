@@ -96,7 +96,7 @@ def test_files_are_known_to_the_document():
 
 
 def test_both_databases_are_restored_to_one_instant_and_archive_apart_from_before():
-    patches = [yaml.safe_load(p["patch"]) for p in load("restaurar/kustomization.yaml")[0]["patches"]]
+    patches = [yaml.safe_load(p["patch"]) for p in load("../restauracao/kustomization.yaml")[0]["patches"]]
     values = [{operation["path"]: operation["value"] for operation in patch} for patch in patches]
     assert len({v["/spec/bootstrap"]["recovery"]["recoveryTarget"]["targetTime"] for v in values}) == 1
     assert [v["/spec/bootstrap"]["recovery"]["database"] for v in values] == ["pedidos", "estoque"]

@@ -82,7 +82,9 @@ async def test_uninstalling_leaves_nothing_stuck_and_a_new_install_goes_on(loja:
     await asyncio.to_thread(instalada.instalar)
 
     async def de_volta() -> bool:
-        return (await loja.client.get("/estoque/V-A")).status_code == 200
+        """Envoy has found both services again."""
+        caminhos = ("/estoque/V-A", f"/pedidos/{vendido}")
+        return {(await loja.client.get(caminho)).status_code for caminho in caminhos} == {200}
 
     await ate(de_volta, 30)
     assert await loja.status(vendido) == "Fechado"

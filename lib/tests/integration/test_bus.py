@@ -89,15 +89,15 @@ class Handler:
         return refused
 
 
-def consumer(backing: System, handler: Handler, max_events: int = 200) -> BatchConsumer[Comando]:
+def consumer(backing: System, handler: Handler, max_events: int = 200, at_once: int = 1) -> BatchConsumer[Comando]:
     return BatchConsumer(
         backing.amqp_url,
         QUEUE,
         Decoder[Comando](Comando),
         handler,
         lambda fault: isinstance(fault, OSError),
-        program="testes",
         max_events=max_events,
+        at_once=at_once,
     )
 
 
@@ -249,6 +249,33 @@ async def test_what_was_not_acknowledged_is_given_to_the_next(
     handler = Handler()
     async with running(consumer(backing, handler).run):
         await until(lambda: handler.committed == [event])
+
+
+async def test_a_batch_that_overtakes_acknowledges_none_but_its_own(
+    backing: System, channel: AbstractChannel, publisher: Publisher
+):
+    """Of two batches at work the older one is stuck: what it holds is delivered again when the consumer has gone."""
+    old, *new = [evento() for _ in range(5)]
+
+    class Stuck(Handler):
+        async def __call__(self, events: Sequence[Comando]) -> Sequence[Refused]:
+            if old in events:
+                self.calls += 1
+                await asyncio.Event().wait()
+            return await super().__call__(events)
+
+    stuck, handler = Stuck(), Handler()
+    await publisher.publish(encode_batches([old]))
+    async with running(consumer(backing, stuck, 1, at_once=2).run):
+        await until(lambda: stuck.calls == 1)
+        for event in new:
+            await publisher.publish(encode_batches([event]))
+        await until(lambda: stuck.committed == new)
+        await asyncio.sleep(0.3)  # for the acknowledgements
+    async with running(consumer(backing, handler).run):
+        await until(lambda: handler.committed != [])
+        await asyncio.sleep(0.2)
+    assert handler.committed == [old]
 
 
 async def test_consumer_comes_back_when_its_queue_was_deleted(

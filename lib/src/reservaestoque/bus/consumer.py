@@ -1,21 +1,29 @@
 """Consuming from a queue of the broker: messages in, acknowledged once `Batches` has settled them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
 from reservaestoque.bus import dead_letters, topology
 from reservaestoque.bus.batches import Batches, Handle
-from reservaestoque.bus.connection import keep_connected
+from reservaestoque.bus.connection import FAULTS, keep_connected
 from reservaestoque.events import CloudEvent, Decoder
+
+PREFETCH = 32
+"""Messages that a consumer holds: of one event each at rest, of up to 200 when many wait, and then others get theirs."""
 
 E = TypeVar("E", bound=CloudEvent)
 
 
 class BatchConsumer(Generic[E]):
-    """Feeds the events that wait in `queue` to `handle`; see `Batches` for what becomes of them."""
+    """Feeds the events that wait in `queue` to `handle`; see `Batches` for what becomes of them.
+
+    `at_once` batches are at work side by side, so that one is prepared while the database writes another; `handle`
+    must bear that, as it bears another replica.
+    """
 
     def __init__(
         self,
@@ -25,14 +33,14 @@ class BatchConsumer(Generic[E]):
         handle: Handle[E],
         is_transient: Callable[[BaseException], bool],
         *,
-        program: str,
         max_events: int = 200,
+        at_once: int = 1,
     ) -> None:
         self._url = url
         self._queue = queue
         self._batches = Batches(queue.name, decoder, handle, is_transient, max_events=max_events)
-        self._purpose = f"{program} consumer"
-        self._max_events = max_events
+        self._purpose = f"consumer of {queue.name}"
+        self._at_once = at_once
 
     async def run(self) -> None:
         """Consumes until cancelled, whatever broker and database do meanwhile."""
@@ -40,15 +48,29 @@ class BatchConsumer(Generic[E]):
 
     async def _session(self, connection: AbstractConnection) -> None:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        # A batch at most is at work and another waits; a message has one event at rest.
-        await channel.set_qos(prefetch_count=2 * self._max_events)
+        await channel.set_qos(prefetch_count=PREFETCH)
         [queue] = await topology.declare(channel, self._queue)
         source = _Deliveries(channel, self._queue)
         channel.close_callbacks.add(source.end)
         (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(source.end)
         await queue.consume(source.put)
+        with _one_fault():
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._at_once):
+                    group.create_task(self._settle_all(source))
+
+    async def _settle_all(self, source: "_Deliveries") -> None:
         while True:
             await self._batches.settle_next(source)
+
+
+@contextlib.contextmanager
+def _one_fault() -> Iterator[None]:
+    """Raises one fault of a group: one that is not the broker's, if there is one."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        raise next((one for one in group.exceptions if not isinstance(one, FAULTS)), group.exceptions[0]) from None
 
 
 class _Deliveries:
@@ -58,7 +80,7 @@ class _Deliveries:
         self._channel = channel
         self._queue = queue
         self._messages: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
-        self._acknowledged = 0
+        self._taken: set[int] = set()
 
     async def put(self, message: AbstractIncomingMessage) -> None:
         self._messages.put_nowait(message)
@@ -70,7 +92,9 @@ class _Deliveries:
     async def wait(self) -> AbstractIncomingMessage:
         message = await self._messages.get()
         if message is None:
+            self.end()  # for the others who wait
             raise ConnectionResetError("the broker closed the channel or cancelled the consumer")
+        self._taken.add(message.delivery_tag or 0)
         return message
 
     def take(self) -> AbstractIncomingMessage | None:
@@ -80,17 +104,19 @@ class _Deliveries:
         message = self._messages.get_nowait()
         if message is None:
             self.end()
+        else:
+            self._taken.add(message.delivery_tag or 0)
         return message
 
     async def set_aside(self, body: bytes, reason: str) -> None:
         await dead_letters.publish(self._channel, self._queue, body, reason)
 
     async def acknowledge(self, messages: Sequence[AbstractIncomingMessage]) -> None:
-        """All at once when they are just the next ones of the channel."""
-        tags = [message.delivery_tag or 0 for message in messages]
-        if tags == list(range(self._acknowledged + 1, self._acknowledged + 1 + len(tags))):
+        """All at once when no older message is still at work: that would acknowledge it too."""
+        tags = {message.delivery_tag or 0 for message in messages}
+        self._taken -= tags
+        if all(tag > max(tags) for tag in self._taken):
             await messages[-1].ack(multiple=True)
         else:
             for message in messages:
                 await message.ack()
-        self._acknowledged = max(self._acknowledged, *tags)

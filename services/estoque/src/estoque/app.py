@@ -22,8 +22,10 @@ from reservaestoque.postgres import Queries, is_transient, open_pool, reachable
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 
 PURGE_EVERY = timedelta(minutes=1)
-TAREFAS = 3
-"""Tasks that hold a connection now and then: consumer, relay, and the purge."""
+LOTES = 2
+"""Batches at work: one is decoded and decided while PostgreSQL writes the other."""
+TAREFAS = LOTES + 2
+"""Tasks that hold a connection now and then: batches, relay, and the purge."""
 CONEXOES = TAREFAS + LEITURAS + STREAM_CONNECTIONS
 """Nobody waits for somebody else's connection; one more is for readiness."""
 
@@ -53,8 +55,8 @@ async def run(settings: EstoqueSettings) -> None:
             Decoder[Comando](Comando),
             consumidor.tratar,
             is_transient,
-            program="estoque",
             max_events=settings.max_events,
+            at_once=LOTES,
         )
         saldos = Saldos(pool)
         streams = Streams(settings.max_streams)

@@ -68,7 +68,6 @@ async def run(settings: PedidosSettings) -> None:
             Decoder[AtualizarStatus](AtualizarStatus),
             Consumidor(pool, perguntar_apos=settings.resend_after).tratar,
             is_transient,
-            program="pedidos",
             max_events=settings.max_events,
         )
         servico = Servico(pool, registro, espera)

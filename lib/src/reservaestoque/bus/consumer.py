@@ -13,7 +13,7 @@ from reservaestoque.bus.connection import FAULTS, keep_connected
 from reservaestoque.events import CloudEvent, Decoder
 
 PREFETCH = 32
-"""Messages that a consumer holds: of one event each at rest, of up to 200 when many wait, and then others get theirs."""
+"""Messages that a consumer holds: of one event each at rest, of 200 when many wait, and then others get theirs."""
 
 E = TypeVar("E", bound=CloudEvent)
 

@@ -8,11 +8,22 @@ from typing import Any
 import pytest
 
 from bancada.cli import main
+from bancada.geradores import GeradorError, programa
 
 CENARIOS = ("e2e-quente-3", "metade-uniforme-1", "estoque-quente-1", "vencimento")
 pytestmark = pytest.mark.integration
 
 
+@pytest.fixture
+def geradores() -> None:
+    """`make test` installs them where it can."""
+    try:
+        programa("wrk"), programa("vegeta")
+    except GeradorError as falta:
+        pytest.skip(str(falta))
+
+
+@pytest.mark.usefixtures("geradores")
 def test_a_short_bench_prints_its_tables_and_keeps_what_it_has_seen(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

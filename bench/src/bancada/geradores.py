@@ -34,7 +34,7 @@ def programa(nome: str) -> str:
     """Where a generator is. Raises GeradorError which says how to get it."""
     achado = shutil.which(nome) or shutil.which(nome, path=str(Path("~/.cache/reservaestoque/bin").expanduser()))
     if achado is None:
-        raise GeradorError(f"{nome} is missing: `make bench` installs it (bench/setup/{nome}.sh)")
+        raise GeradorError(f"{nome} is missing: `make bench` installs it (bench/setup/geradores.sh)")
     return achado
 
 

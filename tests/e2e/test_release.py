@@ -45,9 +45,11 @@ async def test_upgrade_and_rollback_under_load_fail_no_request(
 def outro_tag(instalada: Instalacao) -> str:
     """The same images by another tag: for Kubernetes another release."""
     outra = f"{instalada.tag}-outra"
-    for programa in PROGRAMAS:
-        executar("docker", "tag", f"reservaestoque/{programa}:{instalada.tag}", f"reservaestoque/{programa}:{outra}")
-    instalada.cluster.carregar(*[f"reservaestoque/{programa}:{outra}" for programa in PROGRAMAS])
+    imagens = [f"reservaestoque/{programa}" for programa in PROGRAMAS]
+    for imagem in imagens:
+        executar("docker", "tag", f"{imagem}:{instalada.tag}", f"{imagem}:{outra}")
+    instalada.cluster.carregar(*[f"{imagem}:{outra}" for imagem in imagens])
+    executar("docker", "rmi", *[f"{imagem}:{outra}" for imagem in imagens])
     return outra
 
 

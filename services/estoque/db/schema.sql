@@ -83,7 +83,7 @@ begin
         select p.id from pedido p
         where p.id in (
             select c.id from pedido c
-            where c.status = 'EstoqueReservado' and c.expira_em <= agora()
+            where c.status = 'EstoqueReservado' and c.expira_em <= (select agora())
             order by c.expira_em
             limit p_limite
         ) and p.status = 'EstoqueReservado' and p.expira_em <= agora()
@@ -516,7 +516,7 @@ CREATE VIEW public.saldo AS
    FROM (public.estoque e
      CROSS JOIN LATERAL ( SELECT COALESCE(sum(r.quantidade), (0)::bigint) AS vencido
            FROM public.reserva r
-          WHERE ((r.sku = e.sku) AND (NOT r.vendida) AND (r.expira_em <= public.agora()))) l);
+          WHERE ((r.sku = e.sku) AND (NOT r.vendida) AND (r.expira_em <= ( SELECT public.agora() AS agora)))) l);
 
 
 --
@@ -664,4 +664,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000003'),
     ('20261124000004'),
     ('20261124000005'),
-    ('20261124000006');
+    ('20261124000006'),
+    ('20261124000007');

@@ -167,3 +167,12 @@ async def test_only_what_changed_is_read(operador: "asyncpg.Connection[Any]"):
 async def test_the_operators_role_may_do_nothing_else(operador: "asyncpg.Connection[Any]", proibido: str):
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await operador.execute(proibido)
+
+
+async def test_a_balance_reads_the_lapsed_lines_of_its_sku_alone(estoque_db: "asyncpg.Pool[Any]"):
+    async with estoque_db.acquire() as connection, connection.transaction():
+        await connection.execute("set local enable_seqscan = off; set local enable_bitmapscan = off")
+        plano = await connection.fetch("explain select disponivel from saldo where sku = 'A'")
+    [busca] = [linha[0] for linha in plano if "Index Cond" in linha[0] and "expira_em" in linha[0]]
+    assert "expira_em <=" in busca
+    assert not any("Filter" in linha[0] and "expira_em" in linha[0] for linha in plano)

@@ -8,7 +8,7 @@ with devido as (
              else 'pergunta' end as destino
     from pedido p
     left join comando c on c.id = p.causa
-    where p.perguntar_em <= agora()
+    where p.perguntar_em <= (select agora())
     order by p.perguntar_em
     limit $1
     for update of p skip locked

@@ -7,7 +7,7 @@ with devido as (
              when c.criado_em < agora() - $4::interval then 'tarde'
              else 'reenvia' end as destino
     from comando c
-    where c.reenviar_em <= agora()
+    where c.reenviar_em <= (select agora())
     order by c.reenviar_em
     limit $1
     for update skip locked

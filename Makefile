@@ -78,7 +78,6 @@ contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) fro
 
 charts: .venv/ready ## write what charts say of settings and migrations from these again
 	@$(BIN)/python tests/support/valores.py
-.PHONY: charts
 
 requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for the newest)
 	cd requirements && $(COMPILE) --output-file dev.txt dev.in
@@ -95,5 +94,5 @@ rabbitmq: .venv/ready
 geradores:
 	@sh bench/setup/geradores.sh
 
-.PHONY: help up down status logs dlq conferir clean test e2e simulate bench lint fmt images schema contracts requirements \
+.PHONY: help up down status logs dlq conferir clean test e2e simulate bench lint fmt images schema contracts charts requirements \
 	rabbitmq geradores

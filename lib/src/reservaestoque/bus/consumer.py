@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
@@ -115,7 +116,7 @@ class _Deliveries:
         """All at once when no older message is still at work: that would acknowledge it too."""
         tags = {message.delivery_tag or 0 for message in messages}
         self._taken -= tags
-        if all(tag > max(tags) for tag in self._taken):
+        if min(self._taken, default=math.inf) > max(tags):
             await messages[-1].ack(multiple=True)
         else:
             for message in messages:

@@ -292,6 +292,15 @@ def test_a_pod_serves_on_longer_than_anybody_may_still_be_sent_to_it(find: Find)
         assert spec["terminationGracePeriodSeconds"] > notice + GRACE_SECONDS
 
 
+def test_a_rollout_goes_on_only_when_every_envoy_has_found_the_new_pod(find: Find):
+    clusters = ENVOY["static_resources"]["clusters"]
+    refresh = max(float(c["cluster_type"]["typed_config"]["dns_refresh_rate"].rstrip("s")) for c in clusters)
+    check = max(float(c["health_checks"][0][k].rstrip("s")) for c in clusters for k in ("interval", "timeout"))
+    waits = {d["metadata"]["name"]: d["spec"].get("minReadySeconds", 0) for d in find("Deployment")}
+    assert min(waits[called] for called in ("pedidos", "estoque", "gateway")) >= refresh + 2 * check
+    assert not waits["operator"]
+
+
 def test_a_gateway_that_goes_waits_as_long_as_an_order_may_take(find: Find):
     routes = ENVOY["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"][
         "route_config"

@@ -22,6 +22,9 @@ spec:
   replicas: {{ $v.replicas }}
   {{- end }}
   revisionHistoryLimit: 3
+  {{- with $v.minReadySeconds }}
+  minReadySeconds: {{ . }}
+  {{- end }}
   strategy:
     rollingUpdate: {maxUnavailable: 0, maxSurge: 1}
   selector:

@@ -31,6 +31,7 @@ async def test_upgrade_and_rollback_under_load_fail_no_request(
         await asyncio.to_thread(instalada.conferir)
         inicio = time.monotonic()
         await asyncio.to_thread(instalada.helm, "rollback", "loja", "--wait", "--timeout", "6m")
+        await asyncio.to_thread(instalada.assentar)
         voltou = time.monotonic() - inicio
         await asyncio.sleep(10)
     depois = nomes(instalada)

@@ -65,6 +65,12 @@ class Instalacao:
         imagem = ("--set-string", f"global.image.tag={tag or self.tag}")
         espera = ("--wait", "--timeout", MINUTOS)
         self.helm("upgrade", "--install", "loja", "charts/reserva-estoque", *valores, *imagem, *espera, *mais)
+        self.assentar()
+
+    def assentar(self) -> None:
+        """Waits until every rollout is over: Helm is content when the new pods are ready, and old ones may be there."""
+        for parte in ("pedidos", "estoque", "operator", "conferir", "gateway"):
+            self.kubectl("rollout", "status", PARTES[parte], f"--timeout={MINUTOS}", segundos=400)
 
     def conferir(self, *args: str) -> str:
         """Runs `conferir` in its pod; what it says. Raises FerramentaError when it finds anything."""

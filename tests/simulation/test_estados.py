@@ -193,7 +193,7 @@ class _Pool:
 
 def _relay(pool: _Pool, servico: str, correio: Correio, evento: Any) -> Relay:
     sql = Queries(servico)
-    return Relay(pool, correio, take=sql["tomar_outbox"], delete=sql["apagar_outbox"], to_event=evento)
+    return Relay(pool, correio, take=sql["tomar_outbox"], to_event=evento)
 
 
 def _id() -> UUID:

@@ -68,7 +68,7 @@ class Instalacao:
         self.assentar()
 
     def assentar(self) -> None:
-        """Waits until every rollout is over: Helm is content when the new pods are ready, and old ones may be there."""
+        """Waits until every rollout is over. Helm is content when new pods are ready; old ones may be there still."""
         for parte in ("pedidos", "estoque", "operator", "conferir", "gateway"):
             self.kubectl("rollout", "status", PARTES[parte], f"--timeout={MINUTOS}", segundos=400)
 

@@ -125,7 +125,7 @@ async def _varrer_em_dois_passos(estoque: asyncpg.Connection) -> AsyncIterator[N
 _apagar = """delete from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida
         returning r.sku, r.quantidade"""
 _deixar = "select r.sku, r.quantidade from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida"
-_relogio = '        agora: datetime = await connection.fetchval(_sql["agora"])\n'
+_relogio = '        agora = await connection.fetchval(_sql["agora"])\n'
 _travar = "        await _travar_estoque(connection, triagem.novos, [])\n"
 _triagem = "        triagem = await _triar(connection, comandos, horizonte)\n"
 
@@ -133,7 +133,7 @@ MUTANTES: dict[str, Mutante] = {
     "versao-ignorada": Mutante(
         "pedidos applies whatever snapshot comes, the older ones too",
         (
-            codigo(repositorio.mais_novas, (" and evento.data.versao > atual", "")),
+            codigo(repositorio.mais_novas, ("evento.data.versao > outra.versao", "True")),
             consulta(repositorio._sql, "aplicar_status", " and p.versao < n.versao", ""),
         ),
     ),
@@ -161,7 +161,7 @@ MUTANTES: dict[str, Mutante] = {
     ),
     "relogio-antes-das-trancas": Mutante(
         "the clock is read before the locks are held",
-        (codigo(lote.processar, (_relogio, ""), (_triagem, _relogio + _triagem)),),
+        (codigo(lote.processar, ("saldos, agora = await", "saldos, _ = await"), (_triagem, _relogio + _triagem)),),
     ),
     "linha-devolvida-duas-vezes": Mutante(
         "the sweep gives units back and leaves the line, which is given back again",
@@ -196,7 +196,7 @@ MUTANTES: dict[str, Mutante] = {
     ),
     "recusa-esquecida": Mutante(
         "a refused command that comes again is answered as if it had been obeyed",
-        (codigo(escrita.anotar, ("if recusas:", "if False:")),),
+        (codigo(escrita.gravar, ("if recusas:", "if False:")),),
     ),
     "chave-de-quem-vem-por-ultimo": Mutante(
         "an idempotency key stands for the last order that came with it",

@@ -120,7 +120,6 @@ class Elenco:
             self._banco(parte, banco),
             publicador,
             take=sql["tomar_outbox"],
-            delete=sql["apagar_outbox"],
             to_event=evento,
         )
 

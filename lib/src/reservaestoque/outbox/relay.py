@@ -1,7 +1,7 @@
-"""The relay: takes facts out of the outbox, makes events of them, deletes them once the broker has confirmed.
+"""The relay: takes facts out of the outbox, makes events of them, commits once the broker has confirmed.
 
 Any number of relays may run: each locks the rows it takes and skips those of the others (pattern "Transactional
-outbox", microservices.io). A crash between confirm and delete sends an event again; consumers bear that.
+outbox", microservices.io). A crash between confirm and commit sends an event again; consumers bear that.
 """
 
 import asyncio
@@ -42,8 +42,7 @@ class Publishing(Protocol):
 class Relay:
     """Publishes what is in the outbox, at once after `wake`, else within a second.
 
-    `take` selects up to $1 rows with an `id`, locked, skipping locked ones; `delete` removes the ids $1;
-    `to_event` makes the event of a row.
+    `take` deletes and returns up to $1 rows, skipping locked ones; `to_event` makes the event of a row.
     """
 
     def __init__(
@@ -52,13 +51,11 @@ class Relay:
         publisher: Publishing,
         *,
         take: str,
-        delete: str,
         to_event: Callable[[asyncpg.Record], CloudEvent],
     ) -> None:
         self._pool = pool
         self._publisher = publisher
         self._take = take
-        self._delete = delete
         self._to_event = to_event
         self._news = asyncio.Event()
 
@@ -92,7 +89,6 @@ class Relay:
             rows: Sequence[asyncpg.Record] = await connection.fetch(self._take, ROWS)
             if rows:
                 await self._publisher.publish(encode_batches([self._to_event(row) for row in rows]))
-                await connection.execute(self._delete, [row["id"] for row in rows])
         _sent.inc(len(rows))
         return len(rows)
 

@@ -38,9 +38,7 @@ async def run(settings: EstoqueSettings) -> None:
         await open_pool(settings.database_url, program="estoque health", size=1) as health,
     ):
         publisher = Publisher(settings.amqp_url, PEDIDOS_STATUS, "estoque")
-        relay = Relay(
-            pool, publisher, take=sql["tomar_outbox"], delete=sql["apagar_outbox"], to_event=atualizar_status
-        )
+        relay = Relay(pool, publisher, take=sql["tomar_outbox"], to_event=atualizar_status)
         consumidor = Consumidor(pool, relay, settings.reserva_ttl, settings.event_horizon)
         retencao = Retencao(
             pool,

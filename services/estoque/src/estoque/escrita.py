@@ -1,4 +1,4 @@
-"""What a decided batch writes, one statement a table."""
+"""What a decided batch writes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from estoque.pedido import Decisao, Fato, Pedido
+from estoque.pedido import Decisao, Fato, Movimento, Pedido
 from reservaestoque.events import Status
 from reservaestoque.postgres import Connection, Queries
 
@@ -18,40 +18,43 @@ _json = msgspec.json.Encoder()
 async def gravar(
     connection: Connection, decisao: Decisao, conhecidos: Mapping[UUID, Pedido], agora: datetime
 ) -> None:
-    """Writes a decision: orders by id, then stock rows, then lines. The caller holds the locks of all of them.
+    """Writes a decision and its facts. The caller holds the locks of the orders `conhecidos` and of all stock rows.
 
     Raises UniqueViolationError when an order that we took for new has become known meanwhile.
     """
     novos = [p for chave, p in decisao.pedidos.items() if chave not in conhecidos]
     mudados = [p for chave, p in decisao.pedidos.items() if chave in conhecidos]
-    if novos:
-        await connection.execute(_sql["inserir_pedidos"], *_colunas(novos), agora)
+    antigos = [chave for chave in decisao.linhas_mudadas if chave in conhecidos]
     if mudados:
         await connection.execute(_sql["atualizar_pedidos"], *_colunas(mudados), agora)
-    if decisao.movimentos:
-        skus = sorted(decisao.movimentos)
-        movimentos = [decisao.movimentos[sku] for sku in skus]
-        await connection.execute(
-            _sql["movimentar_estoque"],
-            skus,
-            [m.reservado for m in movimentos],
-            [m.vendido for m in movimentos],
-            agora,
-        )
-    antigos = [chave for chave in decisao.linhas_mudadas if chave in conhecidos]
     if antigos:
         await connection.execute(_sql["apagar_linhas"], antigos)
-    linhas = _linhas([decisao.pedidos[chave] for chave in decisao.linhas_mudadas], agora)
-    if linhas:
-        await connection.execute(_sql["inserir_linhas"], *zip(*linhas, strict=True))
+    recusas = [(fato.causa, fato.recusa) for fato in decisao.fatos if fato.recusa]
+    if recusas:
+        await connection.execute(_sql["anotar_recusas"], *zip(*recusas, strict=True))
+    if decisao.fatos:
+        await connection.execute(
+            _sql["gravar_lote"],
+            agora,
+            *_colunas(novos),
+            *_movimentos(decisao.movimentos),
+            *_linhas([decisao.pedidos[chave] for chave in decisao.linhas_mudadas], agora),
+            *_fatos(decisao.fatos),
+        )
 
 
-def _linhas(pedidos: Iterable[Pedido], agora: datetime) -> list[tuple[UUID, str, int, datetime, bool]]:
-    return [
+def _movimentos(movimentos: Mapping[str, Movimento]) -> tuple[list[Any], ...]:
+    skus = sorted(movimentos)
+    return skus, [movimentos[sku].reservado for sku in skus], [movimentos[sku].vendido for sku in skus]
+
+
+def _linhas(pedidos: Iterable[Pedido], agora: datetime) -> tuple[list[Any], ...]:
+    linhas = [
         (pedido.id, sku, quantidade, pedido.expira_em or agora, pedido.status == Status.FECHADO)
         for pedido in pedidos
         for sku, quantidade in pedido.linhas.items()
     ]
+    return tuple(map(list, zip(*linhas, strict=True))) or ([], [], [], [], [])
 
 
 def _colunas(pedidos: Sequence[Pedido]) -> tuple[list[Any], ...]:
@@ -65,13 +68,9 @@ def _colunas(pedidos: Sequence[Pedido]) -> tuple[list[Any], ...]:
     )
 
 
-async def anotar(connection: Connection, fatos: Sequence[Fato], agora: datetime) -> None:
-    """Writes facts into the outbox."""
-    if not fatos:
-        return
+def _fatos(fatos: Sequence[Fato]) -> tuple[list[Any], ...]:
     ids, status, versoes, _, em_falta, expira_em = _colunas([fato.pedido for fato in fatos])
-    await connection.execute(
-        _sql["anotar_fatos"],
+    return (
         ids,
         status,
         versoes,
@@ -80,11 +79,7 @@ async def anotar(connection: Connection, fatos: Sequence[Fato], agora: datetime)
         [fato.causa for fato in fatos],
         [fato.recusa for fato in fatos],
         [fato.traceparent for fato in fatos],
-        agora,
     )
-    recusas = [(fato.causa, fato.recusa) for fato in fatos if fato.recusa]
-    if recusas:
-        await connection.execute(_sql["anotar_recusas"], *zip(*recusas, strict=True))
 
 
 def _texto(valor: object) -> str:

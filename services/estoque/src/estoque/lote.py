@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from estoque.decisao import decidir, faltas
-from estoque.escrita import anotar, gravar
+from estoque.escrita import gravar
 from estoque.pedido import Fato, Pedido, Recusa, Saldo, Situacao, somar_itens
 from reservaestoque.events import Comando, ItemEmFalta, Status
 from reservaestoque.postgres import Connection, Queries
@@ -49,17 +49,16 @@ async def processar(
         triagem = await _triar(connection, comandos, horizonte)
         vistos = [*triagem.novos, *triagem.repetidos]
         conhecidos = await _travar_pedidos(connection, {comando.data.pedido_id for comando in vistos})
-        saldos = await _travar_estoque(connection, triagem.novos, conhecidos.values())
-        agora: datetime = await connection.fetchval(_sql["agora"])
+        saldos, agora = await _travar_estoque(connection, triagem.novos, conhecidos.values())
         if triagem.novos:
             # In this order: the lapsed lines may be those of an order in this very batch.
             await _liberar_vencidas(connection, triagem.novos, saldos, agora)
             conhecidos = await _com_linhas(connection, conhecidos)
         decisao = decidir(triagem.novos, conhecidos, saldos, agora, ttl)
-        await gravar(connection, decisao, conhecidos, agora)
         atuais = {**conhecidos, **decisao.pedidos}
         lembrados = [c for c in triagem.repetidos if c.data.pedido_id in atuais]
-        await anotar(connection, [*decisao.fatos, *await _repetir(connection, lembrados, atuais)], agora)
+        decisao.fatos += await _repetir(connection, lembrados, atuais)
+        await gravar(connection, decisao, conhecidos, agora)
     esquecidos = [c for c in triagem.repetidos if c.data.pedido_id not in atuais]
     return Resultado(len(triagem.novos), triagem.velhos, esquecidos)
 
@@ -96,11 +95,14 @@ def _pedido(row: asyncpg.Record) -> Pedido:
 
 async def _travar_estoque(
     connection: Connection, comandos: Iterable[Comando], pedidos: Iterable[Pedido]
-) -> dict[str, Saldo]:
+) -> tuple[dict[str, Saldo], datetime]:
+    """The stock rows of all SKUs that these name, and the instant at which all of them were locked."""
     skus = {sku for comando in comandos for sku in somar_itens(comando)}
     skus.update(sku for pedido in pedidos for sku in pedido.itens)
-    rows = await connection.fetch(_sql["travar_estoque"], list(skus))
-    return {row["sku"]: Saldo(row["livre"], Situacao(row["situacao"])) for row in rows}
+    row = await connection.fetchrow(_sql["travar_estoque"], list(skus))
+    colunas = (row[coluna] or [] for coluna in ("skus", "livres", "situacoes"))
+    saldos = {sku: Saldo(livre, Situacao(situacao)) for sku, livre, situacao in zip(*colunas, strict=True)}
+    return saldos, row["agora"]
 
 
 async def _com_linhas(connection: Connection, pedidos: Mapping[UUID, Pedido]) -> dict[UUID, Pedido]:

@@ -41,7 +41,7 @@ async def run(settings: PedidosSettings) -> None:
         await open_pool(settings.database_url, program="pedidos health", size=1) as health,
     ):
         publisher = Publisher(settings.amqp_url, ESTOQUE_PEDIDOS, "pedidos")
-        relay = Relay(pool, publisher, take=sql["tomar_outbox"], delete=sql["apagar_outbox"], to_event=comando)
+        relay = Relay(pool, publisher, take=sql["tomar_outbox"], to_event=comando)
         registro = Registro(
             pool,
             relay,

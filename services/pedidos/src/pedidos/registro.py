@@ -99,10 +99,11 @@ class Registro:
 
     async def gravar(self, comandos: Sequence[NovoComando]) -> list[Registrado | Exception]:
         """Writes these commands in one commit, or none of them; what became of each, in order."""
+        if not any(comando.chave for comando in comandos):  # one statement is a transaction by itself
+            criados = await repositorio.registrar(self._pool, comandos, self._reenviar_apos)
+            return [_resultado(comando, {}, criados) for comando in comandos]
         async with self._pool.acquire() as connection, connection.transaction():
-            donos: Mapping[Escopo, Dono] = {}
-            if any(comando.chave for comando in comandos):
-                donos = await repositorio.reivindicar(connection, comandos)
+            donos = await repositorio.reivindicar(connection, comandos)
             novos = [comando for comando in comandos if _e_novo(comando, donos)]
             criados = await repositorio.registrar(connection, novos, self._reenviar_apos) if novos else {}
         return [_resultado(comando, donos, criados) for comando in comandos]

@@ -39,9 +39,9 @@ class Dono(NamedTuple):
 
 
 async def registrar(
-    connection: Connection, comandos: Sequence[NovoComando], reenviar_apos: timedelta
+    connection: "Connection | asyncpg.Pool[Any]", comandos: Sequence[NovoComando], reenviar_apos: timedelta
 ) -> dict[UUID, datetime]:
-    """Writes these commands and their new orders; returns when each new order was created."""
+    """Writes these commands and their new orders, in one statement; returns when each new order was created."""
     novos = [c for c in comandos if c.itens is not None]
     rows = await connection.fetch(
         _sql["registrar"],
@@ -65,23 +65,29 @@ async def reivindicar(connection: Connection, comandos: Sequence[NovoComando]) -
     achados: dict[Escopo, Dono] = {}
     # A key that was there when we claimed it may be purged before we read it: then it is to be had.
     while not all(chave.escopo in achados for chave in chaves):
-        await connection.execute(
+        tomadas = await connection.fetch(
             _sql["reivindicar_chaves"],
             *zip(*(chave.escopo for chave in chaves), strict=True),
             [chave.corpo for chave in chaves],
             [c.pedido_id for c, _ in com_chave],
             [c.id for c, _ in com_chave],
         )
-        achados = await donos(connection, [chave.escopo for chave in chaves])
+        achados = dict(map(_dono, tomadas))
+        alheias = [chave.escopo for chave in chaves if chave.escopo not in achados]
+        if alheias:
+            achados |= await donos(connection, alheias)
     return achados
 
 
 async def donos(connection: "Connection | asyncpg.Pool[Any]", escopos: Sequence[Escopo]) -> dict[Escopo, Dono]:
     """What keys stand for; those that are unknown are missing."""
     rows = await connection.fetch(_sql["ler_chaves"], *zip(*escopos, strict=True))
-    return {
-        (r["cliente_id"], r["caminho"], r["chave"]): Dono(r["corpo"], r["pedido_id"], r["comando_id"]) for r in rows
-    }
+    return dict(map(_dono, rows))
+
+
+def _dono(row: asyncpg.Record) -> tuple[Escopo, Dono]:
+    escopo = (row["cliente_id"], row["caminho"], row["chave"])
+    return escopo, Dono(row["corpo"], row["pedido_id"], row["comando_id"])
 
 
 async def obter(pool: "asyncpg.Pool[Any]", ids: Sequence[UUID]) -> dict[UUID, Pedido]:
@@ -120,33 +126,9 @@ async def aplicar(
 
     Returns how many snapshots were applied and which orders there are not.
     """
-    async with pool.acquire() as connection, connection.transaction():
-        ids = list({evento.data.pedido_id for evento in eventos})
-        versoes = {r["id"]: r["versao"] for r in await connection.fetch(_sql["travar_pedidos"], ids)}
-        mudados = await _aplicar(connection, mais_novas(eventos, versoes), perguntar_apos)
-        respondidos = await _responder(connection, [e.data for e in eventos if e.data.pedido_id in versoes])
-        if mudados or respondidos:
-            await connection.execute(_sql["avisar"], list({*mudados, *respondidos}))
-    return len(mudados), set(ids) - versoes.keys()
-
-
-def mais_novas(eventos: Sequence[AtualizarStatus], versoes: dict[UUID, int]) -> list[StatusAtualizado]:
-    """Of each order in `versoes` the snapshot with the highest version, if that is higher than the order's."""
-    novas: dict[UUID, StatusAtualizado] = {}
-    for evento in eventos:
-        pedido_id = evento.data.pedido_id
-        atual = novas[pedido_id].versao if pedido_id in novas else versoes.get(pedido_id)
-        if atual is not None and evento.data.versao > atual:
-            novas[pedido_id] = evento.data
-    return list(novas.values())
-
-
-async def _aplicar(
-    connection: Connection, novas: Sequence[StatusAtualizado], perguntar_apos: timedelta
-) -> list[UUID]:
-    if not novas:
-        return []
-    rows = await connection.fetch(
+    novas = mais_novas(eventos)
+    respostas = {e.data.causa: e.data for e in eventos if e.data.causa is not None}
+    row = await pool.fetchrow(
         _sql["aplicar_status"],
         [n.pedido_id for n in novas],
         [n.status.value for n in novas],
@@ -155,16 +137,21 @@ async def _aplicar(
         [n.expira_em for n in novas],
         [n.causa for n in novas],
         perguntar_apos,
+        list(respostas),
+        [r.recusa for r in respostas.values()],
+        [r.pedido_id for r in respostas.values()],
     )
-    return [row["id"] for row in rows]
+    return row["mudados"], {n.pedido_id for n in novas} - set(row["conhecidos"])
 
 
-async def _responder(connection: Connection, respostas: Sequence[StatusAtualizado]) -> list[UUID]:
-    por_causa = {r.causa: r.recusa for r in respostas if r.causa is not None}
-    if not por_causa:
-        return []
-    rows = await connection.fetch(_sql["responder_comandos"], list(por_causa), list(por_causa.values()))
-    return [row["pedido_id"] for row in rows]
+def mais_novas(eventos: Sequence[AtualizarStatus]) -> list[StatusAtualizado]:
+    """Of each order the snapshot with the highest version."""
+    novas: dict[UUID, StatusAtualizado] = {}
+    for evento in eventos:
+        outra = novas.get(evento.data.pedido_id)
+        if outra is None or evento.data.versao > outra.versao:
+            novas[evento.data.pedido_id] = evento.data
+    return list(novas.values())
 
 
 def _pedido(row: asyncpg.Record) -> Pedido:

@@ -1,6 +1,10 @@
--- Locks the stock rows of a batch by SKU: the second step. Never skip locked: that would sell units twice.
-select sku, alvo - reservado - vendido as livre, situacao
-from estoque
-where sku = any ($1::text[])
-order by sku
-for no key update
+-- Locks the stock rows of a batch by SKU: the second step. Never skip locked: that would sell units twice. The clock
+-- is read when all of them are locked: an aggregate's row is made after its last input.
+select array_agg(t.sku) as skus, array_agg(t.livre) as livres, array_agg(t.situacao) as situacoes, agora() as agora
+from (
+    select sku, alvo - reservado - vendido as livre, situacao
+    from estoque
+    where sku = any ($1::text[])
+    order by sku
+    for no key update
+) t

@@ -1,2 +1,0 @@
--- Facts that the broker has confirmed.
-delete from outbox where id = any ($1::bigint[])

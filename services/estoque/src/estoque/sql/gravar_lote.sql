@@ -1,0 +1,29 @@
+-- What a batch changes beside orders that were known already, in one statement: new orders, one summed change a SKU,
+-- units that orders now hold or have bought, and what pedidos is to hear of.
+--
+-- An order's key that is there already means that another replica heard of it after we looked: the whole batch is then
+-- decided again, with the row locked. Supply above what is declared falls with what was released.
+with novo as (
+    insert into pedido (id, status, versao, itens, itens_em_falta, expira_em, criado_em, atualizado_em)
+    select n.*, $1::timestamptz, $1
+    from unnest($2::uuid[], $3::text[], $4::integer[], $5::jsonb[], $6::jsonb[], $7::timestamptz[])
+        as n (id, status, versao, itens, itens_em_falta, expira_em)
+    order by n.id
+),
+movido as (
+    update estoque e
+    set reservado = e.reservado + m.reservado,
+        vendido = e.vendido + m.vendido,
+        quantidade = greatest(e.alvo, least(e.quantidade, e.reservado + m.reservado + e.vendido + m.vendido)),
+        alterado_em = $1
+    from unnest($8::text[], $9::bigint[], $10::bigint[]) as m (sku, reservado, vendido)
+    where e.sku = m.sku
+),
+linha as (
+    insert into reserva (pedido_id, sku, quantidade, expira_em, vendida)
+    select * from unnest($11::uuid[], $12::text[], $13::integer[], $14::timestamptz[], $15::boolean[])
+)
+insert into outbox (pedido_id, status, versao, itens_em_falta, expira_em, causa, recusa, traceparent, criado_em)
+select n.*, $1
+from unnest($16::uuid[], $17::text[], $18::integer[], $19::jsonb[], $20::timestamptz[], $21::uuid[], $22::text[],
+    $23::text[]) as n (pedido_id, status, versao, itens_em_falta, expira_em, causa, recusa, traceparent)

@@ -13,6 +13,5 @@ novo as (
     on conflict do nothing
     returning evento_id
 )
-select r.id, r.velho, n.evento_id is not null as novo
+select r.id, r.velho, r.id in (select evento_id from novo) as novo
 from recebido r
-left join novo n on n.evento_id = r.id

@@ -83,7 +83,8 @@ class Loja:
     def reservar(self, quantas: int, *, vencem: int, skus: int) -> None:
         """So many reserved orders of one item each over the first `skus` SKUs, which lapse at `vencem` (epoch)."""
         feitas = round(time.time()) - 3600 - quantas // 1000
-        for banco in ("pedidos", "estoque"):
+        # estoque first: pedidos asks about those that have lapsed as soon as it has them.
+        for banco in ("estoque", "pedidos"):
             self.sql(banco, f"reservas_em_{banco}", quantas=quantas, vencem=vencem, skus=skus, feitas=feitas)
         self.repousar()
 

@@ -83,9 +83,10 @@ class Loja:
     def reservar(self, quantas: int, *, vencem: int, skus: int) -> None:
         """So many reserved orders of one item each over the first `skus` SKUs, which lapse at `vencem` (epoch)."""
         feitas = round(time.time()) - 3600 - quantas // 1000
-        # estoque first: pedidos asks about those that have lapsed as soon as it has them.
-        for banco in ("estoque", "pedidos"):
-            self.sql(banco, f"reservas_em_{banco}", quantas=quantas, vencem=vencem, skus=skus, feitas=feitas)
+        with parada(self.system, "conferir"):  # which would find them in one database only, and be right
+            # estoque first: pedidos asks about those that have lapsed as soon as it has them.
+            for banco in ("estoque", "pedidos"):
+                self.sql(banco, f"reservas_em_{banco}", quantas=quantas, vencem=vencem, skus=skus, feitas=feitas)
         self.repousar()
 
     def pendentes(self) -> int:

@@ -47,6 +47,8 @@ async def abrir(namespace: str, kubeconfig: str) -> AsyncIterator["Kubernetes"]:
     else:
         config.load_incluster_config(client_configuration=configuracao)  # type: ignore[no-untyped-call]
     async with client.ApiClient(configuracao) as api:
+        # Else aiohttp looks for a password in ~/.netrc before each request, in a thread.
+        api.rest_client.pool_manager._trust_env = False
         yield Kubernetes(api, namespace)
 
 

@@ -4,7 +4,8 @@ import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 
-from operador.expiracao import LIMITE, Atraso, Expiracao
+from operador import expiracao as modulo
+from operador.expiracao import LIMITE, PAUSA, Atraso, Expiracao
 
 from .fabrica import Relogio
 
@@ -35,6 +36,19 @@ async def test_it_sweeps_until_a_batch_is_not_full():
     banco, batidas = Banco(LIMITE, LIMITE, 7), []
     assert await expiracao(banco, lambda: batidas.append(1)).varrer() == 2 * LIMITE + 7
     assert (banco.chamadas, len(batidas)) == (3, 3)
+
+
+async def test_a_million_leave_room_for_orders_and_are_swept_in_five_minutes(monkeypatch):
+    pausas = []
+
+    async def anotar(segundos):
+        pausas.append(segundos)
+
+    monkeypatch.setattr(modulo.asyncio, "sleep", anotar)
+    assert await expiracao(Banco(*[LIMITE] * 2000)).varrer() == 1_000_000
+    assert pausas == [PAUSA] * 2000
+    uma_varredura = 0.04  # with orders beside it, on two cores
+    assert 100 < 2000 * PAUSA < 300 - 2000 * uma_varredura
 
 
 async def test_it_goes_on_after_an_outage():

@@ -46,8 +46,8 @@ async def open_pool(
             # A transaction whose client vanished must not hold stock rows; a long snapshot holds none.
             "idle_in_transaction_session_timeout": "3600000" if read_only else "60000",
             "tcp_user_timeout": "10000",
-            # Planned for the arrays that there are and for tables as large as they are now. A generic plan supposes ten
-            # elements, and one that was made while a table was nearly empty reads all of it, long after it has grown.
+            # Planned for the arrays that there are, and for tables as large as they are now. A generic plan supposes
+            # ten elements; one made while a table was nearly empty reads all of it, long after it has grown.
             "plan_cache_mode": "force_custom_plan",
             "default_transaction_read_only": "on" if read_only else "off",
         },

@@ -1,5 +1,6 @@
 """Resends and retention on a real PostgreSQL: what is lost heals, what is old goes, nothing else does."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -182,6 +183,25 @@ async def test_an_abandoned_order_is_cancelled_only_while_it_has_the_version_tha
     fatos = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9)
     [cancelar] = [e for e in map(comando, fatos) if isinstance(e, CancelarPedido)]
     assert cancelar.data == PedidoCancelado(pedido_id=criado.pedido_id, versao=4)
+
+
+@pytest.mark.parametrize(("versao", "fica"), [(1, 2), (2, 2), (3, 3)])
+async def test_a_snapshot_that_waited_for_another_one_sees_its_version(
+    pedidos_db: "Pool[Any]", versao: int, fica: int
+):
+    criado = novo()
+    await registro(pedidos_db).gravar([criado])
+    async with pedidos_db.acquire() as outra, outra.transaction():
+        await outra.execute("update pedido set status = 'Cancelado', versao = 2 where id = $1", criado.pedido_id)
+        espera = asyncio.create_task(responder(pedidos_db, criado, Status.ESTOQUE_RESERVADO, versao))
+        trancadas = "select count(*) from pg_locks where not granted"
+        while not await pedidos_db.fetchval(trancadas):
+            await asyncio.sleep(0.01)
+        assert not espera.done()
+    await espera
+    assert await pedidos_db.fetchval("select versao from pedido where id = $1", criado.pedido_id) == fica
+    respondido = "select respondido_em is not null and reenviar_em is null from comando where id = $1"
+    assert await pedidos_db.fetchval(respondido, criado.id)
 
 
 async def test_same_key_within_one_batch_and_across_batches(pedidos_db: "Pool[Any]"):

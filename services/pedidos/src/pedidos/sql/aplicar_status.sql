@@ -25,7 +25,7 @@ respondido as (
     returning c.pedido_id
 ),
 avisado as materialized (
-    -- A notification names up to 200 orders: it holds 8,000 bytes.
+    -- A notification names up to 200 orders: it holds 8,000 bytes. Counted below, or nothing would be carried out.
     select pg_notify('pedido_status', string_agg(m.id::text, ','))
     from (
         select u.id, row_number() over () as ordem

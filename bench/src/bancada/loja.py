@@ -55,6 +55,11 @@ class Loja:
         self.sql("estoque", "esvaziar_estoque", skus=skus, unidades=UNIDADES, do_quente=quente)
         self.repousar()
 
+    def aquecer(self) -> None:
+        """Leaves WAL files to be written again, as many as the servers keep: they are like servers that have run long."""
+        for banco in ("pedidos", "estoque"):
+            self.sql(banco, "aquecer")
+
     def repousar(self) -> None:
         """Checkpoints, so that each measurement begins with as little to be written as the others."""
         for banco in ("pedidos", "estoque"):

@@ -43,7 +43,9 @@ def loja_nova(folder: Path) -> Iterator[tuple[Loja, Path]]:
     dados = folder / time.strftime("%Y%m%dT%H%M%S")
     dados.mkdir(parents=True)
     with _sistema(folder / "sistema") as system:
-        yield Loja(system, folder / "trabalho"), dados
+        loja = Loja(system, folder / "trabalho")
+        loja.aquecer()
+        yield loja, dados
 
 
 def _sistema(state: Path) -> System:

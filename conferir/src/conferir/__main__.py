@@ -5,11 +5,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-import uvloop
-
 from conferir.app import sempre, uma_vez
 from conferir.prova import Resultado
 from conferir.settings import ConferirSettings
+from reservaestoque import runtime
 from reservaestoque.postgres import is_transient
 from reservaestoque.settings import load
 from reservaestoque.telemetry import configure_logs
@@ -26,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _could_not(str(wrong.code))
     if arguments.continuous:
         configure_logs("conferir", settings.log_level)
-        uvloop.run(sempre(settings))
+        runtime.run(sempre(settings))
         return 0
     configure_logs("conferir", "ERROR")
     return _once(settings, em_repouso=arguments.at_rest)
@@ -43,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
 def _once(settings: ConferirSettings, *, em_repouso: bool) -> int:
     began = time.monotonic()
     try:
-        resultado = uvloop.run(uma_vez(settings, lambda violacao: print(violacao, flush=True), em_repouso=em_repouso))
+        resultado = runtime.run(
+            uma_vez(settings, lambda violacao: print(violacao, flush=True), em_repouso=em_repouso)
+        )
     except Exception as fault:
         if not (is_transient(fault) or isinstance(fault, TimeoutError)):
             raise

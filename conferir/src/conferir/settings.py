@@ -17,8 +17,8 @@ class ConferirSettings(ProgramSettings):
 
     estoque_database_url: PostgresUrl
     pedidos_database_url: PostgresUrl
-    slice_rows: int = Field(default=1000, ge=1, le=100_000)
-    step_interval: Duration = timedelta(seconds=2)
+    slice_rows: int = Field(default=250, ge=1, le=100_000)
+    step_interval: Duration = timedelta(milliseconds=500)
     recent: Duration = timedelta(minutes=2)
     grace: Duration = timedelta(seconds=10)
     delivery_limit: Duration = timedelta(minutes=10)

@@ -20,6 +20,9 @@ SETTINGS = {
     "max_connections": "100",
     "fsync": "on",
     "synchronous_commit": "on",
+    # Checkpoints far apart, and WAL files that are written again: to make a new one stops commits for 50 ms.
+    "min_wal_size": "512MB",
+    "max_wal_size": "2GB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d ",

@@ -2,10 +2,9 @@
 
 import sys
 
-import uvloop
-
 from operador.app import rodar
 from operador.settings import OperadorSettings
+from reservaestoque import runtime
 from reservaestoque.settings import load
 from reservaestoque.telemetry import configure_logs, logger
 
@@ -15,7 +14,7 @@ def main() -> None:
     settings = load(OperadorSettings)
     configure_logs("operador", settings.log_level)
     try:
-        uvloop.run(rodar(settings))
+        runtime.run(rodar(settings))
     except Exception:
         logger("operador").exception("failed")
         sys.exit(1)

@@ -15,6 +15,8 @@ from reservaestoque.postgres.pool import reachable
 # of them far less. What this misses the full resync finds.
 SOBREPOSICAO = timedelta(seconds=10)
 _PAGINA = 1000
+PAGINA_DE_MUDADOS = 500
+_COMECO = (0, 0)
 
 
 class Banco:
@@ -46,16 +48,25 @@ class Banco:
         instante: datetime = await self._pool.fetchval(self._sql["agora"])
         return instante
 
-    async def paginas(self, desde: datetime | None) -> AsyncIterator[list[Saldo]]:
-        """Balances that may have changed since `desde` (None: all), a page at a time.
-
-        Between two pages the connection waits in a transaction.
-        """
-        inicio = desde - SOBREPOSICAO if desde is not None else None
+    async def paginas(self) -> AsyncIterator[list[Saldo]]:
+        """All balances, a page at a time. Between two pages the connection waits in a transaction."""
         async with self._pool.acquire() as conexao, conexao.transaction(readonly=True):
-            cursor = await conexao.cursor(self._sql["ler_saldos"], inicio)
+            cursor = await conexao.cursor(self._sql["ler_saldos"])
             while linhas := await cursor.fetch(_PAGINA):
-                yield [_saldo(r, dono=r["dono"], nome=r["nome"], alterado_em=r["alterado_em"]) for r in linhas]
+                yield list(map(_saldo_lido, linhas))
+
+    async def mudados(self, desde: datetime) -> AsyncIterator[list[Saldo]]:
+        """Balances that may have changed since `desde`, a page at a time. Between two pages nothing is held."""
+        lugar = _COMECO
+        while True:
+            linhas = await self._pool.fetch(
+                self._sql["ler_saldos_mudados"], desde - SOBREPOSICAO, lugar, PAGINA_DE_MUDADOS
+            )
+            if linhas:
+                yield list(map(_saldo_lido, linhas))
+            if len(linhas) < PAGINA_DE_MUDADOS:
+                return
+            lugar = max(linha["lugar"] for linha in linhas)
 
     async def expirar(self, limite: int) -> int:
         """Sweeps up to `limite` lapsed reservations; how many it swept."""
@@ -69,6 +80,10 @@ class Banco:
     async def alcancavel(self) -> bool:
         """Whether the database answers."""
         return await reachable(self._pool)
+
+
+def _saldo_lido(r: Any) -> Saldo:
+    return _saldo(r, dono=r["dono"], nome=r["nome"], alterado_em=r["alterado_em"])
 
 
 def _saldo(r: Any, *, dono: str | None, nome: str | None = None, alterado_em: datetime | None = None) -> Saldo:

@@ -122,7 +122,7 @@ class Ressincronia:
     async def _comparar(self, bater: Callable[[], None]) -> None:
         """Compares every row with its StockItem, and puts into the work set whatever is not as it should be."""
         inicio, com_linha, esquecidas = await self._banco.agora(), set[Chave](), list[str]()
-        async for saldos in self._banco.paginas(None):
+        async for saldos in self._banco.paginas():
             bater()
             for saldo in saldos:
                 if self._saldos.receber(saldo):

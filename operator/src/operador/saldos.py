@@ -1,6 +1,7 @@
 """Brings balances that changed into the statuses of their StockItems."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -18,6 +19,9 @@ from operador.saldo import Saldo
 from operador.stockitem import Chave
 from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import logger
+
+FOLGA = 4.0
+"""After each page of balances so many times as long as it took: orders, which work on the same rows, hardly notice."""
 
 _log = logger(__name__)
 
@@ -47,7 +51,7 @@ class Saldos:
             bater()
             try:
                 if self._desde is not None:
-                    await self._ler_mudados(self._desde)
+                    await self._ler_mudados(self._desde, bater)
             except Exception as falta:
                 if not is_transient(falta):
                     raise
@@ -59,14 +63,18 @@ class Saldos:
             quedas = 0
             await asyncio.sleep(intervalo)
 
-    async def _ler_mudados(self, desde: datetime) -> None:
+    async def _ler_mudados(self, desde: datetime, bater: Callable[[], None]) -> None:
         agora = await self._banco.agora()
         antes, recebidos = self._recebidos, dict[str, datetime | None]()
-        async for saldos in self._banco.paginas(desde):
+        comeco = time.monotonic()
+        async for saldos in self._banco.mudados(desde):
             for saldo in saldos:
                 recebidos[saldo.sku] = saldo.alterado_em
                 if antes.get(saldo.sku) != saldo.alterado_em:  # each change is read for some seconds
                     self.receber(saldo)
+            bater()
+            await asyncio.sleep(min(1.0, FOLGA * (time.monotonic() - comeco)))
+            comeco = time.monotonic()
         if self._desde is desde:  # else a resync, which may have proposed older numbers, wants them read again
             self._desde, self._recebidos = agora, recebidos
 

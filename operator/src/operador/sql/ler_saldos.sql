@@ -1,3 +1,3 @@
--- Balances of the rows that changed at or after $1, all of them when it is null.
+-- All balances.
 select sku, dono, situacao, nome, alvo, quantidade, reservado, vendido, disponivel, limite_baixo, alterado_em
-from ler_saldos($1::timestamptz)
+from ler_saldos(null)

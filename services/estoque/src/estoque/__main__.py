@@ -1,9 +1,8 @@
 """``python -m estoque``."""
 
-import uvloop
-
 from estoque.app import run
 from estoque.settings import EstoqueSettings
+from reservaestoque import runtime
 from reservaestoque.settings import load
 from reservaestoque.telemetry import configure_logs
 
@@ -12,7 +11,7 @@ def main() -> None:
     """Reads the settings and runs the service."""
     settings = load(EstoqueSettings)
     configure_logs("estoque", settings.log_level)
-    uvloop.run(run(settings))
+    runtime.run(run(settings))
 
 
 if __name__ == "__main__":

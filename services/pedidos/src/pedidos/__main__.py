@@ -1,9 +1,8 @@
 """``python -m pedidos``."""
 
-import uvloop
-
 from pedidos.app import run
 from pedidos.settings import PedidosSettings
+from reservaestoque import runtime
 from reservaestoque.settings import load
 from reservaestoque.telemetry import configure_logs
 
@@ -12,7 +11,7 @@ def main() -> None:
     """Reads the settings and runs the service."""
     settings = load(PedidosSettings)
     configure_logs("pedidos", settings.log_level)
-    uvloop.run(run(settings))
+    runtime.run(run(settings))
 
 
 if __name__ == "__main__":

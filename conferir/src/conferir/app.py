@@ -21,6 +21,8 @@ from reservaestoque.postgres import is_transient, open_pool, reachable
 
 _CONEXOES = 2
 _PACIENCIA = timedelta(minutes=10)
+_FOLGA = 9.0
+"""A tenth of the time at work at most: a SKU with a million lines takes a second to add up."""
 _PRESSA = timedelta(seconds=30)
 
 
@@ -42,7 +44,7 @@ async def sempre(settings: ConferirSettings) -> None:
             recente=settings.recent,
             limite=settings.slice_rows,
         )
-        rondas = Periodic(ronda.passo, every=settings.step_interval, is_transient=is_transient)
+        rondas = Periodic(ronda.passo, every=settings.step_interval, is_transient=is_transient, rest=_FOLGA)
 
         async def pronto() -> bool:
             return await reachable(bancos.pedidos) and await reachable(bancos.estoque)

@@ -50,6 +50,9 @@ async def open_pool(
             # ten elements; one made while a table was nearly empty reads all of it, long after it has grown.
             "plan_cache_mode": "force_custom_plan",
             "default_transaction_read_only": "on" if read_only else "off",
+            # Who only reads walks through tables by key. Where one key has nearly all the rows PostgreSQL takes every
+            # key for such a one, and would read the whole table for each.
+            "enable_seqscan": "off" if read_only else "on",
         },
     )
 

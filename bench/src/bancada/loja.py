@@ -56,7 +56,7 @@ class Loja:
         self.repousar()
 
     def aquecer(self) -> None:
-        """Leaves WAL files to be written again, as many as the servers keep: they are like servers that have run long."""
+        """Leaves as many WAL files to be written again as the servers keep, like servers that have run for long."""
         for banco in ("pedidos", "estoque"):
             self.sql(banco, "aquecer")
 

@@ -30,6 +30,7 @@ PROIBIDO = {
         "select expirar_reservas(1)",
         "select purgar_pedidos(now(), 1)",
         "select * from ler_saldos(null)",
+        "select * from ler_saldos_mudados(now(), '(0,0)', 1)",
         "select * from liberar_vencidas(array['A'], array[1::bigint], now())",
         "select sku from estoque for update",
     ],

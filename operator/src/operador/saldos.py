@@ -21,7 +21,7 @@ from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import logger
 
 FOLGA = 4.0
-"""After each page of balances so many times as long as it took: orders, which work on the same rows, hardly notice."""
+"""Pause after each page of balances, in times of what it took: orders, which work on the same rows, hardly notice."""
 
 _log = logger(__name__)
 

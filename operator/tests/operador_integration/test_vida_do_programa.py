@@ -37,7 +37,7 @@ app._trabalhar = vigiado
 PENDURAM = {
     "sweep": "Banco.expirar = pendurar",
     "reconcile": "Fila.tomar = pendurar",
-    "balances": "Banco.paginas = pendurar_paginas",
+    "balances": "Banco.mudados = pendurar_paginas",
     "resync": "Kubernetes.paginas = pendurar_paginas",
     "watch": "observador.Observador._bater = None; "
     "[t.cancel() for t in asyncio.all_tasks() if t.get_name().startswith('watcher for')]",

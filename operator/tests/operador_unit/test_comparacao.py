@@ -28,7 +28,11 @@ class Banco:
         self.instante += timedelta(seconds=1)
         return self.instante
 
-    async def paginas(self, desde):
+    async def paginas(self):
+        for linha in self.linhas:
+            yield [linha]
+
+    async def mudados(self, desde):
         self.desdes.append(desde)
         for linha in self.linhas:
             yield [linha]

@@ -143,6 +143,23 @@ $$;
 
 
 --
+-- Name: ler_saldos_mudados(timestamp with time zone, tid, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.ler_saldos_mudados(p_desde timestamp with time zone, p_depois tid, p_limite integer) RETURNS TABLE(lugar tid, sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint, alterado_em timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+    select s.lugar, s.sku, s.dono, s.situacao, s.nome, s.alvo, s.quantidade, s.reservado, s.vendido, s.disponivel,
+           s.limite_baixo, s.alterado_em
+    from saldo s
+    where s.lugar > p_depois and s.alterado_em >= p_desde
+    limit p_limite;
+$$;
+
+
+--
 -- Name: liberar_vencidas(text[], bigint[], timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -150,24 +167,23 @@ CREATE FUNCTION public.liberar_vencidas(p_skus text[], p_faltas bigint[], p_agor
     LANGUAGE sql
     AS $$
     with vencida as (
-        select r.pedido_id, r.sku, r.antes, f.falta
+        select c.lugar
         from unnest(p_skus, p_faltas) as f (sku, falta)
         cross join lateral (
-            select c.pedido_id, c.sku,
-                   sum(c.quantidade) over (order by c.expira_em, c.pedido_id) - c.quantidade as antes
+            select v.lugar, sum(v.quantidade) over (order by v.expira_em, v.pedido_id) - v.quantidade as antes
             from (
-                select v.pedido_id, v.sku, v.quantidade, v.expira_em
-                from reserva v
-                where v.sku = f.sku and not v.vendida and v.expira_em <= p_agora
-                order by v.expira_em
+                select r.ctid as lugar, r.pedido_id, r.quantidade, r.expira_em
+                from reserva r
+                where r.sku = f.sku and not r.vendida and r.expira_em <= p_agora
+                order by r.expira_em
                 limit f.falta
-            ) c
-        ) r
+            ) v
+        ) c
+        where c.antes < f.falta
     ),
     apagada as (
         delete from reserva r
-        using vencida v
-        where r.pedido_id = v.pedido_id and r.sku = v.sku and v.antes < v.falta
+        where r.ctid = any (array(select v.lugar from vencida v))
         returning r.sku, r.quantidade
     ),
     liberada as (
@@ -512,7 +528,8 @@ CREATE VIEW public.saldo AS
     e.situacao,
     e.limite_baixo,
     e.dono,
-    e.alterado_em
+    e.alterado_em,
+    e.ctid AS lugar
    FROM (public.estoque e
      CROSS JOIN LATERAL ( SELECT COALESCE(sum(r.quantidade), (0)::bigint) AS vencido
            FROM public.reserva r
@@ -665,4 +682,6 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000004'),
     ('20261124000005'),
     ('20261124000006'),
-    ('20261124000007');
+    ('20261124000007'),
+    ('20261124000008'),
+    ('20261124000009');

@@ -149,6 +149,26 @@ async def test_only_what_changed_is_read(operador: "asyncpg.Connection[Any]"):
     desde = await operador.fetchval("select clock_timestamp()")
     await sincronizar(operador, ("loja/b", "B", 11))
     assert [r["sku"] for r in await operador.fetch("select sku from ler_saldos($1)", desde)] == ["B"]
+    mudados = await operador.fetch("select sku from ler_saldos_mudados($1, '(0,0)', 9)", desde)
+    assert [r["sku"] for r in mudados] == ["B"]
+
+
+async def test_slices_are_in_the_order_of_the_table_and_miss_nothing(
+    operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
+):
+    skus = [f"S{n:04}" for n in range(1000)]
+    desde = await operador.fetchval("select clock_timestamp()")
+    await sincronizar(operador, *(("loja/" + sku.lower(), sku, 10) for sku in skus))
+    lidos, lugar = list[str](), (0, 0)
+    while fatia := await operador.fetch("select sku, lugar from ler_saldos_mudados($1, $2, 70)", desde, lugar):
+        assert [r["lugar"] for r in fatia] == sorted(r["lugar"] for r in fatia)
+        if len(lidos) == 70:  # a row that was read and one that was not change, and move behind all the others
+            mais_um = "update estoque set alvo = 11, quantidade = 11 where sku = any ($1)"
+            await estoque_db.execute(mais_um, [lidos[0], skus[-1]])
+        lidos += [r["sku"] for r in fatia]
+        lugar = fatia[-1]["lugar"]
+    assert sorted(set(lidos)) == skus
+    assert len(lidos) in {len(skus), len(skus) + 1}
 
 
 @pytest.mark.parametrize(
@@ -176,3 +196,28 @@ async def test_a_balance_reads_the_lapsed_lines_of_its_sku_alone(estoque_db: "as
     [busca] = [linha[0] for linha in plano if "Index Cond" in linha[0] and "expira_em" in linha[0]]
     assert "expira_em <=" in busca
     assert not any("Filter" in linha[0] and "expira_em" in linha[0] for linha in plano)
+
+
+async def test_lapsed_lines_are_released_without_reading_those_of_others(
+    operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
+):
+    await sincronizar(operador, ("loja/a", "A", 10_000), ("loja/b", "B", 10_000))
+    async with estoque_db.acquire() as connection, connection.transaction():
+        await connection.execute(
+            """with p as (insert into pedido (id, status, versao, itens, expira_em)
+                       select gen_random_uuid(), 'EstoqueReservado', 1, jsonb_build_object(sku, 1),
+                              agora() - n * interval '1 second'
+                       from generate_series(1, 5000) n, unnest('{A,B}'::text[]) sku
+                       returning id, itens, expira_em),
+                  r as (insert into reserva (pedido_id, sku, quantidade, expira_em)
+                        select id, jsonb_object_keys(itens), 1, expira_em from p)
+               update estoque set reservado = 5000"""
+        )
+        await connection.execute("analyze reserva")
+        lidas = "select seq_tup_read from pg_stat_xact_user_tables where relname = 'reserva'"
+        antes = await connection.fetchval(lidas)
+        liberado = await connection.fetch("select * from liberar_vencidas('{A,B}', '{3,2}', agora())")
+        assert sorted(map(tuple, liberado)) == [("A", 3), ("B", 2)]
+        assert await connection.fetchval(lidas) == antes
+        oldest = "select extract(epoch from agora() - min(expira_em))::int from reserva where sku = $1"
+        assert [await connection.fetchval(oldest, sku) for sku in "AB"] == [4997, 4998]

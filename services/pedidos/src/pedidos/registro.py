@@ -16,8 +16,9 @@ from reservaestoque.outbox import Relay
 from reservaestoque.postgres import is_transient
 
 INTERVALO = 0.015
-"""Seconds from the beginning of a commit to that of the next one, at least. What comes alone is not delayed. Batches cost
-nearly the same whatever is in them, here and in all that follows, and beyond some sixty a second they only grow smaller.
+"""Seconds from the beginning of a commit to that of the next one, unless a whole batch waits; what comes alone goes
+at once. Batches cost nearly the same whatever is in them, here and in all that follows: beyond some sixty a second
+they only grow smaller.
 """
 
 _batch = Histogram("pedidos_batch_commands", "Commands a commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200))
@@ -78,7 +79,8 @@ class Registro:
         cedo_demais = 0.0
         while True:
             batch = [await self._waiting.get()]
-            await asyncio.sleep(max(0.0, cedo_demais - relogio()))
+            if self._waiting.qsize() < self._max_batch - 1:
+                await asyncio.sleep(max(0.0, cedo_demais - relogio()))
             cedo_demais = relogio() + INTERVALO
             while len(batch) < self._max_batch and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())

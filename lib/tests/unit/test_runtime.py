@@ -1,0 +1,57 @@
+"""How a program runs."""
+
+import asyncio
+import gc
+from collections.abc import Iterator
+
+import pytest
+import uvloop
+
+from reservaestoque import runtime
+
+
+@pytest.fixture(autouse=True)
+def como_antes() -> Iterator[None]:
+    limites = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*limites)
+
+
+def test_it_returns_what_the_program_returns_and_runs_on_uvloop():
+    async def programa() -> type:
+        return type(asyncio.get_running_loop())
+
+    assert runtime.run(programa()) is uvloop.Loop
+
+
+def test_it_raises_what_the_program_raises():
+    async def programa() -> None:
+        raise ValueError("it")
+
+    with pytest.raises(ValueError, match="it"):
+        runtime.run(programa())
+
+
+def test_hundreds_of_requests_under_way_do_not_wake_the_collector():
+    async def programa() -> int:
+        antes = gc.get_stats()[0]["collections"]
+        vivas = [asyncio.get_running_loop().create_future() for _ in range(2000)]
+        await asyncio.sleep(0)
+        return gc.get_stats()[0]["collections"] - antes + 0 * len(vivas)
+
+    assert runtime.run(programa()) == 0
+    assert gc.get_freeze_count() > 0
+
+
+def test_cycles_are_collected_all_the_same():
+    class No:
+        def __init__(self) -> None:
+            self.eu = self
+
+    async def programa() -> int:
+        for _ in range(2 * runtime.YOUNG_OBJECTS):
+            No()
+        return sum(isinstance(objeto, No) for objeto in gc.get_objects())
+
+    assert runtime.run(programa()) < 2 * runtime.YOUNG_OBJECTS

@@ -1,0 +1,117 @@
+"""Group commit: which commands share one, and when it begins. Nothing is written here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from pedidos import registro
+from pedidos.comando import NovoComando, Tipo
+from pedidos.registro import LotadoError, Registrado, Registro
+from reservaestoque.events import Item, new_id
+
+
+class SemRelay:
+    def wake(self) -> None: ...
+
+
+class Livro(Registro):
+    """Notes what each commit has in it."""
+
+    def __init__(self, max_batch: int = 10, max_waiting: int = 100) -> None:
+        super().__init__(
+            None,  # type: ignore[arg-type]
+            SemRelay(),  # type: ignore[arg-type]
+            max_batch=max_batch,
+            max_waiting=max_waiting,
+            reenviar_apos=timedelta(seconds=1),
+        )
+        self.commits, self.recusa = list[int](), None
+
+    async def gravar(self, comandos: Sequence[NovoComando]) -> list[Registrado | Exception]:
+        self.commits.append(len(comandos))
+        if self.recusa in comandos:
+            raise ValueError("this one")
+        return [Registrado(comando.id, comando.pedido_id, None) for comando in comandos]
+
+
+def novo() -> NovoComando:
+    return NovoComando(new_id(), new_id(), Tipo.CRIAR, "00-0-0-01", "ana", [Item("A", 1)], None)
+
+
+@asynccontextmanager
+async def rodando(livro: Livro) -> AsyncIterator[Callable[[NovoComando], "asyncio.Task[Registrado]"]]:
+    laco = asyncio.create_task(livro.run())
+    yield lambda comando: asyncio.create_task(livro.registrar(comando))
+    laco.cancel()
+
+
+@pytest.fixture
+def intervalo(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    return lambda segundos: monkeypatch.setattr(registro, "INTERVALO", segundos)
+
+
+async def test_what_comes_alone_goes_at_once(intervalo: Callable[[float], None]):
+    intervalo(3600)
+    async with asyncio.timeout(5), rodando(livro := Livro()) as registrar:
+        await registrar(novo())
+    assert livro.commits == [1]
+
+
+async def test_what_comes_soon_after_a_commit_shares_the_next_one(intervalo: Callable[[float], None]):
+    intervalo(0.5)
+    async with asyncio.timeout(5), rodando(livro := Livro()) as registrar:
+        await registrar(novo())
+        outros = []
+        for _ in range(3):
+            outros.append(registrar(novo()))
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*outros)
+    assert livro.commits == [1, 3]
+
+
+async def test_a_whole_batch_does_not_wait(intervalo: Callable[[float], None]):
+    intervalo(3600)
+    async with asyncio.timeout(5), rodando(livro := Livro(max_batch=10)) as registrar:
+        await asyncio.gather(*(registrar(novo()) for _ in range(30)))
+    assert livro.commits == [10, 10, 10]
+
+
+async def test_batches_of_one_are_never_paced(intervalo: Callable[[float], None]):
+    intervalo(3600)
+    async with asyncio.timeout(5), rodando(livro := Livro(max_batch=1)) as registrar:
+        for _ in range(3):
+            await registrar(novo())
+    assert livro.commits == [1, 1, 1]
+
+
+async def test_one_at_fault_does_not_fail_the_others():
+    livro = Livro()
+    comandos = [novo() for _ in range(3)]
+    livro.recusa = comandos[1]
+    async with asyncio.timeout(5), rodando(livro) as registrar:
+        um, dois, tres = await asyncio.gather(*map(registrar, comandos), return_exceptions=True)
+    assert (um.comando_id, tres.comando_id) == (comandos[0].id, comandos[2].id)
+    assert isinstance(dois, ValueError)
+    assert livro.commits == [3, 1, 1, 1]
+
+
+async def test_who_has_gone_away_is_not_served():
+    async with asyncio.timeout(5), rodando(livro := Livro()) as registrar:
+        perdido, outro = registrar(novo()), registrar(novo())
+        await asyncio.sleep(0)
+        perdido.cancel()
+        await outro
+    assert livro.commits == [1]
+
+
+async def test_no_more_are_taken_than_may_wait():
+    livro = Livro(max_waiting=2)
+    esperam = [asyncio.ensure_future(livro.registrar(novo())) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(LotadoError, match="2 wait already"):
+        await livro.registrar(novo())
+    for espera in esperam:
+        espera.cancel()

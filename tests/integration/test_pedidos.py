@@ -1,5 +1,6 @@
 """Orders through the gateway: decided, refused with a reason, read back; bad input answered with a sentence."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,6 +49,36 @@ async def test_unknown_and_paused_items_have_their_own_reasons(loja: Loja):
         "NAO-HA": "SkuDesconhecido",
     }
     assert (await loja.saldo("P-E"))["disponivel"] == 10
+
+
+async def test_who_waited_is_told_what_can_be_read_afterwards(loja: Loja):
+    await loja.declarar("P-I", 100)
+
+    async def mandar(caminho: str) -> None:
+        resposta = await loja.client.post(caminho, headers={"Prefer": "wait=10"})
+        assert resposta.status_code == 200
+        assert resposta.json() == (await loja.client.get(caminho.rpartition("/")[0])).json()
+
+    pedido = f"/pedidos/{(await loja.pedir(**{'P-I': 1})).json()['pedidoId']}"
+    await mandar(f"{pedido}/fechar")
+    await mandar(f"/pedidos/{(await loja.pedir(**{'P-I': 1})).json()['pedidoId']}/cancelar")
+
+    # Few and many that lack: an answer can be longer than a notification.
+    for quantos in (1, 5, 100):
+        itens = {f"NAO-HA-{n:03}": 1 for n in range(quantos)}
+        recusado = (await loja.pedir(**itens)).json()
+        assert recusado["status"] == "EstoqueNaoDisponivel"
+        assert {falta["sku"] for falta in recusado["itensEmFalta"]} == set(itens)
+        assert (await loja.client.get(f"/pedidos/{recusado['pedidoId']}")).json() == recusado
+
+
+async def test_many_who_wait_at_once_are_each_told_of_their_own_order(loja: Loja):
+    await loja.declarar("P-J", 150)
+    listas = [{"P-J": 1}, {"P-J": 1, "NAO-HA": 1}] * 100
+    pedidos = [r.json() for r in await asyncio.gather(*(loja.pedir(**itens) for itens in listas))]
+    lidos = [r.json() for r in await asyncio.gather(*(loja.client.get(f"/pedidos/{p['pedidoId']}") for p in pedidos))]
+    assert pedidos == lidos
+    assert [p["status"] for p in pedidos] == ["EstoqueReservado", "EstoqueNaoDisponivel"] * 100
 
 
 async def test_without_prefer_the_order_is_answered_at_once_and_decided_soon(loja: Loja):

@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 from litestar.types import ASGIApp
 
+from reservaestoque.http.wire import GatheringProtocol
 from reservaestoque.telemetry import logger
 
 Task = Callable[[], Coroutine[Any, Any, None]]
@@ -46,6 +47,7 @@ async def serve(
             app,
             host=host,
             port=port,
+            http=GatheringProtocol,
             log_config=None,
             access_log=False,  # the gateway has one
             server_header=False,

@@ -1,7 +1,8 @@
 """Waiting for estoque's answer (``Prefer: wait``): one LISTEN connection a replica, no polling.
 
-Whichever replica consumes AtualizarStatus, its commit notifies all of them. A notification lost with the
-connection costs nothing but time: waiters look once more when it is back, and at their deadline.
+Whichever replica consumes AtualizarStatus, its commit notifies all of them and says what the order has become, so
+that nobody has to read it. A notification lost with the connection costs nothing but time: waiters look for
+themselves when it is back, and at their deadline.
 """
 
 import asyncio
@@ -11,7 +12,9 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
+from pedidos.pedido import Retrato
 from reservaestoque.backoff import back_off
 from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import logger
@@ -22,12 +25,28 @@ _CHECK_SECONDS = 5.0
 _log = logger(__name__)
 
 
+class Sinal(asyncio.Event):
+    """Set whenever an order may have changed; `retrato` is what it was last said to be, unless that must be read."""
+
+    retrato: Retrato | None = None
+
+
+class _Aviso(msgspec.Struct, frozen=True, array_like=True):
+    """What `aplicar_status.sql` tells of an order."""
+
+    pedido_id: UUID
+    retrato: Retrato | None = None
+
+
+_ler_avisos = msgspec.json.Decoder(list[_Aviso]).decode
+
+
 class Espera:
     """Wakes those who wait for an order to change."""
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
-        self._sinais: dict[UUID, set[asyncio.Event]] = {}
+        self._sinais: dict[UUID, set[Sinal]] = {}
         self._encerrada = asyncio.Event()
 
     def encerrar(self) -> None:
@@ -41,9 +60,9 @@ class Espera:
         return self._encerrada.is_set()
 
     @contextlib.contextmanager
-    def inscrever(self, pedido_id: UUID) -> Iterator[asyncio.Event]:
+    def inscrever(self, pedido_id: UUID) -> Iterator[Sinal]:
         """An event that is set whenever the order may have changed, from now until the block ends."""
-        sinal = asyncio.Event()
+        sinal = Sinal()
         self._sinais.setdefault(pedido_id, set()).add(sinal)
         try:
             yield sinal
@@ -52,7 +71,7 @@ class Espera:
             if not self._sinais[pedido_id]:
                 del self._sinais[pedido_id]
 
-    async def ate(self, sinal: asyncio.Event, pronto: Callable[[], Awaitable[bool]], segundos: float) -> None:
+    async def ate(self, sinal: Sinal, pronto: Callable[[], Awaitable[bool]], segundos: float) -> None:
         """Returns when `pronto` says so, looking only after `sinal`; or after `segundos`, or when we stop."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(segundos):
@@ -91,12 +110,14 @@ class Espera:
         finally:
             connection.terminate()
 
-    def _avisado(self, _connection: object, _pid: int, _channel: str, ids: str) -> None:
-        for pedido_id in ids.split(","):
-            for sinal in self._sinais.get(UUID(pedido_id), ()):
+    def _avisado(self, _connection: object, _pid: int, _channel: str, avisos: str) -> None:
+        for aviso in _ler_avisos(avisos):
+            for sinal in self._sinais.get(aviso.pedido_id, ()):
+                sinal.retrato = aviso.retrato
                 sinal.set()
 
     def _acordar_todos(self) -> None:
         for sinais in self._sinais.values():
             for sinal in sinais:
+                sinal.retrato = None
                 sinal.set()

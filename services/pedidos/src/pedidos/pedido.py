@@ -51,6 +51,32 @@ class Pedido(msgspec.Struct, frozen=True, rename="camel"):
     versao: Annotated[int, Meta(description="Of two views of the order the one with the higher number is newer.")]
 
 
+class Retrato(msgspec.Struct, frozen=True, array_like=True):
+    """What estoque said of an order last: what of it can change, and to which command it was the answer."""
+
+    causa: UUID | None
+    recusa: str | None
+    status: Status
+    versao: int
+    itens_em_falta: list[ItemEmFalta]
+    expira_em: datetime | None
+    atualizado_em: datetime
+
+    def de(self, pedido: Pedido) -> Pedido:
+        """The order with this snapshot; what cannot change is taken from `pedido`."""
+        return Pedido(
+            pedido_id=pedido.pedido_id,
+            cliente_id=pedido.cliente_id,
+            status=self.status,
+            itens=pedido.itens,
+            itens_em_falta=self.itens_em_falta,
+            criado_em=pedido.criado_em,
+            atualizado_em=self.atualizado_em,
+            expira_em=self.expira_em,
+            versao=self.versao,
+        )
+
+
 class Pagina(msgspec.Struct, frozen=True):
     """Orders, the newest first; `proximo` is the cursor of the next page, null on the last."""
 

@@ -140,6 +140,7 @@ async def aplicar(
         list(respostas),
         [r.recusa for r in respostas.values()],
         [r.pedido_id for r in respostas.values()],
+        [n.recusa for n in novas],
     )
     return row["mudados"], {n.pedido_id for n in novas} - set(row["conhecidos"])
 

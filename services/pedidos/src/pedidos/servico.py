@@ -1,6 +1,5 @@
 """What the REST routes ask for, free of HTTP."""
 
-import asyncio
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -9,7 +8,7 @@ import asyncpg
 
 from pedidos import repositorio
 from pedidos.comando import Chave, ChaveReutilizadaError, NovoComando, Tipo, resumo
-from pedidos.espera import Espera
+from pedidos.espera import Espera, Sinal
 from pedidos.pedido import Pedido
 from pedidos.registro import Registrado, Registro
 from pedidos.repositorio import Andamento
@@ -68,7 +67,7 @@ class Servico:
         """
         chave = _chave(cliente_id, "/pedidos", contexto.chave, [cliente_id, itens])
         novo = NovoComando(new_id(), new_id(), Tipo.CRIAR, contexto.traceparent, cliente_id, itens, chave)
-        return await self._mandar(novo, contexto.espera)
+        return await self._mandar(novo, contexto.espera, None)
 
     async def comandar(self, pedido: Pedido, tipo: Tipo, contexto: Contexto) -> Andamento:
         """A command to an order, as soon as it is committed, or answered.
@@ -80,7 +79,7 @@ class Servico:
         if pedido.status in FINAIS:
             return await self._repetir(pedido, chave)
         comando = NovoComando(new_id(), pedido.pedido_id, tipo, contexto.traceparent, pedido.cliente_id, chave=chave)
-        return await self._mandar(comando, contexto.espera)
+        return await self._mandar(comando, contexto.espera, pedido)
 
     async def _repetir(self, pedido: Pedido, chave: Chave | None) -> Andamento:
         """The outcome of a command that came before the order ended; nothing is stored for one that did not."""
@@ -91,27 +90,35 @@ class Servico:
             raise ChaveReutilizadaError("this Idempotency-Key came before, with another body")
         return await self._andamento(dono.comando_id) or Andamento(True, None, pedido)
 
-    async def _mandar(self, comando: NovoComando, espera: int) -> Andamento:
+    async def _mandar(self, comando: NovoComando, espera: int, antes: Pedido | None) -> Andamento:
+        """Stores a command to the order as it was `antes`, None for a new one, and waits for the answer."""
         if not espera:
             registrado = await self._registro.registrar(comando)
-            return await self._como_esta(comando, registrado)
+            return await self._como_esta(registrado, _recem_criado(comando, registrado))
         with self._espera.inscrever(comando.pedido_id) as sinal:
             registrado = await self._registro.registrar(comando)
+            novo = _recem_criado(comando, registrado)
             if registrado.comando_id == comando.id:
-                return await self._esperar(comando, registrado, sinal, espera)
+                visto = await self._esperar(registrado, sinal, espera, antes or novo)
+                return visto or await self._como_esta(registrado, novo)
         # The key was known: it is another command that this one waits for, perhaps of another order.
         with self._espera.inscrever(registrado.pedido_id) as sinal:
             sinal.set()
-            return await self._esperar(comando, registrado, sinal, espera)
+            return await self._esperar(registrado, sinal, espera, None) or await self._como_esta(registrado, None)
 
     async def _esperar(
-        self, comando: NovoComando, registrado: Registrado, sinal: asyncio.Event, segundos: int
-    ) -> Andamento:
+        self, registrado: Registrado, sinal: Sinal, segundos: int, antes: Pedido | None
+    ) -> Andamento | None:
+        """What has become of the command once it is answered, or the time is over; None when that cannot be read."""
         visto: Andamento | None = None
 
         async def respondido() -> bool:
             nonlocal visto
-            visto = await self._andamento(registrado.comando_id)
+            retrato = sinal.retrato
+            if antes is not None and retrato is not None and retrato.causa == registrado.comando_id:
+                visto = Andamento(True, retrato.recusa, retrato.de(antes))
+            else:
+                visto = await self._andamento(registrado.comando_id)
             return visto is not None and visto.respondido
 
         try:
@@ -123,24 +130,13 @@ class Servico:
             # It is committed: whatever ails the database now, the customer must learn the order's id.
             if not is_transient(fault):
                 raise
-        return visto or await self._como_esta(comando, registrado)
+        return visto
 
-    async def _como_esta(self, comando: NovoComando, registrado: Registrado) -> Andamento:
+    async def _como_esta(self, registrado: Registrado, novo: Pedido | None) -> Andamento:
         """The order right after the commit; read only when it is not just the one that was written."""
-        if registrado.criado_em is None or comando.itens is None:
-            return await self._andamento(registrado.comando_id) or await self._esquecido(registrado.pedido_id)
-        pedido = Pedido(
-            pedido_id=comando.pedido_id,
-            cliente_id=comando.cliente_id,
-            status=Status.CRIADO,
-            itens=comando.itens,
-            itens_em_falta=[],
-            criado_em=registrado.criado_em,
-            atualizado_em=registrado.criado_em,
-            expira_em=None,
-            versao=0,
-        )
-        return Andamento(False, None, pedido)
+        if novo is not None:
+            return Andamento(False, None, novo)
+        return await self._andamento(registrado.comando_id) or await self._esquecido(registrado.pedido_id)
 
     async def _esquecido(self, pedido_id: UUID) -> Andamento:
         """A key may outlive its command by a moment: the order tells what became of it."""
@@ -151,6 +147,23 @@ class Servico:
 
     async def _andamento(self, comando_id: UUID) -> Andamento | None:
         return await self._andamentos.get(comando_id)
+
+
+def _recem_criado(comando: NovoComando, registrado: Registrado) -> Pedido | None:
+    """The order as it was written just now; None when it had been there."""
+    if registrado.criado_em is None or comando.itens is None:
+        return None
+    return Pedido(
+        pedido_id=comando.pedido_id,
+        cliente_id=comando.cliente_id,
+        status=Status.CRIADO,
+        itens=comando.itens,
+        itens_em_falta=[],
+        criado_em=registrado.criado_em,
+        atualizado_em=registrado.criado_em,
+        expira_em=None,
+        versao=0,
+    )
 
 
 def _chave(cliente_id: str, caminho: str, valor: str | None, corpo: object) -> Chave | None:

@@ -1,7 +1,7 @@
 -- Applies the newest snapshot of each order where it is newer than what the order says, notes the answers to commands
--- of orders that there are, and tells every replica at commit which orders have changed. Of a reservation it is asked
--- $7 after its time, should no word have come by then. One statement is one transaction, in one round trip; that all
--- orders are locked by id before any is changed is what `trancados` is for.
+-- of orders that there are, and tells every replica at commit which orders have changed, and how. Of a reservation it is
+-- asked $7 after its time, should no word have come by then. One statement is one transaction, in one round trip; that
+-- all orders are locked by id before any is changed is what `trancados` is for.
 with conhecido as materialized (
     select id from pedido where id = any ($1::uuid[]) order by id for no key update
 ),
@@ -12,10 +12,11 @@ mudado as (
     update pedido p
     set status = n.status, versao = n.versao, itens_em_falta = n.itens_em_falta, expira_em = n.expira_em,
         causa = n.causa, perguntar_em = n.expira_em + $7::interval, atualizado_em = agora()
-    from unnest($1::uuid[], $2::text[], $3::integer[], $4::jsonb[], $5::timestamptz[], $6::uuid[])
-        as n (id, status, versao, itens_em_falta, expira_em, causa)
+    from unnest($1::uuid[], $2::text[], $3::integer[], $4::jsonb[], $5::timestamptz[], $6::uuid[],
+        $11::text[]) as n (id, status, versao, itens_em_falta, expira_em, causa, recusa)
     where p.id = n.id and p.versao < n.versao and (select quantos from trancados) > 0
-    returning p.id
+    returning p.id, json_build_array(p.id, case when length(n.itens_em_falta::text) < 1000 then json_build_array(
+        n.causa, n.recusa, n.status, n.versao, n.itens_em_falta, n.expira_em, p.atualizado_em) end)::text as aviso
 ),
 respondido as (
     update comando c
@@ -25,13 +26,20 @@ respondido as (
     returning c.pedido_id
 ),
 avisado as materialized (
-    -- A notification names up to 200 orders: it holds 8,000 bytes. Counted below, or nothing would be carried out.
-    select pg_notify('pedido_status', string_agg(m.id::text, ','))
+    -- A notification holds 8,000 bytes, so a snapshot in which much lacks must be read. Counted below, or nothing would
+    -- be carried out.
+    select pg_notify('pedido_status', '[' || string_agg(a.aviso, ',') || ']')
     from (
-        select u.id, row_number() over () as ordem
-        from (select id from mudado union select pedido_id from respondido) u
-    ) m
-    group by (m.ordem - 1) / 200
+        select u.aviso, sum(length(u.aviso) + 1) over (rows unbounded preceding) as ate_aqui
+        from (
+            select m.aviso from mudado m
+            union all
+            select distinct json_build_array(r.pedido_id)::text
+            from respondido r
+            where r.pedido_id not in (select id from mudado)
+        ) u
+    ) a
+    group by a.ate_aqui / 6500
 )
 select array(select id from conhecido) as conhecidos, (select count(*) from mudado) as mudados,
     (select count(*) from avisado) as avisos

@@ -1,0 +1,53 @@
+"""An answer leaves in one piece: one system call here, one segment on the wire, one event at the gateway.
+
+uvicorn writes head and body of an answer one after the other, and uvloop sends at once whatever is written.
+"""
+
+import asyncio
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+PIECE_BYTES = 65_536
+"""So much is sent without waiting for more: then the transport can say that it has enough."""
+
+
+class GatheringTransport:
+    """A transport that sends what is written within one turn of the event loop together, before the next turn."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Sends these bytes soon, in order."""
+        if not self._pieces:
+            self._loop.call_soon(self._send)
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size >= PIECE_BYTES:
+            self._send()
+
+    def close(self) -> None:
+        """Closes the transport once all that was written has been sent."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        if self._pieces:
+            pieces, self._pieces, self._size = self._pieces, [], 0
+            self._transport.write(b"".join(pieces))
+
+    def __getattr__(self, name: str) -> Any:
+        """All the rest is the transport's own."""
+        return getattr(self._transport, name)
+
+
+class GatheringProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 protocol on such a transport."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Called by the event loop."""
+        super().connection_made(cast(asyncio.Transport, GatheringTransport(transport, self.loop)))

@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
     def add_effort(command: argparse.ArgumentParser) -> None:
         command.add_argument("--seconds", type=int, default=20, help="length of each measurement")
-        command.add_argument("--connections", type=int, default=256, help="customers at saturation")
+        command.add_argument("--connections", type=int, default=768, help="customers at saturation")
         command.add_argument("--ready", type=int, default=200_000, help="orders that wait for estoque alone")
         command.add_argument("--lapsing", type=int, default=1_000_000, help="reservations that lapse at once")
 

@@ -19,7 +19,7 @@ class Plano:
     """
 
     segundos: int = 20
-    conexoes: int = 256
+    conexoes: int = 768
     prontos: int = 200_000
     reservas: int = 1_000_000
     passados: int = 10_000_000

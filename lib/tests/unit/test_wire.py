@@ -15,6 +15,9 @@ class Transporte:
         self.enviado = list[bytes]()
         self.fechado_apos: int | None = None
 
+    def is_closing(self) -> bool:
+        return self.fechado_apos is not None
+
     def write(self, data: bytes) -> None:
         assert self.fechado_apos is None
         self.enviado.append(data)
@@ -61,6 +64,14 @@ async def test_all_is_sent_before_it_closes(transporte: Transporte):
     assert (transporte.enviado, transporte.fechado_apos) == ([b"last words"], 1)
     await asyncio.sleep(0)
     assert transporte.enviado == [b"last words"]
+
+
+async def test_nothing_is_sent_to_who_has_gone_meanwhile(transporte: Transporte):
+    junto = GatheringTransport(transporte, asyncio.get_running_loop())
+    junto.write(b"too late")
+    transporte.close()
+    await asyncio.sleep(0)
+    assert transporte.enviado == []
 
 
 async def test_the_rest_is_the_transports_own(transporte: Transporte):

@@ -1,11 +1,12 @@
 """The parties: the services' own code, each loop of it one that dies and is born again."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
+from msgspec.structs import replace
 
 from estoque.consumidor import Consumidor as ConsumidorDeEstoque
 from estoque.eventos import atualizar_status

@@ -36,8 +36,10 @@ class GatheringTransport:
         self._transport.close()
 
     def _send(self) -> None:
-        if self._pieces:
-            pieces, self._pieces, self._size = self._pieces, [], 0
+        if not self._pieces:
+            return
+        pieces, self._pieces, self._size = self._pieces, [], 0
+        if not self._transport.is_closing():  # the other side may have gone since
             self._transport.write(b"".join(pieces))
 
     def __getattr__(self, name: str) -> Any:

@@ -5,9 +5,10 @@ also what must be written: nothing else reads the stock in between, since the ca
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from estoque.pedido import Decisao, Fato, Movimento, Pedido, Recusa, Saldo, Situacao, somar_itens
 from reservaestoque.events import (

@@ -1,13 +1,13 @@
 """One transaction of a batch: lock, read the clock, decide, write. A constant number of round trips."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 import msgspec
+from msgspec.structs import replace
 
 from estoque.decisao import decidir, faltas
 from estoque.escrita import gravar

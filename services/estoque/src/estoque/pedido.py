@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+import msgspec
+
 from reservaestoque.events import CancelarPedido, Comando, ItemEmFalta, Status
 
 Itens = Mapping[str, int]
@@ -30,8 +32,7 @@ class Recusa(StrEnum):
     PEDIDO_MUDOU = "PedidoMudou"
 
 
-@dataclass(slots=True)
-class Saldo:
+class Saldo(msgspec.Struct):
     """A stock row under our lock. `livre` units can be had now; fewer than none where more are committed than the
     StockItem declares: then released units are not to be had either, supply falls instead.
     """
@@ -40,8 +41,7 @@ class Saldo:
     situacao: Situacao = Situacao.ATIVO
 
 
-@dataclass(frozen=True, slots=True)
-class Pedido:
+class Pedido(msgspec.Struct, frozen=True):
     """An order as estoque knows it: the row that is in the database, or will be.
 
     `linhas` are the units that it holds at the moment, by SKU; a lapsed order may hold fewer than its items.
@@ -53,15 +53,14 @@ class Pedido:
     itens: Itens
     itens_em_falta: tuple[ItemEmFalta, ...] = ()
     expira_em: datetime | None = None
-    linhas: Itens = field(default_factory=dict)
+    linhas: Itens = msgspec.field(default_factory=dict)
 
     def vigente(self, agora: datetime) -> bool:
         """Whether its reservation still holds: a lapsed one does not, swept or not."""
         return self.expira_em is not None and self.expira_em > agora
 
 
-@dataclass(frozen=True, slots=True)
-class Fato:
+class Fato(msgspec.Struct, frozen=True):
     """A snapshot to tell pedidos: the answer to the command `causa`, which changed nothing if there is a `recusa`."""
 
     pedido: Pedido
@@ -70,8 +69,7 @@ class Fato:
     traceparent: str | None
 
 
-@dataclass(slots=True)
-class Movimento:
+class Movimento(msgspec.Struct):
     """What a batch changes in one stock row: units reserved and sold, negative when given back."""
 
     reservado: int = 0

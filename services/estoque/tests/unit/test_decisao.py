@@ -1,12 +1,12 @@
 """Who gets stock, and what each command does in each state of an order."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from estoque.decisao import decidir, faltas
 from estoque.pedido import Decisao, Pedido, Recusa, Saldo, Situacao, somar_itens

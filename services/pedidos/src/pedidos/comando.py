@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
@@ -25,8 +24,7 @@ class Tipo(StrEnum):
     RESERVAR = "ReservarPedido"
 
 
-@dataclass(frozen=True, slots=True)
-class Chave:
+class Chave(msgspec.Struct, frozen=True):
     """An Idempotency-Key in its scope, and a hash of the body that it came with."""
 
     cliente_id: str
@@ -40,8 +38,7 @@ class Chave:
         return self.cliente_id, self.caminho, self.valor
 
 
-@dataclass(frozen=True, slots=True)
-class NovoComando:
+class NovoComando(msgspec.Struct, frozen=True):
     """A command to write; `itens` are those of a new order, which is written with it.
 
     With `se_versao` estoque obeys only while the order has no newer version.

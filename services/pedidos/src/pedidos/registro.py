@@ -16,9 +16,9 @@ from reservaestoque.outbox import Relay
 from reservaestoque.postgres import is_transient
 
 INTERVALO = 0.015
-"""Seconds from the beginning of a commit to that of the next one, unless a whole batch waits; what comes alone goes
-at once. Batches cost nearly the same whatever is in them, here and in all that follows: beyond some sixty a second
-they only grow smaller.
+"""Seconds from the beginning of a commit to that of the next one, unless a whole batch waits, or the first had one
+command only: who orders one at a time is not delayed. Batches cost nearly the same whatever is in them, here and in
+all that follows: beyond some sixty a second they only grow smaller.
 """
 
 _batch = Histogram("pedidos_batch_commands", "Commands a commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200))
@@ -81,9 +81,9 @@ class Registro:
             batch = [await self._waiting.get()]
             if self._waiting.qsize() < self._max_batch - 1:
                 await asyncio.sleep(max(0.0, cedo_demais - relogio()))
-            cedo_demais = relogio() + INTERVALO
             while len(batch) < self._max_batch and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
+            cedo_demais = relogio() + INTERVALO if len(batch) > 1 else 0.0
             # Who has gone away meanwhile is not served.
             await self._atender([(comando, futuro) for comando, futuro in batch if not futuro.done()])
 

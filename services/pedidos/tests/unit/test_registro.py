@@ -53,23 +53,24 @@ def intervalo(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return lambda segundos: monkeypatch.setattr(registro, "INTERVALO", segundos)
 
 
-async def test_what_comes_alone_goes_at_once(intervalo: Callable[[float], None]):
+async def test_what_comes_one_at_a_time_goes_at_once(intervalo: Callable[[float], None]):
     intervalo(3600)
     async with asyncio.timeout(5), rodando(livro := Livro()) as registrar:
-        await registrar(novo())
-    assert livro.commits == [1]
+        for _ in range(3):
+            await registrar(novo())
+    assert livro.commits == [1, 1, 1]
 
 
-async def test_what_comes_soon_after_a_commit_shares_the_next_one(intervalo: Callable[[float], None]):
+async def test_what_comes_soon_after_a_commit_of_several_shares_the_next_one(intervalo: Callable[[float], None]):
     intervalo(0.5)
     async with asyncio.timeout(5), rodando(livro := Livro()) as registrar:
-        await registrar(novo())
+        await asyncio.gather(registrar(novo()), registrar(novo()))
         outros = []
         for _ in range(3):
             outros.append(registrar(novo()))
             await asyncio.sleep(0.01)
         await asyncio.gather(*outros)
-    assert livro.commits == [1, 3]
+    assert livro.commits == [2, 3]
 
 
 async def test_a_whole_batch_does_not_wait(intervalo: Callable[[float], None]):
@@ -82,8 +83,7 @@ async def test_a_whole_batch_does_not_wait(intervalo: Callable[[float], None]):
 async def test_batches_of_one_are_never_paced(intervalo: Callable[[float], None]):
     intervalo(3600)
     async with asyncio.timeout(5), rodando(livro := Livro(max_batch=1)) as registrar:
-        for _ in range(3):
-            await registrar(novo())
+        await asyncio.gather(*(registrar(novo()) for _ in range(3)))
     assert livro.commits == [1, 1, 1]
 
 

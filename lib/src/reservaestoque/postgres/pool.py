@@ -25,31 +25,13 @@ class _Clean(asyncpg.Connection):  # type: ignore[misc]
         return ""
 
 
-# Planned for the arrays that there are, and for tables as large as they are now. A generic plan supposes ten
-# elements; one made while a table was nearly empty reads all of it, long after it has grown.
-_PLANNED_EACH_TIME = {"plan_cache_mode": "force_custom_plan"}
-# To plan costs a batch a tenth of all its work. Along keys a plan is right whatever there is, so that it can be made
-# once, also while tables are empty.
-_PLANNED_ONCE = {
-    "plan_cache_mode": "force_generic_plan",
-    **dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin"), "off"),
-}
-
-
 async def open_pool(
-    database_url: str,
-    *,
-    program: str,
-    size: int,
-    command_timeout: float = 30.0,
-    read_only: bool = False,
-    by_key: bool = False,
+    database_url: str, *, program: str, size: int, command_timeout: float = 30.0, read_only: bool = False
 ) -> "asyncpg.Pool[Any]":
     """A pool of at most `size` connections, opened as they are needed: a server that is down is no error.
 
     `command_timeout` is in seconds and bounds every statement. A connection that breaks is replaced when it
-    is next asked for. `read_only` makes the server refuse every write. `by_key` is for the same few statements
-    again and again, each of which finds all its rows by key.
+    is next asked for. `read_only` makes the server refuse every write.
     """
     return await asyncpg.create_pool(
         database_url,
@@ -64,11 +46,13 @@ async def open_pool(
             # A transaction whose client vanished must not hold stock rows; a long snapshot holds none.
             "idle_in_transaction_session_timeout": "3600000" if read_only else "60000",
             "tcp_user_timeout": "10000",
+            # Planned for the arrays that there are, and for tables as large as they are now. A generic plan supposes
+            # ten elements; one made while a table was nearly empty reads all of it, long after it has grown.
+            "plan_cache_mode": "force_custom_plan",
             "default_transaction_read_only": "on" if read_only else "off",
             # Who only reads walks through tables by key. Where one key has nearly all the rows PostgreSQL takes every
             # key for such a one, and would read the whole table for each.
             "enable_seqscan": "off" if read_only else "on",
-            **(_PLANNED_ONCE if by_key else _PLANNED_EACH_TIME),
         },
     )
 

@@ -24,10 +24,10 @@ from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 PURGE_EVERY = timedelta(minutes=1)
 LOTES = 2
 """Batches at work: one is decoded and decided while PostgreSQL writes the other."""
-TAREFAS = LOTES + 1
-"""Tasks that have connections of their own: batches and relay."""
-CONEXOES = 1 + LEITURAS + STREAM_CONNECTIONS
-"""Of the purge and of who reads. Nobody waits for somebody else's connection; one more is for readiness."""
+TAREFAS = LOTES + 2
+"""Tasks that hold a connection now and then: batches, relay, and the purge."""
+CONEXOES = TAREFAS + LEITURAS + STREAM_CONNECTIONS
+"""Nobody waits for somebody else's connection; one more is for readiness."""
 
 
 async def run(settings: EstoqueSettings) -> None:
@@ -35,12 +35,11 @@ async def run(settings: EstoqueSettings) -> None:
     sql = Queries("estoque")
     async with (
         await open_pool(settings.database_url, program="estoque", size=CONEXOES) as pool,
-        await open_pool(settings.database_url, program="estoque orders", size=TAREFAS, by_key=True) as hot,
         await open_pool(settings.database_url, program="estoque health", size=1) as health,
     ):
         publisher = Publisher(settings.amqp_url, PEDIDOS_STATUS, "estoque")
-        relay = Relay(hot, publisher, take=sql["tomar_outbox"], to_event=atualizar_status)
-        consumidor = Consumidor(hot, relay, settings.reserva_ttl, settings.event_horizon)
+        relay = Relay(pool, publisher, take=sql["tomar_outbox"], to_event=atualizar_status)
+        consumidor = Consumidor(pool, relay, settings.reserva_ttl, settings.event_horizon)
         retencao = Retencao(
             pool,
             inbox=settings.inbox_retention,

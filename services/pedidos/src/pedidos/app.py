@@ -27,10 +27,10 @@ from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 
 RESEND_EVERY = timedelta(seconds=5)
 PURGE_EVERY = timedelta(minutes=1)
-TAREFAS = 3
-"""Tasks that have connections of their own: group commit, relay and consumer."""
-CONEXOES = 2 + LEITURAS + STREAM_CONNECTIONS
-"""Of the two jobs and of who reads. Nobody waits for somebody else's; two more are for readiness and for LISTEN."""
+TAREFAS = 5
+"""Tasks that hold a connection now and then: group commit, relay, consumer, and the two jobs."""
+CONEXOES = TAREFAS + LEITURAS + STREAM_CONNECTIONS
+"""Nobody waits for somebody else's connection; two more are for readiness and for LISTEN."""
 
 
 async def run(settings: PedidosSettings) -> None:
@@ -38,13 +38,12 @@ async def run(settings: PedidosSettings) -> None:
     sql = Queries("pedidos")
     async with (
         await open_pool(settings.database_url, program="pedidos", size=CONEXOES) as pool,
-        await open_pool(settings.database_url, program="pedidos orders", size=TAREFAS, by_key=True) as hot,
         await open_pool(settings.database_url, program="pedidos health", size=1) as health,
     ):
         publisher = Publisher(settings.amqp_url, ESTOQUE_PEDIDOS, "pedidos")
-        relay = Relay(hot, publisher, take=sql["tomar_outbox"], to_event=comando)
+        relay = Relay(pool, publisher, take=sql["tomar_outbox"], to_event=comando)
         registro = Registro(
-            hot,
+            pool,
             relay,
             max_batch=settings.max_batch,
             max_waiting=settings.max_waiting,
@@ -67,7 +66,7 @@ async def run(settings: PedidosSettings) -> None:
             settings.amqp_url,
             PEDIDOS_STATUS,
             Decoder[AtualizarStatus](AtualizarStatus),
-            Consumidor(hot, perguntar_apos=settings.resend_after).tratar,
+            Consumidor(pool, perguntar_apos=settings.resend_after).tratar,
             is_transient,
             max_events=settings.max_events,
         )

@@ -8,5 +8,7 @@ from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::uuid[], $6::uui
 order by c.cliente_id, c.caminho, c.chave, c.ordem
 on conflict (cliente_id, caminho, chave) do update
 set corpo = excluded.corpo, pedido_id = excluded.pedido_id, comando_id = excluded.comando_id, criado_em = excluded.criado_em
-where (select c.recusa is not null and c.tipo <> 'PedidoCriado' from comando c where c.id = i.comando_id)
+where exists (
+    select from comando c where c.id = i.comando_id and c.recusa is not null and c.tipo <> 'PedidoCriado'
+)
 returning i.cliente_id, i.caminho, i.chave, i.corpo, i.pedido_id, i.comando_id

@@ -222,7 +222,9 @@ def viver(urls: dict[str, str], mutante: str | None = None) -> None:
             run_state_machine_as_test(
                 maquina,
                 settings=settings(
-                    max_examples=200,
+                    # What it tries depends on the constants that it finds in all code that is loaded. Ends when it
+                    # has found a mistake.
+                    max_examples=5000 if mutante else 200,
                     stateful_step_count=40,
                     deadline=None,
                     derandomize=True,

@@ -3,7 +3,7 @@
 with decidido as (
     select status, atualizado_em from pedido where atualizado_em >= to_timestamp(:desde)
 ),
-tempo as (
+tempo as materialized (
     select min(atualizado_em) as primeiro, extract(epoch from max(atualizado_em) - min(atualizado_em)) as segundos
     from decidido
 )

@@ -162,7 +162,7 @@ async def test_slices_are_in_the_order_of_the_table_and_miss_nothing(
     lidos, lugar = list[str](), (0, 0)
     while fatia := await operador.fetch("select sku, lugar from ler_saldos_mudados($1, $2, 70)", desde, lugar):
         assert [r["lugar"] for r in fatia] == sorted(r["lugar"] for r in fatia)
-        if len(lidos) == 70:  # a row that was read and one that was not change, and move behind all the others
+        if len(lidos) == 70:  # a row that was read and one that was not change, and lie elsewhere
             mais_um = "update estoque set alvo = 11, quantidade = 11 where sku = any ($1)"
             await estoque_db.execute(mais_um, [lidos[0], skus[-1]])
         lidos += [r["sku"] for r in fatia]

@@ -94,13 +94,13 @@ class Servico:
         """Stores a command to the order as it was `antes`, None for a new one, and waits for the answer."""
         if not espera:
             registrado = await self._registro.registrar(comando)
-            return await self._como_esta(registrado, _recem_criado(comando, registrado))
+            return await self._como_esta(registrado, _como_era(comando, registrado, antes))
         with self._espera.inscrever(comando.pedido_id) as sinal:
             registrado = await self._registro.registrar(comando)
-            novo = _recem_criado(comando, registrado)
-            if registrado.comando_id == comando.id:
-                visto = await self._esperar(registrado, sinal, espera, antes or novo)
-                return visto or await self._como_esta(registrado, novo)
+            era = _como_era(comando, registrado, antes)
+            if era is not None:
+                visto = await self._esperar(registrado, sinal, espera, era)
+                return visto or Andamento(False, None, era)
         # The key was known: it is another command that this one waits for, perhaps of another order.
         with self._espera.inscrever(registrado.pedido_id) as sinal:
             sinal.set()
@@ -132,10 +132,10 @@ class Servico:
                 raise
         return visto
 
-    async def _como_esta(self, registrado: Registrado, novo: Pedido | None) -> Andamento:
-        """The order right after the commit; read only when it is not just the one that was written."""
-        if novo is not None:
-            return Andamento(False, None, novo)
+    async def _como_esta(self, registrado: Registrado, era: Pedido | None) -> Andamento:
+        """The order as this command found it; read only when the command was there before."""
+        if era is not None:
+            return Andamento(False, None, era)
         return await self._andamento(registrado.comando_id) or await self._esquecido(registrado.pedido_id)
 
     async def _esquecido(self, pedido_id: UUID) -> Andamento:
@@ -149,10 +149,12 @@ class Servico:
         return await self._andamentos.get(comando_id)
 
 
-def _recem_criado(comando: NovoComando, registrado: Registrado) -> Pedido | None:
-    """The order as it was written just now; None when it had been there."""
-    if registrado.criado_em is None or comando.itens is None:
+def _como_era(comando: NovoComando, registrado: Registrado, antes: Pedido | None) -> Pedido | None:
+    """The order as the command found it, or made it; None when its key had stood for another command."""
+    if registrado.comando_id != comando.id:
         return None
+    if antes is not None or registrado.criado_em is None or comando.itens is None:
+        return antes
     return Pedido(
         pedido_id=comando.pedido_id,
         cliente_id=comando.cliente_id,

@@ -1,6 +1,7 @@
 """The Litestar application of a service, with all that both services have alike."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from litestar import Litestar, Request, Response, get
@@ -11,12 +12,11 @@ from litestar.openapi.plugins import ScalarRenderPlugin
 from litestar.openapi.spec import License
 from litestar.types import ControllerRouterHandler
 
-from reservaestoque.http import problems
-from reservaestoque.http.conditional import conditional
 from reservaestoque.http.head import HeadLikeGet
 from reservaestoque.http.headers import combined
 from reservaestoque.http.metrics import Metrics, measured
 from reservaestoque.http.openapi import ABOUT, StructDescriptions, described
+from reservaestoque.http.problems import MAX_BODY_BYTES, MEDIA, ProblemError, on_fault, on_http_error, on_problem
 
 SCALAR = "1.72.1"
 
@@ -41,8 +41,10 @@ def readiness(is_ready: Callable[[], Awaitable[bool]]) -> ControllerRouterHandle
 
 async def prepare(request: Request[Any, Any, Any]) -> None:
     """Combines repeated headers, then refuses a body that does not say that it is JSON. Raises ProblemError (415)."""
-    request.scope["headers"] = combined(request.scope["headers"])  # before Litestar reads and keeps them
-    require_json(request)
+    headers = combined(request.scope["headers"])
+    request.scope["headers"] = list(headers.items())  # before Litestar reads and keeps them
+    if headers.get(b"content-type") != b"application/json" or b"content-encoding" in headers:
+        require_json(request)
 
 
 def require_json(request: Request[Any, Any, Any]) -> None:
@@ -61,7 +63,11 @@ def require_json(request: Request[Any, Any, Any]) -> None:
         detail = f"content-encoding {coding}: send the body as it is, without compression"
     else:
         return
-    raise problems.ProblemError(problems.MEDIA, detail)
+    raise ProblemError(MEDIA, detail)
+
+
+def _answered(problem: Callable[[Any], ProblemError]) -> Callable[[Any, Any], Response[dict[str, Any]]]:
+    return lambda request, error: on_problem(request, problem(error))
 
 
 def service_app(
@@ -71,18 +77,23 @@ def service_app(
     route_handlers: Sequence[ControllerRouterHandler],
     is_ready: Callable[[], Awaitable[bool]],
     dependencies: dict[str, Provide],
+    problems: Mapping[type[Exception], Callable[[Any], ProblemError]] = MappingProxyType({}),
 ) -> Litestar:
-    """A Litestar application with these routes, health, metrics, OpenAPI at /schema/<title>, problem+json."""
+    """A Litestar application with these routes, health, metrics, OpenAPI at /schema/<title>, problem+json.
+
+    `problems` says what is answered when a route raises one of these errors.
+    """
     return Litestar(
         route_handlers=[*map(described, route_handlers), live, readiness(is_ready), Metrics],
         dependencies=dependencies,
-        middleware=[measured, conditional],
+        middleware=[measured],
         before_request=prepare,
-        request_max_body_size=problems.MAX_BODY_BYTES,
+        request_max_body_size=MAX_BODY_BYTES,
         exception_handlers={
-            problems.ProblemError: problems.on_problem,
-            HTTPException: problems.on_http_error,
-            Exception: problems.on_fault,
+            **{error: _answered(problem) for error, problem in problems.items()},
+            ProblemError: on_problem,
+            HTTPException: on_http_error,
+            Exception: on_fault,
         },
         openapi_config=OpenAPIConfig(
             title=title,

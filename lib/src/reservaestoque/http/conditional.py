@@ -6,15 +6,12 @@ from http import HTTPStatus
 from typing import Any
 
 from litestar.datastructures import ResponseHeader
-from litestar.enums import ScopeType
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Parameter, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.types import ASGIApp, HTTPResponseBodyEvent, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
 from reservaestoque.http.openapi import Described
-
-_OPTION = "conditional"
 
 
 @dataclass
@@ -35,26 +32,8 @@ class ConditionalGet(Described):
         ]
 
 
-CONDITIONAL_GET: dict[str, Any] = {
-    "opt": {_OPTION: True},
-    "operation_class": ConditionalGet,
-    "response_headers": [
-        ResponseHeader(
-            "ETag", documentation_only=True, value="", required=True, description="Names this very answer."
-        )
-    ],
-    "responses": {304: ResponseSpec(None, description="What `If-None-Match` names is what there is.")},
-}
-"""Arguments of a GET handler whose answer has an ETag, and is 304 for whoever names it."""
-
-
-def conditional(app: ASGIApp) -> ASGIApp:
-    """Middleware for handlers with CONDITIONAL_GET."""
-
+def _conditional(app: ASGIApp) -> ASGIApp:
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or not scope["route_handler"].opt.get(_OPTION):
-            await app(scope, receive, send)
-            return
         known = dict(scope["headers"]).get(b"if-none-match", b"")
         start: HTTPResponseStartEvent | None = None
 
@@ -82,3 +61,16 @@ def _answer(
     if known.strip() == b"*" or tag in (one.strip().removeprefix(b"W/") for one in known.split(b",")):
         return {**start, "status": 304, "headers": [(b"etag", tag)]}, {**body, "body": b""}
     return {**start, "headers": [*start["headers"], (b"etag", tag)]}, body
+
+
+CONDITIONAL_GET: dict[str, Any] = {
+    "middleware": [_conditional],
+    "operation_class": ConditionalGet,
+    "response_headers": [
+        ResponseHeader(
+            "ETag", documentation_only=True, value="", required=True, description="Names this very answer."
+        )
+    ],
+    "responses": {304: ResponseSpec(None, description="What `If-None-Match` names is what there is.")},
+}
+"""Arguments of a GET handler whose answer has an ETag, and is 304 for whoever names it."""

@@ -2,19 +2,16 @@
 
 from collections.abc import Iterable
 
-RawHeaders = list[tuple[bytes, bytes]]
 
-
-def combined(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+def combined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Each name once, its lines joined by commas in the order in which they came.
 
     Who looks a header up would otherwise see the first line and not know that there are others.
     """
     headers = list(headers)
     lines = dict(headers)
-    if len(lines) == len(headers):
-        return headers
-    lines.clear()
-    for name, value in headers:
-        lines[name] = lines[name] + b", " + value if name in lines else value
-    return list(lines.items())
+    if len(lines) < len(headers):
+        lines.clear()
+        for name, value in headers:
+            lines[name] = lines[name] + b", " + value if name in lines else value
+    return lines

@@ -14,7 +14,7 @@ from pedidos.mudancas import Mudancas
 from pedidos.reenvio import Reenvio
 from pedidos.registro import Registro
 from pedidos.retencao import Prazos, Retencao
-from pedidos.rotas import ROTAS
+from pedidos.rotas import PROBLEMAS, ROTAS
 from pedidos.servico import LEITURAS, Servico
 from pedidos.settings import PedidosSettings
 from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, Publisher
@@ -79,6 +79,7 @@ async def run(settings: PedidosSettings) -> None:
             title="pedidos",
             version=version("reservaestoque-pedidos"),
             route_handlers=[*ROTAS, *FLUXOS],
+            problems=PROBLEMAS,
             is_ready=lambda: reachable(health),
             dependencies={
                 "servico": Provide(lambda: servico, sync_to_thread=False),

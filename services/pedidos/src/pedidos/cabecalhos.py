@@ -6,11 +6,9 @@ from litestar.datastructures import ResponseHeader
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter
 
-from pedidos.comando import MAX_CHAVE, ChaveInvalidaError, ler_chave
+from pedidos.comando import MAX_CHAVE, ler_chave
 from pedidos.prefer import MAX_WAIT_SECONDS, wait_seconds
 from pedidos.servico import Contexto
-from reservaestoque.http import ProblemError
-from reservaestoque.http.problems import MALFORMED
 from reservaestoque.telemetry import trace
 
 Prefer = Annotated[
@@ -54,9 +52,5 @@ DA_RESPOSTA = (
 
 
 def contexto(prefer: str, idempotency_key: str | None, traceparent: str) -> Contexto:
-    """What these headers say. Raises ProblemError (400) for a key that is none."""
-    try:
-        chave = ler_chave(idempotency_key)
-    except ChaveInvalidaError as error:
-        raise ProblemError(MALFORMED, str(error)) from error
-    return Contexto(chave, trace.continued(traceparent), wait_seconds(prefer))
+    """What these headers say. Raises ChaveInvalidaError for a key that is none."""
+    return Contexto(ler_chave(idempotency_key), trace.continued(traceparent), wait_seconds(prefer))

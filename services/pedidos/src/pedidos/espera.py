@@ -29,6 +29,12 @@ class Sinal(asyncio.Event):
     """Set whenever an order may have changed; `retrato` is what it was last said to be, unless that must be read."""
 
     retrato: Retrato | None = None
+    vencido = False
+
+    def vencer(self) -> None:
+        """The time to wait is over: whoever waits looks once more."""
+        self.vencido = True
+        self.set()
 
 
 class _Aviso(msgspec.Struct, frozen=True, array_like=True):
@@ -72,14 +78,16 @@ class Espera:
                 del self._sinais[pedido_id]
 
     async def ate(self, sinal: Sinal, pronto: Callable[[], Awaitable[bool]], segundos: float) -> None:
-        """Returns when `pronto` says so, looking only after `sinal`; or after `segundos`, or when we stop."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(segundos):
-                while not self._encerrada.is_set():
-                    await sinal.wait()
-                    sinal.clear()
-                    if await pronto():
-                        return
+        """Returns when `pronto` says so: asked at each `sinal`, and once more after `segundos` or at a stop."""
+        alarme = asyncio.get_running_loop().call_later(segundos, sinal.vencer)
+        try:
+            while not self._encerrada.is_set():
+                await sinal.wait()
+                sinal.clear()
+                if await pronto() or sinal.vencido:
+                    return
+        finally:
+            alarme.cancel()
 
     async def run(self) -> None:
         """Listens until cancelled, whatever the database does meanwhile."""

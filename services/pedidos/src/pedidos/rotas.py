@@ -1,8 +1,7 @@
 """REST: create orders, command them, read them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Response, get, post
@@ -11,7 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter, RawBody
 
 from pedidos.cabecalhos import DA_RESPOSTA, IdempotencyKey, Prefer, Traceparent, contexto
-from pedidos.comando import ChaveReutilizadaError, Tipo, explicar
+from pedidos.comando import ChaveInvalidaError, ChaveReutilizadaError, Tipo, explicar
 from pedidos.pedido import (
     CLIENTE_PATTERN,
     MAX_LIMITE,
@@ -28,6 +27,7 @@ from pedidos.repositorio import Andamento
 from pedidos.servico import Contexto, EncerradoError, Servico
 from reservaestoque.events import Status
 from reservaestoque.http import CONDITIONAL_GET, JsonBody, ProblemError
+from reservaestoque.http.answer import JsonAnswer
 from reservaestoque.http.problems import CONFLICT, INVALID, KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
 
 ClienteId = Annotated[
@@ -66,12 +66,11 @@ async def criar(
 ) -> Response[Pedido]:
     """202 and the order as `Criado`; with ``Prefer: wait=N`` 201 and the decision, or 202 after N seconds.
 
-    Raises ProblemError: 400 and 422 for a body or a key that is wrong, 503 when too many wait already.
+    Raises ProblemError (400, 422) for a body that is wrong, and the errors in PROBLEMAS.
     """
     novo = _novo.read(body)
     pedido_com = contexto(prefer, idempotency_key, traceparent)
-    with _problemas():
-        andamento = await servico.criar(novo.cliente_id, somar(novo.itens), pedido_com)
+    andamento = await servico.criar(novo.cliente_id, somar(novo.itens), pedido_com)
     decidido = andamento.pedido.status != Status.CRIADO
     return _resposta(andamento, pedido_com, 201 if decidido else 202)
 
@@ -201,11 +200,10 @@ async def status_pedido(
 async def _comandar(servico: Servico, pedido_com: Contexto, pedido_id: str, tipo: Tipo) -> Response[Pedido]:
     """202 and the order; with a wait 200 and the outcome.
 
-    Raises ProblemError: 404 unknown, 409 where its status does not allow it, 422 a key with another body, 503.
+    Raises ProblemError (404 unknown, 409 refused), and the errors in PROBLEMAS.
     """
     pedido = await procurar(servico, pedido_id)
-    with _problemas():
-        andamento = await servico.comandar(pedido, tipo, pedido_com)
+    andamento = await servico.comandar(pedido, tipo, pedido_com)
     if andamento.recusa:
         status = andamento.pedido.status
         raise ProblemError(
@@ -218,21 +216,7 @@ def _resposta(andamento: Andamento, pedido_com: Contexto, status_code: int) -> R
     headers = {"Location": f"/pedidos/{andamento.pedido.pedido_id}"}
     if pedido_com.espera:
         headers["Preference-Applied"] = f"wait={pedido_com.espera}"
-    return Response(andamento.pedido, status_code=status_code, headers=headers)
-
-
-@contextmanager
-def _problemas() -> Iterator[None]:
-    try:
-        yield
-    except DemasiadoError as error:
-        raise ProblemError(INVALID, str(error)) from error
-    except ChaveReutilizadaError as error:
-        raise ProblemError(KEY_REUSED, str(error)) from error
-    except EncerradoError as error:
-        raise ProblemError(CONFLICT, str(error), statusDoPedido=error.status) from error
-    except LotadoError as error:
-        raise ProblemError(UNAVAILABLE, f"too many at once: {error}; try again shortly") from error
+    return JsonAnswer(andamento.pedido, status_code=status_code, headers=headers)
 
 
 async def procurar(servico: Servico, texto: str) -> Pedido:
@@ -251,3 +235,12 @@ def _status(pedido: Pedido) -> StatusDoPedido:
 
 
 ROTAS = (criar, fechar, cancelar, reservar, listar, obter, obter_status, status_pedido)
+
+PROBLEMAS: dict[type[Exception], Callable[[Any], ProblemError]] = {
+    ChaveInvalidaError: lambda error: ProblemError(MALFORMED, str(error)),
+    DemasiadoError: lambda error: ProblemError(INVALID, str(error)),
+    ChaveReutilizadaError: lambda error: ProblemError(KEY_REUSED, str(error)),
+    EncerradoError: lambda error: ProblemError(CONFLICT, str(error), statusDoPedido=error.status),
+    LotadoError: lambda error: ProblemError(UNAVAILABLE, f"too many at once: {error}; try again shortly"),
+}
+"""What is answered when a route, or what it calls, raises one of these."""

@@ -123,9 +123,6 @@ class Servico:
 
         try:
             await self._espera.ate(sinal, respondido, segundos)
-            # The deadline looks too: a notification may have been lost with its connection.
-            if visto is None or not visto.respondido:
-                await respondido()
         except Exception as fault:
             # It is committed: whatever ails the database now, the customer must learn the order's id.
             if not is_transient(fault):

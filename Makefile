@@ -39,7 +39,7 @@ clean: .venv/ready ## stop everything and remove all data
 	@$(LOCAL) clean
 
 test: lint rabbitmq ## check style, types and layers, then run all tests
-	@sh bench/setup/geradores.sh || echo "so the bench is not tested"
+	@sh bench/setup/wrk.sh || echo "so the bench is not tested"
 	$(BIN)/pytest $(PYTEST)
 
 e2e: .venv/ready ## run the system on a kind cluster and test it there (E2E=smoke, full, chaos, skaffold)
@@ -51,7 +51,7 @@ simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60, or SE
 	PYTHONPATH=tests/support $(BIN)/python -m simulacao \
 		$(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
-bench: rabbitmq geradores ## measure beside the baseline (SCENARIOS=e2e-quente-3 ROUNDS=2 SECONDS=10 for some of it)
+bench: rabbitmq wrk ## measure beside the baseline (SCENARIOS=e2e-quente-3 ROUNDS=2 SECONDS=10 for some of it)
 	@$(BIN)/python -m bancada medir $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(BENCH)
 
@@ -91,8 +91,8 @@ requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for
 rabbitmq: .venv/ready
 	@sh local/setup/rabbitmq.sh
 
-geradores:
-	@sh bench/setup/geradores.sh
+wrk:
+	@sh bench/setup/wrk.sh
 
 .PHONY: help up down status logs dlq conferir clean test e2e simulate bench lint fmt images schema contracts charts requirements \
-	rabbitmq geradores
+	rabbitmq wrk

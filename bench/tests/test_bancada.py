@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 
 from bancada.cli import main
-from bancada.geradores import GeradorError, programa
+from bancada.gerador import GeradorError, programa
 
 CENARIOS = ("e2e-quente-3", "metade-uniforme-1", "estoque-quente-1", "vencimento")
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def geradores() -> None:
-    """`make test` installs them where it can."""
+def gerador() -> None:
+    """`make test` installs it where it can."""
     try:
-        programa("wrk"), programa("vegeta")
+        programa()
     except GeradorError as falta:
         pytest.skip(str(falta))
 
 
-@pytest.mark.usefixtures("geradores")
+@pytest.mark.usefixtures("gerador")
 def test_a_short_bench_prints_its_tables_and_keeps_what_it_has_seen(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -37,6 +37,9 @@ def test_a_short_bench_prints_its_tables_and_keeps_what_it_has_seen(
         assert medida["conferir"].endswith("no violations"), nome
         assert re.search(rf"^\| {nome} +\|", saida, re.M), nome
         assert medida["cpu"], nome
+    metade = json.loads((dados / "01-metade-uniforme-1.json").read_text())
+    ritmo = metade["cliente"]["total"] / metade["cliente"]["segundos"]
+    assert ritmo == pytest.approx(metade["por_segundo_pedido"], rel=0.1)
     vencimento = json.loads((dados / "01-vencimento.json").read_text())
     assert 0 < vencimento["segundos_ate_varrer"] < 60
     assert re.search(r"^\| all lapse at once, until all are swept \(s\) +\|", saida, re.M)

@@ -14,8 +14,9 @@ SETUP = ROOT / "local" / "setup"
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """An empty checkout, and a folder of programs that has only what every Unix has."""
+    """An empty checkout and two folders of programs: one with what every Unix has, and the distribution's own."""
     (tmp_path / "bin").mkdir()
+    (tmp_path / "system").mkdir()
     for name in ("sh", "id", "rm", "echo"):
         found = shutil.which(name)
         assert found
@@ -30,7 +31,7 @@ def program(path: Path, script: str) -> None:
 
 
 def run(machine: Path, script: str, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    environ = {"PATH": str(machine / "bin"), "HOME": str(machine), **env}
+    environ = {"PATH": str(machine / "bin"), "HOME": str(machine), "SYSTEM_BIN": str(machine / "system"), **env}
     argv = ["sh", str(SETUP / script), *args]
     return subprocess.run(argv, cwd=machine, env=environ, capture_output=True, text=True, check=False, timeout=30)
 
@@ -69,7 +70,8 @@ def test_a_missing_python_is_named(machine: Path) -> None:
     program(machine / "bin" / "python3", "exit 127")
     done = run(machine, "python.sh", "local")
     assert done.returncode == 1
-    assert "error: Python 3.11 or later is missing (tried python3.13 python3.12 python3.11 python3)" in done.stderr
+    assert "error: Python 3.11 or later is missing (tried " in done.stderr
+    assert f"{machine}/system/python3.11 python3.13 python3.12 python3.11 python3):" in done.stderr
 
 
 def test_a_python_without_venv_names_the_package(machine: Path) -> None:
@@ -78,6 +80,42 @@ def test_a_python_without_venv_names_the_package(machine: Path) -> None:
     done = run(machine, "python.sh", "local")
     assert done.returncode == 1
     assert "install the package python3.12-venv" in done.stderr
+
+
+PYTHON = """\
+case "$2" in
+    *ensurepip*) {venv} ;;
+    *print*) echo 3.12 ;;
+esac
+[ "$2" != venv ] || {{ echo "$0 makes it"; exit 9; }}"""
+
+
+def test_the_distributions_python_comes_first(machine: Path) -> None:
+    program(machine / "bin" / "python3.13", PYTHON.format(venv="exit 0"))
+    program(machine / "system" / "python3.12", PYTHON.format(venv="exit 0"))
+    done = run(machine, "python.sh", "local")
+    assert done.stdout.splitlines() == ["making .venv with Python 3.12", f"{machine}/system/python3.12 makes it"]
+
+
+def test_what_the_distributions_python_lacks_is_installed(machine: Path) -> None:
+    program(machine / "bin" / "python3.13", PYTHON.format(venv="exit 0"))
+    program(machine / "system" / "python3.12", PYTHON.format(venv=f"[ -e {machine}/installed ]; exit $?"))
+    program(machine / "bin" / "sudo", 'shift; "$@"')
+    program(
+        machine / "bin" / "apt-get", f'case "$*" in *" python3.12-venv") : > {machine}/installed ;; *) exit 1 ;; esac'
+    )
+    done = run(machine, "python.sh", "local")
+    assert f"{machine}/system/python3.12 makes it" in done.stdout
+    assert "installing the package python3.12-venv" in done.stdout
+
+
+def test_another_python_does_where_nothing_can_be_installed(machine: Path) -> None:
+    program(machine / "bin" / "python3.13", PYTHON.format(venv="exit 0"))
+    program(machine / "system" / "python3.12", PYTHON.format(venv="exit 1"))
+    program(machine / "bin" / "sudo", "exit 1")
+    program(machine / "bin" / "apt-get", "exit 1")
+    done = run(machine, "python.sh", "local")
+    assert f"{machine}/bin/python3.13 makes it" in done.stdout
 
 
 def test_the_pinned_requirements_name_no_place() -> None:

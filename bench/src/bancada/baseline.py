@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bancada.geradores import GeradorError
+from bancada.gerador import GeradorError
 from local_system import System, commands, postgres
 from local_system.config import ROOT
 from local_system.ports import HOST

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bancada import crescimento, instrucoes, perfil, rodadas
 from bancada.cenarios import CENARIOS, GRUPOS, escolher
-from bancada.geradores import GeradorError
+from bancada.gerador import GeradorError
 from bancada.loja import BancadaError
 from bancada.plano import Plano
 from local_system import LocalSystemError

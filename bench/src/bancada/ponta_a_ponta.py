@@ -34,7 +34,8 @@ def metade(distribuicao: str, itens: int) -> Medir:
         loja.esvaziar()
         saturacao = saturar(loja, plano, distribuicao, itens)["por_segundo"]
         corpos = loja.corpos(distribuicao, itens)
-        medida = carga.aberta(loja, corpos, por_segundo=max(1, round(saturacao / 2)), segundos=plano.segundos)
+        ritmo = max(1, round(saturacao / 2))
+        medida = carga.aberta(loja, corpos, conexoes=plano.conexoes, por_segundo=ritmo, segundos=plano.segundos)
         return {**medida, "saturacao": saturacao}
 
     return medir

@@ -94,4 +94,6 @@ def _linha(medida: Medida) -> str:
         texto += f", p50 {medida['cliente']['p50']:.1f} ms, p99 {medida['cliente']['p99']:.1f} ms"
         if medida["cliente"]["falhas"]:
             texto += f", {medida['cliente']['falhas']} NOT DECIDED"
+        if medida["cliente"]["atrasadas"] > medida["cliente"]["total"] / 100:
+            texto += f", {medida['cliente']['atrasadas']} SENT LATE"
     return f"{texto}, {_outros(medida):.0%} of a core taken by others"

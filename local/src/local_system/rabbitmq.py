@@ -27,6 +27,8 @@ ERLANG = (
     "/usr/lib64/erlang/erts-*/bin",
     "/opt/homebrew/opt/erlang/lib/erlang/erts-*/bin",
 )
+NO_BUSY_WAIT = "+sbwt none +sbwtdcpu none +sbwtdio none"
+"""Schedulers with nothing to do sleep at once: the machine has other programs to run (rabbitmq.com/docs/runtime)."""
 CONFIGURATION = """\
 listeners.tcp.1 = {host}:{port}
 management.tcp.ip = {host}
@@ -104,7 +106,7 @@ def _environment(layout: Layout) -> Mapping[str, str]:
         # For the broker and every short-lived Erlang it starts: never a daemon of their own.
         "ERL_AFLAGS": "-start_epmd false",
         "RABBITMQ_ALLOW_INPUT": "1",  # the script becomes the virtual machine, so signals reach it
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-kernel inet_dist_use_interface {{127,0,0,1}} {NO_BUSY_WAIT}",
         "RABBITMQ_NODENAME": "reserva@localhost",
         "RABBITMQ_DIST_PORT": str(layout.ports.rabbitmq_distribution),
         "RABBITMQ_CONF_ENV_FILE": str(home / "none.conf"),

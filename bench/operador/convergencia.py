@@ -4,7 +4,8 @@
 
 In one run, on all cores of the machine: (1) raw: a status patch an object, as fast as a bare client can, the
 operator stopped; (2) backlog: the operator starts, and as many objects wait for it; (3) live: as many are created
-while it runs. All are new, since to patch a status that is there already costs the API server a third more. Then,
+while it runs; (4) raw again, since a shared machine changes its speed: 2 and 3 are compared with the mean of 1 and 4. All
+are new, since to patch a status that is there already costs the API server a third more. Then,
 for each number of `--memoria`, its resident memory once so many are Synced, and after a restart.
 """
 
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import aiohttp
@@ -207,9 +209,7 @@ def gasto_desde(sistema: System, antes: Amostra, n: int) -> tuple[float, str]:
 async def taxa(sistema: System, api: Api, operador: Operador, n: int) -> None:
     """Rates: raw, backlog, live."""
     operador.parar()
-    cria, cru, gasto = await crua(sistema, api, n)
-    print(f"raw: {n} creates at {cria:.0f}/s, {n} status patches at {cru:.0f}/s, {gasto[1]}", flush=True)
-
+    antes_de_tudo = await crua(sistema, api, n)
     await api.criar("fila", nomes_de("fila", n))
     antes, inicio = amostra(sistema), time.monotonic()
     comecar = asyncio.create_task(operador.comecar())
@@ -217,36 +217,38 @@ async def taxa(sistema: System, api: Api, operador: Operador, n: int) -> None:
     await comecar
     gasto_da_fila = gasto_desde(sistema, antes, n)
     conferido(await api.motivos("fila"), n)
-    por_segundo = n / (fim - inicio)
-    print(
-        f"backlog: {por_segundo:.0f}/s from exec = {por_segundo / cru:.2f} of raw patches; {gasto_da_fila[1]} "
-        f"= {gasto[0] / gasto_da_fila[0]:.2f} of raw; memory {operador.memoria()}",
-        flush=True,
-    )
-
+    fila, memoria_da_fila = n / (fim - inicio), operador.memoria()
     escritos, antes, inicio = await operador.metrica(ESCRITOS), amostra(sistema), time.monotonic()
     await api.criar("viva", nomes_de("viva", n))
     fim = await operador.ate(ESCRITOS, escritos + n, segundos=600)
     gasto_da_viva = gasto_desde(sistema, antes, n)
     conferido(await api.motivos("viva"), n)
-    por_segundo, ambos = n / (fim - inicio), 1 / (1 / cria + 1 / cru)
+    viva, memoria_da_viva = n / (fim - inicio), operador.memoria()
+    eventos = await operador.metrica("operador_eventos_total")
+    operador.parar()
+    cria, cru, gasto = map(mean, zip(antes_de_tudo, await crua(sistema, api, n), strict=True))
+    ambos = 1 / (1 / cria + 1 / cru)
     print(
-        f"live: created and Synced at {por_segundo:.0f}/s = {por_segundo / cru:.2f} of raw patches, "
-        f"{por_segundo / ambos:.2f} of raw creates and patches ({ambos:.0f}/s); {gasto_da_viva[1]}; "
-        f"memory {operador.memoria()}; Events {await operador.metrica('operador_eventos_total'):.0f}",
+        f"backlog: {fila:.0f}/s from exec = {fila / cru:.2f} of raw patches; {gasto_da_fila[1]} "
+        f"= {gasto / gasto_da_fila[0]:.2f} of raw; memory {memoria_da_fila}\n"
+        f"live: created and Synced at {viva:.0f}/s = {viva / cru:.2f} of raw patches, "
+        f"{viva / ambos:.2f} of raw creates and patches ({ambos:.0f}/s); {gasto_da_viva[1]}; "
+        f"memory {memoria_da_viva}; Events {eventos:.0f}",
         flush=True,
     )
+    await operador.comecar()
 
 
-async def crua(sistema: System, api: Api, n: int) -> tuple[float, float, tuple[float, str]]:
-    """What a bare client does without the operator: creates a second, status patches a second, CPU of a patch."""
+async def crua(sistema: System, api: Api, n: int) -> tuple[float, float, float]:
+    """What a bare client does without the operator: creates a second, status patches a second, ms of CPU a patch."""
     nomes = nomes_de("crua", n)
     criacao = await api.criar("crua", nomes)
     antes = amostra(sistema)
     escrita = await api.escrever("crua", nomes)
     gasto = gasto_desde(sistema, antes, n)
     await api.apagar("crua", nomes)
-    return n / criacao, n / escrita, gasto
+    print(f"raw: {n} creates at {n / criacao:.0f}/s, {n} status patches at {n / escrita:.0f}/s, {gasto[1]}", flush=True)
+    return n / criacao, n / escrita, gasto[0]
 
 
 def nomes_de(ns: str, n: int) -> list[str]:

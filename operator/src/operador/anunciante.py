@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Callable
 
 from operador import metricas
 from operador.eventos import Evento
@@ -12,6 +13,7 @@ from reservaestoque.telemetry import logger
 _LOTACAO = 20_000
 _LOTACAO_DE_BOAS_NOVAS = 1_000
 _PAUSA = 0.04
+_PAUSA_DE_BOAS_NOVAS = 1.0
 
 _log = logger(__name__)
 
@@ -36,10 +38,10 @@ class Anunciante:
         else:
             metricas.EVENTOS_PERDIDOS.inc()
 
-    async def trabalhar(self) -> None:
-        """Posts them; runs for ever."""
+    async def trabalhar(self, ha_pressa: Callable[[], bool]) -> None:
+        """Posts them; runs for ever. While `ha_pressa`, good news gives way to what the API server has to do."""
         while True:
-            _, _, item, evento = await self._fila.get()
+            boa_nova, _, item, evento = await self._fila.get()
             try:
                 await self._kubernetes.anunciar(item, evento)
             except (ItemSumiuError, ItemMudouError, KubernetesForaError) as falta:
@@ -47,4 +49,4 @@ class Anunciante:
                 _log.warning("event_not_posted", item=item.chave.dono, reason=evento.motivo, fault=str(falta))
             else:
                 metricas.EVENTOS.labels(evento.motivo).inc()
-            await asyncio.sleep(_PAUSA)
+            await asyncio.sleep(_PAUSA_DE_BOAS_NOVAS if boa_nova and ha_pressa() else _PAUSA)

@@ -28,6 +28,7 @@ from reservaestoque.telemetry import logger
 
 _CONEXOES = 6
 _ESCRITORES = 24
+_PRESSA = 100
 _PRAZO = 120.0
 _PARADA_SEGUNDOS = 8.0
 
@@ -105,7 +106,7 @@ async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: 
         "resync": ressincronia.rodar(settings.resync_interval.total_seconds(), pulsos.registrar("resync", _PRAZO)),
         "watch": observador.rodar(ressincronia.listada, lambda: _tomar_sinais(parar)),
     }
-    tarefas["events"] = anunciante.trabalhar()
+    tarefas["events"] = anunciante.trabalhar(lambda: escritor.esperando > _PRESSA)
     tarefas |= {f"status-{n}": escritor.trabalhar() for n in range(_ESCRITORES)}
     async with servir(settings.host, settings.port, pulsos, _Prontidao(banco, ressincronia, fila).faltando):
         _log.info("started", namespace=settings.namespace or "all")

@@ -1,6 +1,6 @@
 """Decides the status of a StockItem. Pure: the previous status and the instant are arguments."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from operador.decisao import Desfecho
 from operador.saldo import Saldo

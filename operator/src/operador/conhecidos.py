@@ -1,7 +1,9 @@
 """What the operator remembers of every StockItem: the newest version seen, and the status it bears."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from operador.ritmo import Ritmo
 from operador.stockitem import Chave, Status, StockItem

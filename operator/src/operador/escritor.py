@@ -1,8 +1,8 @@
 """Writes statuses: only those that change, the latest wins, each StockItem at its own pace."""
 
 import asyncio
-from dataclasses import replace
-from typing import Any
+
+from msgspec.structs import replace
 
 from operador import metricas
 from operador.anunciante import Anunciante
@@ -30,6 +30,11 @@ class Escritor:
         self._agendadas: set[Chave] = set()
         self._fila: asyncio.Queue[Chave] = asyncio.Queue()
         self._faltas = 0
+
+    @property
+    def esperando(self) -> int:
+        """How many statuses wait to be written."""
+        return len(self._propostas)
 
     def propor(self, item: StockItem, status: Status) -> None:
         """This is what the item's status should be; nothing happens when it already is."""
@@ -71,7 +76,7 @@ class Escritor:
         # Before the write: its echo may come back through the watch sooner than the answer, and is no news.
         conhecido.status = status
         try:
-            corpo = await self._kubernetes.escrever_status(item, status, agora_rfc3339())
+            versao = await self._kubernetes.escrever_status(item, status, agora_rfc3339())
         except ItemSumiuError:
             return None  # deleted meanwhile: the watch will tell
         except ItemMudouError:
@@ -83,19 +88,19 @@ class Escritor:
             conhecido.status = anterior
             return self._faltou(item, falta)
         self._faltas = 0
-        self._anotar(item, corpo)
+        self._anotar(item, versao)
         metricas.STATUS_ESCRITOS.inc()
         for evento in eventos(anterior, status):
             self._anunciante.anunciar(item, evento)
         return None
 
-    def _anotar(self, item: StockItem, corpo: dict[str, Any]) -> None:
+    def _anotar(self, item: StockItem, versao: int) -> None:
         conhecido = self._conhecidos.obter(item.chave)
         if conhecido is None or conhecido.item.uid != item.uid:
             return
         conhecido.ritmo = conhecido.ritmo.gastar(asyncio.get_running_loop().time())
         if conhecido.item == item:
-            conhecido.item = replace(item, versao=int(corpo["metadata"]["resourceVersion"]))
+            conhecido.item = replace(item, versao=versao)
 
     def _faltou(self, item: StockItem, falta: KubernetesForaError) -> float:
         self._faltas += 1

@@ -1,6 +1,6 @@
 """Decides which Kubernetes Events a change of status is worth. Pure."""
 
-from dataclasses import dataclass
+import msgspec
 
 from operador.condicoes import AVAILABLE, LOW_STOCK, SYNCED
 from operador.stockitem import Condicao, Status
@@ -10,8 +10,7 @@ _AVISOS = frozenset({"SkuConflict", "BelowCommitted", "Rejected"})
 _CALADOS = frozenset({"DatabaseUnavailable"})
 
 
-@dataclass(frozen=True, slots=True)
-class Evento:
+class Evento(msgspec.Struct, frozen=True):
     """An Event for people: `tipo` is Normal or Warning."""
 
     tipo: str

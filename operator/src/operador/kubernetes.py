@@ -20,6 +20,8 @@ _MESCLAR: dict[str, Any] = {
     "_request_timeout": _SEGUNDOS,
     "field_manager": "reservaestoque-operador",
 }
+# What the API server answers a status with: the whole object, which it writes out and we read, says nothing new.
+_SO_METADADOS = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _AQUI: dict[str, Any] = {"group": GROUP, "version": VERSION, "plural": PLURAL}
 
 
@@ -46,10 +48,12 @@ async def abrir(namespace: str, kubeconfig: str) -> AsyncIterator["Kubernetes"]:
         await config.load_kube_config(config_file=kubeconfig, client_configuration=configuracao)
     else:
         config.load_incluster_config(client_configuration=configuracao)  # type: ignore[no-untyped-call]
-    async with client.ApiClient(configuracao) as api:
-        # Else aiohttp looks for a password in ~/.netrc before each request, in a thread.
-        api.rest_client.pool_manager._trust_env = False
-        yield Kubernetes(api, namespace)
+    async with client.ApiClient(configuracao) as api, client.ApiClient(configuracao) as de_status:
+        for cliente in (api, de_status):
+            # Else aiohttp looks for a password in ~/.netrc before each request, in a thread.
+            cliente.rest_client.pool_manager._trust_env = False
+        de_status.set_default_header("Accept", _SO_METADADOS)
+        yield Kubernetes(api, de_status, namespace)
 
 
 @asynccontextmanager
@@ -71,8 +75,9 @@ async def _faltas() -> AsyncIterator[None]:
 class Kubernetes:
     """Every method raises ItemSumiuError, ItemMudouError or KubernetesForaError."""
 
-    def __init__(self, api: client.ApiClient, namespace: str) -> None:
+    def __init__(self, api: client.ApiClient, de_status: client.ApiClient, namespace: str) -> None:
         self._objetos = client.CustomObjectsApi(api)
+        self._status = client.CustomObjectsApi(de_status)
         self._nucleo = client.CoreV1Api(api)
         self._namespace = namespace
 
@@ -104,21 +109,21 @@ class Kubernetes:
             )
         return corpo
 
-    async def escrever_status(self, item: StockItem, status: Status, agora: str) -> dict[str, Any]:
-        """Writes the status of exactly this version of the StockItem; the object after that.
+    async def escrever_status(self, item: StockItem, status: Status, agora: str) -> int:
+        """Writes the status of exactly this version of the StockItem; its version after that.
 
         Of this version, because the answer's version is then known to hide no change by somebody else, and because
         the API server does not look at the uid when a status is patched.
         """
         async with _faltas():
-            corpo: dict[str, Any] = await self._objetos.patch_namespaced_custom_object_status(
+            escrito = await self._status.patch_namespaced_custom_object_status(
                 **_AQUI,
                 namespace=item.chave.namespace,
                 name=item.chave.name,
                 body={"metadata": {"resourceVersion": str(item.versao)}, "status": escrever_status(status, agora)},
                 **_MESCLAR,
             )
-        return corpo
+        return int(escrito["metadata"]["resourceVersion"])
 
     async def anunciar(self, item: StockItem, evento: Evento) -> None:
         """Posts a Kubernetes Event about the StockItem."""

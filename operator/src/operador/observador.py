@@ -42,6 +42,25 @@ class _SemDiferencas(kopf.DiffBaseStorage):
         return None
 
 
+class _SemProgresso(kopf.ProgressStorage):
+    """No handler of ours is ever half done: kopf need not look for its own notes in each object."""
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+    def purge(self, **_: Any) -> None:
+        return None
+
+    def touch(self, **_: Any) -> None:
+        return None
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
+
+
 class Observador:
     """Feeds the work set with what the API server shows."""
 
@@ -136,6 +155,7 @@ class Observador:
 def _ajustes() -> kopf.OperatorSettings:
     ajustes = kopf.OperatorSettings()
     ajustes.persistence.diffbase_storage = _SemDiferencas()
+    ajustes.persistence.progress_storage = _SemProgresso()
     ajustes.posting.enabled = False  # Events are ours, posted when a status changes
     ajustes.scanning.disabled = True  # no rights on namespaces and definitions needed
     ajustes.networking.error_backoffs = _Paciencia()

@@ -1,13 +1,12 @@
 """How often one StockItem's status may be written. Pure: the clock is an argument."""
 
-from dataclasses import dataclass
+import msgspec
 
 RAJADA = 3.0
 INTERVALO = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Ritmo:
+class Ritmo(msgspec.Struct, frozen=True):
     """A token bucket: `RAJADA` writes at once, then one every `INTERVALO` seconds.
 
     So a change now and then is seen immediately, and a busy SKU costs the API server a write every few seconds.

@@ -1,11 +1,11 @@
 """A stock row as the SQL functions tell it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Saldo:
+
+class Saldo(msgspec.Struct, frozen=True):
     """Units of a SKU now, lapsed reservations not counted, and what the row knows of its StockItem.
 
     `dono` is the owner, ``namespace/name``, None when nobody declares the SKU. `quantidade` is the supply in force,

@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
+
+import msgspec
 
 GROUP, VERSION, PLURAL, KIND = "reservaestoque.dev", "v1", "stockitems", "StockItem"
 FINALIZER = "reservaestoque.dev/estoque"
@@ -30,8 +31,7 @@ class Chave(NamedTuple):
         return cls(namespace, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Condicao:
+class Condicao(msgspec.Struct, frozen=True):
     """A condition of the status. `desde` is lastTransitionTime, RFC 3339."""
 
     tipo: str
@@ -42,8 +42,7 @@ class Condicao:
     desde: str
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     """A status without lastSyncTime: two that are equal need no write. Units are None when they are not known."""
 
     sku: str
@@ -60,8 +59,7 @@ class Status:
         return next((c for c in self.condicoes if c.tipo == tipo), None)
 
 
-@dataclass(frozen=True, slots=True)
-class StockItem:
+class StockItem(msgspec.Struct, frozen=True):
     """What one version of a StockItem asks for. `versao` is its resourceVersion: greater is newer.
 
     `finalizadores` are all its finalizers. `ausente` means that it is gone from the cluster.

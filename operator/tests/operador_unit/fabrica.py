@@ -1,7 +1,8 @@
 """StockItems, rows and doubles for the tables."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from operador.saldo import Saldo
 from operador.stockitem import FINALIZER, Chave, StockItem

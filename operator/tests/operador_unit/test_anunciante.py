@@ -28,10 +28,10 @@ def perdidos():
     return REGISTRY.get_sample_value("operador_eventos_perdidos_total")
 
 
-async def trabalhar(quem, segundos):
+async def trabalhar(quem, segundos, *, pressa=False):
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(segundos):
-            await quem.trabalhar()
+            await quem.trabalhar(lambda: pressa)
 
 
 async def test_warnings_come_first_and_outlast_good_news(monkeypatch):
@@ -53,6 +53,17 @@ async def test_no_more_than_some_a_second_are_posted():
         quem.anunciar(item(), BOA)
     await trabalhar(quem, 0.4)
     assert 2 <= len(api.anunciados) <= 11, "25 a second"
+
+
+async def test_while_statuses_wait_good_news_does():
+    api = Api()
+    quem = Anunciante(api)
+    for _ in range(20):
+        quem.anunciar(item(), BOA)
+    quem.anunciar(item(), MA)
+    quem.anunciar(item(), MA)
+    await trabalhar(quem, 0.5, pressa=True)
+    assert api.anunciados == ["SkuConflict", "SkuConflict", "Claimed"], "one a second"
 
 
 async def test_what_cannot_be_posted_is_counted_and_holds_up_nothing():

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from operador.conhecidos import Conhecido, Conhecidos, exige_trabalho
 from operador.stockitem import Chave, Status

@@ -4,9 +4,9 @@
 
 In one run, on all cores of the machine: (1) raw: a status patch an object, as fast as a bare client can, the
 operator stopped; (2) backlog: the operator starts, and as many objects wait for it; (3) live: as many are created
-while it runs; (4) raw again, since a shared machine changes its speed: 2 and 3 are compared with the mean of 1 and 4. All
-are new, since to patch a status that is there already costs the API server a third more. Then,
-for each number of `--memoria`, its resident memory once so many are Synced, and after a restart.
+while it runs; (4) raw again, since a shared machine changes its speed: 2 and 3 are compared with the mean of 1 and 4.
+All are new, since to patch a status that is there already costs the API server a third more. Then, for each number of
+`--memoria`, its resident memory once so many are Synced, and after a restart.
 """
 
 import argparse
@@ -247,7 +247,9 @@ async def crua(sistema: System, api: Api, n: int) -> tuple[float, float, float]:
     escrita = await api.escrever("crua", nomes)
     gasto = gasto_desde(sistema, antes, n)
     await api.apagar("crua", nomes)
-    print(f"raw: {n} creates at {n / criacao:.0f}/s, {n} status patches at {n / escrita:.0f}/s, {gasto[1]}", flush=True)
+    print(
+        f"raw: {n} creates at {n / criacao:.0f}/s, {n} status patches at {n / escrita:.0f}/s, {gasto[1]}", flush=True
+    )
     return n / criacao, n / escrita, gasto[0]
 
 

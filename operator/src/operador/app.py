@@ -92,7 +92,11 @@ async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: 
         repetir=settings.status_interval.total_seconds(),
     )
     observador = Observador(
-        conhecidos=conhecidos, fila=fila, settings=settings, bater=pulsos.registrar("watch", _PRAZO)
+        conhecidos=conhecidos,
+        fila=fila,
+        settings=settings,
+        bater=pulsos.registrar("watch", _PRAZO),
+        vigiar=ressincronia.vigiar,
     )
     tarefas = {
         "sweep": Expiracao(banco, Atraso(time.monotonic), pulsos.registrar("sweep", _PRAZO)).rodar(
@@ -104,7 +108,7 @@ async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: 
             pulsos.registrar("balances", _PRAZO + settings.status_interval.total_seconds()),
         ),
         "resync": ressincronia.rodar(settings.resync_interval.total_seconds(), pulsos.registrar("resync", _PRAZO)),
-        "watch": observador.rodar(ressincronia.listada, lambda: _tomar_sinais(parar)),
+        "watch": observador.rodar(ressincronia.definida, lambda: _tomar_sinais(parar)),
     }
     tarefas["events"] = anunciante.trabalhar(lambda: escritor.esperando > _PRESSA)
     tarefas |= {f"status-{n}": escritor.trabalhar() for n in range(_ESCRITORES)}

@@ -81,12 +81,16 @@ class Kubernetes:
         self._nucleo = client.CoreV1Api(api)
         self._namespace = namespace
 
-    async def paginas(self) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
+    async def sondar(self) -> None:
+        """Raises ItemSumiuError while the API server does not know what a StockItem is."""
+        await anext(self.paginas(1))
+
+    async def paginas(self, tamanho: int = _PAGINA) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
         """All StockItems, a page at a time, and the resourceVersion of which the whole list speaks."""
         continuar = ""
         while True:
             async with _faltas():
-                onde = {**_AQUI, "limit": _PAGINA, "_continue": continuar, "_request_timeout": 60}
+                onde = {**_AQUI, "limit": tamanho, "_continue": continuar, "_request_timeout": 60}
                 if self._namespace:
                     lista = await self._objetos.list_namespaced_custom_object(namespace=self._namespace, **onde)
                 else:

@@ -15,6 +15,8 @@ from operador.recuo import recuo
 from operador.settings import OperadorSettings
 from operador.stockitem import GROUP, PLURAL, VERSION, ler_item, ler_status
 
+# A name that no object can have.
+_NINGUEM = "metadata.name=-"
 # The watch is asked for anew at least this often, which is also its heartbeat.
 _WATCH_SEGUNDOS = 50
 
@@ -65,13 +67,20 @@ class Observador:
     """Feeds the work set with what the API server shows."""
 
     def __init__(
-        self, *, conhecidos: Conhecidos, fila: Fila, settings: OperadorSettings, bater: Callable[[], None]
+        self,
+        *,
+        conhecidos: Conhecidos,
+        fila: Fila,
+        settings: OperadorSettings,
+        bater: Callable[[], None],
+        vigiar: Callable[[], None],
     ) -> None:
         self._conhecidos = conhecidos
         self._fila = fila
         self._namespace = settings.namespace
         self._kubeconfig = settings.kubeconfig
         self._bater = bater
+        self._vigiar = vigiar
 
     async def rodar(self, pronto: asyncio.Event, sinais: Callable[[], None]) -> None:
         """Watches until it is cancelled; raises when kopf gives up.
@@ -100,7 +109,7 @@ class Observador:
         await kopf.run_tasks(tarefas, ignored=outras)
 
     def receber(self, tipo: str | None, corpo: Any) -> None:
-        """Takes in an event of the watch; `tipo` is None for an object of the initial list."""
+        """Takes in an event of the watch."""
         self._bater()
         if tipo == "DELETED":
             for item in self._conhecidos.sumiu(ler_item(corpo, ausente=True)):
@@ -129,11 +138,27 @@ class Observador:
         acesso = entrar(**argumentos)
         if acesso is None:
             return None
+
+        async def sem_lista(
+            pedido: aiohttp.ClientRequest, mandar: aiohttp.ClientHandlerType
+        ) -> aiohttp.ClientResponse:
+            """Before it watches kopf lists, and would handle each object by itself: ours is the list, in pages.
+
+            So its list names none, and says from when on it watches; then all that is older can be listed.
+            """
+            if "watch" in pedido.url.query or not pedido.url.path.endswith(f"/{PLURAL}"):
+                return await mandar(pedido)
+            resposta = await sessao.get(pedido.url.update_query(fieldSelector=_NINGUEM), middlewares=())
+            if resposta.ok:
+                self._vigiar()
+            return resposta
+
         sessao = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=acesso.as_ssl_context()),
             headers=acesso.as_http_headers(),
             proxy=acesso.proxy_url,
             trace_configs=[self._rastro()],
+            middlewares=[sem_lista],
         )
         return kopf.AiohttpSession(
             server=acesso.server, aiohttp_session=sessao, default_namespace=acesso.default_namespace

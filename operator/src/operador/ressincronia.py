@@ -1,6 +1,8 @@
 """The full resync: what a watch can miss, and what somebody changed by hand, is found here."""
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable
 
 from msgspec.structs import replace
@@ -17,6 +19,8 @@ from operador.saldos import Saldos
 from operador.stockitem import Chave, StockItem, ler_item, ler_status
 from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import logger
+
+_BATIDA = 5.0
 
 _log = logger(__name__)
 
@@ -42,9 +46,10 @@ def abandonado(saldo: Saldo) -> StockItem:
 
 
 class Ressincronia:
-    """Lists everything and compares it with all rows, first at start-up.
+    """Lists everything and compares it with all rows, first once the watch has begun.
 
-    `listada` is set when the first list has been taken in, `comparada` when it was compared.
+    `definida` is set when the API server knows StockItems, so that they can be watched, `comparada` when the first
+    list was compared.
     """
 
     def __init__(
@@ -64,7 +69,12 @@ class Ressincronia:
         self._saldos = saldos
         self._namespace = namespace
         self._lista_de = 0
-        self.listada, self.comparada = asyncio.Event(), asyncio.Event()
+        self.definida, self.comparada = asyncio.Event(), asyncio.Event()
+        self._vigiada = asyncio.Event()
+
+    def vigiar(self) -> None:
+        """The watch has begun, or begun anew: what was there before, or changed meanwhile, is for a list to tell."""
+        self._vigiada.set()
 
     async def rodar(self, intervalo: float, bater: Callable[[], None]) -> None:
         """Runs for ever, every `intervalo` seconds; calls `bater` at least every few seconds.
@@ -74,10 +84,7 @@ class Ressincronia:
         faltas = 0
         while True:
             try:
-                await self._listar(bater)
-                self.listada.set()
-                await self._comparar(bater)
-                self.comparada.set()
+                await self._ressincronizar(bater)
             except (ItemSumiuError, ItemMudouError, KubernetesForaError) as falta:
                 metricas.FALTAS.labels("kubernetes").inc()
                 _log.warning("stockitems_not_listed", fault=str(falta))
@@ -89,10 +96,21 @@ class Ressincronia:
             else:
                 faltas = 0
                 metricas.RESSINCRONIAS.inc()
-                await _dormir(intervalo, bater)
+                await _dormir(intervalo, bater, self._vigiada)
                 continue
-            await _dormir(recuo(faltas), bater)
+            await _dormir(recuo(faltas), bater, asyncio.Event())
             faltas += 1
+
+    async def _ressincronizar(self, bater: Callable[[], None]) -> None:
+        if not self.definida.is_set():
+            await self._kubernetes.sondar()
+            self.definida.set()
+            while not await _dormir(_BATIDA, bater, self._vigiada):
+                pass
+        self._vigiada.clear()
+        await self._listar(bater)
+        await self._comparar(bater)
+        self.comparada.set()
 
     async def _listar(self, bater: Callable[[], None]) -> None:
         """Takes in every StockItem. What its status shows to be undone waits for no comparison."""
@@ -149,10 +167,13 @@ class Ressincronia:
         return not self._namespace or saldo.dono is None or saldo.dono.startswith(f"{self._namespace}/")
 
 
-async def _dormir(segundos: float, bater: Callable[[], None]) -> None:
-    while segundos > 0:
+async def _dormir(segundos: float, bater: Callable[[], None], despertador: asyncio.Event) -> bool:
+    """Until the time is over or `despertador` is set: whether it is."""
+    fim = time.monotonic() + segundos
+    while (resta := fim - time.monotonic()) > 0 and not despertador.is_set():
         bater()
-        passo = min(segundos, 5.0)
-        await asyncio.sleep(passo)
-        segundos -= passo
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(resta, _BATIDA)):
+                await despertador.wait()
     bater()
+    return despertador.is_set()

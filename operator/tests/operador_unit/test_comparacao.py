@@ -8,6 +8,7 @@ import pytest
 
 from operador.conhecidos import Conhecidos
 from operador.fila import Fila
+from operador.kubernetes import ItemSumiuError
 from operador.ressincronia import HistoriaVoltouError, Ressincronia
 from operador.saldos import Saldos
 from operador.stockitem import escrever_status, ler_item, ler_status
@@ -41,8 +42,14 @@ class Banco:
 class Kubernetes:
     def __init__(self, versao, *corpos):
         self.versao, self.corpos = versao, corpos
+        self.desconhecida, self.listas = False, 0
+
+    async def sondar(self):
+        if self.desconhecida:
+            raise ItemSumiuError("404")
 
     async def paginas(self):
+        self.listas += 1
         yield list(self.corpos), self.versao
 
 
@@ -83,7 +90,7 @@ def corpo(nome="camiseta", *, geracao=1, vista=1, versao="10", **meta):
 
 
 class Mundo:
-    def __init__(self, kubernetes, banco):
+    def __init__(self, kubernetes, banco, *, vigiada=True):
         self.conhecidos, self.fila, self.escritor = Conhecidos(), Fila(Relogio()), Escritor()
         self.conflitos, self.banco = Conflitos(), banco
         self.saldos = Saldos(
@@ -101,6 +108,8 @@ class Mundo:
             saldos=self.saldos,
             namespace="",
         )
+        if vigiada:
+            self.ressincronia.vigiar()
 
     async def ressincronizar(self, segundos=0.05, intervalo=60.0):
         with contextlib.suppress(TimeoutError):
@@ -134,6 +143,32 @@ async def test_a_resync_takes_to_postgresql_what_is_not_as_it_should_be(objeto, 
     mundo = Mundo(Kubernetes(50, objeto), Banco(*linhas))
     await mundo.ressincronizar()
     assert await mundo.esperando() == esperado
+
+
+async def test_nothing_is_listed_before_it_is_watched():
+    api = Kubernetes(50, corpo())
+    mundo = Mundo(api, Banco(CAMISETA), vigiada=False)
+    await mundo.ressincronizar()
+    assert (api.listas, mundo.ressincronia.definida.is_set()) == (0, True)
+    mundo.ressincronia.vigiar()
+    await mundo.ressincronizar()
+    assert (api.listas, mundo.ressincronia.comparada.is_set()) == (1, True)
+
+
+async def test_a_watch_that_begins_anew_calls_for_a_list():
+    api = Kubernetes(50, corpo())
+    mundo = Mundo(api, Banco(CAMISETA))
+    asyncio.get_running_loop().call_later(0.05, mundo.ressincronia.vigiar)
+    await mundo.ressincronizar(segundos=0.15)
+    assert api.listas == 2, "long before the interval is over"
+
+
+async def test_while_the_api_server_does_not_know_stockitems_nothing_is_watched():
+    api = Kubernetes(50, corpo())
+    api.desconhecida = True
+    mundo = Mundo(api, Banco(CAMISETA))
+    await mundo.ressincronizar()
+    assert (api.listas, mundo.ressincronia.definida.is_set()) == (0, False)
 
 
 async def test_a_list_older_than_the_last_one_ends_the_program():

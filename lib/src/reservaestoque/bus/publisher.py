@@ -57,7 +57,9 @@ class Publisher:
             async with asyncio.TaskGroup() as group:
                 for kind, body in messages:
                     group.create_task(_publish(exchange, kind, body))
-        except* FAULTS as faults:
+        except ExceptionGroup as faults:  # Python before 3.11.4 would wrap what `except*` raises
+            if faults.split(FAULTS)[1] is not None:
+                raise
             raise NotPublishedError(repr(faults.exceptions[0])) from faults
 
 

@@ -96,7 +96,7 @@ def test_reasons_of_dead_letters_that_are_described_exist():
 
 def test_every_target_of_the_makefile_is_explained():
     targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.M))
-    assert targets - set(re.findall(r"^([a-z]+):.*## ", text("Makefile"), re.M)) == {"rabbitmq", "geradores"}
+    assert targets - set(re.findall(r"^([a-z]+):.*## ", text("Makefile"), re.M)) == {"rabbitmq", "wrk"}
 
 
 @pytest.mark.parametrize("doc", DOCS, ids=lambda doc: str(doc.relative_to(ROOT)))

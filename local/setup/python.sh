@@ -4,6 +4,8 @@
 # A distribution builds its own with profile-guided optimisation, as that of the images is: a fifth faster than one that
 # a version manager has compiled on this machine.
 set -eu
+SUDO="sudo -n" # another Python may do: nobody is asked for a password
+. "${0%/*}/packages.sh"
 
 SYSTEM_BIN=${SYSTEM_BIN:-/usr/bin}
 
@@ -20,20 +22,11 @@ makes_venv() {
     "$1" -c 'import ensurepip, venv' >/dev/null 2>&1
 }
 
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    else
-        sudo -n "$@"
-    fi
-}
-
 install_venv() { # Debian and Ubuntu leave it out of their Python
     package="$1-venv"
     command -v apt-get >/dev/null 2>&1 || return 1
     echo "$1 cannot make virtual environments; installing the package $package"
-    as_root apt-get install -y --no-install-recommends "$package" >/dev/null 2>&1 ||
-        { as_root apt-get update && as_root apt-get install -y --no-install-recommends "$package"; } >/dev/null 2>&1
+    apt_install "$package" >/dev/null 2>&1
 }
 
 if ! suits .venv/bin/python; then

@@ -2,6 +2,7 @@
 # Install RabbitMQ with the machine's package manager when it is missing. The packages' own broker is not left running:
 # the local system starts one of its own.
 set -eu
+. "${0%/*}/packages.sh"
 
 found() {
     .venv/bin/python -c 'from local_system import rabbitmq; rabbitmq.server()' >/dev/null 2>&1
@@ -11,14 +12,6 @@ fail() {
     echo "error: RabbitMQ is missing and could not be installed ($1): install the package" \
         "rabbitmq-server (apt, dnf) or rabbitmq (brew), then repeat the command" >&2
     exit 1
-}
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    else
-        sudo "$@"
-    fi
 }
 
 with_apt() {
@@ -31,10 +24,7 @@ with_apt() {
         trap 'as_root rm -f $policy' EXIT
         trap 'exit 130' INT TERM
     fi
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends rabbitmq-server ||
-        { as_root apt-get update &&
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends rabbitmq-server; } ||
-        fail "apt-get failed"
+    apt_install rabbitmq-server || fail "apt-get failed"
     if [ -n "$made" ] && command -v systemctl >/dev/null 2>&1; then
         as_root systemctl disable rabbitmq-server >/dev/null 2>&1 || true # nor at the next boot
     fi

@@ -17,7 +17,7 @@ def machine(tmp_path: Path) -> Path:
     """An empty checkout and two folders of programs: one with what every Unix has, and the distribution's own."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "system").mkdir()
-    for name in ("sh", "id", "rm", "echo"):
+    for name in ("sh", "id", "rm", "echo", "env"):
         found = shutil.which(name)
         assert found
         (tmp_path / "bin" / name).symlink_to(found)

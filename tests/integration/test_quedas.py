@@ -45,17 +45,17 @@ class Vendas:
             await asyncio.gather(*clientes)
 
 
-DESASTRES: dict[str, Callable[[System], None]] = {
-    "pedidos killed": lambda s: s.kill("pedidos-1"),
-    "every pedidos killed": lambda s: s.kill("pedidos"),
-    "every estoque killed": lambda s: s.kill("estoque"),
-    "operator killed": lambda s: s.kill("operator"),
-    "gateway killed": lambda s: s.kill("gateway"),
-    "pedidos' PostgreSQL killed": lambda s: s.kill("postgres-pedidos"),
-    "estoque's PostgreSQL killed": lambda s: s.kill("postgres-estoque"),
-    "estoque's PostgreSQL restarted": lambda s: s.restart("postgres-estoque"),
-    "RabbitMQ killed": lambda s: s.kill("rabbitmq"),
-    "RabbitMQ restarted": lambda s: s.restart("rabbitmq"),
+DESASTRES: dict[str, tuple[Callable[[System, str], None], str]] = {
+    "pedidos killed": (System.kill, "pedidos-1"),
+    "every pedidos killed": (System.kill, "pedidos"),
+    "every estoque killed": (System.kill, "estoque"),
+    "operator killed": (System.kill, "operator"),
+    "gateway killed": (System.kill, "gateway"),
+    "pedidos' PostgreSQL killed": (System.kill, "postgres-pedidos"),
+    "estoque's PostgreSQL killed": (System.kill, "postgres-estoque"),
+    "estoque's PostgreSQL restarted": (System.restart, "postgres-estoque"),
+    "RabbitMQ killed": (System.kill, "rabbitmq"),
+    "RabbitMQ restarted": (System.restart, "rabbitmq"),
 }
 
 
@@ -64,7 +64,9 @@ async def test_no_accepted_order_is_lost(loja: Loja, sistema: System, nome: str)
     sku = f"Q{list(DESASTRES).index(nome)}"
     await loja.declarar(sku, 40)
     vendas = Vendas(loja, sku)
-    await vendas.durante(lambda: DESASTRES[nome](sistema))
+    desastre, atingida = DESASTRES[nome]
+    antes = sistema.states()
+    await vendas.durante(lambda: desastre(sistema, atingida))
     for parte in sistema.names():
         await asyncio.to_thread(sistema.wait_ready, parte)
     assert vendas.aceitos, "nothing was sold: the test shows nothing"
@@ -78,6 +80,8 @@ async def test_no_accepted_order_is_lost(loja: Loja, sistema: System, nome: str)
     assert saldo["reservado"] <= 40
     assert status.count("EstoqueReservado") <= saldo["reservado"]
     assert set(status) <= {"EstoqueReservado", "EstoqueNaoDisponivel"}
+    caidas = {parte for parte, estado in sistema.states().items() if estado.pid != antes[parte].pid}
+    assert caidas == set(sistema.names(atingida)), "a part ended that nobody had hit"
 
 
 async def _todos(loja: Loja, ids: set[str]) -> list[str]:

@@ -132,7 +132,7 @@ class _Prontidao:
 
 async def _ate(parar: asyncio.Event, tarefas: dict[str, Coroutine[Any, Any, None]]) -> None:
     """Runs all tasks until `parar` is set; raises when one of them fails or ends."""
-    async with asyncio.TaskGroup() as grupo:
+    async with asyncio.TaskGroup() as grupo:  # noqa: TID251 - the program ends with it
         rodando = [grupo.create_task(_para_sempre(nome, tarefa), name=nome) for nome, tarefa in tarefas.items()]
         await parar.wait()
         _log.info("stopping")

@@ -1,7 +1,9 @@
 """One connection at a time, made anew after every failure: nothing repaired, so nothing half repaired."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
@@ -23,12 +25,54 @@ async def keep_connected(url: str, purpose: str, session: Callable[[AbstractConn
     """Runs `session` on a connection, again and again until cancelled, whatever the broker does meanwhile."""
     async for _ in _attempts():
         try:
-            connection = await aio_pika.connect(url, timeout=5.0, client_properties={"connection_name": purpose})
-            async with connection:
-                await session(connection)
+            with _cancelled_by_us_only():
+                connection = await aio_pika.connect(url, timeout=5.0, client_properties={"connection_name": purpose})
+                async with connection:
+                    await session(connection)
         except FAULTS as fault:
             _lost.labels(purpose).inc()
             _log.warning("broker_connection_lost", purpose=purpose, fault=repr(fault))
+
+
+async def side_by_side(jobs: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Runs `jobs` until all of them have ended or one has failed, which ends the others.
+
+    Raises what one raised, rather one that is not of FAULTS. A job that the client library cancelled, as it does when
+    a connection closes, has failed (ConnectionAbortedError): to asyncio.TaskGroup it would have ended well. Nor is
+    the task that waits here cancelled for a moment, which before Python 3.13 leaves its mark on every timeout after.
+    """
+    tasks = [asyncio.create_task(_job(job)) for job in jobs]
+    try:
+        await asyncio.gather(*tasks)
+    except Exception as first:
+        raise next((fault for fault in await _end(tasks) if not isinstance(fault, FAULTS)), first) from None
+    except asyncio.CancelledError:
+        await _end(tasks)
+        raise
+
+
+async def _job(job: Coroutine[Any, Any, None]) -> None:
+    with _cancelled_by_us_only():
+        await job
+
+
+async def _end(tasks: Iterable["asyncio.Task[None]"]) -> list[Exception]:
+    """Ends all that still run; what any of them raised."""
+    for task in tasks:
+        task.cancel()
+    return [end for end in await asyncio.gather(*tasks, return_exceptions=True) if isinstance(end, Exception)]
+
+
+@contextlib.contextmanager
+def _cancelled_by_us_only() -> Iterator[None]:
+    """Raises ConnectionAbortedError when something is cancelled within and nobody asked this task to end."""
+    try:
+        yield
+    except asyncio.CancelledError as cancelled:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise ConnectionAbortedError("the client library cancelled what it was asked to do") from cancelled
 
 
 async def _attempts() -> AsyncIterator[None]:

@@ -1,16 +1,15 @@
 """Consuming from a queue of the broker: messages in, acknowledged once `Batches` has settled them."""
 
 import asyncio
-import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
 from reservaestoque.bus import dead_letters, topology
 from reservaestoque.bus.batches import Batches, Handle
-from reservaestoque.bus.connection import FAULTS, keep_connected
+from reservaestoque.bus.connection import keep_connected, side_by_side
 from reservaestoque.events import CloudEvent, Decoder
 
 PREFETCH = 32
@@ -55,23 +54,11 @@ class BatchConsumer(Generic[E]):
         channel.close_callbacks.add(source.end)
         (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(source.end)
         await queue.consume(source.put)
-        with _one_fault():
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self._at_once):
-                    group.create_task(self._settle_all(source))
+        await side_by_side(self._settle_all(source) for _ in range(self._at_once))
 
     async def _settle_all(self, source: "_Deliveries") -> None:
         while True:
             await self._batches.settle_next(source)
-
-
-@contextlib.contextmanager
-def _one_fault() -> Iterator[None]:
-    """Raises one fault of a group: one that is not the broker's, if there is one."""
-    try:
-        yield
-    except ExceptionGroup as group:
-        raise next((one for one in group.exceptions if not isinstance(one, FAULTS)), group.exceptions[0]) from None
 
 
 class _Deliveries:

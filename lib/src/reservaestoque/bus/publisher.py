@@ -1,13 +1,12 @@
 """Publishing with confirms: what returns without an error is in the queue, on a majority of its nodes."""
 
-import asyncio
 from collections.abc import Iterable
 
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 
 from reservaestoque.bus import topology
-from reservaestoque.bus.connection import FAULTS, keep_connected
+from reservaestoque.bus.connection import FAULTS, keep_connected, side_by_side
 from reservaestoque.events import CONTENT_TYPE
 
 CONFIRM_TIMEOUT = 10.0
@@ -54,13 +53,9 @@ class Publisher:
         if exchange is None:
             raise NotPublishedError("there is no connection to the broker")
         try:
-            async with asyncio.TaskGroup() as group:
-                for kind, body in messages:
-                    group.create_task(_publish(exchange, kind, body))
-        except ExceptionGroup as faults:  # Python before 3.11.4 would wrap what `except*` raises
-            if faults.split(FAULTS)[1] is not None:
-                raise
-            raise NotPublishedError(repr(faults.exceptions[0])) from faults
+            await side_by_side(_publish(exchange, kind, body) for kind, body in messages)
+        except FAULTS as fault:
+            raise NotPublishedError(repr(fault)) from fault
 
 
 async def _publish(exchange: AbstractExchange, kind: str, body: bytes) -> None:

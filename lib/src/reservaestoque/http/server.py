@@ -20,6 +20,10 @@ GRACE_SECONDS = 8
 _log = logger(__name__)
 
 
+class TaskEndedError(Exception):
+    """A background task, which should run until it is stopped, has not."""
+
+
 class _Server(uvicorn.Server):
     """A server that says when it begins to stop, while requests are still under way."""
 
@@ -71,6 +75,7 @@ async def _running(tasks: Sequence[Task], server: uvicorn.Server) -> AsyncIterat
     try:
         yield
     finally:
+        server.should_exit = True  # also when it could not begin
         for task in running:
             task.cancel()
         results = await asyncio.gather(*running, return_exceptions=True)
@@ -81,11 +86,19 @@ async def _running(tasks: Sequence[Task], server: uvicorn.Server) -> AsyncIterat
 
 async def _stop_when_ended(task: Task, server: uvicorn.Server) -> None:
     try:
-        await task()
+        await _forever(task)
+    except asyncio.CancelledError as cancelled:
+        if server.should_exit:
+            raise
+        _log.exception("background_task_cancelled", task=task.__qualname__)
+        raise TaskEndedError(f"{task.__qualname__} was cancelled by nobody here") from cancelled
     except Exception:
         _log.exception("background_task_failed", task=task.__qualname__)
         raise
-    else:
-        _log.error("background_task_ended", task=task.__qualname__)
     finally:
         server.should_exit = True
+
+
+async def _forever(task: Task) -> None:
+    await task()
+    raise TaskEndedError(f"{task.__qualname__} has ended by itself")

@@ -1,0 +1,72 @@
+"""Jobs side by side on a connection: none that failed, or that the client library cancelled, counts as done."""
+
+import asyncio
+
+import pytest
+
+from reservaestoque.bus.connection import side_by_side
+
+
+async def ends(log: list[str]) -> None:
+    await asyncio.sleep(0)
+    log.append("ended")
+
+
+async def fails(fault: BaseException) -> None:
+    await asyncio.sleep(0)
+    raise fault
+
+
+async def waits(log: list[str]) -> None:
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        log.append("cancelled")
+        raise
+
+
+async def test_all_that_end_well_have_ended_when_it_returns():
+    log: list[str] = []
+    await side_by_side([ends(log), ends(log)])
+    assert log == ["ended", "ended"]
+
+
+async def test_none_at_all_is_none_to_wait_for():
+    await side_by_side([])
+
+
+async def test_one_that_fails_ends_the_others():
+    log: list[str] = []
+    with pytest.raises(ConnectionResetError):
+        await side_by_side([waits(log), fails(ConnectionResetError("gone"))])
+    assert log == ["cancelled"]
+
+
+async def test_a_fault_of_ours_is_raised_rather_than_the_brokers():
+    with pytest.raises(KeyError):
+        await side_by_side([fails(ConnectionResetError("gone")), fails(KeyError("ours"))])
+
+
+async def test_a_confirm_that_the_library_cancels_has_failed():
+    with pytest.raises(ConnectionAbortedError):
+        await side_by_side([fails(asyncio.CancelledError())])
+
+
+async def test_who_waits_can_be_ended():
+    log: list[str] = []
+    waiting = asyncio.create_task(side_by_side([waits(log)]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert log == ["cancelled"]
+
+
+async def test_a_failure_leaves_no_mark_on_timeouts_after_it():
+    """Python 3.11 before .4 took a timeout after a failed TaskGroup for the end of the task: the program ended."""
+    with pytest.raises(ConnectionResetError):
+        await side_by_side([fails(ConnectionResetError("gone"))])
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.001):
+            await asyncio.sleep(60)

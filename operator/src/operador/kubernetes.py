@@ -85,18 +85,27 @@ class Kubernetes:
         """Raises ItemSumiuError while the API server does not know what a StockItem is."""
         await anext(self.paginas(1))
 
-    async def paginas(self, tamanho: int = _PAGINA) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
-        """All StockItems, a page at a time, and the resourceVersion of which the whole list speaks."""
+    async def paginas(
+        self, tamanho: int = _PAGINA, *, nao_antes_de: int = 0
+    ) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
+        """All StockItems, a page at a time, and the resourceVersion of which the whole list speaks.
+
+        That is the newest, or one no older than `nao_antes_de` where that is given: such a list the API server may
+        have in memory, where it would read and decode each object from etcd.
+        """
         continuar = ""
+        desde = (
+            {"resource_version": str(nao_antes_de), "resource_version_match": "NotOlderThan"} if nao_antes_de else {}
+        )
         while True:
             async with _faltas():
-                onde = {**_AQUI, "limit": tamanho, "_continue": continuar, "_request_timeout": 60}
+                onde = {**_AQUI, "limit": tamanho, "_continue": continuar, "_request_timeout": 60, **desde}
                 if self._namespace:
                     lista = await self._objetos.list_namespaced_custom_object(namespace=self._namespace, **onde)
                 else:
                     lista = await self._objetos.list_cluster_custom_object(**onde)
             yield lista["items"], int(lista["metadata"]["resourceVersion"])
-            continuar = lista["metadata"].get("continue", "")
+            continuar, desde = lista["metadata"].get("continue", ""), {}
             if not continuar:
                 return
 

@@ -15,8 +15,9 @@ from operador.recuo import recuo
 from operador.settings import OperadorSettings
 from operador.stockitem import GROUP, PLURAL, VERSION, ler_item, ler_status
 
-# A name that no object can have.
-_NINGUEM = "metadata.name=-"
+# A name that no object can have, and whatever version is in memory: else every object is read from etcd. A watch that
+# begins with an older version than the newest shows more than it has to.
+_NINGUEM = {"fieldSelector": "metadata.name=-", "resourceVersion": "0"}
 # The watch is asked for anew at least this often, which is also its heartbeat.
 _WATCH_SEGUNDOS = 50
 
@@ -73,7 +74,7 @@ class Observador:
         fila: Fila,
         settings: OperadorSettings,
         bater: Callable[[], None],
-        vigiar: Callable[[], None],
+        vigiar: Callable[[int], None],
     ) -> None:
         self._conhecidos = conhecidos
         self._fila = fila
@@ -148,9 +149,9 @@ class Observador:
             """
             if "watch" in pedido.url.query or not pedido.url.path.endswith(f"/{PLURAL}"):
                 return await mandar(pedido)
-            resposta = await sessao.get(pedido.url.update_query(fieldSelector=_NINGUEM), middlewares=())
+            resposta = await sessao.get(pedido.url.update_query(_NINGUEM), middlewares=())
             if resposta.ok:
-                self._vigiar()
+                self._vigiar(int((await resposta.json())["metadata"]["resourceVersion"]))
             return resposta
 
         sessao = aiohttp.ClientSession(

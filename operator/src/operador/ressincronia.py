@@ -71,9 +71,11 @@ class Ressincronia:
         self._lista_de = 0
         self.definida, self.comparada = asyncio.Event(), asyncio.Event()
         self._vigiada = asyncio.Event()
+        self._vigiada_de = 0
 
-    def vigiar(self) -> None:
-        """The watch has begun, or begun anew: what was there before, or changed meanwhile, is for a list to tell."""
+    def vigiar(self, versao: int) -> None:
+        """The watch begins with this version, or begins anew: what there was by then is for a list to tell."""
+        self._vigiada_de = versao
         self._vigiada.set()
 
     async def rodar(self, intervalo: float, bater: Callable[[], None]) -> None:
@@ -116,7 +118,7 @@ class Ressincronia:
         """Takes in every StockItem. What its status shows to be undone waits for no comparison."""
         vistos: set[Chave] = set()
         de_quando = 0
-        async for objetos, versao in self._kubernetes.paginas():
+        async for objetos, versao in self._kubernetes.paginas(nao_antes_de=self._basta()):
             bater()
             de_quando = versao
             for corpo in objetos:
@@ -129,6 +131,15 @@ class Ressincronia:
         self._lista_de = de_quando
         self._esquecer_os_sumidos(vistos, de_quando)
         self._conhecidos.varrer_lapides()
+
+    def _basta(self) -> int:
+        """The version that a list has to have at least.
+
+        That with which a watch has just begun will do, since the watch shows all that came later; unless it lags
+        behind the last list. Then, and for every other list, it is 0: the newest there is.
+        """
+        versao, self._vigiada_de = self._vigiada_de, 0
+        return versao if versao >= self._lista_de else 0
 
     def _esquecer_os_sumidos(self, vistos: set[Chave], de_quando: int) -> None:
         for conhecido in self._conhecidos:

@@ -47,3 +47,15 @@ async def test_all_items_are_listed(mundo, nome, kubeconfig):
         paginas = [pagina async for pagina in api.paginas()]
         nomes = {corpo["metadata"]["name"] for objetos, _ in paginas for corpo in objetos}
         assert nome in nomes
+
+
+async def test_a_list_may_be_no_older_than_a_version(mundo, nome, kubeconfig):
+    for numero in range(3):
+        mundo.aplicar(f"{nome}-{numero}", quantity=1)
+    versao = int(mundo.ler(f"{nome}-2")["metadata"]["resourceVersion"])
+    async with abrir("default", kubeconfig) as api:
+        paginas = [pagina async for pagina in api.paginas(1, nao_antes_de=versao)]
+    nomes = {corpo["metadata"]["name"] for objetos, _ in paginas for corpo in objetos}
+    assert nomes >= {f"{nome}-{numero}" for numero in range(3)}
+    assert len(paginas) >= 3, "in pages, also from memory"
+    assert {de_quando >= versao for _, de_quando in paginas} == {True}

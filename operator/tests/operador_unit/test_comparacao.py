@@ -42,14 +42,18 @@ class Banco:
 class Kubernetes:
     def __init__(self, versao, *corpos):
         self.versao, self.corpos = versao, corpos
-        self.desconhecida, self.listas = False, 0
+        self.desconhecida, self.pedidas = False, []
+
+    @property
+    def listas(self):
+        return len(self.pedidas)
 
     async def sondar(self):
         if self.desconhecida:
             raise ItemSumiuError("404")
 
-    async def paginas(self):
-        self.listas += 1
+    async def paginas(self, *, nao_antes_de):
+        self.pedidas.append(nao_antes_de)
         yield list(self.corpos), self.versao
 
 
@@ -109,7 +113,7 @@ class Mundo:
             namespace="",
         )
         if vigiada:
-            self.ressincronia.vigiar()
+            self.ressincronia.vigiar(40)
 
     async def ressincronizar(self, segundos=0.05, intervalo=60.0):
         with contextlib.suppress(TimeoutError):
@@ -150,7 +154,7 @@ async def test_nothing_is_listed_before_it_is_watched():
     mundo = Mundo(api, Banco(CAMISETA), vigiada=False)
     await mundo.ressincronizar()
     assert (api.listas, mundo.ressincronia.definida.is_set()) == (0, True)
-    mundo.ressincronia.vigiar()
+    mundo.ressincronia.vigiar(40)
     await mundo.ressincronizar()
     assert (api.listas, mundo.ressincronia.comparada.is_set()) == (1, True)
 
@@ -158,9 +162,28 @@ async def test_nothing_is_listed_before_it_is_watched():
 async def test_a_watch_that_begins_anew_calls_for_a_list():
     api = Kubernetes(50, corpo())
     mundo = Mundo(api, Banco(CAMISETA))
-    asyncio.get_running_loop().call_later(0.05, mundo.ressincronia.vigiar)
+    asyncio.get_running_loop().call_later(0.05, mundo.ressincronia.vigiar, 60)
     await mundo.ressincronizar(segundos=0.15)
     assert api.listas == 2, "long before the interval is over"
+
+
+async def test_a_list_is_as_new_as_the_watch_that_has_begun_and_else_the_newest():
+    """What the API server has in memory will do where the watch shows all that came later, and nowhere else."""
+    api = Kubernetes(50, corpo())
+    mundo = Mundo(api, Banco(CAMISETA))
+    await mundo.ressincronizar()
+    await mundo.ressincronizar(segundos=0.05, intervalo=0.02)
+    assert api.pedidas[:2] == [40, 0]
+
+
+async def test_a_watch_older_than_the_last_list_calls_for_the_newest():
+    """One of several API servers may lag: a list of its own memory might be older than what is known."""
+    api = Kubernetes(50, corpo())
+    mundo = Mundo(api, Banco(CAMISETA))
+    await mundo.ressincronizar()
+    mundo.ressincronia.vigiar(49)
+    await mundo.ressincronizar()
+    assert api.pedidas == [40, 0]
 
 
 async def test_while_the_api_server_does_not_know_stockitems_nothing_is_watched():

@@ -64,7 +64,7 @@ async def test_who_waits_can_be_ended():
 
 
 async def test_a_failure_leaves_no_mark_on_timeouts_after_it():
-    """Python 3.11 before .4 took a timeout after a failed TaskGroup for the end of the task: the program ended."""
+    """Python 3.11.2 takes a timeout after a failed TaskGroup for the end of the task: the program ended."""
     with pytest.raises(ConnectionResetError):
         await side_by_side([fails(ConnectionResetError("gone"))])
     with pytest.raises(TimeoutError):

@@ -38,8 +38,9 @@ async def side_by_side(jobs: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Runs `jobs` until all of them have ended or one has failed, which ends the others.
 
     Raises what one raised, rather one that is not of FAULTS. A job that the client library cancelled, as it does when
-    a connection closes, has failed (ConnectionAbortedError): to asyncio.TaskGroup it would have ended well. Nor is
-    the task that waits here cancelled for a moment, which before Python 3.13 leaves its mark on every timeout after.
+    a connection closes, has failed (ConnectionAbortedError): to asyncio.TaskGroup it would have ended well. And a
+    TaskGroup that fails counts its own task as cancelled, for which Python 3.11.2 (Debian 12) ends it at its next
+    timeout.
     """
     tasks = [asyncio.create_task(_job(job)) for job in jobs]
     try:

@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from local_system import gateway
+from local_system.config import ROOT
 from local_system.ports import Ports
 from reservaestoque.streams import HEARTBEAT_SECONDS
 
@@ -75,9 +76,9 @@ class QuietServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(name: str) -> Iterator[Service]:
+def serving(name: str, port: int = 0) -> Iterator[Service]:
     service = Service(name)
-    with QuietServer(("127.0.0.1", 0), type("Of", (Handler,), {"service": service})) as server:
+    with QuietServer(("127.0.0.1", port), type("Of", (Handler,), {"service": service})) as server:
         service.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -414,6 +415,34 @@ def test_no_healthy_replica_is_a_problem_with_a_time_to_come_back(tmp_path: Path
         answer = client.post("/pedidos", json={})
     assert_problem(answer, 503, "indisponivel", "/pedidos")
     assert answer.headers["retry-after"] == "2"
+
+
+def started(folder: Path, patience: int) -> bool:
+    """What Kubernetes asks of a pod before it sends requests there."""
+    admin = yaml.safe_load((folder / "envoy.yaml").read_text())["admin"]["address"]["socket_address"]["port_value"]
+    argv = ["bash", ROOT / "charts/gateway/files/lifecycle.sh", "started", str(patience)]
+    asked = subprocess.run(argv, env={**os.environ, "ADMIN_PORT": str(admin)}, capture_output=True, check=False)
+    assert not asked.stderr
+    return asked.returncode == 0
+
+
+def test_a_gateway_has_started_when_it_has_found_both_services(tmp_path: Path) -> None:
+    """Envoy itself is ready after its first look, whatever it saw."""
+    late = Ports.free()
+    with serving("pedidos") as pedidos, envoy(tmp_path, [pedidos.port], [late.estoque]) as (client, _):
+        until(lambda: client.get("/pedidos").status_code == 200)
+        assert not started(tmp_path, patience=600)
+        with serving("estoque", late.estoque):
+            until(lambda: started(tmp_path, patience=600))
+            assert client.get("/estoque").status_code == 200
+
+
+def test_a_gateway_that_finds_nobody_starts_all_the_same_and_says_so(tmp_path: Path) -> None:
+    nobody = Ports.free()
+    with envoy(tmp_path, [nobody.pedidos], [nobody.estoque]) as (client, _):
+        assert not started(tmp_path, patience=5)
+        until(lambda: started(tmp_path, patience=5))
+        assert client.get("/pedidos").status_code == 503
 
 
 def test_each_request_is_a_line_of_json_in_the_log(running: Running) -> None:

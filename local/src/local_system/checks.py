@@ -11,16 +11,17 @@ from local_system.ports import HOST
 _TIMEOUT_SECONDS = 2.0
 
 
-def http_ok(url: str) -> Callable[[], None]:
-    """Ready when GET `url` answers 200."""
+def http_ok(*urls: str) -> Callable[[], None]:
+    """Ready when GET of each of `urls` answers 200."""
 
     def check() -> None:
-        try:
-            answer = httpx.get(url, timeout=_TIMEOUT_SECONDS, trust_env=False)
-        except httpx.HTTPError as error:
-            raise NotReady(f"GET {url}: {error or type(error).__name__}") from error
-        if answer.status_code != httpx.codes.OK:
-            raise NotReady(f"GET {url} answers {answer.status_code}: {answer.text[:200]}")
+        for url in urls:
+            try:
+                answer = httpx.get(url, timeout=_TIMEOUT_SECONDS, trust_env=False)
+            except httpx.HTTPError as error:
+                raise NotReady(f"GET {url}: {error or type(error).__name__}") from error
+            if answer.status_code != httpx.codes.OK:
+                raise NotReady(f"GET {url} answers {answer.status_code}: {answer.text[:200]}")
 
     return check
 

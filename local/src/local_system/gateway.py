@@ -35,8 +35,9 @@ def _endpoints(ports: Sequence[int]) -> str:
 
 
 def part(layout: Layout, config: Config) -> Part:
-    """The gateway; it starts after the services, whose health it then knows from its first check."""
+    """The gateway, ready when requests reach both services: Envoy is so by itself before it has found any."""
     ports = layout.ports
+    within = [f"http://{HOST}:{ports.gateway}/schema/{service}/openapi.json" for service in ("pedidos", "estoque")]
     file = layout.state / "gateway" / "envoy.yaml"
     pedidos, estoque = replicas(config, "pedidos"), replicas(config, "estoque")
     text = render(
@@ -49,7 +50,7 @@ def part(layout: Layout, config: Config) -> Part:
     return Part(
         name="gateway",
         command=lambda: [str(BINARY), "--config-path", str(file), "--disable-hot-restart", "--concurrency", "2"],
-        ready=http_ok(f"http://{HOST}:{ports.gateway_admin}/ready"),
+        ready=http_ok(*within),
         files={file: text},
         needs=(*pedidos, *estoque),
         ports={"gateway": ports.gateway, "gateway_admin": ports.gateway_admin},

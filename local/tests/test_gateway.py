@@ -426,15 +426,19 @@ def started(folder: Path, patience: int) -> bool:
     return asked.returncode == 0
 
 
-def test_a_gateway_has_started_when_it_has_found_both_services(tmp_path: Path) -> None:
+def test_a_gateway_has_started_when_all_of_both_services_have_answered(tmp_path: Path) -> None:
     """Envoy itself is ready after its first look, whatever it saw."""
     late = Ports.free()
-    with serving("pedidos") as pedidos, envoy(tmp_path, [pedidos.port], [late.estoque]) as (client, _):
+    with ExitStack() as stack:
+        first = stack.enter_context(serving("pedidos"))
+        client, _ = stack.enter_context(envoy(tmp_path, [first.port, late.pedidos], [late.estoque]))
         until(lambda: client.get("/pedidos").status_code == 200)
         assert not started(tmp_path, patience=600)
-        with serving("estoque", late.estoque):
-            until(lambda: started(tmp_path, patience=600))
-            assert client.get("/estoque").status_code == 200
+        stack.enter_context(serving("estoque", late.estoque))
+        until(lambda: client.get("/estoque").status_code == 200)
+        assert not started(tmp_path, patience=600), "a replica has not answered yet"
+        stack.enter_context(serving("pedidos", late.pedidos))
+        until(lambda: started(tmp_path, patience=600))
 
 
 def test_a_gateway_that_finds_nobody_starts_all_the_same_and_says_so(tmp_path: Path) -> None:

@@ -8,15 +8,26 @@ ask() {
     exec 3>&-
 }
 
-# Envoy says that it is ready after its first look at the services, also when it has found nobody: then it would answer
-# 503 in their name, although an older pod knows better. Once it has lived for so long, nobody seems to be there at all,
-# and 503 is the right answer.
+# Envoy says that it is ready after its first look at the services, whatever it saw, and answers 503 in their name where
+# it saw nobody, although an older pod knows better. Each pod that DNS names has to have answered, since one that has may
+# be on its way out. Once Envoy has lived for so long, they seem not to be there at all, and 503 is the right answer.
 started() {
     local stats
     ask 'GET /ready' | grep -q '^LIVE' || return
-    stats=$(ask 'GET /stats?filter=^(server\.uptime|cluster\..*\.membership_healthy)$')
+    stats=$(ask 'GET /stats?filter=^(server\.uptime|cluster\..*\.membership_(healthy|total))$')
     [[ $stats =~ server\.uptime:\ ([0-9]+) ]] || return
-    ((BASH_REMATCH[1] >= $1)) || ! grep -q 'membership_healthy: 0' <<<"$stats"
+    ((BASH_REMATCH[1] >= $1)) || all_healthy <<<"$stats"
+}
+
+# A cluster's lines follow one another, first how many are healthy.
+all_healthy() {
+    local stat count healthy
+    while read -r stat count; do
+        case $stat in
+            *.membership_healthy:) healthy=$count ;;
+            *.membership_total:) ((healthy > 0 && healthy == ${count%$'\r'})) || return ;;
+        esac
+    done
 }
 
 # From now on each answer closes its connection, so that clients come back elsewhere; /ready is not asked any more, since

@@ -34,6 +34,7 @@ class Service:
 
     name: str
     port: int = 0
+    ready: bool = True
     seen: list[str] = field(default_factory=list)
     answer: Callable[[BaseHTTPRequestHandler], None] | None = None
 
@@ -45,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path == "/health/ready":
-            self.reply(200, "ready")
+            self.reply(200 if self.service.ready else 503, "")
             return
         self.service.seen.append(f"{self.command} {self.path}")
         if self.service.answer:
@@ -415,6 +416,23 @@ def test_no_healthy_replica_is_a_problem_with_a_time_to_come_back(tmp_path: Path
         answer = client.post("/pedidos", json={})
     assert_problem(answer, 503, "indisponivel", "/pedidos")
     assert answer.headers["retry-after"] == "2"
+
+
+def test_a_replica_that_is_not_ready_is_asked_only_where_none_is(tmp_path: Path) -> None:
+    """What a service cannot do it says itself."""
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(serving("pedidos")) for _ in range(2))
+        first.ready = second.ready = False
+        client, _ = stack.enter_context(envoy(tmp_path, [first.port, second.port], [first.port]))
+        until(lambda: client.get("/pedidos").status_code == 200 and bool(first.seen and second.seen))
+        second.ready = True
+        until(lambda: asks_only(client, second, first))
+
+
+def asks_only(client: httpx.Client, chosen: Service, other: Service) -> bool:
+    chosen.seen.clear()
+    other.seen.clear()
+    return {client.get("/pedidos").status_code for _ in range(20)} == {200} and len(chosen.seen) == 20
 
 
 def started(folder: Path, patience: int) -> bool:

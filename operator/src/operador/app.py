@@ -36,7 +36,7 @@ _log = logger(__name__)
 
 
 class TarefaAcabouError(Exception):
-    """A task that should run for ever has ended."""
+    """A task that should run for ever has ended, or a library has cancelled it."""
 
 
 async def rodar(settings: OperadorSettings) -> None:
@@ -141,5 +141,12 @@ async def _ate(parar: asyncio.Event, tarefas: dict[str, Coroutine[Any, Any, None
 
 
 async def _para_sempre(nome: str, tarefa: Coroutine[Any, Any, None]) -> None:
-    await tarefa
+    eu = asyncio.current_task()
+    try:
+        await tarefa
+    except asyncio.CancelledError as cancelada:
+        if eu and eu.cancelling():
+            raise
+        # The group would take this for an end in good order, and the others would go on without it.
+        raise TarefaAcabouError(f"{nome} was cancelled by nobody here") from cancelada
     raise TarefaAcabouError(f"{nome} has ended by itself")

@@ -14,6 +14,7 @@ from pedidos.comando import ChaveReutilizadaError, NovoComando
 from pedidos.repositorio import Dono, Escopo
 from reservaestoque.outbox import Relay
 from reservaestoque.postgres import is_transient
+from reservaestoque.telemetry import logger
 
 INTERVALO = 0.015
 """Seconds from the beginning of a commit to that of the next one, unless a whole batch waits, or the first had one
@@ -21,6 +22,13 @@ command only: who orders one at a time is not delayed. Batches cost nearly the s
 all that follows: beyond some sixty a second they only grow smaller.
 """
 
+PACIENCIA = 5.0
+"""Seconds that a commit may take. Then the database is as good as away, though no connection has broken: a disk that
+does not answer, a table under a lock. Who waits is told so, and who comes before that commit has ended is sent away
+at once.
+"""
+
+_log = logger(__name__)
 _batch = Histogram("pedidos_batch_commands", "Commands a commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200))
 
 
@@ -39,6 +47,7 @@ class Registrado(NamedTuple):
     criado_em: datetime | None
 
 
+_SEM_RESPOSTA = f"a commit has not ended after {PACIENCIA:.0f} s"
 _Espera = tuple[NovoComando, "asyncio.Future[Registrado]"]
 
 
@@ -59,13 +68,16 @@ class Registro:
         self._max_batch = max_batch
         self._reenviar_apos = reenviar_apos
         self._waiting: asyncio.Queue[_Espera] = asyncio.Queue(max_waiting)
+        self._parado = False
 
     async def registrar(self, comando: NovoComando) -> Registrado:
         """What is committed, once it is.
 
-        Raises LotadoError at once when too many wait, ChaveReutilizadaError, and what asyncpg raises when the
-        command was not, or perhaps not, committed.
+        Raises LotadoError at once when too many wait, ChaveReutilizadaError, and TimeoutError or what asyncpg
+        raises when the command was not, or perhaps not, committed.
         """
+        if self._parado:
+            raise TimeoutError(_SEM_RESPOSTA)
         futuro: asyncio.Future[Registrado] = asyncio.get_running_loop().create_future()
         try:
             self._waiting.put_nowait((comando, futuro))
@@ -84,10 +96,27 @@ class Registro:
             while len(batch) < self._max_batch and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             cedo_demais = relogio() + INTERVALO if len(batch) > 1 else 0.0
-            # Who has gone away meanwhile is not served.
-            await self._atender([(comando, futuro) for comando, futuro in batch if not futuro.done()])
+            vigia = asyncio.get_running_loop().call_later(PACIENCIA, self._parar, batch)
+            try:
+                await self._atender(batch)
+            finally:
+                vigia.cancel()
+                self._parado = False
 
-    async def _atender(self, batch: list[_Espera]) -> None:
+    def _parar(self, batch: Sequence[_Espera]) -> None:
+        """Lets those go whose commit is under way, which may end well or not, and those who wait for the next one."""
+        self._parado = True
+        presos = [*batch]
+        while not self._waiting.empty():
+            presos.append(self._waiting.get_nowait())
+        vivos = [futuro for _, futuro in presos if not futuro.done()]
+        _log.warning("commit_takes_too_long", seconds=PACIENCIA, commands=len(vivos))
+        for futuro in vivos:
+            futuro.set_exception(TimeoutError(_SEM_RESPOSTA))
+
+    async def _atender(self, batch: Sequence[_Espera]) -> None:
+        # Who has gone away meanwhile is not served.
+        batch = [(comando, futuro) for comando, futuro in batch if not futuro.done()]
         if not batch:
             return
         try:

@@ -62,8 +62,8 @@ class Servico:
     async def criar(self, cliente_id: str, itens: list[Item], contexto: Contexto) -> Andamento:
         """A new order, as soon as it is committed; with a wait, as soon as it is decided or the time is over.
 
-        Raises LotadoError, ChaveReutilizadaError, or what asyncpg raises when it was not, or perhaps not,
-        committed.
+        Raises LotadoError, ChaveReutilizadaError, or TimeoutError or what asyncpg raises when it was not, or
+        perhaps not, committed.
         """
         chave = _chave(cliente_id, "/pedidos", contexto.chave, [cliente_id, itens])
         novo = NovoComando(new_id(), new_id(), Tipo.CRIAR, contexto.traceparent, cliente_id, itens, chave)
@@ -73,7 +73,7 @@ class Servico:
         """A command to an order, as soon as it is committed, or answered.
 
         Raises EncerradoError when the order has ended (unless the key says that this is a repetition),
-        LotadoError, ChaveReutilizadaError, or what asyncpg raises.
+        LotadoError, ChaveReutilizadaError, TimeoutError, or what asyncpg raises.
         """
         chave = _chave(pedido.cliente_id, f"/pedidos/{pedido.pedido_id}/{tipo}", contexto.chave, None)
         if pedido.status in FINAIS:

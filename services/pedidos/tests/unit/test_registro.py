@@ -29,9 +29,12 @@ class Livro(Registro):
             reenviar_apos=timedelta(seconds=1),
         )
         self.commits, self.recusa = list[int](), None
+        self.anda = asyncio.Event()
+        self.anda.set()
 
     async def gravar(self, comandos: Sequence[NovoComando]) -> list[Registrado | Exception]:
         self.commits.append(len(comandos))
+        await self.anda.wait()
         if self.recusa in comandos:
             raise ValueError("this one")
         return [Registrado(comando.id, comando.pedido_id, None) for comando in comandos]
@@ -115,3 +118,33 @@ async def test_no_more_are_taken_than_may_wait():
         await livro.registrar(novo())
     for espera in esperam:
         espera.cancel()
+
+
+async def test_a_commit_that_does_not_end_holds_nobody(monkeypatch: pytest.MonkeyPatch):
+    """Neither those in it, nor those who wait for the next one, nor those who come; then it goes on as before."""
+    monkeypatch.setattr(registro, "PACIENCIA", 0.1)
+    async with asyncio.timeout(5), rodando(livro := Livro()) as registrar:
+        livro.anda.clear()
+        dentro = registrar(novo())
+        await asyncio.sleep(0.02)
+        fora = registrar(novo())
+        falhas = await asyncio.gather(dentro, fora, return_exceptions=True)
+        assert [type(falha) for falha in falhas] == [TimeoutError, TimeoutError]
+        with pytest.raises(TimeoutError, match="a commit has not ended"):
+            await registrar(novo())
+        livro.anda.set()
+        await asyncio.sleep(0.02)
+        await registrar(novo())
+    assert livro.commits == [1, 1], "who was let go before the commit began is not in any"
+
+
+async def test_the_patience_of_one_commit_is_not_that_of_the_next(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(registro, "PACIENCIA", 0.2)
+    async with asyncio.timeout(5), rodando(livro := Livro()) as registrar:
+        for _ in range(3):
+            livro.anda.clear()
+            um = registrar(novo())
+            await asyncio.sleep(0.1)
+            livro.anda.set()
+            await um
+    assert livro.commits == [1, 1, 1]

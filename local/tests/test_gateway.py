@@ -37,6 +37,7 @@ class Service:
     ready: bool = True
     seen: list[str] = field(default_factory=list)
     answer: Callable[[BaseHTTPRequestHandler], None] | None = None
+    begin: Callable[[], None] = lambda: None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -77,15 +78,28 @@ class QuietServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(name: str, port: int = 0) -> Iterator[Service]:
+def serving(name: str, *, late: bool = False) -> Iterator[Service]:
+    """A service on a port of its own; a late one refuses connections until `begin` is called."""
     service = Service(name)
-    with QuietServer(("127.0.0.1", port), type("Of", (Handler,), {"service": service})) as server:
+    handler = type("Of", (Handler,), {"service": service})
+    with QuietServer(("127.0.0.1", 0), handler, bind_and_activate=False) as server:
+        server.server_bind()
         service.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield service
-        server.shutdown()
-        thread.join()
+
+        def begin() -> None:
+            server.server_activate()
+            thread.start()
+
+        service.begin = begin
+        if not late:
+            begin()
+        try:
+            yield service
+        finally:
+            if thread.is_alive():
+                server.shutdown()
+                thread.join()
 
 
 @dataclass
@@ -446,23 +460,23 @@ def started(folder: Path, patience: int) -> bool:
 
 def test_a_gateway_has_started_when_all_of_both_services_have_answered(tmp_path: Path) -> None:
     """Envoy itself is ready after its first look, whatever it saw."""
-    late = Ports.free()
     with ExitStack() as stack:
         first = stack.enter_context(serving("pedidos"))
-        client, _ = stack.enter_context(envoy(tmp_path, [first.port, late.pedidos], [late.estoque]))
+        second, estoque = (stack.enter_context(serving(name, late=True)) for name in ("pedidos", "estoque"))
+        client, _ = stack.enter_context(envoy(tmp_path, [first.port, second.port], [estoque.port]))
         until(lambda: client.get("/pedidos").status_code == 200)
         assert not started(tmp_path, patience=600)
-        stack.enter_context(serving("estoque", late.estoque))
+        estoque.begin()
         until(lambda: client.get("/estoque").status_code == 200)
         assert not started(tmp_path, patience=600), "a replica has not answered yet"
-        stack.enter_context(serving("pedidos", late.pedidos))
+        second.begin()
         until(lambda: started(tmp_path, patience=600))
 
 
 def test_a_gateway_that_finds_nobody_starts_all_the_same_and_says_so(tmp_path: Path) -> None:
     nobody = Ports.free()
     with envoy(tmp_path, [nobody.pedidos], [nobody.estoque]) as (client, _):
-        assert not started(tmp_path, patience=5)
+        assert not started(tmp_path, patience=600)
         until(lambda: started(tmp_path, patience=5))
         assert client.get("/pedidos").status_code == 503
 

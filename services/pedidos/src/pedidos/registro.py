@@ -87,16 +87,16 @@ class Registro:
 
     async def run(self) -> None:
         """Commits what arrives until cancelled."""
-        relogio = asyncio.get_running_loop().time
+        laco = asyncio.get_running_loop()
         cedo_demais = 0.0
         while True:
             batch = [await self._waiting.get()]
             if self._waiting.qsize() < self._max_batch - 1:
-                await asyncio.sleep(max(0.0, cedo_demais - relogio()))
+                await asyncio.sleep(max(0.0, cedo_demais - laco.time()))
             while len(batch) < self._max_batch and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            cedo_demais = relogio() + INTERVALO if len(batch) > 1 else 0.0
-            vigia = asyncio.get_running_loop().call_later(PACIENCIA, self._parar, batch)
+            cedo_demais = laco.time() + INTERVALO if len(batch) > 1 else 0.0
+            vigia = laco.call_later(PACIENCIA, self._parar, batch)
             try:
                 await self._atender(batch)
             finally:

@@ -10,7 +10,8 @@ ask() {
 
 # Envoy says that it is ready after its first look at the services, whatever it saw, and answers 503 in their name where
 # it saw nobody, although an older pod knows better. Each pod that DNS names has to have answered, since one that has may
-# be on its way out. Once Envoy has lived for so long, they seem not to be there at all, and 503 is the right answer.
+# be on its way out. Once Envoy has lived for so long it does without those that have not, and 503 is the right answer
+# where nobody is there.
 started() {
     local stats
     ask 'GET /ready' | grep -q '^LIVE' || return

@@ -67,7 +67,7 @@ def _criterio(settings: ConferirSettings, *, em_repouso: bool = False) -> Criter
 async def _abrir(settings: ConferirSettings, paciencia: timedelta) -> AsyncIterator[Bancos]:
     async def pool(url: str) -> "asyncpg.Pool[Any]":
         segundos = paciencia.total_seconds()
-        return await open_pool(url, program="conferir", size=_CONEXOES, command_timeout=segundos, read_only=True)
+        return await open_pool(url, program="conferir", size=_CONEXOES, statement_seconds=segundos, read_only=True)
 
     async with (
         await pool(settings.pedidos_database_url) as pedidos,

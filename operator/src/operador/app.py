@@ -26,6 +26,9 @@ from operador.settings import OperadorSettings
 from reservaestoque.postgres import open_pool
 from reservaestoque.telemetry import logger
 
+_STATEMENT_SECONDS = 30.0
+_IDLE_SECONDS = 60.0
+"""A resync reads all balances page by page in one transaction, and compares each page before it fetches the next."""
 _CONEXOES = 6
 _ESCRITORES = 24
 _PRESSA = 100
@@ -45,7 +48,13 @@ async def rodar(settings: OperadorSettings) -> None:
     _tomar_sinais(parar)
     async with (
         abrir(settings.namespace, settings.kubeconfig) as kubernetes,
-        await open_pool(settings.database_url, program="operador", size=_CONEXOES) as pool,
+        await open_pool(
+            settings.database_url,
+            program="operador",
+            size=_CONEXOES,
+            statement_seconds=_STATEMENT_SECONDS,
+            idle_seconds=_IDLE_SECONDS,
+        ) as pool,
     ):
         await _trabalhar(settings, kubernetes, Banco(pool), parar)
     _log.info("stopped")

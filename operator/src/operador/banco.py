@@ -4,12 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
-
 from operador.saldo import Saldo
 from operador.stockitem import StockItem
-from reservaestoque.postgres import Queries
-from reservaestoque.postgres.pool import reachable
+from reservaestoque.postgres import Pool, Queries, reachable
 
 # A transaction commits later than the instant it writes into its rows; statements last 30 s at most, nearly all
 # of them far less. What this misses the full resync finds.
@@ -22,7 +19,7 @@ _COMECO = (0, 0)
 class Banco:
     """Calls of the SQL functions. Every method raises what asyncpg raises; `is_transient` tells faults apart."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._sql = Queries("operador")
 
@@ -52,7 +49,7 @@ class Banco:
         """All balances, a page at a time. Between two pages the connection waits in a transaction."""
         async with self._pool.acquire() as conexao, conexao.transaction(readonly=True):
             cursor = await conexao.cursor(self._sql["ler_saldos"])
-            while linhas := await cursor.fetch(_PAGINA):
+            while linhas := await conexao.in_time(cursor.fetch(_PAGINA)):
                 yield list(map(_saldo_lido, linhas))
 
     async def mudados(self, desde: datetime) -> AsyncIterator[list[Saldo]]:

@@ -1,20 +1,26 @@
-"""PostgreSQL: pools that survive restarts, reads that leave them to others, queries in .sql files, faults told
-apart.
+"""PostgreSQL: pools that survive restarts and fail-overs, reads that leave them to others, queries in .sql files,
+faults told apart.
 """
 
-from reservaestoque.postgres.faults import CrowdedError, is_transient
+from reservaestoque.postgres.faults import CrowdedError, blames_server, is_contended, is_transient
+from reservaestoque.postgres.hosts import Connector
 from reservaestoque.postgres.loader import Loader
-from reservaestoque.postgres.pool import Connection, open_pool, reachable
+from reservaestoque.postgres.pool import Connection, Pool, Readiness, open_pool, reachable
 from reservaestoque.postgres.queries import Queries
 from reservaestoque.postgres.reader import READ_SECONDS, Reader
 
 __all__ = [
     "READ_SECONDS",
     "Connection",
+    "Connector",
     "CrowdedError",
     "Loader",
+    "Pool",
     "Queries",
     "Reader",
+    "Readiness",
+    "blames_server",
+    "is_contended",
     "is_transient",
     "open_pool",
     "reachable",

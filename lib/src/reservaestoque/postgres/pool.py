@@ -1,70 +1,163 @@
-"""The connection pool of a program."""
+"""The connection pools of a program."""
 
 import asyncio
-from typing import Any
+from types import TracebackType
 
 import asyncpg
+from asyncpg.pool import PoolAcquireContext
 
-from reservaestoque.postgres.faults import is_transient
+from reservaestoque.postgres.connection import BoundedConnection
+from reservaestoque.postgres.faults import blames_server, is_transient
+from reservaestoque.postgres.hosts import Connector
 from reservaestoque.telemetry import logger
 
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
+STATEMENT_SECONDS = 5.0
+LOCK_SECONDS = 1.0
+IDLE_SECONDS = 3.0
+"""A transaction of ours pauses for milliseconds between two statements. One that pauses for seconds belongs to a
+process that is frozen or gone, and holds rows that others need.
+"""
+_HEALTH_SECONDS = 2.0
+_LONG_SNAPSHOT = 3600.0
+
 _log = logger(__name__)
 
 
-class _Clean(asyncpg.Connection):  # type: ignore[misc]
-    """Nothing of ours changes a session, so nothing is to be reset when it goes back to the pool: a round trip less.
+class Pool(asyncpg.Pool):  # type: ignore[misc]
+    """A pool that does not hand out connections to a server which is no longer the one to speak to.
 
-    A transaction that is still open is rolled back all the same.
+    A fault that blames the server (`blames_server`) closes the connection it came from, and all others before they
+    are used again: they lead to the same server.
     """
 
+    def acquire(self, *, timeout: float | None = None) -> "_Acquired":
+        """As asyncpg's."""
+        return _Acquired(self, timeout)
+
+
+class _Acquired(PoolAcquireContext):  # type: ignore[misc]
     __slots__ = ()
 
-    def get_reset_query(self) -> str:
-        return ""
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        fault: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        if fault is not None and blames_server(fault):
+            await self.pool.expire_connections()
+            if self.connection._con is not None:  # else it has left the pool already
+                self.connection.terminate()
+        await super().__aexit__(kind, fault, trace)
 
 
 async def open_pool(
-    database_url: str, *, program: str, size: int, command_timeout: float = 30.0, read_only: bool = False
-) -> "asyncpg.Pool[Any]":
+    database_url: str,
+    *,
+    program: str,
+    size: int,
+    statement_seconds: float = STATEMENT_SECONDS,
+    idle_seconds: float = IDLE_SECONDS,
+    read_only: bool = False,
+) -> Pool:
     """A pool of at most `size` connections, opened as they are needed: a server that is down is no error.
 
-    `command_timeout` is in seconds and bounds every statement. A connection that breaks is replaced when it
-    is next asked for. `read_only` makes the server refuse every write.
+    Connections are to the primary, whichever of the URL's hosts that is (see `Connector`); with `read_only` also to a
+    standby, and every write is refused. A statement that is not answered within `statement_seconds` closes its
+    connection. The server ends a transaction that pauses for `idle_seconds`.
     """
-    return await asyncpg.create_pool(
+    bounded = type("Connection", (BoundedConnection,), {"__slots__": (), "statement_seconds": statement_seconds})
+    pool: Pool = await Pool(
         database_url,
+        loop=None,
+        init=None,
+        setup=None,
+        reset=None,
+        connect=Connector(database_url, standby=read_only).connect,
+        connection_class=bounded,
+        record_class=asyncpg.Record,
         min_size=0,
         max_size=size,
-        timeout=5.0,
-        command_timeout=command_timeout,
-        connection_class=_Clean,
-        server_settings={
-            "application_name": program,
-            "timezone": "UTC",
-            # A transaction whose client vanished must not hold stock rows; a long snapshot holds none.
-            "idle_in_transaction_session_timeout": "3600000" if read_only else "60000",
-            "tcp_user_timeout": "10000",
-            # Planned for the arrays that there are, and for tables as large as they are now. A generic plan supposes
-            # ten elements; one made while a table was nearly empty reads all of it, long after it has grown.
-            "plan_cache_mode": "force_custom_plan",
-            "default_transaction_read_only": "on" if read_only else "off",
-            # Who only reads walks through tables by key. Where one key has nearly all the rows PostgreSQL takes every
-            # key for such a one, and would read the whole table for each.
-            "enable_seqscan": "off" if read_only else "on",
-        },
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        server_settings=_session(program, _LONG_SNAPSHOT if read_only else idle_seconds, read_only=read_only),
     )
+    return pool
 
 
-async def reachable(pool: "asyncpg.Pool[Any]") -> bool:
+def _session(program: str, idle_seconds: float, *, read_only: bool) -> dict[str, str]:
+    """What a session is told when it begins. Only the reader says whether it writes: for all others an administrator
+    may stop writes with default_transaction_read_only.
+    """
+    return {
+        "application_name": program,
+        "timezone": "UTC",
+        "lock_timeout": _milliseconds(LOCK_SECONDS),
+        "idle_in_transaction_session_timeout": _milliseconds(idle_seconds),
+        # A client that vanished is noticed: while it is sent something, while it is silent, while a statement runs.
+        "tcp_user_timeout": "10000",
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "3",
+        "client_connection_check_interval": "2000",
+        # Plan each execution for its actual array sizes and current statistics. A generic plan assumes ten elements;
+        # one made while a table is nearly empty reads all of it, long after it has grown.
+        "plan_cache_mode": "force_custom_plan",
+        # Read-only sessions always scan by index. When one key owns most rows, the planner assumes every key does and
+        # picks a sequential scan.
+        "enable_seqscan": "off" if read_only else "on",
+        **({"default_transaction_read_only": "on"} if read_only else {}),
+    }
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f}"
+
+
+async def reachable(pool: Pool) -> bool:
     """Whether the database answers a trivial query within two seconds."""
+    return await _answer(pool) is not None
+
+
+class Readiness:
+    """Whether a program's database takes writes, asked on a pool of its own.
+
+    What it notices the other pools of the program need not find out by failing: when its connection turns out to lead
+    to a server that is read-only now, theirs are not used again.
+    """
+
+    def __init__(self, health: Pool, *others: Pool) -> None:
+        self._health = health
+        self._pools = (health, *others)
+
+    async def __call__(self) -> bool:
+        """True where the primary answers within two seconds.
+
+        Also where an administrator has stopped writes there: this replica can do no better than another one, and what
+        it answers says why.
+        """
+        writes = await _answer(self._health)
+        if writes is False:
+            for pool in self._pools:
+                await pool.expire_connections()
+            writes = await _answer(self._health)
+            if writes is False:
+                _log.warning("database_read_only")
+        return writes is not None
+
+
+async def _answer(pool: Pool) -> bool | None:
+    """Whether the server takes writes; None when it does not answer, or is a standby that should be a primary."""
     try:
-        async with asyncio.timeout(2.0), pool.acquire() as connection:
-            await connection.fetchval("select 1")
+        async with asyncio.timeout(_HEALTH_SECONDS):
+            writes: bool = await pool.fetchval(
+                "select not current_setting('transaction_read_only')::boolean", timeout=_HEALTH_SECONDS
+            )
     except Exception as fault:
         if not is_transient(fault):
             raise
         _log.warning("database_unreachable", fault=repr(fault))
-        return False
-    return True
+        return None
+    return writes

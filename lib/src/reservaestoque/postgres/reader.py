@@ -8,7 +8,7 @@ import asyncpg
 
 from reservaestoque.postgres.faults import CrowdedError
 
-READ_SECONDS = 5.0
+READ_SECONDS = 3.0
 """How long a read for a client may take: it shall not outlast the client."""
 
 _PATIENCE = 2.0

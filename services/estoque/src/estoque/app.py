@@ -16,18 +16,18 @@ from estoque.settings import EstoqueSettings
 from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, Publisher
 from reservaestoque.events import Comando, Decoder
 from reservaestoque.http import serve, service_app
-from reservaestoque.outbox import Relay
+from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
 from reservaestoque.periodic import Periodic
-from reservaestoque.postgres import Queries, is_transient, open_pool, reachable
+from reservaestoque.postgres import Queries, Readiness, is_transient, open_pool
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 
 PURGE_EVERY = timedelta(minutes=1)
 LOTES = 2
 """Batches at work: one is decoded and decided while PostgreSQL writes the other."""
-TAREFAS = LOTES + 2
-"""Tasks that hold a connection now and then: batches, relay, and the purge."""
+TAREFAS = LOTES + 1
+"""Tasks that hold a connection now and then: batches, and the purge."""
 CONEXOES = TAREFAS + LEITURAS + STREAM_CONNECTIONS
-"""Nobody waits for somebody else's connection; one more is for readiness."""
+"""Nobody waits for somebody else's connection; two more are for the relay and for readiness."""
 
 
 async def run(settings: EstoqueSettings) -> None:
@@ -35,10 +35,13 @@ async def run(settings: EstoqueSettings) -> None:
     sql = Queries("estoque")
     async with (
         await open_pool(settings.database_url, program="estoque", size=CONEXOES) as pool,
+        await open_pool(
+            settings.database_url, program="estoque relay", size=1, idle_seconds=RELAY_IDLE_SECONDS
+        ) as outbox,
         await open_pool(settings.database_url, program="estoque health", size=1) as health,
     ):
         publisher = Publisher(settings.amqp_url, PEDIDOS_STATUS, "estoque")
-        relay = Relay(pool, publisher, take=sql["tomar_outbox"], to_event=atualizar_status)
+        relay = Relay(outbox, publisher, take=sql["tomar_outbox"], to_event=atualizar_status)
         consumidor = Consumidor(pool, relay, settings.reserva_ttl, settings.event_horizon)
         retencao = Retencao(
             pool,
@@ -65,7 +68,7 @@ async def run(settings: EstoqueSettings) -> None:
             title="estoque",
             version=version("reservaestoque-estoque"),
             route_handlers=[*ROTAS, *FLUXOS],
-            is_ready=lambda: reachable(health),
+            is_ready=Readiness(health, pool, outbox),
             dependencies={
                 "saldos": Provide(lambda: saldos, sync_to_thread=False),
                 "fluxos": Provide(lambda: fluxos, sync_to_thread=False),

@@ -20,17 +20,17 @@ from pedidos.settings import PedidosSettings
 from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, Publisher
 from reservaestoque.events import AtualizarStatus, Decoder
 from reservaestoque.http import serve, service_app
-from reservaestoque.outbox import Relay
+from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
 from reservaestoque.periodic import Periodic
-from reservaestoque.postgres import Queries, is_transient, open_pool, reachable
+from reservaestoque.postgres import Connector, Queries, Readiness, is_transient, open_pool
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 
 RESEND_EVERY = timedelta(seconds=5)
 PURGE_EVERY = timedelta(minutes=1)
 TAREFAS = 5
-"""Tasks that hold a connection now and then: group commit, relay, consumer, and the two jobs."""
+"""Tasks that hold a connection now and then: the two lanes of group commit, the consumer, and the two jobs."""
 CONEXOES = TAREFAS + LEITURAS + STREAM_CONNECTIONS
-"""Nobody waits for somebody else's connection; two more are for readiness and for LISTEN."""
+"""Nobody waits for somebody else's connection; three more are for the relay, for readiness and for LISTEN."""
 
 
 async def run(settings: PedidosSettings) -> None:
@@ -38,10 +38,13 @@ async def run(settings: PedidosSettings) -> None:
     sql = Queries("pedidos")
     async with (
         await open_pool(settings.database_url, program="pedidos", size=CONEXOES) as pool,
+        await open_pool(
+            settings.database_url, program="pedidos relay", size=1, idle_seconds=RELAY_IDLE_SECONDS
+        ) as outbox,
         await open_pool(settings.database_url, program="pedidos health", size=1) as health,
     ):
         publisher = Publisher(settings.amqp_url, ESTOQUE_PEDIDOS, "pedidos")
-        relay = Relay(pool, publisher, take=sql["tomar_outbox"], to_event=comando)
+        relay = Relay(outbox, publisher, take=sql["tomar_outbox"], to_event=comando)
         registro = Registro(
             pool,
             relay,
@@ -61,7 +64,7 @@ async def run(settings: PedidosSettings) -> None:
             Periodic(reenvio.passo, every=RESEND_EVERY, is_transient=is_transient),
             Periodic(retencao.passo, every=PURGE_EVERY, is_transient=is_transient),
         ]
-        espera = Espera(settings.database_url)
+        espera = Espera(Connector(settings.database_url))
         consumer = BatchConsumer(
             settings.amqp_url,
             PEDIDOS_STATUS,
@@ -80,7 +83,7 @@ async def run(settings: PedidosSettings) -> None:
             version=version("reservaestoque-pedidos"),
             route_handlers=[*ROTAS, *FLUXOS],
             problems=PROBLEMAS,
-            is_ready=lambda: reachable(health),
+            is_ready=Readiness(health, pool, outbox),
             dependencies={
                 "servico": Provide(lambda: servico, sync_to_thread=False),
                 "fluxos": Provide(lambda: fluxos, sync_to_thread=False),
@@ -91,5 +94,6 @@ async def run(settings: PedidosSettings) -> None:
             espera.encerrar()
             feed.close()
 
-        tasks = (publisher.run, relay.run, registro.run, espera.run, consumer.run, feed.run, *(j.run for j in jobs))
+        commits = (registro.run, registro.run_contended)
+        tasks = (publisher.run, relay.run, *commits, espera.run, consumer.run, feed.run, *(j.run for j in jobs))
         await serve(app, host=settings.host, port=settings.port, tasks=tasks, on_stop=on_stop)

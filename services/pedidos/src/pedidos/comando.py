@@ -62,6 +62,10 @@ class ChaveReutilizadaError(Exception):
     """The Idempotency-Key came before, with another body."""
 
 
+class KeyBusyError(Exception):
+    """Another request that has not ended holds the Idempotency-Key."""
+
+
 def ler_chave(header: str | None) -> str | None:
     """The key in an Idempotency-Key header: a structured string (RFC 8941), or without its quotes; None when absent.
 

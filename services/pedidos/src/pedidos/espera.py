@@ -16,11 +16,11 @@ import msgspec
 
 from pedidos.pedido import Retrato
 from reservaestoque.backoff import back_off
-from reservaestoque.postgres import is_transient
+from reservaestoque.postgres import Connector, is_transient
 from reservaestoque.telemetry import logger
 
 CHANNEL = "pedido_status"
-_CHECK_SECONDS = 5.0
+_CHECK_SECONDS = 2.0
 
 _log = logger(__name__)
 
@@ -50,8 +50,8 @@ _ler_avisos = msgspec.json.Decoder(list[_Aviso]).decode
 class Espera:
     """Wakes those who wait for an order to change."""
 
-    def __init__(self, database_url: str) -> None:
-        self._database_url = database_url
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
         self._sinais: dict[UUID, set[Sinal]] = {}
         self._encerrada = asyncio.Event()
 
@@ -109,9 +109,7 @@ class Espera:
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
-        connection = await asyncpg.connect(
-            self._database_url, timeout=5.0, server_settings={"application_name": "pedidos listen"}
-        )
+        connection = await self._connector.connect(server_settings={"application_name": "pedidos listen"})
         try:
             await connection.add_listener(CHANNEL, self._avisado)
             yield connection

@@ -1,4 +1,8 @@
-"""Group commit: commands that arrive while a commit is under way share the next one, and are answered after it."""
+"""Group commit: commands that arrive while a commit is under way share the next one, and are answered after it.
+
+One command never costs the others their commit: those whose lock somebody else holds leave the batch for a lane of
+their own.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -7,13 +11,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
-from prometheus_client import Histogram
+from prometheus_client import Counter, Histogram
 
 from pedidos import repositorio
-from pedidos.comando import ChaveReutilizadaError, NovoComando
+from pedidos.comando import ChaveReutilizadaError, KeyBusyError, NovoComando
 from pedidos.repositorio import Dono, Escopo
 from reservaestoque.outbox import Relay
-from reservaestoque.postgres import is_transient
+from reservaestoque.postgres import is_contended, is_transient
 from reservaestoque.telemetry import logger
 
 INTERVALO = 0.015
@@ -28,7 +32,12 @@ does not answer, a table under a lock. Who waits is told so, and who comes befor
 at once.
 """
 
+CONTENDED_SECONDS = 2.0
+"""How long a command waits for a lock that somebody else holds, such as that of its Idempotency-Key."""
+_CONTENDED_PAUSE = 0.05
+
 _log = logger(__name__)
+_contended = Counter("pedidos_contended_commands_total", "Commands that had to wait for a lock apart from the others")
 _batch = Histogram("pedidos_batch_commands", "Commands a commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200))
 
 
@@ -47,6 +56,7 @@ class Registrado(NamedTuple):
     criado_em: datetime | None
 
 
+_BUSY = "another request with this Idempotency-Key has not ended"
 _SEM_RESPOSTA = f"a commit has not ended after {PACIENCIA:.0f} s"
 _Espera = tuple[NovoComando, "asyncio.Future[Registrado]"]
 
@@ -68,13 +78,14 @@ class Registro:
         self._max_batch = max_batch
         self._reenviar_apos = reenviar_apos
         self._waiting: asyncio.Queue[_Espera] = asyncio.Queue(max_waiting)
+        self._contended: asyncio.Queue[tuple[_Espera, float]] = asyncio.Queue(max_waiting)
         self._parado = False
 
     async def registrar(self, comando: NovoComando) -> Registrado:
         """What is committed, once it is.
 
-        Raises LotadoError at once when too many wait, ChaveReutilizadaError, and TimeoutError or what asyncpg
-        raises when the command was not, or perhaps not, committed.
+        Raises LotadoError at once when too many wait, ChaveReutilizadaError, KeyBusyError, and TimeoutError or what
+        asyncpg raises when the command was not, or perhaps not, committed.
         """
         if self._parado:
             raise TimeoutError(_SEM_RESPOSTA)
@@ -115,13 +126,18 @@ class Registro:
             futuro.set_exception(TimeoutError(_SEM_RESPOSTA))
 
     async def _atender(self, batch: Sequence[_Espera]) -> None:
-        # Who has gone away meanwhile is not served.
+        # Callers cancelled while queued are dropped.
         batch = [(comando, futuro) for comando, futuro in batch if not futuro.done()]
         if not batch:
             return
         try:
             resultados = await self.gravar([comando for comando, _ in batch])
         except Exception as fault:
+            com_chave = [um for um in batch if um[0].chave is not None]
+            if is_contended(fault) and com_chave:
+                self._separar(com_chave)
+                await self._atender([um for um in batch if um[0].chave is None])
+                return
             if len(batch) > 1 and not is_transient(fault):
                 for um in batch:  # one of them is at fault: the others shall not suffer
                     await self._atender([um])
@@ -129,16 +145,57 @@ class Registro:
             resultados = [fault] * len(batch)
         _batch.observe(len(batch))
         self._relay.wake()
-        for (_, futuro), resultado in zip(batch, resultados, strict=True):
-            if futuro.done():
-                continue
-            if isinstance(resultado, Exception):
-                futuro.set_exception(resultado)
+        for um, resultado in zip(batch, resultados, strict=True):
+            if isinstance(resultado, KeyBusyError):
+                self._separar([um])
             else:
-                futuro.set_result(resultado)
+                _responder(um, resultado)
+
+    def _separar(self, contended: Sequence[_Espera]) -> None:
+        """Moves commands to the lane of those that wait for a lock."""
+        prazo = asyncio.get_running_loop().time() + CONTENDED_SECONDS
+        _contended.inc(len(contended))
+        for um in contended:
+            self._esperar_tranca(um, prazo)
+
+    def _esperar_tranca(self, um: _Espera, prazo: float) -> None:
+        try:
+            self._contended.put_nowait((um, prazo))
+        except asyncio.QueueFull:
+            _responder(um, LotadoError(f"{self._contended.maxsize} wait for a lock already"))
+
+    async def run_contended(self) -> None:
+        """Commits commands that wait for a lock, each by itself, until cancelled."""
+        laco = asyncio.get_running_loop()
+        while True:
+            um, prazo = await self._contended.get()
+            if um[1].done():
+                continue
+            try:
+                [resultado] = await self.gravar([um[0]])
+            except Exception as fault:
+                resultado = KeyBusyError(_BUSY) if is_contended(fault) else fault
+            if isinstance(resultado, KeyBusyError) and laco.time() < prazo:
+                self._esperar_tranca(um, prazo)
+                await asyncio.sleep(_CONTENDED_PAUSE / self._contended.qsize())
+                continue
+            _responder(um, resultado)
+            if isinstance(resultado, Registrado):
+                self._relay.wake()
+            elif is_transient(resultado):
+                self._desistir(resultado)  # the database is away: none of them would fare better
+
+    def _desistir(self, fault: Exception) -> None:
+        while not self._contended.empty():
+            um, _ = self._contended.get_nowait()
+            _responder(um, fault)
 
     async def gravar(self, comandos: Sequence[NovoComando]) -> list[Registrado | Exception]:
-        """Writes these commands in one commit, or none of them; what became of each, in order."""
+        """Writes these commands in one commit, or none of them; what became of each, in order.
+
+        That is KeyBusyError for a command whose key somebody else is claiming: it is not written. Raises what asyncpg
+        raises.
+        """
         if not any(comando.chave for comando in comandos):  # one statement is a transaction by itself
             criados = await repositorio.registrar(self._pool, comandos, self._reenviar_apos)
             return [_resultado(comando, {}, criados) for comando in comandos]
@@ -149,8 +206,21 @@ class Registro:
         return [_resultado(comando, donos, criados) for comando in comandos]
 
 
+def _responder(um: _Espera, resultado: Registrado | Exception) -> None:
+    _, futuro = um
+    if futuro.done():
+        return
+    if isinstance(resultado, Exception):
+        futuro.set_exception(resultado)
+    else:
+        futuro.set_result(resultado)
+
+
 def _e_novo(comando: NovoComando, donos: Mapping[Escopo, Dono]) -> bool:
-    return comando.chave is None or donos[comando.chave.escopo].comando_id == comando.id
+    if comando.chave is None:
+        return True
+    dono = donos.get(comando.chave.escopo)
+    return dono is not None and dono.comando_id == comando.id
 
 
 def _resultado(
@@ -158,7 +228,9 @@ def _resultado(
 ) -> Registrado | Exception:
     if comando.chave is None or _e_novo(comando, donos):
         return Registrado(comando.id, comando.pedido_id, criados.get(comando.pedido_id))
-    dono = donos[comando.chave.escopo]
+    dono = donos.get(comando.chave.escopo)
+    if dono is None:
+        return KeyBusyError(_BUSY)
     if dono.corpo != comando.chave.corpo:
         return ChaveReutilizadaError("this Idempotency-Key came before, with another body")
     return Registrado(dono.comando_id, dono.pedido_id, None)

@@ -59,23 +59,28 @@ async def registrar(
 
 
 async def reivindicar(connection: Connection, comandos: Sequence[NovoComando]) -> dict[Escopo, Dono]:
-    """Claims the keys of these commands; returns what each key stands for now, whoever claimed it."""
+    """Claims the keys of these commands; returns what each key stands for now, whoever claimed it.
+
+    A key that somebody else is claiming at this moment is missing.
+    """
     com_chave = [(c, c.chave) for c in comandos if c.chave is not None]
     chaves = [chave for _, chave in com_chave]
     achados: dict[Escopo, Dono] = {}
-    # A key that was there when we claimed it may be purged before we read it: then it is to be had.
-    while not all(chave.escopo in achados for chave in chaves):
-        tomadas = await connection.fetch(
+    livres = {chave.escopo for chave in chaves}
+    # A key that exists when it is claimed may be purged before it is read: then it can be claimed after all.
+    while not livres <= achados.keys():
+        vistas = await connection.fetch(
             _sql["reivindicar_chaves"],
             *zip(*(chave.escopo for chave in chaves), strict=True),
             [chave.corpo for chave in chaves],
             [c.pedido_id for c, _ in com_chave],
             [c.id for c, _ in com_chave],
         )
-        achados = dict(map(_dono, tomadas))
-        alheias = [chave.escopo for chave in chaves if chave.escopo not in achados]
+        achados = dict(_dono(vista) for vista in vistas if vista["comando_id"] is not None)
+        livres = {_escopo(vista) for vista in vistas if not vista["ocupada"]}
+        alheias = [escopo for escopo in livres if escopo not in achados]
         if alheias:
-            achados |= await donos(connection, alheias)
+            achados |= await donos(connection, sorted(alheias))
     return achados
 
 
@@ -86,8 +91,11 @@ async def donos(connection: "Connection | asyncpg.Pool[Any]", escopos: Sequence[
 
 
 def _dono(row: asyncpg.Record) -> tuple[Escopo, Dono]:
-    escopo = (row["cliente_id"], row["caminho"], row["chave"])
-    return escopo, Dono(row["corpo"], row["pedido_id"], row["comando_id"])
+    return _escopo(row), Dono(row["corpo"], row["pedido_id"], row["comando_id"])
+
+
+def _escopo(row: asyncpg.Record) -> Escopo:
+    return row["cliente_id"], row["caminho"], row["chave"]
 
 
 async def obter(pool: "asyncpg.Pool[Any]", ids: Sequence[UUID]) -> dict[UUID, Pedido]:

@@ -10,7 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter, RawBody
 
 from pedidos.cabecalhos import DA_RESPOSTA, IdempotencyKey, Prefer, Traceparent, contexto
-from pedidos.comando import ChaveInvalidaError, ChaveReutilizadaError, Tipo, explicar
+from pedidos.comando import ChaveInvalidaError, ChaveReutilizadaError, KeyBusyError, Tipo, explicar
 from pedidos.pedido import (
     CLIENTE_PATTERN,
     MAX_LIMITE,
@@ -241,6 +241,7 @@ PROBLEMAS: dict[type[Exception], Callable[[Any], ProblemError]] = {
     DemasiadoError: lambda error: ProblemError(INVALID, str(error)),
     ChaveReutilizadaError: lambda error: ProblemError(KEY_REUSED, str(error)),
     EncerradoError: lambda error: ProblemError(CONFLICT, str(error), statusDoPedido=error.status),
+    KeyBusyError: lambda error: ProblemError(UNAVAILABLE, f"{error}; repeat the request shortly, with the same key"),
     LotadoError: lambda error: ProblemError(UNAVAILABLE, f"too many at once: {error}; try again shortly"),
 }
 """What is answered when a route, or what it calls, raises one of these."""

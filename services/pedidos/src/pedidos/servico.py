@@ -1,5 +1,6 @@
 """What the REST routes ask for, free of HTTP."""
 
+import asyncio
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,6 +16,8 @@ from pedidos.repositorio import Andamento
 from reservaestoque.events import FINAIS, Item, Status, new_id
 from reservaestoque.postgres import Loader, Reader, is_transient
 
+LAST_LOOK_SECONDS = 0.5
+"""How long after its deadline a waiting customer is answered at the latest: the last look must not outlast that."""
 LISTAS = 2
 LEITURAS = 3 + LISTAS
 
@@ -109,7 +112,11 @@ class Servico:
     async def _esperar(
         self, registrado: Registrado, sinal: Sinal, segundos: int, antes: Pedido | None
     ) -> Andamento | None:
-        """What has become of the command once it is answered, or the time is over; None when that cannot be read."""
+        """What has become of the command once it is answered, or the time is over.
+
+        None when that cannot be read and the order `antes` is known, or when the command has been forgotten. Raises
+        what asyncpg raises when the order is not known either.
+        """
         visto: Andamento | None = None
 
         async def respondido() -> bool:
@@ -122,10 +129,11 @@ class Servico:
             return visto is not None and visto.respondido
 
         try:
-            await self._espera.ate(sinal, respondido, segundos)
+            async with asyncio.timeout(segundos + LAST_LOOK_SECONDS):
+                await self._espera.ate(sinal, respondido, segundos)
         except Exception as fault:
             # It is committed: whatever ails the database now, the customer must learn the order's id.
-            if not is_transient(fault):
+            if antes is None or not is_transient(fault):
                 raise
         return visto
 

@@ -1,0 +1,72 @@
+"""A connection whose statements end in time, or end with it."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import asyncpg
+
+from reservaestoque.telemetry import logger
+
+T = TypeVar("T")
+
+CLOSE_SECONDS = 2.0
+
+_log = logger(__name__)
+
+
+class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
+    """Closes itself, abruptly, when a statement is not answered within its `timeout`, or `statement_seconds`.
+
+    asyncpg's own time limit asks the server to cancel the statement and waits for it to obey: for a server that has
+    vanished or hangs that takes as long again. And a COMMIT that waits for its synchronous standby must not be
+    cancelled, for then it has succeeded without one. Here nothing is asked of the server: it finds the client gone
+    (client_connection_check_interval) and ends what still runs. Whether a COMMIT took effect is not known then.
+    """
+
+    __slots__ = ()
+
+    statement_seconds = 10.0
+
+    def get_reset_query(self) -> str:
+        """Nothing of ours changes a session, so nothing is reset when it returns to the pool: a round trip less.
+
+        A transaction that is still open is rolled back all the same.
+        """
+        return ""
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+        """As asyncpg's. Raises TimeoutError."""
+        return await self.in_time(super().execute(query, *args), timeout)
+
+    async def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None) -> Any:
+        """As asyncpg's. Raises TimeoutError."""
+        return await self.in_time(super().fetch(query, *args, record_class=record_class), timeout)
+
+    async def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None) -> Any:
+        """As asyncpg's. Raises TimeoutError."""
+        return await self.in_time(super().fetchrow(query, *args, record_class=record_class), timeout)
+
+    async def fetchval(self, query: str, *args: Any, column: int = 0, timeout: float | None = None) -> Any:
+        """As asyncpg's. Raises TimeoutError."""
+        return await self.in_time(super().fetchval(query, *args, column=column), timeout)
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        """As asyncpg's, but a server that does not answer is not waited for."""
+        try:
+            await super().close(timeout=min(timeout or CLOSE_SECONDS, CLOSE_SECONDS))
+        except TimeoutError:
+            _log.info("connection_closed_abruptly", seconds=CLOSE_SECONDS)
+
+    async def in_time(self, answer: Awaitable[T], timeout: float | None = None) -> T:
+        """What `answer`, a call of this connection's, returns. Raises TimeoutError, and what it raises."""
+        seconds = self.statement_seconds if timeout is None else timeout
+        alarm = asyncio.get_running_loop().call_later(seconds, self.terminate)
+        try:
+            return await answer
+        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError) as fault:
+            if self.is_closed() and alarm.when() <= asyncio.get_running_loop().time():
+                raise TimeoutError(f"the database did not answer within {seconds:g} s") from fault
+            raise
+        finally:
+            alarm.cancel()

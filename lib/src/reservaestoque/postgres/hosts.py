@@ -1,0 +1,47 @@
+"""Which of several servers to connect to. `hosts` is pure; `Connector` connects."""
+
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from reservaestoque.postgres.connection import BoundedConnection
+from reservaestoque.postgres.faults import is_transient
+
+CONNECT_SECONDS = 3.0
+"""How long one server may take to accept a connection, its TLS and authentication included."""
+
+
+def hosts(database_url: str) -> list[str]:
+    """The URL once for each of its hosts, in their order: ``postgres://u:p@a:1,b:2/d`` names two servers."""
+    parts = urlsplit(database_url)
+    user, at, servers = parts.netloc.rpartition("@")
+    return [urlunsplit(parts._replace(netloc=f"{user}{at}{server}")) for server in servers.split(",")]
+
+
+class Connector:
+    """Connects to the first server of a URL that fits; the one that fitted last is asked first.
+
+    Each server has CONNECT_SECONDS of its own, since one that drops packets must not use up the time of the others.
+    asyncpg itself has one time limit for all of them. A standby fits only where the URL says so, by
+    ``target_session_attrs`` (libpq, section 32.1.2), or where `standby` is true.
+    """
+
+    def __init__(self, database_url: str, *, standby: bool = False) -> None:
+        self._urls = hosts(database_url)
+        chosen = standby or "target_session_attrs=" in database_url
+        self._attributes = {} if chosen else {"target_session_attrs": "primary"}
+
+    async def connect(self, *_: Any, **options: Any) -> "asyncpg.Connection[Any]":
+        """A new connection; `options` are those of asyncpg.connect. Raises what it raises for the last server."""
+        options = {"connection_class": BoundedConnection, **options, "timeout": CONNECT_SECONDS, **self._attributes}
+        for position, url in enumerate(self._urls):
+            try:
+                connection: asyncpg.Connection[Any] = await asyncpg.connect(url, **options)
+            except Exception as fault:
+                if not is_transient(fault) or position == len(self._urls) - 1:
+                    raise
+            else:
+                self._urls = [url, *(other for other in self._urls if other != url)]
+                return connection
+        raise AssertionError("a URL has at least one host")

@@ -1,0 +1,272 @@
+"""Pools on a real PostgreSQL whose connections vanish, turn read-only, or hold locks."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from wire import Wire
+
+from local_system import Config, Ports, System, postgres
+from reservaestoque.postgres import Pool, Readiness, is_contended, is_transient, open_pool, reachable
+from reservaestoque.postgres.hosts import CONNECT_SECONDS
+
+pytestmark = pytest.mark.integration
+
+
+def through(wire: Wire, url: str) -> str:
+    parts = urlsplit(url)
+    user = parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{wire.port}"))
+
+
+@pytest.fixture
+async def wire(backing: System) -> AsyncIterator[Wire]:
+    async with Wire(backing.layout.ports.postgres_pedidos) as wire:
+        yield wire
+
+
+@pytest.fixture
+async def pool(backing: System, wire: Wire) -> AsyncIterator[Pool]:
+    url = through(wire, backing.database_url("pedidos"))
+    async with await open_pool(url, program="t", size=4, statement_seconds=0.5) as pool:
+        yield pool
+
+
+async def hold(pool: Pool, connections: int) -> None:
+    """Opens so many connections and gives them back."""
+    held = [await pool.acquire() for _ in range(connections)]
+    for connection in held:
+        await pool.release(connection)
+
+
+async def read_twice(pool: Pool, between: Callable[[], None]) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.fetchval("select 1")
+        between()
+        await connection.fetchval("select 1")
+
+
+async def test_a_server_that_vanished_costs_one_time_limit(pool: Pool, wire: Wire):
+    await hold(pool, 4)
+    wire.vanish()
+    began = time.monotonic()
+    with pytest.raises(TimeoutError, match=r"did not answer within 0\.5 s"):
+        await pool.fetchval("select 1")
+    assert [await pool.fetchval("select 1") for _ in range(4)] == [1, 1, 1, 1]
+    assert time.monotonic() - began < 2, "the other connections lead to the same server: they are not tried"
+
+
+async def test_a_server_that_vanished_within_a_transaction_is_let_go(pool: Pool, wire: Wire):
+    began = time.monotonic()
+    with pytest.raises((asyncpg.InterfaceError, TimeoutError)) as fault:
+        await read_twice(pool, wire.vanish)
+    assert is_transient(fault.value)
+    assert await pool.fetchval("select 1") == 1
+    assert time.monotonic() - began < 2
+
+
+async def test_a_statement_that_takes_too_long_ends_on_the_server_too(backing: System, pool: Pool):
+    with pytest.raises(TimeoutError):
+        await pool.fetchval("select pg_sleep(60)")
+
+    async def gone() -> bool:
+        sleeping = "select not exists (select from pg_stat_activity where query = 'select pg_sleep(60)')"
+        return bool(await pool.fetchval(sleeping))
+
+    async with asyncio.timeout(10):
+        while not await gone():
+            await asyncio.sleep(0.1)
+
+
+async def test_a_lock_that_does_not_come_is_given_up(pool: Pool, pedidos_db: "asyncpg.Pool"):
+    await pedidos_db.execute("create table if not exists trancada ()")
+    async with await open_pool(pool._connect_args[0], program="t", size=1, statement_seconds=5) as patient:
+        async with pedidos_db.acquire() as other, other.transaction():
+            await other.execute("lock table trancada in access exclusive mode")
+            began = time.monotonic()
+            with pytest.raises(asyncpg.LockNotAvailableError) as fault:
+                await patient.fetch("select from trancada")
+            assert 0.5 < time.monotonic() - began < 2
+        assert is_contended(fault.value)
+    await pedidos_db.execute("drop table trancada")
+
+
+async def test_a_transaction_of_a_frozen_process_lets_go_of_its_locks(pool: Pool, pedidos_db: "asyncpg.Pool"):
+    """It holds them for as long as it pauses, and no longer than three seconds."""
+    await pedidos_db.execute("create table if not exists trancada ()")
+    frozen = await pool.acquire()
+    await frozen.execute("begin")
+    await frozen.execute("lock table trancada in access exclusive mode")
+    async with asyncio.timeout(6):
+        await pedidos_db.fetch("select from trancada")
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as fault:
+        await frozen.execute("commit")
+    assert is_transient(fault.value)
+    await pool.release(frozen)
+    await pedidos_db.execute("drop table trancada")
+
+
+async def test_a_type_that_changes_under_a_prepared_statement_passes(pool: Pool, pedidos_db: "asyncpg.Pool"):
+    """In a transaction asyncpg cannot prepare it anew by itself: the next attempt does."""
+    await pedidos_db.execute("create table mutavel (n integer)")
+    await pedidos_db.execute("insert into mutavel values (1)")
+
+    async def read() -> object:
+        async with pool.acquire() as connection, connection.transaction():
+            return await connection.fetchval("select n from mutavel")
+
+    await read()
+    await pedidos_db.execute("alter table mutavel alter n type bigint")
+    with pytest.raises(asyncpg.InvalidCachedStatementError) as fault:
+        await read()
+    assert is_transient(fault.value)
+    assert await read() == 1
+    await pedidos_db.execute("drop table mutavel")
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, System]]:
+    """Two servers with the same role."""
+    one, other = (
+        System(Config(state=tmp_path_factory.mktemp(name), ports=Ports.free(), parts={"postgres-pedidos"}))
+        for name in ("one", "other")
+    )
+    with one, other:
+        for system in (one, other):
+            system.psql("pedidos", f"alter role pedidos password '{one.layout.secrets['pedidos']}'")
+        yield one, other
+
+
+def stop_writes(system: System, value: str) -> None:
+    system.psql("pedidos", f"alter system set default_transaction_read_only = {value}")
+    system.psql("pedidos", "select pg_reload_conf()")
+
+
+@contextlib.asynccontextmanager
+async def switched(pair: tuple[System, System]) -> AsyncIterator[tuple[Pool, Readiness]]:
+    """A pool with three connections to a server that takes no writes any more; new ones lead to another server."""
+    old, new = pair
+    async with Wire(old.layout.ports.postgres_pedidos) as wire:
+        url = through(wire, old.database_url("pedidos"))
+        async with (
+            await open_pool(url, program="t", size=3) as pool,
+            await open_pool(url, program="t health", size=1) as health,
+        ):
+            ready = Readiness(health, pool)
+            await hold(pool, 3)
+            assert await ready()
+            wire.target_port = new.layout.ports.postgres_pedidos
+            stop_writes(old, "on")
+            try:
+                yield pool, ready
+            finally:
+                stop_writes(old, "off")
+
+
+async def test_a_write_that_is_refused_replaces_all_connections(pair: tuple[System, System]):
+    async with switched(pair) as (pool, _):
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await pool.execute("create table a ()")
+        for name in "bcd":
+            await pool.execute(f"create table {name} ()")
+
+
+async def test_readiness_notices_before_a_write_does(pair: tuple[System, System]):
+    async with switched(pair) as (pool, ready):
+        assert await ready()
+        for name in "efg":
+            await pool.execute(f"create table {name} ()")
+
+
+async def test_an_administrator_may_stop_writes(pair: tuple[System, System]):
+    """No connection of ours overrides it, and the replica stays ready: another one could do no better."""
+    one, _ = pair
+    url = one.database_url("pedidos")
+    stop_writes(one, "on")
+    try:
+        async with await open_pool(url, program="t", size=1) as pool:
+            assert await Readiness(pool)()
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                await pool.execute("create table z ()")
+            stop_writes(one, "off")
+            await pool.execute("create table z ()")
+    finally:
+        stop_writes(one, "off")
+
+
+@pytest.fixture(scope="module")
+def standby(pair: tuple[System, System], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a hot standby of the first server."""
+    primary = pair[0]
+    folder = tmp_path_factory.mktemp("standby")
+    if os.getuid() == 0:
+        os.chown(folder, 65534, 65534)
+    port, free = primary.layout.ports.postgres_pedidos, Ports.free().postgres_pedidos
+    env = {**os.environ, "PGPASSWORD": primary.layout.secrets["postgres"]}
+    copy = [
+        postgres.BIN / "pg_basebackup",
+        "-D",
+        folder / "data",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-U",
+        "postgres",
+    ]
+    subprocess.run([*postgres.unprivileged(), *copy, "-R", "-c", "fast"], env=env, check=True, capture_output=True)
+    serve = [postgres.BIN / "postgres", "-D", folder / "data", "-p", str(free), "-c", "listen_addresses=127.0.0.1"]
+    server = subprocess.Popen(
+        [*postgres.unprivileged(), *serve, "-c", "unix_socket_directories="], env=env, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield free
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
+
+
+def with_hosts(url: str, *hosts: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{','.join(hosts)}"))
+
+
+async def test_of_several_hosts_the_primary_is_found(pair: tuple[System, System], standby: int):
+    primary = f"127.0.0.1:{pair[0].layout.ports.postgres_pedidos}"
+    url = pair[0].database_url("pedidos")
+    async with asyncio.timeout(30):  # the standby may have to begin yet
+        while not await is_standby(with_hosts(url, f"127.0.0.1:{standby}")):
+            await asyncio.sleep(0.1)
+    async with await open_pool(with_hosts(url, f"127.0.0.1:{standby}", primary), program="t", size=1) as pool:
+        assert await pool.fetchval("select inet_server_port()") == pair[0].layout.ports.postgres_pedidos
+        assert await Readiness(pool)()
+    async with await open_pool(with_hosts(url, f"127.0.0.1:{standby}"), program="t", size=1) as pool:
+        assert not await Readiness(pool)()
+        with pytest.raises(asyncpg.TargetServerAttributeNotMatched) as fault:
+            await pool.fetchval("select 1")
+        assert is_transient(fault.value)
+
+
+async def is_standby(url: str) -> bool:
+    async with await open_pool(url, program="t", size=1, read_only=True) as pool:
+        return await reachable(pool) and bool(await pool.fetchval("select pg_is_in_recovery()"))
+
+
+async def test_a_host_that_drops_packets_leaves_time_for_the_next_one(backing: System):
+    """asyncpg has one time limit for all hosts of a URL."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never says a word
+        ours = f"127.0.0.1:{backing.layout.ports.postgres_pedidos}"
+        url = with_hosts(backing.database_url("pedidos"), f"127.0.0.1:{silent.getsockname()[1]}", ours)
+        async with await open_pool(url, program="t", size=2) as pool:
+            assert await pool.fetchval("select 1") == 1
+            began = time.monotonic()
+            await hold(pool, 2)
+            assert time.monotonic() - began < CONNECT_SECONDS, "the host that answered is asked first"

@@ -131,12 +131,12 @@ class VidaDosPedidos(RuleBasedStateMachine):
     @precondition(lambda self: self.comandos.eventos)
     @rule(quais=ESCOLHA)
     def entregar_a_estoque(self, quais: list[int]) -> None:
-        assert self._fazer("estoque", self.estoque.tratar(self.comandos.escolher(quais))) == []
+        assert self._fazer("estoque", self.estoque.handle(self.comandos.escolher(quais))) == []
 
     @precondition(lambda self: self.fatos.eventos)
     @rule(quais=ESCOLHA)
     def entregar_a_pedidos(self, quais: list[int]) -> None:
-        assert self._fazer("pedidos", self.status.tratar(self.fatos.escolher(quais))) == []
+        assert self._fazer("pedidos", self.status.handle(self.fatos.escolher(quais))) == []
 
     @rule(segundos=SEGUNDOS)
     def esperar(self, segundos: float) -> None:

@@ -98,6 +98,12 @@ def _erro(linha: Linha, pedido: Pedido, itens: dict[str, int]) -> str:
     return "" if linha.expira_em == pedido.expira_em else "lapses at another time than its order"
 
 
+def faltam_linhas(pedido: Pedido, linhas: Sequence[Linha], agora: datetime) -> bool:
+    """Whether the order has fewer lines than items although it should have a line for each at this instant."""
+    itens = _itens(pedido)
+    return itens is not None and len(linhas) < len(itens) and _deve_ter_todas(pedido, agora)
+
+
 def _deve_ter_todas(pedido: Pedido, agora: datetime) -> bool:
     return pedido.status == Status.FECHADO or (pedido.expira_em is not None and pedido.expira_em > agora)
 

@@ -1,13 +1,14 @@
 """estoque's ledger, read in slices."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from conferir.contas import Linha, Sku, conferir_pedido, conferir_sku
+from conferir.contas import Linha, Sku, conferir_pedido, conferir_sku, faltam_linhas
 from conferir.fatia import PRIMEIRO, ULTIMO, Fatia, K
 from conferir.foto import Foto, fotografar
 from conferir.pedido import Pedido
@@ -58,9 +59,18 @@ async def fatia_de_pedidos(estoque: Foto, depois: UUID, limite: int) -> Fatia[UU
     linhas = await estoque.connection.fetch(_sql["linhas"], depois, seguinte or ULTIMO)
     por_pedido = {chave: list(grupo) for chave, grupo in groupby((Linha(*r) for r in linhas), lambda r: r.pedido_id)}
     pedidos: dict[UUID, Pedido | None] = {**dict.fromkeys(por_pedido), **{row["id"]: Pedido(*row) for row in rows}}
-    achadas = [
-        violacao
-        for chave, pedido in pedidos.items()
-        for violacao in conferir_pedido(chave, pedido, por_pedido.get(chave, ()), estoque.agora)
-    ]
+    achadas: list[Violacao] = []
+    for chave, pedido in pedidos.items():
+        proprias = por_pedido.get(chave, ())
+        if pedido is not None and faltam_linhas(pedido, proprias, estoque.agora):
+            agora = await _relogio_dos_skus(estoque, pedido)
+            achadas += conferir_pedido(chave, pedido, proprias, agora)
+        else:
+            achadas += conferir_pedido(chave, pedido, proprias, estoque.agora)
     return Fatia(len(rows), seguinte, achadas)
+
+
+async def _relogio_dos_skus(estoque: Foto, pedido: Pedido) -> datetime:
+    """The clock of the order's SKUs, which does not step back where that of the database does."""
+    agora: datetime = await estoque.connection.fetchval(_sql["relogio_dos_skus"], pedido.itens, estoque.agora)
+    return agora

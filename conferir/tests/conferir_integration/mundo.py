@@ -77,14 +77,14 @@ class Mundo:
         return len(rows)
 
     async def aplicar(self, comandos: list[Comando]) -> None:
-        assert await ConsumidorDeEstoque(self.estoque, SemRelay(), self.ttl, HORIZONTE).tratar(comandos) == []
+        assert await ConsumidorDeEstoque(self.estoque, SemRelay(), self.ttl, HORIZONTE).handle(comandos) == []
 
     async def levar_fatos(self) -> int:
         async with self.estoque.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_estoque["tomar_outbox"], 50)
             if rows:
                 assert (
-                    await ConsumidorDePedidos(self.pedidos, perguntar_apos=PERGUNTAR).tratar(
+                    await ConsumidorDePedidos(self.pedidos, perguntar_apos=PERGUNTAR).handle(
                         [atualizar_status(row) for row in rows]
                     )
                     == []

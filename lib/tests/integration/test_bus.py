@@ -77,7 +77,7 @@ class Handler:
         self.away = 0
         self.calls = 0
 
-    async def __call__(self, events: Sequence[Comando]) -> Sequence[Refused]:
+    async def handle(self, events: Sequence[Comando]) -> Sequence[Refused]:
         self.calls += 1
         if self.away:
             self.away -= 1
@@ -88,6 +88,9 @@ class Handler:
         self.committed += [event for event in events if event.id not in self.refuse]
         return refused
 
+    async def find_blocked(self, events: Sequence[Comando]) -> Sequence[object]:
+        return ()
+
 
 def consumer(backing: System, handler: Handler, max_events: int = 200, at_once: int = 1) -> BatchConsumer[Comando]:
     return BatchConsumer(
@@ -95,7 +98,6 @@ def consumer(backing: System, handler: Handler, max_events: int = 200, at_once: 
         QUEUE,
         Decoder[Comando](Comando),
         handler,
-        lambda fault: isinstance(fault, OSError),
         max_events=max_events,
         at_once=at_once,
     )
@@ -258,11 +260,11 @@ async def test_a_batch_that_overtakes_acknowledges_none_but_its_own(
     old, *new = [evento() for _ in range(5)]
 
     class Stuck(Handler):
-        async def __call__(self, events: Sequence[Comando]) -> Sequence[Refused]:
+        async def handle(self, events: Sequence[Comando]) -> Sequence[Refused]:
             if old in events:
                 self.calls += 1
                 await asyncio.Event().wait()
-            return await super().__call__(events)
+            return await super().handle(events)
 
     stuck, handler = Stuck(), Handler()
     await publisher.publish(encode_batches([old]))

@@ -77,6 +77,7 @@ CREATE FUNCTION public.expirar_reservas(p_limite integer) RETURNS integer
     AS $$
 declare
     v_pedidos uuid[];
+    v_marca timestamptz;
     v_agora timestamptz;
 begin
     select array_agg(t.id) into v_pedidos from (
@@ -94,11 +95,14 @@ begin
         return 0;
     end if;
 
-    perform 1 from estoque e
-    where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida)
-    order by e.sku
-    for no key update;
-    v_agora := agora();
+    select max(t.alterado_em) into v_marca from (
+        select e.alterado_em from estoque e
+        where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida)
+        order by e.sku
+        for no key update
+    ) t;
+    v_agora := instante(
+        greatest(v_marca, (select max(p.atualizado_em) from pedido p where p.id = any (v_pedidos))), agora());
 
     with apagada as (
         delete from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida
@@ -125,6 +129,17 @@ begin
 
     return cardinality(v_pedidos);
 end $$;
+
+
+--
+-- Name: instante(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.instante(p_marca timestamp with time zone, p_agora timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case when p_marca > p_agora and p_marca < p_agora + interval '10 minutes' then p_marca else p_agora end;
+$$;
 
 
 --
@@ -276,6 +291,7 @@ CREATE FUNCTION public.sincronizar_itens(p_donos text[], p_skus text[], p_nomes 
     AS $$
 #variable_conflict use_column
 declare
+    v_marca timestamptz;
     v_agora timestamptz;
 begin
     insert into estoque (sku, nome, alvo, quantidade, dono)
@@ -286,8 +302,10 @@ begin
     order by i.sku, i.ordem
     on conflict do nothing;
 
-    perform 1 from estoque e where e.sku = any (p_skus) order by e.sku for no key update;
-    v_agora := agora();
+    select max(t.alterado_em) into v_marca from (
+        select e.alterado_em from estoque e where e.sku = any (p_skus) order by e.sku for no key update
+    ) t;
+    v_agora := instante(v_marca, agora());
 
     -- Lapsed units are not committed: they stand in the way neither of a lower supply nor of a deletion.
     perform from (
@@ -533,7 +551,11 @@ CREATE VIEW public.saldo AS
    FROM (public.estoque e
      CROSS JOIN LATERAL ( SELECT COALESCE(sum(r.quantidade), (0)::bigint) AS vencido
            FROM public.reserva r
-          WHERE ((r.sku = e.sku) AND (NOT r.vendida) AND (r.expira_em <= ( SELECT public.agora() AS agora)))) l);
+          WHERE ((r.sku = e.sku) AND (NOT r.vendida) AND (r.expira_em <=
+                CASE
+                    WHEN ((e.alterado_em > ( SELECT public.agora() AS agora)) AND (e.alterado_em < (( SELECT public.agora() AS agora) + '00:10:00'::interval))) THEN e.alterado_em
+                    ELSE ( SELECT public.agora() AS agora)
+                END))) l);
 
 
 --
@@ -684,4 +706,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000006'),
     ('20261124000007'),
     ('20261124000008'),
-    ('20261124000009');
+    ('20261124000009'),
+    ('20261126000001');

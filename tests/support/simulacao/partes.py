@@ -82,11 +82,11 @@ class Elenco:
 
     def _estoque(self, parte: Parte) -> Vida:
         consumidor = ConsumidorDeEstoque(self._banco(parte, "estoque"), SemAviso(), TTL, HORIZONTE)
-        return self._consumir(parte, self.rede.filas["estoque.pedidos"], consumidor.tratar)
+        return self._consumir(parte, self.rede.filas["estoque.pedidos"], consumidor.handle)
 
     def _pedidos(self, parte: Parte) -> Vida:
         consumidor = ConsumidorDePedidos(self._banco(parte, "pedidos"), perguntar_apos=REENVIAR)
-        return self._consumir(parte, self.rede.filas["pedidos.status"], consumidor.tratar)
+        return self._consumir(parte, self.rede.filas["pedidos.status"], consumidor.handle)
 
     def _consumir(self, parte: Parte, fila: Fila, tratar: Callable[..., Awaitable[object]]) -> Vida:
         async def vida(_: Parte) -> None:
@@ -94,7 +94,6 @@ class Elenco:
                 fila.nome,
                 fila.decodificador,
                 tratar,
-                is_transient,
                 max_events=parte.rng.choice([1, 3, 20]),
                 pause=lambda _: parte.vez("pause"),
             )

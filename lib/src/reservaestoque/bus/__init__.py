@@ -1,6 +1,6 @@
 """RabbitMQ: the topology, a publisher that knows what arrived, a consumer that loses nothing."""
 
-from reservaestoque.bus.batches import Batches, Refused
+from reservaestoque.bus.batches import Batches, Handler, Refused
 from reservaestoque.bus.consumer import BatchConsumer
 from reservaestoque.bus.publisher import NotPublishedError, Publisher
 from reservaestoque.bus.topology import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, QUEUES, Exchange, Queue
@@ -12,6 +12,7 @@ __all__ = [
     "BatchConsumer",
     "Batches",
     "Exchange",
+    "Handler",
     "NotPublishedError",
     "Publisher",
     "Queue",

@@ -1,24 +1,33 @@
-"""What a consumer does with its messages: all of them settled, then acknowledged; poison set aside alone.
+"""What a consumer does with its messages: each settled, then acknowledged; poison set aside alone, and what waits for
+a lock waits alone.
 
 Free of the broker: a `Source` gives the messages and takes the acknowledgement.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from prometheus_client import Counter, Histogram
 
 from reservaestoque.backoff import back_off
 from reservaestoque.events import CloudEvent, Decoder, Rejected
+from reservaestoque.postgres import is_contended, is_transient
 from reservaestoque.telemetry import logger
 
 E = TypeVar("E", bound=CloudEvent)
+E_contra = TypeVar("E_contra", bound=CloudEvent, contravariant=True)
+
+LATE_SECONDS = 0.2
+"""How often events whose lock somebody else holds are looked at again."""
+_TIMEOUTS = 2
 
 _log = logger(__name__)
 _events = Counter("consumer_events_total", "Events whose effect is committed", ["queue"])
 _batch = Histogram(
     "consumer_batch_events", "Events a transaction", ["queue"], buckets=(1, 2, 5, 10, 20, 50, 100, 200, 400)
 )
+_blocked = Counter("consumer_blocked_total", "Events that had to wait for a lock apart from the others", ["queue"])
 _held = Counter("consumer_held_total", "Times that a batch was held for a fault that passes", ["queue"])
 
 
@@ -37,12 +46,12 @@ M = TypeVar("M", bound=Message)
 class Source(Protocol[M]):
     """A consumer's side of a queue. Every method that waits raises what the broker's client raises."""
 
-    async def wait(self) -> M:
-        """The next message, when there is one."""
+    async def wait(self, seconds: float | None) -> M | None:
+        """The next message, as soon as one arrives; None when none does within `seconds`."""
         ...
 
     def take(self) -> M | None:
-        """Another message that is there already; None when none is."""
+        """Another message that has arrived already; None when none has."""
         ...
 
     async def set_aside(self, body: bytes, reason: str) -> None:
@@ -61,89 +70,165 @@ class Refused(NamedTuple):
     reason: str
 
 
-Handle = Callable[[Sequence[E]], Awaitable[Sequence[Refused]]]
+class Handler(Protocol[E_contra]):
+    """What a program does with the events of a queue."""
+
+    async def handle(self, events: Sequence[E_contra], /) -> Sequence[Refused]:
+        """Returns when the effect of all of them, but for those that it refuses, is committed.
+
+        It must bear being given an event twice. After an error none of them has taken effect.
+        """
+        ...
+
+    async def find_blocked(self, events: Sequence[E_contra], /) -> Collection[object]:
+        """The ids of those that need a row which somebody else holds at this moment; found without waiting for it."""
+        ...
+
+
+@dataclass
+class _Delivery(Generic[M, E]):
+    """A message, and those of its events that are not settled yet."""
+
+    message: M
+    events: list[E]
 
 
 class Batches(Generic[E]):
-    """Feeds the events that wait at a source to `handle`, as many at a time as wait, about `max_events` at most.
+    """Feeds the events that wait at a source to `handler`, as many at a time as wait, about `max_events` at most.
 
-    `handle` returns when the effect of all of them is committed; it must bear being given an event twice.
-    When it raises something that `is_transient` says will pass, the same events are tried again, after `pause`
-    with the number of failures so far, and nothing else is taken. When it raises anything else the batch is
-    halved until the one event at fault is alone; that one goes to the dead letters.
+    What becomes of a batch for which it raises an error:
+
+    - A lock did not come in time (`is_contended`): the events that are blocked wait, their messages unacknowledged,
+      while the others go on.
+    - Another fault that passes (`is_transient`): the same events are tried again, after `pause` with the number of
+      failures so far, and nothing else is taken. A batch that times out twice is halved: it may be too large.
+    - Anything else: the batch is halved until the one event at fault is alone; that one goes to the dead letters.
     """
 
     def __init__(
         self,
         queue: str,
         decoder: Decoder[E],
-        handle: Handle[E],
-        is_transient: Callable[[BaseException], bool],
+        handler: Handler[E],
         *,
         max_events: int = 200,
         pause: Callable[[int], Awaitable[None]] = back_off,
     ) -> None:
         self._queue = queue
         self._decoder = decoder
-        self._handle = handle
-        self._is_transient = is_transient
+        self._handler = handler
         self._max_events = max_events
         self._pause = pause
 
-    async def settle_next(self, source: Source[M]) -> None:
-        """Waits for a message, settles it with all that wait beside it, acknowledges. Raises what `source` raises."""
-        messages, events, rejected = await self._take(source)
-        await self._set_aside(source, rejected)
-        await self._settle(source, events, messages)
-        await source.acknowledge(messages)
-        _events.labels(self._queue).inc(len(events))
-        _batch.labels(self._queue).observe(len(events))
+    async def run(self, source: Source[M]) -> None:
+        """Settles what the source delivers until cancelled. Raises what `source` raises."""
+        late: list[_Delivery[M, E]] = []
+        while True:
+            late = await self._settle_next(source, late)
 
-    async def _take(self, source: Source[M]) -> tuple[list[M], list[E], list[Rejected]]:
-        """Waits for one message, then takes what else is there."""
-        messages: list[M] = []
-        events: list[E] = []
+    async def _settle_next(self, source: Source[M], late: list[_Delivery[M, E]]) -> list[_Delivery[M, E]]:
+        """Settles the messages that wait, and the events of `late` whose lock is free; returns what is late then."""
+        fresh, rejected = await self._take(source, LATE_SECONDS if late else None)
+        await self._set_aside(source, rejected)
+        deliveries = [*late, *fresh]
+        messages = [delivery.message for delivery in deliveries]
+        waiting = [event for delivery in late for event in delivery.events]
+        held = await self._still_blocked(waiting)
+        free = [event for event in waiting if event.id not in held]
+        held |= {event.id for event in free[self._max_events :]}
+        events = [event for delivery in fresh for event in delivery.events]
+        # Apart from each other: should the lock be missed again, the fresh ones have not waited for it.
+        held |= await self._settle(source, events, messages)
+        held |= await self._settle(source, free[: self._max_events], messages)
+        for delivery in deliveries:
+            delivery.events = [event for event in delivery.events if event.id in held]
+        settled = [delivery.message for delivery in deliveries if not delivery.events]
+        if settled:
+            await source.acknowledge(settled)
+        committed = sum(event.id not in held for event in [*events, *free])
+        if committed:
+            _events.labels(self._queue).inc(committed)
+            _batch.labels(self._queue).observe(committed)
+        return [delivery for delivery in deliveries if delivery.events]
+
+    async def _take(self, source: Source[M], seconds: float | None) -> tuple[list[_Delivery[M, E]], list[Rejected]]:
+        """Waits for one message, then takes what else has arrived."""
+        deliveries: list[_Delivery[M, E]] = []
         rejected: list[Rejected] = []
-        message: M | None = await source.wait()
+        count = 0
+        message: M | None = await source.wait(seconds)
         while message is not None:
             good, bad = self._decoder.decode(message.body)
-            messages.append(message)
-            events += good
+            deliveries.append(_Delivery(message, good))
             rejected += bad
-            message = source.take() if len(events) < self._max_events else None
-        return messages, events, rejected
+            count += len(good)
+            message = source.take() if count < self._max_events else None
+        return deliveries, rejected
 
-    async def _settle(self, source: Source[M], events: list[E], messages: list[M]) -> None:
-        fault = await self._try(source, events, messages)
-        if fault is None:
-            return
-        if len(events) > 1:
-            middle = len(events) // 2
-            await self._settle(source, events[:middle], messages)
-            await self._settle(source, events[middle:], messages)
-            return
-        reason = f"the event could not be processed: {fault!r}"
-        await self._set_aside(source, [Rejected(self._original(events[0], messages), reason)])
-
-    async def _try(self, source: Source[M], events: list[E], messages: list[M]) -> Exception | None:
-        """None when all is committed (what the handler refused is set aside), else the fault of these events."""
-        if not events:
-            return None
+    async def _settle(self, source: Source[M], events: Sequence[E], messages: list[M]) -> set[object]:
+        """Commits the events or sets them aside; returns the ids of those that are blocked instead."""
         failures = 0
-        while True:
+        while events:
             try:
-                refused = await self._handle(events)
+                refused = await self._handler.handle(events)
             except Exception as fault:
-                if not self._is_transient(fault):
-                    return fault
+                contended = is_contended(fault)
+                blocked = await self._blocked(events) if contended else set()
+                if blocked:
+                    free = [event for event in events if event.id not in blocked]
+                    return blocked | await self._settle(source, free, messages)
+                if contended and len(events) == 1:
+                    return {events[0].id}
+                if not is_transient(fault):
+                    return await self._narrow(source, events, messages, fault)
                 failures += 1
+                if failures >= _TIMEOUTS and len(events) > 1 and (contended or isinstance(fault, TimeoutError)):
+                    return await self._halve(source, events, messages)
                 _held.labels(self._queue).inc()
                 _log.warning("batch_held", queue=self._queue, failures=failures, fault=repr(fault))
                 await self._pause(failures)
             else:
                 originals = [Rejected(self._original(r.event, messages), r.reason) for r in refused]
                 await self._set_aside(source, originals)
-                return None
+                break
+        return set()
+
+    async def _halve(self, source: Source[M], events: Sequence[E], messages: list[M]) -> set[object]:
+        middle = len(events) // 2
+        blocked = await self._settle(source, events[:middle], messages)
+        return blocked | await self._settle(source, events[middle:], messages)
+
+    async def _narrow(
+        self, source: Source[M], events: Sequence[E], messages: list[M], fault: Exception
+    ) -> set[object]:
+        """One of these events is at fault. Alone, it goes to the dead letters."""
+        if len(events) > 1:
+            return await self._halve(source, events, messages)
+        reason = f"the event could not be processed: {fault!r}"
+        await self._set_aside(source, [Rejected(self._original(events[0], messages), reason)])
+        return set()
+
+    async def _blocked(self, events: Sequence[E]) -> set[object]:
+        """The ids of those that wait for a lock; of none when that cannot be found out."""
+        try:
+            blocked = set(await self._handler.find_blocked(events))
+        except Exception as fault:
+            if not is_transient(fault):
+                raise
+            return set()
+        if blocked:
+            _blocked.labels(self._queue).inc(len(blocked))
+            _log.warning("events_blocked", queue=self._queue, count=len(blocked))
+        return blocked
+
+    async def _still_blocked(self, late: Sequence[E]) -> set[object]:
+        """The ids of those that still wait for their lock; of all of them when that cannot be found out."""
+        try:
+            return set(await self._handler.find_blocked(late)) if late else set()
+        except Exception as fault:
+            if not is_transient(fault):
+                raise
+            return {event.id for event in late}
 
     async def _set_aside(self, source: Source[M], rejected: Sequence[Rejected]) -> None:
         for body, reason in rejected:

@@ -2,13 +2,13 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
 from reservaestoque.bus import dead_letters, topology
-from reservaestoque.bus.batches import Batches, Handle
+from reservaestoque.bus.batches import Batches, Handler
 from reservaestoque.bus.connection import keep_connected, side_by_side
 from reservaestoque.events import CloudEvent, Decoder
 
@@ -19,9 +19,9 @@ E = TypeVar("E", bound=CloudEvent)
 
 
 class BatchConsumer(Generic[E]):
-    """Feeds the events that wait in `queue` to `handle`; see `Batches` for what becomes of them.
+    """Feeds the events that wait in `queue` to `handler`; see `Batches` for what becomes of them.
 
-    `at_once` batches are at work side by side, so that one is prepared while the database writes another; `handle`
+    `at_once` batches are at work side by side, so that one is prepared while the database writes another; `handler`
     must bear that, as it bears another replica.
     """
 
@@ -30,15 +30,14 @@ class BatchConsumer(Generic[E]):
         url: str,
         queue: topology.Queue,
         decoder: Decoder[E],
-        handle: Handle[E],
-        is_transient: Callable[[BaseException], bool],
+        handler: Handler[E],
         *,
         max_events: int = 200,
         at_once: int = 1,
     ) -> None:
         self._url = url
         self._queue = queue
-        self._batches = Batches(queue.name, decoder, handle, is_transient, max_events=max_events)
+        self._batches = Batches(queue.name, decoder, handler, max_events=max_events)
         self._purpose = f"consumer of {queue.name}"
         self._at_once = at_once
 
@@ -54,11 +53,7 @@ class BatchConsumer(Generic[E]):
         channel.close_callbacks.add(source.end)
         (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(source.end)
         await queue.consume(source.put)
-        await side_by_side(self._settle_all(source) for _ in range(self._at_once))
-
-    async def _settle_all(self, source: "_Deliveries") -> None:
-        while True:
-            await self._batches.settle_next(source)
+        await side_by_side(self._batches.run(source) for _ in range(self._at_once))
 
 
 class _Deliveries:
@@ -77,8 +72,13 @@ class _Deliveries:
         """The channel closed, or the broker cancelled the consumer: the session is over."""
         self._messages.put_nowait(None)
 
-    async def wait(self) -> AbstractIncomingMessage:
-        message = await self._messages.get()
+    async def wait(self, seconds: float | None) -> AbstractIncomingMessage | None:
+        """None when no message arrives within `seconds`. Raises ConnectionResetError when the session is over."""
+        try:
+            async with asyncio.timeout(seconds):
+                message = await self._messages.get()
+        except TimeoutError:
+            return None
         if message is None:
             self.end()  # for the others who wait
             raise ConnectionResetError("the broker closed the channel or cancelled the consumer")

@@ -54,8 +54,7 @@ async def run(settings: EstoqueSettings) -> None:
             settings.amqp_url,
             ESTOQUE_PEDIDOS,
             Decoder[Comando](Comando),
-            consumidor.tratar,
-            is_transient,
+            consumidor,
             max_events=settings.max_events,
             at_once=LOTES,
         )

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 from prometheus_client import Counter
 
-from estoque.lote import Resultado, processar
+from estoque.lote import Resultado, bloqueados, processar
 from reservaestoque.bus import Refused
 from reservaestoque.events import Comando
 from reservaestoque.outbox import Relay
@@ -29,7 +29,7 @@ class Consumidor:
         self._ttl = ttl
         self._horizonte = horizonte
 
-    async def tratar(self, comandos: Sequence[Comando]) -> Sequence[Refused]:
+    async def handle(self, comandos: Sequence[Comando]) -> Sequence[Refused]:
         """Decides these commands in one transaction. Raises what asyncpg raises; nothing is changed then."""
         resultado = await self._processar(comandos)
         self._relay.wake()
@@ -45,6 +45,11 @@ class Consumidor:
         ]
         _repeated.inc(len(comandos) - resultado.novos - len(recusados))
         return recusados
+
+    async def find_blocked(self, comandos: Sequence[Comando]) -> set[object]:
+        """The ids of those that need a row which somebody else holds at this moment. Raises what asyncpg raises."""
+        presos = await bloqueados(self._pool, comandos)
+        return {comando.id for comando in comandos if comando.data.pedido_id in presos}
 
     async def _processar(self, comandos: Sequence[Comando]) -> Resultado:
         for _ in range(_TRIES - 1):

@@ -1,8 +1,8 @@
 """One transaction of a batch: lock, read the clock, decide, write. A constant number of round trips."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -63,6 +63,21 @@ async def processar(
     return Resultado(len(triagem.novos), triagem.velhos, esquecidos)
 
 
+async def bloqueados(pool: "asyncpg.Pool[Any]", comandos: Sequence[Comando]) -> set[UUID]:
+    """Which of the orders of these commands need a row that somebody else holds at this moment: theirs, or a SKU's.
+
+    Raises what asyncpg raises.
+    """
+    precisos = [(c.data.pedido_id, sku) for c in comandos for sku in somar_itens(c)]
+    rows = await pool.fetch(
+        _sql["bloqueados"],
+        [c.data.pedido_id for c in comandos],
+        [pedido_id for pedido_id, _ in precisos],
+        [sku for _, sku in precisos],
+    )
+    return {row["pedido_id"] for row in rows}
+
+
 async def _triar(connection: Connection, comandos: Sequence[Comando], horizonte: timedelta) -> _Triagem:
     unicos = {comando.id: comando for comando in comandos}
     tempos = [comando.time for comando in unicos.values()]
@@ -90,16 +105,21 @@ def _pedido(row: asyncpg.Record) -> Pedido:
         itens=_ler_itens(row["itens"]),
         itens_em_falta=_ler_faltas(row["itens_em_falta"]),
         expira_em=row["expira_em"],
+        atualizado_em=row["atualizado_em"],
     )
 
 
 async def _travar_estoque(
-    connection: Connection, comandos: Iterable[Comando], pedidos: Iterable[Pedido]
+    connection: Connection, comandos: Iterable[Comando], pedidos: Collection[Pedido]
 ) -> tuple[dict[str, Saldo], datetime]:
-    """The stock rows of all SKUs that these name, and the instant at which all of them were locked."""
+    """The stock rows of all SKUs that these name, and the instant at which all of them are locked.
+
+    That is no earlier than the last change of any of them, or of the orders.
+    """
     skus = {sku for comando in comandos for sku in somar_itens(comando)}
     skus.update(sku for pedido in pedidos for sku in pedido.itens)
-    row = await connection.fetchrow(_sql["travar_estoque"], list(skus))
+    mudados = [pedido.atualizado_em for pedido in pedidos if pedido.atualizado_em is not None]
+    row = await connection.fetchrow(_sql["travar_estoque"], list(skus), max(mudados, default=None))
     colunas = (row[coluna] or [] for coluna in ("skus", "livres", "situacoes"))
     saldos = {sku: Saldo(livre, Situacao(situacao)) for sku, livre, situacao in zip(*colunas, strict=True)}
     return saldos, row["agora"]

@@ -45,6 +45,7 @@ class Pedido(msgspec.Struct, frozen=True):
     """An order as estoque knows it: the row that is in the database, or will be.
 
     `linhas` are the units that it holds at the moment, by SKU; a lapsed order may hold fewer than its items.
+    `atualizado_em` is when the row was written, None before that.
     """
 
     id: UUID
@@ -54,10 +55,15 @@ class Pedido(msgspec.Struct, frozen=True):
     itens_em_falta: tuple[ItemEmFalta, ...] = ()
     expira_em: datetime | None = None
     linhas: Itens = msgspec.field(default_factory=dict)
+    atualizado_em: datetime | None = None
 
     def vigente(self, agora: datetime) -> bool:
-        """Whether its reservation still holds: a lapsed one does not, swept or not."""
-        return self.expira_em is not None and self.expira_em > agora
+        """Whether its reservation still holds: its time is not over, and all its units are there.
+
+        A lapsed one does not, swept or not. Where units are missing others have them: it had lapsed already, whatever
+        the clock says now.
+        """
+        return self.expira_em is not None and self.expira_em > agora and self.linhas == self.itens
 
 
 class Fato(msgspec.Struct, frozen=True):

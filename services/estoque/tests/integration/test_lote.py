@@ -33,7 +33,7 @@ async def abastecer(pool: "Pool[Any]", **alvos: int) -> None:
 
 
 async def tratar(pool: "Pool[Any]", *comandos: Comando, ttl: timedelta = TTL) -> None:
-    assert await Consumidor(pool, SemRelay(), ttl, HORIZONTE).tratar(comandos) == []
+    assert await Consumidor(pool, SemRelay(), ttl, HORIZONTE).handle(comandos) == []
 
 
 async def status(pool: "Pool[Any]", comando: Comando) -> str:
@@ -265,7 +265,7 @@ async def test_events_beyond_the_horizon_are_refused(estoque_db: "Pool[Any]"):
     await abastecer(estoque_db, A=5)
     novo = criar(A=1)
     velho = msgspec.structs.replace(criar(A=1), time=novo.time - HORIZONTE - timedelta(seconds=1))
-    [recusado] = await Consumidor(estoque_db, SemRelay(), TTL, HORIZONTE).tratar([velho, novo])
+    [recusado] = await Consumidor(estoque_db, SemRelay(), TTL, HORIZONTE).handle([velho, novo])
     assert recusado.event == velho
     assert recusado.reason.startswith("ForaDoHorizonte")
     assert await contadores(estoque_db, "A") == (1, 0)

@@ -53,7 +53,7 @@ async def sincronizar(pool: "Pool[Any]", skus: list[str], alvos: list[int], **op
 
 
 async def tratar(pool: "Pool[Any]", *comandos: Comando, ttl: timedelta = timedelta(minutes=30)) -> None:
-    assert await Consumidor(pool, SemRelay(), ttl, timedelta(days=6)).tratar(comandos) == []
+    assert await Consumidor(pool, SemRelay(), ttl, timedelta(days=6)).handle(comandos) == []
 
 
 def eventos(lote: Batch) -> list[tuple[str, dict[str, Any]]]:

@@ -65,12 +65,12 @@ async def run(settings: PedidosSettings) -> None:
             Periodic(retencao.passo, every=PURGE_EVERY, is_transient=is_transient),
         ]
         espera = Espera(Connector(settings.database_url))
+        consumidor = Consumidor(pool, perguntar_apos=settings.resend_after)
         consumer = BatchConsumer(
             settings.amqp_url,
             PEDIDOS_STATUS,
             Decoder[AtualizarStatus](AtualizarStatus),
-            Consumidor(pool, perguntar_apos=settings.resend_after).tratar,
-            is_transient,
+            consumidor,
             max_events=settings.max_events,
         )
         servico = Servico(pool, registro, espera)

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 from prometheus_client import Counter
 
-from pedidos.repositorio import aplicar
+from pedidos.repositorio import aplicar, bloqueados
 from reservaestoque.bus import Refused
 from reservaestoque.events import AtualizarStatus
 
@@ -21,7 +21,7 @@ class Consumidor:
         self._pool = pool
         self._perguntar_apos = perguntar_apos
 
-    async def tratar(self, eventos: Sequence[AtualizarStatus]) -> Sequence[Refused]:
+    async def handle(self, eventos: Sequence[AtualizarStatus]) -> Sequence[Refused]:
         """Applies these snapshots in one transaction; refuses those of orders that there are not.
 
         Raises what asyncpg raises; nothing is changed then.
@@ -34,3 +34,8 @@ class Consumidor:
         ]
         _old.inc(len(eventos) - len(recusados) - aplicados)
         return recusados
+
+    async def find_blocked(self, eventos: Sequence[AtualizarStatus]) -> set[object]:
+        """The ids of those whose order somebody else holds at this moment. Raises what asyncpg raises."""
+        presos = await bloqueados(self._pool, [evento.data.pedido_id for evento in eventos])
+        return {evento.id for evento in eventos if evento.data.pedido_id in presos}

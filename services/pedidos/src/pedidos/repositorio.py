@@ -153,6 +153,11 @@ async def aplicar(
     return row["mudados"], {n.pedido_id for n in novas} - set(row["conhecidos"])
 
 
+async def bloqueados(pool: "asyncpg.Pool[Any]", ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these orders somebody else holds at this moment."""
+    return {row["id"] for row in await pool.fetch(_sql["bloqueados"], ids)}
+
+
 def mais_novas(eventos: Sequence[AtualizarStatus]) -> list[StatusAtualizado]:
     """Of each order the snapshot with the highest version."""
     novas: dict[UUID, StatusAtualizado] = {}

@@ -68,7 +68,7 @@ def resposta(
 
 
 async def aplicar(pool: "Pool[Any]", *eventos: AtualizarStatus) -> None:
-    assert await Consumidor(pool, perguntar_apos=APOS).tratar(eventos) == []
+    assert await Consumidor(pool, perguntar_apos=APOS).handle(eventos) == []
 
 
 async def test_a_batch_says_of_each_order_what_it_has_become(pedidos_db: "Pool[Any]", espera: Espera):

@@ -54,7 +54,7 @@ async def responder(
     evento = AtualizarStatus(
         id=f"{comando.pedido_id}:{versao}", source="/t", subject=comando.pedido_id, time=agora, data=dados
     )
-    assert await Consumidor(pool, perguntar_apos=JA).tratar([evento]) == []
+    assert await Consumidor(pool, perguntar_apos=JA).handle([evento]) == []
 
 
 async def na_outbox(pool: "Pool[Any]") -> list[UUID]:

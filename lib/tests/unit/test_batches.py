@@ -1,0 +1,147 @@
+"""What a consumer does with a batch that fails, on a source in memory."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from reservaestoque.bus import Batches, Refused
+from reservaestoque.bus import batches as module
+from reservaestoque.events import CancelarPedido, Decoder, PedidoCancelado, encode_batches, new_id
+
+
+@dataclass(frozen=True)
+class Message:
+    number: int
+    body: bytes
+
+
+@dataclass
+class Memory:
+    """A source that delivers what it is given and remembers what is acknowledged."""
+
+    queue: "asyncio.Queue[Message]" = field(default_factory=asyncio.Queue)
+    acknowledged: list[int] = field(default_factory=list)
+    dead: list[str] = field(default_factory=list)
+    _delivered: int = 0
+
+    def deliver(self, *events: CancelarPedido) -> None:
+        [(_, body)] = encode_batches(events)
+        self._delivered += 1
+        self.queue.put_nowait(Message(self._delivered, body))
+
+    async def wait(self, seconds: float | None) -> Message | None:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.queue.get()
+        except TimeoutError:
+            return None
+
+    def take(self) -> Message | None:
+        return None if self.queue.empty() else self.queue.get_nowait()
+
+    async def set_aside(self, body: bytes, reason: str) -> None:
+        self.dead.append(reason)
+
+    async def acknowledge(self, messages: Sequence[Message]) -> None:
+        self.acknowledged += [message.number for message in messages]
+
+
+@dataclass
+class Database:
+    """A handler whose rows somebody else may hold: those of the events `locked`."""
+
+    locked: set[object] = field(default_factory=set)
+    silent: set[object] = field(default_factory=set)
+    too_many: int = 1000
+    committed: list[CancelarPedido] = field(default_factory=list)
+    waits: int = 0
+
+    async def handle(self, events: Sequence[CancelarPedido]) -> Sequence[Refused]:
+        if (self.locked | self.silent) & {event.id for event in events}:
+            self.waits += 1
+            raise asyncpg.LockNotAvailableError("canceling statement due to lock timeout")
+        if len(events) > self.too_many:
+            raise TimeoutError("the database did not answer within 5 s")
+        self.committed += events
+        return ()
+
+    async def find_blocked(self, events: Sequence[CancelarPedido]) -> Collection[object]:
+        return self.locked & {event.id for event in events}
+
+
+def event() -> CancelarPedido:
+    pedido = new_id()
+    return CancelarPedido(
+        id=new_id(), source="/t", subject=pedido, time=datetime.now(UTC), data=PedidoCancelado(pedido_id=pedido)
+    )
+
+
+@contextlib.asynccontextmanager
+async def consuming(source: Memory, database: Database) -> AsyncIterator[None]:
+    batches = Batches("t", Decoder[CancelarPedido](CancelarPedido), database, pause=lambda _: asyncio.sleep(0))
+    task = asyncio.create_task(batches.run(source))
+    try:
+        async with asyncio.timeout(5):
+            yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(condition: object) -> None:
+    while not condition():  # type: ignore[operator]
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LATE_SECONDS", 0.02)
+
+
+async def test_events_whose_row_is_locked_wait_and_the_others_do_not():
+    source, database = Memory(), Database()
+    stuck, *others = [event() for _ in range(6)]
+    database.locked = {stuck.id}
+    source.deliver(others[0], stuck, others[1])
+    source.deliver(others[2])
+    async with consuming(source, database):
+        await until(lambda: len(database.committed) == 3)
+        await until(lambda: source.acknowledged == [2])
+        for other in others[3:]:
+            source.deliver(other)
+        await until(lambda: len(source.acknowledged) == 3)
+        assert database.waits == 1, "what is known to be locked is not tried again"
+        database.locked = set()
+        await until(lambda: 1 in source.acknowledged)
+    assert sorted(database.committed, key=lambda e: e.id) == [stuck, *others]
+    assert sorted(source.acknowledged) == [1, 2, 3, 4]
+    assert source.dead == []
+
+
+async def test_a_locked_row_that_cannot_be_found_is_found_by_halving():
+    """One that another transaction has inserted and not committed is invisible."""
+    source, database = Memory(), Database()
+    events = [event() for _ in range(8)]
+    database.silent = {events[3].id}
+    source.deliver(*events)
+    async with consuming(source, database):
+        await until(lambda: len(database.committed) == 7)
+        database.silent = set()
+        await until(lambda: source.acknowledged == [1])
+    assert sorted(database.committed, key=lambda e: e.id) == events
+    assert source.dead == []
+
+
+async def test_a_batch_that_is_too_large_for_its_time_is_halved():
+    source, database = Memory(), Database(too_many=3)
+    events = [event() for _ in range(10)]
+    source.deliver(*events)
+    async with consuming(source, database):
+        await until(lambda: source.acknowledged == [1])
+    assert database.committed == events

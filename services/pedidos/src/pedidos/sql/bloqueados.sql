@@ -1,0 +1,5 @@
+-- Which of these orders somebody else holds at this moment. Looks without waiting, and changes nothing.
+with livre as materialized (
+    select id from pedido where id = any ($1::uuid[]) for no key update skip locked
+)
+select id from pedido where id = any ($1::uuid[]) and id not in (select id from livre)

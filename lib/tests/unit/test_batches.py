@@ -82,8 +82,9 @@ def event() -> CancelarPedido:
 
 
 @contextlib.asynccontextmanager
-async def consuming(source: Memory, database: Database) -> AsyncIterator[None]:
-    batches = Batches("t", Decoder[CancelarPedido](CancelarPedido), database, pause=lambda _: asyncio.sleep(0))
+async def consuming(source: Memory, database: Database, *, max_events: int = 200) -> AsyncIterator[None]:
+    decoder = Decoder[CancelarPedido](CancelarPedido)
+    batches = Batches("t", decoder, database, max_events=max_events, pause=lambda _: asyncio.sleep(0))
     task = asyncio.create_task(batches.run(source))
     try:
         async with asyncio.timeout(5):
@@ -122,6 +123,18 @@ async def test_events_whose_row_is_locked_wait_and_the_others_do_not():
     assert sorted(database.committed, key=lambda e: e.id) == [stuck, *others]
     assert sorted(source.acknowledged) == [1, 2, 3, 4]
     assert source.dead == []
+
+
+async def test_an_event_that_waits_twice_is_settled_once_its_row_is_free():
+    source, database = Memory(), Database()
+    stuck = event()
+    database.locked = {stuck.id}
+    async with consuming(source, database, max_events=1):
+        source.deliver(stuck)
+        source.deliver(stuck)
+        await until(lambda: database.waits == 2)
+        database.locked = set()
+        await until(lambda: sorted(source.acknowledged) == [1, 2])
 
 
 async def test_a_locked_row_that_cannot_be_found_is_found_by_halving():

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from asyncpg import ConnectionDoesNotExistError
+from asyncpg import ConnectionDoesNotExistError, LockNotAvailableError, QueryCanceledError
 
-from simulacao.mundo import Espera, Parte, Queda, Violacao
+from simulacao.mundo import Espera, Parte, Queda, Transacao, Violacao
 
 _PACIENCIA = 0.02
 
@@ -56,19 +56,23 @@ class Conexao:
         self._real = real
         self._depois = depois
         self._quebrada = False
+        self._explicita = False
 
     @asynccontextmanager
     async def transaction(self, *, implicita: bool = False) -> AsyncIterator[None]:
         """A transaction. Dying or losing the connection before its commit undoes it, afterwards it does not."""
         transacao = self._real.transaction()
         await transacao.start()
+        self._explicita = not implicita
         try:
             yield
             if not implicita:
                 await self._passo("commit")
         except BaseException:
+            self._parte.transacao = None
             await transacao.rollback()
             raise
+        self._parte.transacao = None
         await transacao.commit()
         await self._depois(self._parte, self._nome)
         # The commit is done; what may be lost now is the answer.
@@ -88,7 +92,10 @@ class Conexao:
 
     async def _chamar(self, sql: str, metodo: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
         await self._passo(_resumo(sql))
-        return await self._executar(metodo(sql, *args))
+        resposta = await self._executar(metodo(sql, *args))
+        if self._explicita:
+            self._parte.transacao = Transacao(self._nome, self._real.get_server_pid())
+        return resposta
 
     async def _passo(self, nome: str) -> None:
         if self._quebrada:
@@ -107,14 +114,16 @@ class Conexao:
         parte.instante = mundo.agora
         await asyncio.wait({tarefa}, timeout=_PACIENCIA)
         if not tarefa.done():
-            parte.presa = Espera(tarefa, self._nome, self._real.get_server_pid())
+            parte.presa = espera = Espera(tarefa, self._nome, self._real.get_server_pid())
             try:
-                esperou = await self._esperar_tranca(parte.presa)
+                esperou = await self._esperar_tranca(espera)
             finally:
                 parte.presa = None
             if esperou:
                 parte.instante = mundo.agora
                 await parte.vez("goes on", perigo=False)
+            if espera.desistiu and isinstance(tarefa.exception(), QueryCanceledError):
+                raise LockNotAvailableError("canceling statement due to lock timeout")
         return await tarefa
 
     async def _esperar_tranca(self, espera: Espera) -> bool:
@@ -135,9 +144,7 @@ class Conexao:
         elif espera.pid in await mundo.trancada_por(outra) and outra.pid in await mundo.trancada_por(espera):
             raise Violacao(f"{self._parte.nome} met a deadlock")
         else:
-            mundo.anotar(f"{self._parte.nome}: … gives up waiting for a lock")
-            mundo.visto["lock given up"] += 1
-            await mundo.monitores[self._nome].execute("select pg_cancel_backend($1)", espera.pid)
+            await mundo.desistir(self._parte)
         await asyncio.wait({espera.tarefa})
         return True
 

@@ -17,6 +17,18 @@ from simulacao.rede import Fila, Mensagem
 
 ESQUECER = timedelta(days=30)
 
+_TRANCADOS = {
+    "estoque": (
+        "select id as pedido_id from pedido where xmax::text = $1",
+        "select pedido_id from outbox where xmax::text = $1",
+    ),
+    "pedidos": (
+        "select id as pedido_id from pedido where xmax::text = $1",
+        "select c.pedido_id from outbox o join comando c on c.id = o.comando_id where o.xmax::text = $1",
+    ),
+}
+"""Orders whose rows a transaction holds: rows that it has locked, changed or deleted name it in `xmax`."""
+
 _ler_faltas = msgspec.json.Decoder(list[ItemEmFalta]).decode
 
 
@@ -45,6 +57,7 @@ class Juiz:
     _vistos: set[int] = field(default_factory=set)
     _versoes: dict[UUID, int] = field(default_factory=dict)
     _relogios: dict[UUID, datetime] = field(default_factory=dict)
+    _marcas: dict[str, datetime] = field(default_factory=dict)
 
     async def depois_do_commit(self, parte: Parte, banco: str) -> None:
         """Looks at what a party has just committed."""
@@ -57,20 +70,23 @@ class Juiz:
             await self._ver_pedidos(monitor)
 
     async def _ver_estoque(self, parte: Parte, monitor: asyncpg.Connection, outbox: Sequence[asyncpg.Record]) -> None:
-        for declaracao in self.declarando.pop(parte.nome, []):
+        declaradas = self.declarando.pop(parte.nome, [])
+        instante = max([parte.instante, *(self._marcas.get(d.sku, parte.instante) for d in declaradas)])
+        for declaracao in declaradas:
             self.modelo.declarar(
                 declaracao.dono,
                 declaracao.sku,
                 declaracao.alvo,
                 pausado=declaracao.pausado,
                 encerrar=declaracao.encerrar,
-                agora=parte.instante,
+                agora=instante,
             )
         # Ids are given out before the commit: the newest fact need not have the highest.
         fatos = [fato for fato in outbox if fato["id"] not in self._vistos]
         for fato in fatos:
             self._vistos.add(fato["id"])
             await self._julgar(fato)
+        await self._ver_relogios(monitor)
         if fatos:
             await self._ver_saldos(monitor)
 
@@ -89,9 +105,14 @@ class Juiz:
 
     async def _julgar(self, fato: asyncpg.Record) -> None:
         pedido, agora = fato["pedido_id"], fato["criado_em"]
-        if agora < self._relogios.get(pedido, agora):
-            raise Violacao(f"order {pedido} was decided at {agora}, before what was decided earlier")
-        self._relogios[pedido] = agora
+        if (pedido, fato["versao"]) not in self.historia:  # what is said again was decided before
+            if agora < self._relogios.get(pedido, agora):
+                raise Violacao(f"order {pedido} was decided at {agora}, before what was decided earlier")
+            self._relogios[pedido] = agora
+        skus = self.modelo.itens.get(pedido, {}) if fato["causa"] is not None else {}
+        for sku in skus:
+            if agora < self._marcas.get(sku, agora):
+                raise Violacao(f"order {pedido} was decided at {agora}, and {sku} changed at {self._marcas[sku]}")
         try:
             if fato["causa"] is None:
                 esperada = self.modelo.expirar(pedido, agora)
@@ -105,10 +126,18 @@ class Juiz:
             raise Violacao(f"order {pedido}: estoque said\n  {dita}\nand it should be\n  {esperada}")
         self.historia[pedido, dita.retrato.versao] = dita.retrato
 
+    async def _ver_relogios(self, monitor: asyncpg.Connection) -> None:
+        """The clock of a SKU never goes back."""
+        for linha in await monitor.fetch("select sku, alterado_em from estoque"):
+            marca = self._marcas.get(linha["sku"], linha["alterado_em"])
+            if linha["alterado_em"] < marca:
+                raise Violacao(f"{linha['sku']} changed at {linha['alterado_em']}, after {marca}")
+            self._marcas[linha["sku"]] = linha["alterado_em"]
+
     async def _ver_saldos(self, monitor: asyncpg.Connection) -> None:
-        agora = self.mundo.agora
         for linha in await monitor.fetch("select sku, alvo, situacao, reservado, vendido, disponivel from saldo"):
             produto = self.modelo.produtos[linha["sku"]]
+            agora = max(self.mundo.agora, self._marcas[linha["sku"]])
             esperado = (
                 produto.alvo,
                 produto.situacao,
@@ -146,6 +175,33 @@ class Juiz:
         return bool(
             await self.mundo.monitores["estoque"].fetchval("select true from inbox where evento_id = $1", evento.id)
         )
+
+    async def esperam_sem_razao(self, congelada: Parte, filas: Iterable[Fila]) -> set[UUID]:
+        """Orders that wait for an answer although they need nothing that a frozen party holds."""
+        esperam = await self.mundo.monitores["pedidos"].fetch(
+            "select distinct pedido_id from comando where reenviar_em is not null"
+        )
+        presos = await self._presos_por(congelada)
+        for fila in filas:
+            for entregas, mensagens in fila.entregues.items():
+                if entregas.parte is congelada:
+                    presos |= {e.data.pedido_id for m in mensagens for e in fila.decodificador.decode(m.body)[0]}
+        return {linha["pedido_id"] for linha in esperam} - presos
+
+    async def _presos_por(self, congelada: Parte) -> set[UUID]:
+        """The orders that need rows which its transaction has locked, changed, or deleted."""
+        assert congelada.transacao is not None
+        banco, pid = congelada.transacao
+        monitor = self.mundo.monitores[banco]
+        xid = await monitor.fetchval("select backend_xid::text from pg_stat_activity where pid = $1", pid)
+        presos: set[UUID] = set()
+        for consulta in _TRANCADOS[banco]:
+            presos |= {linha["pedido_id"] for linha in await monitor.fetch(consulta, xid)}
+        if banco == "estoque":
+            linhas = await monitor.fetch("select sku from estoque where xmax::text = $1", xid)
+            skus = {linha["sku"] for linha in linhas}
+            presos |= {ordem.pedido_id for ordem in self.ordens.values() if skus & ordem.itens.keys()}
+        return presos
 
     async def violacoes_do_livro(self) -> list[str]:
         """Rules of the ledger that are broken."""

@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from asyncpg import Connection, ConnectionDoesNotExistError
 
 INICIO = datetime(2026, 1, 5, 12, tzinfo=UTC)
+RECUO = timedelta(minutes=9, seconds=59)
+"""How far the clock steps back at most: as far as estoque's SKUs keep their own (function `instante`)."""
 
 
 class Queda(BaseException):
@@ -22,7 +25,9 @@ class Violacao(BaseException):
 
 @dataclass(frozen=True)
 class Clima:
-    """How rough it is, as probabilities by step. `saltos` are leaps of the clock beyond a reservation's time."""
+    """How rough it is, as probabilities by step. `saltos` are leaps of the clock beyond the end of a reservation, `recuos`
+    its steps back.
+    """
 
     queda: float = 0.0
     conexao: float = 0.0
@@ -30,24 +35,33 @@ class Clima:
     copia: float = 0.0
     confirmacao: float = 0.0
     saltos: float = 0.2
+    recuos: float = 0.0
 
     @classmethod
     def sortear(cls, rng: random.Random) -> "Clima":
         """Some days are calm, so that plain mistakes show without noise; most are not."""
         if rng.random() < 0.15:
-            return cls(saltos=rng.choice([0.0, 0.3]))
+            return cls(saltos=rng.choice([0.0, 0.3]), recuos=rng.choice([0.0, 0.3]))
 
         def ate(teto: float) -> float:
             return rng.choice([0.0, teto / 4, teto])
 
-        return cls(ate(0.03), ate(0.02), ate(0.2), ate(0.2), ate(0.1), rng.choice([0.05, 0.2, 0.4]))
+        return cls(ate(0.03), ate(0.02), ate(0.2), ate(0.2), ate(0.1), rng.choice([0.05, 0.2, 0.4]), ate(0.2))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Espera:
-    """A statement that waits for a lock: in which database, and in which process of the server."""
+    """A statement that waits for a lock: in which database, in which process of the server; whether it gave up."""
 
     tarefa: "asyncio.Task[object]"
+    banco: str
+    pid: int
+    desistiu: bool = False
+
+
+class Transacao(NamedTuple):
+    """A transaction under way: in which database, and in which process of the server."""
+
     banco: str
     pid: int
 
@@ -63,6 +77,9 @@ class Parte:
         self.tarefa: asyncio.Task[None] | None = None
         self.presa: Espera | None = None
         self.instante = mundo.agora  # at which its last statement had all that it waited for
+        self.transacao: Transacao | None = None  # when it is between two statements of one
+        self.congelada = False
+        self.abandonada = False  # its session has ended while it was frozen
         self._portao: asyncio.Future[None] | None = None
         self._quando: Callable[[], bool] | None = None
         self._parou = asyncio.Event()
@@ -73,11 +90,17 @@ class Parte:
         """
         if self.mundo.findo:
             raise asyncio.CancelledError
+        if self.abandonada:
+            self.abandonada = False
+            raise ConnectionDoesNotExistError("terminating connection due to idle-in-transaction timeout")
         self._portao = asyncio.get_running_loop().create_future()
         self._quando = quando
         self._parou.set()
         await self._portao
         self._portao = None
+        if self.abandonada:
+            self.abandonada = False
+            raise ConnectionDoesNotExistError("terminating connection due to idle-in-transaction timeout")
         falha = self.mundo.sortear_falha(self) if perigo else None
         self.mundo.anotar(f"{self.nome}: {passo}" + (f" → {type(falha).__name__}" if falha else ""))
         if falha:
@@ -87,7 +110,7 @@ class Parte:
     @property
     def pronta(self) -> bool:
         """Whether it could move now."""
-        return self.no_portao and (self._quando is None or self._quando())
+        return not self.congelada and self.no_portao and (self._quando is None or self._quando())
 
     @property
     def no_portao(self) -> bool:
@@ -100,6 +123,17 @@ class Parte:
         self._parou.clear()
         self._portao.set_result(None)
         await self._parou.wait()
+
+    def congelar(self) -> None:
+        """It stops, as by SIGSTOP, with all locks that it has."""
+        self.congelada = True
+        self.mundo.anotar(f"{self.nome}: is frozen")
+
+    def descongelar(self) -> None:
+        """It goes on; the server has ended its transaction meanwhile."""
+        self.congelada = False
+        self.abandonada = True
+        self.mundo.anotar(f"{self.nome}: is thawed")
 
     def parar(self) -> None:
         """It waits for a lock, or has ended."""
@@ -115,9 +149,11 @@ class Mundo:
     rng: random.Random = field(init=False)
     clima: Clima = field(init=False)
     agora: datetime = field(default=INICIO, init=False)
+    tarde: datetime = field(default=INICIO, init=False)
     calmo: bool = field(default=False, init=False)
     broker_fora: bool = field(default=False, init=False)
     voltam: bool = field(default=False, init=False)
+    repetida: str | None = field(default=None, init=False)
     partes: list[Parte] = field(default_factory=list, init=False)
     trilha: list[str] = field(default_factory=list, init=False)
     visto: Counter[str] = field(default_factory=Counter, init=False)
@@ -165,8 +201,15 @@ class Mundo:
         return None
 
     async def avancar(self, quanto: timedelta) -> None:
-        """Moves the clock of both databases."""
-        self.agora += max(quanto, timedelta())
+        """Moves the clock of both databases ahead."""
+        await self._por(self.agora + max(quanto, timedelta()))
+
+    async def recuar(self, quanto: timedelta) -> None:
+        """Moves the clock of both databases back, RECUO behind the latest instant that it showed at most."""
+        await self._por(max(self.agora - quanto, self.tarde - RECUO))
+
+    async def _por(self, instante: datetime) -> None:
+        self.agora, self.tarde = instante, max(instante, self.tarde)
         micros = (self.agora - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
         for monitor in self.monitores.values():
             await monitor.execute("select setval('relogio', $1)", micros)
@@ -182,6 +225,8 @@ class Mundo:
             if self.violacao is not None:
                 raise self.violacao
             if not prontas:
+                if await self._desistir_de_uma_tranca():
+                    continue
                 return
             self.passos += 1
             [parte] = self.rng.choices(prontas, [p.peso for p in prontas])
@@ -196,6 +241,24 @@ class Mundo:
         for parte in self.partes:
             while not (parte.no_portao or _acabou(parte) or (parte.presa and await self.trancada_por(parte.presa))):
                 await asyncio.sleep(0)
+
+    async def _desistir_de_uma_tranca(self) -> bool:
+        """Nobody moves, since somebody waits for a lock of a frozen party: the server gives it up."""
+        for parte in self.partes:
+            espera = parte.presa
+            if espera is not None and not espera.tarefa.done():
+                await self.desistir(parte)
+                await asyncio.wait({espera.tarefa})
+                return True
+        return False
+
+    async def desistir(self, parte: Parte) -> None:
+        """The lock that a party waits for did not come in time."""
+        assert parte.presa is not None
+        parte.presa.desistiu = True
+        self.anotar(f"{parte.nome}: … gives up waiting for a lock")
+        self.visto["lock given up"] += 1
+        await self.monitores[parte.presa.banco].execute("select pg_cancel_backend($1)", parte.presa.pid)
 
     async def trancada_por(self, espera: "Espera") -> list[int]:
         """The server processes that hold, or will get first, the lock that this statement waits for."""

@@ -141,11 +141,12 @@ MUTANTES: dict[str, Mutante] = {
         "messages are acknowledged before their effect is committed",
         (
             codigo(
-                Batches.settle_next,
-                ("    await source.acknowledge(messages)\n", ""),
+                Batches._settle_next,
+                ("        await source.acknowledge(settled)\n", "        pass\n"),
                 (
-                    "    await self._settle(source, events, messages)\n",
-                    "    await source.acknowledge(messages)\n    await self._settle(source, events, messages)\n",
+                    "    messages = [delivery.message for delivery in deliveries]\n",
+                    "    messages = [delivery.message for delivery in deliveries]\n"
+                    "    await source.acknowledge(messages)\n",
                 ),
             ),
         ),
@@ -230,6 +231,25 @@ MUTANTES: dict[str, Mutante] = {
     "cancela-o-renovado": Mutante(
         "an order that seems abandoned is cancelled although it has just been renewed",
         (codigo(decisao._Lote._recusar, ("(comando.data.versao or pedido.versao)", "pedido.versao")),),
+    ),
+    "a-frozen-party-holds-the-batch": Mutante(
+        "a batch that waits for one row is held with all that is in it",
+        (codigo(Batches._settle, ("contended = is_contended(fault)", "contended = False")),),
+    ),
+    "strangers-wait-for-a-key": Mutante(
+        "an idempotency key that a frozen replica is claiming is waited for",
+        (
+            consulta(
+                repositorio._sql,
+                "reivindicar_chaves",
+                "not pg_try_advisory_xact_lock(",
+                "false and pg_try_advisory_xact_lock(",
+            ),
+        ),
+    ),
+    "the-clock-of-a-sku-goes-back": Mutante(
+        "a batch is decided at what the clock says, although its SKUs changed later",
+        (consulta(lote._sql, "travar_estoque", "greatest(max(t.alterado_em), $2::timestamptz)", "$2::timestamptz"),),
     ),
     "ninguem-reenvia": Mutante(
         "a command that was lost is never sent again",

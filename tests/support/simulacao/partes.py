@@ -14,14 +14,14 @@ from estoque.retencao import Retencao as RetencaoDeEstoque
 from operador.banco import Banco as BancoDoOperador
 from operador.stockitem import Chave as ChaveDoItem
 from operador.stockitem import StockItem
-from pedidos.comando import Chave, ChaveReutilizadaError, NovoComando, Tipo, resumo
+from pedidos.comando import Chave, ChaveReutilizadaError, KeyBusyError, NovoComando, Tipo, resumo
 from pedidos.consumidor import Consumidor as ConsumidorDePedidos
 from pedidos.eventos import comando
 from pedidos.reenvio import Reenvio
 from pedidos.registro import Registrado, Registro
 from pedidos.retencao import Prazos
 from pedidos.retencao import Retencao as RetencaoDePedidos
-from reservaestoque.bus import Batches, NotPublishedError
+from reservaestoque.bus import Batches, Handler, NotPublishedError
 from reservaestoque.events import FINAIS, Item
 from reservaestoque.outbox import Relay
 from reservaestoque.postgres import Queries, is_transient
@@ -65,6 +65,7 @@ class Elenco:
     rede: Rede
     conexoes: Callable[[str, str], asyncpg.Connection]
     chaves: dict[str, Pedida] = field(default_factory=dict)
+    tomando: dict[str, list[str]] = field(default_factory=dict)  # by party, the keys that it claims now
 
     def nascer(self) -> None:
         """All parties: two replicas of everything, as many customers."""
@@ -82,25 +83,24 @@ class Elenco:
 
     def _estoque(self, parte: Parte) -> Vida:
         consumidor = ConsumidorDeEstoque(self._banco(parte, "estoque"), SemAviso(), TTL, HORIZONTE)
-        return self._consumir(parte, self.rede.filas["estoque.pedidos"], consumidor.handle)
+        return self._consumir(parte, self.rede.filas["estoque.pedidos"], consumidor)
 
     def _pedidos(self, parte: Parte) -> Vida:
         consumidor = ConsumidorDePedidos(self._banco(parte, "pedidos"), perguntar_apos=REENVIAR)
-        return self._consumir(parte, self.rede.filas["pedidos.status"], consumidor.handle)
+        return self._consumir(parte, self.rede.filas["pedidos.status"], consumidor)
 
-    def _consumir(self, parte: Parte, fila: Fila, tratar: Callable[..., Awaitable[object]]) -> Vida:
+    def _consumir(self, parte: Parte, fila: Fila, handler: Handler) -> Vida:
         async def vida(_: Parte) -> None:
             lotes = Batches(
                 fila.nome,
                 fila.decodificador,
-                tratar,
+                handler,
                 max_events=parte.rng.choice([1, 3, 20]),
                 pause=lambda _: parte.vez("pause"),
             )
             entregas = Entregas(parte, self.rede, fila, self.juiz.ao_confirmar)
             try:
-                while True:
-                    await lotes.settle_next(entregas)
+                await lotes.run(entregas)
             finally:
                 entregas.encerrar()
 
@@ -177,7 +177,10 @@ class Elenco:
         async def passo() -> None:
             rng = parte.rng
             prazos = sorted({r.expira_em for r in self.juiz.modelo.retratos.values() if r.expira_em})
-            if prazos and rng.random() < 0.3:
+            if rng.random() < self.mundo.clima.recuos:
+                self.mundo.visto["clock stepped back"] += 1
+                await self.mundo.recuar(timedelta(seconds=rng.choice([0.001, 3, 60, 500])))
+            elif prazos and rng.random() < 0.3:
                 # Right before, at and after the instant at which a reservation lapses.
                 alvo = rng.choice(prazos) + timedelta(microseconds=rng.choice([-1, 0, 1]))
                 await self.mundo.avancar(alvo - self.mundo.agora)
@@ -235,7 +238,13 @@ class Elenco:
                 de_antes = next((o.itens for o in self.juiz.ordens.values() if o.pedido_id == novo.pedido_id), {})
                 pedidos = {} if novo.tipo == Tipo.CANCELAR else itens or de_antes
                 self.juiz.ordens[novo.id] = Ordem(novo.id, novo.tipo, novo.pedido_id, pedidos)
-            resultados = await registro.gravar(novos)
+            self.tomando[parte.nome] = [novo.chave.valor for novo in novos if novo.chave is not None]
+            try:
+                resultados = await registro.gravar(novos)
+            except asyncpg.LockNotAvailableError as falta:
+                if any(parte.congelada and parte.nome.startswith("cliente") for parte in self.mundo.partes):
+                    raise Violacao(f"{len(novos)} commands wait for a key of a frozen replica") from falta
+                raise
             for novo, resultado in zip(novos, resultados, strict=True):
                 self._ouvir(novo, resultado)
 
@@ -255,7 +264,7 @@ class Elenco:
                 c for c in conhecidos if self.juiz.modelo.retratos.get(c, Retrato()).status == "ReservaExpirada"
             ]
             return NovoComando(_uuid(parte), rng.choice(vencidos), Tipo.RESERVAR, "", "ana") if vencidos else None
-        if rng.random() < 0.15 and self.chaves:
+        if self.chaves and rng.random() < (0.5 if self.mundo.repetida else 0.15):
             return self._insistir(parte)
         if conhecidos and rng.random() < 0.55:
             tipo = rng.choice([Tipo.FECHAR, Tipo.CANCELAR, Tipo.RESERVAR])
@@ -270,7 +279,7 @@ class Elenco:
 
     def _insistir(self, parte: Parte) -> NovoComando:
         """A customer who asks again: with the same key, for the same (or, wrongly, for something else)."""
-        antes = self.chaves[parte.rng.choice(sorted(self.chaves))].comando
+        antes = self.chaves[self.mundo.repetida or parte.rng.choice(sorted(self.chaves))].comando
         chave = antes.chave
         if chave is not None and parte.rng.random() < 0.2:
             chave = replace(chave, corpo=b"something else")
@@ -279,8 +288,9 @@ class Elenco:
     def _ouvir(self, novo: NovoComando, resultado: Registrado | Exception) -> None:
         """What the customer is told; while a key is kept it stands for one order."""
         if isinstance(resultado, Exception):
-            if not (isinstance(resultado, ChaveReutilizadaError) and novo.chave is not None):
+            if not (isinstance(resultado, ChaveReutilizadaError | KeyBusyError) and novo.chave is not None):
                 raise resultado
+            self.mundo.visto[type(resultado).__name__] += 1
             return
         self.juiz.aceitos.add(resultado.pedido_id)
         if novo.chave is None:

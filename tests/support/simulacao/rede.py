@@ -84,28 +84,28 @@ class Entregas:
     """A consumer's session: see `reservaestoque.bus.batches.Source`."""
 
     def __init__(self, parte: Parte, rede: Rede, fila: Fila, ao_confirmar: object) -> None:
-        self._parte = parte
+        self.parte = parte
         self._rede = rede
         self._fila = fila
         self._ao_confirmar = ao_confirmar
         fila.entregues[self] = []
 
-    async def wait(self) -> Mensagem:
-        await self._parte.vez("take", quando=lambda: bool(self._fila.mensagens))
-        return self._tirar()
+    async def wait(self, seconds: float | None) -> Mensagem | None:
+        await self.parte.vez("take", quando=lambda: bool(self._fila.mensagens) or seconds is not None)
+        return self._tirar() if self._fila.mensagens else None
 
     def take(self) -> Mensagem | None:
-        if not self._fila.mensagens or self._parte.rng.random() < 0.3:
+        if not self._fila.mensagens or self.parte.rng.random() < 0.3:
             return None
         return self._tirar()
 
     async def set_aside(self, body: bytes, reason: str) -> None:
-        await self._parte.vez(f"set aside: {reason[:60]}")
+        await self.parte.vez(f"set aside: {reason[:60]}")
         self._fila.mortas.append((body, reason))
-        self._parte.mundo.visto[reason.partition(":")[0]] += 1
+        self.parte.mundo.visto[reason.partition(":")[0]] += 1
 
     async def acknowledge(self, messages: Sequence[Mensagem]) -> None:
-        await self._parte.vez("acknowledge")
+        await self.parte.vez("acknowledge")
         await self._ao_confirmar(self._fila, messages)  # type: ignore[operator]
         self._fila.entregues[self] = [m for m in self._fila.entregues[self] if m not in messages]
 
@@ -114,6 +114,6 @@ class Entregas:
         self._fila.mensagens += self._fila.entregues.pop(self, [])
 
     def _tirar(self) -> Mensagem:
-        mensagem = self._fila.mensagens.pop(self._parte.rng.randrange(len(self._fila.mensagens)))
+        mensagem = self._fila.mensagens.pop(self.parte.rng.randrange(len(self._fila.mensagens)))
         self._fila.entregues[self].append(mensagem)
         return mensagem

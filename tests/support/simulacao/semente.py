@@ -8,7 +8,7 @@ import asyncpg
 from reservaestoque.events import AtualizarStatus, Comando, Decoder
 from simulacao.juiz import Juiz
 from simulacao.modelo import Modelo
-from simulacao.mundo import Mundo, Violacao
+from simulacao.mundo import Mundo, Parte, Violacao
 from simulacao.partes import PARTES, REENVIAR, TTL, Elenco
 from simulacao.rede import Fila, Rede
 
@@ -31,6 +31,9 @@ _INQUIETO = {
 MONITOR = "monitor"
 _VOLTAM = 60
 _ENVELHECER = 0.25
+_CONGELAR = 0.3
+_VISITAS = 3
+_PASSOS_AO_LADO = 150
 _RODADAS = 60
 _PASSOS = 5000
 
@@ -93,9 +96,12 @@ async def rodar(palco: Palco, semente: int) -> Mundo:
         Fila("estoque.pedidos", Decoder[Comando](Comando)),
         Fila("pedidos.status", Decoder[AtualizarStatus](AtualizarStatus)),
     )
-    Elenco(mundo, juiz, rede, palco.conexao).nascer()
+    elenco = Elenco(mundo, juiz, rede, palco.conexao)
+    elenco.nascer()
     try:
         await mundo.correr(mundo.rng.choice([100, 200, 400]))
+        if mundo.rng.random() < _CONGELAR:
+            await _congelar(mundo, elenco)
         await _parar_um_dia(mundo)
         await _acalmar(mundo, juiz, rede)
         await mundo.avancar(2 * TTL)
@@ -108,6 +114,44 @@ async def rodar(palco: Palco, semente: int) -> Mundo:
     finally:
         await mundo.findar()
     return mundo
+
+
+async def _congelar(mundo: Mundo, elenco: Elenco) -> None:
+    """A party stops with its locks held, as by SIGSTOP, while the others go on: who needs none of them must not wait.
+
+    In the end the server ends its transaction.
+    """
+    congelada = await _no_meio_de_uma_transacao(mundo)
+    if congelada is None:
+        return
+    mundo.calmo = True
+    congelada.congelar()
+    mundo.visto[f"frozen: {congelada.nome.rpartition('-')[0]}"] += 1
+    mundo.repetida = next(iter(elenco.tomando.get(congelada.nome, ())), None)
+    juiz, rede = elenco.juiz, elenco.rede
+    for rodada in range(_RODADAS):
+        mundo.pedidas |= {"reenvio-1", "reenvio-2"}
+        if rodada < _VISITAS:
+            mundo.pedidas |= {"cliente-1", "cliente-2"}
+        await mundo.correr(_PASSOS_AO_LADO)
+        if rodada >= _VISITAS and not await juiz.esperam_sem_razao(congelada, rede.filas.values()):
+            break
+        await mundo.avancar(REENVIAR * min(rodada + 1, 20))
+    else:
+        presos = await juiz.esperam_sem_razao(congelada, rede.filas.values())
+        raise Violacao(f"{congelada.nome} is frozen, and orders wait that need nothing of it: {presos}")
+    mundo.repetida = None
+    congelada.descongelar()
+
+
+async def _no_meio_de_uma_transacao(mundo: Mundo) -> Parte | None:
+    """A party that is between two statements of a transaction, after at most so many steps."""
+    for _ in range(_PASSOS_AO_LADO):
+        await mundo.correr(1)
+        no_meio = [parte for parte in mundo.partes if parte.transacao is not None and parte.no_portao]
+        if no_meio and mundo.rng.random() < 0.2:
+            return mundo.rng.choice(no_meio)
+    return None
 
 
 async def _parar_um_dia(mundo: Mundo) -> None:

@@ -135,17 +135,19 @@ class Batches(Generic[E]):
         waiting = [event for delivery in late for event in delivery.events]
         held = await self._still_blocked(waiting)
         free = [event for event in waiting if event.id not in held]
-        held |= {event.id for event in free[self._max_events :]}
+        due = free[: self._max_events]
+        # An event may have been delivered twice.
+        held |= {event.id for event in free} - {event.id for event in due}
         events = [event for delivery in fresh for event in delivery.events]
         # Apart from each other: should the lock be missed again, the fresh ones have not waited for it.
         held |= await self._settle(source, events, messages)
-        held |= await self._settle(source, free[: self._max_events], messages)
+        held |= await self._settle(source, due, messages)
         for delivery in deliveries:
             delivery.events = [event for event in delivery.events if event.id in held]
         settled = [delivery.message for delivery in deliveries if not delivery.events]
         if settled:
             await source.acknowledge(settled)
-        committed = sum(event.id not in held for event in [*events, *free])
+        committed = sum(event.id not in held for event in [*events, *due])
         if committed:
             _events.labels(self._queue).inc(committed)
             _batch.labels(self._queue).observe(committed)

@@ -25,8 +25,8 @@ class Violacao(BaseException):
 
 @dataclass(frozen=True)
 class Clima:
-    """How rough it is, as probabilities by step. `saltos` are leaps of the clock beyond the end of a reservation, `recuos`
-    its steps back.
+    """How rough it is, as probabilities by step: `saltos` that the clock leaps beyond a reservation, `recuos` that
+    it steps back.
     """
 
     queda: float = 0.0

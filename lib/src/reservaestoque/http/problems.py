@@ -6,10 +6,11 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+import asyncpg
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from reservaestoque.postgres import is_transient
+from reservaestoque.postgres import is_contended, is_transient
 from reservaestoque.telemetry import logger
 
 BASE = "https://reservaestoque.dev/problemas/"
@@ -122,9 +123,17 @@ def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[dict
     """Answers everything else: 503 while the database is away, 500 (and a stack trace in the log) for our bugs."""
     if is_transient(fault):
         _log.warning("request_put_off", path=request.url.path, fault=repr(fault))
-        return answer(request, UNAVAILABLE, "the database cannot be asked right now; try again shortly")
+        return answer(request, UNAVAILABLE, f"{_why(fault)}; try again shortly")
     _log.error("request_failed", path=request.url.path, exc_info=fault)
     return answer(request, INTERNAL, "an unexpected error; it has been logged")
+
+
+def _why(fault: Exception) -> str:
+    if isinstance(fault, asyncpg.ReadOnlySQLTransactionError):
+        return "the database is read-only, so it takes no orders and no commands"
+    if is_contended(fault):
+        return "another request or job holds a row that this one needs"
+    return "the database cannot be asked right now"
 
 
 def _broken_rules(error: ValidationException) -> str:

@@ -1,0 +1,71 @@
+"""One of our programs as a process of its own, on databases and a broker that a test chooses."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+from loja import ate
+
+from local_system import Ports
+
+
+class Program:
+    """A running program: its address, its process, its log."""
+
+    def __init__(self, name: str, port: int, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.name = name
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = process
+        self._log = log
+
+    def log(self) -> str:
+        """What it has logged."""
+        return self._log.read_text()
+
+    def freeze(self) -> None:
+        """It stops, with all that it holds."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        self.process.send_signal(signal.SIGCONT)
+
+    async def ready(self, client: httpx.AsyncClient) -> bool:
+        """What its readiness check says."""
+        try:
+            return (await client.get(f"{self.url}/health/ready", timeout=5)).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@contextlib.asynccontextmanager
+async def running(name: str, log: Path, **settings: str) -> AsyncIterator[Program]:
+    """`python -m <name>` with these settings, ready; stopped in the end, and it must still have been running then."""
+    port = Ports.free().pedidos
+    env = {**os.environ, **settings, "HOST": "127.0.0.1", "PORT": str(port)}
+    with log.open("w") as file:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", name, env=env, stderr=file)
+    program = Program(name, port, process, log)
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await ate(lambda: program.ready(client), 30)
+        yield program
+        assert process.returncode is None, f"{name} has ended:\n{program.log()[-3000:]}"
+    finally:
+        if process.returncode is None:
+            program.thaw()
+            process.terminate()
+        await process.wait()
+
+
+def by_way_of(port: int, url: str) -> str:
+    """The URL of a server, with another port of 127.0.0.1 in its place."""
+    parts = urlsplit(url)
+    user, at, _ = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}{at}127.0.0.1:{port}"))

@@ -82,6 +82,8 @@ async def open_pool(
         max_size=size,
         max_queries=50_000,
         max_inactive_connection_lifetime=300.0,
+        # Kept for good: a client that stops while it prepares a statement, alone, does not count as idle.
+        max_cached_statement_lifetime=0,
         server_settings=_session(program, _LONG_SNAPSHOT if read_only else idle_seconds, read_only=read_only),
     )
     return pool

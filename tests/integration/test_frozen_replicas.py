@@ -1,0 +1,154 @@
+"""A replica that stops in the middle of a transaction, as a frozen node leaves it: the others go on without it."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+from loja import ate
+from program import Program, running
+
+from local_system import System
+from reservaestoque.bus.consumer import PREFETCH
+
+pytestmark = pytest.mark.integration
+
+LOCKED, OTHER = "LOCKED", "OTHER"
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False, timeout=90) as client:
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def replicas(backing: System, name: str, count: int, folder: Path) -> AsyncIterator[list[Program]]:
+    async with contextlib.AsyncExitStack() as stack:
+        settings = {"DATABASE_URL": backing.database_url(name), "AMQP_URL": backing.amqp_url}
+        yield [
+            await stack.enter_async_context(running(name, folder / f"{name}-{n}.log", **settings))
+            for n in range(count)
+        ]
+
+
+async def freeze_at(
+    table: str, pool: asyncpg.Pool, programs: Sequence[Program], begin: Callable[[], Awaitable[object]]
+) -> tuple[Program, asyncio.Future[object]]:
+    """Freezes the program that `begin` makes write into `table`, in its transaction, with what that has locked."""
+    async with pool.acquire() as gate, gate.transaction():
+        await gate.execute(f"lock table {table} in share mode")
+        begun = asyncio.ensure_future(begin())
+
+        async def waiting() -> asyncpg.Record | None:
+            return await pool.fetchrow(
+                "select a.pid, a.client_port from pg_stat_activity a join pg_locks l on l.pid = a.pid "
+                "where l.relation = $1::text::regclass and not l.granted and a.application_name = $2",
+                table,
+                programs[0].name,
+            )
+
+        backend = await ate(waiting, 10)
+        [program] = [p for p in programs if has_connection(p, backend["client_port"])]
+        program.freeze()
+
+    async def idle() -> bool:
+        state = await pool.fetchval("select state from pg_stat_activity where pid = $1", backend["pid"])
+        return str(state) == "idle in transaction"
+
+    await ate(idle, 2)
+    return program, begun
+
+
+def has_connection(program: Program, port: int) -> bool:
+    return any(c.laddr[1] == port for c in psutil.Process(program.process.pid).net_connections("tcp"))
+
+
+def order(client: httpx.AsyncClient, to: Program, sku: str, **headers: str) -> Awaitable[httpx.Response]:
+    body = {"clienteId": "ana", "itens": [{"sku": sku, "quantidade": 1}]}
+    return client.post(f"{to.url}/pedidos", json=body, headers=headers)
+
+
+async def timed(call: Awaitable[httpx.Response]) -> tuple[int, float]:
+    began = time.monotonic()
+    return (await call).status_code, time.monotonic() - began
+
+
+async def test_strangers_do_not_wait_for_the_keys_that_a_frozen_replica_claims(
+    backing: System, pedidos_db: asyncpg.Pool, client: httpx.AsyncClient, tmp_path: Path
+):
+    keys = [f"frozen-{n}" for n in range(5)]
+    async with replicas(backing, "pedidos", 2, tmp_path) as programs:
+
+        async def repeat(to: Program) -> list[tuple[int, float]]:
+            return await asyncio.gather(*[timed(order(client, to, OTHER, **{"Idempotency-Key": k})) for k in keys])
+
+        for n in range(10):  # its statements are prepared: one that is being prepared does not count as idle
+            await order(client, programs[0], OTHER, **{"Idempotency-Key": f"before-{n}"})
+        before = await pedidos_db.fetchval("select count(*) from pedido")
+        frozen, begun = await freeze_at("outbox", pedidos_db, programs, lambda: repeat(programs[0]))
+        assert frozen is programs[0]
+        strangers: list[tuple[int, float]] = []
+        repeating = asyncio.create_task(repeat(programs[1]))
+        for _ in range(30):
+            strangers += await asyncio.gather(*[timed(order(client, programs[1], OTHER)) for _ in range(5)])
+            await asyncio.sleep(0.05)
+        assert {status for status, _ in strangers} == {202}
+        assert max(seconds for _, seconds in strangers) < 1.5, "a lock that they do not need costs them nothing"
+        assert max(seconds for _, seconds in await repeating) < 4
+
+        async def repeated() -> bool:
+            return {status for status, _ in await repeat(programs[1])} == {202}
+
+        await ate(repeated, 10)
+        frozen.thaw()
+        await begun
+    assert await pedidos_db.fetchval("select count(*) from pedido") == before + len(keys) + len(strangers)
+
+
+async def test_orders_of_other_skus_do_not_wait_for_one_that_a_frozen_replica_has_locked(
+    backing: System, estoque_db: asyncpg.Pool, pedidos_db: asyncpg.Pool, client: httpx.AsyncClient, tmp_path: Path
+):
+    """Messages that the broker has given to the frozen replica wait until it notices; the others are decided."""
+    for sku in (LOCKED, OTHER):
+        await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ($1, '', 999, 999)", sku)
+    async with (
+        replicas(backing, "pedidos", 1, tmp_path) as [pedidos],
+        replicas(backing, "estoque", 2, tmp_path) as programs,
+    ):
+        for _ in range(20):
+            await order(client, pedidos, OTHER, Prefer="wait=5")
+        frozen, begun = await freeze_at("reserva", estoque_db, programs, lambda: order(client, pedidos, LOCKED))
+        await begun
+
+        async def decided(sku: str) -> int:
+            return int(
+                await pedidos_db.fetchval(
+                    "select count(*) from pedido where status <> 'Criado' and itens -> 0 ->> 'sku' = $1", sku
+                )
+            )
+
+        before, others = await decided(OTHER), 2 * PREFETCH
+        for n in range(others):
+            await order(client, pedidos, OTHER)
+            if n % 8 == 0:
+                await order(client, pedidos, LOCKED)
+            await asyncio.sleep(0.02)  # a message each
+
+        async def those_of_the_healthy_one() -> bool:
+            return await decided(OTHER) >= before + others - PREFETCH
+
+        await ate(those_of_the_healthy_one, 5)
+
+        async def all_of_them() -> bool:
+            return await decided(OTHER) == before + others and await decided(LOCKED) == 1 + others // 8
+
+        await ate(all_of_them, 60)
+        frozen.thaw()
+        healthy = next(program for program in programs if program is not frozen)
+        assert "event_set_aside" not in healthy.log()

@@ -66,8 +66,10 @@ def test_values_and_schemas_are_those_that_make_charts_writes(chart: str):
     [
         ("pedidos.replicass=3", "replicass"),
         ("pedidos.settings.RESERVA_TTL=5s", "RESERVA_TTL"),
-        ("estoque.settings.RESERVA_TTL=5", "RESERVA_TTL"),
-        ("estoque.settings.RESERVA_TTL=5 minutes", "RESERVA_TTL"),
+        ("estoque.settings.RESERVA_TTL=5s", "RESERVA_TTL"),
+        ("global.settings.RESERVA_TTL=5", "RESERVA_TTL"),
+        ("global.settings.RESERVA_TTL=5 minutes", "RESERVA_TTL"),
+        ("global.settings.ORDER_RETENTION=720h", "ORDER_RETENTION"),
         ("estoque.settings.MAX_EVENTS=0", "MAX_EVENTS"),
         ("estoque.settings.DATABASE_URL=postgres://x", "DATABASE_URL"),
         ("estoque.autoscaling.keda.enable=true", "enable"),
@@ -194,10 +196,20 @@ def test_another_image_means_another_job_and_the_same_image_the_same(helm: Helm)
 
 
 def test_settings_reach_the_program_as_it_reads_them(helm: Helm):
-    sets = ["estoque.settings.RESERVA_TTL=5s", "estoque.settings.MAX_EVENTS=100"]
-    container = dict(containers(helm.template("reserva-estoque", *sets)))["Deployment/estoque/estoque"]
-    env = {variable["name"]: variable.get("value") for variable in container["env"]}
-    assert (env["RESERVA_TTL"], env["MAX_EVENTS"], env["PORT"]) == ("5s", "100", "8000")
+    env = environment(helm, "estoque", "estoque.settings.INBOX_RETENTION=200h", "estoque.settings.MAX_EVENTS=100")
+    assert (env["INBOX_RETENTION"], env["MAX_EVENTS"], env["PORT"]) == ("200h", "100", "8000")
+
+
+def environment(helm: Helm, program: str, *sets: str) -> dict[str, str | None]:
+    container = dict(containers(helm.template("reserva-estoque", *sets)))[f"Deployment/{program}/{program}"]
+    return {variable["name"]: variable.get("value") for variable in container["env"]}
+
+
+@pytest.mark.parametrize("name", valores.SHARED)
+def test_what_both_services_must_agree_on_is_said_once(helm: Helm, name: str):
+    sets = [f"global.settings.{name.upper()}=72h"]
+    values = {program: environment(helm, program, *sets).get(name.upper()) for program in PROGRAMS}
+    assert values == {"pedidos": "72h", "estoque": "72h", "operator": None, "conferir": None}
 
 
 def test_secrets_come_by_reference_only(everything: list[Manifest]):

@@ -195,7 +195,7 @@ async def purgar(sistema: System, servico: str) -> None:
     """What retention does, a day later."""
     async with banco(sistema, servico) as pool:
         await pool.execute("select pg_sleep(0.005)")
-        await pool.fetch(Queries(servico)["purgar_mudancas"], await pool.fetchval("select agora()"), 1_000_000)
+        await pool.fetch(Queries(servico)["purgar_mudancas"], await pool.fetchval("select agora()"), 1_000_000, None)
 
 
 @pytest.mark.parametrize(("servico", "url"), [("pedidos", "/pedidos/eventos"), ("estoque", "/estoque/eventos")])

@@ -35,6 +35,7 @@ def test_nothing_that_must_never_happen_happens_in_any_history(palcos: list[Palc
         *("Queda", "ConnectionDoesNotExistError", "lock waited for"),
         *("message lost", "message repeated", "confirm lost", "ForaDoHorizonte"),
         *("EstoqueReservado", "EstoqueNaoDisponivel", "ReservaExpirada", "Fechado", "Cancelado"),
+        *("lapse lost of an old command", "question given up", "cancelled unheard"),
         *("PedidoEncerrado", "PedidoJaConhecido", "ReservaVigente", "PedidoMudou"),
     }
     assert reached <= set(resultado.visto), "the histories do not reach what they are for"

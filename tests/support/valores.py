@@ -5,6 +5,7 @@ A value's type is that of its default. What a default cannot say is in the table
 
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from conferir.settings import ConferirSettings
 from estoque.settings import EstoqueSettings
 from operador.settings import OperadorSettings
 from pedidos.settings import PedidosSettings
-from reservaestoque.settings import ProgramSettings
+from reservaestoque.settings import SHARED, ProgramSettings, ServiceSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 CHARTS = ROOT / "charts"
@@ -118,7 +119,9 @@ def _object(values: dict[str, Any], path: str = "", settings: type[ProgramSettin
 
 def _of(name: str, path: str, value: Any, settings: type[ProgramSettings] | None) -> Schema:
     if path == "settings" and settings:
-        return _settings(settings)
+        return _settings(settings, without=SHARED if issubclass(settings, ServiceSettings) else ())
+    if path == "global.settings":
+        return _settings(ServiceSettings, only=SHARED)
     known = BY_PATH.get(path) or BY_NAME.get(name)
     if known is not None:
         return known
@@ -127,11 +130,13 @@ def _of(name: str, path: str, value: Any, settings: type[ProgramSettings] | None
     return BY_TYPE[type(value)]
 
 
-def _settings(program: type[ProgramSettings]) -> Schema:
+def _settings(
+    program: type[ProgramSettings], *, without: Collection[str] = (), only: Collection[str] | None = None
+) -> Schema:
     """The environment variables that a program reads, with what it makes of them."""
     found = {}
     for name, field in program.model_json_schema()["properties"].items():
-        if name in NOT_SETTINGS or name.endswith("_url"):
+        if name in NOT_SETTINGS or name.endswith("_url") or name in without or name not in (only or {name}):
             continue
         kept = {key: value for key, value in field.items() if key not in ("default", "title", "format")}
         found[name.upper()] = (

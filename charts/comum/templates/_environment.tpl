@@ -7,6 +7,15 @@
       key: {{ required (printf "%s: key is missing" .name) .from.key }}
 {{- end }}
 
+{{- /* The secrets of a service, and the settings that must be the same in both services. */}}
+{{- define "comum.serviceEnv" -}}
+{{ include "comum.secretEnv" (dict "name" "DATABASE_URL" "from" .Values.database) }}
+{{ include "comum.secretEnv" (dict "name" "AMQP_URL" "from" .Values.broker) }}
+{{- range $name, $value := dig "settings" dict (.Values.global | default dict) }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end }}
+
 {{- /* Where a program listens, its settings, and whatever else the values bring. */}}
 {{- define "comum.settingsEnv" -}}
 - {name: HOST, value: 0.0.0.0}

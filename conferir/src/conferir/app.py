@@ -44,7 +44,9 @@ async def sempre(settings: ConferirSettings) -> None:
             recente=settings.recent,
             limite=settings.slice_rows,
         )
-        rondas = Periodic(ronda.passo, every=settings.step_interval, is_transient=is_transient, rest=_FOLGA)
+        rondas = Periodic(
+            ronda.passo, name="conferir", every=settings.step_interval, is_transient=is_transient, rest=_FOLGA
+        )
 
         async def pronto() -> bool:
             return await reachable(bancos.pedidos) and await reachable(bancos.estoque)

@@ -2,10 +2,11 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
@@ -28,6 +29,14 @@ def parse_duration(text: object) -> object:
     return duration
 
 
+def format_duration(duration: timedelta) -> str:
+    """As `parse_duration` reads it: `144h`, `1h30m`, `0.5s`."""
+    hours, rest = divmod(duration, timedelta(hours=1))
+    minutes, rest = divmod(rest, timedelta(minutes=1))
+    seconds = f"{rest.total_seconds():.6f}".rstrip("0").rstrip(".")
+    return f"{hours}h" * (hours > 0) + f"{minutes}m" * (minutes > 0) + f"{seconds}s" * (rest > timedelta()) or "0s"
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 PostgresUrl = Annotated[str, Field(pattern=r"^postgres(ql)?://", repr=False)]
@@ -48,6 +57,44 @@ class Settings(ProgramSettings):
 
     database_url: PostgresUrl
 
+
+class ServiceSettings(Settings):
+    """What both services read. Those that an order's life depends on must have the same values in both.
+
+    A reservation holds for `reserva_ttl`. Commands without an answer are sent again until `resend_horizon`, and a
+    lapse of which no word came is asked about for as long; estoque refuses events older than `event_horizon`. Orders
+    whose reservation ended `abandoned_after` ago are cancelled. `max_events` share a transaction. What event streams
+    may be resumed from is kept for `change_retention`; at most `max_streams` of them are open at once.
+    """
+
+    amqp_url: str = Field(pattern=r"^amqps?://", repr=False)
+    max_events: int = Field(default=200, ge=1, le=1000)
+    reserva_ttl: Duration = timedelta(minutes=30)
+    event_horizon: Duration = timedelta(days=6)
+    resend_horizon: Duration = timedelta(days=1)
+    abandoned_after: Duration = timedelta(days=7)
+    change_retention: Duration = timedelta(days=1)
+    max_streams: int = Field(default=1000, ge=1)
+
+    @model_validator(mode="after")
+    def _questions_are_answered(self) -> Self:
+        """A question repeats the command that made the reservation: as old as this when it is asked last."""
+        self.require_shorter(
+            ("reserva_ttl", "resend_horizon"), "event_horizon", "or estoque refuses what it is asked about a lapse"
+        )
+        return self
+
+    def require_shorter(self, parts: Sequence[str], whole: str, otherwise: str) -> None:
+        """Raises ValueError with a sentence unless these settings together are shorter than another one."""
+        durations = {name: getattr(self, name) for name in (*parts, whole)}
+        if sum((durations[part] for part in parts), timedelta()) >= durations[whole]:
+            said = [f"{name.upper()} ({format_duration(duration)})" for name, duration in durations.items()]
+            together = " together" if len(parts) > 1 else ""
+            raise ValueError(f"{' and '.join(said[:-1])}{together} must be shorter than {said[-1]}, {otherwise}")
+
+
+SHARED = ("reserva_ttl", "event_horizon", "resend_horizon", "abandoned_after")
+"""Settings that must have the same values in both services."""
 
 S = TypeVar("S", bound=ProgramSettings)
 

@@ -47,7 +47,7 @@ async def test_it_pauses_its_interval_or_as_a_multiple_of_what_the_step_took(
         relogio.agora += dura
         return mais
 
-    job = Periodic(passo, every=timedelta(seconds=5), is_transient=lambda _: False, rest=rest)
+    job = Periodic(passo, name="job", every=timedelta(seconds=5), is_transient=lambda _: False, rest=rest)
     with pytest.raises(asyncio.CancelledError):
         await job.run()
     assert relogio.pausas == [pausa, pausa]
@@ -58,4 +58,4 @@ async def test_what_will_not_pass_by_itself_ends_it():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await Periodic(passo, every=timedelta(), is_transient=lambda _: False).run()
+        await Periodic(passo, name="job", every=timedelta(), is_transient=lambda _: False).run()

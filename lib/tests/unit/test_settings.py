@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from reservaestoque.settings import Duration, Settings, load, parse_duration
+from reservaestoque.settings import Duration, Settings, format_duration, load, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,8 @@ def test_good_settings(monkeypatch: pytest.MonkeyPatch):
     settings = load(Some)
     assert settings.ttl == timedelta(minutes=30)
     assert "segredo" not in repr(settings)
+
+
+@pytest.mark.parametrize("text", ["30m", "1h30m", "5s", "0.25s", "144h", "1h0.001s", "2h5s"])
+def test_durations_are_said_as_they_are_read(text: str):
+    assert format_duration(parse_duration(text)) == text

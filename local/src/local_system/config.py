@@ -16,6 +16,12 @@ REPLICATED = ("pedidos", "estoque")
 SETTINGS = (
     "LOG_LEVEL",
     "RESERVA_TTL",
+    "RESEND_AFTER",
+    "RESEND_HORIZON",
+    "EVENT_HORIZON",
+    "ABANDONED_AFTER",
+    "IDEMPOTENCY_RETENTION",
+    "INBOX_RETENTION",
     "MAX_BATCH",
     "MAX_EVENTS",
     "MAX_WAITING",

@@ -256,6 +256,55 @@ end $$;
 
 
 --
+-- Name: purgar_pedidos(timestamp with time zone, integer, uuid); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.purgar_pedidos(p_antes timestamp with time zone, p_limite integer, p_depois uuid) RETURNS TABLE(seen integer, purged integer, last uuid)
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    v_vistos uuid[];
+    v_pedidos uuid[];
+begin
+    select array_agg(t.id order by t.id) into v_vistos from (
+        select p.id from pedido p
+        where p.id > coalesce(p_depois, '00000000-0000-0000-0000-000000000000') and p.id < uuid_de(p_antes)
+        order by p.id
+        limit p_limite
+    ) t;
+
+    select array_agg(t.id) into v_pedidos from (
+        select p.id from pedido p
+        where p.id = any (v_vistos) and p.atualizado_em < p_antes
+            and p.status in ('Fechado', 'Cancelado', 'EstoqueNaoDisponivel')
+        order by p.id
+        for update skip locked
+    ) t;
+
+    if v_pedidos is not null then
+        perform 1 from estoque e
+        where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos))
+        order by e.sku
+        for no key update;
+
+        with apagada as (
+            delete from reserva r where r.pedido_id = any (v_pedidos) returning r.sku, r.quantidade
+        ),
+        arquivada as (
+            select a.sku, sum(a.quantidade) as vendido from apagada a group by a.sku
+        )
+        update estoque e set arquivado = e.arquivado + a.vendido from arquivada a where e.sku = a.sku;
+
+        delete from pedido p where p.id = any (v_pedidos);
+    end if;
+
+    return query
+    select coalesce(cardinality(v_vistos), 0), coalesce(cardinality(v_pedidos), 0), v_vistos[cardinality(v_vistos)];
+end $$;
+
+
+--
 -- Name: recusar_sku_invalido(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -624,13 +673,6 @@ ALTER TABLE ONLY public.schema_migrations
 
 
 --
--- Name: inbox_por_idade; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX inbox_por_idade ON public.inbox USING brin (recebido_em);
-
-
---
 -- Name: pedido_a_vencer; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -707,4 +749,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000007'),
     ('20261124000008'),
     ('20261124000009'),
-    ('20261126000001');
+    ('20261126000001'),
+    ('20261126000002');

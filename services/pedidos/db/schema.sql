@@ -271,6 +271,13 @@ ALTER TABLE ONLY public.schema_migrations
 
 
 --
+-- Name: comando_em_aberto; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX comando_em_aberto ON public.comando USING btree (pedido_id) WHERE ((reenviar_em IS NOT NULL) AND (tipo <> 'PedidoCriado'::text));
+
+
+--
 -- Name: comando_sem_resposta; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -278,10 +285,10 @@ CREATE INDEX comando_sem_resposta ON public.comando USING btree (reenviar_em) WH
 
 
 --
--- Name: idempotencia_por_idade; Type: INDEX; Schema: public; Owner: -
+-- Name: idempotencia_por_instante; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX idempotencia_por_idade ON public.idempotencia USING brin (criado_em);
+CREATE INDEX idempotencia_por_instante ON public.idempotencia USING btree (criado_em);
 
 
 --
@@ -351,4 +358,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124000004'),
     ('20261124000005'),
     ('20261124000006'),
-    ('20261124000007');
+    ('20261124000007'),
+    ('20261126000001');

@@ -12,10 +12,9 @@ import msgspec
 from conferir import livro
 from reservaestoque.events import AtualizarStatus, CloudEvent, ItemEmFalta
 from simulacao.modelo import FINAIS, Modelo, Ordem, Resposta, Retrato
-from simulacao.mundo import Mundo, Parte, Violacao
+from simulacao.mundo import RECUO, Mundo, Parte, Violacao
 from simulacao.rede import Fila, Mensagem
-
-ESQUECER = timedelta(days=30)
+from simulacao.times import Times
 
 _TRANCADOS = {
     "estoque": (
@@ -49,6 +48,7 @@ class Juiz:
 
     mundo: Mundo
     modelo: Modelo
+    times: Times
     ordens: dict[UUID, Ordem] = field(default_factory=dict)
     aceitos: set[UUID] = field(default_factory=set)
     historia: dict[tuple[UUID, int], Retrato] = field(default_factory=dict)
@@ -57,6 +57,7 @@ class Juiz:
     _vistos: set[int] = field(default_factory=set)
     _versoes: dict[UUID, int] = field(default_factory=dict)
     _relogios: dict[UUID, datetime] = field(default_factory=dict)
+    _ended: dict[UUID, datetime] = field(default_factory=dict)
     _marcas: dict[str, datetime] = field(default_factory=dict)
 
     async def depois_do_commit(self, parte: Parte, banco: str) -> None:
@@ -98,21 +99,19 @@ class Juiz:
                 raise Violacao(f"estoque answered {causa}, which nobody asked")
             pedido, versao = comando["pedido_id"], comando["se_versao"]
             visto = self.historia.get((pedido, versao))
-            if visto is None or visto.status != "ReservaExpirada":
+            if visto is None or not self._abandoned(visto):
                 raise Violacao(f"pedidos cancels order {pedido}, which was no lapsed one at version {versao}")
             self.ordens[causa] = Ordem(causa, comando["tipo"], pedido, {}, versao)
         return self.ordens[causa]
 
+    def _abandoned(self, visto: Retrato) -> bool:
+        unheard = visto.expira_em is not None and self.mundo.agora - visto.expira_em > self.times.abandoned_after
+        self.mundo.visto["cancelled unheard"] += unheard
+        return visto.status == "ReservaExpirada" or unheard
+
     async def _julgar(self, fato: asyncpg.Record) -> None:
         pedido, agora = fato["pedido_id"], fato["criado_em"]
-        if (pedido, fato["versao"]) not in self.historia:  # what is said again was decided before
-            if agora < self._relogios.get(pedido, agora):
-                raise Violacao(f"order {pedido} was decided at {agora}, before what was decided earlier")
-            self._relogios[pedido] = agora
-        skus = self.modelo.itens.get(pedido, {}) if fato["causa"] is not None else {}
-        for sku in skus:
-            if agora < self._marcas.get(sku, agora):
-                raise Violacao(f"order {pedido} was decided at {agora}, and {sku} changed at {self._marcas[sku]}")
+        self._ver_instante(fato)
         try:
             if fato["causa"] is None:
                 esperada = self.modelo.expirar(pedido, agora)
@@ -125,6 +124,19 @@ class Juiz:
         if dita != esperada:
             raise Violacao(f"order {pedido}: estoque said\n  {dita}\nand it should be\n  {esperada}")
         self.historia[pedido, dita.retrato.versao] = dita.retrato
+
+    def _ver_instante(self, fato: asyncpg.Record) -> None:
+        """Neither the clock of an order nor that of its SKUs goes back. What is said again was decided before."""
+        pedido, agora = fato["pedido_id"], fato["criado_em"]
+        if (pedido, fato["versao"]) not in self.historia:
+            if agora < self._relogios.get(pedido, agora):
+                raise Violacao(f"order {pedido} was decided at {agora}, before what was decided earlier")
+            self._relogios[pedido] = agora
+            if fato["status"] in FINAIS:
+                self._ended.setdefault(pedido, agora)
+        for sku in self.modelo.itens.get(pedido, {}) if fato["causa"] is not None else {}:
+            if agora < self._marcas.get(sku, agora):
+                raise Violacao(f"order {pedido} was decided at {agora}, and {sku} changed at {self._marcas[sku]}")
 
     async def _ver_relogios(self, monitor: asyncpg.Connection) -> None:
         """The clock of a SKU never goes back."""
@@ -218,8 +230,17 @@ class Juiz:
             for k, dito in ca.items()
             if dito != self.modelo.retratos.get(k)
         ]
-        problemas += [f"order {k} was forgotten by estoque" for k in ca.keys() - la.keys() if not self._esquecivel(k)]
-        problemas += [f"order {k} was accepted and is lost" for k in self.aceitos - ca.keys()]
+        times = self.times
+        problemas += [
+            f"order {k} was forgotten by estoque"
+            for k in ca.keys() - la.keys()
+            if not self._esquecivel(k, times.estoque_order_retention)
+        ]
+        problemas += [
+            f"order {k} was accepted and is lost"
+            for k in self.aceitos - ca.keys()
+            if not self._esquecivel(k, times.pedidos_order_retention)
+        ]
         problemas += [f"order {k} was left undecided" for k, dito in ca.items() if dito.status == "Criado"]
         problemas += [
             f"order {k}: estoque {dito}, model {self.modelo.retratos.get(k)}"
@@ -234,9 +255,11 @@ class Juiz:
         if problemas:
             raise Violacao("\n".join(problemas))
 
-    def _esquecivel(self, pedido_id: UUID) -> bool:
+    def _esquecivel(self, pedido_id: UUID, kept: timedelta) -> bool:
         retrato = self.modelo.retratos.get(pedido_id)
-        velho = self.mundo.agora - self._relogios.get(pedido_id, self.mundo.agora) > ESQUECER
+        # estoque's instant may be ahead of the clock that pedidos read when it heard of it.
+        # A command that comes after the end makes a new version of it, which pedidos may not hear of in time.
+        velho = self.mundo.agora - self._ended.get(pedido_id, self.mundo.agora) > kept - RECUO
         return velho and retrato is not None and retrato.status in FINAIS
 
     async def _pedidos_de(self, banco: str) -> dict[UUID, Retrato]:

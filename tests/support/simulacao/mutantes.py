@@ -214,6 +214,10 @@ MUTANTES: dict[str, Mutante] = {
         "word of a sweep that was lost is never asked for",
         (codigo(reenvio.Reenvio.passo, ("    await self._perguntar()\n", "")),),
     ),
+    "question-ages-from-its-command": Mutante(
+        "a lapse is asked about for so long after the command that made the reservation, which may hold for longer",
+        (consulta(reenvio._sql, "perguntar_de_novo", "p.expira_em < agora() - $2", "c.criado_em < agora() - $2"),),
+    ),
     "desiste-do-que-nao-publicou": Mutante(
         "a command that the broker was away for is given up and forgotten, with its message still in the outbox",
         (

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from estoque.consumidor import Consumidor as ConsumidorDeEstoque
 from estoque.eventos import atualizar_status
-from estoque.retencao import Retencao as RetencaoDeEstoque
+from estoque.retencao import retention_jobs as estoque_retention
 from operador.banco import Banco as BancoDoOperador
 from operador.stockitem import Chave as ChaveDoItem
 from operador.stockitem import StockItem
@@ -20,7 +20,7 @@ from pedidos.eventos import comando
 from pedidos.reenvio import Reenvio
 from pedidos.registro import Registrado, Registro
 from pedidos.retencao import Prazos
-from pedidos.retencao import Retencao as RetencaoDePedidos
+from pedidos.retencao import retention_jobs as pedidos_retention
 from reservaestoque.bus import Batches, Handler, NotPublishedError
 from reservaestoque.events import FINAIS, Item
 from reservaestoque.outbox import Relay
@@ -30,12 +30,8 @@ from simulacao.juiz import Declaracao, Juiz
 from simulacao.modelo import Ordem, Retrato
 from simulacao.mundo import INICIO, Mundo, Parte, Queda, Violacao
 from simulacao.rede import Entregas, Fila, Publicador, Rede
+from simulacao.times import Times
 
-TTL = timedelta(minutes=30)
-REENVIAR = timedelta(seconds=30)
-HORIZONTE = timedelta(days=6)
-CHAVES = timedelta(hours=3)
-DIA = timedelta(days=1)
 SKUS = ("A", "B", "C")
 
 Vida = Callable[[Parte], Awaitable[None]]
@@ -63,6 +59,7 @@ class Elenco:
     mundo: Mundo
     juiz: Juiz
     rede: Rede
+    times: Times
     conexoes: Callable[[str, str], asyncpg.Connection]
     chaves: dict[str, Pedida] = field(default_factory=dict)
     tomando: dict[str, list[str]] = field(default_factory=dict)  # by party, the keys that it claims now
@@ -82,11 +79,13 @@ class Elenco:
     # The services
 
     def _estoque(self, parte: Parte) -> Vida:
-        consumidor = ConsumidorDeEstoque(self._banco(parte, "estoque"), SemAviso(), TTL, HORIZONTE)
+        consumidor = ConsumidorDeEstoque(
+            self._banco(parte, "estoque"), SemAviso(), self.times.reserva_ttl, self.times.event_horizon
+        )
         return self._consumir(parte, self.rede.filas["estoque.pedidos"], consumidor)
 
     def _pedidos(self, parte: Parte) -> Vida:
-        consumidor = ConsumidorDePedidos(self._banco(parte, "pedidos"), perguntar_apos=REENVIAR)
+        consumidor = ConsumidorDePedidos(self._banco(parte, "pedidos"), perguntar_apos=self.times.resend_after)
         return self._consumir(parte, self.rede.filas["pedidos.status"], consumidor)
 
     def _consumir(self, parte: Parte, fila: Fila, handler: Handler) -> Vida:
@@ -134,15 +133,31 @@ class Elenco:
         return self.juiz.na_outbox[banco] > 0 and not self.mundo.broker_fora
 
     def _reenvio(self, parte: Parte) -> Vida:
-        reenvio = Reenvio(self._banco(parte, "pedidos"), SemAviso(), apos=REENVIAR, ate=DIA)
+        reenvio = Reenvio(
+            self._banco(parte, "pedidos"),
+            SemAviso(),
+            apos=self.times.resend_after,
+            ate=self.times.resend_horizon,
+            horizonte=self.times.event_horizon,
+        )
         return self._repetir(parte, reenvio.passo)
 
     def _retencao(self, parte: Parte) -> Vida:
-        pedidos = self._banco(parte, "pedidos")
-        prazos = Prazos(CHAVES, 7 * DIA, 90 * DIA, DIA)
+        pedidos, times = self._banco(parte, "pedidos"), self.times
+        prazos = Prazos(
+            times.idempotency_retention,
+            times.abandoned_after,
+            times.pedidos_order_retention,
+            times.change_retention,
+        )
         jobs = (
-            RetencaoDePedidos(pedidos, self._registro(pedidos), prazos).passo,
-            RetencaoDeEstoque(self._banco(parte, "estoque"), inbox=7 * DIA, pedidos=30 * DIA, mudancas=DIA).passo,
+            *pedidos_retention(pedidos, self._registro(pedidos), prazos).values(),
+            *estoque_retention(
+                self._banco(parte, "estoque"),
+                inbox=times.inbox_retention,
+                pedidos=times.estoque_order_retention,
+                mudancas=times.change_retention,
+            ).values(),
         )
 
         async def passo() -> None:
@@ -169,7 +184,7 @@ class Elenco:
         return vida
 
     def _registro(self, banco: Banco) -> Registro:
-        return Registro(banco, SemAviso(), max_batch=9, max_waiting=9, reenviar_apos=REENVIAR)
+        return Registro(banco, SemAviso(), max_batch=9, max_waiting=9, reenviar_apos=self.times.resend_after)
 
     # Those outside
 
@@ -183,13 +198,22 @@ class Elenco:
             elif prazos and rng.random() < 0.3:
                 # Right before, at and after the instant at which a reservation lapses.
                 alvo = rng.choice(prazos) + timedelta(microseconds=rng.choice([-1, 0, 1]))
-                await self.mundo.avancar(alvo - self.mundo.agora)
-            elif self.mundo.agora - INICIO < DIA / 2 and rng.random() < self.mundo.clima.saltos:
-                await self.mundo.avancar(rng.choice([TTL / 2, TTL, 2 * TTL]))
+                await self.mundo.avancar(await self._in_time(alvo - self.mundo.agora))
+            elif rng.random() < self.mundo.clima.saltos:
+                ttl = self.times.reserva_ttl
+                await self.mundo.avancar(await self._in_time(rng.choice([ttl / 2, ttl, 2 * ttl])))
             else:
                 await self.mundo.avancar(timedelta(seconds=rng.choice([0.001, 1, 31, 120])))
 
         return self._repetir(parte, passo)
+
+    async def _in_time(self, leap: timedelta) -> timedelta:
+        """A leap of the clock, left out where commands without an answer would be given up, or orders forgotten."""
+        pending = "select min(criado_em) from comando where respondido_em is null"
+        since = await self.mundo.monitores["pedidos"].fetchval(pending)
+        then = self.mundo.agora + leap
+        late = since is not None and then - since > self.times.resend_horizon / 2
+        return timedelta(seconds=1) if late or then - INICIO > self.times.shortest_memory else leap
 
     def _loja(self, parte: Parte) -> Vida:
         operador = BancoDoOperador(self._banco(parte, "estoque"))
@@ -297,7 +321,10 @@ class Elenco:
             return
         pedida = self.chaves[novo.chave.valor]
         # Kept from the commit on, which the customer may hear of much later.
-        if pedida.pedido_id is None or self.mundo.agora - _feito_em(pedida.pedido_id) > CHAVES:
+        if (
+            pedida.pedido_id is None
+            or self.mundo.agora - _feito_em(pedida.pedido_id) > self.times.idempotency_retention
+        ):
             pedida.pedido_id = resultado.pedido_id
         if pedida.pedido_id != resultado.pedido_id:
             raise Violacao(f"key {novo.chave.valor} made two orders: {pedida.pedido_id}, {resultado.pedido_id}")

@@ -40,6 +40,8 @@ class Rede:
         self.mundo = mundo
         self.filas = {fila.nome: fila for fila in filas}
         self.historico: list[tuple[Fila, bytes]] = []
+        self.losing: Fila | None = None
+        """The queue that all messages to are lost, however calm it is."""
         self._numeros = itertools.count(1)
 
     def guardar(self, fila: Fila, body: bytes) -> None:
@@ -64,6 +66,9 @@ class Publicador:
         clima, rng = self._rede.mundo.clima, self._parte.rng
         for _, body in messages:
             await self._parte.vez("publish")
+            if self._rede.losing is self._fila:
+                self._rede.mundo.anotar("  the message is lost")
+                continue
             if self._rede.mundo.calmo:
                 self._rede.guardar(self._fila, body)
                 continue

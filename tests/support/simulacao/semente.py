@@ -6,11 +6,13 @@ from datetime import timedelta
 import asyncpg
 
 from reservaestoque.events import AtualizarStatus, Comando, Decoder
+from reservaestoque.retention import LAP
 from simulacao.juiz import Juiz
 from simulacao.modelo import Modelo
 from simulacao.mundo import Mundo, Parte, Violacao
-from simulacao.partes import PARTES, REENVIAR, TTL, Elenco
+from simulacao.partes import PARTES, Elenco
 from simulacao.rede import Fila, Rede
+from simulacao.times import Times
 
 BANCOS = ("estoque", "pedidos")
 _RELOGIO = """
@@ -22,14 +24,19 @@ _TABELAS = {
     "estoque": ("estoque", "pedido", "reserva", "inbox", "outbox", "mudanca"),
     "pedidos": ("pedido", "comando", "idempotencia", "outbox", "mudanca"),
 }
+_LAPSED = "reservations beyond their time"
+_OLD = ("ForaDoHorizonte", "PedidoDesconhecido", "PedidoEsquecido")
+"""Why messages from long ago are set aside; that no order is lost is looked at separately."""
 _INQUIETO = {
     "facts not published": "select true from outbox limit 1",
     "commands without an answer": "select true from comando where respondido_em is null limit 1",
     "orders without a decision": "select true from pedido where status = 'Criado' limit 1",
-    "reservations beyond their time": "select true from pedido where expira_em <= agora() limit 1",
+    _LAPSED: "select true from pedido where expira_em <= agora() limit 1",
 }
 MONITOR = "monitor"
 _VOLTAM = 60
+_HEARD = 0.5
+_NEVER_HEARD = 0.3
 _ENVELHECER = 0.25
 _CONGELAR = 0.3
 _VISITAS = 3
@@ -90,30 +97,38 @@ async def rodar(palco: Palco, semente: int) -> Mundo:
     monitores = {banco: palco.conexao(MONITOR, banco) for banco in BANCOS}
     mundo = Mundo(semente, monitores)
     await mundo.avancar(timedelta())
-    juiz = Juiz(mundo, Modelo(TTL))
+    times = Times.draw(semente)
+    mundo.anotar(f"{times}")
+    juiz = Juiz(mundo, Modelo(times.reserva_ttl), times)
     rede = Rede(
         mundo,
         Fila("estoque.pedidos", Decoder[Comando](Comando)),
         Fila("pedidos.status", Decoder[AtualizarStatus](AtualizarStatus)),
     )
-    elenco = Elenco(mundo, juiz, rede, palco.conexao)
+    elenco = Elenco(mundo, juiz, rede, times, palco.conexao)
     elenco.nascer()
     try:
-        await mundo.correr(mundo.rng.choice([100, 200, 400]))
-        if mundo.rng.random() < _CONGELAR:
-            await _congelar(mundo, elenco)
-        await _parar_um_dia(mundo)
-        await _acalmar(mundo, juiz, rede)
-        await mundo.avancar(2 * TTL)
-        await _acalmar(mundo, juiz, rede)
-        if mundo.rng.random() < _ENVELHECER:
-            await _envelhecer(mundo, juiz, rede)
+        await _live(elenco)
     except (Exception, Violacao) as erro:
         palco.fechar()
         raise FalhouError(semente, erro, mundo.trilha) from erro
     finally:
         await mundo.findar()
     return mundo
+
+
+async def _live(elenco: Elenco) -> None:
+    """All that befalls them, from the first order to the last one's end."""
+    mundo, juiz, rede, times = elenco.mundo, elenco.juiz, elenco.rede, elenco.times
+    await mundo.correr(mundo.rng.choice([100, 200, 400]))
+    if mundo.rng.random() < _CONGELAR:
+        await _congelar(mundo, elenco)
+    await _stop_the_broker(mundo, times)
+    await _acalmar(mundo, juiz, rede)
+    await _lapse(mundo, rede, times)
+    await _acalmar(mundo, juiz, rede)
+    if mundo.rng.random() < _ENVELHECER:
+        await _envelhecer(mundo, juiz, rede)
 
 
 async def _congelar(mundo: Mundo, elenco: Elenco) -> None:
@@ -136,7 +151,7 @@ async def _congelar(mundo: Mundo, elenco: Elenco) -> None:
         await mundo.correr(_PASSOS_AO_LADO)
         if rodada >= _VISITAS and not await juiz.esperam_sem_razao(congelada, rede.filas.values()):
             break
-        await mundo.avancar(REENVIAR * min(rodada + 1, 20))
+        await mundo.avancar(elenco.times.resend_after * min(rodada + 1, 20))
     else:
         presos = await juiz.esperam_sem_razao(congelada, rede.filas.values())
         raise Violacao(f"{congelada.nome} is frozen, and orders wait that need nothing of it: {presos}")
@@ -154,20 +169,46 @@ async def _no_meio_de_uma_transacao(mundo: Mundo) -> Parte | None:
     return None
 
 
-async def _parar_um_dia(mundo: Mundo) -> None:
+async def _stop_the_broker(mundo: Mundo, times: Times) -> None:
     """The broker is away for longer than commands are sent again, with what was accepted still in the outbox.
 
-    Only where no message is lost: one that was lost a day ago is given up, with an alert.
+    Only where no message is lost: one that was lost so long ago is given up, with an alert.
     """
     if mundo.clima.perda or mundo.semente % 2:
         return
     mundo.calmo = True
-    await mundo.avancar(timedelta(hours=30))
+    since = await mundo.monitores["pedidos"].fetchval(
+        "select coalesce(min(criado_em), agora()) from comando where respondido_em is null"
+    )
+    # The oldest is no longer sent again then, and not yet too old for estoque.
+    await mundo.avancar((times.resend_horizon + times.event_horizon) / 2 - (mundo.agora - since))
     mundo.broker_fora = True
     for _ in range(2):
         mundo.pedidas |= {"reenvio-1", "retencao"}
         await mundo.correr(_PASSOS, ate_parar=True)
     mundo.broker_fora = False
+
+
+async def _lapse(mundo: Mundo, rede: Rede, times: Times) -> None:
+    """All reservations lapse. Of some seeds word of it is lost, of some so are the first answers to who asks."""
+    if mundo.rng.random() < _HEARD:
+        await mundo.avancar(2 * times.reserva_ttl)
+        return
+    rede.losing = rede.filas["pedidos.status"]
+    await mundo.avancar(times.reserva_ttl)
+    mundo.pedidas |= {"varredura-1", "varredura-2"}
+    await mundo.correr(_PASSOS, ate_parar=True)
+    unheard = await mundo.monitores["pedidos"].fetchval(
+        "select count(*) from pedido p join comando c on c.id = p.causa "
+        "where p.status = 'EstoqueReservado' and p.expira_em <= agora() and c.criado_em < agora() - $1::interval",
+        times.resend_horizon,
+    )
+    mundo.visto["lapse lost of an old command"] += unheard > 0
+    if mundo.rng.random() < _NEVER_HEARD:
+        await mundo.avancar(times.resend_horizon + timedelta(minutes=1))
+        mundo.pedidas |= {"reenvio-1"}
+        await mundo.correr(_PASSOS, ate_parar=True)
+    rede.losing = None
 
 
 async def _envelhecer(mundo: Mundo, juiz: Juiz, rede: Rede) -> None:
@@ -188,7 +229,7 @@ async def _voltar_na_ultima_hora(mundo: Mundo) -> None:
     mundo.pedidas.add("retencao")
     for _ in range(_PASSOS):
         await mundo.correr(1)
-        if "retencao: pedidos Orders whose reservation lapsed" in mundo.trilha[-1]:
+        if "retencao: pedidos Of the next $2 orders behind $3 that say $4" in mundo.trilha[-1]:
             break
     mundo.voltam = True
     mundo.pedidas |= {"cliente-1", "cliente-2"}
@@ -201,14 +242,39 @@ async def _acalmar(mundo: Mundo, juiz: Juiz, rede: Rede) -> None:
     mundo.calmo = True
     for rodada in range(_RODADAS):
         await mundo.correr(_PASSOS, ate_parar=True)
-        if not await _inquieto(mundo, rede):
+        restless = await _inquieto(mundo, rede)
+        if not restless:
             cartas = [carta for fila in rede.filas.values() for carta in fila.mortas]
-            await juiz.ver_o_fim(c for c in cartas if not c[1].startswith("ForaDoHorizonte"))
+            await juiz.ver_o_fim(c for c in cartas if not c[1].startswith(_OLD))
             return
+        if restless == [f"pedidos: {_LAPSED}"]:
+            await _await_abandonment(mundo, juiz.times)
         mundo.pedidas |= {"reenvio-1", "varredura-1", "varredura-2"}
         await mundo.correr(_PASSOS, ate_parar=True)
-        await mundo.avancar(REENVIAR * min(rodada + 1, 20))
+        await mundo.avancar(juiz.times.resend_after * min(rodada + 1, 20))
     raise Violacao(f"not at rest after {_RODADAS} rounds: {await _inquieto(mundo, rede)}")
+
+
+async def _await_abandonment(mundo: Mundo, times: Times) -> None:
+    """Where pedidos has given up asking about all reservations whose end it has not heard of, it cancels them later.
+
+    Raises Violacao when it has given up although an answer could still be had.
+    """
+    unheard = await mundo.monitores["pedidos"].fetch(
+        "select p.id, p.expira_em, p.perguntar_em, c.criado_em from pedido p left join comando c on c.id = p.causa "
+        "where p.expira_em <= agora()"
+    )
+    if any(row["perguntar_em"] is not None for row in unheard):
+        return
+    for row in unheard:
+        lapsed, made = mundo.agora - row["expira_em"], row["criado_em"]
+        if lapsed < times.resend_horizon and made is not None and mundo.agora - made < times.event_horizon:
+            raise Violacao(f"order {row['id']}: given up asking {lapsed} after its reservation lapsed")
+    mundo.visto["question given up"] += 1
+    due = max(row["expira_em"] for row in unheard) + times.abandoned_after
+    # A walk that is at its end begins again in the next lap.
+    await mundo.avancar(due - mundo.agora + LAP + timedelta(seconds=1))
+    mundo.pedidas.add("retencao")
 
 
 async def _inquieto(mundo: Mundo, rede: Rede) -> list[str]:

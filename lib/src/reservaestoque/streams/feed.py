@@ -155,7 +155,9 @@ class Feed:
 
     async def run(self) -> None:
         """Reads every 200 ms while somebody follows, until cancelled, whatever the database does meanwhile."""
-        await Periodic(self.step, every=READ_EVERY, is_transient=is_transient, longest=LONGEST_PAUSE_SECONDS).run()
+        await Periodic(
+            self.step, name="feed", every=READ_EVERY, is_transient=is_transient, longest=LONGEST_PAUSE_SECONDS
+        ).run()
 
     async def step(self) -> bool:
         """Waits until somebody follows, then reads what is new and hands it on; whether there is more.

@@ -9,7 +9,7 @@ from estoque.consumidor import Consumidor
 from estoque.eventos import atualizar_status
 from estoque.fluxos import FLUXOS, Fluxos
 from estoque.mudancas import Mudancas
-from estoque.retencao import Retencao
+from estoque.retencao import retention_jobs
 from estoque.rotas import ROTAS
 from estoque.saldos import LEITURAS, Saldos
 from estoque.settings import EstoqueSettings
@@ -17,15 +17,15 @@ from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, P
 from reservaestoque.events import Comando, Decoder
 from reservaestoque.http import serve, service_app
 from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
-from reservaestoque.periodic import Periodic
-from reservaestoque.postgres import Queries, Readiness, is_transient, open_pool
+from reservaestoque.postgres import Queries, Readiness, open_pool
+from reservaestoque.retention import taking_turns
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 
 PURGE_EVERY = timedelta(minutes=1)
 LOTES = 2
 """Batches at work: one is decoded and decided while PostgreSQL writes the other."""
 TAREFAS = LOTES + 1
-"""Tasks that hold a connection now and then: batches, and the purge."""
+"""Tasks that hold a connection now and then: batches, and one of the jobs of retention, which take turns."""
 CONEXOES = TAREFAS + LEITURAS + STREAM_CONNECTIONS
 """Nobody waits for somebody else's connection; two more are for the relay and for readiness."""
 
@@ -43,13 +43,13 @@ async def run(settings: EstoqueSettings) -> None:
         publisher = Publisher(settings.amqp_url, PEDIDOS_STATUS, "estoque")
         relay = Relay(outbox, publisher, take=sql["tomar_outbox"], to_event=atualizar_status)
         consumidor = Consumidor(pool, relay, settings.reserva_ttl, settings.event_horizon)
-        retencao = Retencao(
+        retention = retention_jobs(
             pool,
             inbox=settings.inbox_retention,
             pedidos=settings.order_retention,
             mudancas=settings.change_retention,
         )
-        purga = Periodic(retencao.passo, every=PURGE_EVERY, is_transient=is_transient)
+        jobs = taking_turns(retention, every=PURGE_EVERY)
         consumer = BatchConsumer(
             settings.amqp_url,
             ESTOQUE_PEDIDOS,
@@ -73,5 +73,5 @@ async def run(settings: EstoqueSettings) -> None:
                 "fluxos": Provide(lambda: fluxos, sync_to_thread=False),
             },
         )
-        tasks = (publisher.run, relay.run, consumer.run, purga.run, feed.run)
+        tasks = (publisher.run, relay.run, consumer.run, feed.run, *(job.run for job in jobs))
         await serve(app, host=settings.host, port=settings.port, tasks=tasks, on_stop=feed.close)

@@ -1,37 +1,30 @@
-"""What is kept how long: a job that every replica runs in small steps, each skipping what another one works on."""
+"""What is kept how long: a job a table, which every replica runs in small steps that skip what others work on."""
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 from prometheus_client import Counter
 
+from reservaestoque.periodic import Step
 from reservaestoque.postgres import Queries
-
-STEP_ROWS = 1000
+from reservaestoque.retention import Purge, Walk
 
 _sql = Queries("estoque")
 _purged = Counter("estoque_purged_rows_total", "Rows purged because their time was over", ["table"])
 
 
-class Retencao:
-    """Forgets event ids after `inbox`, ended orders after `pedidos` and changes after `mudancas`."""
+def retention_jobs(
+    pool: "asyncpg.Pool[Any]", *, inbox: timedelta, pedidos: timedelta, mudancas: timedelta
+) -> Mapping[str, Step]:
+    """Jobs by name: they forget event ids after `inbox`, ended orders after `pedidos`, changes after `mudancas`."""
 
-    def __init__(
-        self, pool: "asyncpg.Pool[Any]", *, inbox: timedelta, pedidos: timedelta, mudancas: timedelta
-    ) -> None:
-        self._pool = pool
-        self._inbox = inbox
-        self._pedidos = pedidos
-        self._mudancas = mudancas
+    def purge(table: str, statement: str, age: timedelta) -> Step:
+        return Purge(Walk(pool, _sql[statement], clock=_sql["agora"], age=age), _purged.labels(table)).step
 
-    async def passo(self) -> bool:
-        """One bounded step; whether there is more to do. Raises what asyncpg raises."""
-        agora: datetime = await self._pool.fetchval(_sql["agora"])
-        ids = await self._pool.fetch(_sql["purgar_inbox"], agora - self._inbox, STEP_ROWS)
-        pedidos: int = await self._pool.fetchval(_sql["purgar_pedidos"], agora - self._pedidos, STEP_ROWS)
-        mudancas = await self._pool.fetch(_sql["purgar_mudancas"], agora - self._mudancas, STEP_ROWS)
-        _purged.labels("inbox").inc(len(ids))
-        _purged.labels("pedido").inc(pedidos)
-        _purged.labels("mudanca").inc(len(mudancas))
-        return max(len(ids), pedidos, len(mudancas)) == STEP_ROWS
+    return {
+        "purge inbox": purge("inbox", "purgar_inbox", inbox),
+        "purge pedido": purge("pedido", "purgar_pedidos", pedidos),
+        "purge mudanca": purge("mudanca", "purgar_mudancas", mudancas),
+    }

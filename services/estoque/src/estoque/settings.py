@@ -3,31 +3,32 @@
 from datetime import timedelta
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from reservaestoque.settings import Duration, Settings
+from reservaestoque.settings import Duration, ServiceSettings
 
 
-class EstoqueSettings(Settings):
-    """`reserva_ttl` is how long a reservation holds; `max_events` how many events a transaction decides.
+class EstoqueSettings(ServiceSettings):
+    """Event ids are kept for `inbox_retention`, ended orders for `order_retention`.
 
-    Events older than `event_horizon` are refused, event ids kept for `inbox_retention`, ended orders for
-    `order_retention`: each longer than the one before, so that nothing takes effect twice. What event streams may
-    be resumed from is kept for `change_retention`; at most `max_streams` of them are open at once.
+    Each must be longer than whatever could still be asked about them, so that nothing takes effect twice.
     """
 
-    amqp_url: str = Field(pattern=r"^amqps?://", repr=False)
-    reserva_ttl: Duration = timedelta(minutes=30)
-    max_events: int = Field(default=200, ge=1, le=1000)
-    event_horizon: Duration = timedelta(days=6)
     inbox_retention: Duration = timedelta(days=7)
     order_retention: Duration = timedelta(days=30)
 
-    change_retention: Duration = timedelta(days=1)
-    max_streams: int = Field(default=1000, ge=1)
-
     @model_validator(mode="after")
-    def _each_longer_than_the_one_before(self) -> Self:
-        if not self.event_horizon < self.inbox_retention < self.order_retention:
-            raise ValueError("EVENT_HORIZON must be shorter than INBOX_RETENTION, and that than ORDER_RETENTION")
+    def _nothing_is_forgotten_too_early(self) -> Self:
+        self.require_shorter(
+            ("event_horizon",), "inbox_retention", "or an event that comes again could take effect twice"
+        )
+        self.require_shorter(
+            ("inbox_retention",), "order_retention", "or an event that comes again finds its order forgotten"
+        )
+        # pedidos may not have heard that an order has ended. The last that it asks of it is to cancel it.
+        self.require_shorter(
+            ("reserva_ttl", "abandoned_after", "event_horizon"),
+            "order_retention",
+            "or an order is forgotten that pedidos has yet to cancel",
+        )
         return self

@@ -12,7 +12,7 @@ from comandos import cancelar, criar, fechar, reservar
 
 from conferir import livro
 from estoque.consumidor import Consumidor
-from estoque.retencao import Retencao
+from estoque.retencao import retention_jobs
 from reservaestoque.events import Comando, new_id
 
 pytestmark = pytest.mark.integration
@@ -276,9 +276,9 @@ async def test_ended_orders_and_old_ids_are_purged_and_sold_units_stay_sold(esto
     vendido, vivo = criar(A=2), criar(A=1)
     await tratar(estoque_db, vendido, vivo, fechar(vendido.data.pedido_id, A=2))
     ja = timedelta(microseconds=1)
-    retencao = Retencao(estoque_db, inbox=ja, pedidos=ja, mudancas=ja)
     await asyncio.sleep(0.01)  # ids tell their millisecond
-    assert await retencao.passo() is False
+    for step in retention_jobs(estoque_db, inbox=ja, pedidos=ja, mudancas=ja).values():
+        assert await step() is False
     assert await contadores(estoque_db, "A") == (1, 2)
     assert await estoque_db.fetchval("select arquivado from estoque") == 2
     assert await estoque_db.fetchval("select count(*) from inbox") == 0

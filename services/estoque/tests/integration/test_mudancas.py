@@ -12,7 +12,7 @@ from comandos import criar, fechar
 from estoque import mudancas
 from estoque.consumidor import Consumidor
 from estoque.mudancas import Mudancas
-from estoque.retencao import Retencao
+from estoque.retencao import retention_jobs
 from estoque.saldos import MAX_CONSULTA, Saldos
 from reservaestoque.events import Comando
 from reservaestoque.postgres import Queries
@@ -95,7 +95,7 @@ async def test_what_customers_do_not_see_writes_no_row(estoque_db: "Pool[Any]"):
     await sincronizar(estoque_db, ["A"], [10], pausado=True)
     await tratar(estoque_db, pedido, criar(Z=1), criar(A=99))
     await asyncio.sleep(0.01)  # ids tell their millisecond
-    await Retencao(estoque_db, inbox=JA, pedidos=JA, mudancas=NUNCA).passo()
+    await retention_jobs(estoque_db, inbox=JA, pedidos=JA, mudancas=NUNCA)["purge pedido"]()
     assert await estoque_db.fetchval("select arquivado from estoque") == 2
     assert await estoque_db.fetchval("select count(*) from mudanca") == antes
 
@@ -166,7 +166,7 @@ async def test_a_purged_position_is_lost_and_the_newest_never_is(estoque_db: "Po
     velha = await log.newest()
     await abastecer(estoque_db, A=2)
     await estoque_db.execute("select pg_sleep(0.005)")
-    await Retencao(estoque_db, inbox=NUNCA, pedidos=NUNCA, mudancas=JA).passo()
+    await retention_jobs(estoque_db, inbox=NUNCA, pedidos=NUNCA, mudancas=JA)["purge mudanca"]()
     with pytest.raises(PositionLostError):
         await log.read(velha)
     assert skus(await log.read(await log.newest())) == []

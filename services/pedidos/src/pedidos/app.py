@@ -13,7 +13,7 @@ from pedidos.fluxos import FLUXOS, Fluxos
 from pedidos.mudancas import Mudancas
 from pedidos.reenvio import Reenvio
 from pedidos.registro import Registro
-from pedidos.retencao import Prazos, Retencao
+from pedidos.retencao import Prazos, retention_jobs
 from pedidos.rotas import PROBLEMAS, ROTAS
 from pedidos.servico import LEITURAS, Servico
 from pedidos.settings import PedidosSettings
@@ -23,12 +23,15 @@ from reservaestoque.http import serve, service_app
 from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
 from reservaestoque.periodic import Periodic
 from reservaestoque.postgres import Connector, Queries, Readiness, is_transient, open_pool
+from reservaestoque.retention import taking_turns
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 
 RESEND_EVERY = timedelta(seconds=5)
 PURGE_EVERY = timedelta(minutes=1)
 TAREFAS = 5
-"""Tasks that hold a connection now and then: the two lanes of group commit, the consumer, and the two jobs."""
+"""Tasks that hold a connection now and then: two lanes of group commit, the consumer, resends, one of the jobs of
+retention, which take turns.
+"""
 CONEXOES = TAREFAS + LEITURAS + STREAM_CONNECTIONS
 """Nobody waits for somebody else's connection; three more are for the relay, for readiness and for LISTEN."""
 
@@ -52,17 +55,18 @@ async def run(settings: PedidosSettings) -> None:
             max_waiting=settings.max_waiting,
             reenviar_apos=settings.resend_after,
         )
-        reenvio = Reenvio(pool, relay, apos=settings.resend_after, ate=settings.resend_horizon)
+        reenvio = Reenvio(
+            pool, relay, apos=settings.resend_after, ate=settings.resend_horizon, horizonte=settings.event_horizon
+        )
         prazos = Prazos(
             settings.idempotency_retention,
             settings.abandoned_after,
             settings.order_retention,
             settings.change_retention,
         )
-        retencao = Retencao(pool, registro, prazos)
         jobs = [
-            Periodic(reenvio.passo, every=RESEND_EVERY, is_transient=is_transient),
-            Periodic(retencao.passo, every=PURGE_EVERY, is_transient=is_transient),
+            Periodic(reenvio.passo, name="resend", every=RESEND_EVERY, is_transient=is_transient),
+            *taking_turns(retention_jobs(pool, registro, prazos), every=PURGE_EVERY),
         ]
         espera = Espera(Connector(settings.database_url))
         consumidor = Consumidor(pool, perguntar_apos=settings.resend_after)

@@ -20,18 +20,25 @@ _sql = Queries("pedidos")
 _log = logger(__name__)
 _resent = Counter("pedidos_resent_commands_total", "Commands published again for want of an answer")
 _asked = Counter("pedidos_asked_again_total", "Commands published again because their reservation must have lapsed")
-_unasked = Counter("pedidos_given_up_questions_total", "Reservations that are not asked about any more: too old")
+_unasked = Counter("pedidos_given_up_questions_total", "Reservations that ended too long ago to be asked about")
 _given_up = Counter("pedidos_given_up_commands_total", "Commands that were never answered: look into each one")
 
 
 class Reenvio:
-    """Publishes unanswered commands again, `apos` after they were made and then ever more rarely; not after `ate`."""
+    """Publishes unanswered commands again, `apos` after they were made and then ever more rarely; not after `ate`.
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", relay: Relay, *, apos: timedelta, ate: timedelta) -> None:
+    Reservations are asked about until `ate` after their end, with commands that are younger than `horizonte`, beyond
+    which estoque refuses them.
+    """
+
+    def __init__(
+        self, pool: "asyncpg.Pool[Any]", relay: Relay, *, apos: timedelta, ate: timedelta, horizonte: timedelta
+    ) -> None:
         self._pool = pool
         self._relay = relay
         self._apos = apos
         self._ate = ate
+        self._horizonte = horizonte
 
     async def passo(self) -> bool:
         """One bounded step; whether there is more to do. Raises what asyncpg raises."""
@@ -52,7 +59,7 @@ class Reenvio:
             _log.error("commands_given_up", count=abandonados)
 
     async def _perguntar(self) -> None:
-        row = await self._pool.fetchrow(_sql["perguntar_de_novo"], STEP_ROWS, self._ate)
+        row = await self._pool.fetchrow(_sql["perguntar_de_novo"], STEP_ROWS, self._ate, self._horizonte)
         perguntados, abandonados = row["perguntados"], row["abandonados"]
         if perguntados:
             _asked.inc(perguntados)

@@ -5,33 +5,39 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from reservaestoque.settings import Duration, Settings
+from reservaestoque.settings import Duration, ServiceSettings, format_duration
 
 
-class PedidosSettings(Settings):
+class PedidosSettings(ServiceSettings):
     """`max_batch` commands share a commit; more than `max_waiting` waiting for one are answered 503.
 
-    A command without an answer is sent again after `resend_after`, not after `resend_horizon`, which must be
-    shorter than estoque's EVENT_HORIZON. Idempotency keys are kept for `idempotency_retention`, lapsed orders
-    until they are cancelled after `abandoned_after`, ended ones for `order_retention`, and what event streams may
-    be resumed from for `change_retention`. At most `max_streams` of them are open at once.
+    A command without an answer is sent again after `resend_after`, and so is one whose reservation must have lapsed.
+    Idempotency keys and answered commands are kept for `idempotency_retention`, ended orders for `order_retention`.
     """
 
-    amqp_url: str = Field(pattern=r"^amqps?://", repr=False)
     max_batch: int = Field(default=200, ge=1, le=1000)
     max_waiting: int = Field(default=2000, ge=1)
-    max_events: int = Field(default=200, ge=1, le=1000)
     resend_after: Duration = timedelta(seconds=30)
-    resend_horizon: Duration = timedelta(days=1)
     idempotency_retention: Duration = timedelta(days=1)
-    abandoned_after: Duration = timedelta(days=7)
     order_retention: Duration = timedelta(days=90)
-
-    change_retention: Duration = timedelta(days=1)
-    max_streams: int = Field(default=1000, ge=1)
 
     @model_validator(mode="after")
     def _resends_end(self) -> Self:
-        if self.resend_after >= self.resend_horizon:
-            raise ValueError("RESEND_AFTER must be shorter than RESEND_HORIZON")
+        self.require_shorter(("resend_after",), "resend_horizon", "or no command is sent again")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_forgotten_too_early(self) -> Self:
+        if self.idempotency_retention < self.resend_horizon:
+            raise ValueError(
+                f"IDEMPOTENCY_RETENTION ({format_duration(self.idempotency_retention)}) must not be shorter than "
+                f"RESEND_HORIZON ({format_duration(self.resend_horizon)}), or a request that is repeated while its "
+                "command is still being sent makes a second order"
+            )
+        self.require_shorter(
+            ("idempotency_retention",), "order_retention", "or an idempotency key stands for a forgotten order"
+        )
+        self.require_shorter(
+            ("event_horizon",), "order_retention", "or an order is forgotten while its commands are being answered"
+        )
         return self

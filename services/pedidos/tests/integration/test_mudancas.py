@@ -13,7 +13,7 @@ import pytest
 
 from pedidos.mudancas import PAGE_ROWS, Mudancas
 from pedidos.registro import Registro
-from pedidos.retencao import Prazos, Retencao
+from pedidos.retencao import Prazos, retention_jobs
 from reservaestoque.events import new_id
 from reservaestoque.postgres import Queries
 from reservaestoque.streams import Batch, ChangeLog, Position, PositionLostError
@@ -153,12 +153,12 @@ async def test_an_empty_log_is_read_from_its_origin(pedidos_db: "Pool[Any]"):
     assert await log.read(ORIGIN) == Batch([], ORIGIN, False)
 
 
-def retencao(pool: "Pool[Any]", mudancas: timedelta) -> Retencao:
+async def purge_changes(pool: "Pool[Any]", age: timedelta) -> None:
     class SemRelay:
         def wake(self) -> None: ...
 
     registro = Registro(pool, SemRelay(), max_batch=9, max_waiting=9, reenviar_apos=NUNCA)
-    return Retencao(pool, registro, Prazos(NUNCA, NUNCA, NUNCA, mudancas))
+    await retention_jobs(pool, registro, Prazos(NUNCA, NUNCA, NUNCA, age))["purge mudanca"]()
 
 
 async def test_purging_keeps_what_is_young_and_always_the_newest(pedidos_db: "Pool[Any]"):
@@ -166,10 +166,10 @@ async def test_purging_keeps_what_is_young_and_always_the_newest(pedidos_db: "Po
         await criar(pedidos_db, "ana")
     log = fonte(pedidos_db)
     velha = (await log.read(ORIGIN)).frames[0].position
-    await retencao(pedidos_db, NUNCA).passo()
+    await purge_changes(pedidos_db, NUNCA)
     assert await pedidos_db.fetchval("select count(*) from mudanca") == 3
     await pedidos_db.execute("select pg_sleep(0.005)")
-    await retencao(pedidos_db, JA).passo()
+    await purge_changes(pedidos_db, JA)
     assert await pedidos_db.fetchval("select count(*) from mudanca") == 1
     with pytest.raises(PositionLostError, match=str(velha)):
         await log.read(velha)
@@ -184,7 +184,7 @@ async def test_purging_leaves_no_gap_behind_a_row_that_stays(pedidos_db: "Pool[A
         "update mudanca set criado_em = agora() + interval '1 day' where id = (select min(id) + 1 from mudanca)"
     )
     await pedidos_db.execute("select pg_sleep(0.005)")
-    await retencao(pedidos_db, JA).passo()
+    await purge_changes(pedidos_db, JA)
     assert await pedidos_db.fetchval("select count(*) from mudanca") == 3
 
 
@@ -194,7 +194,7 @@ async def test_purging_never_takes_what_a_running_transaction_holds_back(pedidos
         await criar(velha, "velha")
         await criar(pedidos_db, "nova")
         await pedidos_db.execute("select pg_sleep(0.005)")
-        await retencao(pedidos_db, JA).passo()
+        await purge_changes(pedidos_db, JA)
     lote = await fonte(pedidos_db).read(ORIGIN)
     assert [frame.key for frame in lote.frames] == ["antes", "velha", "nova"]
 

@@ -13,7 +13,7 @@ from pedidos.consumidor import Consumidor
 from pedidos.eventos import comando
 from pedidos.reenvio import Reenvio
 from pedidos.registro import Registro
-from pedidos.retencao import Prazos, Retencao
+from pedidos.retencao import Prazos, retention_jobs
 from reservaestoque.events import (
     AtualizarStatus,
     CancelarPedido,
@@ -61,8 +61,13 @@ async def na_outbox(pool: "Pool[Any]") -> list[UUID]:
     return [row["comando_id"] for row in await pool.fetch("select comando_id from outbox order by id")]
 
 
-def reenvio(pool: "Pool[Any]", ate: timedelta = NUNCA) -> Reenvio:
-    return Reenvio(pool, SemRelay(), apos=JA, ate=ate)
+def reenvio(pool: "Pool[Any]", ate: timedelta = NUNCA, horizonte: timedelta = NUNCA) -> Reenvio:
+    return Reenvio(pool, SemRelay(), apos=JA, ate=ate, horizonte=horizonte)
+
+
+async def retain(pool: "Pool[Any]", prazos: Prazos) -> bool:
+    """A step of each job of retention; whether there is more to do."""
+    return any([await step() for step in retention_jobs(pool, registro(pool), prazos).values()])
 
 
 async def test_unanswered_commands_are_sent_again_with_the_same_id_ever_more_rarely(pedidos_db: "Pool[Any]"):
@@ -84,7 +89,7 @@ async def test_command_that_was_never_published_waits_however_long_and_only_once
     await registro(pedidos_db).gravar([mudo])
     for _ in (1, 2, 3):
         await reenvio(pedidos_db, ate=JA).passo()
-        await Retencao(pedidos_db, registro(pedidos_db), Prazos(JA, NUNCA, NUNCA, NUNCA)).passo()
+        await retain(pedidos_db, Prazos(JA, NUNCA, NUNCA, NUNCA))
     assert await na_outbox(pedidos_db) == [mudo.id]
     assert await pedidos_db.fetchval("select reenviar_em is not null from comando where id = $1", mudo.id)
 
@@ -115,7 +120,7 @@ async def test_reservation_whose_end_was_not_heard_of_is_asked_about_ever_more_r
         reservado.pedido_id,
     )
     assert timedelta() < proxima["em"] <= proxima["ha"], "next after as long again"
-    await Retencao(pedidos_db, registro(pedidos_db), Prazos(JA, NUNCA, NUNCA, NUNCA)).passo()
+    await retain(pedidos_db, Prazos(JA, NUNCA, NUNCA, NUNCA))
     assert [r["id"] for r in await pedidos_db.fetch("select id from comando")] == [reservado.id], "kept to ask with"
 
     await responder(pedidos_db, reservado, Status.RESERVA_EXPIRADA, versao=2)
@@ -150,12 +155,11 @@ async def test_retention_forgets_what_is_old_and_ended_only(pedidos_db: "Pool[An
     await responder(pedidos_db, fechado, Status.FECHADO)
     await responder(pedidos_db, vivo, Status.ESTOQUE_RESERVADO)
     await pedidos_db.execute("select pg_sleep(0.005)")
-    longos = Retencao(pedidos_db, registro(pedidos_db), Prazos(NUNCA, NUNCA, NUNCA, NUNCA))
-    assert await longos.passo() is False
+    assert await retain(pedidos_db, Prazos(NUNCA, NUNCA, NUNCA, NUNCA)) is False
     assert await pedidos_db.fetchval("select count(*) from pedido") == 3
     assert await pedidos_db.fetchval("select count(*) from idempotencia") == 3
 
-    await Retencao(pedidos_db, registro(pedidos_db), Prazos(JA, NUNCA, JA, NUNCA)).passo()
+    await retain(pedidos_db, Prazos(JA, NUNCA, JA, NUNCA))
     assert {r["id"] for r in await pedidos_db.fetch("select id from pedido")} == {vivo.pedido_id, mudo.pedido_id}
     restam = {r["id"] for r in await pedidos_db.fetch("select id from comando")}
     assert restam == {mudo.id, vivo.id}, "what has no answer, and what a live reservation is asked about with"
@@ -166,9 +170,8 @@ async def test_abandoned_orders_are_cancelled_by_an_ordinary_command_once(pedido
     criado = novo()
     await registro(pedidos_db).gravar([criado])
     await responder(pedidos_db, criado, Status.RESERVA_EXPIRADA)
-    retencao = Retencao(pedidos_db, registro(pedidos_db), Prazos(NUNCA, JA, NUNCA, NUNCA))
-    await retencao.passo()
-    await retencao.passo()
+    for _replica in (1, 2):
+        await retain(pedidos_db, Prazos(NUNCA, JA, NUNCA, NUNCA))
     comandos = await pedidos_db.fetch(
         "select tipo, se_versao from comando where pedido_id = $1 order by id", criado.pedido_id
     )
@@ -179,7 +182,7 @@ async def test_an_abandoned_order_is_cancelled_only_while_it_has_the_version_tha
     criado = novo()
     await registro(pedidos_db).gravar([criado])
     await responder(pedidos_db, criado, Status.RESERVA_EXPIRADA, versao=4)
-    await Retencao(pedidos_db, registro(pedidos_db), Prazos(NUNCA, JA, NUNCA, NUNCA)).passo()
+    await retain(pedidos_db, Prazos(NUNCA, JA, NUNCA, NUNCA))
     fatos = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9)
     [cancelar] = [e for e in map(comando, fatos) if isinstance(e, CancelarPedido)]
     assert cancelar.data == PedidoCancelado(pedido_id=criado.pedido_id, versao=4)

@@ -1,4 +1,20 @@
--- Forgets event ids received before $1, at most $2 of them.
-delete from inbox
-where evento_id in (select evento_id from inbox where recebido_em < $1 limit $2 for update skip locked)
-returning 1
+-- Of the next $2 event ids behind $3 that are older than $1, forgets those that were received before it too: an id of a
+-- wrong clock, or that is no UUIDv7, is not forgotten early, since its event could take effect twice.
+with visto as materialized (
+    select i.evento_id, i.ctid as lugar
+    from inbox i
+    where i.evento_id > coalesce($3::uuid, '00000000-0000-0000-0000-000000000000') and i.evento_id < uuid_de($1)
+    order by i.evento_id
+    limit $2
+),
+apagado as (
+    delete from inbox
+    where ctid = any (array(
+        select i.ctid from inbox i
+        where i.ctid = any (array(select v.lugar from visto v)) and i.recebido_em < $1
+        for update skip locked
+    ))
+    returning 1
+)
+select (select count(*) from visto) as seen, (select count(*) from apagado) as purged,
+    (select v.evento_id from visto v order by v.evento_id desc limit 1) as last

@@ -1,22 +1,30 @@
 -- Forgets changes that were made before $1, at most $2 of them: from the oldest on without a gap, and never the
--- newest, so that a position whose row is there has lost nothing. Locked rows are waited for, not skipped.
-delete from mudanca d
-using (
+-- newest, so that a position whose row is there has lost nothing. Locked rows are waited for, not skipped. At and before
+-- $3, transaction and id, none is left; none can come in there.
+with velha as materialized (
     select o.transacao, o.id, bool_and(o.criado_em < $1) over (order by o.transacao, o.id) as velhas
     from (
         select m.transacao, m.id, m.criado_em
         from mudanca m
-        where (m.transacao, m.id) < (
-            select u.transacao, u.id
-            from mudanca u
-            where u.transacao < pg_snapshot_xmin(pg_current_snapshot())
-            order by u.transacao desc, u.id desc
-            limit 1
-        )
+        where (m.transacao, m.id) > (coalesce(($3::bigint[])[1], 0)::text::xid8, coalesce(($3::bigint[])[2], 0))
+            and (m.transacao, m.id) < (
+                select u.transacao, u.id
+                from mudanca u
+                where u.transacao < pg_snapshot_xmin(pg_current_snapshot())
+                order by u.transacao desc, u.id desc
+                limit 1
+            )
         order by m.transacao, m.id
         limit $2
         for update
     ) o
-) v
-where (d.transacao, d.id) = (v.transacao, v.id) and v.velhas
-returning 1
+),
+apagada as (
+    delete from mudanca d
+    using velha v
+    where (d.transacao, d.id) = (v.transacao, v.id) and v.velhas
+    returning d.transacao, d.id
+)
+select count(*) as seen, count(*) as purged,
+    (select array[a.transacao::text::bigint, a.id] from apagada a order by a.transacao desc, a.id desc limit 1) as last
+from apagada

@@ -1,7 +1,24 @@
--- Orders whose reservation lapsed before $1 and whose customers never came back, at most $2 of them.
-select id, cliente_id, itens, status, versao, itens_em_falta, expira_em, criado_em, atualizado_em
-from pedido p
-where p.status = 'ReservaExpirada' and p.id < uuid_de($1) and p.atualizado_em < $1
-    and not exists (select from comando c where c.pedido_id = p.id and c.reenviar_em is not null)
-order by p.id
-limit $2
+-- Of the next $2 orders behind $3 that say $4 and are older than $1, those whose reservation ended before it too, as far as
+-- is known here, and of which nothing is being asked. The range is said by both columns, because a plan for a single
+-- status may read the whole key for the rare one.
+with visto as materialized (
+    select p.id, p.ctid as lugar
+    from pedido p
+    where (p.status, p.id) > ($4, coalesce($3::uuid, '00000000-0000-0000-0000-000000000000'))
+        and (p.status, p.id) < ($4, uuid_de($1))
+    order by p.status, p.id
+    limit $2
+),
+vencido as (
+    select p.id, p.cliente_id, p.versao
+    from pedido p
+    where p.ctid = any (array(select v.lugar from visto v)) and coalesce(p.expira_em, p.atualizado_em) < $1
+        and not exists (
+            select from comando c
+            where c.pedido_id = p.id and c.reenviar_em is not null and c.tipo <> 'PedidoCriado'
+        )
+    order by p.id
+)
+select (select count(*) from visto) as seen, (select v.id from visto v order by v.id desc limit 1) as last,
+    array_agg(x.id) as ids, array_agg(x.cliente_id) as clientes, array_agg(x.versao) as versoes
+from vencido x

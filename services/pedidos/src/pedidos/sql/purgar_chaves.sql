@@ -1,7 +1,15 @@
--- Forgets idempotency keys that came before $1, at most $2 of them.
-delete from idempotencia i
-using (
-    select cliente_id, caminho, chave from idempotencia where criado_em < $1 limit $2 for update skip locked
-) v
-where (i.cliente_id, i.caminho, i.chave) = (v.cliente_id, v.caminho, v.chave)
-returning 1
+-- Forgets idempotency keys that came before $1, at most $2 of them, none of those before $3: there is none left there,
+-- save what others work on. A key that was given anew meanwhile is young again.
+with visto as materialized (
+    select i.ctid as lugar, i.criado_em
+    from idempotencia i
+    where i.criado_em >= coalesce($3::timestamptz, '-infinity') and i.criado_em < $1
+    order by i.criado_em
+    limit $2
+    for update skip locked
+),
+apagada as (
+    delete from idempotencia where ctid = any (array(select v.lugar from visto v)) returning 1
+)
+select (select count(*) from visto) as seen, (select count(*) from apagada) as purged,
+    (select max(v.criado_em) from visto v) as last

@@ -1,15 +1,24 @@
--- Forgets commands that were made before $1 and are not sent again, at most $2 of them. One that still waits in the
--- outbox is what its message is made of.
-delete from comando
-where id in (
-    select c.id from comando c
-    where c.id < uuid_de($1) and c.reenviar_em is null
-        and not exists (select from outbox o where o.comando_id = c.id)
-        and not exists (
-            select from pedido p where p.id = c.pedido_id and p.causa = c.id and p.perguntar_em is not null
-        )
+-- Of the next $2 commands behind $3 that are older than $1, forgets those that are not sent again. One that still waits in
+-- the outbox is what its message is made of, one whose reservation lasts is what that is asked about with.
+with visto as materialized (
+    select c.id, c.ctid as lugar
+    from comando c
+    where c.id > coalesce($3::uuid, '00000000-0000-0000-0000-000000000000') and c.id < uuid_de($1)
     order by c.id
     limit $2
-    for update skip locked
+),
+apagado as (
+    delete from comando
+    where ctid = any (array(
+        select c.ctid from comando c
+        where c.ctid = any (array(select v.lugar from visto v)) and c.criado_em < $1 and c.reenviar_em is null
+            and not exists (select from outbox o where o.comando_id = c.id)
+            and not exists (
+                select from pedido p where p.id = c.pedido_id and p.causa = c.id and p.perguntar_em is not null
+            )
+        for update of c skip locked
+    ))
+    returning 1
 )
-returning 1
+select (select count(*) from visto) as seen, (select count(*) from apagado) as purged,
+    (select v.id from visto v order by v.id desc limit 1) as last

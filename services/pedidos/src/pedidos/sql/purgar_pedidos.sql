@@ -1,10 +1,20 @@
--- Purges orders that ended before $1, at most $2 of them.
-delete from pedido
-where id in (
-    select id from pedido
-    where id < uuid_de($1) and status in ('Fechado', 'Cancelado', 'EstoqueNaoDisponivel') and atualizado_em < $1
-    order by id
+-- Of the next $2 orders behind $3 that are older than $1, purges those that ended before it too.
+with visto as materialized (
+    select p.id, p.ctid as lugar
+    from pedido p
+    where p.id > coalesce($3::uuid, '00000000-0000-0000-0000-000000000000') and p.id < uuid_de($1)
+    order by p.id
     limit $2
-    for update skip locked
+),
+apagado as (
+    delete from pedido
+    where ctid = any (array(
+        select p.ctid from pedido p
+        where p.ctid = any (array(select v.lugar from visto v)) and p.atualizado_em < $1
+            and p.status in ('Fechado', 'Cancelado', 'EstoqueNaoDisponivel')
+        for update skip locked
+    ))
+    returning 1
 )
-returning 1
+select (select count(*) from visto) as seen, (select count(*) from apagado) as purged,
+    (select v.id from visto v order by v.id desc limit 1) as last

@@ -1,0 +1,97 @@
+"""Retention: a walk through a table along an index, for rows whose time is over, in steps of flat cost."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import asyncpg
+from prometheus_client import Counter
+
+from reservaestoque.periodic import Periodic, Step
+from reservaestoque.postgres import is_transient
+
+STEP_ROWS = 1000
+LAP = timedelta(hours=1)
+"""How often a walk that has come to its end begins at the beginning again, for rows that had to stay."""
+
+
+class Looked(NamedTuple):
+    """What a step has found: the statement's row, and whether there is more to look at now."""
+
+    row: asyncpg.Record
+    more: bool
+
+
+class Walk:
+    """Looks at rows older than `age`, `rows` of them a step at most, each step behind the last one.
+
+    `statement` is given the instant before which rows are old enough, the number of rows, the key behind which to
+    begin (null: at the beginning) and `arguments`. It returns one row: `seen`, how many rows it looked at; `last`,
+    the key of the last of them, null when there was none; and what else its caller wants to know. `clock` is the
+    statement that reads the database's clock.
+
+    So neither rows that have to stay nor index entries of deleted rows that no vacuum has removed yet are walked
+    through in each step, which would cost the more the longer it goes on. Rows that had to stay are looked at again
+    in the next lap.
+    """
+
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[Any]",
+        statement: str,
+        *,
+        clock: str,
+        age: timedelta,
+        rows: int = STEP_ROWS,
+        arguments: tuple[object, ...] = (),
+    ) -> None:
+        self._pool = pool
+        self._statement = statement
+        self._clock = clock
+        self._age = age
+        self._rows = rows
+        self._arguments = arguments
+        self._last: object = None
+        self._at_end = False
+        self._lap_began: datetime | None = None
+
+    async def step(self) -> Looked:
+        """Looks at the next rows. Raises what asyncpg raises; the next step then begins where this one did."""
+        now: datetime = await self._pool.fetchval(self._clock)
+        behind = self._last
+        if self._lap_began is None:
+            self._lap_began = now
+        elif self._at_end and now - self._lap_began >= LAP:
+            # Noted before it is tried: should the beginning take too long, the next step goes on at the end.
+            self._lap_began, behind = now, None
+        row = await self._pool.fetchrow(self._statement, now - self._age, self._rows, behind, *self._arguments)
+        self._at_end = row["seen"] < self._rows
+        if row["last"] is not None:
+            self._last = row["last"]
+        return Looked(row, not self._at_end)
+
+
+class Purge:
+    """Deletes rows that a walk comes by; its statement says how many it has deleted (`purged`)."""
+
+    def __init__(self, walk: Walk, purged: Counter) -> None:
+        self._walk = walk
+        self._purged = purged
+
+    async def step(self) -> bool:
+        """One bounded step; whether there is more to do. Raises what asyncpg raises."""
+        row, more = await self._walk.step()
+        self._purged.inc(row["purged"])
+        return more
+
+
+def taking_turns(jobs: Mapping[str, Step], *, every: timedelta) -> list[Periodic]:
+    """These jobs by name, one step at a time among them, so that together they hold one connection.
+
+    One that fails is put off alone. What will not pass by itself it raises.
+    """
+    turn = asyncio.Lock()
+    return [
+        Periodic(step, name=name, every=every, is_transient=is_transient, turn=turn) for name, step in jobs.items()
+    ]

@@ -1,0 +1,58 @@
+-- migrate:up
+
+-- Event ids are found by their own key, which is their age, since they are UUIDv7. The ranges of this index only widened as
+-- space was used again, until a step of the purge read the whole table. The previous release's purge reads it as well
+-- while it is still running, as it did with the index.
+drop index inbox_por_idade;
+
+-- Of the next `p_limite` orders behind `p_depois` (null: from the first on) that are older than `p_antes`, purges those that
+-- ended before it too. Says how many it looked at (`seen`) and purged, and which was the last one. Sold units stay sold:
+-- what the lines told is kept as a sum.
+create function purgar_pedidos(p_antes timestamptz, p_limite integer, p_depois uuid)
+returns table (seen integer, purged integer, last uuid)
+language plpgsql set search_path = public, pg_temp as $$
+declare
+    v_vistos uuid[];
+    v_pedidos uuid[];
+begin
+    select array_agg(t.id order by t.id) into v_vistos from (
+        select p.id from pedido p
+        where p.id > coalesce(p_depois, '00000000-0000-0000-0000-000000000000') and p.id < uuid_de(p_antes)
+        order by p.id
+        limit p_limite
+    ) t;
+
+    select array_agg(t.id) into v_pedidos from (
+        select p.id from pedido p
+        where p.id = any (v_vistos) and p.atualizado_em < p_antes
+            and p.status in ('Fechado', 'Cancelado', 'EstoqueNaoDisponivel')
+        order by p.id
+        for update skip locked
+    ) t;
+
+    if v_pedidos is not null then
+        perform 1 from estoque e
+        where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos))
+        order by e.sku
+        for no key update;
+
+        with apagada as (
+            delete from reserva r where r.pedido_id = any (v_pedidos) returning r.sku, r.quantidade
+        ),
+        arquivada as (
+            select a.sku, sum(a.quantidade) as vendido from apagada a group by a.sku
+        )
+        update estoque e set arquivado = e.arquivado + a.vendido from arquivada a where e.sku = a.sku;
+
+        delete from pedido p where p.id = any (v_pedidos);
+    end if;
+
+    return query
+    select coalesce(cardinality(v_vistos), 0), coalesce(cardinality(v_pedidos), 0), v_vistos[cardinality(v_vistos)];
+end $$;
+revoke execute on function purgar_pedidos(timestamptz, integer, uuid) from public;
+
+-- migrate:down
+
+drop function purgar_pedidos(timestamptz, integer, uuid);
+create index inbox_por_idade on inbox using brin (recebido_em);

@@ -1,0 +1,151 @@
+"""Retention on a real PostgreSQL: a step costs the same whatever there is and however old; what must stay, stays."""
+
+from datetime import timedelta
+from typing import Any
+
+# ruff: noqa: S608 - statements made of nothing but our own words
+import asyncpg
+import pytest
+from buffers import Metered
+
+from pedidos.registro import Registro
+from pedidos.retencao import Prazos, retention_jobs
+
+pytestmark = pytest.mark.integration
+
+Pool = asyncpg.Pool
+DAY = timedelta(days=1)
+MAX_PAGES = 8_000
+"""That a step of 1,000 rows may touch: to walk by a row, to lock it and to delete it is two pages each."""
+
+UUID_V7 = """
+    (lpad(to_hex((extract(epoch from {at}) * 1000)::bigint), 12, '0') || '7' || substr(md5({n}::text), 1, 3)
+        || '8' || substr(md5({n}::text), 4, 15))::uuid
+"""
+
+
+class SemRelay:
+    def wake(self) -> None: ...
+
+
+def jobs(pool: Any, kept: timedelta = DAY) -> Any:
+    registro = Registro(pool, SemRelay(), max_batch=9, max_waiting=9, reenviar_apos=DAY)
+    return retention_jobs(pool, registro, Prazos(kept, kept, kept, kept))
+
+
+async def remaining(connection: Any, table: str) -> int:
+    return await connection.fetchval(f"select count(*) from {table}")
+
+
+async def test_forgetting_keys_costs_the_same_however_many_there_are_and_have_been(pedidos_db: "Pool[Any]"):
+    """Two days of them, in an order in which rows lie when space has been used again; none is vacuumed meanwhile."""
+    async with pedidos_db.acquire() as connection:
+        await connection.execute("alter table idempotencia set (autovacuum_enabled = false)")
+        try:
+            await connection.execute(
+                """
+                insert into idempotencia (cliente_id, caminho, chave, corpo, pedido_id, comando_id, criado_em)
+                select 'ana', '/pedidos', n::text, '', gen_random_uuid(), gen_random_uuid(),
+                    now() - n * interval '48 hours' / 300000
+                from generate_series(1, 300000) n order by md5(n::text)
+                """
+            )
+            await connection.execute("analyze idempotencia")
+            meter = Metered(connection)
+            step = jobs(meter)["purge idempotencia"]
+            while await step():
+                pass
+            await step()
+        finally:
+            await connection.execute("alter table idempotencia reset (autovacuum_enabled)")
+        assert 149_000 < await remaining(connection, "idempotencia") <= 150_000
+    assert len(meter.pages) > 150
+    assert max(meter.pages) < MAX_PAGES
+    assert meter.pages[-1] < 100, "where nothing is to be done nothing is looked at"
+
+
+async def test_a_key_that_was_given_anew_is_young_again(pedidos_db: "Pool[Any]"):
+    await pedidos_db.execute(
+        "insert into idempotencia (cliente_id, caminho, chave, corpo, pedido_id, comando_id, criado_em) "
+        "values ('ana', '/pedidos', 'k', '', gen_random_uuid(), gen_random_uuid(), now() - interval '2 days')"
+    )
+    await pedidos_db.execute("update idempotencia set criado_em = now()")
+    await jobs(pedidos_db)["purge idempotencia"]()
+    assert await remaining(pedidos_db, "idempotencia") == 1
+
+
+async def test_commands_that_have_to_stay_are_not_looked_at_in_each_step(pedidos_db: "Pool[Any]"):
+    """The oldest 5,000 made reservations that still last, a three-day one each; 3,000 behind them are done with."""
+    await pedidos_db.execute(
+        f"""
+        insert into pedido (id, cliente_id, itens, status, versao, expira_em, criado_em, perguntar_em)
+        select {UUID_V7.format(at="a.at", n="a.n")}, 'ana', '[]', 'EstoqueReservado', 1, now() + interval '1 day',
+            a.at, case when n <= 5000 then now() + interval '1 day' end
+        from (select n, now() - interval '50 hours' + n * interval '1 second' as at from generate_series(1, 8000) n) a
+        """
+    )
+    await pedidos_db.execute("update pedido set causa = id")
+    await pedidos_db.execute(
+        "insert into comando (id, pedido_id, tipo, criado_em, respondido_em) "
+        "select id, id, 'PedidoCriado', criado_em, criado_em from pedido"
+    )
+    await pedidos_db.execute("analyze pedido, comando")
+    async with pedidos_db.acquire() as connection:
+        meter = Metered(connection)
+        step = jobs(meter)["purge comando"]
+        left = []
+        while await step():
+            left.append(await remaining(connection, "comando"))
+        await step()
+    assert left == [8000] * 5 + [7000, 6000, 5000]
+    assert max(meter.pages) < 2 * MAX_PAGES
+    assert meter.pages[-1] < 100
+
+
+async def test_orders_that_have_to_stay_are_not_looked_at_in_each_step(pedidos_db: "Pool[Any]"):
+    await pedidos_db.execute(
+        f"""
+        insert into pedido (id, cliente_id, itens, status, versao, atualizado_em)
+        select {UUID_V7.format(at="a.at", n="a.n")}, 'ana', '[]',
+            case when n <= 5000 then 'ReservaExpirada' else 'Fechado' end, 1, a.at
+        from (select n, now() - interval '50 hours' + n * interval '1 second' as at from generate_series(1, 8000) n) a
+        """
+    )
+    async with pedidos_db.acquire() as connection:
+        meter = Metered(connection)
+        step = jobs(meter)["purge pedido"]
+        left = []
+        while await step():
+            left.append(await remaining(connection, "pedido"))
+        await step()
+    assert left == [8000] * 5 + [7000, 6000, 5000]
+    assert max(meter.pages) < MAX_PAGES
+    assert meter.pages[-1] < 100
+
+
+@pytest.mark.parametrize("asked", [0, 20_000])
+async def test_orders_that_seem_abandoned_are_found_among_those_that_are_not_yet(pedidos_db: "Pool[Any]", asked: int):
+    """The oldest live on, as customers renew them; and a broker that is away leaves many commands unanswered."""
+    await pedidos_db.execute(
+        f"""
+        insert into pedido (id, cliente_id, itens, status, versao, expira_em)
+        select {UUID_V7.format(at="a.at", n="a.n")}, 'ana', '[]', 'EstoqueReservado', n,
+            case when n <= 2000 then now() + interval '1 hour' else a.at end
+        from (select n, now() - interval '3 days' + n * interval '1 second' as at from generate_series(1, 2003) n) a
+        """
+    )
+    await pedidos_db.execute(
+        "insert into comando (id, pedido_id, tipo, reenviar_em) "
+        "select gen_random_uuid(), gen_random_uuid(), 'PedidoCriado', now() from generate_series(1, $1)",
+        asked,
+    )
+    await pedidos_db.execute("analyze pedido, comando")
+    async with pedidos_db.acquire() as connection:
+        meter = Metered(connection)
+        step = jobs(meter)["cancel unheard lapses"]
+        while await step():
+            pass
+        cancelled = await connection.fetch("select se_versao from comando where tipo = 'CancelarPedido'")
+    assert sorted(row["se_versao"] for row in cancelled) == [2001, 2002, 2003]
+    assert len(meter.pages) == 21
+    assert max(meter.pages) < 1_000

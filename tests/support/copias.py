@@ -8,6 +8,7 @@ from pathlib import Path
 
 from local_system import Config, Ports, System
 from local_system.postgres import BIN
+from reservaestoque.migrate import migrate
 
 ROOT = Path(__file__).resolve().parents[2]
 DBMATE = Path(sysconfig.get_path("scripts")) / "dbmate"
@@ -40,7 +41,7 @@ def dbmate(url: str, servico: str, comando: str, schema: Path | None = None) -> 
 def criar_migrado(system: System, servico: str, nome: str) -> str:
     """A new database with all migrations of a service; its address."""
     url = criar(system, servico, nome)
-    dbmate(url, servico, "migrate")
+    migrate(url, ROOT / "services" / servico / "db/migrations")
     return url
 
 

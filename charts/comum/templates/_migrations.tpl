@@ -31,13 +31,18 @@ spec:
     - name: migracoes
       image: {{ include "comum.image" . }}
       imagePullPolicy: {{ include "comum.pullPolicy" . }}
-      command: [dbmate, --no-dump-schema, --migrations-dir, /app/db/migrations, --wait, --wait-timeout, 300s, --migration-lock, migrate]
+      command: [python, -m, reservaestoque.migrate, --migrations-dir, /app/db/migrations]
       securityContext:
         {{- include "comum.containerSecurity" . | nindent 8 }}
       env:
         {{- include "comum.secretEnv" (dict "name" "DATABASE_URL" "from" .Values.database) | nindent 8 }}
       resources:
         {{- toYaml .Values.migrations.resources | nindent 8 }}
+      volumeMounts:
+        - {name: tmp, mountPath: /tmp}
+  volumes:
+    - name: tmp
+      emptyDir: {sizeLimit: 1Mi}
   {{- with .Values.nodeSelector }}
   nodeSelector:
     {{- toYaml . | nindent 4 }}

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from conferir.app import sempre, uma_vez
-from conferir.prova import Resultado
+from conferir.prova import TRIES, Resultado
 from conferir.settings import ConferirSettings
 from reservaestoque import runtime
 from reservaestoque.postgres import is_transient
@@ -43,14 +43,22 @@ def _once(settings: ConferirSettings, *, em_repouso: bool) -> int:
     began = time.monotonic()
     try:
         resultado = runtime.run(
-            uma_vez(settings, lambda violacao: print(violacao, flush=True), em_repouso=em_repouso)
+            uma_vez(settings, lambda violacao: print(violacao, flush=True), _started_again, em_repouso=em_repouso)
         )
     except Exception as fault:
         if not (is_transient(fault) or isinstance(fault, TimeoutError)):
             raise
         return _could_not(f"a database cannot be read: {fault or type(fault).__name__}")
+    if not resultado.completo:
+        _could_not(f"it had to give way {TRIES} times to somebody who waits for its locks, such as a migration")
+        return resultado.codigo
     print(_resumo(resultado, time.monotonic() - began))
     return resultado.codigo
+
+
+def _started_again(number: int) -> None:
+    why = "somebody, such as a migration, waits for a lock of its snapshots"
+    print(f"{why}: starting again, try {number} of {TRIES}", file=sys.stderr, flush=True)
 
 
 def _could_not(why: str) -> int:

@@ -10,7 +10,7 @@ import asyncpg
 
 from conferir import prova
 from conferir.concordancia import Criterio
-from conferir.foto import Bancos
+from conferir.foto import Bancos, LockWantedError
 from conferir.prova import Resultado
 from conferir.ronda import Ronda
 from conferir.settings import ConferirSettings
@@ -19,18 +19,32 @@ from reservaestoque.http import serve, service_app
 from reservaestoque.periodic import Periodic
 from reservaestoque.postgres import is_transient, open_pool, reachable
 
-_CONEXOES = 2
+_CONEXOES = 3
+"""A snapshot, the look whether somebody waits for its locks, readiness."""
 _PACIENCIA = timedelta(minutes=10)
 _FOLGA = 9.0
 """A tenth of the time at work at most: a SKU with a million lines takes a second to add up."""
 _PRESSA = timedelta(seconds=30)
 
 
-async def uma_vez(settings: ConferirSettings, dizer: Callable[[Violacao], None], *, em_repouso: bool) -> Resultado:
-    """Looks at everything once and says each violation. Raises what asyncpg raises when it cannot be looked at."""
+async def uma_vez(
+    settings: ConferirSettings,
+    dizer: Callable[[Violacao], None],
+    started_again: Callable[[int], None],
+    *,
+    em_repouso: bool,
+) -> Resultado:
+    """Looks at everything once and says each violation, and each time that it had to start again.
+
+    Raises what asyncpg raises when it cannot be looked at.
+    """
     async with _abrir(settings, _PACIENCIA) as bancos:
         return await prova.conferir(
-            bancos, _criterio(settings, em_repouso=em_repouso), settings.grace.total_seconds(), dizer
+            bancos,
+            _criterio(settings, em_repouso=em_repouso),
+            settings.grace.total_seconds(),
+            dizer,
+            started_again=started_again,
         )
 
 
@@ -45,7 +59,7 @@ async def sempre(settings: ConferirSettings) -> None:
             limite=settings.slice_rows,
         )
         rondas = Periodic(
-            ronda.passo, name="conferir", every=settings.step_interval, is_transient=is_transient, rest=_FOLGA
+            ronda.passo, name="conferir", every=settings.step_interval, is_transient=_passes, rest=_FOLGA
         )
 
         async def pronto() -> bool:
@@ -59,6 +73,10 @@ async def sempre(settings: ConferirSettings) -> None:
             dependencies={},
         )
         await serve(app, host=settings.host, port=settings.port, tasks=(rondas.run,))
+
+
+def _passes(fault: BaseException) -> bool:
+    return is_transient(fault) or isinstance(fault, LockWantedError)
 
 
 def _criterio(settings: ConferirSettings, *, em_repouso: bool = False) -> Criterio:

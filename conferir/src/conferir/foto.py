@@ -1,7 +1,12 @@
-"""Snapshots: what a database says at one instant, read without a lock and without a write."""
+"""Snapshots: what a database says at one instant, read without a write.
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+Its locks hold up only who changes a table: a migration. But who waits for one makes everybody else wait, so a pair of
+snapshots ends when somebody does.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -9,14 +14,22 @@ import asyncpg
 
 from reservaestoque.postgres import Connection, Queries
 
+_LOOK_EVERY = 0.5
+"""Seconds. A migration waits two for a lock before it gives way itself."""
+
 _sql = Queries("conferir")
 
 
+class LockWantedError(Exception):
+    """Somebody waits for a lock that a snapshot held: it has ended, and nothing is known of what was not read yet."""
+
+
 class Foto(NamedTuple):
-    """A snapshot, and the database's clock just after it was taken."""
+    """A snapshot, the database's clock just after it was taken, and the server's process behind it."""
 
     connection: Connection
     agora: datetime
+    pid: int
 
 
 class Bancos(NamedTuple):
@@ -44,11 +57,63 @@ async def fotografar(banco: "asyncpg.Pool[Any] | Connection") -> AsyncIterator[F
         connection: Connection = await pilha.enter_async_context(banco.acquire()) if pool else banco
         if not connection.is_in_transaction():
             await pilha.enter_async_context(connection.transaction(isolation="repeatable_read", readonly=True))
-        yield Foto(connection, await connection.fetchval(_sql["agora"]))
+        row = await connection.fetchrow(_sql["agora"])
+        yield Foto(connection, row["agora"], row["pid"])
 
 
 @asynccontextmanager
 async def fotografar_ambos(bancos: Bancos) -> AsyncIterator[Fotos]:
-    """A snapshot of pedidos, then one of estoque. Raises what asyncpg raises."""
-    async with fotografar(bancos.pedidos) as pedidos, fotografar(bancos.estoque) as estoque:
+    """A snapshot of pedidos, then one of estoque; each takes a second connection now and then.
+
+    Raises LockWantedError within a second when somebody waits for a lock that one of them holds, whatever is being
+    read, and what asyncpg raises.
+    """
+    async with (
+        _giving_way() as watch,
+        fotografar(bancos.pedidos) as pedidos,
+        watch(bancos.pedidos, pedidos.pid),
+        fotografar(bancos.estoque) as estoque,
+        watch(bancos.estoque, estoque.pid),
+    ):
         yield Fotos(pedidos, estoque)
+
+
+Watch = Callable[["asyncpg.Pool[Any]", int], AbstractAsyncContextManager[None]]
+
+
+@asynccontextmanager
+async def _giving_way() -> AsyncIterator[Watch]:
+    """Ends its body when a watch that is open in it sees somebody wait, or fails, and raises what that means."""
+    why: list[Exception] = []
+    try:
+        async with asyncio.timeout(None) as scope:
+
+            async def look(banco: "asyncpg.Pool[Any]", pid: int) -> None:
+                try:
+                    await _until_wanted(banco, pid)
+                    why.append(LockWantedError())
+                except Exception as fault:
+                    why.append(fault)
+                scope.reschedule(asyncio.get_running_loop().time())
+
+            @asynccontextmanager
+            async def watch(banco: "asyncpg.Pool[Any]", pid: int) -> AsyncIterator[None]:
+                watcher = asyncio.create_task(look(banco, pid))
+                try:
+                    yield
+                finally:
+                    watcher.cancel()
+                    await asyncio.wait([watcher])
+
+            yield watch
+    except TimeoutError:
+        if scope.expired():
+            raise why[0] from None
+        raise
+
+
+async def _until_wanted(banco: "asyncpg.Pool[Any]", pid: int) -> None:
+    while True:
+        await asyncio.sleep(_LOOK_EVERY)
+        if await banco.fetchval(_sql["lock_wanted"], pid):
+            return

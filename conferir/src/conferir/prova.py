@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from conferir import comandos, percursos, repouso
 from conferir.concordancia import Criterio
 from conferir.fatia import K
-from conferir.foto import Bancos, Fotos, fotografar_ambos
+from conferir.foto import Bancos, Fotos, LockWantedError, fotografar_ambos
 from conferir.percursos import Percurso
 from conferir.suspeitos import Suspeitos
 from conferir.violacao import IMEDIATAS, Violacao
 
 LIMITE = 5000
+TRIES = 10
 _OLHARES = 10
 _PRIMEIRA_ESPERA = 0.05
 _REVISTOS_POR_VEZ = 1000
@@ -26,25 +27,42 @@ class Resultado:
     vistos: dict[str, int] = field(default_factory=dict)
     violacoes: int = 0
     incertos: int = 0
+    completo: bool = True
+    """Whether it came to its end: it has to give way to migrations."""
 
     @property
     def codigo(self) -> int:
         """The exit code: 0 when all is well, 1 when something is wrong, 2 when that could not be found out."""
-        return 1 if self.violacoes else 2 if self.incertos else 0
+        return 1 if self.violacoes else 2 if self.incertos or not self.completo else 0
 
 
 async def conferir(
-    bancos: Bancos, criterio: Criterio, carencia: float, dizer: Callable[[Violacao], None], limite: int = LIMITE
+    bancos: Bancos,
+    criterio: Criterio,
+    carencia: float,
+    dizer: Callable[[Violacao], None],
+    limite: int = LIMITE,
+    *,
+    started_again: Callable[[int], None] = lambda _: None,
 ) -> Resultado:
     """Looks at everything and says each violation. `limite` rows of a table are held at a time.
 
-    What could be a matter of time has to stay the same for `carencia` seconds. Raises what asyncpg raises: then
-    nothing is known.
+    What could be a matter of time has to stay the same for `carencia` seconds. When somebody waits for a lock of its
+    snapshots it ends them and starts again, up to TRIES times in all; `started_again` gets the number of each try but
+    the first. Raises what asyncpg raises: then nothing is known.
     """
     prova = _Prova(criterio, carencia, dizer, limite)
-    async with fotografar_ambos(bancos) as fotos:
-        await prova.percorrer(fotos)
-    await prova.esclarecer(bancos)
+    for number in range(1, TRIES + 1):
+        if number > 1:
+            started_again(number)
+        try:
+            async with fotografar_ambos(bancos) as fotos:
+                await prova.percorrer(fotos)
+        except LockWantedError:
+            continue
+        await prova.esclarecer(bancos)
+        return prova.resultado
+    prova.resultado.completo = False
     return prova.resultado
 
 
@@ -57,10 +75,13 @@ class _Prova:
         self._dizer = dizer
         self._limite = limite
         self._suspeitos = Suspeitos(carencia)
+        self._ditas: set[Violacao] = set()
         self.resultado = Resultado()
 
     async def percorrer(self, fotos: Fotos) -> None:
-        """Walks through all of both snapshots."""
+        """Walks through all of both snapshots, from the beginning. What has been said is not said again."""
+        self._suspeitos = Suspeitos(self._carencia)
+        self.resultado = Resultado(violacoes=self.resultado.violacoes)
         await self._andar(fotos, percursos.skus(self._limite))
         await self._andar(fotos, percursos.reservas(self._limite))
         await self._andar(fotos, percursos.pedidos(self._limite, self._criterio))
@@ -89,8 +110,10 @@ class _Prova:
         self.resultado.incertos += self._suspeitos.anotar(suspeitas, time.monotonic())
 
     def _acusar(self, violacao: Violacao) -> None:
-        self.resultado.violacoes += 1
-        self._dizer(violacao)
+        if violacao not in self._ditas:
+            self._ditas.add(violacao)
+            self.resultado.violacoes += 1
+            self._dizer(violacao)
 
     async def esclarecer(self, bancos: Bancos) -> None:
         """Looks at the suspects again and again until each has stayed for long enough or is gone.
@@ -108,7 +131,10 @@ class _Prova:
         self.resultado.incertos += len(self._suspeitos)
 
     async def _rever(self, bancos: Bancos, antes: list[Violacao]) -> None:
-        async with fotografar_ambos(bancos) as fotos:
-            atuais = await percursos.rever(fotos, antes, self._criterio)
+        try:
+            async with fotografar_ambos(bancos) as fotos:
+                atuais = await percursos.rever(fotos, antes, self._criterio)
+        except LockWantedError:
+            return  # they are looked at again anyway
         for violacao in self._suspeitos.rever(antes, atuais, time.monotonic()):
             self._acusar(violacao)

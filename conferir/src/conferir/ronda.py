@@ -57,7 +57,11 @@ class Ronda:
         self._recentes: UUID | None = None
 
     async def passo(self) -> bool:
-        """One step of everything; never more to do at once. Raises what asyncpg raises; then it is as if not done."""
+        """One step of everything; never more to do at once.
+
+        Raises LockWantedError when somebody waits for a lock of its snapshots, and what asyncpg raises; then it is as
+        if not done.
+        """
         try:
             async with fotografar_ambos(self._bancos) as fotos:
                 await self._rever(fotos)

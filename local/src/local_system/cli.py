@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from local_system import first_order, programs, screen
 from local_system.config import Config
 from local_system.errors import LocalSystemError
+from local_system.first_order import FirstOrder
 from local_system.system import System
 
 _DOCUMENTATION = """\
@@ -65,13 +66,13 @@ def _up(system: System, arguments: argparse.Namespace) -> int:
     ran = bool(system.states())
     system.up()
     try:
-        sku, answer = (None, None) if arguments.no_examples else first_order.apply_and_place(system)
+        first = FirstOrder() if arguments.no_examples else first_order.apply_and_place(system)
     except BaseException:
         if not ran:
             system.down()
         raise
-    print(screen.after_start(system, sku, answer, time.monotonic() - began))
-    return 0 if answer is None or answer.is_success else 1
+    print(screen.after_start(system, first, time.monotonic() - began))
+    return 0 if first.answer is None or first.answer.is_success else 1
 
 
 def _down(system: System, _: argparse.Namespace) -> int:

@@ -1,66 +1,87 @@
-"""After a start: apply the sample StockItems, wait until they are synchronised, place one order as a customer."""
+"""After a start: apply the sample StockItems, wait until the operator has seen to them, order one as a customer."""
 
 import json
 import time
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
 
 import httpx
 
+from local_system import stock_items
 from local_system.errors import LocalSystemError
+from local_system.stock_items import StockItem
 from local_system.system import System
 
 _SYNC_SECONDS = 30.0
 _CUSTOMER = "cliente-1"
 
 
-def apply_and_place(system: System) -> tuple[str | None, httpx.Response | None]:
-    """Both steps: the SKU that was ordered and the answer; None when none of the samples has a unit left.
+@dataclass(frozen=True)
+class FirstOrder:
+    """The SKU of a sample that was ordered and the answer; None when no sample can be ordered.
 
-    Raises LocalSystemError with a sentence when one of them fails.
+    `remarks`: lines for a person about samples that the API server refuses and StockItems, whoever's, that are not
+    Synced.
     """
-    sku = in_stock(apply_examples(system))
+
+    sku: str | None = None
+    answer: httpx.Response | None = None
+    remarks: list[str] = field(default_factory=list)
+
+
+def apply_and_place(system: System, seconds: float = _SYNC_SECONDS) -> FirstOrder:
+    """Apply k8s/exemplos and order one unit of a sample.
+
+    StockItems may have been changed so that they cannot be Synced: that is no failure. Raises LocalSystemError with a
+    sentence when the operator does not react to a sample within so many seconds, or the gateway to the order.
+    """
+    refused = _apply(system)
+    samples = _settled(system, seconds)
+    remarks = [*refused, *stock_items.not_synced(_items(system, "stockitems", "--all-namespaces"))]
+    sku = stock_items.in_stock(samples)
     try:
-        return sku, place(system, sku) if sku else None
+        return FirstOrder(sku, place(system, sku) if sku else None, remarks)
     except httpx.HTTPError as error:
         raise LocalSystemError(f"the gateway did not answer a first order ({error}); see its log") from error
 
 
-def apply_examples(system: System) -> list[dict[str, Any]]:
-    """Apply k8s/exemplos and return all StockItems of namespace default once each of them is Synced.
+def _samples(system: System) -> str:
+    return f"--filename={system.layout.root / 'k8s' / 'exemplos'}"
 
-    Raises LocalSystemError which names those that are not after 30 s.
-    """
-    system.kubectl("apply", f"--filename={system.layout.root / 'k8s' / 'exemplos'}")
-    deadline = time.monotonic() + _SYNC_SECONDS
+
+def _apply(system: System) -> list[str]:
+    """Apply the samples; what the API server says of those that it refuses: a name may have another SKU by now."""
+    try:
+        system.kubectl("apply", _samples(system))
+    except LocalSystemError as error:
+        return str(error).splitlines()
+    return []
+
+
+def _settled(system: System, seconds: float) -> list[StockItem]:
+    """The samples, once the operator has done what can be done for them, or when time is up."""
+    deadline = time.monotonic() + seconds
     while True:
-        items: list[dict[str, Any]] = json.loads(system.kubectl("get", "stockitems", "--output=json"))["items"]
-        behind = [item["metadata"]["name"] for item in items if not is_synced(item)]
-        if not behind:
-            return items
+        samples = _items(system, _samples(system))
+        if all(map(stock_items.is_settled, samples)):
+            return samples
         if time.monotonic() > deadline:
-            raise LocalSystemError(
-                f"these StockItems are not Synced after {_SYNC_SECONDS:.0f} s: {', '.join(behind)}; see "
-                f"`kubectl describe stockitem` and {system.layout.log('operator')}"
-            )
+            break
         time.sleep(0.2)
+    ignored = [item for item in samples if not stock_items.has_reaction(item)]
+    if ignored:
+        raise LocalSystemError(
+            f"the operator has not reacted to these StockItems within {seconds:.0f} s: {stock_items.names(ignored)}; "
+            f"see {system.layout.log('operator')}"
+        )
+    return samples
 
 
-def is_synced(item: dict[str, Any]) -> bool:
-    """Whether the operator has carried out the StockItem as it stands."""
-    conditions = item.get("status", {}).get("conditions", [])
-    return any(
-        condition["type"] == "Synced"
-        and condition["status"] == "True"
-        and condition.get("observedGeneration", 0) >= item["metadata"]["generation"]
-        for condition in conditions
-    )
-
-
-def in_stock(items: Sequence[dict[str, Any]]) -> str | None:
-    """An SKU of which there is something, the first by name."""
-    known = sorted(items, key=lambda item: str(item["metadata"]["name"]))
-    return next((item["status"]["sku"] for item in known if item["status"].get("available", 0) > 0), None)
+def _items(system: System, *what: str) -> list[StockItem]:
+    """The StockItems that kubectl finds."""
+    printed = system.kubectl("get", *what, "--ignore-not-found", "--output=json")
+    found: StockItem = json.loads(printed) if printed.strip() else {"items": []}
+    items: list[StockItem] = found.get("items", [found])
+    return items
 
 
 def body(sku: str) -> str:

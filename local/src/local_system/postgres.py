@@ -2,7 +2,7 @@
 
 import os
 import shutil
-import sysconfig
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,6 +31,8 @@ SETTINGS = {
 }
 # Login roles beside the owner, by database. What they may do there is granted by the migrations.
 GUESTS = {"pedidos": ("conferente",), "estoque": ("operador", "conferente")}
+
+_MIGRATION_SECONDS = 600.0
 
 
 def part(layout: Layout, database: str) -> Part:
@@ -109,10 +111,10 @@ def _initialise(layout: Layout, data: Path) -> None:
 def _provision_and_migrate(layout: Layout, database: str, port: int) -> None:
     psql(layout, "postgres", port, provisioning(database, layout.secrets))
     migrations = layout.root / "services" / database / "db" / "migrations"
-    dbmate = Path(sysconfig.get_path("scripts")) / "dbmate"
-    argv = [str(dbmate), "--migrations-dir", str(migrations), "--no-dump-schema", "--wait", "migrate"]
+    argv = [sys.executable, "-m", "reservaestoque.migrate", "--migrations-dir", str(migrations)]
     # By environment: the arguments of a process are everyone's to read.
-    commands.run(layout, argv, env={"DATABASE_URL": layout.database_url(database)})
+    env = {"DATABASE_URL": layout.database_url(database)}
+    commands.run(layout, [*argv, "--give-up-after", "60s"], env=env, seconds=_MIGRATION_SECONDS)
 
 
 def provisioning(database: str, secrets: Mapping[str, str]) -> str:

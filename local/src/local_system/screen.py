@@ -4,15 +4,14 @@ import contextlib
 import json
 from collections.abc import Mapping
 
-import httpx
-
 from local_system import first_order
+from local_system.first_order import FirstOrder
 from local_system.ports import HOST
 from local_system.supervisor import State
 from local_system.system import System
 
 
-def after_start(system: System, sku: str | None, answer: httpx.Response | None, seconds: float) -> str:
+def after_start(system: System, first: FirstOrder, seconds: float) -> str:
     """Where everything is, and what to try."""
     url = system.gateway_url
     lines = [
@@ -31,13 +30,20 @@ def after_start(system: System, sku: str | None, answer: httpx.Response | None, 
         "  kubectl get stockitems --watch",
         f"  curl {url}/estoque",
     ]
-    if sku is not None:
+    if first.sku is not None:
         lines += [
             f"  curl -X POST {url}/pedidos -H 'Prefer: wait=5' -H 'Content-Type: application/json' \\",
-            f"    -d '{first_order.body(sku)}'",
+            f"    -d '{first_order.body(first.sku)}'",
         ]
-    if answer is not None:
-        lines += ["", f"A first order, for one {sku}, was answered {answer.status_code}:", _indented(answer.text)]
+    if first.remarks:
+        lines += [
+            "",
+            "StockItems that are not in force as they are written (`kubectl describe stockitem NAME` says more):",
+        ]
+        lines += [f"  {line}" for line in first.remarks]
+    if first.answer is not None:
+        lines += ["", f"A first order, for one {first.sku}, was answered {first.answer.status_code}:"]
+        lines += [_indented(first.answer.text)]
     return "\n".join(lines)
 
 

@@ -242,8 +242,13 @@ class Mundo:
             while not (parte.no_portao or _acabou(parte) or (parte.presa and await self.trancada_por(parte.presa))):
                 await asyncio.sleep(0)
 
+    async def vencer_trancas(self) -> None:
+        """So much time has passed that nobody waits for a lock any longer."""
+        while await self._desistir_de_uma_tranca():
+            await self._assentar()
+
     async def _desistir_de_uma_tranca(self) -> bool:
-        """Nobody moves, since somebody waits for a lock of a frozen party: the server gives it up."""
+        """Ends the wait of somebody who waits for a lock, as the server does; False when nobody does."""
         for parte in self.partes:
             espera = parte.presa
             if espera is not None and not espera.tarefa.done():

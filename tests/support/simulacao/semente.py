@@ -152,6 +152,7 @@ async def _congelar(mundo: Mundo, elenco: Elenco) -> None:
         if rodada >= _VISITAS and not await juiz.esperam_sem_razao(congelada, rede.filas.values()):
             break
         await mundo.avancar(elenco.times.resend_after * min(rodada + 1, 20))
+        await mundo.vencer_trancas()
     else:
         presos = await juiz.esperam_sem_razao(congelada, rede.filas.values())
         raise Violacao(f"{congelada.nome} is frozen, and orders wait that need nothing of it: {presos}")

@@ -69,8 +69,10 @@ begin
         order by e.sku
         for no key update
     ) t;
+    -- Their time is over: it was when they were found.
     v_agora := instante(
-        greatest(v_marca, (select max(p.atualizado_em) from pedido p where p.id = any (v_pedidos))), agora());
+        greatest(v_marca, (select max(greatest(p.atualizado_em, p.expira_em)) from pedido p where p.id = any (v_pedidos))),
+        agora());
 
     with apagada as (
         delete from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida

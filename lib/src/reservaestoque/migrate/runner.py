@@ -1,0 +1,114 @@
+"""Runs dbmate, again and again while somebody else's lock is in the way.
+
+An ALTER TABLE that waits behind a long read has everybody else wait behind itself. So it waits for LOCK_TIMEOUT at
+most, and between two tries those who were held up have time to catch up.
+"""
+
+import os
+import subprocess
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from reservaestoque.backoff import delay
+from reservaestoque.migrate.plan import Stage, is_worth_another_try, stages, with_lock_timeout
+
+LOCK_TIMEOUT = timedelta(seconds=2)
+PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(seconds=15)
+GIVE_UP_AFTER = timedelta(minutes=10)
+WAIT_FOR_SERVER = timedelta(minutes=5)
+
+_OPTIONS = (
+    "--no-dump-schema",
+    "--wait",
+    f"--wait-timeout={WAIT_FOR_SERVER.total_seconds():.0f}s",
+    "--migration-lock",
+    # Shorter than deadlock_timeout: who waits has a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots.
+    "--migration-lock-timeout=500ms",
+)
+
+DBMATE = Path(sysconfig.get_path("scripts")) / "dbmate"
+
+
+class MigrationError(Exception):
+    """A failure in a sentence, with what dbmate said."""
+
+
+def _silent(_: str) -> None:
+    return None
+
+
+def migrate(
+    url: str,
+    folder: Path,
+    *,
+    say: Callable[[str], None] = _silent,
+    pause: timedelta = PAUSE,
+    give_up_after: timedelta = GIVE_UP_AFTER,
+) -> None:
+    """Brings the database to the newest migration of `folder`. `say` gets a line at a time.
+
+    Several at once do so one after the other. A try begins no later than `give_up_after` from now; one that is at
+    work is never cut short. Raises MigrationError.
+    """
+    deadline = time.monotonic() + give_up_after.total_seconds()
+    plan = stages({file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.sql")})
+    if not plan:
+        raise MigrationError(f"there are no migrations in {folder}")
+    for stage in plan:
+        failures = 0
+        while output := _run(url, folder, stage, say):
+            failures += 1
+            rest = delay(failures, first=pause.total_seconds(), longest=2 * max(pause, LONGEST_PAUSE).total_seconds())
+            if not is_worth_another_try(stage, output):
+                raise MigrationError(output)
+            if time.monotonic() + rest > deadline:
+                raise MigrationError(f"gave up: somebody's lock was in the way at all of {failures} tries\n{output}")
+            say(f"somebody's lock is in the way: trying again in {rest:.0f} s")
+            time.sleep(rest)
+
+
+def _run(url: str, folder: Path, stage: Stage, say: Callable[[str], None]) -> str:
+    """What dbmate said, when it failed; nothing when it did not."""
+    milliseconds = int(LOCK_TIMEOUT.total_seconds() * 1000) if stage.bounded else 0
+    try:
+        # By environment: the arguments of a process are everyone's to read.
+        env = {**os.environ, "DATABASE_URL": with_lock_timeout(url, milliseconds)}
+    except ValueError as wrong:
+        raise MigrationError(f"DATABASE_URL: {wrong}") from None
+    with tempfile.TemporaryDirectory() as links:
+        for name in stage.files:
+            (Path(links) / name).symlink_to(folder.absolute() / name)
+        return _call(["--migrations-dir", links, *_OPTIONS, "migrate"], env, say)
+
+
+def _call(arguments: list[str], env: dict[str, str], say: Callable[[str], None]) -> str:
+    argv = [str(DBMATE), *arguments]
+    try:
+        process = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    except OSError as error:
+        raise MigrationError(f"{DBMATE} cannot be run: {error.strerror}") from error
+    lines: list[str] = []
+    with process, _ended(process):
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        for line in process.stdout:
+            lines.append(line)
+            say(line.rstrip())
+    if process.returncode == 0:
+        return ""
+    return "".join(lines).strip() or f"dbmate ended with {process.returncode}"
+
+
+@contextmanager
+def _ended(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """When we are interrupted it ends too."""
+    try:
+        yield
+    except BaseException:
+        process.terminate()
+        raise

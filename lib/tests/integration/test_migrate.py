@@ -1,0 +1,161 @@
+"""dbmate under a lock timeout, on a real database."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import copias
+import psutil
+import pytest
+
+from local_system import System
+from reservaestoque.migrate import MigrationError, migrate, runner
+
+pytestmark = pytest.mark.integration
+
+TABLE = "-- migrate:up\ncreate table t (n int);\n-- migrate:down\n"
+COLUMN = "-- migrate:up\nalter table t add column m int;\n-- migrate:down\n"
+INDEX = "-- migrate:up transaction:false\ncreate index concurrently t_n on t (n);\n-- migrate:down\n"
+WAITS = "select exists (select from pg_locks where not granted)"
+
+
+@pytest.fixture
+def url(backing: System) -> str:
+    return copias.criar(backing, "estoque", "migrada")
+
+
+@pytest.fixture
+async def connection(url: str, tmp_path: Path) -> AsyncIterator[asyncpg.Connection]:
+    """To a database with the table `t`, which somebody has read in a transaction that goes on."""
+    (tmp_path / "1_t.sql").write_text(TABLE)
+    await asyncio.to_thread(migrate, url, tmp_path)
+    reader = await asyncpg.connect(url)
+    await reader.execute("begin isolation level repeatable read; select * from t")
+    yield reader
+    await reader.close()
+
+
+Run = Callable[..., Awaitable[asyncio.subprocess.Process]]
+
+
+@pytest.fixture
+async def run(url: str, tmp_path: Path) -> AsyncIterator[Run]:
+    """Starts `python -m reservaestoque.migrate` with further options."""
+    processes: list[asyncio.subprocess.Process] = []
+
+    async def start(*options: str) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "reservaestoque.migrate", "--migrations-dir", str(tmp_path), "--pause", "100ms", *options),
+            env={**os.environ, "DATABASE_URL": url},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.returncode is None:
+            process.terminate()
+            await process.communicate()
+
+
+async def finish(process: asyncio.subprocess.Process) -> tuple[str, str]:
+    """Waits for its end; what it said. Raises TimeoutError after a minute."""
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    return out.decode(), err.decode()
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    async with asyncio.timeout(30):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_it_gives_up_with_dbmates_words_and_nothing_is_changed(
+    run: Run, connection: asyncpg.Connection, tmp_path: Path
+):
+    (tmp_path / "2_m.sql").write_text(COLUMN)
+    process = await run("--give-up-after", "3s")
+    out, err = await finish(process)
+    assert process.returncode == 1
+    assert err.startswith("could not migrate: gave up: somebody's lock was in the way at all of ")
+    assert err.rstrip().endswith("(55P03)")
+    assert out.count("Applying: 2_m.sql") >= 2
+    assert await connection.fetchval("select count(*) from schema_migrations") == 1
+
+
+async def test_what_is_wrong_with_a_migration_is_said_at_once(
+    run: Run, connection: asyncpg.Connection, tmp_path: Path
+):
+    (tmp_path / "2_m.sql").write_text(COLUMN.replace("table t", "table nobodys"))
+    process = await run()
+    out, err = await finish(process)
+    assert process.returncode == 1
+    assert out.count("Applying: 2_m.sql") == 1
+    assert '"nobodys" does not exist' in err
+
+
+async def test_an_index_that_is_built_concurrently_waits_for_old_snapshots_as_long_as_they_last(
+    run: Run, connection: asyncpg.Connection, tmp_path: Path
+):
+    """Cancelled, it would be left behind invalid, and the next try would find that it exists."""
+    (tmp_path / "2_i.sql").write_text(INDEX)
+    process = await run()
+    await until(lambda: connection.fetchval(WAITS))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(process.wait()), 2 * runner.LOCK_TIMEOUT.total_seconds())
+    await connection.execute("rollback")
+    await finish(process)
+    assert process.returncode == 0
+    assert await connection.fetchval("select indisvalid from pg_index where indexrelid = 't_n'::regclass")
+
+
+async def test_several_at_once_migrate_one_after_the_other(run: Run, connection: asyncpg.Connection, tmp_path: Path):
+    """Also while an index is built concurrently: those that wait have snapshots, for which the build waits."""
+    (tmp_path / "2_i.sql").write_text(INDEX)
+    (tmp_path / "3_m.sql").write_text(COLUMN)
+    await connection.execute("rollback; begin; insert into t values (1)")  # what the build waits for at its beginning
+    processes = [await run()]
+    await until(lambda: connection.fetchval(WAITS))
+    processes += [await run(), await run()]
+    await until(lambda: connection.fetchval(f"{WAITS[:-1]} and locktype = 'advisory')"))
+    await connection.execute("commit")
+    said = await asyncio.gather(*map(finish, processes))
+    assert [process.returncode for process in processes] == [0, 0, 0], said
+    assert await connection.fetchval("select indisvalid from pg_index where indexrelid = 't_n'::regclass")
+
+
+async def test_nobody_can_read_the_password(url: str, run: Run, connection: asyncpg.Connection, tmp_path: Path):
+    (tmp_path / "2_m.sql").write_text(COLUMN)
+    process = await run("--give-up-after", "3s")
+    await until(lambda: connection.fetchval(WAITS))
+    there = psutil.Process(process.pid)
+    arguments = [argument for one in (there, *there.children()) for argument in one.cmdline()]
+    said = "".join(await finish(process))
+    password = urlsplit(url).password
+    assert "migrate" in arguments
+    assert password
+    assert password not in said + " ".join(arguments)
+
+
+async def test_it_ends_with_dbmate_when_it_is_told_to(run: Run, connection: asyncpg.Connection, tmp_path: Path):
+    (tmp_path / "2_i.sql").write_text(INDEX)
+    process = await run()
+    await until(lambda: connection.fetchval(WAITS))
+    children = psutil.Process(process.pid).children()
+    process.terminate()
+    await finish(process)
+    assert process.returncode == 143
+    assert not [child for child in children if child.is_running()]
+
+
+def test_a_folder_without_migrations_is_no_success(url: str, tmp_path: Path):
+    with pytest.raises(MigrationError, match="no migrations"):
+        migrate(url, tmp_path)

@@ -1,0 +1,63 @@
+"""What a StockItem's status says of the operator's work on it. Pure: items are as kubectl prints them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+StockItem = dict[str, Any]
+
+_UNFINISHED = "DatabaseUnavailable"
+_LISTED = 10
+
+
+def has_reaction(item: StockItem) -> bool:
+    """Whether the operator has said something about the StockItem as it stands."""
+    return _condition(item, "Synced") is not None
+
+
+def is_settled(item: StockItem) -> bool:
+    """Whether the operator has done for the StockItem as it stands what can be done: waiting brings nothing more."""
+    synced = _condition(item, "Synced")
+    return synced is not None and synced["reason"] != _UNFINISHED
+
+
+def in_stock(items: Iterable[StockItem]) -> str | None:
+    """The SKU of an item that can be ordered, the first by name."""
+    for item in sorted(items, key=_name):
+        available = _condition(item, "Available")
+        if available is not None and available["status"] == "True":
+            return str(item["status"]["sku"])
+    return None
+
+
+def not_synced(items: Iterable[StockItem]) -> list[str]:
+    """A line for each item that is not Synced, with the reason, by name; ten lines at most, and how many more."""
+    lines = [line for item in sorted(items, key=_name) if (line := _why_not(item))]
+    more = len(lines) - _LISTED
+    return lines if more <= 0 else [*lines[:_LISTED], f"and {more} more"]
+
+
+def _why_not(item: StockItem) -> str:
+    synced = _condition(item, "Synced")
+    if synced is None:
+        return f"{_name(item)}: the operator has not looked at it yet"
+    return "" if synced["status"] == "True" else f"{_name(item)}: {synced['reason']}: {synced['message']}"
+
+
+def names(items: Sequence[StockItem]) -> str:
+    """Their names in a sentence."""
+    return ", ".join(sorted(map(_name, items)))
+
+
+def _name(item: StockItem) -> str:
+    """As kubectl is asked for it: with the namespace unless that is the one that people work in."""
+    metadata = item["metadata"]
+    namespace: str = metadata.get("namespace", "default")
+    return metadata["name"] if namespace == "default" else f"{namespace}/{metadata['name']}"
+
+
+def _condition(item: StockItem, kind: str) -> dict[str, Any] | None:
+    """The condition, when it is about the present generation."""
+    for condition in item.get("status", {}).get("conditions", []):
+        if condition["type"] == kind and condition.get("observedGeneration", 0) >= item["metadata"]["generation"]:
+            return dict(condition)
+    return None

@@ -1,0 +1,122 @@
+"""`make up` on a system that its user has worked with."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from local_system import Config, LocalSystemError, Ports, System, first_order
+
+pytestmark = pytest.mark.integration
+
+SAMPLE = "grande-sertao-1a-edicao"
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    state = tmp_path_factory.mktemp("first_order")
+    Ports.free().record(state / "ports.json")
+    with System(Config(state=state)) as system:
+        yield system
+
+
+def up(system: System) -> str:
+    """What `make up` prints."""
+    argv = [sys.executable, "-m", "local_system", "up"]
+    env = {**os.environ, "LOCAL_DIR": str(system.layout.state)}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(state.name == "RUNNING" for state in system.states().values())
+    return done.stdout
+
+
+def declare(system: System, name: str, sku: str, quantity: int) -> None:
+    spec = {"sku": sku, "name": name, "quantity": quantity}
+    item = {"apiVersion": "reservaestoque.dev/v1", "kind": "StockItem", "metadata": {"name": name}, "spec": spec}
+    system.kubectl("apply", "--filename=-", stdin=json.dumps(item))
+
+
+def synced(system: System, name: str) -> str:
+    path = "jsonpath={.status.conditions[?(@.type=='Synced')].reason}"
+    return system.kubectl("get", "stockitem", name, f"--output={path}")
+
+
+def wait_for(system: System, name: str, reason: str) -> None:
+    deadline = time.monotonic() + 30
+    while synced(system, name) != reason:
+        assert time.monotonic() < deadline, synced(system, name)
+        time.sleep(0.1)
+
+
+def reserve(system: System, sku: str, units: int) -> None:
+    order = {"clienteId": "ana", "itens": [{"sku": sku, "quantidade": units}]}
+    headers = {"Prefer": "wait=10"}
+    answer = httpx.post(f"{system.gateway_url}/pedidos", json=order, headers=headers, timeout=30, trust_env=False)
+    assert answer.json()["status"] == "EstoqueReservado", answer.text
+
+
+def available(system: System, name: str, units: int) -> None:
+    """Waits until the operator says that so many units of an item are available."""
+    deadline = time.monotonic() + 30
+    while system.kubectl("get", "stockitem", name, "--output=jsonpath={.status.available}") != str(units):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def remarks(system: System) -> str:
+    """What `make up` says of StockItems, and after that."""
+    return up(system).partition("StockItems that are not")[2]
+
+
+def test_there_is_nothing_to_remark_at_first(system: System) -> None:
+    said = up(system)
+    assert "StockItems that are not" not in said
+    assert "A first order, for one CAFE-ESPECIAL-250G, was answered 201" in said
+
+
+def test_it_says_which_of_the_users_own_are_not_synced_and_goes_on(system: System) -> None:
+    """More is committed than there is, it is to go, its SKU is somebody else's."""
+    for name in ("own-few", "own-going"):
+        declare(system, name, name.upper(), 10)
+        available(system, name, 10)
+        reserve(system, name.upper(), 5)
+    declare(system, "own-few", "OWN-FEW", 1)
+    declare(system, "own-double", "CAFE-ESPECIAL-250G", 10)
+    system.kubectl("delete", "stockitem", "own-going", "--wait=false")
+    wait_for(system, "own-few", "BelowCommitted")
+    wait_for(system, "own-going", "Deleting")
+    wait_for(system, "own-double", "SkuConflict")
+    said = remarks(system)
+    assert "own-few: BelowCommitted: spec.quantity is 1, but 5 are committed (5 reserved, 0 sold)" in said
+    assert "own-going: Deleting: Deletion waits for 5 units in live reservations" in said
+    assert "own-double: SkuConflict: SKU CAFE-ESPECIAL-250G belongs to StockItem default/cafe-especial-250g" in said
+    assert "A first order, for one CAFE-ESPECIAL-250G, was answered 201" in said
+
+
+def test_a_sample_of_which_more_was_ordered_than_it_declares_is_no_failure(system: System) -> None:
+    system.kubectl("patch", "stockitem", SAMPLE, "--type=merge", '--patch={"spec": {"quantity": 10}}')
+    available(system, SAMPLE, 10)
+    reserve(system, "LIVRO-GRANDE-SERTAO-1956", 5)
+    assert f"{SAMPLE}: BelowCommitted: spec.quantity is 3, but 5 are committed" in remarks(system)
+
+
+def test_a_sample_whose_name_has_another_sku_is_no_failure(system: System) -> None:
+    system.kubectl("delete", "stockitem", "fone-bluetooth")
+    declare(system, "fone-bluetooth", "OWN-PHONE", 3)
+    assert 'The StockItem "fone-bluetooth" is invalid: spec.sku: Forbidden' in remarks(system)
+
+
+def test_an_operator_that_does_not_react_to_a_sample_is_a_failure(system: System) -> None:
+    system.stop("operator")
+    system.kubectl("patch", "stockitem", "cafe-especial-250g", "--type=merge", '--patch={"spec": {"quantity": 12}}')
+    with pytest.raises(
+        LocalSystemError, match=r"has not reacted to these .* within 1 s: cafe-especial-250g; see .*log"
+    ):
+        first_order.apply_and_place(system, seconds=1)
+    system.start("operator")
+    assert first_order.apply_and_place(system).sku == "CAFE-ESPECIAL-250G"

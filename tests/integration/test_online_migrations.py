@@ -1,0 +1,93 @@
+"""A migration of a running system: orders go on being decided, whoever is reading the table that it alters."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+from copias import ROOT
+from loja import Loja
+
+from local_system import System
+
+pytestmark = pytest.mark.integration
+
+NAME = "99990101000001_teste.sql"
+MIGRATION = "-- migrate:up\nalter table estoque add column teste int not null default 0;\n-- migrate:down\n"
+UNDO = """
+set lock_timeout = '20s';
+alter table estoque drop column if exists teste;
+delete from schema_migrations where version = '99990101000001';
+"""
+
+
+@pytest.fixture
+def migrations(sistema: System, tmp_path: Path) -> Iterator[Path]:
+    """One more migration of estoque, which alters the table that every order locks."""
+    for file in (ROOT / "services/estoque/db/migrations").iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / NAME).write_text(MIGRATION)
+    yield tmp_path
+    sistema.psql("estoque", UNDO)
+
+
+@pytest.fixture
+async def reader(sistema: System, loja: Loja) -> AsyncIterator[asyncpg.Connection]:
+    """Somebody who has read stock in a transaction that goes on."""
+    await loja.declarar("MIGRA", 10_000)
+    connection = await asyncpg.connect(sistema.database_url("estoque", "conferente"))
+    await connection.execute("begin isolation level repeatable read read only; select count(sku) from estoque")
+    yield connection
+    await connection.close()
+
+
+@asynccontextmanager
+async def migrate(system: System, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """What the charts' Job and the local system run."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "reservaestoque.migrate", "--migrations-dir", str(folder), "--pause", "1s"),
+        env={**os.environ, "DATABASE_URL": system.database_url("estoque")},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.communicate()
+
+
+async def test_orders_are_decided_while_a_migration_cannot_have_its_lock(
+    loja: Loja, sistema: System, migrations: Path, reader: asyncpg.Connection
+):
+    async with migrate(sistema, migrations) as migration:
+        assert migration.stdout is not None
+        tries = asyncio.create_task(lines_until(migration.stdout, "trying again", times=3))
+        try:
+            while not tries.done():
+                resposta = await loja.pedir(espera=5, MIGRA=1)
+                assert resposta.status_code == 201, resposta.text
+            await tries
+        finally:
+            tries.cancel()
+        assert migration.returncode is None
+        await reader.close()
+        async with asyncio.timeout(60):
+            await migration.communicate()
+    assert migration.returncode == 0
+    assert sistema.psql("estoque", "select max(teste) from estoque").strip() == "0"
+    assert (await loja.pedir(espera=5, MIGRA=1)).json()["status"] == "EstoqueReservado"
+
+
+async def lines_until(stream: asyncio.StreamReader, words: str, times: int) -> None:
+    """Returns when `times` lines have had these words. Raises AssertionError when the stream ends before that."""
+    async with asyncio.timeout(120):
+        while times:
+            line = (await stream.readline()).decode()
+            assert line
+            times -= words in line

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from pedidos import registro
-from pedidos.comando import NovoComando, Tipo
+from pedidos.comando import Chave, KeyBusyError, NovoComando, Tipo
 from pedidos.registro import LotadoError, Registrado, Registro
 from reservaestoque.events import Item, new_id
 
@@ -148,3 +150,69 @@ async def test_the_patience_of_one_commit_is_not_that_of_the_next(monkeypatch: p
             livro.anda.set()
             await um
     assert livro.commits == [1, 1, 1]
+
+
+class Contended(Livro):
+    """Somebody else holds a lock that some of the commands need: their key, or one that makes all of a commit wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: set[str] = set()
+        self.locked = False
+
+    async def gravar(self, comandos: Sequence[NovoComando]) -> list[Registrado | Exception]:
+        busy = [comando.chave is not None and comando.chave.valor in self.held for comando in comandos]
+        if self.locked and any(busy):
+            raise asyncpg.LockNotAvailableError("canceling statement due to lock timeout")
+        written = await super().gravar([c for c, held in zip(comandos, busy, strict=True) if not held])
+        results = iter(written)
+        return [KeyBusyError("busy") if held else next(results) for held in busy]
+
+
+def keyed(key: str) -> NovoComando:
+    return replace(novo(), chave=Chave("ana", "/pedidos", key, b""))
+
+
+@asynccontextmanager
+async def contending(livro: Contended) -> AsyncIterator[Callable[[NovoComando], "asyncio.Task[Registrado]"]]:
+    async with rodando(livro) as registrar:
+        lane = asyncio.create_task(livro.run_contended())
+        yield registrar
+        lane.cancel()
+
+
+@pytest.mark.parametrize("locked", [False, True], ids=["key busy", "lock timeout"])
+async def test_a_command_whose_key_is_held_costs_the_others_nothing(locked: bool):
+    livro = Contended()
+    livro.held, livro.locked = {"k"}, locked
+    async with asyncio.timeout(5), contending(livro) as registrar:
+        waiting, others = registrar(keyed("k")), [registrar(novo()), registrar(keyed("other")), registrar(novo())]
+        await asyncio.gather(*others)
+        assert not waiting.done()
+        livro.held = set()
+        await waiting
+
+
+async def test_who_waits_for_a_key_is_told_so_in_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(registro, "CONTENDED_SECONDS", 0.2)
+    livro = Contended()
+    livro.held = {"k"}
+    async with asyncio.timeout(5), contending(livro) as registrar:
+        waiting = [registrar(keyed("k")) for _ in range(20)]
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(end) for end in ends} == {KeyBusyError}
+
+
+async def test_who_waits_for_a_key_is_let_go_when_the_database_is_away():
+    livro = Contended()
+    livro.held = {"k"}
+    async with asyncio.timeout(5), contending(livro) as registrar:
+        waiting = [registrar(keyed("k")) for _ in range(3)]
+        await asyncio.sleep(0.05)
+
+        async def away(_: Sequence[NovoComando]) -> list[Registrado | Exception]:
+            raise ConnectionRefusedError
+
+        livro.gravar = away  # type: ignore[method-assign]
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(end) for end in ends} == {ConnectionRefusedError}

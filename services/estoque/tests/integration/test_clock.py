@@ -1,0 +1,137 @@
+"""A clock that steps back: what has lapsed stays lapsed, and no unit is sold twice."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from estoque.consumidor import Consumidor
+from reservaestoque.events import (
+    DadosDoPedido,
+    FecharPedido,
+    Item,
+    ItensDoPedido,
+    PedidoCriado,
+    new_id,
+)
+
+pytestmark = pytest.mark.integration
+
+TTL = timedelta(minutes=30)
+HORIZON = timedelta(days=6)
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+SetClock = Callable[[datetime], Awaitable[None]]
+
+
+class NoRelay:
+    def wake(self) -> None: ...
+
+
+@pytest.fixture
+async def set_clock(estoque_db: asyncpg.Pool) -> AsyncIterator[SetClock]:
+    """Sets what the database's clock says."""
+    real = await estoque_db.fetchval("select pg_get_functiondef('agora'::regproc)")
+
+    async def set_to(instant: datetime) -> None:
+        await estoque_db.execute(
+            "create or replace function agora() returns timestamptz language sql volatile as "
+            f"'select timestamptz ''{instant.isoformat()}'''"
+        )
+
+    yield set_to
+    await estoque_db.execute(real)
+
+
+async def handle(pool: asyncpg.Pool, *commands: PedidoCriado | FecharPedido) -> None:
+    assert await Consumidor(pool, NoRelay(), TTL, HORIZON).handle(commands) == []
+
+
+def created() -> PedidoCriado:
+    pedido = new_id()
+    data = DadosDoPedido(pedido_id=pedido, cliente_id="ana", itens=[Item("A", 1)])
+    return PedidoCriado(id=new_id(), source="/t", subject=pedido, time=NOON, data=data)
+
+
+def closing(order: PedidoCriado) -> FecharPedido:
+    pedido = order.data.pedido_id
+    return FecharPedido(
+        id=new_id(),
+        source="/t",
+        subject=pedido,
+        time=NOON,
+        data=ItensDoPedido(pedido_id=pedido, itens=order.data.itens),
+    )
+
+
+@pytest.mark.parametrize("back", [timedelta(seconds=3), timedelta(hours=1)], ids=["3 s", "1 h"])
+async def test_units_that_lapsed_and_were_given_away_are_not_sold_by_their_first_order(
+    estoque_db: asyncpg.Pool, set_clock: SetClock, back: timedelta
+):
+    """Both orders were closed, with one unit between them. An hour is more than a SKU's own clock bridges."""
+    await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 1, 1)")
+    first, second = created(), created()
+    await set_clock(NOON)
+    await handle(estoque_db, first)
+    lapsed = NOON + TTL + timedelta(seconds=1)
+    await set_clock(lapsed)
+    await handle(estoque_db, second)
+    await set_clock(lapsed - back)
+    await handle(estoque_db, closing(first), closing(second))
+    status = dict(await estoque_db.fetch("select id, status from pedido"))
+    assert status == {first.data.pedido_id: "EstoqueNaoDisponivel", second.data.pedido_id: "Fechado"}
+    assert await estoque_db.fetchval("select vendido from estoque") == 1
+    assert await estoque_db.fetchval("select count(*) from reserva") == 1
+
+
+async def test_neither_a_sku_nor_an_order_changes_at_an_earlier_instant_than_before(
+    estoque_db: asyncpg.Pool, set_clock: SetClock
+):
+    await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 9, 9)")
+    order = created()
+    await set_clock(NOON)
+    await handle(estoque_db, order)
+    await set_clock(NOON - timedelta(minutes=9))
+    await handle(estoque_db, closing(order), created())
+    assert await estoque_db.fetchval("select alterado_em from estoque") == NOON
+    assert await estoque_db.fetchval("select min(atualizado_em) from pedido") == NOON
+
+
+async def test_a_clock_that_was_wrong_by_hours_is_not_waited_for(estoque_db: asyncpg.Pool, set_clock: SetClock):
+    """Else units would be held until it is as late as the clock once said."""
+    await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 9, 9)")
+    await set_clock(NOON + timedelta(days=1))
+    await handle(estoque_db, created())
+    await set_clock(NOON)
+    order = created()
+    await handle(estoque_db, order)
+    assert await estoque_db.fetchval("select expira_em from pedido where id = $1", order.data.pedido_id) == NOON + TTL
+
+
+async def test_what_customers_see_does_not_step_back_either(estoque_db: asyncpg.Pool, set_clock: SetClock):
+    await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 2, 2)")
+    await set_clock(NOON)
+    await handle(estoque_db, created())
+    lapsed = NOON + TTL + timedelta(seconds=1)
+    await set_clock(lapsed)
+    await handle(estoque_db, created())
+    free = "select disponivel from saldo where sku = 'A'"
+    assert await estoque_db.fetchval(free) == 1
+    await set_clock(lapsed - timedelta(seconds=5))
+    assert await estoque_db.fetchval(free) == 1
+
+
+async def test_the_sweep_ends_a_reservation_at_its_end_or_later(estoque_db: asyncpg.Pool, set_clock: SetClock):
+    await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 2, 2)")
+    await set_clock(NOON)
+    order = created()
+    await handle(estoque_db, order)
+    await set_clock(NOON + TTL)
+    assert await estoque_db.fetchval("select expirar_reservas(10)") == 1
+    swept = await estoque_db.fetchrow("select status, atualizado_em from pedido where id = $1", order.data.pedido_id)
+    assert tuple(swept) == ("ReservaExpirada", NOON + TTL)
+    await set_clock(NOON + TTL - timedelta(seconds=5))
+    await handle(estoque_db, closing(order))
+    closed = await estoque_db.fetchrow("select status, atualizado_em from pedido where id = $1", order.data.pedido_id)
+    assert tuple(closed) == ("Fechado", NOON + TTL)

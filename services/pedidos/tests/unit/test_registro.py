@@ -153,7 +153,7 @@ async def test_the_patience_of_one_commit_is_not_that_of_the_next(monkeypatch: p
 
 
 class Contended(Livro):
-    """Somebody else holds a lock that some of the commands need: their key, or one that makes all of a commit wait."""
+    """Somebody else holds what some of the commands need: their key, or a lock that makes the whole commit wait."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,6 +15,7 @@ from pedidos.consumidor import Consumidor
 from pedidos.espera import Espera
 from pedidos.registro import Registro
 from reservaestoque.events import AtualizarStatus, Item, ItemEmFalta, Motivo, Status, StatusAtualizado, new_id
+from reservaestoque.postgres import Connector
 
 pytestmark = pytest.mark.integration
 
@@ -28,11 +29,12 @@ class SemRelay:
 
 @pytest.fixture
 async def espera(backing: System, pedidos_db: "Pool[Any]") -> AsyncIterator[Espera]:
-    espera = Espera(backing.database_url("pedidos"))
+    espera = Espera(Connector(backing.database_url("pedidos")))
     ouve = asyncio.create_task(espera.run())
     ouvindo = "select count(*) from pg_stat_activity where application_name = 'pedidos listen' and state = 'idle'"
-    while not await pedidos_db.fetchval(ouvindo):
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        while not await pedidos_db.fetchval(ouvindo):
+            await asyncio.sleep(0.01)
     yield espera
     ouve.cancel()
 

@@ -165,6 +165,7 @@ def running(shared: Running) -> Running:
 def assert_problem(answer: httpx.Response, status: int, slug: str, path: str) -> None:
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers.get_list("cache-control") == ["no-store"]
     body = answer.json()
     assert set(body) == {"type", "title", "status", "detail"} | ({"instance"} if path else set())
     assert body["detail"].endswith(".")
@@ -299,6 +300,7 @@ def test_whatever_else_the_gateway_answers_has_a_sentence_and_no_null(
     answer = raw(running, line, *headers)
     body = answer.json()
     assert (answer.status_code, body["status"], body["type"]) == (status, status, "about:blank")
+    assert answer.headers.get_list("cache-control") == ["no-store"]
     assert re.fullmatch(r"[A-Z].{20,}\.", body["detail"])
     assert body.get("instance", "") == (instance or "")
     assert None not in body.values()
@@ -314,9 +316,11 @@ def test_head_reaches_the_service_which_may_refuse_it(running: Running, path: st
 
 
 def test_a_service_s_own_errors_pass_unchanged(running: Running) -> None:
-    running.pedidos.answer = lambda handler: handler.reply(404, "mine", Content_Type="application/problem+json")  # type: ignore[attr-defined]
+    headers = {"Content_Type": "application/problem+json", "Cache_Control": "private"}
+    running.pedidos.answer = lambda handler: handler.reply(404, "mine", **headers)  # type: ignore[attr-defined]
     answer = running.client.get("/pedidos/x")
     assert (answer.status_code, answer.text) == (404, "mine")
+    assert answer.headers.get_list("cache-control") == ["private"]
 
 
 def unavailable(handler: BaseHTTPRequestHandler) -> None:
@@ -352,6 +356,7 @@ def test_only_what_is_safe_is_repeated(
     answer = running.client.request(method, "/pedidos", headers=headers)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == ("7" if trouble is unavailable else "2")
+    assert answer.headers.get_list("cache-control") == ([] if trouble is unavailable else ["no-store"])
     assert len(running.pedidos.seen) == attempts
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import re
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -378,6 +379,61 @@ async def test_openapi_describes_the_streams(loja: Loja, servico: str, caminhos:
         assert "`status`" in json.dumps(operacao) or "`saldo`" in json.dumps(operacao)
         assert {"410", "503"} <= operacao["responses"].keys()
         assert "Last-Event-ID" in [p["name"] for p in operacao["parameters"]]
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A replica of each service that nobody else asks for anything."""
+    config = Config(state=tmp_path_factory.mktemp("quiet"), ports=Ports.free(), parts={"pedidos", "estoque"})
+    with System(config) as system:
+        yield system
+
+
+async def change_many_skus(system: System, skus: int) -> None:
+    async with banco(system, "estoque") as pool:
+        await pool.execute(
+            """insert into estoque (sku, nome, alvo, quantidade, dono)
+               select 'SKU-' || n, 'Produto ' || n, 1, 1, 'a/' || n from generate_series(1, $1) n""",
+            skus,
+        )
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "change"),
+    [
+        ("pedidos", "/pedidos/eventos", lambda system: anotar_muitas(system, 20)),
+        ("estoque", "/estoque/eventos", lambda system: change_many_skus(system, 5000)),
+    ],
+)
+async def test_streams_that_have_caught_up_hold_nothing_of_what_they_were_sent(
+    quiet: System, service: str, path: str, change: Callable[[System], Awaitable[None]]
+):
+    url, streams = quiet.program_url(f"{service}-1"), list[Fluxo]()  # who is not referred to is closed
+
+    async def gauge(client: httpx.AsyncClient, name: str) -> float:
+        metrics = (await client.get(f"{url}/metrics")).text
+        return float(re.findall(rf"^{name} (.*)", metrics, re.M)[0])
+
+    async with httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=100)) as client:
+        async with abrir(client, f"{url}{path}") as stream:
+            start = (await stream.aberto()).ultimo_id
+        await change(quiet)
+        async with abrir(client, f"{url}{path}") as stream:
+            end = (await stream.aberto()).ultimo_id
+
+        async def resume(stack: AsyncExitStack) -> None:
+            stream = await stack.enter_async_context(abrir(client, f"{url}{path}", desde=start))
+            streams.append(stream)
+            while stream.ultimo_id != end:
+                await stream.read_block()
+
+        async with AsyncExitStack() as stack:
+            await resume(stack)  # what the process takes once, however many there are
+            before = await gauge(client, "process_resident_memory_bytes")
+            for _ in range(60):
+                await resume(stack)
+            assert await gauge(client, "streams_open") == len(streams) == 61
+            assert (await gauge(client, "process_resident_memory_bytes") - before) / 60 < 100 * 1024
 
 
 @pytest.fixture(scope="module")

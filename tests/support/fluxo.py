@@ -47,6 +47,13 @@ class Fluxo:
                 self._anotar(bloco)
         return self
 
+    async def read_block(self) -> None:
+        """Reads on to the next event, id or heartbeat, which `ultimo_id` tells of. Raises TimeoutError."""
+        async with asyncio.timeout(SEGUNDOS):
+            bloco = await self._bloco()
+            assert bloco is not None
+            self._anotar(bloco)
+
     async def eventos(self, quantos: int) -> list[Evento]:
         """The next events, so many, or fewer when the stream ends."""
         vistos: list[Evento] = []

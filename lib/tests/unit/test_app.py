@@ -7,17 +7,23 @@ from litestar import get, post
 from litestar.params import FromPath, RawBody
 from litestar.testing import TestClient
 
-from reservaestoque.http import CONDITIONAL_GET, ProblemError, service_app
+from reservaestoque.http import ProblemError, conditional_get, service_app
 from reservaestoque.http.head import STREAM
 from reservaestoque.http.problems import NOT_FOUND
 
 
-@get("/things/{name:str}", problems=(), **CONDITIONAL_GET)
+@get("/things/{name:str}", problems=(), **conditional_get())
 async def thing(name: FromPath[str]) -> str:
     """A thing."""
     if name == "none":
         raise ProblemError(NOT_FOUND, "there is no such thing")
     return name
+
+
+@get("/mine", problems=(), **conditional_get(private=True))
+async def mine() -> str:
+    """What one customer has."""
+    return "mine"
 
 
 @post("/things", problems=())
@@ -38,13 +44,23 @@ async def events() -> str:
     return ""
 
 
+@get("/faulty", problems=())
+async def faulty() -> str:
+    """Fails."""
+    raise ZeroDivisionError
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
     async def ready() -> bool:
         return True
 
     app = service_app(
-        title="shop", version="1", route_handlers=[thing, add, things, events], is_ready=ready, dependencies={}
+        title="shop",
+        version="1",
+        route_handlers=[thing, mine, add, things, events, faulty],
+        is_ready=ready,
+        dependencies={},
     )
     with TestClient(app) as client:
         yield client
@@ -98,6 +114,43 @@ def test_what_went_wrong_has_no_etag(client: TestClient):
     wrong = client.get("/things/none", headers={"If-None-Match": "*"})
     assert wrong.status_code == 404
     assert "etag" not in wrong.headers
+
+
+@pytest.mark.parametrize(("path", "said"), [("/things/a", "no-cache"), ("/mine", "private, no-cache")])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_has_an_etag_is_used_by_no_cache_before_it_has_asked_again(
+    client: TestClient, method: str, path: str, said: str
+):
+    answer = client.request(method, path)
+    assert answer.headers.get_list("cache-control") == [said]
+    known = client.request(method, path, headers={"If-None-Match": answer.headers["etag"]})
+    assert (known.status_code, known.headers.get_list("cache-control")) == (304, [said])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/things", 200),
+        ("HEAD", "/things", 200),
+        ("OPTIONS", "/things", 204),
+        ("POST", "/things", 201),
+        ("GET", "/things/none", 404),
+        ("HEAD", "/things/none", 404),
+        ("GET", "/nothing", 404),
+        ("DELETE", "/things", 405),
+        ("HEAD", "/events", 405),
+        ("GET", "/events", 200),
+        ("GET", "/faulty", 500),
+        ("GET", "/health/live", 200),
+        ("GET", "/health/ready", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/schema/shop", 200),
+        ("GET", "/schema/shop/openapi.json", 200),
+    ],
+)
+def test_anything_else_is_kept_by_no_cache(client: TestClient, method: str, path: str, status: int):
+    answer = client.request(method, path, json={} if method == "POST" else None)
+    assert (answer.status_code, answer.headers.get_list("cache-control")) == (status, ["no-store"])
 
 
 def test_requests_are_counted_by_route_and_not_by_path(client: TestClient):

@@ -66,7 +66,7 @@ async def test_pieces_are_sent_as_an_event_stream_until_they_end():
     start = client.got[0]
     assert start["status"] == 200
     assert (b"content-type", b"text/event-stream; charset=utf-8") in start["headers"]
-    assert (b"cache-control", b"no-store") in start["headers"]
+    assert (b"x-accel-buffering", b"no") in start["headers"]
     assert b"content-length" not in dict(start["headers"])
     assert client.body == b"a\n\nb\n\n"
     assert client.complete

@@ -31,13 +31,16 @@ class Log:
     async def newest(self) -> Position:
         return self.frames[-1].position if self.frames else ORIGIN
 
+    async def check(self, position: Position) -> None:
+        if self.purged and position.transaction <= self.purged:
+            raise PositionLostError(str(position))
+
     async def read(self, after: Position) -> Batch:
         self.reads += 1
         await asyncio.sleep(0)
         if self.fault:
             raise self.fault
-        if self.purged and after.transaction <= self.purged:
-            raise PositionLostError(str(after))
+        await self.check(after)
         frames = self.frames[after.transaction : after.transaction + PAGE]
         return Batch(frames, frames[-1].position if frames else after, len(frames) == PAGE)
 
@@ -89,16 +92,9 @@ async def live(feed: Feed, log: Log, *readers: Reader) -> None:
     """Returns when the readers have caught up and follow the feed."""
     for reader in readers:
         assert await reader.take() == sse.OPENING
+        assert re.fullmatch(rb"id: .*\n\n", await reader.take()), "where it begins"
         while not (await reader.take()).endswith(sse.position(await log.newest())):
             pass
-        reader.text += await anext_of_live(reader)
-
-
-async def anext_of_live(reader: Reader) -> bytes:
-    """The second look, after which nothing can be missed, says the same position again."""
-    piece = await anext(reader.pieces)
-    assert piece.startswith(b"id: ")
-    return piece
 
 
 async def test_a_stream_without_an_id_begins_now():

@@ -2,8 +2,8 @@
 
 from reservaestoque.http.app import service_app
 from reservaestoque.http.body import JsonBody
-from reservaestoque.http.conditional import CONDITIONAL_GET
+from reservaestoque.http.conditional import conditional_get
 from reservaestoque.http.problems import Problem, ProblemError
 from reservaestoque.http.server import Task, serve
 
-__all__ = ["CONDITIONAL_GET", "JsonBody", "Problem", "ProblemError", "Task", "serve", "service_app"]
+__all__ = ["JsonBody", "Problem", "ProblemError", "Task", "conditional_get", "serve", "service_app"]

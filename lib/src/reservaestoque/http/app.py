@@ -12,6 +12,7 @@ from litestar.openapi.plugins import ScalarRenderPlugin
 from litestar.openapi.spec import License
 from litestar.types import ControllerRouterHandler
 
+from reservaestoque.http.caching import no_store_by_default
 from reservaestoque.http.head import HeadLikeGet
 from reservaestoque.http.headers import combined
 from reservaestoque.http.metrics import Metrics, measured
@@ -96,6 +97,7 @@ def service_app(
         route_handlers=[*map(described, route_handlers), live, readiness(is_ready), Metrics],
         dependencies=dependencies,
         middleware=[measured],
+        before_send=[no_store_by_default],
         request_class=PlainRequest,
         before_request=prepare,
         request_max_body_size=MAX_BODY_BYTES,

@@ -1,5 +1,9 @@
-"""Conditional GET (RFC 9110, section 13.1.2): who has the present representation already is not sent it again."""
+"""Conditional GET (RFC 9110, section 13.1.2): who has the present representation already is not sent it again.
 
+Caches may keep it, and ask each time whether it still is the present one.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from http import HTTPStatus
@@ -11,6 +15,7 @@ from litestar.openapi.spec import Parameter, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.types import ASGIApp, HTTPResponseBodyEvent, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
+from reservaestoque.http.caching import CACHE_CONTROL
 from reservaestoque.http.openapi import Described
 
 
@@ -32,45 +37,57 @@ class ConditionalGet(Described):
         ]
 
 
-def _conditional(app: ASGIApp) -> ASGIApp:
-    async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        known = dict(scope["headers"]).get(b"if-none-match", b"")
-        start: HTTPResponseStartEvent | None = None
+def _conditional(cache_control: bytes) -> Callable[[ASGIApp], ASGIApp]:
+    def middleware(app: ASGIApp) -> ASGIApp:
+        async def call(scope: Scope, receive: Receive, send: Send) -> None:
+            known = dict(scope["headers"]).get(b"if-none-match", b"")
+            start: HTTPResponseStartEvent | None = None
 
-        async def deciding(message: Message) -> None:
-            nonlocal start
-            if message["type"] == "http.response.start" and message["status"] == HTTPStatus.OK:
-                start = message
-            elif message["type"] == "http.response.body" and start is not None:
-                begun, start = start, None
-                for event in _answer(begun, message, known):
-                    await send(event)
-            else:
-                await send(message)
+            async def deciding(message: Message) -> None:
+                nonlocal start
+                if message["type"] == "http.response.start" and message["status"] == HTTPStatus.OK:
+                    start = message
+                elif message["type"] == "http.response.body" and start is not None:
+                    begun, start = start, None
+                    for event in _answer(begun, message, known, cache_control):
+                        await send(event)
+                else:
+                    await send(message)
 
-        await app(scope, receive, deciding)
+            await app(scope, receive, deciding)
 
-    return call
+        return call
+
+    return middleware
 
 
 def _answer(
-    start: HTTPResponseStartEvent, body: HTTPResponseBodyEvent, known: bytes
+    start: HTTPResponseStartEvent, body: HTTPResponseBodyEvent, known: bytes, cache_control: bytes
 ) -> tuple[HTTPResponseStartEvent, HTTPResponseBodyEvent]:
     """The answer with its ETag, or 304. These handlers send their body in one piece."""
     tag = b'"%s"' % blake2b(body["body"], digest_size=12).hexdigest().encode()
+    headers = [(b"etag", tag), (CACHE_CONTROL, cache_control)]
     if known.strip() == b"*" or tag in (one.strip().removeprefix(b"W/") for one in known.split(b",")):
-        return {**start, "status": 304, "headers": [(b"etag", tag)]}, {**body, "body": b""}
-    return {**start, "headers": [*start["headers"], (b"etag", tag)]}, body
+        return {**start, "status": 304, "headers": headers}, {**body, "body": b""}
+    return {**start, "headers": [*start["headers"], *headers]}, body
 
 
-CONDITIONAL_GET: dict[str, Any] = {
-    "middleware": [_conditional],
-    "operation_class": ConditionalGet,
-    "response_headers": [
-        ResponseHeader(
-            "ETag", documentation_only=True, value="", required=True, description="Names this very answer."
-        )
-    ],
-    "responses": {304: ResponseSpec(None, description="What `If-None-Match` names is what there is.")},
-}
-"""Arguments of a GET handler whose answer has an ETag, and is 304 for whoever names it."""
+def conditional_get(*, private: bool = False) -> dict[str, Any]:
+    """Arguments of a GET handler whose answer has an ETag, and is 304 for whoever names it.
+
+    What is `private` concerns one customer: no cache that others share may keep it.
+    """
+    cache_control = "private, no-cache" if private else "no-cache"
+    return {
+        "middleware": [_conditional(cache_control.encode())],
+        "operation_class": ConditionalGet,
+        "response_headers": [
+            _documented("ETag", "Names this very answer."),
+            _documented("Cache-Control", f"`{cache_control}`: who keeps this answer asks again before using it."),
+        ],
+        "responses": {304: ResponseSpec(None, description="What `If-None-Match` names is what there is.")},
+    }
+
+
+def _documented(name: str, description: str) -> ResponseHeader:
+    return ResponseHeader(name, documentation_only=True, value="", required=True, description=description)

@@ -24,6 +24,9 @@ from reservaestoque.http.problems import MEDIA_TYPE, Problem
 ABOUT = f"""\
 HEAD answers like GET, without the body, save for event streams, which have no HEAD.
 
+Answers with an `ETag` may be kept by caches that ask again before they use them (`Cache-Control: no-cache`), those
+about orders by the customer's own cache alone (`private`). All others are `no-store`.
+
 Errors are `{MEDIA_TYPE}` (RFC 9457): each operation names those that it may answer with. The gateway answers by
 itself when it must: 400 for a broken path, 404 and 405 for what is not served, 408, 429, 503 and 504.
 docs/problemas.md describes every type.

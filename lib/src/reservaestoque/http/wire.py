@@ -4,12 +4,21 @@ uvicorn writes head and body of an answer one after the other, and uvloop sends 
 """
 
 import asyncio
+import socket
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 PIECE_BYTES = 65_536
 """So much is sent without waiting for more: then the transport can say that it has enough."""
+
+
+SEND_BUFFER_BYTES = 32_768
+"""Of the kernel's, for a connection. Left to itself it grows to megabytes for a client that does not read, and all of
+that counts as the pod's memory."""
+
+HIGH_WATER_BYTES = 16_384
+"""So much more may wait here before whoever sends has to wait."""
 
 
 class GatheringTransport:
@@ -52,4 +61,6 @@ class GatheringProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by the event loop."""
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        transport.set_write_buffer_limits(HIGH_WATER_BYTES)
         super().connection_made(cast(asyncio.Transport, GatheringTransport(transport, self.loop)))

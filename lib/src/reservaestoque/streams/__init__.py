@@ -1,11 +1,20 @@
 """Server-sent events: a log of changes that is read once for all, and streams that may be resumed."""
 
 from reservaestoque.streams import sse
-from reservaestoque.streams.feed import HEARTBEAT_SECONDS, Batch, Feed, Frame, Source, woken
-from reservaestoque.streams.log import ChangeLog
+from reservaestoque.streams.feed import (
+    HEARTBEAT_SECONDS,
+    PAGE_BYTES,
+    STREAM_CONNECTIONS,
+    Batch,
+    Feed,
+    Frame,
+    Source,
+    fitting,
+    woken,
+)
+from reservaestoque.streams.log import ChangeLog, reached
 from reservaestoque.streams.position import InvalidPositionError, Position, PositionLostError
 from reservaestoque.streams.response import (
-    STREAM_CONNECTIONS,
     EventStream,
     LastEventId,
     Streams,
@@ -15,6 +24,7 @@ from reservaestoque.streams.response import (
 
 __all__ = [
     "HEARTBEAT_SECONDS",
+    "PAGE_BYTES",
     "STREAM_CONNECTIONS",
     "Batch",
     "ChangeLog",
@@ -28,6 +38,8 @@ __all__ = [
     "Source",
     "Streams",
     "documented",
+    "fitting",
+    "reached",
     "resuming",
     "sse",
     "woken",

@@ -2,13 +2,19 @@
 
 While nobody follows nothing is read. Who is too slow for the buffer is cut off and comes back by its last event id:
 then it reads the log by itself, in bounded pages, until it has caught up. So no reader waits for another one.
+
+A page is forgotten once it is sent, so a stream holds one page at most, and an idle one none. A name that outlives
+its use would keep a page for hours: hence the `del` statements.
 """
 
 import asyncio
 import contextlib
+import weakref
+from bisect import bisect_right
 from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 from prometheus_client import Counter
@@ -20,7 +26,11 @@ from reservaestoque.streams import sse
 from reservaestoque.streams.position import Position, PositionLostError
 from reservaestoque.telemetry import logger
 
-BUFFER_EVENTS = 10_000  # a few seconds of a busy day; those who follow the same share their bytes
+PAGE_BYTES = 32 * 1024
+"""What a source reads at once, as the text of its events: each slow reader holds so much, beside its connection."""
+
+STREAM_CONNECTIONS = 2
+BUFFER_EVENTS = 10_000  # a few seconds of a busy day, for all readers together
 HEARTBEAT_SECONDS = 15.0
 READ_EVERY = timedelta(milliseconds=200)
 LONGEST_PAUSE_SECONDS = 2.0
@@ -38,7 +48,7 @@ class Frame(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Events in order; with them one has come to `position`. `more` when there were more than fit."""
+    """Events in order, PAGE_BYTES at most; with them one has come to `position`. `more` when more may follow."""
 
     frames: Sequence[Frame]
     position: Position
@@ -46,13 +56,16 @@ class Batch(NamedTuple):
 
 
 class Source(Protocol):
-    """Where a feed reads. Both methods raise what asyncpg raises."""
+    """Where a feed reads, on one connection at a time. All methods raise what asyncpg raises."""
 
     async def newest(self) -> Position:
         """The position past all that may be read now."""
 
+    async def check(self, position: Position) -> None:
+        """Raises PositionLostError when nobody can go on from there."""
+
     async def read(self, after: Position) -> Batch:
-        """What comes after a position, a bounded number. Raises PositionLostError."""
+        """What comes after a position, PAGE_BYTES at most. Raises PositionLostError."""
 
 
 async def woken(signal: asyncio.Event, seconds: float) -> bool:
@@ -65,33 +78,64 @@ async def woken(signal: asyncio.Event, seconds: float) -> bool:
     return False
 
 
+def fitting(sizes: Iterable[int]) -> int:
+    """How many of the first events, of so many bytes each, make a page; one at least, where there is one."""
+    return max(1, bisect_right(list(accumulate(sizes)), PAGE_BYTES))
+
+
 class _Chunk:
-    """Consecutive events, joined once for all who get them."""
+    """Consecutive events, joined once for all who get them, until they are dropped for being too old."""
 
     def __init__(self, frames: Sequence[Frame]) -> None:
         self._frames = frames
         self._data = b"".join(frame.data for frame in frames)
         self.position = frames[-1].position
-
-    def __len__(self) -> int:
-        return len(self._frames)
+        self.dropped = False
 
     def after(self, position: Position) -> bytes:
         if self._frames[0].position > position:
             return self._data
         return b"".join(frame.data for frame in self._frames if frame.position > position)
 
+    def drop(self) -> None:
+        self._frames, self._data = (), b""
+        self.dropped = True
+
+
+class _Recent:
+    """The newest chunks, up to `limit` events: whoever still waits for older ones has lost them.
+
+    The limit is one for all readers, or a thousand of them that follow different keys would hold a thousand times
+    as much. It holds no chunk itself: what everyone has taken is gone.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._chunks: deque[tuple[weakref.ref[_Chunk], int]] = deque()
+        self._events = 0
+
+    def add(self, chunk: _Chunk, events: int) -> None:
+        """Drops what is too old now; never the newest chunk, which the source bounds."""
+        while self._chunks and self._events + events > self._limit:
+            reference, dropped = self._chunks.popleft()
+            self._events -= dropped
+            if old := reference():
+                old.drop()
+        self._chunks.append((weakref.ref(chunk), events))
+        self._events += events
+
 
 class _Follower:
-    """What one reader still has to be told."""
+    """How far one reader has come, and what it still has to be told."""
 
-    def __init__(self, buffer: int) -> None:
+    def __init__(self, position: Position, key: str | None) -> None:
+        self.position = position
+        self.key = key
+        self.behind = True
         self.signal = asyncio.Event()
         self.closed = False
         self.cut = False
-        self._buffer = buffer
         self._chunks: deque[_Chunk] = deque()
-        self._events = 0
 
     @property
     def ended(self) -> bool:
@@ -102,26 +146,29 @@ class _Follower:
         return bool(self._chunks)
 
     def offer(self, chunk: _Chunk) -> None:
-        """Buffers it. An empty buffer takes a chunk of any size, which the source bounds."""
-        if self._chunks and self._events + len(chunk) > self._buffer:
-            self.forget()
-            self.cut = True
+        self._look()
         if not self.cut:
             self._chunks.append(chunk)
-            self._events += len(chunk)
         self.signal.set()
 
-    def take(self) -> _Chunk | None:
-        if not self._chunks:
-            return None
+    def take(self) -> bytes:
+        """The next events, none when they are known, or lost: then the reader is cut off."""
+        self._look()
+        if self.cut:
+            return b""
         chunk = self._chunks.popleft()
-        self._events -= len(chunk)
-        return chunk
+        piece = chunk.after(self.position)
+        self.position = max(self.position, chunk.position)
+        return piece
 
     def forget(self) -> None:
         self._chunks.clear()
-        self._events = 0
         self.cut = False
+
+    def _look(self) -> None:
+        if self._chunks and self._chunks[0].dropped:
+            self.forget()
+            self.cut = True
 
     def close(self) -> None:
         self.closed = True
@@ -131,12 +178,15 @@ class _Follower:
 class Feed:
     """Follows `source` for everyone in this process; `run` it.
 
-    `buffer` is how many events may wait for a slow reader, `heartbeat` how many seconds a stream may be silent.
+    `buffer` is how many events may wait for slow readers, `heartbeat` how many seconds a stream may be silent.
+    Two reads at most are under way at once, so that a thousand streams that come back together leave connections of
+    the pool to everyone else, and two pages at most are being made.
     """
 
     def __init__(self, source: Source, *, buffer: int = BUFFER_EVENTS, heartbeat: float = HEARTBEAT_SECONDS) -> None:
         self._source = source
-        self._buffer = buffer
+        self._turns = asyncio.Semaphore(STREAM_CONNECTIONS)
+        self._recent = _Recent(buffer)
         self._heartbeat = heartbeat
         self._followers: dict[str | None, set[_Follower]] = {}
         self._position: Position | None = None
@@ -169,7 +219,7 @@ class Feed:
         if asked is None:
             return False
         try:
-            batch = await self._source.read(asked)
+            batch = await self._next(asked)
         except PositionLostError:
             _log.warning("feed_position_lost", position=str(asked))
             self._close_all()  # those who come back are told
@@ -180,54 +230,63 @@ class Feed:
         self._hand_on(batch.frames)
         return batch.more
 
-    async def begin(self, last_event_id: str) -> Batch:
-        """What a stream begins with: what came after that id; nothing, from now on, when it is empty.
+    async def begin(self, last_event_id: str) -> Position:
+        """Where a stream begins: after that id, which must be there; now, when it is empty.
 
         Raises InvalidPositionError, PositionLostError, or what asyncpg raises.
         """
-        if not last_event_id:
-            return Batch([], await self._source.newest(), False)
-        return await self._source.read(Position.parse(last_event_id))
+        position = Position.parse(last_event_id) if last_event_id else None
+        async with self._turns:
+            if position is None:
+                return await self._source.newest()
+            await self._source.check(position)
+            return position
 
-    async def follow(self, first: Batch, key: str | None = None) -> AsyncGenerator[bytes, None]:
-        """The text of a stream that begins with `first`, of the events with that key, or of all when it is None."""
+    async def follow(self, position: Position, key: str | None = None) -> AsyncGenerator[bytes, None]:
+        """The text of a stream after `position`, of the events with that key, or of all when it is None."""
         yield sse.OPENING
-        with contextlib.suppress(PositionLostError), self._following(key) as follower:
-            yield _told(first, key)
-            position, behind = first.position, True
-            while behind and not follower.closed:
-                follower.forget()
-                # It sees all that was handed on before it begins: from then on nothing can be missed.
-                batch = await self._read(position)
-                if batch is None:
-                    yield sse.HEARTBEAT
-                else:
-                    position, behind = batch.position, batch.more
-                    yield _told(batch, key)
-            async with contextlib.aclosing(self._live(follower, position)) as pieces:
+        with contextlib.suppress(PositionLostError), self._following(position, key) as follower:
+            yield sse.position(position)
+            while follower.behind and not follower.closed:
+                yield await self._page(follower)
+            async with contextlib.aclosing(self._live(follower)) as pieces:
                 async for piece in pieces:
                     yield piece
+                    del piece
 
-    async def _live(self, follower: _Follower, position: Position) -> AsyncGenerator[bytes, None]:
-        self._start(position)
+    async def _page(self, follower: _Follower) -> bytes:
+        """What comes next in the log; a heartbeat while the database is away."""
+        follower.forget()
+        # It sees all that was handed on before it begins: from then on nothing can be missed.
+        batch = await self._read(follower.position)
+        if batch is None:
+            return sse.HEARTBEAT
+        follower.position, follower.behind = batch.position, batch.more
+        return _told(batch, follower.key)
+
+    async def _live(self, follower: _Follower) -> AsyncGenerator[bytes, None]:
+        self._start(follower.position)
         while not follower.ended:
-            chunk = follower.take()
-            if chunk is not None:
-                if piece := chunk.after(position):
+            if follower.waiting:
+                if piece := follower.take():
                     yield piece
-                position = max(position, chunk.position)
+                del piece
             elif not await woken(follower.signal, self._heartbeat) and not follower.waiting:
                 # All that was for this one has been sent: it need not look at the rest again.
-                position = max(position, self._position or position)
-                yield sse.HEARTBEAT + sse.position(position)
+                follower.position = max(follower.position, self._position or follower.position)
+                yield sse.HEARTBEAT + sse.position(follower.position)
         if follower.cut:
             _cut.inc()
+
+    async def _next(self, after: Position) -> Batch:
+        async with self._turns:
+            return await self._source.read(after)
 
     async def _read(self, after: Position) -> Batch | None:
         """None when the database is away; then it has waited a little."""
         try:
             async with asyncio.timeout(self._heartbeat):
-                return await self._source.read(after)
+                return await self._next(after)
         except Exception as fault:
             if not is_transient(fault):
                 raise
@@ -235,8 +294,8 @@ class Feed:
             return None
 
     @contextlib.contextmanager
-    def _following(self, key: str | None) -> Iterator[_Follower]:
-        follower = _Follower(self._buffer)
+    def _following(self, position: Position, key: str | None) -> Iterator[_Follower]:
+        follower = _Follower(position, key)
         if self._closed:
             follower.close()
         self._followers.setdefault(key, set()).add(follower)
@@ -264,6 +323,7 @@ class Feed:
             by_key[None] = list(frames)
         for key, chosen in by_key.items():
             chunk = _Chunk(chosen)
+            self._recent.add(chunk, len(chosen))
             for follower in self._followers[key]:
                 follower.offer(chunk)
 

@@ -5,7 +5,6 @@ their transaction, and only those below the oldest one that still runs (``pg_sna
 has a higher one. So a position names a row, and while that row is there, all that follow it are.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,34 +14,44 @@ from reservaestoque.streams.position import ORIGIN, Position, PositionLostError
 
 
 class ChangeLog:
-    """`newest` selects `transacao`, `id` and `partes` of the last row that may be read; `page` up to $3 rows from
-    the row ($1, $2) on, that one included, with `transacao` and `id`.
+    """The log of a service, read by its own SQL. Methods raise what asyncpg raises.
 
-    `turns` bounds how many connections the streams of a process take from the pool. Methods raise what asyncpg
-    raises.
+    `newest` selects `transacao`, `id` and `partes` of the last row that may be read; `check` whether there is the
+    row ($1, $2); `page` the changes after the first $3 of that row, $4 at most, each with the `transacao` and `id`
+    of its row and its number there, `parte`. Where a row has none to tell, and in the first row when all of its are
+    known, `parte` is null.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", turns: asyncio.Semaphore, *, newest: str, page: str) -> None:
+    def __init__(self, pool: "asyncpg.Pool[Any]", *, newest: str, check: str, page: str) -> None:
         self._pool = pool
-        self._turns = turns
         self._newest = newest
+        self._check = check
         self._page = page
 
     async def newest(self) -> Position:
         """The position past all that may be read now."""
-        async with self._turns:
-            row = await self._pool.fetchrow(self._newest)
+        row = await self._pool.fetchrow(self._newest)
         return Position(row["transacao"], row["id"], row["partes"]) if row else ORIGIN
 
-    async def page(self, after: Position, rows: int) -> Sequence[asyncpg.Record]:
-        """Up to `rows` rows, two at least; the first one is that of `after`, of which changes may be left.
+    async def check(self, position: Position) -> None:
+        """Raises PositionLostError when the row of `position` is gone, or never was: others may be gone with it."""
+        if not await self._pool.fetchval(self._check, str(position.transaction), position.row):
+            raise _lost(position)
 
-        Raises PositionLostError when that row is gone, or never was: others may be gone with it.
-        """
-        async with self._turns:
-            found: Sequence[asyncpg.Record] = await self._pool.fetch(
-                self._page, str(after.transaction), after.row, rows
-            )
+    async def page(self, after: Position, changes: int) -> Sequence[asyncpg.Record]:
+        """Up to so many changes, two at least, behind `after`. Raises PositionLostError as `check` does."""
+        found: Sequence[asyncpg.Record] = await self._pool.fetch(
+            self._page, str(after.transaction), after.row, after.part, changes
+        )
         if after != ORIGIN and not (found and (found[0]["transacao"], found[0]["id"]) == after[:2]):
-            raise PositionLostError(f"there is no change {after}")
+            raise _lost(after)
         return found
+
+
+def reached(row: asyncpg.Record) -> Position:
+    """Where one has come with a change of a page."""
+    return Position(row["transacao"], row["id"], row["parte"] or 0)
+
+
+def _lost(position: Position) -> PositionLostError:
+    return PositionLostError(f"there is no change {position}")

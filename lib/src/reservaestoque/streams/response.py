@@ -17,8 +17,7 @@ from reservaestoque.telemetry import logger
 
 MEDIA_TYPE = "text/event-stream"
 SEND_SECONDS = 30.0
-PIECE_BYTES = 64 * 1024
-STREAM_CONNECTIONS = 2
+PIECE_BYTES = 16 * 1024
 
 LastEventId = Annotated[
     str, HeaderParameter(name="Last-Event-ID", description="The last event's id: the stream goes on after it.")
@@ -31,14 +30,9 @@ _stuck = Counter("streams_stuck_total", "Event streams that were ended because t
 
 
 class Streams:
-    """What the streams of this process share: their number, `limit` at most, and their part of the connections.
-
-    `turns` is for whoever reads for a stream, so that a thousand of them that come back at once leave connections
-    of the pool to everyone else.
-    """
+    """The number of this process's streams: `limit` at most."""
 
     def __init__(self, limit: int) -> None:
-        self.turns = asyncio.Semaphore(STREAM_CONNECTIONS)
         self._limit = limit
         self._open = 0
 
@@ -71,8 +65,8 @@ class EventStream(ASGIResponse):
     def __init__(
         self, streams: Streams, pieces: AsyncGenerator[bytes, None], *, send_seconds: float = SEND_SECONDS
     ) -> None:
-        # The second header is for proxies like nginx, which would hold events back.
-        super().__init__(media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        # For proxies like nginx, which would hold events back.
+        super().__init__(media_type=MEDIA_TYPE, headers={"X-Accel-Buffering": "no"})
         self._streams = streams
         self._pieces = pieces
         self._send_seconds = send_seconds
@@ -102,6 +96,7 @@ class EventStream(ASGIResponse):
             async for piece in self._pieces:
                 for begin in range(0, len(piece), PIECE_BYTES):
                     await self._send(send, piece[begin : begin + PIECE_BYTES], more=True)
+                del piece  # or it would be kept until there is another one, for hours perhaps
             await self._send(send, b"", more=False)
         except TimeoutError:
             _stuck.inc()

@@ -60,8 +60,8 @@ async def run(settings: EstoqueSettings) -> None:
         )
         saldos = Saldos(pool)
         streams = Streams(settings.max_streams)
-        log = ChangeLog(pool, streams.turns, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])
-        feed = Feed(Mudancas(log, saldos))
+        log = ChangeLog(pool, newest=sql["ultima_mudanca"], check=sql["check_mudanca"], page=sql["ler_mudancas"])
+        feed = Feed(Mudancas(log, pool))
         fluxos = Fluxos(feed, streams)
         app = service_app(
             title="estoque",

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter, RawBody
 
 from estoque.saldos import MAX_LIMITE, Consulta, Pagina, Resposta, Saldo, Saldos
-from reservaestoque.http import CONDITIONAL_GET, JsonBody, ProblemError
+from reservaestoque.http import JsonBody, ProblemError, conditional_get
 from reservaestoque.http.problems import NOT_FOUND
 
 Limite = Annotated[int, QueryParameter(ge=1, le=MAX_LIMITE, description="How many balances a page has at most.")]
@@ -18,7 +18,7 @@ Cursor = Annotated[str, QueryParameter(max_length=64, description="`proximo` of 
     "/estoque",
     summary="Balances of all SKUs, page by page",
     response_description="A page of balances.",
-    **CONDITIONAL_GET,
+    **conditional_get(),
 )
 async def listar(saldos: NamedDependency[Saldos], cursor: Cursor = "", limite: Limite = 100) -> Pagina:
     """Balances in SKU order, `limite` at a time."""
@@ -30,7 +30,7 @@ async def listar(saldos: NamedDependency[Saldos], cursor: Cursor = "", limite: L
     summary="Balance of one SKU",
     response_description="The balance.",
     problems=(NOT_FOUND,),
-    **CONDITIONAL_GET,
+    **conditional_get(),
 )
 async def obter(
     saldos: NamedDependency[Saldos],

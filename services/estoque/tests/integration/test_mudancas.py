@@ -9,14 +9,12 @@ import asyncpg
 import pytest
 from comandos import criar, fechar
 
-from estoque import mudancas
 from estoque.consumidor import Consumidor
-from estoque.mudancas import Mudancas
+from estoque.mudancas import PAGE_SKUS, READ_CHANGES, Mudancas
 from estoque.retencao import retention_jobs
-from estoque.saldos import MAX_CONSULTA, Saldos
 from reservaestoque.events import Comando
 from reservaestoque.postgres import Queries
-from reservaestoque.streams import Batch, ChangeLog, PositionLostError
+from reservaestoque.streams import PAGE_BYTES, Batch, ChangeLog, Position, PositionLostError
 from reservaestoque.streams.position import ORIGIN
 
 pytestmark = pytest.mark.integration
@@ -31,8 +29,8 @@ class SemRelay:
 
 
 def fonte(pool: "Pool[Any]") -> Mudancas:
-    log = ChangeLog(pool, asyncio.Semaphore(2), newest=SQL["ultima_mudanca"], page=SQL["ler_mudancas"])
-    return Mudancas(log, Saldos(pool))
+    log = ChangeLog(pool, newest=SQL["ultima_mudanca"], check=SQL["check_mudanca"], page=SQL["ler_mudancas"])
+    return Mudancas(log, pool)
 
 
 async def abastecer(pool: "Pool[Any]", **alvos: int) -> None:
@@ -141,23 +139,71 @@ async def test_nothing_is_skipped_although_the_older_transaction_commits_later(e
         assert skus(await log.read(durante.position)) == ["A", "B"]
 
 
-async def test_many_skus_and_many_changes_are_read_in_bounded_pages(
-    estoque_db: "Pool[Any]", monkeypatch: pytest.MonkeyPatch
-):
-    todos = [f"S{n:04}" for n in range(MAX_CONSULTA + 1)]
+async def pages(log: Mudancas, after: Position = ORIGIN) -> list[Batch]:
+    """Page by page to the end of the log."""
+    read = [await log.read(after)]
+    while read[-1].more:
+        read.append(await log.read(read[-1].position))
+    return read
+
+
+async def test_a_statement_that_changed_many_skus_is_told_of_in_pages(estoque_db: "Pool[Any]"):
+    todos = [f"S{n:04}" for n in range(PAGE_SKUS + 2)]
     await abastecer(estoque_db, **dict.fromkeys(todos, 1))
     for n in range(5):
         await abastecer(estoque_db, S0001=n + 2)
-    lote = await fonte(estoque_db).read(ORIGIN)
-    assert skus(lote) == todos
-    monkeypatch.setattr(mudancas, "PAGE_ROWS", 2)
-    monkeypatch.setattr(mudancas, "PAGES", 3)
-    log, posicao, vistos, mais = fonte(estoque_db), ORIGIN, list[list[str]](), True
-    while mais:
-        lote = await log.read(posicao)
-        posicao, mais = lote.position, lote.more
-        vistos.append(skus(lote))
-    assert vistos == [todos, ["S0001"]]
+    lidas = await pages(fonte(estoque_db))
+    vistos = [sku for lote in lidas for sku in skus(lote)]
+    assert vistos == [*todos, "S0001"], "once a page"
+    assert len(lidas) > 1
+    assert all(f"id: {lote.position}\n".encode() in lote.frames[-1].data for lote in lidas)
+
+
+async def test_a_hot_sku_is_one_event_however_many_reads_its_changes_take(estoque_db: "Pool[Any]"):
+    await abastecer(estoque_db, A=1)
+    log = fonte(estoque_db)
+    inicio = await log.newest()
+    await estoque_db.execute(
+        "insert into mudanca (skus) select array['A'] from generate_series(1, $1)", 3 * READ_CHANGES
+    )
+    [lote] = await pages(log, inicio)
+    assert (skus(lote), lote.position) == (["A"], await log.newest())
+
+
+async def test_a_page_is_bounded_in_bytes_however_long_the_names(estoque_db: "Pool[Any]"):
+    todos = [f"S{n:04}" for n in range(PAGE_SKUS)]
+    await abastecer(estoque_db, **dict.fromkeys(todos, 1))
+    await estoque_db.execute("update estoque set nome = repeat('\U0001f455', 200)")
+    log = fonte(estoque_db)
+    lidas = await pages(log)
+    assert {sku for lote in lidas for sku in skus(lote)} == set(todos)
+    assert all(len(skus(lote)) == len(set(skus(lote))) for lote in lidas), "once a page"
+    assert max(sum(len(frame.data) for frame in lote.frames) for lote in lidas) <= PAGE_BYTES
+    assert lidas[-1].position == await log.newest()
+
+
+@pytest.mark.parametrize("name", ["short", "long" * 50])
+async def test_whoever_stops_after_any_page_misses_nothing(estoque_db: "Pool[Any]", name: str):
+    """A change that an id leaves behind has been told of, in that page or in one before."""
+    await abastecer(estoque_db, **dict.fromkeys([f"S{n:04}" for n in range(1500)], 1))
+    await estoque_db.execute("update estoque set nome = $1", name)
+    log = fonte(estoque_db)
+    inicio = await log.newest()
+    await estoque_db.execute(
+        """insert into mudanca (skus)
+           select array(select 'S' || lpad((k * j % 1500)::text, 4, '0') from generate_series(1, 70) j)
+           from generate_series(1, 100) k"""
+    )
+    changes = await estoque_db.fetch(
+        """select transacao::text::bigint, id, parte, sku from mudanca, unnest(skus) with ordinality s (sku, parte)
+           order by 1, 2, 3"""
+    )
+    told, lidas = set[str](), await pages(log, inicio)
+    for lote in lidas:
+        told.update(skus(lote))
+        assert {sku for *change, sku in changes if inicio < Position(*change) <= lote.position} <= told
+    assert told == {sku for *change, sku in changes if Position(*change) > inicio}
+    assert len(lidas) > 3
 
 
 async def test_a_purged_position_is_lost_and_the_newest_never_is(estoque_db: "Pool[Any]"):

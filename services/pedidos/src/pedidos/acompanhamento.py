@@ -45,3 +45,4 @@ class Acompanhamento:
                     yield sse.event("status", _json.encode(pedido), visto)
                 if pedido is None or pedido.status in FINAIS:
                     return
+                del pedido  # an order may have a hundred items, and wait for a week

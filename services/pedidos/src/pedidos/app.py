@@ -79,7 +79,7 @@ async def run(settings: PedidosSettings) -> None:
         )
         servico = Servico(pool, registro, espera)
         streams = Streams(settings.max_streams)
-        log = ChangeLog(pool, streams.turns, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])
+        log = ChangeLog(pool, newest=sql["ultima_mudanca"], check=sql["check_mudanca"], page=sql["ler_mudancas"])
         feed = Feed(Mudancas(log))
         fluxos = Fluxos(feed, Acompanhamento(servico, espera), streams)
         app = service_app(

@@ -3,12 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from reservaestoque.events import Status
-from reservaestoque.streams import Batch, ChangeLog, Frame, Position, sse
+from reservaestoque.streams import Batch, ChangeLog, Frame, Position, fitting, reached, sse
 
-PAGE_ROWS = 20  # of up to some 200 orders each
+PAGE_CHANGES = 128  # some 30 KiB, unless customers have very long names
 
 _json = msgspec.json.Encoder()
 
@@ -24,7 +25,7 @@ class PedidoMudado(msgspec.Struct, frozen=True, rename="camel"):
     expira_em: datetime | None
 
 
-_ler = msgspec.json.Decoder(list[PedidoMudado]).decode
+_ler = msgspec.json.Decoder(PedidoMudado).decode
 
 
 class Mudancas:
@@ -37,18 +38,20 @@ class Mudancas:
         """The position past all that may be read now. Raises what asyncpg raises."""
         return await self._log.newest()
 
+    async def check(self, position: Position) -> None:
+        """Raises PositionLostError and what asyncpg raises."""
+        await self._log.check(position)
+
     async def read(self, after: Position) -> Batch:
-        """Up to 20 commits' changes. Raises PositionLostError and what asyncpg raises."""
-        rows = await self._log.page(after, PAGE_ROWS)
-        frames: list[Frame] = []
-        position = after
-        for row in rows:
-            mudados = _ler(row["pedidos"])
-            for parte, mudado in enumerate(mudados, 1):
-                position = Position(row["transacao"], row["id"], parte)
-                if position > after:
-                    frames.append(
-                        Frame(position, mudado.cliente_id, sse.event("status", _json.encode(mudado), position))
-                    )
-            position = max(after, Position(row["transacao"], row["id"], len(mudados)))
-        return Batch(frames, position, len(rows) == PAGE_ROWS)
+        """Up to PAGE_CHANGES events, PAGE_BYTES at most. Raises PositionLostError and what asyncpg raises."""
+        rows = await self._log.page(after, PAGE_CHANGES)
+        frames = [_event(row) for row in rows if row["parte"]]
+        fit = fitting(len(frame.data) for frame in frames)
+        if fit < len(frames):
+            return Batch(frames[:fit], frames[fit - 1].position, True)
+        return Batch(frames, max([after, *map(reached, rows[-1:])]), len(rows) == PAGE_CHANGES)
+
+
+def _event(row: asyncpg.Record) -> Frame:
+    mudado, position = _ler(row["pedido"]), reached(row)
+    return Frame(position, mudado.cliente_id, sse.event("status", _json.encode(mudado), position))

@@ -26,7 +26,7 @@ from pedidos.registro import LotadoError
 from pedidos.repositorio import Andamento
 from pedidos.servico import Contexto, EncerradoError, Servico
 from reservaestoque.events import Status
-from reservaestoque.http import CONDITIONAL_GET, JsonBody, ProblemError
+from reservaestoque.http import JsonBody, ProblemError, conditional_get
 from reservaestoque.http.answer import JsonAnswer
 from reservaestoque.http.problems import CONFLICT, INVALID, KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
 
@@ -163,7 +163,7 @@ async def listar(
     summary="An order",
     response_description="The order.",
     problems=(NOT_FOUND,),
-    **CONDITIONAL_GET,
+    **conditional_get(private=True),
 )
 async def obter(servico: NamedDependency[Servico], pedido_id: Id) -> Pedido:
     """The order as it is now. Raises ProblemError (404) when there is none."""
@@ -175,7 +175,7 @@ async def obter(servico: NamedDependency[Servico], pedido_id: Id) -> Pedido:
     summary="The status of an order",
     response_description="The status.",
     problems=(NOT_FOUND,),
-    **CONDITIONAL_GET,
+    **conditional_get(private=True),
 )
 async def obter_status(servico: NamedDependency[Servico], pedido_id: Id) -> StatusDoPedido:
     """The status of the order. Raises ProblemError (404) when there is none."""
@@ -187,7 +187,7 @@ async def obter_status(servico: NamedDependency[Servico], pedido_id: Id) -> Stat
     summary="The status of an order, as existing clients ask for it",
     response_description="The status.",
     problems=(NOT_FOUND,),
-    **CONDITIONAL_GET,
+    **conditional_get(private=True),
 )
 async def status_pedido(
     servico: NamedDependency[Servico],

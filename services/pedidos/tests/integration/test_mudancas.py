@@ -1,6 +1,5 @@
 """The log of changed orders: one row a statement, read so that nothing is skipped, purged so that a loss shows."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,12 +10,12 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from pedidos.mudancas import PAGE_ROWS, Mudancas
+from pedidos.mudancas import PAGE_CHANGES, Mudancas
 from pedidos.registro import Registro
 from pedidos.retencao import Prazos, retention_jobs
 from reservaestoque.events import new_id
 from reservaestoque.postgres import Queries
-from reservaestoque.streams import Batch, ChangeLog, Position, PositionLostError
+from reservaestoque.streams import PAGE_BYTES, Batch, ChangeLog, Position, PositionLostError
 from reservaestoque.streams.position import ORIGIN
 
 pytestmark = pytest.mark.integration
@@ -27,7 +26,7 @@ SQL = Queries("pedidos")
 
 
 def fonte(pool: "Pool[Any]") -> Mudancas:
-    log = ChangeLog(pool, asyncio.Semaphore(2), newest=SQL["ultima_mudanca"], page=SQL["ler_mudancas"])
+    log = ChangeLog(pool, newest=SQL["ultima_mudanca"], check=SQL["check_mudanca"], page=SQL["ler_mudancas"])
     return Mudancas(log)
 
 
@@ -45,6 +44,14 @@ async def reservar(onde: Any, *ids: UUID) -> None:
                              atualizado_em = agora() where id = any ($1)""",
         ids,
     )
+
+
+async def pages(log: Mudancas, after: Position = ORIGIN) -> list[Batch]:
+    """Page by page to the end of the log."""
+    read = [await log.read(after)]
+    while read[-1].more:
+        read.append(await log.read(read[-1].position))
+    return read
 
 
 def dados(lote: Batch) -> list[dict[str, Any]]:
@@ -126,25 +133,35 @@ async def test_an_id_in_the_middle_of_a_row_goes_on_in_that_row(pedidos_db: "Poo
 
 
 async def test_pages_are_bounded_and_follow_one_another(pedidos_db: "Pool[Any]"):
-    esperados = [str((await criar(pedidos_db, "ana"))[0]) for _ in range(PAGE_ROWS * 2)]
-    log, vistos, posicao, mais, paginas = fonte(pedidos_db), list[str](), ORIGIN, True, 0
-    while mais:
-        lote = await log.read(posicao)
-        vistos += pedidos(lote)
-        posicao, mais, paginas = lote.position, lote.more, paginas + 1
-    assert vistos == esperados
-    assert paginas == 3
+    esperados = [str(um) for n in range(1, 40) for um in await criar(pedidos_db, *["ana"] * n)]
+    lotes = await pages(fonte(pedidos_db))
+    assert [um for lote in lotes for um in pedidos(lote)] == esperados
+    assert all(len(lote.frames) <= PAGE_CHANGES for lote in lotes)
+    assert len(lotes) == 7
+
+
+async def test_a_page_is_bounded_in_bytes_however_many_orders_one_statement_changed(pedidos_db: "Pool[Any]"):
+    ids = await criar(pedidos_db, *['"' * 128] * 700)  # twice as long in JSON
+    log = fonte(pedidos_db)
+    lotes = await pages(log)
+    assert [um for lote in lotes for um in pedidos(lote)] == [str(um) for um in ids]
+    sizes = [sum(len(frame.data) for frame in lote.frames) for lote in lotes]
+    assert max(sizes) <= PAGE_BYTES
+    assert min(sizes[:-1]) > PAGE_BYTES / 2, "and no smaller than need be"
+    assert lotes[-1].position == await log.newest()
 
 
 async def test_the_log_is_read_by_its_key(pedidos_db: "Pool[Any]"):
     await criar(pedidos_db, "ana")
     async with em_curso(pedidos_db) as connection:
         await connection.execute("set local enable_seqscan = off; set local enable_sort = off")
-        plano = await connection.fetch("explain " + SQL["ler_mudancas"], "5", 5, 20)
+        plano = await connection.fetch("explain " + SQL["ler_mudancas"], "5", 5, 1, 20)
         plano += await connection.fetch("explain " + SQL["ultima_mudanca"])
+        plano += await connection.fetch("explain " + SQL["check_mudanca"], "5", 5)
     texto = "\n".join(linha[0] for linha in plano)
-    assert texto.count("using mudanca_pkey") == 2
-    assert "Sort" not in texto
+    assert texto.count("using mudanca_pkey") == 3
+    assert texto.count("Sort") == texto.count("Incremental Sort") + 1 == 2, "only the changes of one row are sorted"
+    assert "Presorted Key: m.transacao, m.id" in texto
 
 
 async def test_an_empty_log_is_read_from_its_origin(pedidos_db: "Pool[Any]"):
@@ -171,8 +188,10 @@ async def test_purging_keeps_what_is_young_and_always_the_newest(pedidos_db: "Po
     await pedidos_db.execute("select pg_sleep(0.005)")
     await purge_changes(pedidos_db, JA)
     assert await pedidos_db.fetchval("select count(*) from mudanca") == 1
-    with pytest.raises(PositionLostError, match=str(velha)):
-        await log.read(velha)
+    for lost in (log.read, log.check):
+        with pytest.raises(PositionLostError, match=str(velha)):
+            await lost(velha)
+    await log.check(await log.newest())
     assert (await log.read(await log.newest())).frames == []
 
 
@@ -202,5 +221,6 @@ async def test_purging_never_takes_what_a_running_transaction_holds_back(pedidos
 @pytest.mark.parametrize("posicao", [Position(2**62, 1, 1), Position(1, 1, 1)])
 async def test_a_position_of_another_database_is_lost(pedidos_db: "Pool[Any]", posicao: Position):
     await criar(pedidos_db, "ana")
-    with pytest.raises(PositionLostError):
-        await fonte(pedidos_db).read(posicao)
+    for lost in (fonte(pedidos_db).read, fonte(pedidos_db).check):
+        with pytest.raises(PositionLostError):
+            await lost(posicao)

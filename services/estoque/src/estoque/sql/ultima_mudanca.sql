@@ -1,5 +1,5 @@
 -- Where a stream begins that begins now: the newest change behind which nothing can come in any more.
-select m.transacao::text::bigint as transacao, m.id, 0 as partes
+select m.transacao::text::bigint as transacao, m.id, cardinality(m.skus) as partes
 from mudanca m
 where m.transacao < pg_snapshot_xmin(pg_current_snapshot())
 order by m.transacao desc, m.id desc

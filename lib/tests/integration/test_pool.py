@@ -73,6 +73,20 @@ async def test_a_server_that_vanished_within_a_transaction_is_let_go(pool: Pool,
     assert time.monotonic() - began < 2
 
 
+async def test_a_caller_who_is_cancelled_leaves_the_pool_to_others(pool: Pool, wire: Wire):
+    """asyncpg asks the server to cancel, and waits for an answer that never comes."""
+    began = time.monotonic()
+    reading = [asyncio.create_task(pool.fetchval("select pg_sleep(60)")) for _ in range(4)]
+    await asyncio.sleep(0.2)
+    wire.vanish()
+    for task in reading:
+        task.cancel()
+    assert await pool.fetchval("select 1") == 1
+    assert time.monotonic() - began < 1
+    ends = await asyncio.gather(*reading, return_exceptions=True)
+    assert {type(end) for end in ends} == {asyncio.CancelledError}
+
+
 async def test_a_statement_that_takes_too_long_ends_on_the_server_too(backing: System, pool: Pool):
     with pytest.raises(TimeoutError):
         await pool.fetchval("select pg_sleep(60)")

@@ -51,6 +51,12 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
         """As asyncpg's. Raises TimeoutError."""
         return await self.in_time(super().fetchval(query, *args, column=column), timeout)
 
+    def _cancel_current_command(self, waiter: "asyncio.Future[None]", cancel_waiter: object = None) -> None:
+        """What asyncpg does when a caller is cancelled: here the connection goes too."""
+        self.terminate()
+        if not waiter.done():
+            waiter.set_result(None)
+
     async def close(self, *, timeout: float | None = None) -> None:
         """As asyncpg's, but a server that does not answer is not waited for."""
         try:

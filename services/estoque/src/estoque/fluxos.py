@@ -22,9 +22,8 @@ class Fluxos(NamedTuple):
     "/estoque/eventos",
     summary="Balances as they change",
     responses=documented(
-        "Events `saldo`: the balance of a SKU as `GET /estoque/{sku}` shows it, once for all changes since the last "
-        "one; `encerrado`, with the `sku`, when it is no longer offered. From now on, or all SKUs that changed after "
-        "Last-Event-ID."
+        "Events `saldo`: the balance of a SKU as `GET /estoque/{sku}` shows it, once for many changes; `encerrado`, "
+        "with the `sku`, when it is no longer offered. From now on, or all SKUs that changed after Last-Event-ID."
     ),
     opt={STREAM: True},
     problems=(MALFORMED, POSITION_LOST),

@@ -53,12 +53,12 @@ class Shop:
         await self.registro.gravar([NovoComando(new_id(), order_id, tipo, "", "ana", itens)])
 
     async def commands_arrive(self) -> int:
-        rows = await self.pedidos.fetch(Queries("pedidos")["tomar_outbox"], 9)
+        rows = await self.pedidos.fetch(Queries("pedidos")["tomar_outbox"], 9, [])
         assert await self._to_estoque([comando(row) for row in rows]) == []
         return len(rows)
 
     async def answers_arrive(self) -> None:
-        rows = await self.estoque.fetch(Queries("estoque")["tomar_outbox"], 9)
+        rows = await self.estoque.fetch(Queries("estoque")["tomar_outbox"], 9, [])
         assert await self._to_pedidos([atualizar_status(row) for row in rows]) == []
 
     async def answers_are_lost(self) -> None:

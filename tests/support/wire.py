@@ -14,6 +14,9 @@ class Wire:
     def __init__(self, target_port: int) -> None:
         self.target_port = target_port
         self.port = 0
+        self.accepted = 0
+        """Connections that have been let through so far."""
+        self._mute = False
         self._server: asyncio.Server | None = None
         self._pumps: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -38,6 +41,10 @@ class Wire:
             pump.cancel()
         self._pumps.clear()
 
+    def mute(self) -> None:
+        """New connections are accepted and carry nothing; open ones work."""
+        self._mute = True
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
@@ -46,6 +53,9 @@ class Wire:
             writer.transport.abort()
             return
         self._writers.add(server_writer)
+        self.accepted += 1
+        if self._mute:
+            return
         for source, sink in ((reader, server_writer), (server_reader, writer)):
             pump = asyncio.create_task(_pump(source, sink))
             self._pumps.add(pump)

@@ -71,7 +71,7 @@ class Mundo:
 
     async def levar_comandos(self) -> int:
         async with self.pedidos.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_pedidos["tomar_outbox"], 50)
+            rows = await connection.fetch(_pedidos["tomar_outbox"], 50, [])
             if rows:
                 await self.aplicar([evento_de_comando(row) for row in rows])
         return len(rows)
@@ -81,7 +81,7 @@ class Mundo:
 
     async def levar_fatos(self) -> int:
         async with self.estoque.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_estoque["tomar_outbox"], 50)
+            rows = await connection.fetch(_estoque["tomar_outbox"], 50, [])
             if rows:
                 assert (
                     await ConsumidorDePedidos(self.pedidos, perguntar_apos=PERGUNTAR).handle(
@@ -122,7 +122,7 @@ class Mundo:
         async with self.pedidos.acquire() as connection:
             transacao = connection.transaction()
             await transacao.start()
-            rows = await connection.fetch(_pedidos["tomar_outbox"], 50)
+            rows = await connection.fetch(_pedidos["tomar_outbox"], 50, [])
             await transacao.rollback()  # they stay, to be published as well
         meus = [evento_de_comando(row) for row in rows if row["pedido_id"] == pedido]
         for comando in reversed(meus):

@@ -1,4 +1,8 @@
-"""One connection at a time, made anew after every failure: nothing repaired, so nothing half repaired."""
+"""One connection at a time, made anew after every failure: nothing repaired, so nothing half repaired.
+
+A peer that is gone says nothing, so nothing here waits for it without end. Heartbeats tell that it is gone, deadlines
+that it answers nothing, and then the socket is thrown away without the handshake that nobody would answer.
+"""
 
 import asyncio
 import contextlib
@@ -6,10 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from typing import Any
 
 import aio_pika
-from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
 from pamqp.exceptions import PAMQPException
 from prometheus_client import Counter
+from yarl import URL
 
 from reservaestoque.backoff import back_off
 from reservaestoque.telemetry import logger
@@ -17,21 +22,143 @@ from reservaestoque.telemetry import logger
 FAULTS = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError)
 """What a broker that is away, restarting or failing over looks like from here."""
 
+HEARTBEAT = 5
+"""Seconds, unless the URL has `?heartbeat=`. aiormq gives a silent broker up after three times one second more, which
+it looks at every two seconds: 20 at most. RabbitMQ advises against less (rabbitmq.com/docs/heartbeats)."""
+
+CONNECT_TIMEOUT = 5.0
+ANSWER_TIMEOUT = 10.0
+"""Seconds that a broker may take to declare what is there, or to confirm what it was sent."""
+CLOSE_TIMEOUT = 3.0
+"""Seconds for the closing handshake; aiormq itself waits two for its answer."""
+LOOK_SECONDS = 1.0
+
 _log = logger(__name__)
 _lost = Counter("bus_connections_lost_total", "Broker connections that ended by a failure", ["purpose"])
 
 
-async def keep_connected(url: str, purpose: str, session: Callable[[AbstractConnection], Awaitable[None]]) -> None:
-    """Runs `session` on a connection, again and again until cancelled, whatever the broker does meanwhile."""
+class Connection(aio_pika.Connection):
+    """A connection that can be thrown away."""
+
+    def __init__(self, url: str, purpose: str) -> None:
+        """`purpose` is its name in the broker's lists and in our logs."""
+        address = URL(url)
+        if "heartbeat" not in address.query:
+            address = address.update_query(heartbeat=HEARTBEAT)
+        super().__init__(address, client_properties={"connection_name": purpose})
+        self._purpose = purpose
+        self._transports = _Transports()
+        self.kwargs["transport_factory"] = self._transports
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the broker has said that it takes no messages for now: its memory or disk runs out.
+
+        It reads nothing more from such a connection, not even that it is closed, and still sends heartbeats
+        (rabbitmq.com/docs/connection-blocked).
+        """
+        if self.transport is None:
+            return False
+        ready = self.transport.ready().__await__()
+        try:
+            next(ready)
+        except StopIteration:
+            return False
+        ready.close()
+        return True
+
+    def abort(self) -> None:
+        """Throws the socket away; whoever waits on this connection fails."""
+        self._transports.abort()
+
+    @contextlib.contextmanager
+    def deadline(self, seconds: float, *, unless_blocked: bool = False) -> Iterator[None]:
+        """Aborts the connection when what is done within takes longer; with `unless_blocked` not while it is."""
+        expiry = asyncio.create_task(self._expire(seconds, unless_blocked))
+        try:
+            yield
+        finally:
+            expiry.cancel()
+
+    async def _expire(self, seconds: float, unless_blocked: bool) -> None:
+        await asyncio.sleep(seconds)
+        while unless_blocked and self.blocked and self.transport is not None:
+            await self.transport.ready()
+            await asyncio.sleep(seconds)
+        _log.warning("broker_does_not_answer", purpose=self._purpose, seconds=seconds)
+        self.abort()
+
+    async def lost(self) -> None:
+        """Waits until the connection has ended, then raises ConnectionResetError, which says why."""
+        if self.transport is None:
+            raise ConnectionResetError("the connection is closed")
+        connection = self.transport.connection
+        closing = connection.closing
+        # aiormq calls a connection closed only once it has flushed, which a peer that reads nothing keeps it from.
+        while connection.is_opened:
+            await asyncio.wait([closing], timeout=LOOK_SECONDS)
+        cause = closing.exception() if closing.done() else None
+        # What aiormq cancels is what got no heartbeat.
+        silent = isinstance(cause, asyncio.CancelledError)
+        raise ConnectionResetError("the broker fell silent" if silent else f"the connection has ended: {cause!r}")
+
+    async def open(self) -> None:
+        """Connects. Raises one of FAULTS."""
+        with self.deadline(2 * CONNECT_TIMEOUT):
+            await self.connect()
+
+    async def end(self) -> None:
+        """Closes the connection in good order, or throws it away when nobody answers."""
+        with self.deadline(CLOSE_TIMEOUT):
+            await self.close()
+
+
+class _Transports(TransportFactory):
+    """Makes the connection's socket and keeps hold of it: aiormq has no way to close one without its peer."""
+
+    def __init__(self) -> None:
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            reader, self._writer = await factory.create(url, **kwargs)
+        return reader, self._writer
+
+    def abort(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def open_connection(url: str, purpose: str) -> AsyncIterator[Connection]:
+    """A connection to the broker. Raises one of FAULTS when it cannot be had, in ten seconds at most."""
+    connection = Connection(url, purpose)
+    try:
+        await connection.open()
+        yield connection
+    finally:
+        await connection.end()
+
+
+async def keep_connected(url: str, purpose: str, session: Callable[[Connection], Awaitable[None]]) -> None:
+    """Runs `session` on a connection, again and again until cancelled, whatever the broker does meanwhile.
+
+    A session ends with its connection, whatever it waits for.
+    """
     async for _ in _attempts():
         try:
             with _cancelled_by_us_only():
-                connection = await aio_pika.connect(url, timeout=5.0, client_properties={"connection_name": purpose})
-                async with connection:
-                    await session(connection)
+                async with open_connection(url, purpose) as connection:
+                    await side_by_side([_whole(session(connection)), connection.lost()])
         except FAULTS as fault:
             _lost.labels(purpose).inc()
             _log.warning("broker_connection_lost", purpose=purpose, fault=repr(fault))
+
+
+async def _whole(session: Awaitable[None]) -> None:
+    await session
+    raise ConnectionResetError("the broker closed the channel")
 
 
 async def side_by_side(jobs: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -5,11 +5,11 @@ import math
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from reservaestoque.bus import dead_letters, topology
 from reservaestoque.bus.batches import Batches, Handler
-from reservaestoque.bus.connection import keep_connected, side_by_side
+from reservaestoque.bus.connection import ANSWER_TIMEOUT, Connection, keep_connected, side_by_side
 from reservaestoque.events import CloudEvent, Decoder
 
 PREFETCH = 32
@@ -45,21 +45,23 @@ class BatchConsumer(Generic[E]):
         """Consumes until cancelled, whatever broker and database do meanwhile."""
         await keep_connected(self._url, self._purpose, self._session)
 
-    async def _session(self, connection: AbstractConnection) -> None:
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        await channel.set_qos(prefetch_count=PREFETCH)
-        [queue] = await topology.declare(channel, self._queue)
-        source = _Deliveries(channel, self._queue)
-        channel.close_callbacks.add(source.end)
-        (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(source.end)
-        await queue.consume(source.put)
+    async def _session(self, connection: Connection) -> None:
+        with connection.deadline(ANSWER_TIMEOUT):
+            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            await channel.set_qos(prefetch_count=PREFETCH)
+            [queue] = await topology.declare(channel, self._queue)
+            source = _Deliveries(connection, channel, self._queue)
+            channel.close_callbacks.add(source.end)
+            (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(source.end)
+            await queue.consume(source.put)
         await side_by_side(self._batches.run(source) for _ in range(self._at_once))
 
 
 class _Deliveries:
     """What the broker has delivered on a channel and nobody has taken; bounded by the prefetch count."""
 
-    def __init__(self, channel: AbstractChannel, queue: topology.Queue) -> None:
+    def __init__(self, connection: Connection, channel: AbstractChannel, queue: topology.Queue) -> None:
+        self._connection = connection
         self._channel = channel
         self._queue = queue
         self._messages: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
@@ -97,7 +99,8 @@ class _Deliveries:
         return message
 
     async def set_aside(self, body: bytes, reason: str) -> None:
-        await dead_letters.publish(self._channel, self._queue, body, reason)
+        with self._connection.deadline(ANSWER_TIMEOUT, unless_blocked=True):
+            await dead_letters.publish(self._channel, self._queue, body, reason)
 
     async def acknowledge(self, messages: Sequence[AbstractIncomingMessage]) -> None:
         """All at once when no older message is still at work: that would acknowledge it too."""

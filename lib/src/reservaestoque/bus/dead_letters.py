@@ -21,7 +21,8 @@ _dead = Counter("consumer_dead_letters_total", "Events set aside in the dead-let
 async def publish(channel: AbstractChannel, queue: Queue, body: bytes, reason: str) -> None:
     """Puts `body` into the dead-letter queue of `queue`; returns when the broker has confirmed it.
 
-    Raises what aio-pika raises when the broker is away; the caller has not acknowledged the original then.
+    Raises what aio-pika raises when the broker is away; the caller has not acknowledged the original then. How long
+    it may take is the caller's to say.
     """
     message = Message(
         body,
@@ -30,6 +31,6 @@ async def publish(channel: AbstractChannel, queue: Queue, body: bytes, reason: s
         timestamp=datetime.now(UTC),
         headers={REASON_HEADER: reason[:_MAX_REASON], QUEUE_HEADER: queue.name},
     )
-    await channel.default_exchange.publish(message, routing_key=queue.dead_letters, mandatory=True, timeout=10.0)
+    await channel.default_exchange.publish(message, routing_key=queue.dead_letters, mandatory=True)
     _dead.labels(queue.name).inc()
     _log.error("event_set_aside", queue=queue.name, reason=reason[:_MAX_REASON])

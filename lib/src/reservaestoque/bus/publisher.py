@@ -1,63 +1,81 @@
 """Publishing with confirms: what returns without an error is in the queue, on a majority of its nodes."""
 
+import asyncio
 from collections.abc import Iterable
 
 from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractExchange
 
 from reservaestoque.bus import topology
-from reservaestoque.bus.connection import FAULTS, keep_connected, side_by_side
+from reservaestoque.bus.connection import ANSWER_TIMEOUT, FAULTS, Connection, keep_connected, side_by_side
 from reservaestoque.events import CONTENT_TYPE
 
-CONFIRM_TIMEOUT = 10.0
+BLOCKED = "the broker takes no messages for now: its memory or disk runs out"
 
 
 class NotPublishedError(Exception):
-    """The broker is away, did not confirm in time, refused the message, or has no queue for it."""
+    """The broker is away, takes nothing, did not confirm in time, refused the message, or has no queue for it."""
 
 
 class Publisher:
-    """Publishes to the exchange that feeds `queue`, on the connection that `run` holds."""
+    """Publishes to the exchange that feeds `queue`, on the connection that `run` holds.
 
-    def __init__(self, url: str, queue: topology.Queue, program: str) -> None:
+    A broker that has not confirmed after `confirm_timeout` seconds is taken for gone, and the connection with it.
+    """
+
+    def __init__(
+        self, url: str, queue: topology.Queue, program: str, *, confirm_timeout: float = ANSWER_TIMEOUT
+    ) -> None:
         self._url = url
         self._queue = queue
         self._purpose = f"{program} relay"
-        self._exchange: AbstractExchange | None = None
+        self._confirm_timeout = confirm_timeout
+        self._open: tuple[Connection, AbstractExchange] | None = None
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection to publish on now."""
-        return self._exchange is not None
+        """Whether there is a connection to publish on now, and a broker that takes messages."""
+        return self._open is not None and not self._open[0].blocked
 
     async def run(self) -> None:
         """Keeps a connection to the broker until cancelled."""
         await keep_connected(self._url, self._purpose, self._session)
 
-    async def _session(self, connection: AbstractConnection) -> None:
-        # A message without a queue is an error of ours and comes back as one (mandatory).
-        channel: AbstractChannel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        await topology.declare(channel, self._queue)
-        self._exchange = await channel.get_exchange(self._queue.exchange, ensure=False)
+    async def _session(self, connection: Connection) -> None:
+        with connection.deadline(ANSWER_TIMEOUT):
+            # A message without a queue is an error of ours and comes back as one (mandatory).
+            channel: AbstractChannel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            await topology.declare(channel, self._queue)
+            exchange = await channel.get_exchange(self._queue.exchange, ensure=False)
+        self._open = connection, exchange
         try:
             await channel.closed()
         finally:
-            self._exchange = None
+            self._open = None
 
     async def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Publishes (type, body) pairs side by side and returns when all of them are confirmed.
 
         Raises NotPublishedError when one is not: then any of them may have arrived or not.
         """
-        exchange = self._exchange
-        if exchange is None:
+        if self._open is None:
             raise NotPublishedError("there is no connection to the broker")
+        connection, exchange = self._open
+        if connection.blocked:
+            raise NotPublishedError(BLOCKED)
         try:
-            await side_by_side(_publish(exchange, kind, body) for kind, body in messages)
+            async with asyncio.timeout(self._confirm_timeout):
+                await side_by_side(_publish(exchange, kind, body) for kind, body in messages)
+        except TimeoutError as late:
+            # A blocked connection stays: the broker would not notice its end, and have one more each time.
+            if connection.blocked:
+                raise NotPublishedError(BLOCKED) from late
+            connection.abort()
+            raise NotPublishedError("the broker did not confirm in time") from late
         except FAULTS as fault:
             raise NotPublishedError(repr(fault)) from fault
 
 
 async def _publish(exchange: AbstractExchange, kind: str, body: bytes) -> None:
     message = Message(body, content_type=CONTENT_TYPE, delivery_mode=DeliveryMode.PERSISTENT, type=kind)
-    await exchange.publish(message, routing_key=kind, mandatory=True, timeout=CONFIRM_TIMEOUT)
+    await exchange.publish(message, routing_key=kind, mandatory=True)

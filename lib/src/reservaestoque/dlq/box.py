@@ -9,9 +9,8 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from reservaestoque.bus.connection import FAULTS
+from reservaestoque.bus.connection import ANSWER_TIMEOUT, FAULTS
 from reservaestoque.bus.dead_letters import REASON_HEADER
-from reservaestoque.bus.publisher import CONFIRM_TIMEOUT
 from reservaestoque.bus.topology import Queue
 from reservaestoque.dlq.letter import Choice, Letter, read
 from reservaestoque.events import CONTENT_TYPE
@@ -57,7 +56,7 @@ class Box:
                 type=message.type,
             )
             await self._channel.default_exchange.publish(
-                copy, routing_key=self._queue.name, mandatory=True, timeout=CONFIRM_TIMEOUT
+                copy, routing_key=self._queue.name, mandatory=True, timeout=ANSWER_TIMEOUT
             )
             await message.ack()
             done(letter)
@@ -90,7 +89,7 @@ class Box:
         kept = 0
         try:
             for position in range(1, self.count + 1):
-                message = await queue.get(fail=False, timeout=CONFIRM_TIMEOUT)
+                message = await queue.get(fail=False, timeout=ANSWER_TIMEOUT)
                 if message is None:
                     break
                 at = message.timestamp.astimezone(UTC) if message.timestamp else None
@@ -104,7 +103,7 @@ class Box:
     async def _open(self) -> AbstractQueue:
         """The queue as it is now, with the number of letters that nobody holds."""
         try:
-            return await self._channel.declare_queue(self._queue.dead_letters, passive=True)
+            return await self._channel.declare_queue(self._queue.dead_letters, passive=True, timeout=ANSWER_TIMEOUT)
         except ChannelNotFoundEntity as error:
             raise NoSuchBoxError(self._queue.dead_letters) from error
 

@@ -8,9 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 
-import aio_pika
-
-from reservaestoque.bus.connection import FAULTS
+from reservaestoque.bus.connection import ANSWER_TIMEOUT, FAULTS, open_connection
 from reservaestoque.bus.topology import QUEUES, Queue
 from reservaestoque.dlq import screen
 from reservaestoque.dlq.box import Box, NoSuchBoxError
@@ -156,14 +154,15 @@ async def _box(queue: Queue) -> AsyncIterator[Box]:
     if not re.match(r"amqps?://", url):
         raise DlqError("AMQP_URL is missing or no amqp://… address")
     try:
-        async with await aio_pika.connect(
-            url, timeout=5.0, client_properties={"connection_name": "dlq"}
-        ) as connection:
-            yield Box(await connection.channel(publisher_confirms=True, on_return_raises=True), queue)
+        async with open_connection(url, "dlq") as connection:
+            with connection.deadline(ANSWER_TIMEOUT):
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            yield Box(channel, queue)
     except NoSuchBoxError as error:
         raise DlqError(f"the broker has no queue {error}; pedidos and estoque make it when they connect") from error
     except FAULTS as fault:
-        raise DlqError(f"the broker is away or refuses ({fault}); what was not done is as it was") from fault
+        reason = str(fault) or "it does not answer"
+        raise DlqError(f"the broker is away or refuses ({reason}); what was not done is as it was") from fault
 
 
 def _queue(text: str) -> Queue:

@@ -15,6 +15,7 @@ from prometheus_client import Counter
 from reservaestoque.backoff import back_off
 from reservaestoque.bus import NotPublishedError
 from reservaestoque.events import CloudEvent, encode_batches
+from reservaestoque.outbox.unknown import UnknownFactError, UnknownFacts
 from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import logger
 
@@ -44,7 +45,9 @@ class Publishing(Protocol):
 class Relay:
     """Publishes what is in the outbox, at once after `wake`, else within a second.
 
-    `take` deletes and returns up to $1 rows, skipping locked ones; `to_event` makes the event of a row.
+    `take` deletes and returns up to $1 rows, the oldest first, skipping locked ones and those whose `id` is in $2;
+    `to_event` makes the event of a row. A row for which it raises UnknownFactError stays in the outbox for a replica
+    that knows it, and neither delays nor breaks the others.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Relay:
         self._take = take
         self._to_event = to_event
         self._news = asyncio.Event()
+        self._unknown = UnknownFacts()
 
     def wake(self) -> None:
         """Says that this process has just committed facts."""
@@ -86,15 +90,45 @@ class Relay:
         """Publishes up to 1,000 facts and says how many. Raises NotPublishedError or what asyncpg raises."""
         self._news.clear()
         if not self._publisher.connected:
-            raise NotPublishedError("there is no connection to the broker")
+            raise NotPublishedError("the broker is away or takes no messages")
+        self._unknown.forget_when_due(asyncio.get_running_loop().time())
+        while not self._unknown.full:
+            try:
+                return await self._relay_known()
+            except _UnknownTakenError as taken:  # and rolled back: all are there again
+                self._unknown.remember(taken.facts)
+        return 0
+
+    async def _relay_known(self) -> int:
         async with self._pool.acquire() as connection, connection.transaction():
-            rows: Sequence[asyncpg.Record] = await connection.fetch(self._take, ROWS)
+            rows: Sequence[asyncpg.Record] = await connection.fetch(self._take, ROWS, self._unknown.ids)
             if rows:
-                await self._publisher.publish(encode_batches([self._to_event(row) for row in rows]))
+                await self._publisher.publish(encode_batches(self._events(rows)))
         _sent.inc(len(rows))
         return len(rows)
+
+    def _events(self, rows: Sequence[asyncpg.Record]) -> list[CloudEvent]:
+        """The events of `rows`. Raises _UnknownTakenError when there are facts of another release among them."""
+        events: list[CloudEvent] = []
+        unknown: dict[int, str] = {}
+        for row in rows:
+            try:
+                events.append(self._to_event(row))
+            except UnknownFactError as error:
+                unknown[row["id"]] = str(error)
+        if unknown:
+            raise _UnknownTakenError(unknown)
+        return events
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await self._news.wait()
+
+
+class _UnknownTakenError(Exception):
+    """Among the rows taken are some that are not for us; `facts` says by id why."""
+
+    def __init__(self, facts: dict[int, str]) -> None:
+        super().__init__(facts)
+        self.facts = facts

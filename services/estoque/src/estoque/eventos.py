@@ -6,6 +6,7 @@ import asyncpg
 import msgspec
 
 from reservaestoque.events import AtualizarStatus, ItemEmFalta, Status, StatusAtualizado
+from reservaestoque.outbox import UnknownFactError
 
 SOURCE = "/reservaestoque/estoque"
 
@@ -13,8 +14,15 @@ _ler_faltas = msgspec.json.Decoder(list[ItemEmFalta]).decode
 
 
 def atualizar_status(fato: asyncpg.Record) -> AtualizarStatus:
-    """AtualizarStatus of a row of `outbox`."""
+    """AtualizarStatus of a row of `outbox`.
+
+    Raises UnknownFactError when its status, or why an item lacks, is one that only another release knows.
+    """
     criado_em: datetime = fato["criado_em"]
+    try:
+        status, itens_em_falta = Status(fato["status"]), _ler_faltas(fato["itens_em_falta"])
+    except (ValueError, msgspec.ValidationError) as error:
+        raise UnknownFactError(f"a snapshot: {error}") from error
     return AtualizarStatus(
         id=f"{fato['pedido_id']}:{fato['versao']}",
         source=SOURCE,
@@ -23,11 +31,11 @@ def atualizar_status(fato: asyncpg.Record) -> AtualizarStatus:
         traceparent=fato["traceparent"] or msgspec.UNSET,
         data=StatusAtualizado(
             pedido_id=fato["pedido_id"],
-            status=Status(fato["status"]),
+            status=status,
             versao=fato["versao"],
             causa=fato["causa"],
             recusa=fato["recusa"],
             expira_em=fato["expira_em"],
-            itens_em_falta=_ler_faltas(fato["itens_em_falta"]),
+            itens_em_falta=itens_em_falta,
         ),
     )

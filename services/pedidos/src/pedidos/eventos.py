@@ -14,6 +14,7 @@ from reservaestoque.events import (
     PedidoCriado,
     ReservarPedido,
 )
+from reservaestoque.outbox import UnknownFactError
 
 SOURCE = "/reservaestoque/pedidos"
 
@@ -21,7 +22,10 @@ _ler_itens = msgspec.json.Decoder(list[Item]).decode
 
 
 def comando(fato: asyncpg.Record) -> Comando:
-    """The event of a row of `outbox` joined with its command and its order."""
+    """The event of a row of `outbox` joined with its command and its order.
+
+    Raises UnknownFactError when its type, or its items, are such as only another release knows.
+    """
     envelope = {
         "id": fato["comando_id"],
         "source": SOURCE,
@@ -29,7 +33,11 @@ def comando(fato: asyncpg.Record) -> Comando:
         "time": fato["criado_em"],
         "traceparent": fato["traceparent"] or msgspec.UNSET,
     }
-    pedido_id, itens = fato["pedido_id"], _ler_itens(fato["itens"])
+    pedido_id = fato["pedido_id"]
+    try:
+        itens = _ler_itens(fato["itens"])
+    except msgspec.ValidationError as error:
+        raise UnknownFactError(f"the items of an order: {error}") from error
     match fato["tipo"]:
         case "PedidoCriado":
             dados = DadosDoPedido(pedido_id=pedido_id, cliente_id=fato["cliente_id"], itens=itens)
@@ -38,5 +46,7 @@ def comando(fato: asyncpg.Record) -> Comando:
             return FecharPedido(data=ItensDoPedido(pedido_id=pedido_id, itens=itens), **envelope)
         case "ReservarPedido":
             return ReservarPedido(data=ItensDoPedido(pedido_id=pedido_id, itens=itens), **envelope)
-        case _:
+        case "CancelarPedido":
             return CancelarPedido(data=PedidoCancelado(pedido_id=pedido_id, versao=fato["se_versao"]), **envelope)
+        case tipo:
+            raise UnknownFactError(f"a command of type {tipo!r}")

@@ -183,7 +183,7 @@ async def test_an_abandoned_order_is_cancelled_only_while_it_has_the_version_tha
     await registro(pedidos_db).gravar([criado])
     await responder(pedidos_db, criado, Status.RESERVA_EXPIRADA, versao=4)
     await retain(pedidos_db, Prazos(NUNCA, JA, NUNCA, NUNCA))
-    fatos = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9)
+    fatos = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [])
     [cancelar] = [e for e in map(comando, fatos) if isinstance(e, CancelarPedido)]
     assert cancelar.data == PedidoCancelado(pedido_id=criado.pedido_id, versao=4)
 

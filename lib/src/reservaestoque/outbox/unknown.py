@@ -1,0 +1,54 @@
+"""Facts that another release wrote and this one cannot read: left where they are, for a replica that knows them."""
+
+from collections.abc import Mapping
+
+from prometheus_client import Gauge
+
+from reservaestoque.telemetry import logger
+
+FORGET_SECONDS = 60.0
+MAX_FACTS = 100_000
+
+_log = logger(__name__)
+_left = Gauge("outbox_unknown_facts", "Facts in the outbox that only another release knows")
+
+
+class UnknownFactError(Exception):
+    """A row of the outbox says something that this release does not know."""
+
+
+class UnknownFacts:
+    """The ids that a relay takes no more. They are forgotten now and then: others may have published them since."""
+
+    def __init__(self) -> None:
+        self._ids: set[int] = set()
+        self._logged: set[int] = set()
+        self._forgotten_at = float("-inf")
+
+    @property
+    def ids(self) -> list[int]:
+        """The rows to leave."""
+        return list(self._ids)
+
+    @property
+    def full(self) -> bool:
+        """Whether there are too many to look past them: the facts behind them wait for the other release too."""
+        return len(self._ids) >= MAX_FACTS
+
+    def remember(self, facts: Mapping[int, str]) -> None:
+        """Leaves `facts`, which say by id why they are unknown; logs those that are news."""
+        self._ids |= facts.keys()
+        _left.set(len(self._ids))
+        news = facts.keys() - self._logged
+        if news:
+            self._logged |= news
+            _log.warning("outbox_unknown_facts", count=len(news), total=len(self._ids), reason=facts[min(news)])
+
+    def forget_when_due(self, now: float) -> None:
+        """Forgets all that it remembers when it has not done so for a minute; `now` is in seconds, of any clock."""
+        if now - self._forgotten_at < FORGET_SECONDS:
+            return
+        self._forgotten_at = now
+        self._logged &= self._ids  # what has gone is news if it comes again
+        self._ids.clear()
+        _left.set(0)

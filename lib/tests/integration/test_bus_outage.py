@@ -1,0 +1,235 @@
+"""The bus and a broker that falls silent: whoever waits for it gives up soon, and goes on where it answers."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+from broker import connection_names, memory_alarm
+from wire import Wire
+from yarl import URL
+
+from local_system import System
+from reservaestoque.bus import BatchConsumer, Exchange, NotPublishedError, Publisher, Queue, Refused, topology
+from reservaestoque.bus.connection import FAULTS, open_connection
+from reservaestoque.dlq.box import Box
+from reservaestoque.dlq.letter import Choice
+from reservaestoque.events import CancelarPedido, Comando, Decoder, PedidoCancelado, encode_batches, new_id
+
+pytestmark = pytest.mark.integration
+
+QUEUE = Queue("testes.outage", Exchange.PEDIDOS, ("CancelarPedido",))
+SOON = 25
+"""Seconds until it works again."""
+
+
+def event() -> CancelarPedido:
+    pedido = new_id()
+    data = PedidoCancelado(pedido_id=pedido)
+    return CancelarPedido(id=new_id(), source="/t", subject=pedido, time=datetime.now(UTC), data=data)
+
+
+@pytest.fixture
+async def wire(backing: System) -> AsyncIterator[Wire]:
+    async with Wire(backing.layout.ports.rabbitmq) as wire:
+        yield wire
+
+
+@pytest.fixture
+def url(backing: System, wire: Wire) -> str:
+    """The broker, by way of the proxy."""
+    return str(URL(backing.amqp_url).with_port(wire.port))
+
+
+@pytest.fixture
+async def channel(backing: System) -> AsyncIterator[AbstractChannel]:
+    """A channel past the proxy."""
+    async with await aio_pika.connect(backing.amqp_url) as connection:
+        channel = await connection.channel(on_return_raises=True)
+        await topology.declare(channel, QUEUE)
+        yield channel
+        for name in (QUEUE.name, QUEUE.dead_letters):
+            await channel.queue_delete(name)
+
+
+@contextlib.asynccontextmanager
+async def running(run: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool], seconds: float = SOON) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def published(publisher: Publisher, *events: CancelarPedido) -> None:
+    """Publishes as the relay does: again and again until it is certain."""
+    while True:
+        with contextlib.suppress(NotPublishedError):
+            return await publisher.publish(encode_batches(events))
+        await asyncio.sleep(0.05)
+
+
+class Handler:
+    """Remembers what was committed."""
+
+    def __init__(self) -> None:
+        self.committed: list[Comando] = []
+
+    async def handle(self, events: Sequence[Comando]) -> Sequence[Refused]:
+        self.committed += events
+        return ()
+
+    async def find_blocked(self, events: Sequence[Comando]) -> Sequence[object]:
+        return ()
+
+
+def consumer(url: str, handler: Handler) -> BatchConsumer[Comando]:
+    return BatchConsumer(url, QUEUE, Decoder[Comando](Comando), handler)
+
+
+async def test_events_are_published_again_soon_after_the_broker_vanished(
+    wire: Wire, url: str, channel: AbstractChannel
+):
+    publisher = Publisher(url, QUEUE, "testes")
+    async with running(publisher.run):
+        await until(lambda: publisher.connected)
+        wire.vanish()
+        async with asyncio.timeout(SOON):
+            await published(publisher, event())
+
+
+async def test_a_publisher_whose_socket_is_full_gives_up_too(wire: Wire, url: str, channel: AbstractChannel):
+    """More than the kernel takes for a peer that reads nothing: nothing may wait until it is flushed."""
+    publisher = Publisher(url, QUEUE, "testes", confirm_timeout=1)
+    async with running(publisher.run):
+        await until(lambda: publisher.connected)
+        wire.vanish()
+        with pytest.raises(NotPublishedError, match="did not confirm"):
+            await publisher.publish([("CancelarPedido", bytes(1_000_000)) for _ in range(40)])
+        await until(lambda: publisher.connected)
+        await published(publisher, event())
+
+
+async def test_events_are_consumed_again_soon_after_the_broker_vanished(
+    wire: Wire, url: str, backing: System, channel: AbstractChannel
+):
+    handler = Handler()
+    first, second = event(), event()
+    publisher = Publisher(backing.amqp_url, QUEUE, "testes")
+    async with running(publisher.run), running(consumer(url, handler).run):
+        await published(publisher, first)
+        await until(lambda: handler.committed == [first])
+        wire.vanish()
+        await published(publisher, second)
+        await until(
+            lambda: second in handler.committed
+        )  # and perhaps the first again: its acknowledgement may be lost
+
+
+async def test_a_broker_that_says_nothing_when_it_is_connected_to_is_given_up(wire: Wire, url: str):
+    wire.mute()
+    async with asyncio.timeout(SOON):
+        with pytest.raises(FAULTS):
+            async with open_connection(url, "testes"):
+                pass
+
+
+async def test_a_broker_that_answers_nothing_is_given_up_at_the_deadline(wire: Wire, url: str):
+    async with open_connection(f"{url}?heartbeat=0", "testes") as connection:
+        wire.vanish()
+        async with asyncio.timeout(SOON):
+            with pytest.raises(FAULTS), connection.deadline(0.5):
+                await connection.channel()
+
+
+async def test_a_connection_ends_soon_when_nobody_answers_the_close_or_takes_what_is_before_it(wire: Wire, url: str):
+    async with asyncio.timeout(SOON):
+        async with open_connection(f"{url}?heartbeat=60", "testes") as connection:
+            channel = await connection.channel()
+            wire.vanish()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await channel.default_exchange.publish(aio_pika.Message(bytes(40_000_000)), QUEUE.name)
+
+
+async def test_a_heartbeat_that_the_url_names_is_kept(url: str):
+    async with open_connection(f"{url}?heartbeat=30", "testes") as connection:
+        assert connection.transport is not None
+        assert connection.transport.connection.connection_tune.heartbeat == 30
+
+
+async def test_in_a_memory_alarm_one_connection_waits_for_its_end(backing: System, channel: AbstractChannel):
+    """The broker reads nothing from it, so it would not notice that a connection is closed, and hold each one."""
+    publisher = Publisher(backing.amqp_url, QUEUE, "alarm", confirm_timeout=1)
+    one = event()
+    async with running(publisher.run):
+        await until(lambda: publisher.connected)
+        async with memory_alarm(backing):
+            for _ in range(5):
+                with pytest.raises(NotPublishedError, match="takes no messages"):
+                    await publisher.publish(encode_batches([one]))
+                assert not publisher.connected
+            names: list[str] = []
+            async with asyncio.timeout(SOON):
+                while "alarm relay" not in names:
+                    names = await connection_names(backing)
+                    await asyncio.sleep(0.5)
+            assert names.count("alarm relay") == 1
+        await until(lambda: publisher.connected)
+        await publisher.publish(encode_batches([one]))
+
+
+async def test_what_is_set_aside_in_a_memory_alarm_waits_for_its_end_on_one_connection(
+    backing: System, wire: Wire, url: str, channel: AbstractChannel, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("reservaestoque.bus.consumer.ANSWER_TIMEOUT", 0.5)
+    exchange = await channel.get_exchange(QUEUE.exchange)
+    await exchange.publish(aio_pika.Message(b"garbage"), routing_key="CancelarPedido")
+    async with contextlib.AsyncExitStack() as stack:
+        async with memory_alarm(backing):
+            await stack.enter_async_context(running(consumer(url, Handler()).run))
+            await asyncio.sleep(4)  # several times what it would wait for an answer
+        queue = await channel.get_queue(QUEUE.dead_letters)
+        async with asyncio.timeout(SOON):
+            while (dead := await queue.get(fail=False, no_ack=True)) is None:
+                await asyncio.sleep(0.05)
+    assert dead.body == b"garbage"
+    assert wire.accepted == 1
+
+
+async def test_looking_at_dead_letters_ends_soon_after_the_broker_vanished(
+    wire: Wire, url: str, channel: AbstractChannel
+):
+    async with open_connection(f"{url}?heartbeat=0", "testes") as connection:
+        box = Box(await connection.channel(on_return_raises=True), QUEUE)
+        assert await box.look(Choice()) == []
+        wire.vanish()
+        async with asyncio.timeout(SOON):
+            with pytest.raises(FAULTS):
+                await box.look(Choice())
+
+
+async def test_the_dead_letter_tool_says_that_the_broker_does_not_answer(wire: Wire, url: str):
+    wire.mute()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "reservaestoque.dlq", "list"),
+        env={**os.environ, "AMQP_URL": url},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(SOON):
+        _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert b"the broker is away or refuses" in errors

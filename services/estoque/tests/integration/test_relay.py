@@ -1,0 +1,134 @@
+"""The relay of estoque's outbox: two releases at once, and a broker that vanishes while it is told something."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+from wire import Wire
+from yarl import URL
+
+from estoque.eventos import atualizar_status
+from local_system import System
+from reservaestoque.bus import PEDIDOS_STATUS, BatchConsumer, NotPublishedError, Publisher, Refused
+from reservaestoque.events import AtualizarStatus, Decoder, new_id
+from reservaestoque.outbox import Relay
+from reservaestoque.postgres import Queries
+
+pytestmark = pytest.mark.integration
+
+Pool = asyncpg.Pool
+SOON = 25
+
+
+class Events:
+    """Where a relay publishes to."""
+
+    connected = True
+
+    def __init__(self) -> None:
+        self.published: list[AtualizarStatus] = []
+
+    async def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        for _, body in messages:
+            events, rejected = Decoder[AtualizarStatus](AtualizarStatus).decode(body)
+            assert rejected == []
+            self.published += events
+
+
+class Handler:
+    """Remembers which events have arrived."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+
+    async def handle(self, events: Sequence[AtualizarStatus]) -> Sequence[Refused]:
+        self.seen |= {event.id for event in events}
+        return ()
+
+    async def find_blocked(self, events: Sequence[AtualizarStatus]) -> Sequence[object]:
+        return ()
+
+
+async def fact(pool: "Pool[Any]", status: str = "Cancelado", missing: str = "[]") -> str:
+    """A snapshot of an order in the outbox; the id of its event."""
+    pedido_id = new_id()
+    await pool.execute(
+        "insert into outbox (pedido_id, versao, status, itens_em_falta) values ($1, 1, $2, $3)",
+        pedido_id,
+        status,
+        missing,
+    )
+    return f"{pedido_id}:1"
+
+
+def relay_of(pool: "Pool[Any]", publisher: Any) -> Relay:
+    return Relay(pool, publisher, take=Queries("estoque")["tomar_outbox"], to_event=atualizar_status)
+
+
+async def waiting(pool: "Pool[Any]") -> list[str]:
+    return [f"{row['pedido_id']}:1" for row in await pool.fetch("select pedido_id from outbox order by id")]
+
+
+@asynccontextmanager
+async def running(*runs: Any) -> AsyncIterator[list["asyncio.Task[None]"]]:
+    tasks = [asyncio.create_task(run()) for run in runs]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(SOON):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+UNKNOWN = [
+    {"status": "EmSeparacao"},
+    {"missing": '[{"sku": "A", "solicitado": 1, "disponivel": 0, "motivo": "ItemVencido"}]'},
+]
+
+
+@pytest.mark.parametrize("unknown", UNKNOWN, ids=["status", "motivo"])
+async def test_snapshots_of_another_release_wait_for_it_and_the_relay_goes_on(
+    estoque_db: "Pool[Any]", unknown: dict[str, str]
+):
+    left = await fact(estoque_db, **unknown)
+    first = await fact(estoque_db)
+    events = Events()
+    relay = relay_of(estoque_db, events)
+    async with running(relay.run) as [running_relay]:
+        await until(lambda: len(events.published) == 1 or running_relay.done())
+        second = await fact(estoque_db)
+        relay.wake()
+        await until(lambda: len(events.published) == 2 or running_relay.done())
+    assert [event.id for event in events.published] == [first, second]
+    assert await waiting(estoque_db) == [left]
+
+
+async def test_facts_that_were_being_published_when_the_broker_vanished_go_out_on_the_next_connection(
+    backing: System, estoque_db: "Pool[Any]"
+):
+    handler = Handler()
+    consumer = BatchConsumer(backing.amqp_url, PEDIDOS_STATUS, Decoder[AtualizarStatus](AtualizarStatus), handler)
+    async with Wire(backing.layout.ports.rabbitmq) as wire:
+        publisher = Publisher(str(URL(backing.amqp_url).with_port(wire.port)), PEDIDOS_STATUS, "estoque")
+        relay = relay_of(estoque_db, publisher)
+        async with running(publisher.run, consumer.run):
+            await until(lambda: publisher.connected)
+            facts = [await fact(estoque_db) for _ in range(3)]
+            wire.vanish()
+            with pytest.raises(NotPublishedError):
+                await relay.relay_once()
+            assert await waiting(estoque_db) == facts
+            await until(lambda: publisher.connected)
+            assert wire.accepted == 2
+            await relay.relay_once()
+            await until(lambda: set(facts) <= handler.seen)
+    assert await waiting(estoque_db) == []

@@ -1,0 +1,114 @@
+"""Two releases at once: commands of a type that only the newer one knows wait for it, and hold up no others."""
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from pedidos.comando import NovoComando, Tipo
+from pedidos.eventos import comando
+from pedidos.registro import Registro
+from reservaestoque.events import CancelarPedido, Comando, Decoder, Item, new_id
+from reservaestoque.outbox import Relay, relay
+from reservaestoque.postgres import Queries
+
+pytestmark = pytest.mark.integration
+
+Pool = asyncpg.Pool
+
+
+class NoRelay:
+    def wake(self) -> None: ...
+
+
+class Events:
+    """Where a relay publishes to."""
+
+    connected = True
+
+    def __init__(self) -> None:
+        self.published: list[Comando] = []
+
+    async def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        for _, body in messages:
+            events, rejected = Decoder[Comando](Comando).decode(body)
+            assert rejected == []
+            self.published += events
+
+
+@pytest.fixture
+async def newer_schema(pedidos_db: "Pool[Any]") -> AsyncIterator[None]:
+    """The next release's migration lets commands have more types."""
+    check = await pedidos_db.fetchval(
+        "select pg_get_constraintdef(oid) from pg_constraint where conname = 'tipo_valido'"
+    )
+    await pedidos_db.execute("alter table comando drop constraint tipo_valido")
+    yield
+    await pedidos_db.execute("truncate pedido, comando, outbox, idempotencia, mudanca")
+    await pedidos_db.execute(f"alter table comando add constraint tipo_valido {check}")
+
+
+async def order(pool: "Pool[Any]", tipo: str = "PedidoCriado") -> NovoComando:
+    """An order whose command is of that type."""
+    novo = NovoComando(new_id(), new_id(), Tipo.CRIAR, "", "ana", [Item("A", 1)])
+    registro = Registro(pool, NoRelay(), max_batch=9, max_waiting=9, reenviar_apos=timedelta(days=1))
+    await registro.gravar([novo])
+    await pool.execute("update comando set tipo = $2 where id = $1", novo.id, tipo)
+    return novo
+
+
+def relay_of(pool: "Pool[Any]", events: Events, to_event: Any = comando) -> Relay:
+    return Relay(pool, events, take=Queries("pedidos")["tomar_outbox"], to_event=to_event)
+
+
+async def waiting(pool: "Pool[Any]") -> list[object]:
+    return [row["comando_id"] for row in await pool.fetch("select comando_id from outbox order by id")]
+
+
+@pytest.mark.usefixtures("newer_schema")
+async def test_commands_of_an_unknown_type_wait_and_the_others_go_out_in_order(pedidos_db: "Pool[Any]"):
+    orders = [await order(pedidos_db, tipo) for tipo in ("PedidoCriado", "DividirPedido") * 3]
+    events = Events()
+    older = relay_of(pedidos_db, events)
+    assert await older.relay_once() == 3
+    assert await older.relay_once() == 0
+    assert [event.id for event in events.published] == [novo.id for novo in orders[::2]]
+    assert await waiting(pedidos_db) == [novo.id for novo in orders[1::2]]
+
+
+@pytest.mark.usefixtures("newer_schema")
+async def test_no_order_is_cancelled_by_a_command_of_an_unknown_type(pedidos_db: "Pool[Any]"):
+    await order(pedidos_db, "DividirPedido")
+    events = Events()
+    await relay_of(pedidos_db, events).relay_once()
+    assert not [event for event in events.published if isinstance(event, CancelarPedido)]
+
+
+@pytest.mark.usefixtures("newer_schema")
+async def test_a_replica_that_knows_the_type_publishes_what_the_others_have_left(pedidos_db: "Pool[Any]"):
+    def newer_comando(fact: asyncpg.Record) -> Comando:
+        return comando({**fact, "tipo": "FecharPedido"} if fact["tipo"] == "DividirPedido" else fact)  # type: ignore[arg-type]
+
+    orders = [await order(pedidos_db, "DividirPedido") for _ in range(3)]
+    older, newer = Events(), Events()
+    assert await relay_of(pedidos_db, older).relay_once() == 0
+    assert await relay_of(pedidos_db, newer, newer_comando).relay_once() == 3
+    assert older.published == []
+    assert [event.id for event in newer.published] == [novo.id for novo in orders]
+    assert await waiting(pedidos_db) == []
+
+
+@pytest.mark.usefixtures("newer_schema")
+async def test_more_unknown_commands_than_a_take_has_room_for_hold_up_no_known_one(
+    pedidos_db: "Pool[Any]", monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(relay, "ROWS", 4)
+    for _ in range(10):
+        await order(pedidos_db, "DividirPedido")
+    known = await order(pedidos_db)
+    events = Events()
+    await relay_of(pedidos_db, events).relay_once()
+    assert [event.id for event in events.published] == [known.id]
+    assert len(await waiting(pedidos_db)) == 10

@@ -1,0 +1,41 @@
+"""The broker as its operator sees it: connections, and the alarm that blocks publishers."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from local_system import System, rabbitmq
+
+
+async def connection_names(system: System) -> list[str]:
+    """The names of the connections that the broker knows; it counts them anew every five seconds."""
+    async with httpx.AsyncClient(base_url=system.rabbitmq_management_url, trust_env=False) as client:
+        connections = (await client.get("/api/connections")).raise_for_status().json()
+    return [(connection.get("client_properties") or {}).get("connection_name", "") for connection in connections]
+
+
+@asynccontextmanager
+async def memory_alarm(system: System) -> AsyncIterator[None]:
+    """Within, the broker takes no messages, as when its memory runs out."""
+    await _rabbitmqctl(system, "set_vm_memory_high_watermark", "absolute", "1")
+    try:
+        yield
+    finally:
+        await _rabbitmqctl(system, "set_vm_memory_high_watermark", "absolute", "1GB")
+
+
+async def _rabbitmqctl(system: System, *arguments: str) -> None:
+    [broker] = [part for part in rabbitmq.parts(system.layout) if part.name == "rabbitmq"]
+    process = await asyncio.create_subprocess_exec(
+        rabbitmq.server().with_name("rabbitmqctl"),
+        *arguments,
+        env={**os.environ, **broker.env},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"rabbitmqctl {arguments}: {output.decode()}")

@@ -25,8 +25,9 @@ from simulacao.juiz import Declaracao, Juiz
 from simulacao.modelo import Modelo, Ordem
 from simulacao.mundo import Mundo, Parte, Violacao
 from simulacao.mutantes import MUTANTES
-from simulacao.partes import HORIZONTE, REENVIAR, SKUS, TTL, SemAviso
+from simulacao.partes import SKUS, SemAviso
 from simulacao.semente import BANCOS, MONITOR, Palco
+from simulacao.times import Times
 
 from estoque.consumidor import Consumidor as ConsumidorDeEstoque
 from estoque.eventos import atualizar_status
@@ -43,6 +44,7 @@ from reservaestoque.postgres import Queries
 
 pytestmark = pytest.mark.integration
 
+TIMES = Times.default()
 ITENS = st.dictionaries(st.sampled_from([*SKUS, "NAO-HA"]), st.integers(1, 4), min_size=1, max_size=3)
 ESCOLHA = st.lists(st.integers(0, 10**6), min_size=1, max_size=6)
 SEGUNDOS = st.sampled_from([0.000001, 1, 60, 1799.999999, 1800, 3600])
@@ -80,13 +82,13 @@ class VidaDosPedidos(RuleBasedStateMachine):
         monitores = {banco: self.palco.conexao(MONITOR, banco) for banco in BANCOS}
         self.mundo = Mundo(0, monitores)
         self.parte = Parte(self.mundo, "pedidos", 1)
-        self.juiz = Juiz(self.mundo, Modelo(TTL))
+        self.juiz = Juiz(self.mundo, Modelo(TIMES.reserva_ttl), TIMES)
         self.pedidos: list[UUID] = []
         estoque, pedidos = (_Pool(self.palco.conexao("parte", banco)) for banco in BANCOS)
         self.operador = BancoDoOperador(estoque)
-        self.estoque = ConsumidorDeEstoque(estoque, SemAviso(), TTL, HORIZONTE)
-        self.status = ConsumidorDePedidos(pedidos, perguntar_apos=REENVIAR)
-        self.registro = Registro(pedidos, SemAviso(), max_batch=9, max_waiting=9, reenviar_apos=REENVIAR)
+        self.estoque = ConsumidorDeEstoque(estoque, SemAviso(), TIMES.reserva_ttl, TIMES.event_horizon)
+        self.status = ConsumidorDePedidos(pedidos, perguntar_apos=TIMES.resend_after)
+        self.registro = Registro(pedidos, SemAviso(), max_batch=9, max_waiting=9, reenviar_apos=TIMES.resend_after)
         self.comandos, self.fatos = (
             Correio(Decoder[Comando](Comando)),
             Correio(Decoder[AtualizarStatus](AtualizarStatus)),

@@ -34,6 +34,21 @@ class Times:
         return min(self.inbox_retention, self.estoque_order_retention, self.pedidos_order_retention)
 
     @classmethod
+    def default(cls) -> Self:
+        """The services' own defaults."""
+        return cls(
+            reserva_ttl=30 * MINUTE,
+            resend_after=MINUTE / 2,
+            resend_horizon=DAY,
+            event_horizon=6 * DAY,
+            abandoned_after=7 * DAY,
+            idempotency_retention=DAY,
+            inbox_retention=7 * DAY,
+            estoque_order_retention=30 * DAY,
+            pedidos_order_retention=90 * DAY,
+        )
+
+    @classmethod
     def draw(cls, seed: int) -> Self:
         """The same for a seed each time. Raises ValidationError when the services would refuse what is drawn."""
         rng = random.Random(f"{seed}/times")

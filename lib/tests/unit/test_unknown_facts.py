@@ -49,7 +49,9 @@ def test_there_is_a_bound(monkeypatch: pytest.MonkeyPatch):
     facts = UnknownFacts()
     facts.remember({7: "a type"})
     assert not facts.full
-    facts.remember({8: "a type"})
+    with capture_logs() as logs:
+        facts.remember({8: "a type"})
     assert facts.full
+    assert logs[-1]["log_level"] == "error"
     facts.forget_when_due(0.0)
     assert not facts.full

@@ -8,6 +8,7 @@ from reservaestoque.telemetry import logger
 
 FORGET_SECONDS = 60.0
 MAX_FACTS = 100_000
+"""So many make a take some tens of milliseconds slower, and a process some ten megabytes larger."""
 
 _log = logger(__name__)
 _left = Gauge("outbox_unknown_facts", "Facts in the outbox that only another release knows")
@@ -32,7 +33,7 @@ class UnknownFacts:
 
     @property
     def full(self) -> bool:
-        """Whether there are too many to look past them: the facts behind them wait for the other release too."""
+        """Whether there are too many to look past them: then all facts wait for the other release."""
         return len(self._ids) >= MAX_FACTS
 
     def remember(self, facts: Mapping[int, str]) -> None:
@@ -43,6 +44,8 @@ class UnknownFacts:
         if news:
             self._logged |= news
             _log.warning("outbox_unknown_facts", count=len(news), total=len(self._ids), reason=facts[min(news)])
+        if self.full:
+            _log.error("outbox_full_of_unknown_facts", total=len(self._ids))
 
     def forget_when_due(self, now: float) -> None:
         """Forgets all that it remembers when it has not done so for a minute; `now` is in seconds, of any clock."""

@@ -148,6 +148,14 @@ async def test_a_fail_over_that_leaves_connections_open_is_survived(backing: Sys
     try:
         assert await seconds_until(ordering) < RECOVERY_SECONDS
         assert await shop.pedidos.ready(shop.client)
+
+        async def told_at_once() -> bool:
+            began = time.monotonic()
+            decided = (await shop.order(wait=6)).status_code == 201
+            return decided and time.monotonic() - began < 3
+
+        # Notifications come from the new primary too.
+        assert await seconds_until(told_at_once) < 3 * RECOVERY_SECONDS
     finally:
         take_writes(backing, "off")
 

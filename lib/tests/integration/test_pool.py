@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -19,6 +19,8 @@ from reservaestoque.postgres import Pool, Readiness, is_contended, is_transient,
 from reservaestoque.postgres.hosts import CONNECT_SECONDS
 
 pytestmark = pytest.mark.integration
+
+LIMIT = 1.0
 
 
 def through(wire: Wire, url: str) -> str:
@@ -36,7 +38,7 @@ async def wire(backing: System) -> AsyncIterator[Wire]:
 @pytest.fixture
 async def pool(backing: System, wire: Wire) -> AsyncIterator[Pool]:
     url = through(wire, backing.database_url("pedidos"))
-    async with await open_pool(url, program="t", size=4, statement_seconds=0.5) as pool:
+    async with await open_pool(url, program="t", size=4, statement_seconds=LIMIT) as pool:
         yield pool
 
 
@@ -58,10 +60,10 @@ async def test_a_server_that_vanished_costs_one_time_limit(pool: Pool, wire: Wir
     await hold(pool, 4)
     wire.vanish()
     began = time.monotonic()
-    with pytest.raises(TimeoutError, match=r"did not answer within 0\.5 s"):
+    with pytest.raises(TimeoutError, match=f"did not answer within {LIMIT:g} s"):
         await pool.fetchval("select 1")
     assert [await pool.fetchval("select 1") for _ in range(4)] == [1, 1, 1, 1]
-    assert time.monotonic() - began < 2, "the other connections lead to the same server: they are not tried"
+    assert time.monotonic() - began < 2 * LIMIT + 1, "the others lead to the same server: they are not tried"
 
 
 async def test_a_server_that_vanished_within_a_transaction_is_let_go(pool: Pool, wire: Wire):
@@ -70,12 +72,11 @@ async def test_a_server_that_vanished_within_a_transaction_is_let_go(pool: Pool,
         await read_twice(pool, wire.vanish)
     assert is_transient(fault.value)
     assert await pool.fetchval("select 1") == 1
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2 * LIMIT + 1
 
 
 async def test_a_caller_who_is_cancelled_leaves_the_pool_to_others(pool: Pool, wire: Wire):
     """asyncpg asks the server to cancel, and waits for an answer that never comes."""
-    began = time.monotonic()
     reading = [asyncio.create_task(pool.fetchval("select pg_sleep(60)")) for _ in range(4)]
     await asyncio.sleep(0.2)
     wire.vanish()
@@ -83,7 +84,6 @@ async def test_a_caller_who_is_cancelled_leaves_the_pool_to_others(pool: Pool, w
         task.cancel()
     async with asyncio.timeout(5):
         assert await pool.fetchval("select 1") == 1
-    assert time.monotonic() - began < 1
     ends = await asyncio.gather(*reading, return_exceptions=True)
     assert {type(end) for end in ends} == {asyncio.CancelledError}
 
@@ -114,18 +114,24 @@ async def test_a_lock_that_does_not_come_is_given_up(pool: Pool, pedidos_db: "as
     await pedidos_db.execute("drop table trancada")
 
 
-async def test_a_transaction_of_a_frozen_process_lets_go_of_its_locks(pool: Pool, pedidos_db: "asyncpg.Pool"):
+async def pause_until(url: str, others: Awaitable[object]) -> None:
+    """A transaction that has locked a table, and does nothing until `others` are served."""
+    async with (
+        await open_pool(url, program="t", size=1) as pool,
+        pool.acquire() as frozen,
+        frozen.transaction(),
+    ):
+        await frozen.execute("lock table trancada in access exclusive mode")
+        async with asyncio.timeout(10):
+            await others
+
+
+async def test_a_transaction_of_a_frozen_process_lets_go_of_its_locks(backing: System, pedidos_db: "asyncpg.Pool"):
     """It holds them for as long as it pauses, and no longer than three seconds."""
     await pedidos_db.execute("create table if not exists trancada ()")
-    frozen = await pool.acquire()
-    await frozen.execute("begin")
-    await frozen.execute("lock table trancada in access exclusive mode")
-    async with asyncio.timeout(6):
-        await pedidos_db.fetch("select from trancada")
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as fault:
-        await frozen.execute("commit")
+        await pause_until(backing.database_url("pedidos"), pedidos_db.fetch("select from trancada"))
     assert is_transient(fault.value)
-    await pool.release(frozen)
     await pedidos_db.execute("drop table trancada")
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from reservaestoque.bus import Batches, Refused
 from reservaestoque.bus import batches as module
+from reservaestoque.bus.batches import MAX_LATE
 from reservaestoque.events import CancelarPedido, Decoder, PedidoCancelado, encode_batches, new_id
 
 
@@ -27,6 +28,7 @@ class Memory:
     queue: "asyncio.Queue[Message]" = field(default_factory=asyncio.Queue)
     acknowledged: list[int] = field(default_factory=list)
     dead: list[str] = field(default_factory=list)
+    put_back_messages: int = 0
     _delivered: int = 0
 
     def deliver(self, *events: CancelarPedido) -> None:
@@ -46,6 +48,11 @@ class Memory:
 
     async def set_aside(self, body: bytes, reason: str) -> None:
         self.dead.append(reason)
+
+    async def put_back(self, kind: str, body: bytes) -> None:
+        self._delivered += 1
+        self.put_back_messages += 1
+        self.queue.put_nowait(Message(self._delivered, body))
 
     async def acknowledge(self, messages: Sequence[Message]) -> None:
         self.acknowledged += [message.number for message in messages]
@@ -131,10 +138,32 @@ async def test_an_event_that_waits_twice_is_settled_once_its_row_is_free():
     database.locked = {stuck.id}
     async with consuming(source, database, max_events=1):
         source.deliver(stuck)
+        await until(lambda: database.waits == 1)
         source.deliver(stuck)
-        await until(lambda: database.waits == 2)
+        await until(source.queue.empty)
         database.locked = set()
         await until(lambda: sorted(source.acknowledged) == [1, 2])
+
+
+async def test_many_messages_that_wait_go_back_as_few():
+    """A consumer gets a bounded number of messages: others must still come."""
+    source, database = Memory(), Database()
+    stuck = [event() for _ in range(100)]
+    database.locked = {one.id for one in stuck}
+    async with consuming(source, database):
+        for one in stuck:
+            source.deliver(one)
+            await asyncio.sleep(0)
+        await until(lambda: len(source.acknowledged) > 100 - MAX_LATE)
+        assert source.put_back_messages < 20
+        assert database.waits == 1, "what arrives is looked at before it is tried"
+        other = event()
+        source.deliver(other)
+        await until(lambda: database.committed == [other])
+        database.locked = set()
+        await until(lambda: len(database.committed) == 101)
+        await until(lambda: len(source.acknowledged) == source._delivered)
+    assert {one.id for one in database.committed} == {one.id for one in [*stuck, other]}
 
 
 async def test_a_locked_row_that_cannot_be_found_is_found_by_halving():

@@ -109,6 +109,11 @@ class Entregas:
         self._fila.mortas.append((body, reason))
         self.parte.mundo.visto[reason.partition(":")[0]] += 1
 
+    async def put_back(self, kind: str, body: bytes) -> None:
+        await self.parte.vez("put back")
+        self._rede.guardar(self._fila, body)
+        self.parte.mundo.visto["put back"] += 1
+
     async def acknowledge(self, messages: Sequence[Mensagem]) -> None:
         await self.parte.vez("acknowledge")
         await self._ao_confirmar(self._fila, messages)  # type: ignore[operator]

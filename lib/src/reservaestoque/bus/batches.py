@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from prometheus_client import Counter, Histogram
 
 from reservaestoque.backoff import back_off
-from reservaestoque.events import CloudEvent, Decoder, Rejected
+from reservaestoque.events import CloudEvent, Decoder, Rejected, pack
 from reservaestoque.postgres import is_contended, is_transient
 from reservaestoque.telemetry import logger
 
@@ -20,6 +20,10 @@ E_contra = TypeVar("E_contra", bound=CloudEvent, contravariant=True)
 
 LATE_SECONDS = 0.2
 """How often events whose lock somebody else holds are looked at again."""
+MAX_LATE = 8
+"""Messages whose events wait for a lock. The broker delivers a bounded number of messages to a consumer: if these were
+many, nothing else would come.
+"""
 _TIMEOUTS = 2
 
 _log = logger(__name__)
@@ -56,6 +60,10 @@ class Source(Protocol[M]):
 
     async def set_aside(self, body: bytes, reason: str) -> None:
         """Puts `body` into the dead letters; returns when that is certain."""
+        ...
+
+    async def put_back(self, kind: str, body: bytes) -> None:
+        """Puts a message of events of type `kind` at the end of the queue; returns when that is certain."""
         ...
 
     async def acknowledge(self, messages: Sequence[M]) -> None:
@@ -99,7 +107,7 @@ class Batches(Generic[E]):
     What becomes of a batch for which it raises an error:
 
     - A lock did not come in time (`is_contended`): the events that are blocked wait, their messages unacknowledged,
-      while the others go on.
+      while the others go on. When they are many messages they go back to the end of the queue, as few.
     - Another fault that passes (`is_transient`): the same events are tried again, after `pause` with the number of
       failures so far, and nothing else is taken. A batch that times out twice is halved: it may be too large.
     - Anything else: the batch is halved until the one event at fault is alone; that one goes to the dead letters.
@@ -123,22 +131,29 @@ class Batches(Generic[E]):
     async def run(self, source: Source[M]) -> None:
         """Settles what the source delivers until cancelled. Raises what `source` raises."""
         late: list[_Delivery[M, E]] = []
+        wary = False
         while True:
-            late = await self._settle_next(source, late)
+            late, wary = await self._settle_next(source, late, wary=wary)
 
-    async def _settle_next(self, source: Source[M], late: list[_Delivery[M, E]]) -> list[_Delivery[M, E]]:
-        """Settles the messages that wait, and the events of `late` whose lock is free; returns what is late then."""
+    async def _settle_next(
+        self, source: Source[M], late: list[_Delivery[M, E]], *, wary: bool
+    ) -> tuple[list[_Delivery[M, E]], bool]:
+        """Settles the messages that wait, and the events of `late` whose lock is free.
+
+        When `wary`, locks are looked for before they are waited for. Returns what is late then, and the next `wary`.
+        """
         fresh, rejected = await self._take(source, LATE_SECONDS if late else None)
         await self._set_aside(source, rejected)
         deliveries = [*late, *fresh]
         messages = [delivery.message for delivery in deliveries]
         waiting = [event for delivery in late for event in delivery.events]
-        held = await self._still_blocked(waiting)
+        arrived = [event for delivery in fresh for event in delivery.events]
+        held = await self._still_blocked([*waiting, *arrived] if wary else waiting)
         free = [event for event in waiting if event.id not in held]
         due = free[: self._max_events]
         # An event may have been delivered twice.
         held |= {event.id for event in free} - {event.id for event in due}
-        events = [event for delivery in fresh for event in delivery.events]
+        events = [event for event in arrived if event.id not in held]
         # Apart from each other: should the lock be missed again, the fresh ones have not waited for it.
         held |= await self._settle(source, events, messages)
         held |= await self._settle(source, due, messages)
@@ -151,7 +166,24 @@ class Batches(Generic[E]):
         if committed:
             _events.labels(self._queue).inc(committed)
             _batch.labels(self._queue).observe(committed)
-        return [delivery for delivery in deliveries if delivery.events]
+        late = [delivery for delivery in deliveries if delivery.events]
+        return (late if len(late) <= MAX_LATE else await self._put_back(source, late)), bool(held)
+
+    async def _put_back(self, source: Source[M], late: list[_Delivery[M, E]]) -> list[_Delivery[M, E]]:
+        """Puts events that wait back into the queue, if that makes the messages fewer; returns what is late then."""
+        encoded = [
+            piece
+            for delivery in late
+            for piece in self._decoder.select(delivery.message.body, {event.id for event in delivery.events})
+        ]
+        fewer = list(pack(encoded))
+        if len(fewer) > len(late) // 2:
+            return late
+        for kind, body in fewer:
+            await source.put_back(kind, body)
+        await source.acknowledge([delivery.message for delivery in late])
+        _log.info("events_put_back", queue=self._queue, events=len(encoded), messages=len(fewer))
+        return []
 
     async def _take(self, source: Source[M], seconds: float | None) -> tuple[list[_Delivery[M, E]], list[Rejected]]:
         """Waits for one message, then takes what else has arrived."""

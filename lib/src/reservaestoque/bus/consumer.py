@@ -5,12 +5,13 @@ import math
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
+from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from reservaestoque.bus import dead_letters, topology
 from reservaestoque.bus.batches import Batches, Handler
 from reservaestoque.bus.connection import ANSWER_TIMEOUT, Connection, keep_connected, side_by_side
-from reservaestoque.events import CloudEvent, Decoder
+from reservaestoque.events import CONTENT_TYPE, CloudEvent, Decoder
 
 PREFETCH = 32
 """Messages that a consumer holds: of one event each at rest, of 200 when many wait, and then others get theirs."""
@@ -101,6 +102,11 @@ class _Deliveries:
     async def set_aside(self, body: bytes, reason: str) -> None:
         with self._connection.deadline(ANSWER_TIMEOUT, unless_blocked=True):
             await dead_letters.publish(self._channel, self._queue, body, reason)
+
+    async def put_back(self, kind: str, body: bytes) -> None:
+        message = Message(body, content_type=CONTENT_TYPE, delivery_mode=DeliveryMode.PERSISTENT, type=kind)
+        with self._connection.deadline(ANSWER_TIMEOUT, unless_blocked=True):
+            await self._channel.default_exchange.publish(message, routing_key=self._queue.name, mandatory=True)
 
     async def acknowledge(self, messages: Sequence[AbstractIncomingMessage]) -> None:
         """All at once when no older message is still at work: that would acknowledge it too."""

@@ -1,6 +1,6 @@
 """The events that pedidos and estoque exchange: CloudEvents 1.0, always in batches. Pure: no I/O here."""
 
-from reservaestoque.events.batch import CONTENT_TYPE, UNREADABLE, Decoder, Rejected, encode_batches
+from reservaestoque.events.batch import CONTENT_TYPE, UNREADABLE, Decoder, Rejected, encode_batches, pack
 from reservaestoque.events.cloudevent import CloudEvent, new_id
 from reservaestoque.events.estoque import AtualizarStatus, ItemEmFalta, Motivo, StatusAtualizado
 from reservaestoque.events.pedidos import (
@@ -39,4 +39,5 @@ __all__ = [
     "StatusAtualizado",
     "encode_batches",
     "new_id",
+    "pack",
 ]

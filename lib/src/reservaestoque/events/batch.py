@@ -1,6 +1,6 @@
 """A message body: a JSON array of events of one type (CloudEvents JSON batch format)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar, Union
 
 import msgspec
@@ -63,6 +63,18 @@ class Decoder(Generic[E]):
                 rejected.append(Rejected(b"[%b]" % bytes(piece), f"not an event of this queue: {wrong}"))
         return events, rejected
 
+    def select(self, body: bytes, ids: Collection[object]) -> list[tuple[str, bytes]]:
+        """Type and bytes of the events with these ids, as they stand in the message `body`."""
+        selected: list[tuple[str, bytes]] = []
+        for piece in _decode_raw(body):
+            try:
+                event = self._one.decode(piece)
+            except UNREADABLE:
+                continue
+            if event.id in ids:
+                selected.append((type(event).__name__, bytes(piece)))
+        return selected
+
     def find(self, body: bytes, event: CloudEvent) -> bytes | None:
         """The bytes of `event` as it stands in the message `body`, as a batch of one; None when it is not there."""
         try:
@@ -81,9 +93,14 @@ class Decoder(Generic[E]):
 
 def encode_batches(events: Sequence[CloudEvent]) -> Iterator[tuple[str, bytes]]:
     """Message bodies for these events: (type, body), at most 200 events and 1 MiB each, order kept a type."""
+    return pack((type(event).__name__, _encode(event)) for event in events)
+
+
+def pack(encoded: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """Message bodies for these encoded events (type, bytes), as `encode_batches` makes them."""
     by_type: dict[str, list[bytes]] = {}
-    for event in events:
-        by_type.setdefault(type(event).__name__, []).append(_encode(event))
+    for kind, piece in encoded:
+        by_type.setdefault(kind, []).append(piece)
     for kind, pieces in by_type.items():
         for body in _pack(pieces):
             yield kind, body

@@ -21,8 +21,8 @@ from reservaestoque.telemetry import logger
 
 ROWS = 1000
 POLL_SECONDS = 1.0
-RELAY_IDLE_SECONDS = 60.0
-"""How long a relay's transaction may pause for the broker's confirms. Others skip the rows that it holds."""
+RELAY_IDLE_SECONDS = 15.0
+"""How long a relay's transaction may pause: confirms take ten at most. Others skip the rows that it holds."""
 
 _log = logger(__name__)
 _sent = Counter("outbox_events_total", "Events published and confirmed")

@@ -47,6 +47,26 @@ class _Aviso(msgspec.Struct, frozen=True, array_like=True):
 _ler_avisos = msgspec.json.Decoder(list[_Aviso]).decode
 
 
+async def _until_read_only(connection: "asyncpg.Connection[Any]") -> None:
+    """Returns when the server no longer takes writes: notifications come from the one that does.
+
+    Raises what asyncpg raises when it does not answer.
+    """
+    writable = await _takes_writes(connection)
+    while True:
+        await asyncio.sleep(_CHECK_SECONDS)
+        if not await _takes_writes(connection) and writable:
+            _log.warning("listen_connection_read_only")
+            return
+
+
+async def _takes_writes(connection: "asyncpg.Connection[Any]") -> bool:
+    writes: bool = await connection.fetchval(
+        "select not current_setting('transaction_read_only')::boolean", timeout=_CHECK_SECONDS
+    )
+    return writes
+
+
 class Espera:
     """Wakes those who wait for an order to change."""
 
@@ -97,9 +117,7 @@ class Espera:
                 async with self._connected() as connection:
                     failures = 0
                     self._acordar_todos()
-                    while True:
-                        await asyncio.sleep(_CHECK_SECONDS)
-                        await connection.fetchval("select 1", timeout=_CHECK_SECONDS)
+                    await _until_read_only(connection)
             except Exception as fault:
                 if not is_transient(fault):
                     raise

@@ -171,10 +171,9 @@ class Registro:
             um, prazo = await self._contended.get()
             if um[1].done():
                 continue
-            try:
-                [resultado] = await self.gravar([um[0]])
-            except Exception as fault:
-                resultado = KeyBusyError(_BUSY) if is_contended(fault) else fault
+            resultado: Registrado | Exception = KeyBusyError(_BUSY)
+            if laco.time() < prazo:  # each try may take as long as a lock is waited for
+                resultado = await self._tentar(um[0])
             if isinstance(resultado, KeyBusyError) and laco.time() < prazo:
                 self._esperar_tranca(um, prazo)
                 await asyncio.sleep(_CONTENDED_PAUSE / self._contended.qsize())
@@ -184,6 +183,13 @@ class Registro:
                 self._relay.wake()
             elif is_transient(resultado):
                 self._desistir(resultado)  # the database is away: none of them would fare better
+
+    async def _tentar(self, comando: NovoComando) -> Registrado | Exception:
+        try:
+            [resultado] = await self.gravar([comando])
+        except Exception as fault:
+            return KeyBusyError(_BUSY) if is_contended(fault) else fault
+        return resultado
 
     def _desistir(self, fault: Exception) -> None:
         while not self._contended.empty():

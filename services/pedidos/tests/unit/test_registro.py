@@ -193,6 +193,22 @@ async def test_a_command_whose_key_is_held_costs_the_others_nothing(locked: bool
         await waiting
 
 
+async def test_locks_that_do_not_come_are_not_waited_for_one_after_another(monkeypatch: pytest.MonkeyPatch):
+    """Of those that wait each would cost the others the time of a lock."""
+    monkeypatch.setattr(registro, "CONTENDED_SECONDS", 0.2)
+
+    class Slow(Contended):
+        async def gravar(self, comandos: Sequence[NovoComando]) -> list[Registrado | Exception]:
+            await asyncio.sleep(0.1)
+            return await super().gravar(comandos)
+
+    livro = Slow()
+    livro.held, livro.locked = {"k"}, True
+    async with asyncio.timeout(2), contending(livro) as registrar:
+        ends = await asyncio.gather(*[registrar(keyed("k")) for _ in range(50)], return_exceptions=True)
+    assert {type(end) for end in ends} == {KeyBusyError}
+
+
 async def test_who_waits_for_a_key_is_told_so_in_time(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(registro, "CONTENDED_SECONDS", 0.2)
     livro = Contended()

@@ -152,3 +152,32 @@ async def test_orders_of_other_skus_do_not_wait_for_one_that_a_frozen_replica_ha
         frozen.thaw()
         healthy = next(program for program in programs if program is not frozen)
         assert "event_set_aside" not in healthy.log()
+
+
+async def test_orders_of_other_skus_do_not_wait_for_many_of_one_that_an_administrator_has_locked(
+    backing: System, estoque_db: asyncpg.Pool, pedidos_db: asyncpg.Pool, client: httpx.AsyncClient, tmp_path: Path
+):
+    """More messages than the broker delivers to a consumer."""
+    for sku in (LOCKED, OTHER):
+        await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ($1, '', 999, 999)", sku)
+    async with (
+        replicas(backing, "pedidos", 1, tmp_path) as [pedidos],
+        replicas(backing, "estoque", 1, tmp_path),
+        estoque_db.acquire() as administrator,
+    ):
+        transaction = administrator.transaction()
+        await transaction.start()
+        await administrator.execute("update estoque set nome = 'x' where sku = $1", LOCKED)
+        for _ in range(3 * PREFETCH):
+            await order(client, pedidos, LOCKED)
+            await asyncio.sleep(0.02)  # a message each
+        waits = [await timed(order(client, pedidos, OTHER, Prefer="wait=10")) for _ in range(10)]
+        assert {status for status, _ in waits} == {201}
+        assert max(seconds for _, seconds in waits) < 5
+        await transaction.rollback()
+
+        async def all_decided() -> bool:
+            return not await pedidos_db.fetchval("select count(*) from pedido where status = 'Criado'")
+
+        await ate(all_decided, 20)
+    assert await estoque_db.fetchval("select reservado from estoque where sku = $1", LOCKED) == 3 * PREFETCH

@@ -23,6 +23,7 @@ from reservaestoque.telemetry import logger
 LOTE = 500
 _PACIENCIA = 5.0
 _CONFLITO_SEGUNDOS = 30.0
+_BLOCKED_SECONDS = 2.0
 _RECUSADO_SEGUNDOS = 60.0
 _DIVERGENTE_SEGUNDOS = 0.5
 _SEM_BANCO = ("DatabaseUnavailable", "The stock database does not answer; it will be tried again until it does")
@@ -79,6 +80,9 @@ class Reconciliador:
         for item, frase in resultado.recusados:
             self._propor_sem_resposta(item, "Rejected", f"The stock database refuses it: {frase}")
             self._fila.adiar(item, _RECUSADO_SEGUNDOS)
+        for item in resultado.blocked:
+            _log.warning("item_blocked", item=item.chave.dono, sku=item.sku)
+            self._fila.adiar(item, _BLOCKED_SECONDS)
         livres = [item for item, saldo in resultado.feitos if self._concluir(item, saldo) is Desfecho.LIVRE]
         await self._marcador.liberar([item for item in livres if item.marcado and not item.ausente])
         for item in livres:

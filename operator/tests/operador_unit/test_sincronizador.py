@@ -42,3 +42,19 @@ async def test_nothing_to_do_calls_nobody():
     banco = Banco()
     assert (await sincronizar(banco, [])).feitos == []
     assert banco.chamadas == 0
+
+
+async def test_an_item_whose_row_is_held_does_not_hold_up_its_neighbours():
+    banco = Banco({"3"}, asyncpg.LockNotAvailableError)
+    resultado = await sincronizar(banco, [item(sku=str(n)) for n in range(100)])
+    assert [i.sku for i in resultado.blocked] == ["3"]
+    assert len(resultado.feitos) == 99
+
+
+async def test_when_all_rows_are_held_not_each_is_tried():
+    """Each try costs the time of a lock."""
+    skus = {str(n) for n in range(500)}
+    banco = Banco(skus, asyncpg.LockNotAvailableError)
+    resultado = await sincronizar(banco, [item(sku=sku) for sku in skus])
+    assert len(resultado.blocked) == 500
+    assert banco.chamadas < 40

@@ -77,6 +77,7 @@ CREATE FUNCTION public.expirar_reservas(p_limite integer) RETURNS integer
     AS $$
 declare
     v_pedidos uuid[];
+    v_skus text[];
     v_marca timestamptz;
     v_agora timestamptz;
 begin
@@ -95,12 +96,31 @@ begin
         return 0;
     end if;
 
-    select max(t.alterado_em) into v_marca from (
-        select e.alterado_em from estoque e
-        where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida)
-        order by e.sku
-        for no key update
-    ) t;
+    begin
+        select max(t.alterado_em) into v_marca from (
+            select e.alterado_em from estoque e
+            where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida)
+            order by e.sku
+            for no key update
+        ) t;
+    exception when lock_not_available then
+        -- Somebody holds one of these SKUs for long. The orders that do not need it are swept; nothing is decided about
+        -- units of a row that is not locked.
+        select max(t.alterado_em), array_agg(t.sku) into v_marca, v_skus from (
+            select e.alterado_em, e.sku from estoque e
+            where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida)
+            order by e.sku
+            for no key update skip locked
+        ) t;
+        select array_agg(o.id) into v_pedidos from unnest(v_pedidos) as o (id)
+        where not exists (
+            select from reserva r
+            where r.pedido_id = o.id and not r.vendida and r.sku <> all (coalesce(v_skus, '{}'))
+        );
+        if v_pedidos is null then
+            return 0;
+        end if;
+    end;
     -- Their time is over: it was when they were found.
     v_agora := instante(
         greatest(v_marca, (select max(greatest(p.atualizado_em, p.expira_em)) from pedido p where p.id = any (v_pedidos))),

@@ -175,7 +175,8 @@ class Juiz:
         for mensagem in mensagens:
             eventos, _ = fila.decodificador.decode(mensagem.body)
             for evento in eventos:
-                if not await self._feito(evento) and not _posto_de_lado(fila, evento):
+                kept = _posto_de_lado(fila, evento) or _put_back(fila, evento, mensagens)
+                if not await self._feito(evento) and not kept:
                     raise Violacao(f"acknowledged before its effect was committed: {evento}")
 
     async def _feito(self, evento: CloudEvent) -> bool:
@@ -271,6 +272,12 @@ def retrato(linha: Any) -> Retrato:
     """The snapshot in a row of `pedido` or of estoque's outbox."""
     faltas = tuple((f.sku, f.solicitado, f.disponivel, str(f.motivo)) for f in _ler_faltas(linha["itens_em_falta"]))
     return Retrato(linha["status"], linha["versao"], linha["expira_em"], faltas)
+
+
+def _put_back(fila: Fila, evento: CloudEvent, mensagens: Sequence[Mensagem]) -> bool:
+    """Whether another message has the event too."""
+    others = [*fila.mensagens, *(m for entregues in fila.entregues.values() for m in entregues)]
+    return any(str(evento.id).encode() in m.body for m in others if m not in mensagens)
 
 
 def _posto_de_lado(fila: Fila, evento: CloudEvent) -> bool:

@@ -21,8 +21,8 @@ E_contra = TypeVar("E_contra", bound=CloudEvent, contravariant=True)
 LATE_SECONDS = 0.2
 """How often events whose lock somebody else holds are looked at again."""
 MAX_LATE = 8
-"""Messages whose events wait for a lock. The broker delivers a bounded number of messages to a consumer: if these were
-many, nothing else would come.
+"""Messages whose events wait for a lock. The broker delivers a bounded number to a consumer: were these many, nothing
+else would come.
 """
 _TIMEOUTS = 2
 

@@ -1,5 +1,6 @@
 """The SQL functions that the operator calls, with the role that it calls them with."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from conferir import livro
 from local_system import System
+from reservaestoque.events import new_id
 
 pytestmark = pytest.mark.integration
 
@@ -221,3 +223,32 @@ async def test_lapsed_lines_are_released_without_reading_those_of_others(
         assert await connection.fetchval(lidas) == antes
         oldest = "select extract(epoch from agora() - min(expira_em))::int from reserva where sku = $1"
         assert [await connection.fetchval(oldest, sku) for sku in "AB"] == [4997, 4998]
+
+
+async def test_the_sweep_leaves_out_what_needs_a_sku_that_somebody_holds(estoque_db: "asyncpg.Pool[Any]"):
+    """The rest is swept; nothing is decided about units of a row that is not locked."""
+    await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade, reservado) values ('A', '', 9, 9, 2)")
+    await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade, reservado) values ('B', '', 9, 9, 2)")
+    ids = [new_id() for _ in range(3)]
+    for pedido, skus in zip(ids, (["A"], ["B"], ["A", "B"]), strict=True):
+        await estoque_db.execute(
+            "insert into pedido (id, status, versao, itens, expira_em) "
+            "values ($1, 'EstoqueReservado', 1, $2, now() - interval '1 s')",
+            pedido,
+            json.dumps(dict.fromkeys(skus, 1)),
+        )
+        for sku in skus:
+            await estoque_db.execute(
+                "insert into reserva (pedido_id, sku, quantidade, expira_em) "
+                "select id, $2, 1, expira_em from pedido where id = $1",
+                pedido,
+                sku,
+            )
+    async with estoque_db.acquire() as sweeping, estoque_db.acquire() as other, other.transaction():
+        await other.execute("select from estoque where sku = 'A' for update")
+        await sweeping.execute("set lock_timeout = 100")
+        assert await sweeping.fetchval("select expirar_reservas(10)") == 1
+        assert await sweeping.fetchval("select id from pedido where status = 'ReservaExpirada'") == ids[1]
+        await sweeping.execute("reset lock_timeout")
+    assert await estoque_db.fetchval("select expirar_reservas(10)") == 2
+    assert await livro.violacoes(estoque_db) == []

@@ -132,7 +132,8 @@ class Readiness:
 
     def __init__(self, health: Pool, *others: Pool) -> None:
         self._health = health
-        self._pools = (health, *others)
+        self._others = others
+        self._stopped = False
 
     async def __call__(self) -> bool:
         """True where the primary answers within two seconds.
@@ -142,11 +143,14 @@ class Readiness:
         """
         writes = await _answer(self._health)
         if writes is False:
-            for pool in self._pools:
-                await pool.expire_connections()
+            # Either this connection leads to a server of yesterday, or writes are stopped: a new one tells.
+            await self._health.expire_connections()
             writes = await _answer(self._health)
-            if writes is False:
-                _log.warning("database_read_only")
+            for pool in self._others if writes else ():
+                await pool.expire_connections()
+        if writes is False and not self._stopped:
+            _log.warning("database_read_only")
+        self._stopped = writes is False
         return writes is not None
 
 

@@ -135,6 +135,11 @@ def new_primary(backing: System, tmp_path_factory: pytest.TempPathFactory) -> It
 def take_writes(system: System, value: str) -> None:
     system.psql("pedidos", f"alter system set default_transaction_read_only = {value}")
     system.psql("pedidos", "select pg_reload_conf()")
+    # Sessions are told before a new one begins with it.
+    deadline = time.monotonic() + 10
+    while system.psql("pedidos", "show default_transaction_read_only").strip() != value:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 async def test_a_fail_over_that_leaves_connections_open_is_survived(backing: System, shop: Shop, new_primary: System):

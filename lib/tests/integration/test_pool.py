@@ -169,6 +169,11 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, Sys
 def stop_writes(system: System, value: str) -> None:
     system.psql("pedidos", f"alter system set default_transaction_read_only = {value}")
     system.psql("pedidos", "select pg_reload_conf()")
+    # Sessions are told before a new one begins with it.
+    deadline = time.monotonic() + 10
+    while system.psql("pedidos", "show default_transaction_read_only").strip() != value:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @contextlib.asynccontextmanager
@@ -291,3 +296,44 @@ async def test_a_host_that_drops_packets_leaves_time_for_the_next_one(backing: S
             began = time.monotonic()
             await hold(pool, 2)
             assert time.monotonic() - began < CONNECT_SECONDS, "the host that answered is asked first"
+
+
+class Inserting:
+    """Inserts a row at a time, until the database does not answer."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.answered = 0
+        self._pool = pool
+
+    async def run(self) -> None:
+        async with asyncio.timeout(30):
+            while True:
+                await self._pool.execute("insert into replicada values (1)")
+                self.answered += 1
+
+
+async def test_a_commit_that_waits_for_its_standby_is_not_cancelled(pair: tuple[System, System]):
+    """Cancelled, it would be committed on the primary alone and visible there, and a fail-over would lose it."""
+    one, _ = pair
+    url = one.database_url("pedidos")
+    waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'"
+    async with (
+        await open_pool(url, program="t", size=1, statement_seconds=LIMIT) as pool,
+        await open_pool(url, program="t other", size=1) as other,
+    ):
+        await pool.execute("create table replicada (n integer)")
+        inserting = Inserting(pool)
+        one.psql("pedidos", "alter system set synchronous_standby_names = 'nobody'")
+        one.psql("pedidos", "select pg_reload_conf()")
+        try:
+            with pytest.raises(TimeoutError, match="did not answer"):
+                await inserting.run()
+            await asyncio.sleep(5)  # the server looks every two seconds whether its client is there
+            assert await other.fetchval(waiting) == 1
+            assert await other.fetchval("select count(*) from replicada") == inserting.answered
+        finally:
+            one.psql("pedidos", "alter system reset synchronous_standby_names")
+            one.psql("pedidos", "select pg_reload_conf()")
+        async with asyncio.timeout(10):
+            while await other.fetchval("select count(*) from replicada") != inserting.answered + 1:
+                await asyncio.sleep(0.05)

@@ -20,6 +20,8 @@ E_contra = TypeVar("E_contra", bound=CloudEvent, contravariant=True)
 
 LATE_SECONDS = 0.2
 """How often events whose lock somebody else holds are looked at again."""
+WARY_ROUNDS = 8
+"""How many rounds after a lock did not come in time it is looked for rather than waited for."""
 MAX_LATE = 8
 """Messages whose events wait for a lock. The broker delivers a bounded number to a consumer: were these many, nothing
 else would come.
@@ -131,16 +133,17 @@ class Batches(Generic[E]):
     async def run(self, source: Source[M]) -> None:
         """Settles what the source delivers until cancelled. Raises what `source` raises."""
         late: list[_Delivery[M, E]] = []
-        wary = False
+        wary = 0
         while True:
-            late, wary = await self._settle_next(source, late, wary=wary)
+            late, wary = await self._settle_next(source, late, wary)
 
     async def _settle_next(
-        self, source: Source[M], late: list[_Delivery[M, E]], *, wary: bool
-    ) -> tuple[list[_Delivery[M, E]], bool]:
-        """Settles the messages that wait, and the events of `late` whose lock is free.
+        self, source: Source[M], late: list[_Delivery[M, E]], wary: int
+    ) -> tuple[list[_Delivery[M, E]], int]:
+        """Settles the messages that wait, and the events of `late`; returns what is late then, and the next `wary`.
 
-        When `wary`, locks are looked for before they are waited for. Returns what is late then, and the next `wary`.
+        For the next `wary` rounds locks are looked for before they are waited for. Not for longer: a row that many
+        replicas take in turn is held whenever one looks, and comes to whoever waits for it.
         """
         fresh, rejected = await self._take(source, LATE_SECONDS if late else None)
         await self._set_aside(source, rejected)
@@ -148,15 +151,16 @@ class Batches(Generic[E]):
         messages = [delivery.message for delivery in deliveries]
         waiting = [event for delivery in late for event in delivery.events]
         arrived = [event for delivery in fresh for event in delivery.events]
-        held = await self._still_blocked([*waiting, *arrived] if wary else waiting)
+        held = await self._still_blocked([*waiting, *arrived]) if wary else set()
         free = [event for event in waiting if event.id not in held]
         due = free[: self._max_events]
         # An event may have been delivered twice.
         held |= {event.id for event in free} - {event.id for event in due}
         events = [event for event in arrived if event.id not in held]
         # Apart from each other: should the lock be missed again, the fresh ones have not waited for it.
-        held |= await self._settle(source, events, messages)
-        held |= await self._settle(source, due, messages)
+        missed = await self._settle(source, events, messages)
+        missed |= await self._settle(source, due, messages)
+        held |= missed
         for delivery in deliveries:
             delivery.events = [event for event in delivery.events if event.id in held]
         settled = [delivery.message for delivery in deliveries if not delivery.events]
@@ -167,7 +171,8 @@ class Batches(Generic[E]):
             _events.labels(self._queue).inc(committed)
             _batch.labels(self._queue).observe(committed)
         late = [delivery for delivery in deliveries if delivery.events]
-        return (late if len(late) <= MAX_LATE else await self._put_back(source, late)), bool(held)
+        next_wary = WARY_ROUNDS if missed else max(wary - 1, 0) if held else 0
+        return (late if len(late) <= MAX_LATE else await self._put_back(source, late)), next_wary
 
     async def _put_back(self, source: Source[M], late: list[_Delivery[M, E]]) -> list[_Delivery[M, E]]:
         """Puts events that wait back into the queue, if that makes the messages fewer; returns what is late then."""

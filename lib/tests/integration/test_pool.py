@@ -136,7 +136,7 @@ async def test_a_transaction_of_a_frozen_process_lets_go_of_its_locks(backing: S
 
 
 async def test_a_type_that_changes_under_a_prepared_statement_passes(pool: Pool, pedidos_db: "asyncpg.Pool"):
-    """In a transaction asyncpg cannot prepare it anew by itself: the next attempt does."""
+    """In a transaction asyncpg cannot prepare it again by itself: the next attempt does."""
     await pedidos_db.execute("create table mutavel (n integer)")
     await pedidos_db.execute("insert into mutavel values (1)")
 

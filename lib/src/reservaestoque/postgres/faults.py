@@ -37,7 +37,7 @@ class CrowdedError(Exception):
 def is_transient(fault: BaseException) -> bool:
     """True when trying the same again later may succeed: the server or the network failed, not the data."""
     if isinstance(fault, asyncpg.PostgresError):
-        # The plan of a prepared statement no longer fits a table that a migration has changed; it is prepared anew.
+        # A migration has changed what a prepared statement returns; the next attempt prepares it again.
         stale_plan = isinstance(fault, asyncpg.InvalidCachedStatementError)
         return stale_plan or (fault.sqlstate or "08").startswith(_TRANSIENT_CLASSES)
     # What asyncpg says of our arguments is an InterfaceError and a ValueError; of a broken connection, the former

@@ -15,6 +15,8 @@ Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 STATEMENT_SECONDS = 5.0
 LOCK_SECONDS = 1.0
+READER_LOCK_SECONDS = 30.0
+"""A reader waits for whole tables only, behind a migration, and nobody waits for it."""
 IDLE_SECONDS = 3.0
 """A transaction of ours pauses for milliseconds between two statements. One that pauses for seconds belongs to a
 process that is frozen or gone, and holds rows that others need.
@@ -96,7 +98,7 @@ def _session(program: str, idle_seconds: float, *, read_only: bool) -> dict[str,
     return {
         "application_name": program,
         "timezone": "UTC",
-        "lock_timeout": _milliseconds(LOCK_SECONDS),
+        "lock_timeout": _milliseconds(READER_LOCK_SECONDS if read_only else LOCK_SECONDS),
         "idle_in_transaction_session_timeout": _milliseconds(idle_seconds),
         # A client that vanished is noticed: while it is sent something, while it is silent, while a statement runs.
         "tcp_user_timeout": "10000",

@@ -88,6 +88,17 @@ async def test_a_caller_who_is_cancelled_leaves_the_pool_to_others(pool: Pool, w
     assert {type(end) for end in ends} == {asyncio.CancelledError}
 
 
+async def test_a_caller_who_is_cancelled_within_a_transaction_is_cancelled(pool: Pool):
+    """Not told of a closed connection, which a loop would take for an outage and go on."""
+
+    def cancel() -> None:
+        task.cancel()
+
+    task = asyncio.create_task(read_twice(pool, cancel))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_a_statement_that_takes_too_long_ends_on_the_server_too(backing: System, pool: Pool):
     with pytest.raises(TimeoutError):
         await pool.fetchval("select pg_sleep(60)")

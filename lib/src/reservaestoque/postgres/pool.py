@@ -53,6 +53,9 @@ class _Acquired(PoolAcquireContext):  # type: ignore[misc]
             if self.connection._con is not None:  # else it has left the pool already
                 self.connection.terminate()
         await super().__aexit__(kind, fault, trace)
+        # A transaction whose caller is cancelled finds its connection closed, and says that instead.
+        if isinstance(fault, asyncpg.InterfaceError) and isinstance(fault.__context__, asyncio.CancelledError):
+            raise fault.__context__
 
 
 async def open_pool(

@@ -1,7 +1,7 @@
 """Snapshots: what a database says at one instant, read without a write.
 
-Its locks hold up only who changes a table: a migration. But who waits for one makes everybody else wait, so a pair of
-snapshots ends when somebody does.
+Snapshot locks conflict only with schema changes. A migration queued behind one blocks every later statement, so both
+snapshots end as soon as another session waits for them.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _sql = Queries("conferir")
 
 
 class LockWantedError(Exception):
-    """Somebody waits for a lock that a snapshot held: it has ended, and nothing is known of what was not read yet."""
+    """Another session waits for a lock of a snapshot: the snapshots have ended, and what was not read is unknown."""
 
 
 class Foto(NamedTuple):
@@ -65,8 +65,8 @@ async def fotografar(banco: "asyncpg.Pool[Any] | Connection") -> AsyncIterator[F
 async def fotografar_ambos(bancos: Bancos) -> AsyncIterator[Fotos]:
     """A snapshot of pedidos, then one of estoque; each takes a second connection now and then.
 
-    Raises LockWantedError within a second when somebody waits for a lock that one of them holds, whatever is being
-    read, and what asyncpg raises.
+    Raises LockWantedError within a second when another session waits for a lock of theirs, even in the middle of
+    a statement, and what asyncpg raises.
     """
     async with (
         _giving_way() as watch,
@@ -83,7 +83,7 @@ Watch = Callable[["asyncpg.Pool[Any]", int], AbstractAsyncContextManager[None]]
 
 @asynccontextmanager
 async def _giving_way() -> AsyncIterator[Watch]:
-    """Ends its body when a watch that is open in it sees somebody wait, or fails, and raises what that means."""
+    """Ends its body when one of its watches sees a waiting session, or fails, and raises the cause."""
     why: list[Exception] = []
     try:
         async with asyncio.timeout(None) as scope:

@@ -62,11 +62,10 @@ async def fatia_de_pedidos(estoque: Foto, depois: UUID, limite: int) -> Fatia[UU
     achadas: list[Violacao] = []
     for chave, pedido in pedidos.items():
         proprias = por_pedido.get(chave, ())
-        if pedido is not None and faltam_linhas(pedido, proprias, estoque.agora):
+        agora = estoque.agora
+        if pedido is not None and faltam_linhas(pedido, proprias, agora):
             agora = await _relogio_dos_skus(estoque, pedido)
-            achadas += conferir_pedido(chave, pedido, proprias, agora)
-        else:
-            achadas += conferir_pedido(chave, pedido, proprias, estoque.agora)
+        achadas += conferir_pedido(chave, pedido, proprias, agora)
     return Fatia(len(rows), seguinte, achadas)
 
 

@@ -19,12 +19,12 @@ E = TypeVar("E", bound=CloudEvent)
 E_contra = TypeVar("E_contra", bound=CloudEvent, contravariant=True)
 
 LATE_SECONDS = 0.2
-"""How often events whose lock somebody else holds are looked at again."""
+"""Interval between checks of events that are blocked by another session's lock."""
 WARY_ROUNDS = 8
-"""How many rounds after a lock did not come in time it is looked for rather than waited for."""
+"""Rounds after a lock timeout in which locks are probed instead of awaited."""
 MAX_LATE = 8
-"""Messages whose events wait for a lock. The broker delivers a bounded number to a consumer: were these many, nothing
-else would come.
+"""Limit of unacknowledged messages with blocked events. They count against the prefetch limit: more would starve the
+consumer.
 """
 _TIMEOUTS = 2
 
@@ -91,7 +91,7 @@ class Handler(Protocol[E_contra]):
         ...
 
     async def find_blocked(self, events: Sequence[E_contra], /) -> Collection[object]:
-        """The ids of those that need a row which somebody else holds at this moment; found without waiting for it."""
+        """The ids of events that need a row locked by another session. Never waits for a lock."""
         ...
 
 
@@ -142,8 +142,8 @@ class Batches(Generic[E]):
     ) -> tuple[list[_Delivery[M, E]], int]:
         """Settles the messages that wait, and the events of `late`; returns what is late then, and the next `wary`.
 
-        For the next `wary` rounds locks are looked for before they are waited for. Not for longer: a row that many
-        replicas take in turn is held whenever one looks, and comes to whoever waits for it.
+        For the next `wary` rounds locks are probed before they are awaited. No longer: probes of a hot row that many
+        replicas lock in turn nearly always fail, while a waiting session gets it.
         """
         fresh, rejected = await self._take(source, LATE_SECONDS if late else None)
         await self._set_aside(source, rejected)

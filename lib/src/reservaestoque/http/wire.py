@@ -18,7 +18,7 @@ SEND_BUFFER_BYTES = 32_768
 that counts as the pod's memory."""
 
 HIGH_WATER_BYTES = 16_384
-"""So much more may wait here before whoever sends has to wait."""
+"""Bytes buffered here before the sender is paused."""
 
 
 class GatheringTransport:

@@ -1,7 +1,7 @@
-"""Runs dbmate, again and again while somebody else's lock is in the way.
+"""Runs dbmate and retries it while another session's lock blocks the migration.
 
-An ALTER TABLE that waits behind a long read has everybody else wait behind itself. So it waits for LOCK_TIMEOUT at
-most, and between two tries those who were held up have time to catch up.
+An ALTER TABLE queued behind a long read blocks every later statement on the table. It therefore waits for
+LOCK_TIMEOUT at most, and the pause between retries lets blocked traffic drain.
 """
 
 import os
@@ -28,7 +28,7 @@ _OPTIONS = (
     "--wait",
     f"--wait-timeout={WAIT_FOR_SERVER.total_seconds():.0f}s",
     "--migration-lock",
-    # Shorter than deadlock_timeout: who waits has a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots.
+    # Shorter than deadlock_timeout: a waiter holds a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots.
     "--migration-lock-timeout=500ms",
 )
 

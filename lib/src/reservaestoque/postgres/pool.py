@@ -16,7 +16,7 @@ Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 STATEMENT_SECONDS = 5.0
 LOCK_SECONDS = 1.0
 READER_LOCK_SECONDS = 30.0
-"""A reader waits for whole tables only, behind a migration, and nobody waits for it."""
+"""A reader waits only for table locks, behind a migration, and blocks no order."""
 IDLE_SECONDS = 3.0
 """A transaction of ours pauses for milliseconds between two statements. One that pauses for seconds belongs to a
 process that is frozen or gone, and holds rows that others need.

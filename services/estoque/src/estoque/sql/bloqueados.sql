@@ -1,4 +1,4 @@
--- Which of the orders $1 need a row that somebody else holds at this moment: their own, or that of a SKU ($3, of order
+-- Which of the orders $1 need a row that another session holds: their own, or that of a SKU ($3, of order
 -- $2, or one that the order names already). Looks without waiting, and changes nothing: no units are decided about here.
 with preciso as materialized (
     select * from unnest($2::uuid[], $3::text[]) as n (pedido_id, sku)

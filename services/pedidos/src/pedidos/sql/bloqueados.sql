@@ -1,4 +1,4 @@
--- Which of these orders somebody else holds at this moment. Looks without waiting, and changes nothing.
+-- Which of these orders another session has locked. Looks without waiting, and changes nothing.
 with livre as materialized (
     select id from pedido where id = any ($1::uuid[]) for no key update skip locked
 )

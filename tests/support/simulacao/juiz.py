@@ -1,4 +1,8 @@
-"""Holds every commit, every acknowledgement and the end of a seed against the model. Watches from outside."""
+"""Holds every commit, every acknowledgement and the end of a seed against the model. Watches from outside.
+
+Reads rows in the order of their keys: their place in the table may differ from run to run, and the first of several
+violations is reported.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -140,14 +144,15 @@ class Juiz:
 
     async def _ver_relogios(self, monitor: asyncpg.Connection) -> None:
         """The clock of a SKU never goes back."""
-        for linha in await monitor.fetch("select sku, alterado_em from estoque"):
+        for linha in await monitor.fetch("select sku, alterado_em from estoque order by sku"):
             marca = self._marcas.get(linha["sku"], linha["alterado_em"])
             if linha["alterado_em"] < marca:
                 raise Violacao(f"{linha['sku']} changed at {linha['alterado_em']}, after {marca}")
             self._marcas[linha["sku"]] = linha["alterado_em"]
 
     async def _ver_saldos(self, monitor: asyncpg.Connection) -> None:
-        for linha in await monitor.fetch("select sku, alvo, situacao, reservado, vendido, disponivel from saldo"):
+        saldos = "select sku, alvo, situacao, reservado, vendido, disponivel from saldo order by sku"
+        for linha in await monitor.fetch(saldos):
             produto = self.modelo.produtos[linha["sku"]]
             agora = max(self.mundo.agora, self._marcas[linha["sku"]])
             esperado = (
@@ -162,7 +167,7 @@ class Juiz:
 
     async def _ver_pedidos(self, monitor: asyncpg.Connection) -> None:
         """What pedidos says of an order is something that estoque said, and never older than before."""
-        for linha in await monitor.fetch("select * from pedido where versao > 0"):
+        for linha in await monitor.fetch("select * from pedido where versao > 0 order by id"):
             pedido, versao = linha["id"], linha["versao"]
             if versao < self._versoes.get(pedido, 0):
                 raise Violacao(f"order {pedido} went back from version {self._versoes[pedido]} to {versao}")
@@ -264,7 +269,7 @@ class Juiz:
         return velho and retrato is not None and retrato.status in FINAIS
 
     async def _pedidos_de(self, banco: str) -> dict[UUID, Retrato]:
-        linhas = await self.mundo.monitores[banco].fetch("select * from pedido")
+        linhas = await self.mundo.monitores[banco].fetch("select * from pedido order by id")
         return {linha["id"]: retrato(linha) for linha in linhas}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +15,7 @@ from estoque.retencao import retention_jobs as estoque_retention
 from operador.banco import Banco as BancoDoOperador
 from operador.stockitem import Chave as ChaveDoItem
 from operador.stockitem import StockItem
+from pedidos import retencao
 from pedidos.comando import Chave, ChaveReutilizadaError, KeyBusyError, NovoComando, Tipo, resumo
 from pedidos.consumidor import Consumidor as ConsumidorDePedidos
 from pedidos.eventos import comando
@@ -161,8 +163,10 @@ class Elenco:
         )
 
         async def passo() -> None:
-            for job in jobs:
-                await job()
+            # Real ids would be in another order each time.
+            with patch.object(retencao, "new_id", lambda: _uuid(parte)):
+                for job in jobs:
+                    await job()
 
         return self._repetir(parte, passo)
 

@@ -1,10 +1,11 @@
 -- A batch of commands and of the new orders that some of them are about, and what is to be published, in one commit.
-with novo as (
-    select * from unnest($1::uuid[], $2::text[], $3::jsonb[]) as n (id, cliente_id, itens)
+-- An order's two instants are one: the clock moves on between two calls.
+with novo as materialized (
+    select n.*, agora() as criado_em from unnest($1::uuid[], $2::text[], $3::jsonb[]) as n (id, cliente_id, itens)
 ),
 pedido_novo as (
-    insert into pedido (id, cliente_id, itens)
-    select n.id, n.cliente_id, n.itens from novo n
+    insert into pedido (id, cliente_id, itens, criado_em, atualizado_em)
+    select n.id, n.cliente_id, n.itens, n.criado_em, n.criado_em from novo n
     returning id, criado_em
 ),
 comando_novo as (

@@ -47,7 +47,7 @@ def exists(chart: str, *path: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("document", ["kubernetes.md", "producao.md"])
+@pytest.mark.parametrize("document", ["kubernetes.md", "production.md"])
 def test_commands_are_written_as_a_shell_reads_them(document: str):
     blocks = re.findall(r"^```sh\n(.*?)^```", (DOCS / document).read_text(), re.M | re.S)
     assert len(blocks) > 3

@@ -61,7 +61,7 @@ def test_data_stores_for_development_have_the_same_roles(helm: Helm, database: s
 
 
 def test_the_system_s_values_name_secrets_that_somebody_makes():
-    document = (CHARTS.parent / "docs/producao.md").read_text()
+    document = (CHARTS.parent / "docs/production.md").read_text()
     values = yaml.safe_load((PRODUCAO / "valores.yaml").read_text())
     parts = [value for part in values.values() for value in part.values() if isinstance(value, dict)]
     references = [part for part in parts if "existingSecret" in part]
@@ -90,7 +90,7 @@ def test_policies_let_in_whom_those_for_development_let_in(helm: Helm):
 
 
 def test_files_are_known_to_the_document():
-    document = (CHARTS.parent / "docs/producao.md").read_text()
+    document = (CHARTS.parent / "docs/production.md").read_text()
     for file in Path(PRODUCAO).glob("*.yaml"):
         assert file.name in document
 

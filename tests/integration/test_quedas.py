@@ -5,12 +5,15 @@ import contextlib
 from collections.abc import Callable
 
 import httpx
+import psutil
 import pytest
 from loja import Loja, ate, banco
 
 from local_system import System
 
 pytestmark = pytest.mark.integration
+
+SHUTDOWN_SECONDS = 10
 
 
 class Vendas:
@@ -45,6 +48,13 @@ class Vendas:
             await asyncio.gather(*clientes)
 
 
+def shut_down(sistema: System, name: str) -> None:
+    """A smart shutdown: PostgreSQL tells no client, and waits until all of them have left."""
+    server = psutil.Process(sistema.states()[name].pid)
+    server.terminate()
+    server.wait(SHUTDOWN_SECONDS)
+
+
 DESASTRES: dict[str, tuple[Callable[[System, str], None], str]] = {
     "pedidos killed": (System.kill, "pedidos-1"),
     "every pedidos killed": (System.kill, "pedidos"),
@@ -54,6 +64,8 @@ DESASTRES: dict[str, tuple[Callable[[System, str], None], str]] = {
     "pedidos' PostgreSQL killed": (System.kill, "postgres-pedidos"),
     "estoque's PostgreSQL killed": (System.kill, "postgres-estoque"),
     "estoque's PostgreSQL restarted": (System.restart, "postgres-estoque"),
+    "pedidos' PostgreSQL shut down": (shut_down, "postgres-pedidos"),
+    "estoque's PostgreSQL shut down": (shut_down, "postgres-estoque"),
     "RabbitMQ killed": (System.kill, "rabbitmq"),
     "RabbitMQ restarted": (System.restart, "rabbitmq"),
 }

@@ -17,10 +17,10 @@ from conferir.settings import ConferirSettings
 from conferir.violacao import Violacao
 from reservaestoque.http import serve, service_app
 from reservaestoque.periodic import Periodic
-from reservaestoque.postgres import is_transient, open_pool, reachable
+from reservaestoque.postgres import Connector, ServerWatch, is_transient, open_pool, reachable
 
 _CONEXOES = 3
-"""A snapshot, the look whether somebody waits for its locks, readiness."""
+"""A snapshot, the look whether somebody waits for its locks, readiness. One more for moments: the watch."""
 _PACIENCIA = timedelta(minutes=10)
 _FOLGA = 9.0
 """A tenth of the time at work at most: a SKU with a million lines takes a second to add up."""
@@ -72,7 +72,12 @@ async def sempre(settings: ConferirSettings) -> None:
             is_ready=pronto,
             dependencies={},
         )
-        await serve(app, host=settings.host, port=settings.port, tasks=(rondas.run,))
+        watches = (
+            ServerWatch(Connector(settings.pedidos_database_url, standby=True), bancos.pedidos, program="conferir"),
+            ServerWatch(Connector(settings.estoque_database_url, standby=True), bancos.estoque, program="conferir"),
+        )
+        tasks = (rondas.run, *(watch.run for watch in watches))
+        await serve(app, host=settings.host, port=settings.port, tasks=tasks)
 
 
 def _passes(fault: BaseException) -> bool:

@@ -11,12 +11,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import psutil
 import pytest
 from wire import Wire
 
 from local_system import Config, Ports, System, postgres
-from reservaestoque.postgres import Pool, Readiness, is_contended, is_transient, open_pool, reachable
+from reservaestoque.postgres import (
+    Connector,
+    Pool,
+    Readiness,
+    ServerWatch,
+    is_contended,
+    is_transient,
+    open_pool,
+    reachable,
+)
 from reservaestoque.postgres.hosts import CONNECT_SECONDS
+from reservaestoque.postgres.watch import WATCH_SECONDS
 
 pytestmark = pytest.mark.integration
 
@@ -188,22 +199,19 @@ def stop_writes(system: System, value: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def switched(pair: tuple[System, System]) -> AsyncIterator[tuple[Pool, Readiness]]:
+async def switched(pair: tuple[System, System]) -> AsyncIterator[tuple[Pool, ServerWatch]]:
     """A pool with three connections to a server that takes no writes any more; new ones lead to another server."""
     old, new = pair
     async with Wire(old.layout.ports.postgres_pedidos) as wire:
         url = through(wire, old.database_url("pedidos"))
-        async with (
-            await open_pool(url, program="t", size=3) as pool,
-            await open_pool(url, program="t health", size=1) as health,
-        ):
-            ready = Readiness(health, pool)
+        async with await open_pool(url, program="t", size=3) as pool:
+            watch = ServerWatch(Connector(url), pool, program="t")
+            await watch.look()
             await hold(pool, 3)
-            assert await ready()
             wire.target_port = new.layout.ports.postgres_pedidos
             stop_writes(old, "on")
             try:
-                yield pool, ready
+                yield pool, watch
             finally:
                 stop_writes(old, "off")
 
@@ -216,11 +224,58 @@ async def test_a_write_that_is_refused_replaces_all_connections(pair: tuple[Syst
             await pool.execute(f"create table {name} ()")
 
 
-async def test_readiness_notices_before_a_write_does(pair: tuple[System, System]):
-    async with switched(pair) as (pool, ready):
-        assert await ready()
+async def test_the_watch_notices_before_a_write_does(pair: tuple[System, System]):
+    async with switched(pair) as (pool, watch):
+        await watch.look()
         for name in "efg":
             await pool.execute(f"create table {name} ()")
+
+
+async def test_the_watch_lets_connections_to_the_same_server_be(backing: System):
+    url = backing.database_url("pedidos")
+    async with await open_pool(url, program="t", size=1) as pool:
+        watch = ServerWatch(Connector(url), pool, program="t")
+        session = await pool.fetchval("select pg_backend_pid()")
+        for _ in range(3):
+            await watch.look()
+        assert await pool.fetchval("select pg_backend_pid()") == session
+        assert not await watch.moved(0, 0)
+
+
+async def test_a_server_without_a_connection_to_spare_keeps_those_it_has(pair: tuple[System, System]):
+    one, _ = pair
+    url = one.database_url("pedidos")
+    async with await open_pool(url, program="t", size=1) as pool:
+        watch = ServerWatch(Connector(url), pool, program="t")
+        session = await pool.fetchval("select pg_backend_pid()")
+        one.psql("pedidos", "alter role pedidos connection limit 1")
+        try:
+            await watch.look()
+            assert await pool.fetchval("select pg_backend_pid()") == session
+        finally:
+            one.psql("pedidos", "alter role pedidos connection limit -1")
+
+
+async def test_a_server_that_shuts_down_is_let_go(pair: tuple[System, System]):
+    """A smart shutdown waits until its last client has left, and tells none of them."""
+    one, _ = pair
+    url = one.database_url("pedidos")
+    async with await open_pool(url, program="t", size=3) as pool:
+        watch = ServerWatch(Connector(url), pool, program="t")
+        watching = asyncio.create_task(watch.run())
+        try:
+            await hold(pool, 2)
+            server = psutil.Process(one.states()["postgres-pedidos"].pid)
+            async with pool.acquire() as connection, connection.transaction():
+                await connection.execute("create table let_go ()")
+                server.send_signal(signal.SIGTERM)
+                assert await watch.moved(0, 2 * WATCH_SECONDS)
+                await connection.execute("drop table let_go")  # a transaction may end
+            await asyncio.to_thread(server.wait, 10)
+        finally:
+            watching.cancel()
+            await asyncio.to_thread(one.wait_ready, "postgres-pedidos")
+        assert await pool.fetchval("select 1") == 1
 
 
 async def test_an_administrator_may_stop_writes(pair: tuple[System, System]):

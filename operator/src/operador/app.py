@@ -23,7 +23,7 @@ from operador.ressincronia import Ressincronia
 from operador.saldos import Saldos
 from operador.saude import servir
 from operador.settings import OperadorSettings
-from reservaestoque.postgres import open_pool
+from reservaestoque.postgres import Connector, ServerWatch, open_pool
 from reservaestoque.telemetry import logger
 
 _STATEMENT_SECONDS = 30.0
@@ -56,7 +56,8 @@ async def rodar(settings: OperadorSettings) -> None:
             idle_seconds=_IDLE_SECONDS,
         ) as pool,
     ):
-        await _trabalhar(settings, kubernetes, Banco(pool), parar)
+        watch = ServerWatch(Connector(settings.database_url), pool, program="operador")
+        await _trabalhar(settings, kubernetes, Banco(pool), watch, parar)
     _log.info("stopped")
 
 
@@ -77,7 +78,9 @@ def _desistir() -> None:
     os._exit(1)
 
 
-async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: Banco, parar: asyncio.Event) -> None:
+async def _trabalhar(
+    settings: OperadorSettings, kubernetes: Kubernetes, banco: Banco, watch: ServerWatch, parar: asyncio.Event
+) -> None:
     pulsos, conhecidos, fila = Pulsos(time.monotonic), Conhecidos(), Fila(time.monotonic)
     conflitos = Conflitos(conhecidos, fila)
     anunciante = Anunciante(kubernetes)
@@ -119,6 +122,7 @@ async def _trabalhar(settings: OperadorSettings, kubernetes: Kubernetes, banco: 
         "resync": ressincronia.rodar(settings.resync_interval.total_seconds(), pulsos.registrar("resync", _PRAZO)),
         "watch": observador.rodar(ressincronia.definida, lambda: _tomar_sinais(parar)),
     }
+    tarefas["database"] = watch.run()
     tarefas["events"] = anunciante.trabalhar(lambda: escritor.esperando > _PRESSA)
     tarefas |= {f"status-{n}": escritor.trabalhar() for n in range(_ESCRITORES)}
     async with servir(settings.host, settings.port, pulsos, _Prontidao(banco, ressincronia, fila).faltando):

@@ -8,6 +8,7 @@ from reservaestoque.postgres.loader import Loader
 from reservaestoque.postgres.pool import Connection, Pool, Readiness, open_pool, reachable
 from reservaestoque.postgres.queries import Queries
 from reservaestoque.postgres.reader import READ_SECONDS, Reader
+from reservaestoque.postgres.watch import ServerWatch
 
 __all__ = [
     "READ_SECONDS",
@@ -19,6 +20,7 @@ __all__ = [
     "Queries",
     "Reader",
     "Readiness",
+    "ServerWatch",
     "blames_server",
     "is_contended",
     "is_transient",

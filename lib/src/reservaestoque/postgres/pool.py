@@ -30,9 +30,15 @@ _log = logger(__name__)
 class Pool(asyncpg.Pool):  # type: ignore[misc]
     """A pool that does not hand out connections to a server which is no longer the one to speak to.
 
-    A fault that blames the server (`blames_server`) closes the connection it came from, and all others before they
-    are used again: they lead to the same server.
+    A fault that blames the server (`blames_server`) closes all connections: they lead to the same server.
     """
+
+    async def let_go(self) -> None:
+        """Closes the connections that are open now: idle ones at once, those in use when they are given back."""
+        await self.expire_connections()
+        for holder in self._holders:
+            if holder.is_idle():
+                holder.terminate()
 
     def acquire(self, *, timeout: float | None = None) -> "_Acquired":
         """As asyncpg's."""
@@ -49,7 +55,7 @@ class _Acquired(PoolAcquireContext):  # type: ignore[misc]
         trace: TracebackType | None = None,
     ) -> None:
         if fault is not None and blames_server(fault):
-            await self.pool.expire_connections()
+            await self.pool.let_go()
             if self.connection._con is not None:  # else it has left the pool already
                 self.connection.terminate()
         await super().__aexit__(kind, fault, trace)
@@ -129,15 +135,10 @@ async def reachable(pool: Pool) -> bool:
 
 
 class Readiness:
-    """Whether a program's database takes writes, asked on a pool of its own.
+    """Whether a program's database takes writes. It keeps a connection of its own: the server may have none left."""
 
-    What it notices the other pools of the program need not find out by failing: when its connection turns out to lead
-    to a server that is read-only now, theirs are not used again.
-    """
-
-    def __init__(self, health: Pool, *others: Pool) -> None:
+    def __init__(self, health: Pool) -> None:
         self._health = health
-        self._others = others
         self._stopped = False
 
     async def __call__(self) -> bool:
@@ -149,10 +150,8 @@ class Readiness:
         writes = await _answer(self._health)
         if writes is False:
             # Either this connection leads to a server of yesterday, or writes are stopped: a new one tells.
-            await self._health.expire_connections()
+            await self._health.let_go()
             writes = await _answer(self._health)
-            for pool in self._others if writes else ():
-                await pool.expire_connections()
         if writes is False and not self._stopped:
             _log.warning("database_read_only")
         self._stopped = writes is False

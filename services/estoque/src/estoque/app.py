@@ -17,7 +17,7 @@ from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, P
 from reservaestoque.events import Comando, Decoder
 from reservaestoque.http import serve, service_app
 from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
-from reservaestoque.postgres import Queries, Readiness, open_pool
+from reservaestoque.postgres import Connector, Queries, Readiness, ServerWatch, open_pool
 from reservaestoque.retention import taking_turns
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 
@@ -27,7 +27,8 @@ LOTES = 2
 TAREFAS = LOTES + 1
 """Tasks that hold a connection now and then: batches, and one of the jobs of retention, which take turns."""
 CONEXOES = TAREFAS + LEITURAS + STREAM_CONNECTIONS
-"""Nobody waits for somebody else's connection; two more are for the relay and for readiness."""
+"""Nobody waits for somebody else's connection; three more are for the relay, for readiness and, for moments,
+for the watch."""
 
 
 async def run(settings: EstoqueSettings) -> None:
@@ -58,6 +59,7 @@ async def run(settings: EstoqueSettings) -> None:
             max_events=settings.max_events,
             at_once=LOTES,
         )
+        watch = ServerWatch(Connector(settings.database_url), pool, outbox, health, program="estoque")
         saldos = Saldos(pool)
         streams = Streams(settings.max_streams)
         log = ChangeLog(pool, newest=sql["ultima_mudanca"], check=sql["check_mudanca"], page=sql["ler_mudancas"])
@@ -67,11 +69,11 @@ async def run(settings: EstoqueSettings) -> None:
             title="estoque",
             version=version("reservaestoque-estoque"),
             route_handlers=[*ROTAS, *FLUXOS],
-            is_ready=Readiness(health, pool, outbox),
+            is_ready=Readiness(health),
             dependencies={
                 "saldos": Provide(lambda: saldos, sync_to_thread=False),
                 "fluxos": Provide(lambda: fluxos, sync_to_thread=False),
             },
         )
-        tasks = (publisher.run, relay.run, consumer.run, feed.run, *(job.run for job in jobs))
+        tasks = (watch.run, publisher.run, relay.run, consumer.run, feed.run, *(job.run for job in jobs))
         await serve(app, host=settings.host, port=settings.port, tasks=tasks, on_stop=feed.close)

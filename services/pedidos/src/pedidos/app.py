@@ -22,7 +22,7 @@ from reservaestoque.events import AtualizarStatus, Decoder
 from reservaestoque.http import serve, service_app
 from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
 from reservaestoque.periodic import Periodic
-from reservaestoque.postgres import Connector, Queries, Readiness, is_transient, open_pool
+from reservaestoque.postgres import Connector, Queries, Readiness, ServerWatch, is_transient, open_pool
 from reservaestoque.retention import taking_turns
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 
@@ -33,7 +33,8 @@ TAREFAS = 5
 retention, which take turns.
 """
 CONEXOES = TAREFAS + LEITURAS + STREAM_CONNECTIONS
-"""Nobody waits for somebody else's connection; three more are for the relay, for readiness and for LISTEN."""
+"""Nobody waits for somebody else's connection; four more are for the relay, for readiness, for LISTEN
+and, for moments, for the watch."""
 
 
 async def run(settings: PedidosSettings) -> None:
@@ -68,7 +69,8 @@ async def run(settings: PedidosSettings) -> None:
             Periodic(reenvio.passo, name="resend", every=RESEND_EVERY, is_transient=is_transient),
             *taking_turns(retention_jobs(pool, registro, prazos), every=PURGE_EVERY),
         ]
-        espera = Espera(Connector(settings.database_url))
+        watch = ServerWatch(Connector(settings.database_url), pool, outbox, health, program="pedidos")
+        espera = Espera(Connector(settings.database_url), watch)
         consumidor = Consumidor(pool, perguntar_apos=settings.resend_after)
         consumer = BatchConsumer(
             settings.amqp_url,
@@ -87,7 +89,7 @@ async def run(settings: PedidosSettings) -> None:
             version=version("reservaestoque-pedidos"),
             route_handlers=[*ROTAS, *FLUXOS],
             problems=PROBLEMAS,
-            is_ready=Readiness(health, pool, outbox),
+            is_ready=Readiness(health),
             dependencies={
                 "servico": Provide(lambda: servico, sync_to_thread=False),
                 "fluxos": Provide(lambda: fluxos, sync_to_thread=False),
@@ -99,5 +101,14 @@ async def run(settings: PedidosSettings) -> None:
             feed.close()
 
         commits = (registro.run, registro.run_contended)
-        tasks = (publisher.run, relay.run, *commits, espera.run, consumer.run, feed.run, *(j.run for j in jobs))
+        tasks = (
+            watch.run,
+            publisher.run,
+            relay.run,
+            *commits,
+            espera.run,
+            consumer.run,
+            feed.run,
+            *(j.run for j in jobs),
+        )
         await serve(app, host=settings.host, port=settings.port, tasks=tasks, on_stop=on_stop)

@@ -16,7 +16,7 @@ import msgspec
 
 from pedidos.pedido import Retrato
 from reservaestoque.backoff import back_off
-from reservaestoque.postgres import Connector, is_transient
+from reservaestoque.postgres import Connector, ServerWatch, is_transient
 from reservaestoque.telemetry import logger
 
 CHANNEL = "pedido_status"
@@ -47,31 +47,12 @@ class _Aviso(msgspec.Struct, frozen=True, array_like=True):
 _ler_avisos = msgspec.json.Decoder(list[_Aviso]).decode
 
 
-async def _until_read_only(connection: "asyncpg.Connection[Any]") -> None:
-    """Returns when the server no longer takes writes: notifications come from the one that does.
-
-    Raises what asyncpg raises when it does not answer.
-    """
-    writable = await _takes_writes(connection)
-    while True:
-        await asyncio.sleep(_CHECK_SECONDS)
-        if not await _takes_writes(connection) and writable:
-            _log.warning("listen_connection_read_only")
-            return
-
-
-async def _takes_writes(connection: "asyncpg.Connection[Any]") -> bool:
-    writes: bool = await connection.fetchval(
-        "select not current_setting('transaction_read_only')::boolean", timeout=_CHECK_SECONDS
-    )
-    return writes
-
-
 class Espera:
     """Wakes those who wait for an order to change."""
 
-    def __init__(self, connector: Connector) -> None:
+    def __init__(self, connector: Connector, watch: ServerWatch) -> None:
         self._connector = connector
+        self._watch = watch
         self._sinais: dict[UUID, set[Sinal]] = {}
         self._encerrada = asyncio.Event()
 
@@ -114,10 +95,12 @@ class Espera:
         failures = 0
         while True:
             try:
+                moves = self._watch.moves
                 async with self._connected() as connection:
                     failures = 0
                     self._acordar_todos()
-                    await _until_read_only(connection)
+                    while not await self._watch.moved(moves, _CHECK_SECONDS):
+                        await connection.execute("select", timeout=_CHECK_SECONDS)
             except Exception as fault:
                 if not is_transient(fault):
                     raise

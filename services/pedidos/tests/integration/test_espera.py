@@ -15,7 +15,7 @@ from pedidos.consumidor import Consumidor
 from pedidos.espera import Espera
 from pedidos.registro import Registro
 from reservaestoque.events import AtualizarStatus, Item, ItemEmFalta, Motivo, Status, StatusAtualizado, new_id
-from reservaestoque.postgres import Connector
+from reservaestoque.postgres import Connector, ServerWatch
 
 pytestmark = pytest.mark.integration
 
@@ -29,7 +29,8 @@ class SemRelay:
 
 @pytest.fixture
 async def espera(backing: System, pedidos_db: "Pool[Any]") -> AsyncIterator[Espera]:
-    espera = Espera(Connector(backing.database_url("pedidos")))
+    connector = Connector(backing.database_url("pedidos"))
+    espera = Espera(connector, ServerWatch(connector, program="pedidos"))
     ouve = asyncio.create_task(espera.run())
     ouvindo = "select count(*) from pg_stat_activity where application_name = 'pedidos listen' and state = 'idle'"
     async with asyncio.timeout(10):

@@ -12,7 +12,7 @@ import pytest
 from loja import Loja, abrir_loja, ate, banco, conferir
 
 from local_system import Config, Ports, System
-from pedidos.eventos import comando
+from pedidos.events import to_event
 from reservaestoque.bus import ESTOQUE_PEDIDOS
 from reservaestoque.events import encode_batches
 
@@ -123,7 +123,7 @@ async def test_events_that_both_replicas_have_at_once_take_effect_once(loja: Loj
         pedidos = await asyncio.gather(*[loja.pedir(espera=0, **{"R-ECO": 2}) for _ in range(50)])
         ids = [pedido.json()["pedidoId"] for pedido in pedidos]
         async with banco(sistema, "pedidos") as pool:
-            eventos = [comando(row) for row in await pool.fetch(EVENTOS, ids)]
+            eventos = [to_event(row) for row in await pool.fetch(EVENTOS, ids)]
         async with await aio_pika.connect(sistema.amqp_url) as connection:
             channel = await connection.channel(publisher_confirms=True)
             exchange = await channel.get_exchange(ESTOQUE_PEDIDOS.exchange, ensure=False)

@@ -11,12 +11,12 @@ from prometheus_client import REGISTRY
 from estoque.consumidor import Consumidor as EstoqueConsumer
 from estoque.eventos import atualizar_status
 from estoque.settings import EstoqueSettings
-from pedidos.comando import NovoComando, Tipo
-from pedidos.consumidor import Consumidor as PedidosConsumer
-from pedidos.eventos import comando
-from pedidos.reenvio import Reenvio
-from pedidos.registro import Registro
-from pedidos.retencao import Prazos, retention_jobs
+from pedidos.command import CommandType, NewCommand
+from pedidos.consumer import StatusConsumer as PedidosConsumer
+from pedidos.events import to_event
+from pedidos.group_commit import GroupCommit
+from pedidos.resend import Resend
+from pedidos.retention import RetentionPeriods, retention_jobs
 from pedidos.settings import PedidosSettings
 from reservaestoque.events import Item, new_id
 from reservaestoque.postgres import Queries
@@ -40,21 +40,21 @@ class Shop:
     def __init__(self, pedidos: "Pool[Any]", estoque: "Pool[Any]") -> None:
         self.pedidos, self.estoque = pedidos, estoque
         self.settings = PedidosSettings(**ADDRESSES, reserva_ttl=TTL)
-        self.registro = Registro(pedidos, NoRelay(), max_batch=9, max_waiting=9, reenviar_apos=MINUTE)
+        self.registro = GroupCommit(pedidos, NoRelay(), max_batch=9, max_waiting=9, resend_after=MINUTE)
         horizon = EstoqueSettings(**ADDRESSES, reserva_ttl=TTL).event_horizon
         self._to_estoque = EstoqueConsumer(estoque, NoRelay(), TTL, horizon).handle
-        self._to_pedidos = PedidosConsumer(pedidos, perguntar_apos=self.settings.resend_after).handle
+        self._to_pedidos = PedidosConsumer(pedidos, ask_after=self.settings.resend_after).handle
 
     async def wait(self, since_the_beginning: timedelta) -> None:
         for pool in (self.pedidos, self.estoque):
             await pool.execute(CLOCK.format(f" + interval ''{since_the_beginning.total_seconds()} s''"))
 
-    async def order(self, tipo: Tipo, order_id: Any, itens: list[Item] | None = None) -> None:
-        await self.registro.gravar([NovoComando(new_id(), order_id, tipo, "", "ana", itens)])
+    async def order(self, tipo: CommandType, order_id: Any, itens: list[Item] | None = None) -> None:
+        await self.registro.write([NewCommand(new_id(), order_id, tipo, "", "ana", itens)])
 
     async def commands_arrive(self) -> int:
         rows = await self.pedidos.fetch(Queries("pedidos")["tomar_outbox"], 9, [])
-        assert await self._to_estoque([comando(row) for row in rows]) == []
+        assert await self._to_estoque([to_event(row) for row in rows]) == []
         return len(rows)
 
     async def answers_arrive(self) -> None:
@@ -66,13 +66,13 @@ class Shop:
 
     async def resend(self) -> None:
         times = self.settings
-        await Reenvio(
-            self.pedidos, NoRelay(), apos=times.resend_after, ate=times.resend_horizon, horizonte=times.event_horizon
-        ).passo()
+        await Resend(
+            self.pedidos, NoRelay(), after=times.resend_after, until=times.resend_horizon, horizon=times.event_horizon
+        ).step()
 
     async def retain(self) -> None:
         times = self.settings
-        kept = Prazos(
+        kept = RetentionPeriods(
             times.idempotency_retention, times.abandoned_after, times.order_retention, times.change_retention
         )
         for step in retention_jobs(self.pedidos, self.registro, kept).values():
@@ -89,7 +89,7 @@ async def shop(pedidos_db: "Pool[Any]", estoque_db: "Pool[Any]") -> AsyncIterato
     """With an order whose reservation has just lapsed: pedidos has not heard of it."""
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', 'A', 9, 9)")
     shop = Shop(pedidos_db, estoque_db)
-    await shop.order(Tipo.CRIAR, new_id(), [Item("A", 1)])
+    await shop.order(CommandType.CRIAR, new_id(), [Item("A", 1)])
     await shop.commands_arrive()
     await shop.answers_arrive()
     assert await shop.statuses() == ("EstoqueReservado", "EstoqueReservado")
@@ -122,7 +122,7 @@ async def test_where_no_answer_came_it_is_cancelled_later_and_put_right(shop: Sh
     if meanwhile == "swept":
         await shop.estoque.execute("select expirar_reservas(9)")
     if meanwhile == "closed":
-        await shop.order(Tipo.FECHAR, await shop.pedidos.fetchval("select id from pedido"))
+        await shop.order(CommandType.FECHAR, await shop.pedidos.fetchval("select id from pedido"))
         await shop.commands_arrive()
     await shop.answers_are_lost()
     await shop.wait(TTL + 2 * shop.settings.resend_horizon)

@@ -34,10 +34,10 @@ from estoque.eventos import atualizar_status
 from local_system import System
 from operador.banco import Banco as BancoDoOperador
 from operador.stockitem import Chave, StockItem
-from pedidos.comando import NovoComando, Tipo
-from pedidos.consumidor import Consumidor as ConsumidorDePedidos
-from pedidos.eventos import comando
-from pedidos.registro import Registro
+from pedidos.command import CommandType, NewCommand
+from pedidos.consumer import StatusConsumer as ConsumidorDePedidos
+from pedidos.events import to_event
+from pedidos.group_commit import GroupCommit
 from reservaestoque.events import AtualizarStatus, Comando, Decoder, Item
 from reservaestoque.outbox import Relay
 from reservaestoque.postgres import Queries
@@ -87,14 +87,14 @@ class VidaDosPedidos(RuleBasedStateMachine):
         estoque, pedidos = (_Pool(self.palco.conexao("parte", banco)) for banco in BANCOS)
         self.operador = BancoDoOperador(estoque)
         self.estoque = ConsumidorDeEstoque(estoque, SemAviso(), TIMES.reserva_ttl, TIMES.event_horizon)
-        self.status = ConsumidorDePedidos(pedidos, perguntar_apos=TIMES.resend_after)
-        self.registro = Registro(pedidos, SemAviso(), max_batch=9, max_waiting=9, reenviar_apos=TIMES.resend_after)
+        self.status = ConsumidorDePedidos(pedidos, ask_after=TIMES.resend_after)
+        self.registro = GroupCommit(pedidos, SemAviso(), max_batch=9, max_waiting=9, resend_after=TIMES.resend_after)
         self.comandos, self.fatos = (
             Correio(Decoder[Comando](Comando)),
             Correio(Decoder[AtualizarStatus](AtualizarStatus)),
         )
         self.relays = (
-            _relay(pedidos, "pedidos", self.comandos, comando),
+            _relay(pedidos, "pedidos", self.comandos, to_event),
             _relay(estoque, "estoque", self.fatos, atualizar_status),
         )
         self.runner.run(self.mundo.avancar(timedelta()))
@@ -117,18 +117,21 @@ class VidaDosPedidos(RuleBasedStateMachine):
     @rule(itens=ITENS, vezes=st.integers(1, 3))
     def pedir(self, itens: dict[str, int], vezes: int) -> None:
         novos = [
-            NovoComando(_id(), _id(), Tipo.CRIAR, "", "ana", [Item(s, n) for s, n in sorted(itens.items())])
+            NewCommand(_id(), _id(), CommandType.CRIAR, "", "ana", [Item(s, n) for s, n in sorted(itens.items())])
             for _ in range(vezes)
         ]
         self.pedidos += [novo.pedido_id for novo in novos]
         self._mandar(novos, itens)
 
     @precondition(lambda self: self.pedidos)
-    @rule(qual=st.integers(0, 10**6), tipo=st.sampled_from([Tipo.FECHAR, Tipo.CANCELAR, Tipo.RESERVAR]))
-    def comandar(self, qual: int, tipo: Tipo) -> None:
+    @rule(
+        qual=st.integers(0, 10**6),
+        tipo=st.sampled_from([CommandType.FECHAR, CommandType.CANCELAR, CommandType.RESERVAR]),
+    )
+    def comandar(self, qual: int, tipo: CommandType) -> None:
         pedido_id = self.pedidos[qual % len(self.pedidos)]
         itens = next(ordem.itens for ordem in self.juiz.ordens.values() if ordem.pedido_id == pedido_id)
-        self._mandar([NovoComando(_id(), pedido_id, tipo, "", "ana")], {} if tipo == Tipo.CANCELAR else itens)
+        self._mandar([NewCommand(_id(), pedido_id, tipo, "", "ana")], {} if tipo == CommandType.CANCELAR else itens)
 
     @precondition(lambda self: self.comandos.eventos)
     @rule(quais=ESCOLHA)
@@ -153,10 +156,10 @@ class VidaDosPedidos(RuleBasedStateMachine):
         if hasattr(self, "juiz"):
             assert self.runner.run(self.juiz.violacoes_do_livro()) == []
 
-    def _mandar(self, novos: list[NovoComando], itens: dict[str, int]) -> None:
+    def _mandar(self, novos: list[NewCommand], itens: dict[str, int]) -> None:
         for novo in novos:
             self.juiz.ordens[novo.id] = Ordem(novo.id, novo.tipo, novo.pedido_id, itens)
-        self._fazer("pedidos", self.registro.gravar(novos))
+        self._fazer("pedidos", self.registro.write(novos))
 
     def _fazer(self, banco: str, chamada: Any) -> Any:
         """Does it, has it judged, and publishes what is to be told."""

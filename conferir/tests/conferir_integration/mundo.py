@@ -17,10 +17,10 @@ from conferir.ronda import Ronda
 from conferir.violacao import Regra, Violacao
 from estoque.consumidor import Consumidor as ConsumidorDeEstoque
 from estoque.eventos import atualizar_status
-from pedidos.comando import NovoComando, Tipo
-from pedidos.consumidor import Consumidor as ConsumidorDePedidos
-from pedidos.eventos import comando as evento_de_comando
-from pedidos.registro import Registro
+from pedidos.command import CommandType, NewCommand
+from pedidos.consumer import StatusConsumer as ConsumidorDePedidos
+from pedidos.events import to_event as evento_de_comando
+from pedidos.group_commit import GroupCommit
 from reservaestoque.events import Comando, Item, new_id
 from reservaestoque.postgres import Queries
 
@@ -43,8 +43,8 @@ class Mundo:
         self.pedidos = pedidos
         self.estoque = estoque
         self.ttl = timedelta(seconds=ttl)
-        self._registro = Registro(
-            pedidos, SemRelay(), max_batch=99, max_waiting=99, reenviar_apos=timedelta(seconds=30)
+        self._registro = GroupCommit(
+            pedidos, SemRelay(), max_batch=99, max_waiting=99, resend_after=timedelta(seconds=30)
         )
 
     async def abastecer(self, **alvos: int) -> None:
@@ -55,14 +55,14 @@ class Mundo:
 
     async def pedir(self, **itens: int) -> UUID:
         pedido = new_id()
-        await self._mandar(pedido, Tipo.CRIAR, [Item(sku, n) for sku, n in itens.items()])
+        await self._mandar(pedido, CommandType.CRIAR, [Item(sku, n) for sku, n in itens.items()])
         return pedido
 
-    async def mandar(self, pedido: UUID, tipo: Tipo) -> None:
+    async def mandar(self, pedido: UUID, tipo: CommandType) -> None:
         await self._mandar(pedido, tipo, None)
 
-    async def _mandar(self, pedido: UUID, tipo: Tipo, itens: list[Item] | None) -> None:
-        await self._registro.gravar([NovoComando(new_id(), pedido, tipo, "00-0-0-01", "ana", itens)])
+    async def _mandar(self, pedido: UUID, tipo: CommandType, itens: list[Item] | None) -> None:
+        await self._registro.write([NewCommand(new_id(), pedido, tipo, "00-0-0-01", "ana", itens)])
 
     async def entregar(self) -> None:
         """Carries everything until nothing is left to carry."""
@@ -84,7 +84,7 @@ class Mundo:
             rows = await connection.fetch(_estoque["tomar_outbox"], 50, [])
             if rows:
                 assert (
-                    await ConsumidorDePedidos(self.pedidos, perguntar_apos=PERGUNTAR).handle(
+                    await ConsumidorDePedidos(self.pedidos, ask_after=PERGUNTAR).handle(
                         [atualizar_status(row) for row in rows]
                     )
                     == []
@@ -102,9 +102,9 @@ class Mundo:
         dia["adiantado"] = new_id()
         await self.mandar_sem_pedido(dia["adiantado"])
         await self.entregar()
-        await self.mandar(dia["fechado"], Tipo.FECHAR)
-        await self.mandar(dia["cancelado"], Tipo.CANCELAR)
-        await self.mandar(dia["cancelado"], Tipo.RESERVAR)
+        await self.mandar(dia["fechado"], CommandType.FECHAR)
+        await self.mandar(dia["cancelado"], CommandType.CANCELAR)
+        await self.mandar(dia["cancelado"], CommandType.RESERVAR)
         for tabela in ("pedido", "reserva"):
             chave = "id" if tabela == "pedido" else "pedido_id"
             await self.estoque.execute(
@@ -117,8 +117,8 @@ class Mundo:
 
     async def mandar_sem_pedido(self, pedido: UUID) -> None:
         """A cancel reaches estoque before its order does."""
-        await self._mandar(pedido, Tipo.CRIAR, [Item("A", 1)])
-        await self.mandar(pedido, Tipo.CANCELAR)
+        await self._mandar(pedido, CommandType.CRIAR, [Item("A", 1)])
+        await self.mandar(pedido, CommandType.CANCELAR)
         async with self.pedidos.acquire() as connection:
             transacao = connection.transaction()
             await transacao.start()
@@ -165,5 +165,7 @@ async def movimentar(mundo: Mundo, fim: float, semente: int) -> None:
         if not meus or sorte.random() < 0.5:
             meus.append(await mundo.pedir(**dict.fromkeys(sorte.sample("ABC", 2), sorte.randint(1, 2))))
         else:
-            await mundo.mandar(sorte.choice(meus), sorte.choice([Tipo.FECHAR, Tipo.CANCELAR, Tipo.RESERVAR]))
+            await mundo.mandar(
+                sorte.choice(meus), sorte.choice([CommandType.FECHAR, CommandType.CANCELAR, CommandType.RESERVAR])
+            )
         await asyncio.sleep(sorte.random() * 0.02)

@@ -9,8 +9,8 @@ from conferir import livro
 from conferir.foto import Bancos
 from conferir.violacao import IMEDIATAS, Regra
 from conferir_integration.mundo import Mundo, provar, rondar
-from pedidos.comando import Tipo
-from pedidos.eventos import comando as evento_de_comando
+from pedidos.command import CommandType
+from pedidos.events import to_event as evento_de_comando
 from reservaestoque.postgres import Queries
 
 pytestmark = pytest.mark.integration
@@ -106,14 +106,14 @@ async def test_what_is_wrong_in_pedidos_is_found(mundo: Mundo, leitores: Bancos,
 @pytest.mark.parametrize(
     ("nome", "tipo", "regras"),
     [
-        ("reservado", Tipo.CRIAR, {R.VERSAO, R.RESPOSTA}),
-        ("vencido", Tipo.CRIAR, {R.VERSAO}),
-        ("fechado", Tipo.FECHAR, {R.RESPOSTA}),
-        ("cancelado", Tipo.CANCELAR, {R.RESPOSTA}),
+        ("reservado", CommandType.CRIAR, {R.VERSAO, R.RESPOSTA}),
+        ("vencido", CommandType.CRIAR, {R.VERSAO}),
+        ("fechado", CommandType.FECHAR, {R.RESPOSTA}),
+        ("cancelado", CommandType.CANCELAR, {R.RESPOSTA}),
     ],
 )
 async def test_an_event_that_took_effect_twice_is_found(
-    mundo: Mundo, leitores: Bancos, nome: str, tipo: Tipo, regras: set[Regra]
+    mundo: Mundo, leitores: Bancos, nome: str, tipo: CommandType, regras: set[Regra]
 ):
     dia = await mundo.um_dia()
     um = await comando(mundo, dia[nome], tipo)
@@ -124,7 +124,7 @@ async def test_an_event_that_took_effect_twice_is_found(
     assert await rondar(leitores) >= regras
 
 
-async def comando(mundo: Mundo, pedido: UUID, tipo: Tipo) -> Any:
+async def comando(mundo: Mundo, pedido: UUID, tipo: CommandType) -> Any:
     row = await mundo.pedidos.fetchrow(
         "select c.*, c.id as comando_id, p.cliente_id, p.itens from comando c join pedido p on p.id = c.pedido_id "
         "where pedido_id = $1 and tipo = $2",
@@ -144,7 +144,7 @@ async def test_of_a_day_without_a_fault_there_is_nothing_to_say(mundo: Mundo, le
 async def test_what_is_on_its_way_is_no_violation_but_at_rest_it_is(mundo: Mundo, leitores: Bancos):
     dia = await mundo.um_dia()
     await mundo.pedir(A=1)  # estoque has not heard of it
-    await mundo.mandar(dia["reservado"], Tipo.FECHAR)
+    await mundo.mandar(dia["reservado"], CommandType.FECHAR)
     await mundo.levar_comandos()
     await mundo.pedir(A=1)
     assert await provar(leitores) == []
@@ -155,7 +155,7 @@ async def test_what_is_on_its_way_is_no_violation_but_at_rest_it_is(mundo: Mundo
 
 async def test_what_was_lost_on_its_way_to_be_sent_again_is_no_violation(mundo: Mundo, leitores: Bancos):
     dia = await mundo.um_dia()
-    await mundo.mandar(dia["reservado"], Tipo.FECHAR)
+    await mundo.mandar(dia["reservado"], CommandType.FECHAR)
     await mundo.levar_comandos()
     await mundo.estoque.execute("delete from outbox")  # as if the broker had lost it
     assert await provar(leitores) == []

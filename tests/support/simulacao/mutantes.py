@@ -13,7 +13,7 @@ import asyncpg
 from estoque import decisao, escrita, lote
 from estoque.pedido import Pedido
 from operador.banco import Banco
-from pedidos import reenvio, repositorio, retencao
+from pedidos import repository, resend, retention
 from reservaestoque.bus import Batches
 from reservaestoque.postgres import Queries
 
@@ -133,8 +133,8 @@ MUTANTES: dict[str, Mutante] = {
     "versao-ignorada": Mutante(
         "pedidos applies whatever snapshot comes, the older ones too",
         (
-            codigo(repositorio.mais_novas, ("evento.data.versao > outra.versao", "True")),
-            consulta(repositorio._sql, "aplicar_status", " and p.versao < n.versao", ""),
+            codigo(repository.newest, ("event.data.versao > known.versao", "True")),
+            consulta(repository._sql, "aplicar_status", " and p.versao < n.versao", ""),
         ),
     ),
     "confirma-antes-do-commit": Mutante(
@@ -203,7 +203,7 @@ MUTANTES: dict[str, Mutante] = {
         "an idempotency key stands for the last order that came with it",
         (
             consulta(
-                repositorio._sql,
+                repository._sql,
                 "reivindicar_chaves",
                 "c.recusa is not null and c.tipo <> 'PedidoCriado'",
                 "true",
@@ -212,20 +212,20 @@ MUTANTES: dict[str, Mutante] = {
     ),
     "ninguem-pergunta": Mutante(
         "word of a sweep that was lost is never asked for",
-        (codigo(reenvio.Reenvio.passo, ("    await self._perguntar()\n", "")),),
+        (codigo(resend.Resend.step, ("    await self._ask()\n", "")),),
     ),
     "question-ages-from-its-command": Mutante(
         "a lapse is asked about for so long after the command that made the reservation, which may hold for longer",
-        (consulta(reenvio._sql, "perguntar_de_novo", "p.expira_em < agora() - $2", "c.criado_em < agora() - $2"),),
+        (consulta(resend._sql, "perguntar_de_novo", "p.expira_em < agora() - $2", "c.criado_em < agora() - $2"),),
     ),
     "desiste-do-que-nao-publicou": Mutante(
         "a command that the broker was away for is given up and forgotten, with its message still in the outbox",
         (
             consulta(
-                reenvio._sql, "reenviar_comandos", "exists (select from outbox o where o.comando_id = c.id)", "false"
+                resend._sql, "reenviar_comandos", "exists (select from outbox o where o.comando_id = c.id)", "false"
             ),
             consulta(
-                retencao._sql,
+                retention._sql,
                 "purgar_comandos",
                 "not exists (select from outbox o where o.comando_id = c.id)",
                 "true",
@@ -244,7 +244,7 @@ MUTANTES: dict[str, Mutante] = {
         "an idempotency key that a frozen replica is claiming is waited for",
         (
             consulta(
-                repositorio._sql,
+                repository._sql,
                 "reivindicar_chaves",
                 "not pg_try_advisory_xact_lock(",
                 "false and pg_try_advisory_xact_lock(",
@@ -257,7 +257,7 @@ MUTANTES: dict[str, Mutante] = {
     ),
     "ninguem-reenvia": Mutante(
         "a command that was lost is never sent again",
-        (codigo(reenvio.Reenvio.passo, ("    await self._reenviar()\n", "")),),
+        (codigo(resend.Resend.step, ("    await self._resend()\n", "")),),
     ),
 }
 """The mistakes by name; each must be found."""

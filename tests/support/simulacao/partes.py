@@ -15,14 +15,14 @@ from estoque.retencao import retention_jobs as estoque_retention
 from operador.banco import Banco as BancoDoOperador
 from operador.stockitem import Chave as ChaveDoItem
 from operador.stockitem import StockItem
-from pedidos import retencao
-from pedidos.comando import Chave, ChaveReutilizadaError, KeyBusyError, NovoComando, Tipo, resumo
-from pedidos.consumidor import Consumidor as ConsumidorDePedidos
-from pedidos.eventos import comando
-from pedidos.reenvio import Reenvio
-from pedidos.registro import Registrado, Registro
-from pedidos.retencao import Prazos
-from pedidos.retencao import retention_jobs as pedidos_retention
+from pedidos import retention
+from pedidos.command import CommandType, IdempotencyKey, KeyBusyError, KeyReusedError, NewCommand, digest
+from pedidos.consumer import StatusConsumer
+from pedidos.events import to_event
+from pedidos.group_commit import Committed, GroupCommit
+from pedidos.resend import Resend
+from pedidos.retention import RetentionPeriods
+from pedidos.retention import retention_jobs as pedidos_retention
 from reservaestoque.bus import Batches, Handler, NotPublishedError
 from reservaestoque.events import FINAIS, Item
 from reservaestoque.outbox import Relay
@@ -50,7 +50,7 @@ class SemAviso:
 class Pedida:
     """A key that a customer uses: the first command that came with it, and the order that it stands for."""
 
-    comando: NovoComando
+    comando: NewCommand
     pedido_id: UUID | None = None
 
 
@@ -87,7 +87,7 @@ class Elenco:
         return self._consumir(parte, self.rede.filas["estoque.pedidos"], consumidor)
 
     def _pedidos(self, parte: Parte) -> Vida:
-        consumidor = ConsumidorDePedidos(self._banco(parte, "pedidos"), perguntar_apos=self.times.resend_after)
+        consumidor = StatusConsumer(self._banco(parte, "pedidos"), ask_after=self.times.resend_after)
         return self._consumir(parte, self.rede.filas["pedidos.status"], consumidor)
 
     def _consumir(self, parte: Parte, fila: Fila, handler: Handler) -> Vida:
@@ -113,7 +113,7 @@ class Elenco:
 
     def _relay_pedidos(self, parte: Parte) -> Vida:
         sql = Queries("pedidos")
-        return self._relay(parte, "pedidos", "estoque.pedidos", sql, comando)
+        return self._relay(parte, "pedidos", "estoque.pedidos", sql, to_event)
 
     def _relay(self, parte: Parte, banco: str, fila: str, sql: Queries, evento: Callable[..., object]) -> Vida:
         publicador = Publicador(parte, self.rede, self.rede.filas[fila])
@@ -135,18 +135,18 @@ class Elenco:
         return self.juiz.na_outbox[banco] > 0 and not self.mundo.broker_fora
 
     def _reenvio(self, parte: Parte) -> Vida:
-        reenvio = Reenvio(
+        reenvio = Resend(
             self._banco(parte, "pedidos"),
             SemAviso(),
-            apos=self.times.resend_after,
-            ate=self.times.resend_horizon,
-            horizonte=self.times.event_horizon,
+            after=self.times.resend_after,
+            until=self.times.resend_horizon,
+            horizon=self.times.event_horizon,
         )
-        return self._repetir(parte, reenvio.passo)
+        return self._repetir(parte, reenvio.step)
 
     def _retencao(self, parte: Parte) -> Vida:
         pedidos, times = self._banco(parte, "pedidos"), self.times
-        prazos = Prazos(
+        prazos = RetentionPeriods(
             times.idempotency_retention,
             times.abandoned_after,
             times.pedidos_order_retention,
@@ -164,7 +164,7 @@ class Elenco:
 
         async def passo() -> None:
             # Real ids would be in another order each time.
-            with patch.object(retencao, "new_id", lambda: _uuid(parte)):
+            with patch.object(retention, "new_id", lambda: _uuid(parte)):
                 for job in jobs:
                     await job()
 
@@ -187,8 +187,8 @@ class Elenco:
 
         return vida
 
-    def _registro(self, banco: Banco) -> Registro:
-        return Registro(banco, SemAviso(), max_batch=9, max_waiting=9, reenviar_apos=self.times.resend_after)
+    def _registro(self, banco: Banco) -> GroupCommit:
+        return GroupCommit(banco, SemAviso(), max_batch=9, max_waiting=9, resend_after=self.times.resend_after)
 
     # Those outside
 
@@ -264,11 +264,11 @@ class Elenco:
             for novo in novos:
                 itens = {item.sku: item.quantidade for item in novo.itens or []}
                 de_antes = next((o.itens for o in self.juiz.ordens.values() if o.pedido_id == novo.pedido_id), {})
-                pedidos = {} if novo.tipo == Tipo.CANCELAR else itens or de_antes
+                pedidos = {} if novo.tipo == CommandType.CANCELAR else itens or de_antes
                 self.juiz.ordens[novo.id] = Ordem(novo.id, novo.tipo, novo.pedido_id, pedidos)
-            self.tomando[parte.nome] = [novo.chave.valor for novo in novos if novo.chave is not None]
+            self.tomando[parte.nome] = [novo.key.value for novo in novos if novo.key is not None]
             try:
-                resultados = await registro.gravar(novos)
+                resultados = await registro.write(novos)
             except asyncpg.LockNotAvailableError as falta:
                 if any(parte.congelada and parte.nome.startswith("cliente") for parte in self.mundo.partes):
                     raise Violacao(f"{len(novos)} commands wait for a key of a frozen replica") from falta
@@ -278,52 +278,58 @@ class Elenco:
 
         return self._repetir(parte, passo)
 
-    def _encerrados(self, comando: NovoComando) -> set[UUID]:
+    def _encerrados(self, comando: NewCommand) -> set[UUID]:
         """pedidos takes no more commands to an order that it knows to have ended."""
         retrato = self.juiz.modelo.retratos.get(comando.pedido_id)
         fim = retrato is not None and retrato.status in FINAIS and comando.itens is None
         return {comando.pedido_id} if fim and comando.id.int % 4 else set()
 
-    def _querer(self, parte: Parte) -> NovoComando | None:
+    def _querer(self, parte: Parte) -> NewCommand | None:
         rng = parte.rng
         conhecidos = sorted(self.juiz.aceitos)
         if self.mundo.voltam:
             vencidos = [
                 c for c in conhecidos if self.juiz.modelo.retratos.get(c, Retrato()).status == "ReservaExpirada"
             ]
-            return NovoComando(_uuid(parte), rng.choice(vencidos), Tipo.RESERVAR, "", "ana") if vencidos else None
+            return (
+                NewCommand(_uuid(parte), rng.choice(vencidos), CommandType.RESERVAR, "", "ana") if vencidos else None
+            )
         if self.chaves and rng.random() < (0.5 if self.mundo.repetida else 0.15):
             return self._insistir(parte)
         if conhecidos and rng.random() < 0.55:
-            tipo = rng.choice([Tipo.FECHAR, Tipo.CANCELAR, Tipo.RESERVAR])
-            return NovoComando(_uuid(parte), rng.choice(conhecidos), tipo, "", "ana")
+            tipo = rng.choice([CommandType.FECHAR, CommandType.CANCELAR, CommandType.RESERVAR])
+            return NewCommand(_uuid(parte), rng.choice(conhecidos), tipo, "", "ana")
         skus = rng.sample((*SKUS, "NAO-HA") if rng.random() < 0.05 else SKUS, rng.randint(1, 3))
         itens = [Item(sku, rng.randint(1, 3)) for sku in sorted(set(skus))]
-        chave = Chave("ana", "/pedidos", str(rng.randrange(10**6)), resumo(itens)) if rng.random() < 0.4 else None
-        novo = NovoComando(_uuid(parte), _uuid(parte), Tipo.CRIAR, "", "ana", itens, chave)
+        chave = (
+            IdempotencyKey("ana", "/pedidos", str(rng.randrange(10**6)), digest(itens))
+            if rng.random() < 0.4
+            else None
+        )
+        novo = NewCommand(_uuid(parte), _uuid(parte), CommandType.CRIAR, "", "ana", itens, chave)
         if chave is not None:
             self.chaves[chave.valor] = Pedida(novo)
         return novo
 
-    def _insistir(self, parte: Parte) -> NovoComando:
+    def _insistir(self, parte: Parte) -> NewCommand:
         """A customer who asks again: with the same key, for the same (or, wrongly, for something else)."""
         antes = self.chaves[self.mundo.repetida or parte.rng.choice(sorted(self.chaves))].comando
-        chave = antes.chave
+        chave = antes.key
         if chave is not None and parte.rng.random() < 0.2:
-            chave = replace(chave, corpo=b"something else")
-        return replace(antes, id=_uuid(parte), pedido_id=_uuid(parte), chave=chave)
+            chave = replace(chave, body_hash=b"something else")
+        return replace(antes, id=_uuid(parte), pedido_id=_uuid(parte), key=chave)
 
-    def _ouvir(self, novo: NovoComando, resultado: Registrado | Exception) -> None:
+    def _ouvir(self, novo: NewCommand, resultado: Committed | Exception) -> None:
         """What the customer is told; while a key is kept it stands for one order."""
         if isinstance(resultado, Exception):
-            if not (isinstance(resultado, ChaveReutilizadaError | KeyBusyError) and novo.chave is not None):
+            if not (isinstance(resultado, KeyReusedError | KeyBusyError) and novo.key is not None):
                 raise resultado
             self.mundo.visto[type(resultado).__name__] += 1
             return
         self.juiz.aceitos.add(resultado.pedido_id)
-        if novo.chave is None:
+        if novo.key is None:
             return
-        pedida = self.chaves[novo.chave.valor]
+        pedida = self.chaves[novo.key.value]
         # Kept from the commit on, which the customer may hear of much later.
         if (
             pedida.pedido_id is None
@@ -331,7 +337,7 @@ class Elenco:
         ):
             pedida.pedido_id = resultado.pedido_id
         if pedida.pedido_id != resultado.pedido_id:
-            raise Violacao(f"key {novo.chave.valor} made two orders: {pedida.pedido_id}, {resultado.pedido_id}")
+            raise Violacao(f"key {novo.key.value} made two orders: {pedida.pedido_id}, {resultado.pedido_id}")
 
 
 def _uuid(parte: Parte) -> UUID:

@@ -11,7 +11,7 @@ from msgspec import Meta
 from reservaestoque.events import Item, ItemEmFalta, Status
 from reservaestoque.events.pedidos import ITENS, MAX_QUANTIDADE, PedidoId
 
-MAX_LIMITE = 200
+MAX_PAGE = 200
 
 CLIENTE_PATTERN = r"^[\x20-\x7e]{1,128}$(?!\n)"
 
@@ -33,8 +33,8 @@ class NovoPedido(msgspec.Struct, frozen=True, rename="camel"):
     itens: Annotated[list[Item], ITENS]
 
 
-class CorpoDeComando(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may come with a command, whose address says it all: nothing. So a key never comes with another body."""
+class CommandBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a command: empty, since its address says everything. So a key never comes with another body."""
 
 
 class Pedido(msgspec.Struct, frozen=True, rename="camel"):
@@ -51,8 +51,8 @@ class Pedido(msgspec.Struct, frozen=True, rename="camel"):
     versao: Annotated[int, Meta(description="Of two views of the order the one with the higher number is newer.")]
 
 
-class Retrato(msgspec.Struct, frozen=True, array_like=True):
-    """What estoque said of an order last: what of it can change, and to which command it was the answer."""
+class Snapshot(msgspec.Struct, frozen=True, array_like=True):
+    """What estoque has said of an order: the fields that can change, and the command that it answers (`causa`)."""
 
     causa: UUID | None
     recusa: str | None
@@ -62,8 +62,8 @@ class Retrato(msgspec.Struct, frozen=True, array_like=True):
     expira_em: datetime | None
     atualizado_em: datetime
 
-    def de(self, pedido: Pedido) -> Pedido:
-        """The order with this snapshot; what cannot change is taken from `pedido`."""
+    def of(self, pedido: Pedido) -> Pedido:
+        """The order with this snapshot; fields that cannot change come from `pedido`."""
         return Pedido(
             pedido_id=pedido.pedido_id,
             cliente_id=pedido.cliente_id,
@@ -77,7 +77,7 @@ class Retrato(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-class Pagina(msgspec.Struct, frozen=True):
+class PedidoPage(msgspec.Struct, frozen=True):
     """Orders, the newest first; `proximo` is the cursor of the next page, null on the last."""
 
     itens: list[Pedido]
@@ -91,18 +91,18 @@ class StatusDoPedido(msgspec.Struct, frozen=True, rename="camel"):
     status: Status
 
 
-class DemasiadoError(ValueError):
+class TooManyUnitsError(ValueError):
     """The units of one SKU, summed, are more than an order may ask for."""
 
 
-def somar(itens: Sequence[Item]) -> list[Item]:
-    """Each SKU once, in the order first named. Raises DemasiadoError above 1,000,000 units of one SKU."""
-    somas: dict[str, int] = {}
+def merge_items(itens: Sequence[Item]) -> list[Item]:
+    """Each SKU once, in the order first named. Raises TooManyUnitsError above 1,000,000 units of one SKU."""
+    sums: dict[str, int] = {}
     for item in itens:
-        somas[item.sku] = somas.get(item.sku, 0) + item.quantidade
-    for sku, quantidade in somas.items():
+        sums[item.sku] = sums.get(item.sku, 0) + item.quantidade
+    for sku, quantidade in sums.items():
         if quantidade > MAX_QUANTIDADE:
-            raise DemasiadoError(
+            raise TooManyUnitsError(
                 f"{quantidade} units of {sku} in all: an order has at most {MAX_QUANTIDADE} units of a SKU"
             )
-    return [Item(sku, quantidade) for sku, quantidade in somas.items()]
+    return [Item(sku, quantidade) for sku, quantidade in sums.items()]

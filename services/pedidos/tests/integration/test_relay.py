@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from pedidos.comando import NovoComando, Tipo
-from pedidos.eventos import comando
-from pedidos.registro import Registro
+from pedidos.command import CommandType, NewCommand
+from pedidos.events import to_event
+from pedidos.group_commit import GroupCommit
 from reservaestoque.events import CancelarPedido, Comando, Decoder, Item, new_id
 from reservaestoque.outbox import Relay, relay
 from reservaestoque.postgres import Queries
@@ -50,16 +50,16 @@ async def newer_schema(pedidos_db: "Pool[Any]") -> AsyncIterator[None]:
     await pedidos_db.execute(f"alter table comando add constraint tipo_valido {check}")
 
 
-async def order(pool: "Pool[Any]", tipo: str = "PedidoCriado") -> NovoComando:
+async def order(pool: "Pool[Any]", tipo: str = "PedidoCriado") -> NewCommand:
     """An order whose command is of that type."""
-    novo = NovoComando(new_id(), new_id(), Tipo.CRIAR, "", "ana", [Item("A", 1)])
-    registro = Registro(pool, NoRelay(), max_batch=9, max_waiting=9, reenviar_apos=timedelta(days=1))
-    await registro.gravar([novo])
+    novo = NewCommand(new_id(), new_id(), CommandType.CRIAR, "", "ana", [Item("A", 1)])
+    registro = GroupCommit(pool, NoRelay(), max_batch=9, max_waiting=9, resend_after=timedelta(days=1))
+    await registro.write([novo])
     await pool.execute("update comando set tipo = $2 where id = $1", novo.id, tipo)
     return novo
 
 
-def relay_of(pool: "Pool[Any]", events: Events, to_event: Any = comando) -> Relay:
+def relay_of(pool: "Pool[Any]", events: Events, to_event: Any = to_event) -> Relay:
     return Relay(pool, events, take=Queries("pedidos")["tomar_outbox"], to_event=to_event)
 
 
@@ -89,7 +89,7 @@ async def test_no_order_is_cancelled_by_a_command_of_an_unknown_type(pedidos_db:
 @pytest.mark.usefixtures("newer_schema")
 async def test_a_replica_that_knows_the_type_publishes_what_the_others_have_left(pedidos_db: "Pool[Any]"):
     def newer_comando(fact: asyncpg.Record) -> Comando:
-        return comando({**fact, "tipo": "FecharPedido"} if fact["tipo"] == "DividirPedido" else fact)  # type: ignore[arg-type]
+        return to_event({**fact, "tipo": "FecharPedido"} if fact["tipo"] == "DividirPedido" else fact)  # type: ignore[arg-type]
 
     orders = [await order(pedidos_db, "DividirPedido") for _ in range(3)]
     older, newer = Events(), Events()

@@ -3,23 +3,23 @@
 import msgspec
 import pytest
 
-from pedidos.comando import ChaveInvalidaError, explicar, ler_chave, resumo
-from pedidos.pedido import DemasiadoError, NovoPedido, somar
+from pedidos.command import InvalidKeyError, digest, explain, parse_key
+from pedidos.pedido import NovoPedido, TooManyUnitsError, merge_items
 from pedidos.prefer import wait_seconds
-from pedidos.repositorio import mais_novas
+from pedidos.repository import newest
 from reservaestoque.events import AtualizarStatus, Item, Status, StatusAtualizado, new_id
 
 ler = msgspec.json.Decoder(NovoPedido).decode
 
 
 def test_repeated_skus_are_summed_in_the_order_first_named():
-    assert somar([Item("B", 1), Item("A", 2), Item("B", 3)]) == [Item("B", 4), Item("A", 2)]
+    assert merge_items([Item("B", 1), Item("A", 2), Item("B", 3)]) == [Item("B", 4), Item("A", 2)]
 
 
 def test_sum_of_a_sku_has_a_limit():
-    assert somar([Item("A", 999_999), Item("A", 1)]) == [Item("A", 1_000_000)]
-    with pytest.raises(DemasiadoError, match="1000001 units of A in all"):
-        somar([Item("A", 1_000_000), Item("A", 1)])
+    assert merge_items([Item("A", 999_999), Item("A", 1)]) == [Item("A", 1_000_000)]
+    with pytest.raises(TooManyUnitsError, match="1000001 units of A in all"):
+        merge_items([Item("A", 1_000_000), Item("A", 1)])
 
 
 @pytest.mark.parametrize("sku", ["A", "0", "a" * 64, "A._-z"])
@@ -96,7 +96,7 @@ def test_of_several_snapshots_of_an_order_the_highest_version_counts():
         return AtualizarStatus(id=f"{pedido}:{versao}", source="/t", subject=pedido, time="2026-01-01", data=dados)
 
     eventos = [snapshot(um, 2), snapshot(outro, 1), snapshot(um, 3), snapshot(um, 1)]
-    assert [(n.pedido_id, n.versao) for n in mais_novas(eventos)] == [(um, 3), (outro, 1)]
+    assert [(n.pedido_id, n.versao) for n in newest(eventos)] == [(um, 3), (outro, 1)]
 
 
 @pytest.mark.parametrize(
@@ -112,29 +112,29 @@ def test_of_several_snapshots_of_an_order_the_highest_version_counts():
     ],
 )
 def test_idempotency_keys(header: str | None, chave: str | None):
-    assert ler_chave(header) == chave
+    assert parse_key(header) == chave
 
 
 @pytest.mark.parametrize("header", ["", '""', "x" * 129, "é", "a\tb", "a\x7f"])
 def test_bad_idempotency_keys(header: str):
-    with pytest.raises(ChaveInvalidaError, match="1 to 128"):
-        ler_chave(header)
+    with pytest.raises(InvalidKeyError, match="1 to 128"):
+        parse_key(header)
 
 
 @pytest.mark.parametrize("header", ["a, b", "a,a", '"a", "b"', ", ", 'a, "b"'])
 def test_a_list_of_idempotency_keys_is_refused(header: str):
-    with pytest.raises(ChaveInvalidaError, match="one Idempotency-Key"):
-        ler_chave(header)
+    with pytest.raises(InvalidKeyError, match="one Idempotency-Key"):
+        parse_key(header)
 
 
 @pytest.mark.parametrize("status", ["EstoqueReservado", "Fechado"])
 def test_a_refusal_is_told_rightly_whatever_became_of_the_order(status: str):
-    assert explicar("ReservaVigente", Status(status)) == (
+    assert explain("ReservaVigente", Status(status)) == (
         f"the reservation still held, so there was nothing to renew; the order is {status} now"
     )
-    assert explicar("MaisNova", Status(status)) == f"refused as MaisNova; the order is {status} now"
+    assert explain("MaisNova", Status(status)) == f"refused as MaisNova; the order is {status} now"
 
 
 def test_bodies_that_ask_for_the_same_have_one_hash():
-    assert resumo(["ana", somar([Item("A", 1), Item("A", 1)])]) == resumo(["ana", somar([Item("A", 2)])])
-    assert resumo(["ana", [Item("A", 2)]]) != resumo(["eva", [Item("A", 2)]])
+    assert digest(["ana", merge_items([Item("A", 1), Item("A", 1)])]) == digest(["ana", merge_items([Item("A", 2)])])
+    assert digest(["ana", [Item("A", 2)]]) != digest(["eva", [Item("A", 2)]])

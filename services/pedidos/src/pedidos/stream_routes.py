@@ -8,9 +8,9 @@ from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.response.base import ASGIResponse
 
-from pedidos.acompanhamento import Acompanhamento
-from pedidos.rotas import ClienteId, Id, procurar
-from pedidos.servico import Servico
+from pedidos.follow import Follower
+from pedidos.reads import Reads
+from pedidos.routes import ClienteId, Id, find
 from reservaestoque.events import FINAIS
 from reservaestoque.http.head import STREAM
 from reservaestoque.http.problems import MALFORMED, NOT_FOUND, POSITION_LOST
@@ -25,14 +25,14 @@ from reservaestoque.streams import (
     resuming,
 )
 
-_VERSAO = re.compile("[0-9]{1,10}")
+_VERSION = re.compile("[0-9]{1,10}")
 
 
-class Fluxos(NamedTuple):
+class StreamSources(NamedTuple):
     """What the streams are made of."""
 
     feed: Feed
-    acompanhamento: Acompanhamento
+    follower: Follower
     streams: Streams
 
 
@@ -46,14 +46,14 @@ class Fluxos(NamedTuple):
     opt={STREAM: True},
     problems=(MALFORMED, POSITION_LOST),
 )
-async def eventos(
-    fluxos: NamedDependency[Fluxos], cliente_id: ClienteId = None, last_event_id: LastEventId = ""
+async def follow_orders(
+    sources: NamedDependency[StreamSources], cliente_id: ClienteId = None, last_event_id: LastEventId = ""
 ) -> ASGIResponse:
     """A stream of all changes, or of one customer's. Raises ProblemError: 400, 410 for the id, 503."""
-    fluxos.streams.admit()
+    sources.streams.admit()
     with resuming():
-        inicio = await fluxos.feed.begin(last_event_id)
-    return EventStream(fluxos.streams, fluxos.feed.follow(inicio, cliente_id))
+        start = await sources.feed.begin(last_event_id)
+    return EventStream(sources.streams, sources.feed.follow(start, cliente_id))
 
 
 @get(
@@ -67,28 +67,31 @@ async def eventos(
     opt={STREAM: True},
     problems=(MALFORMED, NOT_FOUND, POSITION_LOST),
 )
-async def eventos_do_pedido(
-    servico: NamedDependency[Servico], fluxos: NamedDependency[Fluxos], pedido_id: Id, last_event_id: LastEventId = ""
+async def follow_order(
+    reads: NamedDependency[Reads],
+    sources: NamedDependency[StreamSources],
+    pedido_id: Id,
+    last_event_id: LastEventId = "",
 ) -> ASGIResponse:
     """A stream of one order. Raises ProblemError: 404 unknown, 400, 410 for the id, 503."""
-    fluxos.streams.admit()
+    sources.streams.admit()
     with resuming():
-        visto = _versao(last_event_id)
-        pedido = await procurar(servico, pedido_id)
-        if pedido.status in FINAIS and visto >= pedido.versao:
+        seen = _version(last_event_id)
+        pedido = await find(reads, pedido_id)
+        if pedido.status in FINAIS and seen >= pedido.versao:
             return ASGIResponse(status_code=204)
-        if visto > pedido.versao:
-            raise PositionLostError(f"there is no version {visto} of this order")
-    return EventStream(fluxos.streams, fluxos.acompanhamento.seguir(pedido.pedido_id, visto))
+        if seen > pedido.versao:
+            raise PositionLostError(f"there is no version {seen} of this order")
+    return EventStream(sources.streams, sources.follower.follow(pedido.pedido_id, seen))
 
 
-def _versao(last_event_id: str) -> int:
+def _version(last_event_id: str) -> int:
     """The version that was seen last, -1 for none. Raises InvalidPositionError."""
     if not last_event_id:
         return -1
-    if not _VERSAO.fullmatch(last_event_id):
+    if not _VERSION.fullmatch(last_event_id):
         raise InvalidPositionError("an event id of this stream is the order's `versao`, a number")
     return int(last_event_id)
 
 
-FLUXOS = (eventos, eventos_do_pedido)
+STREAM_ROUTES = (follow_orders, follow_order)

@@ -1,4 +1,4 @@
-"""The event that a fact of the outbox becomes."""
+"""Outgoing events: what a fact of the outbox is published as."""
 
 import asyncpg
 import msgspec
@@ -18,35 +18,35 @@ from reservaestoque.outbox import UnknownFactError
 
 SOURCE = "/reservaestoque/pedidos"
 
-_ler_itens = msgspec.json.Decoder(list[Item]).decode
+_decode_items = msgspec.json.Decoder(list[Item]).decode
 
 
-def comando(fato: asyncpg.Record) -> Comando:
+def to_event(fact: asyncpg.Record) -> Comando:
     """The event of a row of `outbox` joined with its command and its order.
 
-    Raises UnknownFactError when its type, or its items, are such as only another release knows.
+    Raises UnknownFactError when only another release knows its type, or the form of its items.
     """
     envelope = {
-        "id": fato["comando_id"],
+        "id": fact["comando_id"],
         "source": SOURCE,
-        "subject": fato["pedido_id"],
-        "time": fato["criado_em"],
-        "traceparent": fato["traceparent"] or msgspec.UNSET,
+        "subject": fact["pedido_id"],
+        "time": fact["criado_em"],
+        "traceparent": fact["traceparent"] or msgspec.UNSET,
     }
-    pedido_id = fato["pedido_id"]
+    pedido_id = fact["pedido_id"]
     try:
-        itens = _ler_itens(fato["itens"])
+        itens = _decode_items(fact["itens"])
     except msgspec.ValidationError as error:
         raise UnknownFactError(f"the items of an order: {error}") from error
-    match fato["tipo"]:
+    match fact["tipo"]:
         case "PedidoCriado":
-            dados = DadosDoPedido(pedido_id=pedido_id, cliente_id=fato["cliente_id"], itens=itens)
-            return PedidoCriado(data=dados, **envelope)
+            data_ = DadosDoPedido(pedido_id=pedido_id, cliente_id=fact["cliente_id"], itens=itens)
+            return PedidoCriado(data=data_, **envelope)
         case "FecharPedido":
             return FecharPedido(data=ItensDoPedido(pedido_id=pedido_id, itens=itens), **envelope)
         case "ReservarPedido":
             return ReservarPedido(data=ItensDoPedido(pedido_id=pedido_id, itens=itens), **envelope)
         case "CancelarPedido":
-            return CancelarPedido(data=PedidoCancelado(pedido_id=pedido_id, versao=fato["se_versao"]), **envelope)
+            return CancelarPedido(data=PedidoCancelado(pedido_id=pedido_id, versao=fact["se_versao"]), **envelope)
         case tipo:
             raise UnknownFactError(f"a command of type {tipo!r}")

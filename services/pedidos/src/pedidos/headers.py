@@ -6,9 +6,9 @@ from litestar.datastructures import ResponseHeader
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter
 
-from pedidos.comando import MAX_CHAVE, ler_chave
+from pedidos.command import MAX_KEY, parse_key
+from pedidos.intake import RequestContext
 from pedidos.prefer import MAX_WAIT_SECONDS, wait_seconds
-from pedidos.servico import Contexto
 from reservaestoque.telemetry import trace
 
 Prefer = Annotated[
@@ -19,12 +19,12 @@ Prefer = Annotated[
         examples=[Example(value="wait=5")],
     ),
 ]
-IdempotencyKey = Annotated[
+IdempotencyKeyHeader = Annotated[
     str | None,
     HeaderParameter(
         name="Idempotency-Key",
         description=(
-            f"1 to {MAX_CHAVE} printable ASCII characters: with the same key a request takes effect once. "
+            f"1 to {MAX_KEY} printable ASCII characters: with the same key a request takes effect once. "
             "One that contains a comma is sent in quotes."
         ),
         examples=[Example(value="carrinho-de-ana-1")],
@@ -38,7 +38,7 @@ Traceparent = Annotated[
         examples=[Example(value="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")],
     ),
 ]
-DA_RESPOSTA = (
+RESPONSE_HEADERS = (
     ResponseHeader(
         "Location", documentation_only=True, value="", required=True, description="The order: `/pedidos/{pedidoId}`."
     ),
@@ -51,6 +51,6 @@ DA_RESPOSTA = (
 )
 
 
-def contexto(prefer: str, idempotency_key: str | None, traceparent: str) -> Contexto:
-    """What these headers say. Raises ChaveInvalidaError for a key that is none."""
-    return Contexto(ler_chave(idempotency_key), trace.continued(traceparent), wait_seconds(prefer))
+def request_context(prefer: str, idempotency_key: str | None, traceparent: str) -> RequestContext:
+    """What these headers say. Raises InvalidKeyError for a malformed key."""
+    return RequestContext(parse_key(idempotency_key), trace.continued(traceparent), wait_seconds(prefer))

@@ -10,9 +10,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from pedidos.mudancas import PAGE_CHANGES, Mudancas
-from pedidos.registro import Registro
-from pedidos.retencao import Prazos, retention_jobs
+from pedidos.changes import PAGE_CHANGES, Changes
+from pedidos.group_commit import GroupCommit
+from pedidos.retention import RetentionPeriods, retention_jobs
 from reservaestoque.events import new_id
 from reservaestoque.postgres import Queries
 from reservaestoque.streams import PAGE_BYTES, Batch, ChangeLog, Position, PositionLostError
@@ -25,9 +25,9 @@ JA, NUNCA = timedelta(microseconds=1), timedelta(days=1)
 SQL = Queries("pedidos")
 
 
-def fonte(pool: "Pool[Any]") -> Mudancas:
+def fonte(pool: "Pool[Any]") -> Changes:
     log = ChangeLog(pool, newest=SQL["ultima_mudanca"], check=SQL["check_mudanca"], page=SQL["ler_mudancas"])
-    return Mudancas(log)
+    return Changes(log)
 
 
 async def criar(onde: Any, *clientes: str) -> list[UUID]:
@@ -46,7 +46,7 @@ async def reservar(onde: Any, *ids: UUID) -> None:
     )
 
 
-async def pages(log: Mudancas, after: Position = ORIGIN) -> list[Batch]:
+async def pages(log: Changes, after: Position = ORIGIN) -> list[Batch]:
     """Page by page to the end of the log."""
     read = [await log.read(after)]
     while read[-1].more:
@@ -174,8 +174,8 @@ async def purge_changes(pool: "Pool[Any]", age: timedelta) -> None:
     class SemRelay:
         def wake(self) -> None: ...
 
-    registro = Registro(pool, SemRelay(), max_batch=9, max_waiting=9, reenviar_apos=NUNCA)
-    await retention_jobs(pool, registro, Prazos(NUNCA, NUNCA, NUNCA, age))["purge mudanca"]()
+    registro = GroupCommit(pool, SemRelay(), max_batch=9, max_waiting=9, resend_after=NUNCA)
+    await retention_jobs(pool, registro, RetentionPeriods(NUNCA, NUNCA, NUNCA, age))["purge mudanca"]()
 
 
 async def test_purging_keeps_what_is_young_and_always_the_newest(pedidos_db: "Pool[Any]"):

@@ -1,4 +1,4 @@
-"""The log of changed orders, as events of the streams."""
+"""The change log of orders, as events of the streams."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +14,7 @@ PAGE_CHANGES = 128  # some 30 KiB, unless customers have very long names
 _json = msgspec.json.Encoder()
 
 
-class PedidoMudado(msgspec.Struct, frozen=True, rename="camel"):
+class PedidoChange(msgspec.Struct, frozen=True, rename="camel"):
     """An order as it became; `versao` 0 when it was created. `expira_em` is there while its units are reserved."""
 
     pedido_id: UUID
@@ -25,10 +25,10 @@ class PedidoMudado(msgspec.Struct, frozen=True, rename="camel"):
     expira_em: datetime | None
 
 
-_ler = msgspec.json.Decoder(PedidoMudado).decode
+_decode = msgspec.json.Decoder(PedidoChange).decode
 
 
-class Mudancas:
+class Changes:
     """A source of events `status`, keyed by customer, each with a position of its own."""
 
     def __init__(self, log: ChangeLog) -> None:
@@ -53,5 +53,5 @@ class Mudancas:
 
 
 def _event(row: asyncpg.Record) -> Frame:
-    mudado, position = _ler(row["pedido"]), reached(row)
-    return Frame(position, mudado.cliente_id, sse.event("status", _json.encode(mudado), position))
+    change, position = _decode(row["pedido"]), reached(row)
+    return Frame(position, change.cliente_id, sse.event("status", _json.encode(change), position))

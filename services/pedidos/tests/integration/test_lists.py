@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from pedidos import repositorio
+from pedidos import repository
 from reservaestoque.events import Status
 from reservaestoque.postgres import Queries, Reader
 
@@ -57,7 +57,7 @@ async def test_pages_hold_what_passes_the_filters_each_order_once(
 ):
     await pedidos_db.execute(ENCHER.replace("20000", "3000"))
     leitor, vistos, cursor = Reader(pedidos_db, connections=1), list[UUID](), None
-    while pagina := await repositorio.listar(leitor, cliente, status, cursor, 700):
+    while pagina := await repository.page(leitor, cliente, status, cursor, 700):
         assert {p.cliente_id for p in pagina} <= ({cliente} if cliente else {"c0", "c1", "c2"})
         assert {p.status for p in pagina} <= ({status} if status else {Status.CANCELADO, Status.FECHADO})
         vistos += [p.pedido_id for p in pagina]

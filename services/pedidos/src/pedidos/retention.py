@@ -1,4 +1,4 @@
-"""What is kept how long: a job a table, which every replica runs in small steps that skip what others work on."""
+"""Retention: a job per table, which every replica runs in small steps that skip rows other replicas work on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 from prometheus_client import Counter
 
-from pedidos.comando import NovoComando, Tipo
-from pedidos.registro import Registro
+from pedidos.command import CommandType, NewCommand
+from pedidos.group_commit import GroupCommit
 from reservaestoque.events import Status, new_id
 from reservaestoque.periodic import Step
 from reservaestoque.postgres import Queries
@@ -21,36 +21,38 @@ ABANDONED_STEP = 100
 _sql = Queries("pedidos")
 _log = logger(__name__)
 _purged = Counter("pedidos_purged_rows_total", "Rows purged because their time was over", ["table"])
-_abandoned = Counter("pedidos_abandoned_orders_total", "Orders cancelled because nobody came back to them")
+_abandoned = Counter("pedidos_abandoned_orders_total", "Orders cancelled because their customers never returned")
 _unheard = Counter(
-    "pedidos_unheard_lapses_total", "Orders cancelled because no word came of the end of their reservation"
+    "pedidos_unheard_lapses_total", "Orders cancelled because the notice that their reservation lapsed never came"
 )
 
 
 @dataclass(frozen=True)
-class Prazos:
+class RetentionPeriods:
     """How long things are kept: idempotency keys with their commands, lapsed orders, ended orders, changes."""
 
-    chaves: timedelta
-    vencidos: timedelta
-    encerrados: timedelta
-    mudancas: timedelta
+    keys: timedelta
+    lapsed: timedelta
+    ended: timedelta
+    changes: timedelta
 
 
-def retention_jobs(pool: "asyncpg.Pool[Any]", registro: Registro, prazos: Prazos) -> Mapping[str, Step]:
-    """Jobs by name: they cancel orders that were abandoned, and forget what has been kept long enough."""
+def retention_jobs(
+    pool: "asyncpg.Pool[Any]", group_commit: GroupCommit, periods: RetentionPeriods
+) -> Mapping[str, Step]:
+    """Jobs by name: they cancel abandoned orders, and purge rows that have been kept long enough."""
 
     def purge(table: str, statement: str, age: timedelta) -> Step:
         return Purge(Walk(pool, _sql[statement], clock=_sql["agora"], age=age), _purged.labels(table)).step
 
     def cancel(status: Status) -> Step:
-        return AbandonedOrders(pool, registro, status, prazos.vencidos).step
+        return AbandonedOrders(pool, group_commit, status, periods.lapsed).step
 
     return {
-        "purge idempotencia": purge("idempotencia", "purgar_chaves", prazos.chaves),
-        "purge comando": purge("comando", "purgar_comandos", prazos.chaves),
-        "purge mudanca": purge("mudanca", "purgar_mudancas", prazos.mudancas),
-        "purge pedido": purge("pedido", "purgar_pedidos", prazos.encerrados),
+        "purge idempotencia": purge("idempotencia", "purgar_chaves", periods.keys),
+        "purge comando": purge("comando", "purgar_comandos", periods.keys),
+        "purge mudanca": purge("mudanca", "purgar_mudancas", periods.changes),
+        "purge pedido": purge("pedido", "purgar_pedidos", periods.ended),
         "cancel abandoned": cancel(Status.RESERVA_EXPIRADA),
         "cancel unheard lapses": cancel(Status.ESTOQUE_RESERVADO),
     }
@@ -59,13 +61,14 @@ def retention_jobs(pool: "asyncpg.Pool[Any]", registro: Registro, prazos: Prazos
 class AbandonedOrders:
     """Cancels orders that say `status` although their reservation ended `age` ago.
 
-    Nobody came back to one that is `ReservaExpirada`. Of one that still says `EstoqueReservado` no word came that it
-    lapsed, however often it was asked. Either is cancelled by an ordinary command: estoque ends it, unless it has
-    changed, and in any case answers with its present snapshot, so that the order is put right and may be forgotten.
+    The customer never returned to one that is `ReservaExpirada`. One that still says `EstoqueReservado` never got the
+    notice that it lapsed, however often estoque was asked. Both are cancelled by an ordinary command. estoque ends
+    the order, unless it has changed, and answers with its current snapshot, which corrects the order: then it may be
+    purged.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", registro: Registro, status: Status, age: timedelta) -> None:
-        self._registro = registro
+    def __init__(self, pool: "asyncpg.Pool[Any]", group_commit: GroupCommit, status: Status, age: timedelta) -> None:
+        self._group_commit = group_commit
         self._unheard = status == Status.ESTOQUE_RESERVADO
         self._walk = Walk(
             pool, _sql["abandonados"], clock=_sql["agora"], age=age, rows=ABANDONED_STEP, arguments=(status.value,)
@@ -74,15 +77,15 @@ class AbandonedOrders:
     async def step(self) -> bool:
         """One bounded step; whether there is more to do. Raises what asyncpg raises."""
         row, more = await self._walk.step()
-        comandos = [
-            NovoComando(new_id(), pedido_id, Tipo.CANCELAR, trace.continued(""), cliente_id, se_versao=versao)
+        commands = [
+            NewCommand(new_id(), pedido_id, CommandType.CANCELAR, trace.continued(""), cliente_id, se_versao=versao)
             for pedido_id, cliente_id, versao in zip(
                 row["ids"] or (), row["clientes"] or (), row["versoes"] or (), strict=True
             )
         ]
-        if comandos:
-            await self._registro.gravar(comandos)
-            self._tell(len(comandos))
+        if commands:
+            await self._group_commit.write(commands)
+            self._tell(len(commands))
         return more
 
     def _tell(self, cancelled: int) -> None:

@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 from buffers import Metered
 
-from pedidos.registro import Registro
-from pedidos.retencao import Prazos, retention_jobs
+from pedidos.group_commit import GroupCommit
+from pedidos.retention import RetentionPeriods, retention_jobs
 
 pytestmark = pytest.mark.integration
 
@@ -29,8 +29,8 @@ class SemRelay:
 
 
 def jobs(pool: Any, kept: timedelta = DAY) -> Any:
-    registro = Registro(pool, SemRelay(), max_batch=9, max_waiting=9, reenviar_apos=DAY)
-    return retention_jobs(pool, registro, Prazos(kept, kept, kept, kept))
+    registro = GroupCommit(pool, SemRelay(), max_batch=9, max_waiting=9, resend_after=DAY)
+    return retention_jobs(pool, registro, RetentionPeriods(kept, kept, kept, kept))
 
 
 async def remaining(connection: Any, table: str) -> int:

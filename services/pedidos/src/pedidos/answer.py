@@ -1,0 +1,115 @@
+"""Answers: commits a command and waits for estoque's answer, for as long as the customer would."""
+
+import asyncio
+from uuid import UUID
+
+from pedidos.command import IdempotencyKey, KeyReusedError, NewCommand
+from pedidos.group_commit import Committed, GroupCommit
+from pedidos.pedido import Pedido
+from pedidos.reads import Outcome, Reads
+from pedidos.waiters import Subscription, Waiters
+from reservaestoque.events import Status
+from reservaestoque.postgres import is_transient
+
+LAST_LOOK_SECONDS = 0.5
+"""How long after its deadline a waiting customer is answered at the latest: the last read must not take longer."""
+
+
+class Answers:
+    """Submits commands and says what becomes of them. Every method raises what asyncpg raises, and CrowdedError."""
+
+    def __init__(self, reads: Reads, group_commit: GroupCommit, waiters: Waiters) -> None:
+        self._reads = reads
+        self._group_commit = group_commit
+        self._waiters = waiters
+
+    async def submit(self, command: NewCommand, pedido: Pedido | None, wait: int) -> Outcome:
+        """Commits a command to `pedido` (None: to the order that it creates) and waits up to `wait` seconds.
+
+        Raises what `GroupCommit.submit` raises.
+        """
+        # Subscribed before the commit: estoque may answer before this replica has been told that it is done.
+        with self._waiters.subscribe(command.pedido_id) as subscription:
+            committed = await self._group_commit.submit(command)
+            if committed.command_id == command.id:
+                return await self._await_answer(command, committed, pedido, subscription, wait)
+        return await self._earlier(committed, wait)
+
+    async def repeat(self, key: IdempotencyKey, pedido: Pedido) -> Outcome | None:
+        """What became of the command that the key stands for, to an order that has ended; None when there is none.
+
+        Raises KeyReusedError.
+        """
+        owner = await self._reads.key_owner(key.scope)
+        if owner is None:
+            return None
+        if owner.body_hash != key.body_hash:
+            raise KeyReusedError
+        return await self._reads.outcome(owner.command_id) or Outcome(True, None, pedido)
+
+    async def _await_answer(
+        self, command: NewCommand, committed: Committed, pedido: Pedido | None, subscription: Subscription, wait: int
+    ) -> Outcome:
+        """The outcome of a command that has just been committed; the order as it was when no answer comes in time."""
+        accepted = pedido or _created(command, committed)
+        if not wait:
+            return Outcome(False, None, accepted)
+        outcome: Outcome | None = None
+
+        async def answered() -> bool:
+            nonlocal outcome
+            snapshot = subscription.snapshot
+            if snapshot is not None and snapshot.causa == command.id:
+                outcome = Outcome(True, snapshot.recusa, snapshot.of(accepted))
+            else:
+                outcome = await self._reads.outcome(command.id)
+            return outcome is not None and outcome.answered
+
+        try:
+            async with asyncio.timeout(wait + LAST_LOOK_SECONDS):
+                await self._waiters.until(subscription, answered, wait)
+        except Exception as fault:
+            # It is committed: whatever ails the database now, the customer must learn the order's id.
+            if not is_transient(fault):
+                raise
+        return outcome or Outcome(False, None, accepted)
+
+    async def _earlier(self, committed: Committed, wait: int) -> Outcome:
+        """The outcome of the command that the key has stood for, perhaps to another order."""
+        outcome = await self._reads.outcome(committed.command_id)
+
+        async def answered() -> bool:
+            nonlocal outcome
+            outcome = await self._reads.outcome(committed.command_id)
+            return outcome is not None and outcome.answered
+
+        if wait and outcome is not None and not outcome.answered:
+            with self._waiters.subscribe(committed.pedido_id) as subscription:
+                subscription.set()  # it may have been answered since
+                async with asyncio.timeout(wait + LAST_LOOK_SECONDS):
+                    await self._waiters.until(subscription, answered, wait)
+        return outcome or await self._purged(committed.pedido_id)
+
+    async def _purged(self, pedido_id: UUID) -> Outcome:
+        """A key may outlive its command by a moment: then the order says what became of it."""
+        pedido = await self._reads.order(pedido_id)
+        if pedido is None:
+            raise LookupError(f"order {pedido_id} was purged before its idempotency key")
+        return Outcome(True, None, pedido)
+
+
+def _created(command: NewCommand, committed: Committed) -> Pedido:
+    """The order that the command has created. Raises LookupError when it has created none."""
+    if committed.criado_em is None or command.itens is None:
+        raise LookupError(f"command {command.id} created no order")
+    return Pedido(
+        pedido_id=command.pedido_id,
+        cliente_id=command.cliente_id,
+        status=Status.CRIADO,
+        itens=command.itens,
+        itens_em_falta=[],
+        criado_em=committed.criado_em,
+        atualizado_em=committed.criado_em,
+        expira_em=None,
+        versao=0,
+    )

@@ -1,0 +1,48 @@
+"""What customers and waiting requests read: by key, shared among all who ask at the same time; lists one by one."""
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from pedidos import repository
+from pedidos.pedido import Pedido
+from pedidos.repository import KeyOwner, Outcome, Scope
+from reservaestoque.events import Status
+from reservaestoque.postgres import Loader, Reader
+
+__all__ = ["READ_CONNECTIONS", "Outcome", "Reads"]
+
+_LISTS = 2
+READ_CONNECTIONS = 3 + _LISTS
+
+
+class Reads:
+    """Takes READ_CONNECTIONS connections of the pool at most. Every method raises what asyncpg raises, and
+    CrowdedError.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+        self._orders = Loader(partial(repository.orders, pool))
+        self._outcomes = Loader(partial(repository.outcomes, pool))
+        self._key_owners = Loader(partial(repository.key_owners, pool))
+        self._lists = Reader(pool, connections=_LISTS)
+
+    async def order(self, pedido_id: UUID) -> Pedido | None:
+        """The order, or None."""
+        return await self._orders.get(pedido_id)
+
+    async def page(
+        self, cliente_id: str | None, status: Status | None, before: UUID | None, limit: int
+    ) -> list[Pedido]:
+        """Up to `limit` orders with an id below `before`, the newest first."""
+        return await repository.page(self._lists, cliente_id, status, before, limit)
+
+    async def outcome(self, command_id: UUID) -> Outcome | None:
+        """What has become of the command; None when it is unknown, or has been purged."""
+        return await self._outcomes.get(command_id)
+
+    async def key_owner(self, scope: Scope) -> KeyOwner | None:
+        """What the idempotency key stands for, or None."""
+        return await self._key_owners.get(scope)

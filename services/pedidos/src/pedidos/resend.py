@@ -1,0 +1,69 @@
+"""Resends: a command without an answer is published again, and one whose answer must be out of date.
+
+So a message that was lost heals itself, whichever way it went.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+from prometheus_client import Counter
+
+from reservaestoque.outbox import Relay
+from reservaestoque.postgres import Queries
+from reservaestoque.telemetry import logger
+
+STEP_ROWS = 500
+LONGEST = timedelta(minutes=10)
+
+_sql = Queries("pedidos")
+_log = logger(__name__)
+_resent = Counter("pedidos_resent_commands_total", "Commands published again because no answer came")
+_asked = Counter("pedidos_asked_again_total", "Commands published again because their reservation must have lapsed")
+_unasked = Counter("pedidos_given_up_questions_total", "Reservations that ended too long ago to be asked about")
+_given_up = Counter("pedidos_given_up_commands_total", "Commands that were never answered: look into each one")
+
+
+class Resend:
+    """Publishes unanswered commands again, `after` their creation and then at growing intervals, until `until`.
+
+    Reservations are asked about until `until` after their expiry, with commands younger than `horizon`: estoque
+    refuses older ones.
+    """
+
+    def __init__(
+        self, pool: "asyncpg.Pool[Any]", relay: Relay, *, after: timedelta, until: timedelta, horizon: timedelta
+    ) -> None:
+        self._pool = pool
+        self._relay = relay
+        self._after = after
+        self._until = until
+        self._horizon = horizon
+
+    async def step(self) -> bool:
+        """One bounded step; whether there is more to do. Raises what asyncpg raises."""
+        await self._resend()
+        await self._ask()
+        # Never again at once: resends must not pile up for a service that is away.
+        return False
+
+    async def _resend(self) -> None:
+        row = await self._pool.fetchrow(_sql["reenviar_comandos"], STEP_ROWS, self._after, LONGEST, self._until)
+        resent, given_up = row["reenviados"], row["abandonados"]
+        if resent:
+            _resent.inc(resent)
+            _log.warning("commands_resent", count=resent)
+            self._relay.wake()
+        if given_up:
+            _given_up.inc(given_up)
+            _log.error("commands_given_up", count=given_up)
+
+    async def _ask(self) -> None:
+        row = await self._pool.fetchrow(_sql["perguntar_de_novo"], STEP_ROWS, self._until, self._horizon)
+        asked, given_up = row["perguntados"], row["abandonados"]
+        if asked:
+            _asked.inc(asked)
+            self._relay.wake()
+        if given_up:
+            _unasked.inc(given_up)
+            _log.warning("questions_given_up", count=given_up)

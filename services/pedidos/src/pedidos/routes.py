@@ -1,0 +1,224 @@
+"""REST: create orders, command them, read them."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import PathParameter, QueryParameter, RawBody
+
+from pedidos.command import CommandType, InvalidKeyError, KeyBusyError, KeyReusedError, explain
+from pedidos.group_commit import OverloadedError
+from pedidos.headers import RESPONSE_HEADERS, IdempotencyKeyHeader, Prefer, Traceparent, request_context
+from pedidos.intake import EndedError, Intake, RequestContext
+from pedidos.pedido import (
+    CLIENTE_PATTERN,
+    MAX_PAGE,
+    CommandBody,
+    NovoPedido,
+    Pedido,
+    PedidoPage,
+    StatusDoPedido,
+    TooManyUnitsError,
+    merge_items,
+)
+from pedidos.reads import Outcome, Reads
+from reservaestoque.events import Status
+from reservaestoque.http import JsonBody, ProblemError, conditional_get
+from reservaestoque.http.answer import JsonAnswer
+from reservaestoque.http.problems import CONFLICT, INVALID, KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
+
+ClienteId = Annotated[
+    str | None, QueryParameter(name="clienteId", pattern=CLIENTE_PATTERN, max_length=128, description="Whose orders.")
+]
+ByStatus = Annotated[Status | None, QueryParameter(name="status", description="Orders with this status.")]
+Cursor = Annotated[UUID | None, QueryParameter(description="`proximo` of the page before.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="How many orders a page has at most.")]
+
+Id = Annotated[str, PathParameter(description="The order's id.")]
+
+_new_order = JsonBody(NovoPedido)
+_command = JsonBody(CommandBody, absent=CommandBody())
+_DECIDED = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: the order, decided.")
+_ANSWERED = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: what became of it.")
+_ACCEPTED = "Accepted; what becomes of it is not known yet."
+
+
+@post(
+    "/pedidos",
+    status_code=202,
+    summary="Create an order",
+    operation_class=_new_order.operation,
+    response_description=_ACCEPTED,
+    response_headers=RESPONSE_HEADERS,
+    responses={201: _DECIDED},
+    problems=(KEY_REUSED,),
+)
+async def create_order(
+    intake: NamedDependency[Intake],
+    body: RawBody,
+    prefer: Prefer = "",
+    idempotency_key: IdempotencyKeyHeader = None,
+    traceparent: Traceparent = "",
+) -> Response[Pedido]:
+    """202 and the order as `Criado`; with ``Prefer: wait=N`` 201 and the decision, or 202 after N seconds.
+
+    Raises ProblemError (400, 422) for a body that is wrong, and the errors in PROBLEMS.
+    """
+    order = _new_order.read(body)
+    context = request_context(prefer, idempotency_key, traceparent)
+    outcome = await intake.create(order.cliente_id, merge_items(order.itens), context)
+    decided = outcome.pedido.status != Status.CRIADO
+    return _answer(outcome, context, 201 if decided else 202)
+
+
+def _command_route(name: str, tipo: CommandType, summary: str, description: str) -> HTTPRouteHandler:
+    """The route of a command to an order: 202 and the order; with ``Prefer: wait=N`` 200 and the outcome.
+
+    It raises ProblemError (400 malformed, 404 unknown, 409 refused), and the errors in PROBLEMS.
+    """
+
+    @post(
+        f"/pedidos/{{pedido_id:str}}/{name}",
+        name=name,
+        operation_id=name,
+        status_code=202,
+        summary=summary,
+        description=description,
+        operation_class=_command.operation,
+        response_description=_ACCEPTED,
+        response_headers=RESPONSE_HEADERS,
+        responses={200: _ANSWERED},
+        problems=(MALFORMED, NOT_FOUND, CONFLICT, KEY_REUSED),
+    )
+    async def command(
+        reads: NamedDependency[Reads],
+        intake: NamedDependency[Intake],
+        pedido_id: Id,
+        body: RawBody,
+        prefer: Prefer = "",
+        idempotency_key: IdempotencyKeyHeader = None,
+        traceparent: Traceparent = "",
+    ) -> Response[Pedido]:
+        _command.read(body)
+        context = request_context(prefer, idempotency_key, traceparent)
+        outcome = await intake.command(await find(reads, pedido_id), tipo, context)
+        if outcome.recusa:
+            status = outcome.pedido.status
+            raise ProblemError(
+                CONFLICT, explain(outcome.recusa, status), statusDoPedido=status, recusa=outcome.recusa
+            )
+        return _answer(outcome, context, 200 if outcome.answered else 202)
+
+    return command
+
+
+fechar = _command_route(
+    "fechar",
+    CommandType.FECHAR,
+    "Close an order: its units are sold",
+    "Units still reserved become sold ones; after their time a new check of the stock decides.",
+)
+cancelar = _command_route(
+    "cancelar",
+    CommandType.CANCELAR,
+    "Cancel an order: its units are free again",
+    "Ends the order, whether its reservation holds or has lapsed.",
+)
+reservar = _command_route(
+    "reservar",
+    CommandType.RESERVAR,
+    "Renew a reservation that has lapsed",
+    "A new check of the stock and a new time limit; 409 while the reservation still holds.",
+)
+
+
+@get("/pedidos", summary="Orders, the newest first, page by page", response_description="A page of orders.")
+async def list_orders(
+    reads: NamedDependency[Reads],
+    cliente_id: ClienteId = None,
+    status: ByStatus = None,
+    cursor: Cursor = None,
+    limite: Limit = 50,
+) -> PedidoPage:
+    """Orders that pass the filters, `limite` at a time."""
+    pedidos = await reads.page(cliente_id, status, cursor, limite + 1)
+    page = pedidos[:limite]
+    return PedidoPage(page, page[-1].pedido_id if len(pedidos) > limite else None)
+
+
+@get(
+    "/pedidos/{pedido_id:str}",
+    summary="An order",
+    response_description="The order.",
+    problems=(NOT_FOUND,),
+    **conditional_get(private=True),
+)
+async def get_order(reads: NamedDependency[Reads], pedido_id: Id) -> Pedido:
+    """The order as it is now. Raises ProblemError (404) when there is none."""
+    return await find(reads, pedido_id)
+
+
+@get(
+    "/pedidos/{pedido_id:str}/status",
+    summary="The status of an order",
+    response_description="The status.",
+    problems=(NOT_FOUND,),
+    **conditional_get(private=True),
+)
+async def get_status(reads: NamedDependency[Reads], pedido_id: Id) -> StatusDoPedido:
+    """The status of the order. Raises ProblemError (404) when there is none."""
+    return _status(await find(reads, pedido_id))
+
+
+@get(
+    "/statusPedido",
+    summary="The status of an order, as existing clients ask for it",
+    response_description="The status.",
+    problems=(NOT_FOUND,),
+    **conditional_get(private=True),
+)
+async def get_status_pedido(
+    reads: NamedDependency[Reads],
+    pedido_id: Annotated[str, QueryParameter(name="pedidoId", description="The order's id.")],
+) -> StatusDoPedido:
+    """The status of the order. Raises ProblemError (404) when there is none."""
+    return _status(await find(reads, pedido_id))
+
+
+def _answer(outcome: Outcome, context: RequestContext, status_code: int) -> Response[Pedido]:
+    headers = {"Location": f"/pedidos/{outcome.pedido.pedido_id}"}
+    if context.wait:
+        headers["Preference-Applied"] = f"wait={context.wait}"
+    return JsonAnswer(outcome.pedido, status_code=status_code, headers=headers)
+
+
+async def find(reads: Reads, text: str) -> Pedido:
+    """The order with that id. Raises ProblemError (404) when there is none."""
+    try:
+        pedido = await reads.order(UUID(text))
+    except ValueError:
+        pedido = None
+    if pedido is None:
+        raise ProblemError(NOT_FOUND, f"there is no order {text[:64]!r}")
+    return pedido
+
+
+def _status(pedido: Pedido) -> StatusDoPedido:
+    return StatusDoPedido(pedido.pedido_id, pedido.status)
+
+
+ROUTES = (create_order, fechar, cancelar, reservar, list_orders, get_order, get_status, get_status_pedido)
+
+PROBLEMS: dict[type[Exception], Callable[[Any], ProblemError]] = {
+    InvalidKeyError: lambda error: ProblemError(MALFORMED, str(error)),
+    TooManyUnitsError: lambda error: ProblemError(INVALID, str(error)),
+    KeyReusedError: lambda error: ProblemError(KEY_REUSED, str(error)),
+    EndedError: lambda error: ProblemError(CONFLICT, str(error), statusDoPedido=error.status),
+    KeyBusyError: lambda error: ProblemError(UNAVAILABLE, f"{error}; repeat the request shortly, with the same key"),
+    OverloadedError: lambda error: ProblemError(UNAVAILABLE, f"too many at once: {error}; try again shortly"),
+}
+"""What is answered when a route, or what it calls, raises one of these."""

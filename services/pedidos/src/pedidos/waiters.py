@@ -1,0 +1,130 @@
+"""Requests that wait for estoque's answer (``Prefer: wait``): one LISTEN connection per replica, no polling.
+
+Whichever replica consumes AtualizarStatus, its commit notifies all replicas and carries the order's new snapshot, so
+that no waiter has to read it. A notification lost with the connection costs only time: waiters read for themselves
+when the connection is back, and at their deadline.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from pedidos.pedido import Snapshot
+from reservaestoque.backoff import back_off
+from reservaestoque.postgres import Connector, ServerWatch, is_transient
+from reservaestoque.telemetry import logger
+
+CHANNEL = "pedido_status"
+_CHECK_SECONDS = 2.0
+
+_log = logger(__name__)
+
+
+class Subscription(asyncio.Event):
+    """Set whenever an order may have changed. `snapshot` is its latest one; None when it must be read."""
+
+    snapshot: Snapshot | None = None
+    expired = False
+
+    def expire(self) -> None:
+        """The time to wait is over: the waiter reads once more."""
+        self.expired = True
+        self.set()
+
+
+class _Notification(msgspec.Struct, frozen=True, array_like=True):
+    """What `aplicar_status.sql` notifies of an order."""
+
+    pedido_id: UUID
+    snapshot: Snapshot | None = None
+
+
+_decode = msgspec.json.Decoder(list[_Notification]).decode
+
+
+class Waiters:
+    """Wakes requests that wait for an order to change."""
+
+    def __init__(self, connector: Connector, watch: ServerWatch) -> None:
+        self._connector = connector
+        self._watch = watch
+        self._subscriptions: dict[UUID, set[Subscription]] = {}
+        self._closed = asyncio.Event()
+
+    def close(self) -> None:
+        """Ends every wait at once: the program stops."""
+        self._closed.set()
+        self._wake_all()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the program is stopping: no wait may begin or go on."""
+        return self._closed.is_set()
+
+    @contextlib.contextmanager
+    def subscribe(self, pedido_id: UUID) -> Iterator[Subscription]:
+        """An event that is set whenever the order may have changed, from now until the block ends."""
+        subscription = Subscription()
+        self._subscriptions.setdefault(pedido_id, set()).add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions[pedido_id].discard(subscription)
+            if not self._subscriptions[pedido_id]:
+                del self._subscriptions[pedido_id]
+
+    async def until(self, subscription: Subscription, ready: Callable[[], Awaitable[bool]], seconds: float) -> None:
+        """Returns when `ready` says so: asked at each `subscription`, and once more after `seconds` or at a stop."""
+        alarm = asyncio.get_running_loop().call_later(seconds, subscription.expire)
+        try:
+            while not self._closed.is_set():
+                await subscription.wait()
+                subscription.clear()
+                if await ready() or subscription.expired:
+                    return
+        finally:
+            alarm.cancel()
+
+    async def run(self) -> None:
+        """Listens until cancelled, whatever the database does meanwhile."""
+        failures = 0
+        while True:
+            try:
+                moves = self._watch.moves
+                async with self._connected() as connection:
+                    failures = 0
+                    self._wake_all()
+                    while not await self._watch.moved(moves, _CHECK_SECONDS):
+                        await connection.execute("select", timeout=_CHECK_SECONDS)
+            except Exception as fault:
+                if not is_transient(fault):
+                    raise
+                failures += 1
+                _log.warning("listen_connection_lost", fault=repr(fault))
+                await back_off(failures)
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
+        connection = await self._connector.connect(server_settings={"application_name": "pedidos listen"})
+        try:
+            await connection.add_listener(CHANNEL, self._notified)
+            yield connection
+        finally:
+            connection.terminate()
+
+    def _notified(self, _connection: object, _pid: int, _channel: str, notifications: str) -> None:
+        for notification in _decode(notifications):
+            for subscription in self._subscriptions.get(notification.pedido_id, ()):
+                subscription.snapshot = notification.snapshot
+                subscription.set()
+
+    def _wake_all(self) -> None:
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.snapshot = None
+                subscription.set()

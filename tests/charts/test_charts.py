@@ -464,7 +464,7 @@ def test_alerts_and_dashboards_ask_for_metrics_that_exist():
 
 
 def test_alerts_of_conferir_are_those_that_are_described():
-    described = (ROOT / "docs/operacao.md").read_text()
+    described = (ROOT / "docs/operations.md").read_text()
     rules = yaml.safe_load((valores.CHARTS / "reserva-estoque/files/rules.yaml").read_text())["groups"][0]["rules"]
     for rule in rules:
         assert rule["annotations"]["summary"]

@@ -59,24 +59,24 @@ def test_every_setting_is_in_the_readme(settings: type[ProgramSettings]):
 def test_every_problem_is_described_and_every_description_is_a_problem():
     slugs = set(re.findall(r'Problem\(\s*"([a-z-]+)"', text("lib/src/reservaestoque/http/problems.py")))
     slugs |= set(re.findall(r"reservaestoque\.dev/problemas/([a-z-]+)", text("gateway/envoy.yaml")))
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", text("docs/problemas.md"), re.M)) == slugs
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", text("docs/problems.md"), re.M)) == slugs
 
 
 def test_metrics_that_are_described_exist():
     source = "\n".join(path.read_text() for path in SOURCES)
-    named = re.findall(r"`([a-z]+_[a-z_]+)`", text("docs/operacao.md").split("## Metrics")[1].split("##")[0])
+    named = re.findall(r"`([a-z]+_[a-z_]+)`", text("docs/operations.md").split("## Metrics")[1].split("##")[0])
     assert len(named) > 10
     for name in named:
         assert f'"{name}"' in source, name
 
 
 def test_every_rule_of_conferir_is_described():
-    section = text("docs/operacao.md").split("## conferir")[1].split("\n## ")[0]
+    section = text("docs/operations.md").split("## conferir")[1].split("\n## ")[0]
     assert re.findall(r"^\| `([a-z_]+)` \|", section, re.M) == [regra.value for regra in Regra]
 
 
 def test_statements_that_are_described_exist():
-    for name in re.findall(r"`([a-z_]+\.sql)`", text("docs/arquitetura.md")):
+    for name in re.findall(r"`([a-z_]+\.sql)`", text("docs/architecture.md")):
         assert list(ROOT.glob(f"services/*/src/*/sql/{name}")), name
 
 
@@ -87,7 +87,7 @@ def test_dead_letter_commands_are_understood(words: str):
 
 def test_reasons_of_dead_letters_that_are_described_exist():
     source = "\n".join(path.read_text() for path in SOURCES)
-    table = text("docs/operacao.md").split("| reason |")[1].split("\n\n")[0]
+    table = text("docs/operations.md").split("| reason |")[1].split("\n\n")[0]
     reasons = re.findall(r"`([^`]+)`", "".join(row.split("|")[1] for row in table.splitlines()[2:]))
     assert len(reasons) > 5
     for reason in reasons:

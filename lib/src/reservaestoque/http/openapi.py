@@ -29,7 +29,7 @@ about orders by the customer's own cache alone (`private`). All others are `no-s
 
 Errors are `{MEDIA_TYPE}` (RFC 9457): each operation names those that it may answer with. The gateway answers by
 itself when it must: 400 for a broken path, 404 and 405 for what is not served, 408, 429, 503 and 504.
-docs/problemas.md describes every type.
+docs/problems.md describes every type.
 """
 
 

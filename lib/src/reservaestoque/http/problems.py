@@ -1,4 +1,4 @@
-"""Errors as problem+json (RFC 9457) from one fixed catalogue; each type has a page in docs/problemas.md."""
+"""Errors as problem+json (RFC 9457) from one fixed catalogue; each type has a page in docs/problems.md."""
 
 import re
 from dataclasses import dataclass

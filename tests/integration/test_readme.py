@@ -1,4 +1,4 @@
-"""What the README says to try works, as it stands there."""
+"""The commands of the README and of the tour work as they stand there."""
 
 import os
 import re
@@ -14,23 +14,36 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.pt-BR.md"])
-def test_what_the_readme_says_to_try(sistema: System, readme: str, tmp_path: Path):
-    secao = (ROOT / readme).read_text().split("\n## ")[1]
-    blocos = re.findall(r"^```sh\n(.*?)^```", secao, re.M | re.S)
-    roteiro = "set -eu\n" + "\n".join(blocos)
-    roteiro = roteiro.replace("http://127.0.0.1:8080", sistema.gateway_url)
-    roteiro = roteiro.replace(".local/kubeconfig", str(sistema.kubeconfig))
-    roteiro = roteiro.replace("carrinho-de-ana-1", readme)
-    feito = subprocess.run(
-        ["bash", "-c", roteiro],
+def run(sistema: System, commands: str) -> str:
+    """What these shell commands print, on this system instead of the one that `make up` starts."""
+    script = "set -eu\n" + commands
+    script = script.replace("http://127.0.0.1:8080", sistema.gateway_url)
+    script = script.replace(".local/kubeconfig", str(sistema.kubeconfig))
+    done = subprocess.run(
+        ["bash", "-c", script],
         cwd=ROOT,
         env={**os.environ, "PATH": f"{sistema.kubectl_path.parent}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert feito.returncode == 0, feito.stderr
-    respostas = ('"EstoqueReservado"', '"SkuDesconhecido"', '"Fechado"', "event: status")
-    for visto in (*respostas, "SYNCED", "lowStockThreshold"):
-        assert visto in feito.stdout, feito.stdout
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def commands(document: str) -> str:
+    return "\n".join(re.findall(r"^```sh\n(.*?)^```", document, re.M | re.S))
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.pt-BR.md"])
+def test_the_order_of_the_readme(sistema: System, readme: str):
+    printed = run(sistema, commands((ROOT / readme).read_text().split("\n## ")[1]))
+    for expected in ('"EstoqueReservado"', "SYNCED", "camiseta-azul-m"):
+        assert expected in printed, printed
+
+
+def test_the_tour(sistema: System):
+    printed = run(sistema, commands((ROOT / "docs/tour.md").read_text()))
+    answers = ('"EstoqueReservado"', '"SkuDesconhecido"', '"Fechado"', "event: status")
+    for expected in (*answers, "SYNCED", "lowStockThreshold"):
+        assert expected in printed, printed

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from conferir.settings import ConferirSettings
 from conferir.violacao import Regra
 from estoque.settings import EstoqueSettings
 from operador.settings import OperadorSettings
+from pedidos.command import CommandType
 from pedidos.settings import PedidosSettings
 from reservaestoque.dlq import cli as dlq
+from reservaestoque.events import Motivo, Status
 from reservaestoque.settings import ProgramSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,16 +45,15 @@ def test_the_two_readmes_are_in_step():
     headings = [re.findall(r"^(#+) ", readme, re.M) for readme in (english, portuguese)]
     assert headings[0] == headings[1]
     assert code(english) == code(portuguese)
-    assert re.findall(r"^\| [^|]+\| `([^|]+)` \| ", english, re.M) == re.findall(
-        r"^\| [^|]+\| `([^|]+)` \| ", portuguese, re.M
-    )
+    links = [re.findall(r"\]\(((?!README)[^)]+)\)", readme) for readme in (english, portuguese)]
+    assert links[0] == links[1]
     for command in ("make up", "make test"):
         assert command in english.split("##")[0]
 
 
 @pytest.mark.parametrize("settings", [EstoqueSettings, PedidosSettings, OperadorSettings, ConferirSettings])
-def test_every_setting_is_in_the_readme(settings: type[ProgramSettings]):
-    table = text("README.md").split("## Settings")[1].split("##")[0]
+def test_every_setting_is_documented(settings: type[ProgramSettings]):
+    table = text("docs/settings.md")
     for name in settings.model_fields:
         assert f"`{name.upper()}`" in table, name
 
@@ -60,6 +62,12 @@ def test_every_problem_is_described_and_every_description_is_a_problem():
     slugs = set(re.findall(r'Problem\(\s*"([a-z-]+)"', text("lib/src/reservaestoque/http/problems.py")))
     slugs |= set(re.findall(r"reservaestoque\.dev/problemas/([a-z-]+)", text("gateway/envoy.yaml")))
     assert set(re.findall(r"^\| `([a-z-]+)` \|", text("docs/problems.md"), re.M)) == slugs
+
+
+@pytest.mark.parametrize("words", [Status, Motivo, CommandType], ids=lambda words: words.__name__)
+def test_every_word_that_customers_and_shops_meet_is_in_the_glossary(words: type[StrEnum]):
+    for word in words:
+        assert f"`{word.value}`" in text("docs/glossary.md"), word
 
 
 def test_metrics_that_are_described_exist():

@@ -1,0 +1,45 @@
+"""One vocabulary: technical words are English, domain words are Portuguese (docs/glossary.md)."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TECHNICAL = frozenset((Path(__file__).parent / "portuguese_technical_words.txt").read_text().split())
+"""Portuguese words that name nothing of the domain, taken from identifiers that the code once had."""
+TREES = ("services/pedidos/src",)
+
+
+def words(identifier: str) -> list[str]:
+    """The words of a name in snake_case or CamelCase, in lower case."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", identifier)]
+
+
+def identifiers(source: Path) -> Iterator[str]:
+    """The file's own name, and every name that its code defines or uses."""
+    yield source.stem
+    for node in ast.walk(ast.parse(source.read_text())):
+        for attribute in ("id", "attr", "name", "arg", "asname"):
+            name = getattr(node, attribute, None)
+            if isinstance(name, str):
+                yield name
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_technical_words_are_english(tree: str):
+    found = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in (ROOT / tree).rglob("*.py")
+        for name in identifiers(path)
+        if TECHNICAL.intersection(words(name))
+    }
+    assert not found, "\n".join(sorted(found))
+
+
+def test_a_portuguese_technical_word_is_found():
+    assert TECHNICAL.intersection(words("_ler_itens"))
+    assert TECHNICAL.intersection(words("FilaDeTrabalho"))
+    assert not TECHNICAL.intersection(words("PedidoCriado"))

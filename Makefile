@@ -70,8 +70,11 @@ images: ## build the images of the four programs (TAG, by default the revision)
 		docker build --build-arg PROGRAM=$$program --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 			--tag reservaestoque/$$program:$(TAG) . || exit 1; done
 
-schema: .venv/ready ## write services/*/db/schema.sql from the migrations again
+schema: .venv/ready ## write services/*/db/schema.sql from the migrations
 	@$(BIN)/python tests/support/copias.py
+
+migration: .venv/ready ## begin a migration with the functions that changed (SERVICE=estoque NAME=cheaper_sweep)
+	@$(BIN)/python tests/support/migration.py $(SERVICE) $(NAME)
 
 contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) from the code again
 	@$(BIN)/python -m contratos
@@ -94,5 +97,5 @@ rabbitmq: .venv/ready
 wrk:
 	@sh bench/setup/wrk.sh
 
-.PHONY: help up down status logs dlq conferir clean test e2e simulate bench lint fmt images schema contracts charts requirements \
-	rabbitmq wrk
+.PHONY: help up down status logs dlq conferir clean test e2e simulate bench lint fmt images schema migration contracts charts \
+	requirements rabbitmq wrk

@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from fluxo import Fluxo, abrir
 from loja import Loja, abrir_loja, ate, banco
 
 from local_system import Config, Ports, System
-from reservaestoque.postgres import Queries
+from reservaestoque.streams import old_changes
 
 pytestmark = pytest.mark.integration
 
@@ -196,7 +197,7 @@ async def purgar(sistema: System, servico: str) -> None:
     """What retention does, a day later."""
     async with banco(sistema, servico) as pool:
         await pool.execute("select pg_sleep(0.005)")
-        await pool.fetch(Queries(servico)["purgar_mudancas"], await pool.fetchval("select agora()"), 1_000_000, None)
+        await old_changes(pool, clock="select agora()", age=timedelta()).step()
 
 
 @pytest.mark.parametrize(("servico", "url"), [("pedidos", "/pedidos/eventos"), ("estoque", "/estoque/eventos")])

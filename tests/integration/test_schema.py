@@ -1,13 +1,33 @@
-"""schema.sql is what all migrations make, and every migration can be undone."""
+"""schema.sql is what the migrations make, so are db/functions, and every migration can be undone."""
 
+import re
 from pathlib import Path
 
+import asyncpg
 import pytest
-from copias import ROOT, SERVICOS, criar, dbmate
+from copias import ROOT, SERVICOS, criar, criar_migrado, dbmate, dump
+from migration import definitions, draft
 
 from local_system import System
 
 pytestmark = pytest.mark.integration
+
+# What the transaction under way has not written. CREATE OR REPLACE writes the row whether or not anything changes.
+UNTOUCHED = """
+select p.proname from pg_proc p
+where p.pronamespace = 'public'::regnamespace and p.xmin <> pg_current_xact_id()::xid
+union all
+select c.relname from pg_class c join pg_rewrite r on r.ev_class = c.oid
+where c.relnamespace = 'public'::regnamespace and r.xmin <> pg_current_xact_id()::xid
+"""
+WITHOUT_COMMENT = """
+select c.relname from pg_class c
+where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v')
+    and obj_description(c.oid, 'pg_class') is null and c.relname <> 'schema_migrations'
+union all
+select p.proname from pg_proc p
+where p.pronamespace = 'public'::regnamespace and obj_description(p.oid, 'pg_proc') is null
+"""
 
 
 @pytest.mark.parametrize("service", SERVICOS)
@@ -20,6 +40,40 @@ def test_schema_file_equals_the_migrations(backing: System, service: str, tmp_pa
 
     for _ in (ROOT / "services" / service / "db/migrations").iterdir():
         dbmate(url, service, "down", feito)
-    assert "CREATE FUNCTION" not in feito.read_text()
+    assert not re.search("CREATE (FUNCTION|VIEW)", feito.read_text())
     dbmate(url, service, "up", feito)
     assert feito.read_text() == guardado
+
+
+@pytest.mark.parametrize("service", SERVICOS)
+async def test_functions_and_views_are_what_db_functions_says(backing: System, service: str):
+    url = criar_migrado(backing, service, f"esquema_{service}")
+    migrated = dump(url)
+    connection = await asyncpg.connect(url)
+    async with connection.transaction():
+        for text in definitions(ROOT / "services" / service / "db").values():
+            await connection.execute(text)
+        untouched = await connection.fetch(UNTOUCHED)
+    assert dump(url) == migrated, f"make migration SERVICE={service} NAME=…"
+    assert untouched == [], "has no file in db/functions"
+    assert await connection.fetch(WITHOUT_COMMENT) == []
+    await connection.close()
+
+
+async def test_a_migration_begun_from_changed_functions_can_be_applied_and_undone(backing: System):
+    url = criar_migrado(backing, "estoque", "esquema_estoque")
+    migrated = dump(url)
+    before = definitions(ROOT / "services/estoque/db")
+    changed = {
+        "uuid_de": before["uuid_de"].replace("immutable strict", "stable strict"),
+        "saldo": before["saldo"].replace("is 'balances", "is 'all balances"),
+        "dois": "create or replace function dois() returns int language sql as 'select 2';\n",
+    }
+    up, down = draft(changed, before).split("-- migrate:down\n")
+    connection = await asyncpg.connect(url)
+    await connection.execute(up)
+    assert await connection.fetchval("select provolatile from pg_proc where proname = 'uuid_de'") == b"s"
+    assert await connection.fetchval("select dois()") == 2
+    await connection.execute(down)
+    await connection.close()
+    assert dump(url) == migrated

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from simulacao.campanha import preparar
 from simulacao.juiz import Declaracao, Juiz
 from simulacao.modelo import Modelo, Ordem
-from simulacao.mundo import Mundo, Parte, Violacao
+from simulacao.mundo import Mundo, Parte, Violacao, bridged_step_back
 from simulacao.mutantes import MUTANTES
 from simulacao.partes import SKUS, SemAviso
 from simulacao.semente import BANCOS, MONITOR, Palco
@@ -80,7 +80,7 @@ class VidaDosPedidos(RuleBasedStateMachine):
     def abrir(self, quantidades: list[int]) -> None:
         self.runner.run(self.palco.preparar((MONITOR, "parte")))
         monitores = {banco: self.palco.conexao(MONITOR, banco) for banco in BANCOS}
-        self.mundo = Mundo(0, monitores)
+        self.mundo = Mundo(0, monitores, self.runner.run(bridged_step_back(monitores["estoque"])))
         self.parte = Parte(self.mundo, "pedidos", 1)
         self.juiz = Juiz(self.mundo, Modelo(TIMES.reserva_ttl), TIMES)
         self.pedidos: list[UUID] = []

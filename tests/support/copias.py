@@ -45,8 +45,14 @@ def criar_migrado(system: System, servico: str, nome: str) -> str:
     return url
 
 
+def dump(url: str) -> str:
+    """The schema of a database with its comments, owners and privileges."""
+    argv = [Path(BIN) / "pg_dump", "--schema-only", "--restrict-key=schema", url]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
 def escrever_esquemas() -> None:
-    """Writes `services/*/db/schema.sql` anew."""
+    """Writes `services/*/db/schema.sql`."""
     parts = {f"postgres-{servico}" for servico in SERVICOS}
     with (
         tempfile.TemporaryDirectory() as state,

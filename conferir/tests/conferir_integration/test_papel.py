@@ -28,7 +28,6 @@ PROIBIDO = {
         "select status from outbox",
         "select recebido_em from inbox",
         "select expirar_reservas(1)",
-        "select purgar_pedidos(now(), 1)",
         "select * from purgar_pedidos(now(), 1, null)",
         "select * from ler_saldos(null)",
         "select * from ler_saldos_mudados(now(), '(0,0)', 1)",

@@ -196,7 +196,7 @@ async def test_what_retention_forgot_is_no_violation(mundo: Mundo, leitores: Ban
 
 async def test_purged_orders_leave_the_sold_units_counted(mundo: Mundo, leitores: Bancos):
     await mundo.um_dia()
-    await mundo.estoque.execute("select purgar_pedidos(agora() + interval '1 hour', 99)")
+    await mundo.estoque.execute("select purgar_pedidos(agora() + interval '1 hour', 99, null)")
     assert await mundo.estoque.fetchval("select sum(arquivado) from estoque") == 3
     assert await livro.violacoes(mundo.estoque) == []
 

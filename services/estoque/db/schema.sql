@@ -25,6 +25,13 @@ CREATE FUNCTION public.agora() RETURNS timestamp with time zone
 
 
 --
+-- Name: FUNCTION agora(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.agora() IS 'the only clock of this database';
+
+
+--
 -- Name: anotar_skus_mudados(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -41,7 +48,7 @@ begin
         when 'DELETE' then
             select array_agg(a.sku order by a.sku) into v_skus from antigas a;
         else
-            -- Only what customers see; `quantidade` and `disponivel` follow from these.
+            -- Only the columns that customers see; `quantidade` and `disponivel` follow from these.
             select array_agg(n.sku order by n.sku) into v_skus
             from novas n
             join antigas a on a.sku = n.sku
@@ -56,6 +63,13 @@ end $$;
 
 
 --
+-- Name: FUNCTION anotar_skus_mudados(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.anotar_skus_mudados() IS 'trigger: logs the SKUs whose visible balance a statement changed, in one row';
+
+
+--
 -- Name: atraso_da_expiracao(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -65,6 +79,13 @@ CREATE FUNCTION public.atraso_da_expiracao() RETURNS interval
     AS $$
     select greatest(agora() - min(p.expira_em), interval '0') from pedido p where p.status = 'EstoqueReservado';
 $$;
+
+
+--
+-- Name: FUNCTION atraso_da_expiracao(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.atraso_da_expiracao() IS 'how long the oldest lapsed reservation has been waiting for the sweep; zero when none is';
 
 
 --
@@ -96,6 +117,8 @@ begin
         return 0;
     end if;
 
+    -- Counters change, so their rows are locked, and waited for up to `lock_timeout`: skipping one would leave units
+    -- counted as reserved without a line that holds them.
     begin
         select max(t.alterado_em) into v_marca from (
             select e.alterado_em from estoque e
@@ -104,8 +127,8 @@ begin
             for no key update
         ) t;
     exception when lock_not_available then
-        -- Somebody holds one of these SKUs for long. The orders that do not need it are swept; nothing is decided about
-        -- units of a row that is not locked.
+        -- Another session holds one of these rows for longer. Lock what can be locked at once and sweep the orders that
+        -- need nothing else: units are only ever decided on under the lock of their stock row.
         select max(t.alterado_em), array_agg(t.sku) into v_marca, v_skus from (
             select e.alterado_em, e.sku from estoque e
             where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida)
@@ -121,7 +144,8 @@ begin
             return 0;
         end if;
     end;
-    -- Their time is over: it was when they were found.
+    -- These orders had lapsed when they were locked. Should the clock step back after that, they still have: the
+    -- decision is made no earlier than their expiry.
     v_agora := instante(
         greatest(v_marca, (select max(greatest(p.atualizado_em, p.expira_em)) from pedido p where p.id = any (v_pedidos))),
         agora());
@@ -154,14 +178,28 @@ end $$;
 
 
 --
+-- Name: FUNCTION expirar_reservas(p_limite integer); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.expirar_reservas(p_limite integer) IS 'sweeps up to p_limite lapsed reservations and returns how many; fewer than the limit when no more are due, or the others are locked';
+
+
+--
 -- Name: instante(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
 CREATE FUNCTION public.instante(p_marca timestamp with time zone, p_agora timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
     AS $$
-    select case when p_marca > p_agora and p_marca < p_agora + interval '10 minutes' then p_marca else p_agora end;
+    select case when p_marca > p_agora and p_marca < p_agora + recuo_tolerado() then p_marca else p_agora end;
 $$;
+
+
+--
+-- Name: FUNCTION instante(p_marca timestamp with time zone, p_agora timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.instante(p_marca timestamp with time zone, p_agora timestamp with time zone) IS 'the instant of a decision: p_agora, the clock, or p_marca, the latest change of the locked rows, if that is later';
 
 
 --
@@ -180,6 +218,13 @@ $$;
 
 
 --
+-- Name: FUNCTION ler_saldos(p_desde timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.ler_saldos(p_desde timestamp with time zone) IS 'balances of the rows that changed at or after p_desde; all of them when it is null';
+
+
+--
 -- Name: ler_saldos_mudados(timestamp with time zone, tid, integer); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -194,6 +239,13 @@ CREATE FUNCTION public.ler_saldos_mudados(p_desde timestamp with time zone, p_de
     where s.lugar > p_depois and s.alterado_em >= p_desde
     limit p_limite;
 $$;
+
+
+--
+-- Name: FUNCTION ler_saldos_mudados(p_desde timestamp with time zone, p_depois tid, p_limite integer); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.ler_saldos_mudados(p_desde timestamp with time zone, p_depois tid, p_limite integer) IS 'up to p_limite balances of rows that changed at or after p_desde, of those that lie behind p_depois in the table';
 
 
 --
@@ -237,44 +289,10 @@ $$;
 
 
 --
--- Name: purgar_pedidos(timestamp with time zone, integer); Type: FUNCTION; Schema: public; Owner: -
+-- Name: FUNCTION liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.purgar_pedidos(p_antes timestamp with time zone, p_limite integer) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-declare
-    v_pedidos uuid[];
-begin
-    select array_agg(t.id) into v_pedidos from (
-        select p.id from pedido p
-        where p.status in ('Fechado', 'Cancelado', 'EstoqueNaoDisponivel') and p.atualizado_em < p_antes
-            and p.id < uuid_de(p_antes)
-        order by p.id
-        limit p_limite
-        for update skip locked
-    ) t;
-    if v_pedidos is null then
-        return 0;
-    end if;
-
-    perform 1 from estoque e
-    where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos))
-    order by e.sku
-    for no key update;
-
-    with apagada as (
-        delete from reserva r where r.pedido_id = any (v_pedidos) returning r.sku, r.quantidade
-    ),
-    arquivada as (
-        select a.sku, sum(a.quantidade) as vendido from apagada a group by a.sku
-    )
-    update estoque e set arquivado = e.arquivado + a.vendido from arquivada a where e.sku = a.sku;
-
-    delete from pedido p where p.id = any (v_pedidos);
-    return cardinality(v_pedidos);
-end $$;
+COMMENT ON FUNCTION public.liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamp with time zone) IS 'releases at least p_faltas[i] lapsed units of p_skus[i], if there are as many; returns what it released, a row a SKU';
 
 
 --
@@ -327,6 +345,29 @@ end $$;
 
 
 --
+-- Name: FUNCTION purgar_pedidos(p_antes timestamp with time zone, p_limite integer, p_depois uuid); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.purgar_pedidos(p_antes timestamp with time zone, p_limite integer, p_depois uuid) IS 'of the next p_limite orders after p_depois (null: from the first) that are older than p_antes, purges those that also ended before it; returns how many it looked at (seen) and purged, and the id of the last one';
+
+
+--
+-- Name: recuo_tolerado(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.recuo_tolerado() RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    AS $$ select interval '10 minutes' $$;
+
+
+--
+-- Name: FUNCTION recuo_tolerado(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.recuo_tolerado() IS 'how far the clock may step back before it is believed at once';
+
+
+--
 -- Name: recusar_sku_invalido(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -340,6 +381,13 @@ end $$;
 
 
 --
+-- Name: FUNCTION recusar_sku_invalido(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.recusar_sku_invalido() IS 'trigger: rejects a malformed SKU';
+
+
+--
 -- Name: recusar_suprimento_inventado(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -350,6 +398,13 @@ begin
     raise exception 'SKU %: supply may not grow from % to % when % units are declared',
         new.sku, old.quantidade, new.quantidade, new.alvo using errcode = 'check_violation';
 end $$;
+
+
+--
+-- Name: FUNCTION recusar_suprimento_inventado(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.recusar_suprimento_inventado() IS 'trigger: rejects an update that grows the supply of a SKU beyond the declared one';
 
 
 --
@@ -378,7 +433,7 @@ begin
     ) t;
     v_agora := instante(v_marca, agora());
 
-    -- Lapsed units are not committed: they stand in the way neither of a lower supply nor of a deletion.
+    -- Lapsed units are not committed, so they prevent neither a lower supply nor a deletion.
     perform from (
         select array_agg(e.sku) as skus,
                array_agg(case when i.encerrar then e.reservado
@@ -394,7 +449,7 @@ begin
     set nome = n.nome, alvo = n.alvo, quantidade = greatest(n.alvo, e.reservado + e.vendido),
         situacao = n.situacao, limite_baixo = n.limite, dono = n.dono, alterado_em = v_agora
     from (
-        -- A row nobody owns goes to the first item of the batch that asks for it.
+        -- A row without an owner goes to the first item of the batch that asks for it.
         select distinct on (i.sku) i.sku,
                case when i.encerrar then a.nome else i.nome end as nome,
                case when i.encerrar then a.alvo else i.quantidade end as alvo,
@@ -423,6 +478,13 @@ end $$;
 
 
 --
+-- Name: FUNCTION sincronizar_itens(p_donos text[], p_skus text[], p_nomes text[], p_quantidades bigint[], p_pausados boolean[], p_limites bigint[], p_encerrar boolean[]); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.sincronizar_itens(p_donos text[], p_skus text[], p_nomes text[], p_quantidades bigint[], p_pausados boolean[], p_limites bigint[], p_encerrar boolean[]) IS 'makes stock rows match StockItems; returns the row as it is now, one an item: dono_atual other than dono means that another item owns the row, or none does';
+
+
+--
 -- Name: uuid_de(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -431,6 +493,13 @@ CREATE FUNCTION public.uuid_de(p_instante timestamp with time zone) RETURNS uuid
     AS $$
     select (lpad(to_hex((extract(epoch from p_instante) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
 $$;
+
+
+--
+-- Name: FUNCTION uuid_de(p_instante timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.uuid_de(p_instante timestamp with time zone) IS 'the smallest UUIDv7 of an instant (RFC 9562, section 5.7): ids generated before it are smaller';
 
 
 SET default_tablespace = '';
@@ -463,6 +532,13 @@ CREATE TABLE public.estoque (
     CONSTRAINT vendido_valido CHECK ((vendido >= 0))
 )
 WITH (fillfactor='50');
+
+
+--
+-- Name: TABLE estoque; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.estoque IS 'a row a SKU: what was ever supplied and what became of it';
 
 
 --
@@ -512,6 +588,13 @@ CREATE TABLE public.inbox (
 
 
 --
+-- Name: TABLE inbox; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.inbox IS 'ids of events that have been processed, and why they had no effect: the answer when they are redelivered';
+
+
+--
 -- Name: mudanca; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -521,6 +604,13 @@ CREATE TABLE public.mudanca (
     skus text[] NOT NULL,
     criado_em timestamp with time zone DEFAULT public.agora() NOT NULL
 );
+
+
+--
+-- Name: TABLE mudanca; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.mudanca IS 'change log for the event streams: the SKUs whose balance each statement changed';
 
 
 --
@@ -553,6 +643,13 @@ CREATE TABLE public.outbox (
     traceparent text,
     criado_em timestamp with time zone DEFAULT public.agora() NOT NULL
 );
+
+
+--
+-- Name: TABLE outbox; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.outbox IS 'facts for pedidos, written in the transaction that made them true; the relay deletes those that the broker confirmed';
 
 
 --
@@ -589,6 +686,13 @@ CREATE TABLE public.pedido (
 
 
 --
+-- Name: TABLE pedido; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.pedido IS 'a row for each order that estoque has heard of';
+
+
+--
 -- Name: reserva; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -600,6 +704,13 @@ CREATE TABLE public.reserva (
     vendida boolean DEFAULT false NOT NULL,
     CONSTRAINT reserva_quantidade_check CHECK ((quantidade > 0))
 );
+
+
+--
+-- Name: TABLE reserva; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.reserva IS 'units that an order holds (vendida false) or has bought, a row a SKU; released lines are deleted';
 
 
 --
@@ -624,9 +735,16 @@ CREATE VIEW public.saldo AS
            FROM public.reserva r
           WHERE ((r.sku = e.sku) AND (NOT r.vendida) AND (r.expira_em <=
                 CASE
-                    WHEN ((e.alterado_em > ( SELECT public.agora() AS agora)) AND (e.alterado_em < (( SELECT public.agora() AS agora) + '00:10:00'::interval))) THEN e.alterado_em
+                    WHEN ((e.alterado_em > ( SELECT public.agora() AS agora)) AND (e.alterado_em < (( SELECT public.agora() AS agora) + public.recuo_tolerado()))) THEN e.alterado_em
                     ELSE ( SELECT public.agora() AS agora)
                 END))) l);
+
+
+--
+-- Name: VIEW saldo; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.saldo IS 'balances by SKU, without reservations that have lapsed';
 
 
 --
@@ -762,14 +880,4 @@ CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EA
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261124000001'),
-    ('20261124000002'),
-    ('20261124000003'),
-    ('20261124000004'),
-    ('20261124000005'),
-    ('20261124000006'),
-    ('20261124000007'),
-    ('20261124000008'),
-    ('20261124000009'),
-    ('20261126000001'),
-    ('20261126000002');
+    ('20261126000000');

@@ -25,6 +25,13 @@ CREATE FUNCTION public.agora() RETURNS timestamp with time zone
 
 
 --
+-- Name: FUNCTION agora(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.agora() IS 'the only clock of this database';
+
+
+--
 -- Name: anotar_pedidos_criados(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -38,6 +45,13 @@ begin
     select jsonb_agg(resumo_do_pedido(n) order by n.id) from novos n having count(*) > 0;
     return null;
 end $$;
+
+
+--
+-- Name: FUNCTION anotar_pedidos_criados(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.anotar_pedidos_criados() IS 'trigger: logs the orders that a statement created, in one row';
 
 
 --
@@ -61,6 +75,13 @@ end $$;
 
 
 --
+-- Name: FUNCTION anotar_pedidos_mudados(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.anotar_pedidos_mudados() IS 'trigger: logs the orders that a statement gave a new version, in one row';
+
+
+--
 -- Name: recusar_cliente_invalido(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -71,6 +92,13 @@ begin
     raise exception 'customer %: not 1 to 128 printable ASCII characters', new.cliente_id
         using errcode = 'check_violation';
 end $$;
+
+
+--
+-- Name: FUNCTION recusar_cliente_invalido(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.recusar_cliente_invalido() IS 'trigger: rejects a malformed customer id';
 
 
 SET default_tablespace = '';
@@ -100,6 +128,41 @@ WITH (fillfactor='70');
 
 
 --
+-- Name: TABLE pedido; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.pedido IS 'an order as its customer sees it';
+
+
+--
+-- Name: COLUMN pedido.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.pedido.status IS 'from estoque, like the columns below up to expira_em: the snapshot with the highest versao received so far';
+
+
+--
+-- Name: COLUMN pedido.versao; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.pedido.versao IS 'of the snapshot; 0 until estoque has answered';
+
+
+--
+-- Name: COLUMN pedido.causa; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.pedido.causa IS 'the command that the snapshot answers';
+
+
+--
+-- Name: COLUMN pedido.perguntar_em; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.pedido.perguntar_em IS 'when to publish causa again, because no snapshot has followed the end of the reservation; null when none is awaited';
+
+
+--
 -- Name: resumo_do_pedido(public.pedido); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -118,6 +181,13 @@ $$;
 
 
 --
+-- Name: FUNCTION resumo_do_pedido(p_pedido public.pedido); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.resumo_do_pedido(p_pedido public.pedido) IS 'an order as event streams report it';
+
+
+--
 -- Name: uuid_de(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -126,6 +196,13 @@ CREATE FUNCTION public.uuid_de(p_instante timestamp with time zone) RETURNS uuid
     AS $$
     select (lpad(to_hex((extract(epoch from p_instante) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
 $$;
+
+
+--
+-- Name: FUNCTION uuid_de(p_instante timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.uuid_de(p_instante timestamp with time zone) IS 'the smallest UUIDv7 of an instant (RFC 9562, section 5.7): ids generated before it are smaller';
 
 
 --
@@ -149,6 +226,34 @@ CREATE TABLE public.comando (
 
 
 --
+-- Name: TABLE comando; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.comando IS 'what was asked of estoque';
+
+
+--
+-- Name: COLUMN comando.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.comando.id IS 'the id of its event';
+
+
+--
+-- Name: COLUMN comando.reenviar_em; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.comando.reenviar_em IS 'when to publish it again; null once it is answered or given up';
+
+
+--
+-- Name: COLUMN comando.se_versao; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.comando.se_versao IS 'cancels the order only while it has this version: an order that seems abandoned may be renewed at the same instant';
+
+
+--
 -- Name: idempotencia; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -164,6 +269,20 @@ CREATE TABLE public.idempotencia (
 
 
 --
+-- Name: TABLE idempotencia; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.idempotencia IS 'Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): what the key of a customer on a path stands for';
+
+
+--
+-- Name: COLUMN idempotencia.corpo; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.idempotencia.corpo IS 'a hash of the body that the key came with';
+
+
+--
 -- Name: mudanca; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -173,6 +292,13 @@ CREATE TABLE public.mudanca (
     pedidos jsonb NOT NULL,
     criado_em timestamp with time zone DEFAULT public.agora() NOT NULL
 );
+
+
+--
+-- Name: TABLE mudanca; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.mudanca IS 'change log for the event streams: the orders that each statement created or gave a new version';
 
 
 --
@@ -197,6 +323,13 @@ CREATE TABLE public.outbox (
     id bigint NOT NULL,
     comando_id uuid NOT NULL
 );
+
+
+--
+-- Name: TABLE outbox; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.outbox IS 'commands to publish now; an event is built from its command and the order';
 
 
 --
@@ -352,11 +485,4 @@ CREATE TRIGGER pedidos_mudados AFTER UPDATE ON public.pedido REFERENCING OLD TAB
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261124000001'),
-    ('20261124000002'),
-    ('20261124000003'),
-    ('20261124000004'),
-    ('20261124000005'),
-    ('20261124000006'),
-    ('20261124000007'),
-    ('20261126000001');
+    ('20261126000000');

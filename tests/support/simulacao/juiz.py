@@ -16,7 +16,7 @@ import msgspec
 from conferir import livro
 from reservaestoque.events import AtualizarStatus, CloudEvent, ItemEmFalta
 from simulacao.modelo import FINAIS, Modelo, Ordem, Resposta, Retrato
-from simulacao.mundo import RECUO, Mundo, Parte, Violacao
+from simulacao.mundo import Mundo, Parte, Violacao
 from simulacao.rede import Fila, Mensagem
 from simulacao.times import Times
 
@@ -265,7 +265,7 @@ class Juiz:
         retrato = self.modelo.retratos.get(pedido_id)
         # estoque's instant may be ahead of the clock that pedidos read when it heard of it.
         # A command that comes after the end makes a new version of it, which pedidos may not hear of in time.
-        velho = self.mundo.agora - self._ended.get(pedido_id, self.mundo.agora) > kept - RECUO
+        velho = self.mundo.agora - self._ended.get(pedido_id, self.mundo.agora) > kept - self.mundo.step_back
         return velho and retrato is not None and retrato.status in FINAIS
 
     async def _pedidos_de(self, banco: str) -> dict[UUID, Retrato]:

@@ -11,8 +11,6 @@ from typing import NamedTuple
 from asyncpg import Connection, ConnectionDoesNotExistError
 
 INICIO = datetime(2026, 1, 5, 12, tzinfo=UTC)
-RECUO = timedelta(minutes=9, seconds=59)
-"""How far the clock steps back at most: as far as estoque's SKUs keep their own (function `instante`)."""
 
 
 class Queda(BaseException):
@@ -57,6 +55,12 @@ class Espera:
     banco: str
     pid: int
     desistiu: bool = False
+
+
+async def bridged_step_back(estoque: "Connection") -> timedelta:
+    """The largest step back of the clock that estoque's SKUs bridge, to the second."""
+    tolerated: timedelta = await estoque.fetchval("select recuo_tolerado()")
+    return tolerated - timedelta(seconds=1)
 
 
 class Transacao(NamedTuple):
@@ -142,10 +146,14 @@ class Parte:
 
 @dataclass
 class Mundo:
-    """The seed's world: its clock, its parties, its trail. `monitores` watch the two databases from outside."""
+    """The seed's world: its clock, its parties, its trail. `monitores` watch the two databases from outside.
+
+    The clock steps back by `step_back` at most.
+    """
 
     semente: int
     monitores: "dict[str, Connection]"
+    step_back: timedelta
     rng: random.Random = field(init=False)
     clima: Clima = field(init=False)
     agora: datetime = field(default=INICIO, init=False)
@@ -205,8 +213,8 @@ class Mundo:
         await self._por(self.agora + max(quanto, timedelta()))
 
     async def recuar(self, quanto: timedelta) -> None:
-        """Moves the clock of both databases back, RECUO behind the latest instant that it showed at most."""
-        await self._por(max(self.agora - quanto, self.tarde - RECUO))
+        """Moves the clock of both databases back, at most `step_back` behind the latest instant that it showed."""
+        await self._por(max(self.agora - quanto, self.tarde - self.step_back))
 
     async def _por(self, instante: datetime) -> None:
         self.agora, self.tarde = instante, max(instante, self.tarde)

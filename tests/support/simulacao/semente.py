@@ -9,7 +9,7 @@ from reservaestoque.events import AtualizarStatus, Comando, Decoder
 from reservaestoque.retention import LAP
 from simulacao.juiz import Juiz
 from simulacao.modelo import Modelo
-from simulacao.mundo import Mundo, Parte, Violacao
+from simulacao.mundo import Mundo, Parte, Violacao, bridged_step_back
 from simulacao.partes import PARTES, Elenco
 from simulacao.rede import Fila, Rede
 from simulacao.times import Times
@@ -95,7 +95,7 @@ async def rodar(palco: Palco, semente: int) -> Mundo:
     """Runs a seed. Raises FalhouError when something that must never happen did."""
     await palco.preparar((MONITOR, *PARTES))
     monitores = {banco: palco.conexao(MONITOR, banco) for banco in BANCOS}
-    mundo = Mundo(semente, monitores)
+    mundo = Mundo(semente, monitores, await bridged_step_back(monitores["estoque"]))
     await mundo.avancar(timedelta())
     times = Times.draw(semente)
     mundo.anotar(f"{times}")

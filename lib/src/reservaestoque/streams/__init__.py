@@ -12,7 +12,7 @@ from reservaestoque.streams.feed import (
     fitting,
     woken,
 )
-from reservaestoque.streams.log import ChangeLog, reached
+from reservaestoque.streams.log import ChangeLog, old_changes, reached
 from reservaestoque.streams.position import InvalidPositionError, Position, PositionLostError
 from reservaestoque.streams.response import (
     EventStream,
@@ -39,6 +39,7 @@ __all__ = [
     "Streams",
     "documented",
     "fitting",
+    "old_changes",
     "reached",
     "resuming",
     "sse",

@@ -6,26 +6,29 @@ has a higher one. So a position names a row, and while that row is there, all th
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 
+from reservaestoque.postgres import Queries
+from reservaestoque.retention import Walk
 from reservaestoque.streams.position import ORIGIN, Position, PositionLostError
 
 
 class ChangeLog:
-    """The log of a service, read by its own SQL. Methods raise what asyncpg raises.
+    """The log of a service. Methods raise what asyncpg raises.
 
-    `newest` selects `transacao`, `id` and `partes` of the last row that may be read; `check` whether there is the
-    row ($1, $2); `page` the changes after the first $3 of that row, $4 at most, each with the `transacao` and `id`
-    of its row and its number there, `parte`. Where a row has none to tell, and in the first row when all of its are
-    known, `parte` is null.
+    What a row tells differs from service to service, and with it two statements. `newest` selects `transacao`, `id`
+    and `partes` of the last row that may be read; `page` the changes after the first $3 of the row ($1, $2), $4 at
+    most, each with the `transacao` and `id` of its row and its number there, `parte`. Where a row has none to tell,
+    and in the first row when all of its are known, `parte` is null.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", *, newest: str, check: str, page: str) -> None:
+    def __init__(self, pool: "asyncpg.Pool[Any]", *, newest: str, page: str) -> None:
         self._pool = pool
         self._newest = newest
-        self._check = check
+        self._check = _queries()["check_position"]
         self._page = page
 
     async def newest(self) -> Position:
@@ -48,9 +51,18 @@ class ChangeLog:
         return found
 
 
+def old_changes(pool: "asyncpg.Pool[Any]", *, clock: str, age: timedelta) -> Walk:
+    """The walk that purges changes older than `age`, by the statement `clock`."""
+    return Walk(pool, _queries()["purge_changes"], clock=clock, age=age)
+
+
 def reached(row: asyncpg.Record) -> Position:
     """Where one has come with a change of a page."""
     return Position(row["transacao"], row["id"], row["parte"] or 0)
+
+
+def _queries() -> Queries:
+    return Queries("reservaestoque.streams")
 
 
 def _lost(position: Position) -> PositionLostError:

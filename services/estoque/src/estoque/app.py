@@ -62,7 +62,7 @@ async def run(settings: EstoqueSettings) -> None:
         watch = ServerWatch(Connector(settings.database_url), pool, outbox, health, program="estoque")
         saldos = Saldos(pool)
         streams = Streams(settings.max_streams)
-        log = ChangeLog(pool, newest=sql["ultima_mudanca"], check=sql["check_mudanca"], page=sql["ler_mudancas"])
+        log = ChangeLog(pool, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])
         feed = Feed(Mudancas(log, pool))
         fluxos = Fluxos(feed, streams)
         app = service_app(

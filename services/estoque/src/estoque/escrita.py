@@ -26,7 +26,7 @@ async def gravar(
     mudados = [p for chave, p in decisao.pedidos.items() if chave in conhecidos]
     antigos = [chave for chave in decisao.linhas_mudadas if chave in conhecidos]
     if mudados:
-        await connection.execute(_sql["atualizar_pedidos"], *_colunas(mudados), agora)
+        await connection.execute(_sql["atualizar_pedidos"], *_snapshots(mudados), agora)
     if antigos:
         await connection.execute(_sql["apagar_linhas"], antigos)
     recusas = [(fato.causa, fato.recusa) for fato in decisao.fatos if fato.recusa]
@@ -36,7 +36,8 @@ async def gravar(
         await connection.execute(
             _sql["gravar_lote"],
             agora,
-            *_colunas(novos),
+            *_snapshots(novos),
+            [_texto(pedido.itens) for pedido in novos],
             *_movimentos(decisao.movimentos),
             *_linhas([decisao.pedidos[chave] for chave in decisao.linhas_mudadas], agora),
             *_fatos(decisao.fatos),
@@ -57,25 +58,20 @@ def _linhas(pedidos: Iterable[Pedido], agora: datetime) -> tuple[list[Any], ...]
     return tuple(map(list, zip(*linhas, strict=True))) or ([], [], [], [], [])
 
 
-def _colunas(pedidos: Sequence[Pedido]) -> tuple[list[Any], ...]:
+def _snapshots(pedidos: Sequence[Pedido]) -> tuple[list[Any], ...]:
+    """What changes about an order, and what a fact tells of it: not its items, which never change."""
     return (
         [p.id for p in pedidos],
         [p.status.value for p in pedidos],
         [p.versao for p in pedidos],
-        [_texto(p.itens) for p in pedidos],
         [_texto(p.itens_em_falta) for p in pedidos],
         [p.expira_em for p in pedidos],
     )
 
 
 def _fatos(fatos: Sequence[Fato]) -> tuple[list[Any], ...]:
-    ids, status, versoes, _, em_falta, expira_em = _colunas([fato.pedido for fato in fatos])
     return (
-        ids,
-        status,
-        versoes,
-        em_falta,
-        expira_em,
+        *_snapshots([fato.pedido for fato in fatos]),
         [fato.causa for fato in fatos],
         [fato.recusa for fato in fatos],
         [fato.traceparent for fato in fatos],

@@ -10,6 +10,7 @@ from prometheus_client import Counter
 from reservaestoque.periodic import Step
 from reservaestoque.postgres import Queries
 from reservaestoque.retention import Purge, Walk
+from reservaestoque.streams import old_changes
 
 _sql = Queries("estoque")
 _purged = Counter("estoque_purged_rows_total", "Rows purged because their time was over", ["table"])
@@ -26,5 +27,5 @@ def retention_jobs(
     return {
         "purge inbox": purge("inbox", "purgar_inbox", inbox),
         "purge pedido": purge("pedido", "purgar_pedidos", pedidos),
-        "purge mudanca": purge("mudanca", "purgar_mudancas", mudancas),
+        "purge mudanca": Purge(old_changes(pool, clock=_sql["agora"], age=mudancas), _purged.labels("mudanca")).step,
     }

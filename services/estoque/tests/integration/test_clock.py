@@ -44,6 +44,18 @@ async def set_clock(estoque_db: asyncpg.Pool) -> AsyncIterator[SetClock]:
     await estoque_db.execute(real)
 
 
+@pytest.fixture
+async def tolerate(estoque_db: asyncpg.Pool) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+    """Sets how far a step back is bridged."""
+    real = await estoque_db.fetchval("select pg_get_functiondef('recuo_tolerado'::regproc)")
+
+    async def set_to(interval: str) -> None:
+        await estoque_db.execute(real.replace("10 minutes", interval))
+
+    yield set_to
+    await estoque_db.execute(real)
+
+
 async def handle(pool: asyncpg.Pool, *commands: PedidoCriado | FecharPedido) -> None:
     assert await Consumidor(pool, NoRelay(), TTL, HORIZON).handle(commands) == []
 
@@ -120,6 +132,27 @@ async def test_what_customers_see_does_not_step_back_either(estoque_db: asyncpg.
     assert await estoque_db.fetchval(free) == 1
     await set_clock(lapsed - timedelta(seconds=5))
     assert await estoque_db.fetchval(free) == 1
+
+
+async def test_orders_and_balances_bridge_a_step_back_alike(
+    estoque_db: asyncpg.Pool, set_clock: SetClock, tolerate: Callable[[str], Awaitable[None]]
+):
+    """A balance does not promise units that an order would not get, and the other way round."""
+    await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 1, 1)")
+    await set_clock(NOON)
+    await handle(estoque_db, created())
+    seen = {}
+    for interval in ("2 hours", "1 second"):
+        await tolerate(interval)
+        # As if the row had changed after the reservation lapsed, by a clock that has stepped back since.
+        await estoque_db.execute("update estoque set alterado_em = $1", NOON + TTL + timedelta(hours=1))
+        await set_clock(NOON + timedelta(minutes=1))
+        order = created()
+        free = await estoque_db.fetchval("select disponivel from saldo")
+        await handle(estoque_db, order)
+        status = await estoque_db.fetchval("select status from pedido where id = $1", order.data.pedido_id)
+        seen[interval] = (free, status)
+    assert seen == {"2 hours": (1, "EstoqueReservado"), "1 second": (0, "EstoqueNaoDisponivel")}
 
 
 async def test_the_sweep_ends_a_reservation_at_its_end_or_later(estoque_db: asyncpg.Pool, set_clock: SetClock):

@@ -208,7 +208,7 @@ async def test_lapsed_lines_are_released_without_reading_those_of_others(
         await connection.execute(
             """with p as (insert into pedido (id, status, versao, itens, expira_em)
                        select gen_random_uuid(), 'EstoqueReservado', 1, jsonb_build_object(sku, 1),
-                              agora() - n * interval '1 second'
+                              now() - n * interval '1 second'
                        from generate_series(1, 5000) n, unnest('{A,B}'::text[]) sku
                        returning id, itens, expira_em),
                   r as (insert into reserva (pedido_id, sku, quantidade, expira_em)
@@ -221,7 +221,7 @@ async def test_lapsed_lines_are_released_without_reading_those_of_others(
         liberado = await connection.fetch("select * from liberar_vencidas('{A,B}', '{3,2}', agora())")
         assert sorted(map(tuple, liberado)) == [("A", 3), ("B", 2)]
         assert await connection.fetchval(lidas) == antes
-        oldest = "select extract(epoch from agora() - min(expira_em))::int from reserva where sku = $1"
+        oldest = "select extract(epoch from now() - min(expira_em))::int from reserva where sku = $1"
         assert [await connection.fetchval(oldest, sku) for sku in "AB"] == [4997, 4998]
 
 

@@ -29,7 +29,7 @@ class SemRelay:
 
 
 def fonte(pool: "Pool[Any]") -> Mudancas:
-    log = ChangeLog(pool, newest=SQL["ultima_mudanca"], check=SQL["check_mudanca"], page=SQL["ler_mudancas"])
+    log = ChangeLog(pool, newest=SQL["ultima_mudanca"], page=SQL["ler_mudancas"])
     return Mudancas(log, pool)
 
 

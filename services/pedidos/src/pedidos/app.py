@@ -83,7 +83,7 @@ async def run(settings: PedidosSettings) -> None:
         reads = Reads(pool)
         intake = Intake(Answers(reads, group_commit, waiters))
         streams = Streams(settings.max_streams)
-        log = ChangeLog(pool, newest=sql["ultima_mudanca"], check=sql["check_mudanca"], page=sql["ler_mudancas"])
+        log = ChangeLog(pool, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])
         feed = Feed(Changes(log))
         sources = StreamSources(feed, Follower(reads, waiters), streams)
         app = service_app(

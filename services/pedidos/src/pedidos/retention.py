@@ -14,6 +14,7 @@ from reservaestoque.events import Status, new_id
 from reservaestoque.periodic import Step
 from reservaestoque.postgres import Queries
 from reservaestoque.retention import Purge, Walk
+from reservaestoque.streams import old_changes
 from reservaestoque.telemetry import logger, trace
 
 ABANDONED_STEP = 100
@@ -48,10 +49,11 @@ def retention_jobs(
     def cancel(status: Status) -> Step:
         return AbandonedOrders(pool, group_commit, status, periods.lapsed).step
 
+    changes = old_changes(pool, clock=_sql["agora"], age=periods.changes)
     return {
         "purge idempotencia": purge("idempotencia", "purgar_chaves", periods.keys),
         "purge comando": purge("comando", "purgar_comandos", periods.keys),
-        "purge mudanca": purge("mudanca", "purgar_mudancas", periods.changes),
+        "purge mudanca": Purge(changes, _purged.labels("mudanca")).step,
         "purge pedido": purge("pedido", "purgar_pedidos", periods.ended),
         "cancel abandoned": cancel(Status.RESERVA_EXPIRADA),
         "cancel unheard lapses": cancel(Status.ESTOQUE_RESERVADO),

@@ -26,7 +26,7 @@ SQL = Queries("pedidos")
 
 
 def fonte(pool: "Pool[Any]") -> Changes:
-    log = ChangeLog(pool, newest=SQL["ultima_mudanca"], check=SQL["check_mudanca"], page=SQL["ler_mudancas"])
+    log = ChangeLog(pool, newest=SQL["ultima_mudanca"], page=SQL["ler_mudancas"])
     return Changes(log)
 
 
@@ -157,7 +157,7 @@ async def test_the_log_is_read_by_its_key(pedidos_db: "Pool[Any]"):
         await connection.execute("set local enable_seqscan = off; set local enable_sort = off")
         plano = await connection.fetch("explain " + SQL["ler_mudancas"], "5", 5, 1, 20)
         plano += await connection.fetch("explain " + SQL["ultima_mudanca"])
-        plano += await connection.fetch("explain " + SQL["check_mudanca"], "5", 5)
+        plano += await connection.fetch("explain " + Queries("reservaestoque.streams")["check_position"], "5", 5)
     texto = "\n".join(linha[0] for linha in plano)
     assert texto.count("using mudanca_pkey") == 3
     assert texto.count("Sort") == texto.count("Incremental Sort") + 1 == 2, "only the changes of one row are sorted"

@@ -1,13 +1,13 @@
--- What a batch changes beside orders that were known already, in one statement: new orders, one summed change a SKU,
--- units that orders now hold or have bought, and what pedidos is to hear of.
+-- Writes a batch, but for orders that were known already, in one statement: new orders, one summed change a SKU, units
+-- that orders now hold or have bought, and the facts for pedidos.
 --
--- An order's key that is there already means that another replica heard of it after we looked: the whole batch is then
--- decided again, with the row locked. Supply above what is declared falls with what was released.
+-- A duplicate key of an order means that another replica has recorded it since we looked: the whole batch is then
+-- decided again, with that row locked. Supply above the declared one falls with what is released.
 with novo as (
-    insert into pedido (id, status, versao, itens, itens_em_falta, expira_em, criado_em, atualizado_em)
+    insert into pedido (id, status, versao, itens_em_falta, expira_em, itens, criado_em, atualizado_em)
     select n.*, $1::timestamptz, $1
-    from unnest($2::uuid[], $3::text[], $4::integer[], $5::jsonb[], $6::jsonb[], $7::timestamptz[])
-        as n (id, status, versao, itens, itens_em_falta, expira_em)
+    from unnest($2::uuid[], $3::text[], $4::integer[], $5::jsonb[], $6::timestamptz[], $7::jsonb[])
+        as n (id, status, versao, itens_em_falta, expira_em, itens)
     order by n.id
 ),
 movido as (

@@ -1,6 +1,6 @@
--- Forgets changes that were made before $1, at most $2 of them: from the oldest on without a gap, and never the
--- newest, so that a position whose row is there has lost nothing. Locked rows are waited for, not skipped. At and before
--- $3, transaction and id, none is left; none can come in there.
+-- Purges up to $2 changes made before $1, oldest first and without a gap, but never the newest one: while the row of a
+-- position exists, so do all that follow it. For the same reason locked rows are waited for, not skipped. $3
+-- (transaction, id) is where the last step ended: nothing is left up to there, and nothing can appear there.
 with velha as materialized (
     select o.transacao, o.id, bool_and(o.criado_em < $1) over (order by o.transacao, o.id) as velhas
     from (

@@ -1,4 +1,4 @@
--- Whether there is the change ($1, $2), and is behind all that may still come in.
+-- Whether the row ($1, $2) exists and precedes every row that may still appear: nothing after it has been purged then.
 select exists (
     select
     from mudanca m

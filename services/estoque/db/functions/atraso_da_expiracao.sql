@@ -1,15 +1,12 @@
--- migrate:up
-
--- For how long the oldest reservation that has lapsed has been waiting for the sweep; zero when none does.
-create function atraso_da_expiracao()
+-- How far the sweep lags behind, as a metric. It takes no locks: an order that is being swept still counts.
+create or replace function atraso_da_expiracao()
 returns interval
 language sql volatile security definer set search_path = public, pg_temp as $$
     select greatest(agora() - min(p.expira_em), interval '0') from pedido p where p.status = 'EstoqueReservado';
 $$;
 
+comment on function atraso_da_expiracao is
+    'how long the oldest lapsed reservation has been waiting for the sweep; zero when none is';
+
 revoke execute on function atraso_da_expiracao from public;
 grant execute on function atraso_da_expiracao to operador;
-
--- migrate:down
-
-drop function atraso_da_expiracao;

@@ -1,14 +1,8 @@
--- migrate:up
-
--- Event ids are found by their own key, which is their age, since they are UUIDv7. The ranges of this index only widened as
--- space was used again, until a step of the purge read the whole table. The previous release's purge reads it as well
--- while it is still running, as it did with the index.
-drop index inbox_por_idade;
-
--- Of the next `p_limite` orders behind `p_depois` (null: from the first on) that are older than `p_antes`, purges those that
--- ended before it too. Says how many it looked at (`seen`) and purged, and which was the last one. Sold units stay sold:
--- what the lines told is kept as a sum.
-create function purgar_pedidos(p_antes timestamptz, p_limite integer, p_depois uuid)
+-- Purges ended orders. Their sold units stay sold: the sum of their lines moves into `estoque.arquivado`.
+--
+-- It locks in the one lock order, orders by id and then stock rows by SKU. A locked order is skipped and found by a later
+-- round. Stock rows are waited for: `arquivado` must change with the lines that it stands for.
+create or replace function purgar_pedidos(p_antes timestamptz, p_limite integer, p_depois uuid)
 returns table (seen integer, purged integer, last uuid)
 language plpgsql set search_path = public, pg_temp as $$
 declare
@@ -50,9 +44,9 @@ begin
     return query
     select coalesce(cardinality(v_vistos), 0), coalesce(cardinality(v_pedidos), 0), v_vistos[cardinality(v_vistos)];
 end $$;
-revoke execute on function purgar_pedidos(timestamptz, integer, uuid) from public;
 
--- migrate:down
+comment on function purgar_pedidos is
+    'of the next p_limite orders after p_depois (null: from the first) that are older than p_antes, purges those that also '
+    'ended before it; returns how many it looked at (seen) and purged, and the id of the last one';
 
-drop function purgar_pedidos(timestamptz, integer, uuid);
-create index inbox_por_idade on inbox using brin (recebido_em);
+revoke execute on function purgar_pedidos from public;

@@ -1,0 +1,95 @@
+-- The sweep: ends lapsed reservations, returns their units and records a fact for each order.
+--
+-- It locks in the one lock order, orders by id and then stock rows by SKU, so it cannot deadlock with a batch. Orders
+-- are locked with `skip locked`: a locked order is being changed at this moment and is left for the next call. The
+-- conditions are checked again on the locked row, since an order found as lapsed may have been renewed before it was
+-- locked.
+create or replace function expirar_reservas(p_limite integer)
+returns integer
+language plpgsql volatile security definer set search_path = public, pg_temp as $$
+declare
+    v_pedidos uuid[];
+    v_skus text[];
+    v_marca timestamptz;
+    v_agora timestamptz;
+begin
+    select array_agg(t.id) into v_pedidos from (
+        select p.id from pedido p
+        where p.id in (
+            select c.id from pedido c
+            where c.status = 'EstoqueReservado' and c.expira_em <= (select agora())
+            order by c.expira_em
+            limit p_limite
+        ) and p.status = 'EstoqueReservado' and p.expira_em <= agora()
+        order by p.id
+        for update skip locked
+    ) t;
+    if v_pedidos is null then
+        return 0;
+    end if;
+
+    -- Counters change, so their rows are locked, and waited for up to `lock_timeout`: skipping one would leave units
+    -- counted as reserved without a line that holds them.
+    begin
+        select max(t.alterado_em) into v_marca from (
+            select e.alterado_em from estoque e
+            where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida)
+            order by e.sku
+            for no key update
+        ) t;
+    exception when lock_not_available then
+        -- Another session holds one of these rows for longer. Lock what can be locked at once and sweep the orders that
+        -- need nothing else: units are only ever decided on under the lock of their stock row.
+        select max(t.alterado_em), array_agg(t.sku) into v_marca, v_skus from (
+            select e.alterado_em, e.sku from estoque e
+            where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida)
+            order by e.sku
+            for no key update skip locked
+        ) t;
+        select array_agg(o.id) into v_pedidos from unnest(v_pedidos) as o (id)
+        where not exists (
+            select from reserva r
+            where r.pedido_id = o.id and not r.vendida and r.sku <> all (coalesce(v_skus, '{}'))
+        );
+        if v_pedidos is null then
+            return 0;
+        end if;
+    end;
+    -- These orders had lapsed when they were locked. Should the clock step back after that, they still have: the
+    -- decision is made no earlier than their expiry.
+    v_agora := instante(
+        greatest(v_marca, (select max(greatest(p.atualizado_em, p.expira_em)) from pedido p where p.id = any (v_pedidos))),
+        agora());
+
+    with apagada as (
+        delete from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida
+        returning r.sku, r.quantidade
+    ),
+    liberada as (
+        select a.sku, sum(a.quantidade) as liberado from apagada a group by a.sku
+    )
+    update estoque e
+    set reservado = e.reservado - l.liberado,
+        quantidade = greatest(e.alvo, e.reservado - l.liberado + e.vendido),
+        alterado_em = v_agora
+    from liberada l
+    where e.sku = l.sku;
+
+    with expirado as (
+        update pedido p
+        set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, atualizado_em = v_agora
+        where p.id = any (v_pedidos)
+        returning p.*
+    )
+    insert into outbox (pedido_id, versao, status, expira_em, itens_em_falta, criado_em)
+    select x.id, x.versao, x.status, x.expira_em, x.itens_em_falta, v_agora from expirado x;
+
+    return cardinality(v_pedidos);
+end $$;
+
+comment on function expirar_reservas is
+    'sweeps up to p_limite lapsed reservations and returns how many; fewer than the limit when no more are due, or the '
+    'others are locked';
+
+revoke execute on function expirar_reservas from public;
+grant execute on function expirar_reservas to operador;

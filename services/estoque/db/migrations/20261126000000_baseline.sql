@@ -1,0 +1,655 @@
+-- migrate:up
+
+-- The schema of the first release. Functions and the view are copied from db/functions (make migration).
+
+-- Roles belong to whoever provides the server; only what they may do is granted here.
+do $$
+declare
+    v_papel text;
+begin
+    foreach v_papel in array array['operador', 'conferente'] loop
+        if not exists (select from pg_roles where rolname = v_papel) then
+            raise exception 'role "%" is missing: create it (create role % login password ...) before migrating; '
+                'roles belong to whoever provides the server, see docs/', v_papel, v_papel;
+        end if;
+    end loop;
+end $$;
+
+-- begin functions/agora.sql
+-- The only clock of this database. Simulations and tests replace this function to control time, so no statement reads the
+-- time in any other way.
+create or replace function agora() returns timestamptz
+language sql volatile as 'select clock_timestamp()';
+
+comment on function agora is 'the only clock of this database';
+
+grant execute on function agora to conferente;
+-- end functions/agora.sql
+
+-- begin functions/uuid_de.sql
+-- Turns an instant into a bound on ids: ids are UUIDv7, so a range of ids is a range of creation times, and the primary
+-- key finds rows by age without an index of its own.
+create or replace function uuid_de(p_instante timestamptz)
+returns uuid
+language sql immutable strict as $$
+    select (lpad(to_hex((extract(epoch from p_instante) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
+$$;
+
+comment on function uuid_de is
+    'the smallest UUIDv7 of an instant (RFC 9562, section 5.7): ids generated before it are smaller';
+-- end functions/uuid_de.sql
+
+-- begin functions/instante.sql
+-- A constant of its own, because two rules need it: `instante`, and the view `saldo`, which spells that rule out. The
+-- planner replaces the call by the value.
+create or replace function recuo_tolerado() returns interval
+language sql immutable as $$ select interval '10 minutes' $$;
+
+comment on function recuo_tolerado is 'how far the clock may step back before it is believed at once';
+
+-- Keeps the clock of a SKU monotonic. A stock row stores the instant of its last change (`alterado_em`), an order that
+-- of its own (`atualizado_em`); under their locks no decision is made at an earlier instant. Otherwise a clock that
+-- steps back after lapsed units went to another order would revive the reservation of their first order.
+--
+-- A mark further ahead than `recuo_tolerado` was set by a clock that was wrong and has been corrected since. Waiting
+-- for it could hold units for years, so the clock wins; the missing lines then show that a reservation has lapsed.
+create or replace function instante(p_marca timestamptz, p_agora timestamptz) returns timestamptz
+language sql immutable as $$
+    select case when p_marca > p_agora and p_marca < p_agora + recuo_tolerado() then p_marca else p_agora end;
+$$;
+
+comment on function instante is
+    'the instant of a decision: p_agora, the clock, or p_marca, the latest change of the locked rows, if that is later';
+-- end functions/instante.sql
+
+-- No index but the primary key: counters change with every order, and an update is cheap (HOT) only where it changes no
+-- indexed column.
+create table estoque (
+    sku          text collate "C" primary key,
+    nome         text not null,
+    alvo         bigint not null,
+    quantidade   bigint not null,
+    reservado    bigint not null default 0,
+    vendido      bigint not null default 0,
+    arquivado    bigint not null default 0,
+    situacao     text not null default 'Ativo',
+    limite_baixo bigint,
+    dono         text,
+    alterado_em  timestamptz not null default agora(),
+
+    constraint alvo_valido check (alvo >= 0),
+    constraint reservado_valido check (reservado >= 0),
+    constraint vendido_valido check (vendido >= 0),
+    constraint arquivado_valido check (arquivado between 0 and vendido),
+    constraint nunca_vender_demais check (reservado + vendido <= quantidade),
+    constraint quantidade_em_vigor check (quantidade = greatest(alvo, reservado + vendido)),
+    constraint situacao_valida check (situacao in ('Ativo', 'Pausado', 'Encerrando', 'Encerrado')),
+    constraint dono_de_item_vivo check (dono is null or situacao <> 'Encerrado')
+) with (fillfactor = 50);
+
+comment on table estoque is 'a row a SKU: what was ever supplied and what became of it';
+comment on column estoque.alvo is 'spec.quantity of the StockItem: all units ever supplied';
+comment on column estoque.quantidade is 'supply in force: greatest(alvo, reservado + vendido)';
+comment on column estoque.arquivado is 'sold units whose orders have been purged; the lines tell of the others';
+comment on column estoque.situacao is
+    'Ativo | Pausado (no new reservations) | Encerrando (being deleted, reservations remain) | Encerrado (deleted)';
+comment on column estoque.dono is 'namespace/name of the StockItem that declares this SKU; null when none does';
+
+create table pedido (
+    id             uuid primary key,
+    status         text not null,
+    versao         integer not null,
+    itens          jsonb not null,
+    itens_em_falta jsonb not null default '[]',
+    expira_em      timestamptz,
+    criado_em      timestamptz not null default agora(),
+    atualizado_em  timestamptz not null default agora(),
+
+    constraint status_valido check (status in
+        ('EstoqueReservado', 'EstoqueNaoDisponivel', 'ReservaExpirada', 'Fechado', 'Cancelado')),
+    constraint versao_valida check (versao > 0),
+    constraint so_reserva_expira check ((status = 'EstoqueReservado') = (expira_em is not null))
+);
+
+comment on table pedido is 'a row for each order that estoque has heard of';
+
+-- Finds the reservations that are due for the sweep.
+create index pedido_a_vencer on pedido (expira_em) where status = 'EstoqueReservado';
+
+create table reserva (
+    pedido_id  uuid not null,
+    sku        text collate "C" not null,
+    quantidade integer not null check (quantidade > 0),
+    expira_em  timestamptz not null,
+    vendida    boolean not null default false,
+    primary key (pedido_id, sku)
+);
+
+comment on table reserva is 'units that an order holds (vendida false) or has bought, a row a SKU; released lines are deleted';
+
+-- Finds the lapsed lines of a SKU, oldest first.
+create index reserva_a_vencer on reserva (sku, expira_em) include (quantidade) where not vendida;
+
+-- Lets conferir add up the sold units of a SKU in small steps, as `reserva_a_vencer` does for held ones.
+create index reserva_vendida on reserva (sku) include (quantidade) where vendida;
+
+-- No index by age: event ids are UUIDv7, so the primary key finds the old ones.
+create table inbox (
+    evento_id   uuid primary key,
+    recusa      text,
+    recebido_em timestamptz not null default agora()
+);
+
+comment on table inbox is
+    'ids of events that have been processed, and why they had no effect: the answer when they are redelivered';
+
+create table outbox (
+    id             bigint generated always as identity primary key,
+    pedido_id      uuid not null,
+    versao         integer not null,
+    status         text not null,
+    causa          uuid,
+    recusa         text,
+    expira_em      timestamptz,
+    itens_em_falta jsonb not null,
+    traceparent    text,
+    criado_em      timestamptz not null default agora()
+);
+
+comment on table outbox is
+    'facts for pedidos, written in the transaction that made them true; the relay deletes those that the broker confirmed';
+
+-- One row a statement, so that the cost an order falls with the size of the batch. Readers go by `transacao`: a
+-- transaction that commits after all older ones have ended has a higher id, so no row appears behind a reader. Rows are
+-- purged oldest first and the newest one stays: while the row of a position exists, so do all that follow it.
+create table mudanca (
+    id        bigint generated always as identity,
+    transacao xid8 not null default pg_current_xact_id(),
+    skus      text[] not null,
+    criado_em timestamptz not null default agora(),
+    primary key (transacao, id)
+);
+
+comment on table mudanca is 'change log for the event streams: the SKUs whose balance each statement changed';
+
+insert into mudanca (skus) values ('{}');
+
+-- begin functions/saldo.sql
+-- What customers and the operator see: lapsed reservations do not count, whether or not they have been swept. It takes
+-- no locks: a balance is information, and orders are decided on locked rows.
+--
+-- `agora()` is volatile, so the planner cannot use a call of it as an index condition and would read all held lines of
+-- a SKU. A scalar subquery is evaluated once and gives the index a constant. The rule of `instante` is spelled out
+-- because the planner does not inline a function whose arguments are subqueries: the calls made a read of all balances
+-- 2.3 times as long.
+--
+-- `lugar` is the physical position of the stock row, by which `ler_saldos_mudados` pages.
+create or replace view saldo as
+select e.sku,
+       e.nome,
+       e.alvo,
+       greatest(e.alvo, e.reservado - l.vencido + e.vendido) as quantidade,
+       e.reservado - l.vencido as reservado,
+       e.vendido,
+       greatest(e.alvo - (e.reservado - l.vencido) - e.vendido, 0) as disponivel,
+       e.situacao,
+       e.limite_baixo,
+       e.dono,
+       e.alterado_em,
+       e.ctid as lugar
+from estoque e
+cross join lateral (
+    select coalesce(sum(r.quantidade), 0)::bigint as vencido
+    from reserva r
+    where r.sku = e.sku and not r.vendida and r.expira_em <= case
+        when e.alterado_em > (select agora()) and e.alterado_em < (select agora()) + recuo_tolerado()
+        then e.alterado_em else (select agora())
+    end
+) l;
+
+comment on view saldo is 'balances by SKU, without reservations that have lapsed';
+-- end functions/saldo.sql
+
+-- begin functions/liberar_vencidas.sql
+-- Returns units of lapsed reservations to their SKUs, oldest first and whole lines, hence possibly a few units more
+-- than asked for. Every line has at least one unit, so the oldest `falta` lines always suffice, however many have
+-- lapsed.
+--
+-- It takes no locks beyond those of the caller, who holds the stock rows of these SKUs: lines of a SKU change only
+-- under the lock of its stock row. Orders are not locked, because locks are taken orders first, then stock; an order
+-- that loses its lines here keeps its status until the sweep, and cannot be closed without its lines.
+--
+-- The stock lock also keeps the physical position of a line stable between the two steps, so the delete goes by ctid. A
+-- delete by key reads the lines of all orders, since the planner does not know how few it is given.
+create or replace function liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamptz)
+returns table (sku text, liberado bigint)
+language sql as $$
+    with vencida as (
+        select c.lugar
+        from unnest(p_skus, p_faltas) as f (sku, falta)
+        cross join lateral (
+            select v.lugar, sum(v.quantidade) over (order by v.expira_em, v.pedido_id) - v.quantidade as antes
+            from (
+                select r.ctid as lugar, r.pedido_id, r.quantidade, r.expira_em
+                from reserva r
+                where r.sku = f.sku and not r.vendida and r.expira_em <= p_agora
+                order by r.expira_em
+                limit f.falta
+            ) v
+        ) c
+        where c.antes < f.falta
+    ),
+    apagada as (
+        delete from reserva r
+        where r.ctid = any (array(select v.lugar from vencida v))
+        returning r.sku, r.quantidade
+    ),
+    liberada as (
+        select a.sku, sum(a.quantidade)::bigint as liberado from apagada a group by a.sku
+    )
+    update estoque e
+    set reservado = e.reservado - l.liberado,
+        quantidade = greatest(e.alvo, e.reservado - l.liberado + e.vendido),
+        alterado_em = p_agora
+    from liberada l
+    where e.sku = l.sku
+    returning e.sku, l.liberado;
+$$;
+
+comment on function liberar_vencidas is
+    'releases at least p_faltas[i] lapsed units of p_skus[i], if there are as many; returns what it released, a row a SKU';
+
+revoke execute on function liberar_vencidas from public;
+-- end functions/liberar_vencidas.sql
+
+-- begin functions/expirar_reservas.sql
+-- The sweep: ends lapsed reservations, returns their units and records a fact for each order.
+--
+-- It locks in the one lock order, orders by id and then stock rows by SKU, so it cannot deadlock with a batch. Orders
+-- are locked with `skip locked`: a locked order is being changed at this moment and is left for the next call. The
+-- conditions are checked again on the locked row, since an order found as lapsed may have been renewed before it was
+-- locked.
+create or replace function expirar_reservas(p_limite integer)
+returns integer
+language plpgsql volatile security definer set search_path = public, pg_temp as $$
+declare
+    v_pedidos uuid[];
+    v_skus text[];
+    v_marca timestamptz;
+    v_agora timestamptz;
+begin
+    select array_agg(t.id) into v_pedidos from (
+        select p.id from pedido p
+        where p.id in (
+            select c.id from pedido c
+            where c.status = 'EstoqueReservado' and c.expira_em <= (select agora())
+            order by c.expira_em
+            limit p_limite
+        ) and p.status = 'EstoqueReservado' and p.expira_em <= agora()
+        order by p.id
+        for update skip locked
+    ) t;
+    if v_pedidos is null then
+        return 0;
+    end if;
+
+    -- Counters change, so their rows are locked, and waited for up to `lock_timeout`: skipping one would leave units
+    -- counted as reserved without a line that holds them.
+    begin
+        select max(t.alterado_em) into v_marca from (
+            select e.alterado_em from estoque e
+            where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida)
+            order by e.sku
+            for no key update
+        ) t;
+    exception when lock_not_available then
+        -- Another session holds one of these rows for longer. Lock what can be locked at once and sweep the orders that
+        -- need nothing else: units are only ever decided on under the lock of their stock row.
+        select max(t.alterado_em), array_agg(t.sku) into v_marca, v_skus from (
+            select e.alterado_em, e.sku from estoque e
+            where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida)
+            order by e.sku
+            for no key update skip locked
+        ) t;
+        select array_agg(o.id) into v_pedidos from unnest(v_pedidos) as o (id)
+        where not exists (
+            select from reserva r
+            where r.pedido_id = o.id and not r.vendida and r.sku <> all (coalesce(v_skus, '{}'))
+        );
+        if v_pedidos is null then
+            return 0;
+        end if;
+    end;
+    -- These orders had lapsed when they were locked. Should the clock step back after that, they still have: the
+    -- decision is made no earlier than their expiry.
+    v_agora := instante(
+        greatest(v_marca, (select max(greatest(p.atualizado_em, p.expira_em)) from pedido p where p.id = any (v_pedidos))),
+        agora());
+
+    with apagada as (
+        delete from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida
+        returning r.sku, r.quantidade
+    ),
+    liberada as (
+        select a.sku, sum(a.quantidade) as liberado from apagada a group by a.sku
+    )
+    update estoque e
+    set reservado = e.reservado - l.liberado,
+        quantidade = greatest(e.alvo, e.reservado - l.liberado + e.vendido),
+        alterado_em = v_agora
+    from liberada l
+    where e.sku = l.sku;
+
+    with expirado as (
+        update pedido p
+        set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, atualizado_em = v_agora
+        where p.id = any (v_pedidos)
+        returning p.*
+    )
+    insert into outbox (pedido_id, versao, status, expira_em, itens_em_falta, criado_em)
+    select x.id, x.versao, x.status, x.expira_em, x.itens_em_falta, v_agora from expirado x;
+
+    return cardinality(v_pedidos);
+end $$;
+
+comment on function expirar_reservas is
+    'sweeps up to p_limite lapsed reservations and returns how many; fewer than the limit when no more are due, or the '
+    'others are locked';
+
+revoke execute on function expirar_reservas from public;
+grant execute on function expirar_reservas to operador;
+-- end functions/expirar_reservas.sql
+
+-- begin functions/atraso_da_expiracao.sql
+-- How far the sweep lags behind, as a metric. It takes no locks: an order that is being swept still counts.
+create or replace function atraso_da_expiracao()
+returns interval
+language sql volatile security definer set search_path = public, pg_temp as $$
+    select greatest(agora() - min(p.expira_em), interval '0') from pedido p where p.status = 'EstoqueReservado';
+$$;
+
+comment on function atraso_da_expiracao is
+    'how long the oldest lapsed reservation has been waiting for the sweep; zero when none is';
+
+revoke execute on function atraso_da_expiracao from public;
+grant execute on function atraso_da_expiracao to operador;
+-- end functions/atraso_da_expiracao.sql
+
+-- begin functions/sincronizar_itens.sql
+-- Makes stock rows match the StockItems that declare them, a batch per call; the arrays are parallel, one element an
+-- item. An item owns its SKU from the moment it claims a row without an owner until it is deleted (`p_encerrar`): the
+-- row then takes no new reservations, and is given up when the last one has ended.
+--
+-- It locks the stock rows of the batch by SKU, as every session does that locks several, and decides on the locked
+-- rows; it changes no order, so it locks none. Inserts wait for concurrent inserts of the same key and therefore go by
+-- SKU too. A row is waited for, never skipped: the operator must learn what the row says once this item is applied.
+create or replace function sincronizar_itens(
+    p_donos text[], p_skus text[], p_nomes text[], p_quantidades bigint[],
+    p_pausados boolean[], p_limites bigint[], p_encerrar boolean[]
+) returns table (
+    dono text, sku text, dono_atual text, situacao text, alvo bigint, quantidade bigint,
+    reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint
+)
+language plpgsql volatile security definer set search_path = public, pg_temp as $$
+#variable_conflict use_column
+declare
+    v_marca timestamptz;
+    v_agora timestamptz;
+begin
+    insert into estoque (sku, nome, alvo, quantidade, dono)
+    select i.sku, i.nome, i.quantidade, i.quantidade, i.dono
+    from unnest(p_donos, p_skus, p_nomes, p_quantidades, p_encerrar) with ordinality
+        as i (dono, sku, nome, quantidade, encerrar, ordem)
+    where not i.encerrar
+    order by i.sku, i.ordem
+    on conflict do nothing;
+
+    select max(t.alterado_em) into v_marca from (
+        select e.alterado_em from estoque e where e.sku = any (p_skus) order by e.sku for no key update
+    ) t;
+    v_agora := instante(v_marca, agora());
+
+    -- Lapsed units are not committed, so they prevent neither a lower supply nor a deletion.
+    perform from (
+        select array_agg(e.sku) as skus,
+               array_agg(case when i.encerrar then e.reservado
+                              else e.reservado + e.vendido - i.quantidade end) as faltas
+        from unnest(p_donos, p_skus, p_quantidades, p_encerrar) as i (dono, sku, quantidade, encerrar)
+        join estoque e on e.sku = i.sku and e.dono = i.dono
+        where e.reservado > 0 and (i.encerrar or e.reservado + e.vendido > i.quantidade)
+    ) f
+    cross join lateral liberar_vencidas(f.skus, f.faltas, v_agora)
+    where f.skus is not null;
+
+    update estoque e
+    set nome = n.nome, alvo = n.alvo, quantidade = greatest(n.alvo, e.reservado + e.vendido),
+        situacao = n.situacao, limite_baixo = n.limite, dono = n.dono, alterado_em = v_agora
+    from (
+        -- A row without an owner goes to the first item of the batch that asks for it.
+        select distinct on (i.sku) i.sku,
+               case when i.encerrar then a.nome else i.nome end as nome,
+               case when i.encerrar then a.alvo else i.quantidade end as alvo,
+               case when i.encerrar then a.limite_baixo else i.limite end as limite,
+               case when i.encerrar and a.reservado = 0 then null else i.dono end as dono,
+               case when i.encerrar and a.reservado = 0 then 'Encerrado'
+                    when i.encerrar then 'Encerrando'
+                    when i.pausado then 'Pausado'
+                    else 'Ativo' end as situacao
+        from unnest(p_donos, p_skus, p_nomes, p_quantidades, p_pausados, p_limites, p_encerrar) with ordinality
+            as i (dono, sku, nome, quantidade, pausado, limite, encerrar, ordem)
+        join estoque a on a.sku = i.sku
+        where a.dono = i.dono or (a.dono is null and not i.encerrar)
+        order by i.sku, i.ordem
+    ) n
+    where e.sku = n.sku
+        and (e.nome, e.alvo, e.situacao, e.limite_baixo, e.dono)
+            is distinct from (n.nome, n.alvo, n.situacao, n.limite, n.dono);
+
+    return query
+    select i.dono, i.sku, s.dono, s.situacao, s.alvo, s.quantidade,
+           s.reservado, s.vendido, s.disponivel, s.limite_baixo
+    from unnest(p_donos, p_skus) as i (dono, sku)
+    left join saldo s on s.sku = i.sku;
+end $$;
+
+comment on function sincronizar_itens is
+    'makes stock rows match StockItems; returns the row as it is now, one an item: dono_atual other than dono means that '
+    'another item owns the row, or none does';
+
+revoke execute on function sincronizar_itens from public;
+grant execute on function sincronizar_itens to operador;
+-- end functions/sincronizar_itens.sql
+
+-- begin functions/ler_saldos.sql
+-- A transaction commits after the instant that it writes into `alterado_em`, so a reader asks for some seconds more
+-- than it has seen. It takes no locks.
+create or replace function ler_saldos(p_desde timestamptz)
+returns table (
+    sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint,
+    vendido bigint, disponivel bigint, limite_baixo bigint, alterado_em timestamptz
+)
+language sql volatile security definer set search_path = public, pg_temp as $$
+    select s.sku, s.dono, s.situacao, s.nome, s.alvo, s.quantidade, s.reservado,
+           s.vendido, s.disponivel, s.limite_baixo, s.alterado_em
+    from saldo s
+    where p_desde is null or s.alterado_em >= p_desde;
+$$;
+
+comment on function ler_saldos is 'balances of the rows that changed at or after p_desde; all of them when it is null';
+
+revoke execute on function ler_saldos from public;
+grant execute on function ler_saldos to operador;
+-- end functions/ler_saldos.sql
+
+-- begin functions/ler_saldos_mudados.sql
+-- Pages through the stock table by physical position: the next page begins after the last row of this one. A row that
+-- moves to a position already passed has changed, so the next round finds it. Sequential scans are off because a
+-- synchronised one may start anywhere in the table. It takes no locks.
+create or replace function ler_saldos_mudados(p_desde timestamptz, p_depois tid, p_limite integer)
+returns table (
+    lugar tid, sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint,
+    vendido bigint, disponivel bigint, limite_baixo bigint, alterado_em timestamptz
+)
+language sql security definer set search_path = public, pg_temp set enable_seqscan = off as $$
+    select s.lugar, s.sku, s.dono, s.situacao, s.nome, s.alvo, s.quantidade, s.reservado, s.vendido, s.disponivel,
+           s.limite_baixo, s.alterado_em
+    from saldo s
+    where s.lugar > p_depois and s.alterado_em >= p_desde
+    limit p_limite;
+$$;
+
+comment on function ler_saldos_mudados is
+    'up to p_limite balances of rows that changed at or after p_desde, of those that lie behind p_depois in the table';
+
+revoke execute on function ler_saldos_mudados from public;
+grant execute on function ler_saldos_mudados to operador;
+-- end functions/ler_saldos_mudados.sql
+
+-- begin functions/purgar_pedidos.sql
+-- Purges ended orders. Their sold units stay sold: the sum of their lines moves into `estoque.arquivado`.
+--
+-- It locks in the one lock order, orders by id and then stock rows by SKU. A locked order is skipped and found by a later
+-- round. Stock rows are waited for: `arquivado` must change with the lines that it stands for.
+create or replace function purgar_pedidos(p_antes timestamptz, p_limite integer, p_depois uuid)
+returns table (seen integer, purged integer, last uuid)
+language plpgsql set search_path = public, pg_temp as $$
+declare
+    v_vistos uuid[];
+    v_pedidos uuid[];
+begin
+    select array_agg(t.id order by t.id) into v_vistos from (
+        select p.id from pedido p
+        where p.id > coalesce(p_depois, '00000000-0000-0000-0000-000000000000') and p.id < uuid_de(p_antes)
+        order by p.id
+        limit p_limite
+    ) t;
+
+    select array_agg(t.id) into v_pedidos from (
+        select p.id from pedido p
+        where p.id = any (v_vistos) and p.atualizado_em < p_antes
+            and p.status in ('Fechado', 'Cancelado', 'EstoqueNaoDisponivel')
+        order by p.id
+        for update skip locked
+    ) t;
+
+    if v_pedidos is not null then
+        perform 1 from estoque e
+        where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos))
+        order by e.sku
+        for no key update;
+
+        with apagada as (
+            delete from reserva r where r.pedido_id = any (v_pedidos) returning r.sku, r.quantidade
+        ),
+        arquivada as (
+            select a.sku, sum(a.quantidade) as vendido from apagada a group by a.sku
+        )
+        update estoque e set arquivado = e.arquivado + a.vendido from arquivada a where e.sku = a.sku;
+
+        delete from pedido p where p.id = any (v_pedidos);
+    end if;
+
+    return query
+    select coalesce(cardinality(v_vistos), 0), coalesce(cardinality(v_pedidos), 0), v_vistos[cardinality(v_vistos)];
+end $$;
+
+comment on function purgar_pedidos is
+    'of the next p_limite orders after p_depois (null: from the first) that are older than p_antes, purges those that also '
+    'ended before it; returns how many it looked at (seen) and purged, and the id of the last one';
+
+revoke execute on function purgar_pedidos from public;
+-- end functions/purgar_pedidos.sql
+
+-- begin functions/recusar_suprimento_inventado.sql
+-- The last line of defence against overselling. The checks of `estoque` bound what is committed by the supply; this
+-- trigger keeps the supply itself from growing beyond what a StockItem declares.
+create or replace function recusar_suprimento_inventado() returns trigger
+language plpgsql as $$
+begin
+    raise exception 'SKU %: supply may not grow from % to % when % units are declared',
+        new.sku, old.quantidade, new.quantidade, new.alvo using errcode = 'check_violation';
+end $$;
+
+comment on function recusar_suprimento_inventado is
+    'trigger: rejects an update that grows the supply of a SKU beyond the declared one';
+-- end functions/recusar_suprimento_inventado.sql
+
+create trigger suprimento_nunca_inventado
+before update on estoque
+for each row when (new.quantidade > greatest(old.quantidade, new.alvo))
+execute function recusar_suprimento_inventado();
+
+-- begin functions/recusar_sku_invalido.sql
+-- A trigger on insert and on changes of `sku`, not a check constraint: a check is evaluated at every update of the row,
+-- and counters change with every order while a SKU never does.
+create or replace function recusar_sku_invalido() returns trigger
+language plpgsql as $$
+begin
+    raise exception 'SKU %: not 1 to 64 letters, digits, ".", "_" and "-" that begin with a letter or a digit', new.sku
+        using errcode = 'check_violation';
+end $$;
+
+comment on function recusar_sku_invalido is 'trigger: rejects a malformed SKU';
+-- end functions/recusar_sku_invalido.sql
+
+create trigger sku_valido
+before insert or update of sku on estoque
+for each row when (new.sku !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$')
+execute function recusar_sku_invalido();
+
+-- begin functions/anotar_skus_mudados.sql
+-- Triggers on the table log every change of a balance, whoever makes it: batches, the sweep, the operator, a person at
+-- psql. It locks nothing: a log entry is an insert, ordered by its transaction.
+create or replace function anotar_skus_mudados() returns trigger
+language plpgsql set search_path = public, pg_temp as $$
+declare
+    v_skus text[];
+begin
+    case tg_op
+        when 'INSERT' then
+            select array_agg(n.sku order by n.sku) into v_skus from novas n;
+        when 'DELETE' then
+            select array_agg(a.sku order by a.sku) into v_skus from antigas a;
+        else
+            -- Only the columns that customers see; `quantidade` and `disponivel` follow from these.
+            select array_agg(n.sku order by n.sku) into v_skus
+            from novas n
+            join antigas a on a.sku = n.sku
+            where (n.nome, n.alvo, n.reservado, n.vendido, n.situacao = 'Encerrado')
+                is distinct from (a.nome, a.alvo, a.reservado, a.vendido, a.situacao = 'Encerrado');
+    end case;
+    if v_skus is not null then
+        insert into mudanca (skus) values (v_skus);
+    end if;
+    return null;
+end $$;
+
+comment on function anotar_skus_mudados is 'trigger: logs the SKUs whose visible balance a statement changed, in one row';
+-- end functions/anotar_skus_mudados.sql
+
+create trigger estoque_criado
+after insert on estoque referencing new table as novas
+for each statement execute function anotar_skus_mudados();
+
+create trigger estoque_mudado
+after update on estoque referencing old table as antigas new table as novas
+for each statement execute function anotar_skus_mudados();
+
+create trigger estoque_apagado
+after delete on estoque referencing old table as antigas
+for each statement execute function anotar_skus_mudados();
+
+-- What conferir reads to prove that nothing was oversold or lost, and nothing else.
+grant select (sku, alvo, quantidade, reservado, vendido, arquivado, alterado_em) on estoque to conferente;
+grant select (id, status, versao, itens, itens_em_falta, expira_em, criado_em, atualizado_em) on pedido to conferente;
+grant select (pedido_id, sku, quantidade, expira_em, vendida) on reserva to conferente;
+grant select (evento_id, recusa) on inbox to conferente;
+grant select (pedido_id) on outbox to conferente;
+
+-- migrate:down
+
+drop function purgar_pedidos, ler_saldos_mudados, ler_saldos, sincronizar_itens, atraso_da_expiracao, expirar_reservas,
+    liberar_vencidas;
+drop view saldo;
+drop table mudanca, outbox, inbox, reserva, pedido, estoque;
+drop function anotar_skus_mudados, recusar_sku_invalido, recusar_suprimento_inventado, instante, recuo_tolerado, uuid_de, agora;

@@ -1,0 +1,229 @@
+-- migrate:up
+
+-- The schema of the first release. Functions are copied from db/functions (make migration).
+
+-- Roles belong to whoever provides the server; only what they may do is granted here.
+do $$
+begin
+    if not exists (select from pg_roles where rolname = 'conferente') then
+        raise exception 'role "conferente" is missing: create it (create role conferente login password ...) before '
+            'migrating; roles belong to whoever provides the server, see docs/';
+    end if;
+end $$;
+
+-- begin functions/agora.sql
+-- The only clock of this database. Simulations and tests replace this function to control time, so no statement reads the
+-- time in any other way.
+create or replace function agora() returns timestamptz
+language sql volatile as 'select clock_timestamp()';
+
+comment on function agora is 'the only clock of this database';
+
+grant execute on function agora to conferente;
+-- end functions/agora.sql
+
+-- begin functions/uuid_de.sql
+-- Turns an instant into a bound on ids: ids are UUIDv7, so a range of ids is a range of creation times, and the primary
+-- key finds rows by age without an index of its own.
+create or replace function uuid_de(p_instante timestamptz)
+returns uuid
+language sql immutable strict as $$
+    select (lpad(to_hex((extract(epoch from p_instante) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
+$$;
+
+comment on function uuid_de is
+    'the smallest UUIDv7 of an instant (RFC 9562, section 5.7): ids generated before it are smaller';
+
+grant execute on function uuid_de to conferente;
+-- end functions/uuid_de.sql
+
+create table pedido (
+    id             uuid primary key,
+    cliente_id     text not null,
+    itens          jsonb not null,
+    status         text not null default 'Criado',
+    versao         integer not null default 0,
+    itens_em_falta jsonb not null default '[]',
+    expira_em      timestamptz,
+    criado_em      timestamptz not null default agora(),
+    atualizado_em  timestamptz not null default agora(),
+    causa          uuid,
+    perguntar_em   timestamptz,
+
+    constraint status_valido check (status in
+        ('Criado', 'EstoqueReservado', 'EstoqueNaoDisponivel', 'ReservaExpirada', 'Fechado', 'Cancelado')),
+    constraint versao_de_estoque check ((status = 'Criado') = (versao = 0))
+) with (fillfactor = 70);
+
+comment on table pedido is 'an order as its customer sees it';
+comment on column pedido.status is
+    'from estoque, like the columns below up to expira_em: the snapshot with the highest versao received so far';
+comment on column pedido.versao is 'of the snapshot; 0 until estoque has answered';
+comment on column pedido.causa is 'the command that the snapshot answers';
+comment on column pedido.perguntar_em is
+    'when to publish causa again, because no snapshot has followed the end of the reservation; null when none is awaited';
+
+-- Lists by customer and by status, read backwards: by any status, since orders that ended in a rare one are few among
+-- very many.
+create index pedido_por_cliente on pedido (cliente_id, id);
+create index pedido_por_status on pedido (status, id);
+
+-- The sweep of a reservation answers no command, so no unanswered command shows that its snapshot was lost. Orders that
+-- should have lapsed are therefore asked about: estoque repeats its present snapshot when the command comes again.
+create index pedido_a_perguntar on pedido (perguntar_em) where perguntar_em is not null;
+
+create table comando (
+    id            uuid primary key,
+    pedido_id     uuid not null,
+    tipo          text not null,
+    traceparent   text,
+    criado_em     timestamptz not null default agora(),
+    reenviar_em   timestamptz,
+    envios        integer not null default 1,
+    respondido_em timestamptz,
+    recusa        text,
+    se_versao     integer,
+
+    constraint tipo_valido check (tipo in ('PedidoCriado', 'FecharPedido', 'CancelarPedido', 'ReservarPedido')),
+    constraint respondido_nao_se_reenvia check (respondido_em is null or reenviar_em is null)
+);
+
+comment on table comando is 'what was asked of estoque';
+comment on column comando.id is 'the id of its event';
+comment on column comando.reenviar_em is 'when to publish it again; null once it is answered or given up';
+comment on column comando.se_versao is
+    'cancels the order only while it has this version: an order that seems abandoned may be renewed at the same instant';
+
+create index comando_sem_resposta on comando (reenviar_em) where reenviar_em is not null;
+
+-- Tells whether a command for a seemingly abandoned order is in flight. New orders, by far the most commands, stay out
+-- of it.
+create index comando_em_aberto on comando (pedido_id) where reenviar_em is not null and tipo <> 'PedidoCriado';
+
+create table outbox (
+    id         bigint generated always as identity primary key,
+    comando_id uuid not null
+);
+
+comment on table outbox is 'commands to publish now; an event is built from its command and the order';
+
+-- A command that waits to be published is neither sent again nor given up nor purged.
+create index outbox_por_comando on outbox (comando_id);
+
+create table idempotencia (
+    cliente_id text not null,
+    caminho    text not null,
+    chave      text not null,
+    corpo      bytea not null,
+    pedido_id  uuid not null,
+    comando_id uuid not null,
+    criado_em  timestamptz not null default agora(),
+    primary key (cliente_id, caminho, chave)
+);
+
+comment on table idempotencia is
+    'Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): what the key of a customer on a path stands for';
+comment on column idempotencia.corpo is 'a hash of the body that the key came with';
+
+-- Finds keys by age. A B-tree, not BRIN: reuse of freed space widens BRIN ranges until a purge step reads the whole
+-- table, while new entries of the B-tree go to its right edge and cost little.
+create index idempotencia_por_instante on idempotencia (criado_em);
+
+-- One row a statement, so that the cost an order falls with the size of the batch. Readers go by `transacao`: a
+-- transaction that commits after all older ones have ended has a higher id, so no row appears behind a reader. Rows are
+-- purged oldest first and the newest one stays: while the row of a position exists, so do all that follow it.
+create table mudanca (
+    id        bigint generated always as identity,
+    transacao xid8 not null default pg_current_xact_id(),
+    pedidos   jsonb not null,
+    criado_em timestamptz not null default agora(),
+    primary key (transacao, id)
+);
+
+comment on table mudanca is 'change log for the event streams: the orders that each statement created or gave a new version';
+
+insert into mudanca (pedidos) values ('[]');
+
+-- begin functions/recusar_cliente_invalido.sql
+-- A trigger on insert and on changes of `cliente_id`, not a check constraint: a check is evaluated at every update of the
+-- row, and the customer of an order never changes.
+create or replace function recusar_cliente_invalido() returns trigger
+language plpgsql as $$
+begin
+    raise exception 'customer %: not 1 to 128 printable ASCII characters', new.cliente_id
+        using errcode = 'check_violation';
+end $$;
+
+comment on function recusar_cliente_invalido is 'trigger: rejects a malformed customer id';
+-- end functions/recusar_cliente_invalido.sql
+
+create trigger cliente_valido
+before insert or update of cliente_id on pedido
+for each row when (new.cliente_id !~ '^[\x20-\x7e]{1,128}$')
+execute function recusar_cliente_invalido();
+
+-- begin functions/resumo_do_pedido.sql
+-- Stored with each change, so that an event stream tells every version of an order, also those that newer ones have
+-- replaced.
+create or replace function resumo_do_pedido(p_pedido pedido) returns jsonb
+language sql stable as $$
+    select jsonb_build_object(
+        'pedidoId', p_pedido.id,
+        'clienteId', p_pedido.cliente_id,
+        'status', p_pedido.status,
+        'versao', p_pedido.versao,
+        'atualizadoEm', p_pedido.atualizado_em,
+        'expiraEm', p_pedido.expira_em
+    );
+$$;
+
+comment on function resumo_do_pedido is 'an order as event streams report it';
+-- end functions/resumo_do_pedido.sql
+
+-- begin functions/anotar_pedidos.sql
+-- Triggers on the table log every new order and every new version of one, whoever writes it. They lock nothing: a log
+-- entry is an insert, ordered by its transaction. Instants are written in UTC, whatever the session's time zone is.
+create or replace function anotar_pedidos_criados() returns trigger
+language plpgsql set timezone = 'UTC' set search_path = public, pg_temp as $$
+begin
+    insert into mudanca (pedidos)
+    select jsonb_agg(resumo_do_pedido(n) order by n.id) from novos n having count(*) > 0;
+    return null;
+end $$;
+
+comment on function anotar_pedidos_criados is 'trigger: logs the orders that a statement created, in one row';
+
+-- Updates that leave `versao` alone change nothing that a customer sees.
+create or replace function anotar_pedidos_mudados() returns trigger
+language plpgsql set timezone = 'UTC' set search_path = public, pg_temp as $$
+begin
+    insert into mudanca (pedidos)
+    select jsonb_agg(resumo_do_pedido(n) order by n.id)
+    from novos n
+    join antigos a on a.id = n.id
+    where n.versao <> a.versao
+    having count(*) > 0;
+    return null;
+end $$;
+
+comment on function anotar_pedidos_mudados is 'trigger: logs the orders that a statement gave a new version, in one row';
+-- end functions/anotar_pedidos.sql
+
+create trigger pedidos_criados
+after insert on pedido referencing new table as novos
+for each statement execute function anotar_pedidos_criados();
+
+create trigger pedidos_mudados
+after update on pedido referencing old table as antigos new table as novos
+for each statement execute function anotar_pedidos_mudados();
+
+-- What conferir reads to prove that no order was lost, and nothing else: not whose an order is.
+grant select (id, status, versao, itens, itens_em_falta, expira_em, criado_em, atualizado_em) on pedido to conferente;
+grant select (id, pedido_id, tipo, criado_em, reenviar_em, respondido_em, recusa) on comando to conferente;
+grant select (id) on outbox to conferente;
+
+-- migrate:down
+
+drop function resumo_do_pedido;
+drop table mudanca, idempotencia, outbox, comando, pedido;
+drop function anotar_pedidos_mudados, anotar_pedidos_criados, recusar_cliente_invalido, uuid_de, agora;

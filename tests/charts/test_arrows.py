@@ -1,18 +1,21 @@
 """The NetworkPolicies allow the arrows of the architecture, and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
-from helm import Manifest
+import yaml
+from helm import Helm, Manifest
 from politicas import Pod, allowed
+from valores import CHARTS
 
 OURS = "reserva-estoque"
-PORTS = (53, 443, 5432, 5672, 6443, 8000, 8080, 9901, 9902, 15672, 15692)
+PORTS = (53, 443, 5432, 5671, 5672, 6443, 8000, 8080, 9901, 9902, 15672, 15692)
 
 DNS = Pod("dns", (("k8s-app", "kube-dns"),), "kube-system")
 PROMETHEUS = Pod("prometheus", (("app", "prometheus"),), "monitoring")
 ELSEWHERE = Pod("elsewhere", (("app.kubernetes.io/name", "pedidos"),), "default")
 STRANGER = Pod("stranger", (("app", "stranger"),), OURS)
+KEDA = Pod("keda-operator", (("app", "keda-operator"),), "keda")
 API = Pod("api", (("component", "kube-apiserver"),), "kube-system")
 
 ARROWS = {
@@ -45,6 +48,15 @@ SCRAPED = {
     ("gateway", 9902),
     ("rabbitmq", 15692),
 }
+# The data stores for production, as their operators label them.
+STORES = (
+    Pod("pedidos-db", (("cnpg.io/cluster", "pedidos-db"),), OURS),
+    Pod("estoque-db", (("cnpg.io/cluster", "estoque-db"),), OURS),
+    Pod(
+        "rabbitmq", tuple((f"app.kubernetes.io/{key}", "rabbitmq") for key in ("name", "component", "part-of")), OURS
+    ),
+)
+PRODUCTION = CHARTS.parent / "k8s/producao"
 RUNNING = ("pedidos", "estoque", "operator", "conferir", "gateway")
 
 
@@ -79,16 +91,63 @@ def test_all_pods_are_under_policies_both_ways(policies: list[Manifest], pods: d
             )
 
 
-def test_between_pods_there_are_the_arrows_of_the_architecture(policies: list[Manifest], pods: dict[str, Pod]):
-    found = {
+Arrow = tuple[str, str, int]
+
+
+def arrows(policies: list[Manifest], pods: Collection[Pod]) -> set[Arrow]:
+    return {
         (source.name, target.name, port)
-        for source in pods.values()
-        for target in pods.values()
+        for source in pods
+        for target in pods
         for port in PORTS
         if source != target and allowed(policies, OURS, source, target, port)
     }
+
+
+def test_between_pods_there_are_the_arrows_of_the_architecture(policies: list[Manifest], pods: dict[str, Pod]):
+    found = arrows(policies, pods.values())
     assert found - TESTS == ARROWS
     assert found >= TESTS
+
+
+def production(helm: Helm, *sets: str) -> tuple[list[Manifest], list[Pod]]:
+    """The policies with the data stores for production, and the pods."""
+    text = helm.text("reserva-estoque", *sets, values=PRODUCTION / "valores.yaml")
+    rendered = [m for m in yaml.safe_load_all(text) if m]
+    stores = list(yaml.safe_load_all((PRODUCTION / "politicas.yaml").read_text()))
+    return [m for m in [*rendered, *stores] if m["kind"] == "NetworkPolicy"], [*_pods(rendered), *STORES]
+
+
+def test_in_production_they_are_the_same_and_the_broker_takes_tls(helm: Helm):
+    policies, pods = production(helm)
+    with_tls = {(source, target, 5671) for source, target, port in ARROWS if port == 5672}
+    assert len(with_tls) == 2
+    to_the_gateway = {
+        (pod.name, *target) for pod in STORES for target in FOR_ALL
+    }  # nothing is said of what they send
+    assert arrows(policies, pods) - TESTS - to_the_gateway == ARROWS | with_tls
+
+
+@pytest.mark.parametrize("how", ["for development", "in production"])
+def test_keda_reaches_the_broker_where_it_is_to_scale_by_the_queue(helm: Helm, how: str):
+    def reached(*sets: str) -> set[tuple[str, int]]:
+        if how == "in production":
+            policies, pods = production(helm, *sets)
+        else:
+            rendered = [*helm.template("dados", release="dados"), *helm.template("reserva-estoque", *sets)]
+            policies, pods = [m for m in rendered if m["kind"] == "NetworkPolicy"], list(_pods(rendered))
+        return {(p.name, n) for p in pods for n in PORTS if allowed(policies, OURS, KEDA, p, n)} - FOR_ALL
+
+    on = "estoque.autoscaling.keda.enabled=true"
+    assert reached() == set()
+    assert reached(on) == {("rabbitmq", 5671), ("rabbitmq", 5672)}
+    assert reached(on, "estoque.networkPolicy.keda[0].podSelector.matchLabels.app=other") == set()
+
+
+def test_keda_is_let_in_to_nobody_where_the_broker_is_elsewhere(helm: Helm):
+    on = ["estoque.autoscaling.keda.enabled=true", "estoque.networkPolicy.broker[0].ipBlock.cidr=10.0.0.0/24"]
+    names = {m["metadata"]["name"] for m in helm.template("reserva-estoque", *on) if m["kind"] == "NetworkPolicy"}
+    assert "estoque-keda" not in names
 
 
 def test_a_stranger_reaches_the_gateway_and_nothing_else(policies: list[Manifest], pods: dict[str, Pod]):

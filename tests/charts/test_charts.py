@@ -10,7 +10,7 @@ import ferramentas
 import pytest
 import valores
 import yaml
-from helm import Find, Helm, Manifest, RefusedError
+from helm import NAMESPACE, Find, Helm, Manifest, RefusedError
 
 from local_system import gateway
 from local_system.kube_binaries import VERSION
@@ -198,6 +198,74 @@ def test_another_image_means_another_job_and_the_same_image_the_same(helm: Helm)
 def test_settings_reach_the_program_as_it_reads_them(helm: Helm):
     env = environment(helm, "estoque", "estoque.settings.INBOX_RETENTION=200h", "estoque.settings.MAX_EVENTS=100")
     assert (env["INBOX_RETENTION"], env["MAX_EVENTS"], env["PORT"]) == ("200h", "100", "8000")
+
+
+AUTHORITIES = {
+    "pedidos.database.ca.secret": "DATABASE_CA_FILE",
+    "pedidos.broker.ca.configMap": "AMQP_CA_FILE",
+    "estoque.database.ca.configMap": "DATABASE_CA_FILE",
+    "estoque.broker.ca.secret": "AMQP_CA_FILE",
+    "operator.database.ca.secret": "DATABASE_CA_FILE",
+    "conferir.estoqueDatabase.ca.secret": "ESTOQUE_DATABASE_CA_FILE",
+    "conferir.pedidosDatabase.ca.secret": "PEDIDOS_DATABASE_CA_FILE",
+}
+
+
+@pytest.mark.parametrize(("value", "variable"), AUTHORITIES.items(), ids=list(AUTHORITIES))
+def test_an_authority_is_a_file_of_every_container_that_speaks_to_its_server(helm: Helm, value: str, variable: str):
+    address = variable.replace("CA_FILE", "URL")
+    checked = 0
+    for name, spec in pod_specs(helm.template("reserva-estoque", f"{value}=ours")):
+        volumes = {volume["name"]: volume for volume in spec.get("volumes", [])}
+        for container in [*spec["containers"], *spec.get("initContainers", [])]:
+            env = {entry["name"]: entry.get("value") for entry in container.get("env", [])}
+            concerned = address in env and name.split("/")[1].startswith(value.partition(".")[0])
+            assert (variable in env) == concerned, name
+            if concerned:
+                folder, _, file = str(env[variable]).rpartition("/")
+                (mount,) = [m for m in container["volumeMounts"] if m["mountPath"] == folder]
+                assert mount["readOnly"]
+                volume = volumes[mount["name"]]
+                source = volume.get("secret", volume.get("configMap"))
+                assert source[{"secret": "secretName", "configMap": "name"}[value.rpartition(".")[2]]] == "ours"
+                assert source["items"] == [{"key": "ca.crt", "path": file}], (
+                    "the authority's own key stays where it is"
+                )
+                checked += 1
+    # Deployment, its init container and the Job; Deployment and `helm test`; a Deployment alone
+    assert checked == {"database": 3, "broker": 1, "estoqueDatabase": 2, "pedidosDatabase": 2}[
+        value.split(".")[1]
+    ] - (2 if value.startswith("operator") else 0)
+
+
+def test_an_authority_comes_from_one_place(helm: Helm):
+    with pytest.raises(RefusedError, match="not both"):
+        helm.text("pedidos", "broker.ca.secret=a", "broker.ca.configMap=b")
+
+
+@pytest.mark.parametrize("kind", ["secret", "configMap"])
+def test_keda_trusts_whom_estoque_trusts(helm: Helm, kind: str):
+    rendered = helm.template("estoque", "autoscaling.keda.enabled=true", f"broker.ca.{kind}=ours")
+    (trigger,) = [m["spec"] for m in rendered if m["kind"] == "TriggerAuthentication"]
+    parameters = {
+        parameter["parameter"]: (parameter["name"], parameter["key"])
+        for parameter in [*trigger["secretTargetRef"], *trigger["configMapTargetRef"]]
+    }
+    assert parameters == {"host": ("rabbitmq", "url"), "ca": ("ours", "ca.crt"), "tls": ("estoque-keda", "tls")}
+    (switch,) = [m for m in rendered if m["kind"] == "ConfigMap"]
+    assert (switch["metadata"]["name"], switch["data"]) == ("estoque-keda", {"tls": "enable"})
+
+
+def test_the_broker_s_address_leads_there_from_other_namespaces_too(helm: Helm):
+    """KEDA's operator reads it."""
+    (secret,) = [
+        m["stringData"]
+        for m in helm.template("dados", release="dados")
+        if m["kind"] == "Secret" and m["metadata"]["name"] == "rabbitmq"
+    ]
+    assert f"@rabbitmq.{NAMESPACE}.svc:5672/" in secret["url"]
+    document = (ROOT / "docs/production.md").read_text()
+    assert "@rabbitmq.$ns.svc:5672/" in document
 
 
 def environment(helm: Helm, program: str, *sets: str) -> dict[str, str | None]:

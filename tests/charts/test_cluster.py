@@ -6,6 +6,7 @@ resources too, and holds pods to the Pod Security Standard `restricted`.
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,19 @@ RENDERED = {
             f"operator.watchNamespace={NAMESPACE}",
         ],
     ),
+    "with authorities": (
+        "reserva-estoque",
+        [
+            "estoque.autoscaling.keda.enabled=true",
+            "pedidos.database.ca.secret=pedidos-db-ca",
+            "estoque.database.ca.configMap=estoque-db-ca",
+            "operator.database.ca.secret=estoque-db-ca",
+            "pedidos.broker.ca.configMap=rabbitmq-ca",
+            "estoque.broker.ca.secret=rabbitmq-tls",
+            "conferir.estoqueDatabase.ca.secret=estoque-db-ca",
+            "conferir.pedidosDatabase.ca.secret=pedidos-db-ca",
+        ],
+    ),
     "the data stores": ("dados", []),
     **{f"{chart} alone": (chart, []) for chart in ("pedidos", "estoque", "operator", "gateway", "conferir")},
 }
@@ -63,17 +77,23 @@ class Cluster:
     """kubectl on an API server, in a namespace that is held to `restricted`."""
 
     def __init__(self, system: System) -> None:
-        self._kubeconfig = system.kubeconfig
+        self.kubeconfig = system.kubeconfig
         self._kubectl = kube_binaries.find_or_get(lambda _: None).kubectl
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": SECURE}}
         self("apply", "--filename=-", stdin=json.dumps(namespace))
 
     def __call__(self, *args: str | Path, stdin: str = "") -> str:
-        environ = {**os.environ, "KUBECONFIG": str(self._kubeconfig)}
+        environ = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
         argv = [self._kubectl, "--warnings-as-errors", *args]
         done = subprocess.run(argv, input=stdin, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def shell(self, commands: str, namespace: str) -> int:
+        """The exit code of a shell that runs commands of the documents, where `$ns` is this namespace."""
+        path = f"{self._kubectl.parent}:{os.environ['PATH']}"
+        environ = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "PATH": path, "ns": namespace}
+        return subprocess.run(["sh", "-ec", commands], env=environ, capture_output=True, check=False).returncode
 
     def accepts(self, text: str) -> str:
         """What it would do with these manifests."""
@@ -141,3 +161,193 @@ def test_a_pod_that_is_not_restricted_would_have_been_warned_about(cluster: Clus
     text = helm.text("pedidos").replace("runAsNonRoot: true", "runAsNonRoot: false")
     with pytest.raises(AssertionError, match="would violate PodSecurity"):
         cluster.accepts(text)
+
+
+# Waiting for the production data stores, as the document says
+
+OPERATORS = {
+    "clusters.postgresql.cnpg.io": ("github.com/cloudnative-pg/cloudnative-pg@v1.27.0", ["Ready"]),
+    "rabbitmqclusters.rabbitmq.com": (
+        "github.com/rabbitmq/cluster-operator/v2@v2.16.0",
+        ["AllReplicasReady", "ReconcileSuccess"],
+    ),
+    **{
+        f"{kind}.rabbitmq.com": ("github.com/rabbitmq/messaging-topology-operator@v1.15.0", ["Ready"])
+        for kind in ("vhosts", "users", "permissions", "exchanges", "queues", "bindings")
+    },
+}
+"""What `k8s/producao` has of each operator's resources, and the conditions that say that it is there."""
+
+
+def waits() -> str:
+    """The commands between `kubectl apply -k k8s/producao` and `helm install`."""
+    commands = (K8S.parent / "docs/production.md").read_text().split("-k k8s/producao\n", 1)[1]
+    lines = commands.split("helm dependency", 1)[0]
+    return lines.replace("--timeout=15m", "--timeout=2s")
+
+
+class Stores:
+    """The production data stores on an API server, without operators: a test says what is ready."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.namespace = "lojas"
+        self._cluster = cluster
+        cluster("create", "namespace", self.namespace)
+        built = [m for m in yaml.safe_load_all(cluster("kustomize", K8S / "producao")) if m["kind"] != "ObjectStore"]
+        text = yaml.safe_dump_all(built)
+        cluster("apply", f"--namespace={self.namespace}", "--filename=-", stdin=text)
+
+    def ready(self, resource: str, condition: str, status: str = "True") -> None:
+        """Gives all of these the condition, beside others that they have."""
+        when, all_of_it = "2026-01-01T00:00:00Z", OPERATORS[resource][1]
+        for name in self._cluster("get", resource, f"--namespace={self.namespace}", "--output=name").split():
+            conditions = [
+                {"type": c, "status": status if c == condition else "True", "lastTransitionTime": when}
+                | {"message": "", "reason": "Test"}
+                for c in all_of_it
+            ]
+            required = {"username": "reserva"} if resource.startswith("users.") else {}
+            patch = json.dumps({"status": {"conditions": conditions, **required}})
+            options = (f"--namespace={self.namespace}", "--subresource=status", "--type=merge", f"--patch={patch}")
+            self._cluster("patch", name, *options)
+
+    def waited_for(self) -> bool:
+        """Whether the document's commands end well."""
+        return self._cluster.shell(waits(), self.namespace) == 0
+
+
+@pytest.fixture(scope="module")
+def stores(with_operators: Cluster) -> Stores:
+    stores = Stores(with_operators)
+    for resource, (_, conditions) in OPERATORS.items():
+        stores.ready(resource, conditions[0])
+    return stores
+
+
+def test_what_is_there_is_waited_for(stores: Stores):
+    assert stores.waited_for()
+
+
+@pytest.mark.parametrize(
+    ("resource", "condition"),
+    [(resource, condition) for resource, (_, conditions) in OPERATORS.items() for condition in conditions],
+)
+def test_nothing_is_installed_before_it_is_there(stores: Stores, resource: str, condition: str):
+    stores.ready(resource, condition, status="False")
+    try:
+        assert not stores.waited_for()
+    finally:
+        stores.ready(resource, condition)
+
+
+def test_every_resource_that_becomes_ready_is_among_these(with_operators: Cluster):
+    kinds = {m["kind"] for m in yaml.safe_load_all(with_operators("kustomize", K8S / "producao"))}
+    never_ready = {"NetworkPolicy", "ObjectStore", "ScheduledBackup"}
+    assert {f"{kind.lower()}s" for kind in kinds - never_ready} == {name.partition(".")[0] for name in OPERATORS}
+
+
+@pytest.mark.parametrize("module", sorted({module for module, _ in OPERATORS.values()}))
+def test_the_conditions_are_those_that_the_operators_set(module: str):
+    try:
+        folder = ferramentas.module(module)
+    except ferramentas.FaltaError as missing:
+        pytest.skip(str(missing))
+    source = "".join(p.read_text() for p in folder.rglob("*.go") if not p.name.endswith("_test.go"))
+    for condition in {c for name, conditions in OPERATORS.values() if name == module for c in conditions}:
+        assert re.search(rf'ConditionType = "{condition}"', source), condition
+
+
+# What Helm says of Secrets
+
+NAMED = {
+    "pedidos.database": "a",
+    "pedidos.broker": "b",
+    "estoque.database": "c",
+    "estoque.broker": "d",
+    "operator.database": "e",
+    "conferir.estoqueDatabase": "f",
+    "conferir.pedidosDatabase": "g",
+}
+"""Where values name a Secret; names of ours for each."""
+NAMES = [f"{path}.{value}" for path, name in NAMED.items() for value in (f"existingSecret={name}", f"key={name}-url")]
+AUTHORITIES = [f"{path}.ca.secret={name}-ca" for path, name in NAMED.items()]
+
+
+@pytest.fixture
+def namespace(with_operators: Cluster, request: pytest.FixtureRequest) -> str:
+    name: str = request.node.name.replace("_", "-")[:60].strip("-")
+    with_operators("create", "namespace", name)
+    return name
+
+
+def make(cluster: Cluster, namespace: str, secrets: dict[str, list[str]], kind: str = "secret") -> None:
+    for name, keys in secrets.items():
+        generic = ["generic"] if kind == "secret" else []
+        literals = [f"--from-literal={key}=x" for key in keys]
+        cluster("create", kind, *generic, name, f"--namespace={namespace}", *literals)
+
+
+def missing(helm: Helm, cluster: Cluster, namespace: str, *sets: str, values: Path | None = None) -> list[str]:
+    """Lines of the notes about Secrets."""
+    options = [word for pair in sets for word in ("--set", pair)]
+    options += ["--values", str(values)] if values else []
+    where = (
+        f"--namespace={namespace}",
+        f"--kubeconfig={cluster.kubeconfig}",
+        "--dry-run=server",
+        "--set=operator.crds.install=false",
+    )
+    said = helm("install", "loja", str(CHARTS / "reserva-estoque"), *where, *options).split("\nNOTES:\n")[1]
+    assert "To remove it" in said
+    return [line for line in said.splitlines() if "Secret" in line or "ConfigMap" in line]
+
+
+def test_notes_say_of_each_secret_who_names_it(helm: Helm, with_operators: Cluster, namespace: str):
+    assert missing(helm, with_operators, namespace) == [
+        "Helm finds no Secret estoque-db in this namespace: make it, or name another one in "
+        "estoque.database.existingSecret and operator.database.existingSecret and "
+        "conferir.estoqueDatabase.existingSecret.",
+        "Helm finds no Secret pedidos-db in this namespace: make it, or name another one in "
+        "pedidos.database.existingSecret and conferir.pedidosDatabase.existingSecret.",
+        "Helm finds no Secret rabbitmq in this namespace: make it, or name another one in "
+        "pedidos.broker.existingSecret and estoque.broker.existingSecret.",
+    ]
+    assert missing(helm, with_operators, namespace, *NAMES, *AUTHORITIES) == sorted(
+        f"Helm finds no Secret {secret} in this namespace: make it, or name another one in {path}.{value}."
+        for path, name in NAMED.items()
+        for secret, value in ((name, "existingSecret"), (f"{name}-ca", "ca"))
+    )
+
+
+def test_notes_are_silent_where_the_secrets_are_that_the_values_name(
+    helm: Helm, with_operators: Cluster, namespace: str
+):
+    make(with_operators, namespace, {name: [f"{name}-url"] for name in NAMED.values()})
+    make(with_operators, namespace, {f"{name}-ca": ["ca.crt"] for name in NAMED.values()})
+    assert missing(helm, with_operators, namespace, *NAMES, *AUTHORITIES) == []
+    off = ["operator.enabled=false", "conferir.enabled=false"]
+    unheard = ["operator.database.existingSecret=x", "conferir.estoqueDatabase.existingSecret=y"]
+    assert missing(helm, with_operators, namespace, *NAMES, *off, *unheard) == []
+
+
+def test_notes_are_silent_about_the_production_data_stores(helm: Helm, with_operators: Cluster, namespace: str):
+    databases = ("pedidos-db", "estoque-db")
+    make(
+        with_operators,
+        namespace,
+        {f"{d}-app": ["uri"] for d in databases} | {f"{d}-ca": ["ca.crt"] for d in databases},
+    )
+    guests = ("pedidos-db-conferente", "estoque-db-conferente", "estoque-db-operador", "rabbitmq-reserva")
+    make(with_operators, namespace, {name: ["url"] for name in guests})
+    assert missing(helm, with_operators, namespace, values=K8S / "producao/valores.yaml") == []
+
+
+def test_notes_know_keys_and_configmaps(helm: Helm, with_operators: Cluster, namespace: str):
+    make(with_operators, namespace, {name: ["other"] for name in ("pedidos-db", "estoque-db", "rabbitmq")})
+    make(with_operators, namespace, {"there": ["ca.crt"]}, kind="configmap")
+    authorities = ["pedidos.broker.ca.configMap=there", "estoque.broker.ca.configMap=gone"]
+    said = missing(helm, with_operators, namespace, *authorities)
+    assert sum("has no key" in line for line in said) == 6
+    assert [line for line in said if "ConfigMap" in line] == [
+        "Helm finds no ConfigMap gone in this namespace: make it, or name another one in estoque.broker.ca."
+    ]

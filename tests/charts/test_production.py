@@ -67,6 +67,10 @@ def test_the_system_s_values_name_secrets_that_somebody_makes():
     references = [part for part in parts if "existingSecret" in part]
     assert len(references) == 7
     for reference in references:
+        if reference["existingSecret"] != "rabbitmq-reserva":
+            database = "-".join(reference["existingSecret"].split("-")[:2])
+            assert reference["ca"] == {"secret": f"{database}-ca"}  # CloudNativePG's own as well
+    for reference in references:
         if reference["key"] == "uri":  # CloudNativePG's own
             assert (PRODUCAO / f"{reference['existingSecret'].removesuffix('-app')}.yaml").exists()
         else:
@@ -87,6 +91,7 @@ def test_policies_let_in_whom_those_for_development_let_in(helm: Helm):
     here = [m for m in helm.template("dados", release="dados") if m["kind"] == "NetworkPolicy"]
     for port in (5432, 5672):
         assert callers(here, port) == callers(load("politicas.yaml"), port) != {}
+    assert callers(load("politicas.yaml"), 5671) == callers(load("politicas.yaml"), 5672)
 
 
 def test_files_are_known_to_the_document():
@@ -104,3 +109,28 @@ def test_both_databases_are_restored_to_one_instant_and_archive_apart_from_befor
         (before,) = value["/spec/externalClusters"]
         archive = before["plugin"]["parameters"]
         assert archive["serverName"] == archive["barmanObjectName"] != value["/spec/plugins/0/parameters/serverName"]
+
+
+@pytest.mark.parametrize("database", ["pedidos", "estoque"])
+def test_values_count_on_as_many_connections_as_the_server_takes(database: str):
+    (cluster,) = specs(f"{database}-db.yaml", "Cluster")
+    values = yaml.safe_load((PRODUCAO / "valores.yaml").read_text())
+    assert (
+        str(values[database]["database"]["maxConnections"]) == cluster["postgresql"]["parameters"]["max_connections"]
+    )
+
+
+@pytest.mark.parametrize("database", ["pedidos", "estoque"])
+def test_so_do_those_for_development(helm: Helm, database: str):
+    values = yaml.safe_load((CHARTS / database / "values.yaml").read_text())
+    (server,) = [
+        manifest["spec"]["template"]["spec"]["containers"][0]
+        for manifest in helm.template("dados", release="dados")
+        if manifest["kind"] == "StatefulSet" and manifest["metadata"]["name"] == f"{database}-db"
+    ]
+    assert f"max_connections={values['database']['maxConnections']}" in server["args"]
+
+
+def test_nodes_of_the_broker_end_in_minutes_whatever_they_wait_for():
+    (cluster,) = specs("rabbitmq.yaml", "RabbitmqCluster")
+    assert 60 <= cluster["terminationGracePeriodSeconds"] <= 900

@@ -1,7 +1,8 @@
-"""The broker as its operator sees it: connections, and the alarm that blocks publishers."""
+"""The broker as its operator sees it: connections, the alarm that blocks publishers, what it is told to do."""
 
 import asyncio
 import os
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -25,6 +26,15 @@ async def memory_alarm(system: System) -> AsyncIterator[None]:
         yield
     finally:
         await _rabbitmqctl(system, "set_vm_memory_high_watermark", "absolute", "1GB")
+
+
+def evaluate(system: System, expression: str) -> None:
+    """Runs an Erlang expression on the broker. Raises RuntimeError."""
+    [broker] = [part for part in rabbitmq.parts(system.layout) if part.name == "rabbitmq"]
+    argv = [rabbitmq.server().with_name("rabbitmqctl"), "eval", expression]
+    done = subprocess.run(argv, env={**os.environ, **broker.env}, capture_output=True, text=True, check=False)
+    if done.returncode or done.stdout.strip() != "ok":
+        raise RuntimeError(f"{expression}: {done.stdout}{done.stderr}")
 
 
 async def _rabbitmqctl(system: System, *arguments: str) -> None:

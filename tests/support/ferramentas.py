@@ -51,10 +51,14 @@ def _program(name: str, package: str) -> Path:
 def crds() -> list[Path]:
     """Files of definitions, in the order of the table. Raises FaltaError."""
     files: list[Path] = []
-    for module, pattern in CRDS.items():
-        folder = Path(json.loads(_go("mod", "download", "-json", module))["Dir"])
-        files += sorted(folder.glob(pattern))
+    for name, pattern in CRDS.items():
+        files += sorted(module(name).glob(pattern))
     return files
+
+
+def module(name: str) -> Path:
+    """The folder of a Go module's source. Raises FaltaError."""
+    return Path(json.loads(_go("mod", "download", "-json", name))["Dir"])
 
 
 def _go(*args: str, env: dict[str, str] | None = None) -> str:

@@ -54,9 +54,11 @@ BY_NAME: dict[str, Schema] = {
     "hostnames": STRINGS,
     "key": REFERENCE,
     "labels": WORDS,
+    "maxConnections": {"type": "integer", "minimum": 1},
     "maxReplicas": {"type": "integer", "minimum": 1},
     "maxUnavailable": {"type": ["integer", "string"]},
     "minReplicas": {"type": "integer", "minimum": 1},
+    "otherConnections": {"type": "integer", "minimum": 0},
     "nodePort": {"type": ["integer", "null"], "minimum": 1, "maximum": 65535},
     "nodeSelector": WORDS,
     "podAnnotations": WORDS,
@@ -136,7 +138,12 @@ def _settings(
     """The environment variables that a program reads, with what it makes of them."""
     found = {}
     for name, field in program.model_json_schema()["properties"].items():
-        if name in NOT_SETTINGS or name.endswith("_url") or name in without or name not in (only or {name}):
+        if (
+            name in NOT_SETTINGS
+            or name.endswith(("_url", "_ca_file"))
+            or name in without
+            or name not in (only or {name})
+        ):
             continue
         kept = {key: value for key, value in field.items() if key not in ("default", "title", "format")}
         found[name.upper()] = (

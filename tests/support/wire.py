@@ -33,7 +33,8 @@ class Wire:
         self._server.close()
         self.vanish()
         for writer in self._writers:
-            writer.transport.abort()
+            if not writer.transport.is_closing():  # Python 3.11 cannot abort a TLS transport that has closed
+                writer.transport.abort()
 
     def vanish(self) -> None:
         """Connections that are open stay open, and nothing passes any more; new ones reach the server."""

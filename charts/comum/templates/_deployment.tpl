@@ -5,6 +5,7 @@ The Deployment of one of our programs. A dict:
   args        YAML: arguments of the program
   init        YAML: init containers
   component   what it is in the system
+  servers     names of the values that say where its databases and its broker are
   token       whether it talks to the Kubernetes API
 */}}
 {{- define "comum.deployment" -}}
@@ -72,6 +73,9 @@ spec:
             {{- include "comum.containerSecurity" $c | nindent 12 }}
           env:
             {{- .env | nindent 12 }}
+            {{- with include "comum.authorityEnv" (list $c .servers) | trim }}
+            {{- . | nindent 12 }}
+            {{- end }}
             {{- include "comum.settingsEnv" $c | nindent 12 }}
           ports:
             - {name: http, containerPort: 8000}
@@ -98,12 +102,18 @@ spec:
             {{- toYaml $v.resources | nindent 12 }}
           volumeMounts:
             - {name: tmp, mountPath: /tmp}
+            {{- with include "comum.authorityMounts" (list $c .servers) | trim }}
+            {{- . | nindent 12 }}
+            {{- end }}
             {{- with $v.extraVolumeMounts }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
       volumes:
         - name: tmp
           emptyDir: {sizeLimit: 64Mi}
+        {{- with include "comum.authorityVolumes" (list $c .servers) | trim }}
+        {{- . | nindent 8 }}
+        {{- end }}
         {{- with $v.extraVolumes }}
         {{- toYaml . | nindent 8 }}
         {{- end }}

@@ -3,16 +3,20 @@
 - name: migracoes-feitas
   image: {{ include "comum.image" . }}
   imagePullPolicy: {{ include "comum.pullPolicy" . }}
-  command:
-    - sh
-    - -c
-    - until dbmate --no-dump-schema --migrations-dir /app/db/migrations status --exit-code --quiet; do sleep 1; done
+  command: [python, -m, reservaestoque.migrate, --wait, --migrations-dir, /app/db/migrations]
   securityContext:
     {{- include "comum.containerSecurity" . | nindent 4 }}
   env:
     {{- include "comum.secretEnv" (dict "name" "DATABASE_URL" "from" .Values.database) | nindent 4 }}
+    {{- with include "comum.authorityEnv" (list . (list "database")) | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
   resources:
     {{- toYaml .Values.migrations.resources | nindent 4 }}
+  {{- with include "comum.authorityMounts" (list . (list "database")) | trim }}
+  volumeMounts:
+    {{- . | nindent 4 }}
+  {{- end }}
 {{- end }}
 
 {{- define "comum.migrationsPod" -}}
@@ -36,13 +40,22 @@ spec:
         {{- include "comum.containerSecurity" . | nindent 8 }}
       env:
         {{- include "comum.secretEnv" (dict "name" "DATABASE_URL" "from" .Values.database) | nindent 8 }}
+        {{- with include "comum.authorityEnv" (list . (list "database")) | trim }}
+        {{- . | nindent 8 }}
+        {{- end }}
       resources:
         {{- toYaml .Values.migrations.resources | nindent 8 }}
       volumeMounts:
         - {name: tmp, mountPath: /tmp}
+        {{- with include "comum.authorityMounts" (list . (list "database")) | trim }}
+        {{- . | nindent 8 }}
+        {{- end }}
   volumes:
     - name: tmp
       emptyDir: {sizeLimit: 1Mi}
+    {{- with include "comum.authorityVolumes" (list . (list "database")) | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
   {{- with .Values.nodeSelector }}
   nodeSelector:
     {{- toYaml . | nindent 4 }}

@@ -22,7 +22,7 @@ spec:
     - {protocol: TCP, port: 53}
 {{- end }}
 
-{{- /* To peers of the values, or pods of this name: dict "peers", "name", "port". */}}
+{{- /* To peers of the values, or pods of this name: dict "peers", "name", "ports". */}}
 {{- define "comum.egressTo" -}}
 - to:
     {{- if .peers }}
@@ -33,7 +33,14 @@ spec:
           app.kubernetes.io/name: {{ .name }}
     {{- end }}
   ports:
-    - {protocol: TCP, port: {{ .port }}}
+    {{- range .ports }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end }}
+
+{{- /* Ports of AMQP, without and with TLS: the address in the Secret says which one it is. */}}
+{{- define "comum.amqpPorts" -}}
+[5672, 5671]
 {{- end }}
 
 {{- /* Scraping, and the pods of `helm test`: dict "context", "port". */}}

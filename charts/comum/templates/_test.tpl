@@ -1,5 +1,6 @@
 {{- /*
-A pod of `helm test`: dict "context", "name", "env" (YAML, optional), and "command" or "args" (YAML).
+A pod of `helm test`: dict "context", "name", "command" or "args" (YAML), and where it speaks to a database "env" (YAML)
+and "servers" (names of the values that say where).
 */}}
 {{- define "comum.test" -}}
 {{- $c := .context -}}
@@ -33,13 +34,25 @@ spec:
       {{- end }}
       securityContext:
         {{- include "comum.containerSecurity" $c | nindent 8 }}
+      {{- $servers := .servers | default list }}
       {{- with .env }}
       env:
         {{- . | nindent 8 }}
+        {{- with include "comum.authorityEnv" (list $c $servers) | trim }}
+        {{- . | nindent 8 }}
+        {{- end }}
       {{- end }}
       resources:
         requests: {cpu: 10m, memory: 64Mi, ephemeral-storage: 16Mi}
         limits: {memory: 256Mi, ephemeral-storage: 64Mi}
+      {{- with include "comum.authorityMounts" (list $c $servers) | trim }}
+      volumeMounts:
+        {{- . | nindent 8 }}
+      {{- end }}
+  {{- with include "comum.authorityVolumes" (list $c $servers) | trim }}
+  volumes:
+    {{- . | nindent 4 }}
+  {{- end }}
 {{- end }}
 
 {{- /* A service says that it is ready: [context]. */}}

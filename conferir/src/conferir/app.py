@@ -19,8 +19,10 @@ from reservaestoque.http import serve, service_app
 from reservaestoque.periodic import Periodic
 from reservaestoque.postgres import Connector, ServerWatch, is_transient, open_pool, reachable
 
-_CONEXOES = 3
-"""A snapshot, the look whether somebody waits for its locks, readiness. One more for moments: the watch."""
+POOL_CONNECTIONS = 3
+"""To each database: a snapshot, the check for sessions that wait for its locks, readiness."""
+CONNECTIONS = POOL_CONNECTIONS + 1
+"""With one for the watch. The charts count on it."""
 _PACIENCIA = timedelta(minutes=10)
 _FOLGA = 9.0
 """A tenth of the time at work at most: a SKU with a million lines takes a second to add up."""
@@ -92,7 +94,9 @@ def _criterio(settings: ConferirSettings, *, em_repouso: bool = False) -> Criter
 async def _abrir(settings: ConferirSettings, paciencia: timedelta) -> AsyncIterator[Bancos]:
     async def pool(url: str) -> "asyncpg.Pool[Any]":
         segundos = paciencia.total_seconds()
-        return await open_pool(url, program="conferir", size=_CONEXOES, statement_seconds=segundos, read_only=True)
+        return await open_pool(
+            url, program="conferir", size=POOL_CONNECTIONS, statement_seconds=segundos, read_only=True
+        )
 
     async with (
         await pool(settings.pedidos_database_url) as pedidos,

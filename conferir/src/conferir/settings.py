@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from reservaestoque.settings import Duration, PostgresUrl, ProgramSettings
+from reservaestoque.tls import CaFile, trusting_postgres
 
 
 class ConferirSettings(ProgramSettings):
@@ -12,9 +13,12 @@ class ConferirSettings(ProgramSettings):
 
     What could be a matter of time has to stay the same for `grace`; that a reservation has lapsed may be on its way
     to pedidos for `delivery_limit`. What is missing is judged while it is younger than `shortest_retention`, which
-    must be shorter than every retention of the two services.
+    must be shorter than every retention of the two services. With `…_database_ca_file`, the authority is part of that
+    database's URL.
     """
 
+    estoque_database_ca_file: CaFile | None = None
+    pedidos_database_ca_file: CaFile | None = None
     estoque_database_url: PostgresUrl
     pedidos_database_url: PostgresUrl
     slice_rows: int = Field(default=250, ge=1, le=100_000)
@@ -23,3 +27,9 @@ class ConferirSettings(ProgramSettings):
     grace: Duration = timedelta(seconds=10)
     delivery_limit: Duration = timedelta(minutes=10)
     shortest_retention: Duration = timedelta(hours=20)
+
+    @field_validator("estoque_database_url", "pedidos_database_url")
+    @classmethod
+    def _databases_are_checked(cls, url: str, info: ValidationInfo) -> str:
+        authority = f"{str(info.field_name).removesuffix('url')}ca_file"
+        return trusting_postgres(url, info.data.get(authority))

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from reservaestoque.tls import CaFile, trusting_amqp, trusting_postgres
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
 
@@ -53,9 +55,15 @@ class ProgramSettings(BaseSettings):
 
 
 class Settings(ProgramSettings):
-    """What a program with one database reads."""
+    """What a program with one database reads. With `database_ca_file`, the authority is part of `database_url`."""
 
+    database_ca_file: CaFile | None = None
     database_url: PostgresUrl
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_is_checked(cls, url: str, info: ValidationInfo) -> str:
+        return trusting_postgres(url, info.data.get("database_ca_file"))
 
 
 class ServiceSettings(Settings):
@@ -64,9 +72,11 @@ class ServiceSettings(Settings):
     A reservation holds for `reserva_ttl`. Commands without an answer are sent again until `resend_horizon`, and a
     lapse of which no word came is asked about for as long; estoque refuses events older than `event_horizon`. Orders
     whose reservation ended `abandoned_after` ago are cancelled. `max_events` share a transaction. What event streams
-    may be resumed from is kept for `change_retention`; at most `max_streams` of them are open at once.
+    may be resumed from is kept for `change_retention`; at most `max_streams` of them are open at once. With
+    `amqp_ca_file`, the authority is part of `amqp_url`.
     """
 
+    amqp_ca_file: CaFile | None = None
     amqp_url: str = Field(pattern=r"^amqps?://", repr=False)
     max_events: int = Field(default=200, ge=1, le=1000)
     reserva_ttl: Duration = timedelta(minutes=30)
@@ -75,6 +85,11 @@ class ServiceSettings(Settings):
     abandoned_after: Duration = timedelta(days=7)
     change_retention: Duration = timedelta(days=1)
     max_streams: int = Field(default=1000, ge=1)
+
+    @field_validator("amqp_url")
+    @classmethod
+    def _broker_is_checked(cls, url: str, info: ValidationInfo) -> str:
+        return trusting_amqp(url, info.data.get("amqp_ca_file"))
 
     @model_validator(mode="after")
     def _questions_are_answered(self) -> Self:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.integration
 TABLE = "-- migrate:up\ncreate table t (n int);\n-- migrate:down\n"
 COLUMN = "-- migrate:up\nalter table t add column m int;\n-- migrate:down\n"
 INDEX = "-- migrate:up transaction:false\ncreate index concurrently t_n on t (n);\n-- migrate:down\n"
+CONNECTIONS = Path(__file__).parents[3] / "charts/comum/templates/_connections.tpl"
 WAITS = "select exists (select from pg_locks where not granted)"
 
 
@@ -154,6 +156,37 @@ async def test_it_ends_with_dbmate_when_it_is_told_to(run: Run, connection: asyn
     await finish(process)
     assert process.returncode == 143
     assert not [child for child in children if child.is_running()]
+
+
+async def test_it_opens_as_many_connections_as_the_charts_count_on(
+    run: Run, connection: asyncpg.Connection, tmp_path: Path
+):
+    (tmp_path / "2_m.sql").write_text(COLUMN)
+    process = await run("--give-up-after", "3s")
+    await until(lambda: connection.fetchval(WAITS))
+    others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    opened = await connection.fetchval(others)
+    await connection.execute("rollback")
+    await finish(process)
+    assert process.returncode == 0
+    assert opened == int(re.search(r"^migrations: (\d+)$", CONNECTIONS.read_text(), re.M)[1])  # type: ignore[index]
+
+
+async def test_it_waits_until_somebody_has_migrated(
+    url: str, run: Run, connection: asyncpg.Connection, tmp_path: Path
+):
+    await connection.execute("rollback")
+    (tmp_path / "2_m.sql").write_text(COLUMN)
+    process = await run("--wait")
+    assert process.stdout
+    async with asyncio.timeout(30):
+        while b"2_m.sql" not in await process.stdout.readline():
+            assert not process.stdout.at_eof()
+    assert process.returncode is None
+    assert await connection.fetchval("select count(*) from schema_migrations") == 1
+    await asyncio.to_thread(migrate, url, tmp_path)
+    await finish(process)
+    assert process.returncode == 0
 
 
 def test_a_folder_without_migrations_is_no_success(url: str, tmp_path: Path):

@@ -29,7 +29,9 @@ from reservaestoque.telemetry import logger
 _STATEMENT_SECONDS = 30.0
 _IDLE_SECONDS = 60.0
 """A resync reads all balances page by page in one transaction, and compares each page before it fetches the next."""
-_CONEXOES = 6
+POOL_CONNECTIONS = 6
+CONNECTIONS = POOL_CONNECTIONS + 1
+"""With one for the watch. The charts count on it."""
 _ESCRITORES = 24
 _PRESSA = 100
 _PRAZO = 120.0
@@ -51,7 +53,7 @@ async def rodar(settings: OperadorSettings) -> None:
         await open_pool(
             settings.database_url,
             program="operador",
-            size=_CONEXOES,
+            size=POOL_CONNECTIONS,
             statement_seconds=_STATEMENT_SECONDS,
             idle_seconds=_IDLE_SECONDS,
         ) as pool,

@@ -13,13 +13,15 @@ from reservaestoque.bus.topology import QUEUES, Queue
 from reservaestoque.dlq import screen
 from reservaestoque.dlq.box import Box, NoSuchBoxError
 from reservaestoque.dlq.letter import Choice, Letter
+from reservaestoque.tls import ca_file, trusting_amqp
 
 Act = Callable[[Box, Choice, Callable[[Letter], None]], Awaitable[None]]
 
 LIMIT = 100
 _EPILOG = f"""\
 QUEUE is one of {", ".join(queue.name for queue in QUEUES)}. Options that choose letters are all to hold; of --id and
---position any of several. Looking takes nothing away. AMQP_URL says where the broker is."""
+--position any of several. Looking takes nothing away. AMQP_URL says where the broker is, AMQP_CA_FILE which
+authority has signed its certificate."""
 
 
 class DlqError(Exception):
@@ -150,9 +152,7 @@ def _choice(arguments: argparse.Namespace) -> Choice:
 @asynccontextmanager
 async def _box(queue: Queue) -> AsyncIterator[Box]:
     """The dead letters of `queue`. Raises DlqError when the broker or the queue is not there, or goes away."""
-    url = os.environ.get("AMQP_URL", "")
-    if not re.match(r"amqps?://", url):
-        raise DlqError("AMQP_URL is missing or no amqp://… address")
+    url = _address()
     try:
         async with open_connection(url, "dlq") as connection:
             with connection.deadline(ANSWER_TIMEOUT):
@@ -163,6 +163,17 @@ async def _box(queue: Queue) -> AsyncIterator[Box]:
     except FAULTS as fault:
         reason = str(fault) or "it does not answer"
         raise DlqError(f"the broker is away or refuses ({reason}); what was not done is as it was") from fault
+
+
+def _address() -> str:
+    """The broker's, from the environment. Raises DlqError."""
+    url, authority = os.environ.get("AMQP_URL", ""), os.environ.get("AMQP_CA_FILE")
+    if not re.match(r"amqps?://", url):
+        raise DlqError("AMQP_URL is missing or no amqp://… address")
+    try:
+        return trusting_amqp(url, ca_file(authority) if authority else None)
+    except ValueError as wrong:
+        raise DlqError(f"AMQP_URL and AMQP_CA_FILE: {wrong}") from None
 
 
 def _queue(text: str) -> Queue:

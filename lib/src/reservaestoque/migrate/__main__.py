@@ -1,4 +1,7 @@
-"""``python -m reservaestoque.migrate``: exit code 0 when the database has every migration, else 1 and the reason."""
+"""``python -m reservaestoque.migrate``: exit code 0 when the database has every migration, else 1 and the reason.
+
+DATABASE_URL names it; DATABASE_CA_FILE the authority that has signed its server's certificate.
+"""
 
 import argparse
 import os
@@ -8,34 +11,47 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from reservaestoque.migrate.runner import GIVE_UP_AFTER, PAUSE, MigrationError, migrate
+from reservaestoque.migrate.runner import GIVE_UP_AFTER, PAUSE, MigrationError, await_migrations, migrate
 from reservaestoque.settings import parse_duration
+from reservaestoque.tls import ca_file, trusting_postgres
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Migrates the database of DATABASE_URL; the exit code."""
+    """Migrates the database of DATABASE_URL, or waits until somebody has; the exit code."""
     arguments = _parser().parse_args(argv)
-    url = os.environ.get("DATABASE_URL", "")
+    url, authority = os.environ.get("DATABASE_URL", ""), os.environ.get("DATABASE_CA_FILE")
     # As process 1 of a container nothing ends us but what we handle.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
+        url = trusting_postgres(url, ca_file(authority) if authority else None)
+        if arguments.wait:
+            await_migrations(url, arguments.migrations_dir, say=_say)
+            return 0
         migrate(
             url,
             arguments.migrations_dir,
-            say=lambda line: print(line, flush=True),
+            say=_say,
             pause=arguments.pause,
             give_up_after=arguments.give_up_after,
         )
     except MigrationError as error:
         print(f"could not migrate: {error}", file=sys.stderr)
         return 1
+    except ValueError as wrong:
+        print(f"DATABASE_CA_FILE: {wrong}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m reservaestoque.migrate", description=__doc__)
     folder = os.environ.get("DBMATE_MIGRATIONS_DIR", "db/migrations")
     parser.add_argument("--migrations-dir", type=Path, default=Path(folder), metavar="FOLDER")
+    parser.add_argument("--wait", action="store_true", help="change nothing: wait until it has every migration")
     parser.add_argument("--pause", type=_duration, default=PAUSE, help="at least so long between two tries (5s)")
     parser.add_argument("--give-up-after", type=_duration, default=GIVE_UP_AFTER, help="begin no try later (10m)")
     return parser

@@ -20,6 +20,7 @@ from reservaestoque.migrate.plan import Stage, is_worth_another_try, stages, wit
 LOCK_TIMEOUT = timedelta(seconds=2)
 PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(seconds=15)
+LOOK = timedelta(seconds=1)
 GIVE_UP_AFTER = timedelta(minutes=10)
 WAIT_FOR_SERVER = timedelta(minutes=5)
 
@@ -71,6 +72,22 @@ def migrate(
                 raise MigrationError(f"gave up: somebody's lock was in the way at all of {failures} tries\n{output}")
             say(f"somebody's lock is in the way: trying again in {rest:.0f} s")
             time.sleep(rest)
+
+
+def await_migrations(url: str, folder: Path, *, say: Callable[[str], None] = _silent) -> None:
+    """Returns when the database has every migration of `folder`; those of a later release do not disturb it.
+
+    Waits as long as it takes, for the server too. `say` gets what dbmate says, unless it has just said it. Raises
+    MigrationError when dbmate cannot be run.
+    """
+    options = ["--no-dump-schema", "--migrations-dir", str(folder)]
+    env = {**os.environ, "DATABASE_URL": url}
+    before = ""
+    while output := _call([*options, "status", "--exit-code"], env, _silent):
+        if output != before:
+            say(output)
+        before = output
+        time.sleep(LOOK.total_seconds())
 
 
 def _run(url: str, folder: Path, stage: Stage, say: Callable[[str], None]) -> str:

@@ -27,8 +27,9 @@ LOTES = 2
 TAREFAS = LOTES + 1
 """Tasks that hold a connection now and then: batches, and one of the jobs of retention, which take turns."""
 CONEXOES = TAREFAS + LEITURAS + STREAM_CONNECTIONS
-"""Nobody waits for somebody else's connection; three more are for the relay, for readiness and, for moments,
-for the watch."""
+"""Nobody waits for somebody else's connection."""
+CONNECTIONS = CONEXOES + 3
+"""What a replica opens at most, with one each for the relay, readiness and the watch. The charts count on it."""
 
 
 async def run(settings: EstoqueSettings) -> None:

@@ -34,16 +34,17 @@ TASK_CONNECTIONS = 5
 """Tasks that hold a connection now and then: two lanes of group commit, the consumer, resends, one of the jobs of
 retention, which take turns.
 """
-CONNECTIONS = TASK_CONNECTIONS + READ_CONNECTIONS + STREAM_CONNECTIONS
-"""Nobody waits for somebody else's connection; four more are for the relay, for readiness, for LISTEN
-and, for moments, for the watch."""
+POOL_CONNECTIONS = TASK_CONNECTIONS + READ_CONNECTIONS + STREAM_CONNECTIONS
+"""No task waits for another one's connection."""
+CONNECTIONS = POOL_CONNECTIONS + 4
+"""What a replica opens at most, with one each for relay, readiness, LISTEN and the watch. The charts count on it."""
 
 
 async def run(settings: PedidosSettings) -> None:
     """Runs pedidos until SIGTERM: REST, group commit, the relay of its outbox, the consumer of AtualizarStatus."""
     sql = Queries("pedidos")
     async with (
-        await open_pool(settings.database_url, program="pedidos", size=CONNECTIONS) as pool,
+        await open_pool(settings.database_url, program="pedidos", size=POOL_CONNECTIONS) as pool,
         await open_pool(
             settings.database_url, program="pedidos relay", size=1, idle_seconds=RELAY_IDLE_SECONDS
         ) as outbox,

@@ -1,0 +1,34 @@
+{{- /*
+What the values name and Helm does not find in the namespace, as YAML: a sentence, and the values that name it. Helm finds
+nothing where it does not ask a cluster (helm template, --dry-run=client).
+*/}}
+{{- define "notes.missing" -}}
+{{- $missing := dict -}}
+{{- range $path := list "pedidos.database" "pedidos.broker" "estoque.database" "estoque.broker" "operator.database" "conferir.estoqueDatabase" "conferir.pedidosDatabase" -}}
+{{- $names := splitList "." $path -}}
+{{- $part := index $.Values (first $names) -}}
+{{- if dig "enabled" true $part -}}
+{{- $server := index $part (last $names) -}}
+{{- $wanted := list (dict "kind" "Secret" "name" $server.existingSecret "key" $server.key "path" (printf "%s.existingSecret" $path)) -}}
+{{- with $server.ca.secret -}}
+{{- $wanted = append $wanted (dict "kind" "Secret" "name" . "key" $server.ca.key "path" (printf "%s.ca" $path)) -}}
+{{- end -}}
+{{- with $server.ca.configMap -}}
+{{- $wanted = append $wanted (dict "kind" "ConfigMap" "name" . "key" $server.ca.key "path" (printf "%s.ca" $path)) -}}
+{{- end -}}
+{{- range $wanted -}}
+{{- $object := lookup "v1" .kind $.Release.Namespace .name -}}
+{{- $said := "" -}}
+{{- if not $object -}}
+{{- $said = printf "Helm finds no %s %s in this namespace" .kind .name -}}
+{{- else if not (hasKey ($object.data | default dict) .key) -}}
+{{- $said = printf "The %s %s has no key %s" .kind .name .key -}}
+{{- end -}}
+{{- if $said -}}
+{{- $_ := set $missing $said (append (index $missing $said | default list) .path) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $missing -}}
+{{- end }}

@@ -1,0 +1,115 @@
+"""Values with which all pods could open more connections than a database takes are refused."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+from helm import Helm, Manifest, RefusedError
+from valores import CHARTS
+
+import conferir.app
+import estoque.app
+import operador.app
+import pedidos.app
+
+DOCUMENT = CHARTS.parent / "docs/operations.md"
+PRODUCTION = CHARTS.parent / "k8s/producao/valores.yaml"
+EACH = {
+    "pedidos": pedidos.app.CONNECTIONS,
+    "estoque": estoque.app.CONNECTIONS,
+    "operator": operador.app.CONNECTIONS,
+    "conferir": conferir.app.CONNECTIONS,
+}
+
+
+def said(helm: Helm, *sets: str, chart: str = "reserva-estoque", **options: Any) -> str:
+    """What Helm says when it refuses these values."""
+    with pytest.raises(RefusedError) as refused:
+        helm.text(chart, *sets, **options)
+    return str(refused.value)
+
+
+def pods_at_once(deployment: Manifest, replicas: int) -> int:
+    """By what Kubernetes does: those that end do not count for maxSurge, and end within their grace period."""
+    spec = deployment["spec"]
+    surge = spec["strategy"]["rollingUpdate"]["maxSurge"]
+    grace = spec["template"]["spec"]["terminationGracePeriodSeconds"]
+    pace = spec.get("minReadySeconds") or 1
+    return int(replicas + surge + min(replicas - 1, -(-grace // pace)))
+
+
+@pytest.mark.parametrize("service", ["pedidos", "estoque"])
+@pytest.mark.parametrize("values", [None, PRODUCTION], ids=["as it comes", "in production"])
+def test_the_sum_is_that_of_all_pods_there_may_be(helm: Helm, service: str, values: Any):
+    refusal = said(helm, f"{service}.database.maxConnections=1", values=values)
+    rendered = [m for m in yaml.safe_load_all(helm.text("reserva-estoque", values=values)) if m]
+    deployments = {m["metadata"]["name"]: m for m in rendered if m["kind"] == "Deployment"}
+    (most,) = [
+        m["spec"]["maxReplicas"]
+        for m in rendered
+        if m["kind"] == "HorizontalPodAutoscaler" and m["metadata"]["name"] == service
+    ]
+    replicas = {service: most, "conferir": 1, **({"operator": 1} if service == "estoque" else {})}
+    clients = {name: pods_at_once(deployments[name], count) for name, count in replicas.items()}
+    for name, pods in clients.items():
+        assert f"{pods} pods of {name} at once, {EACH[name]} each: {pods * EACH[name]}" in refusal
+    migrations = int(re.search(r"the Job of the migrations: (\d+)", refusal)[1])  # type: ignore[index]
+    others = int(re.search(r"otherConnections\): (\d+)", refusal)[1])  # type: ignore[index]
+    total = sum(pods * EACH[name] for name, pods in clients.items()) + EACH["conferir"] + migrations + others
+    assert f"{service}.database.maxConnections is 1, but its clients may open {total} connections" in refusal
+
+    helm.text("reserva-estoque", f"{service}.database.maxConnections={total}", values=values)
+    assert str(total) in said(helm, f"{service}.database.maxConnections={total - 1}", values=values)
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        ["pedidos.autoscaling.maxReplicas=20"],
+        ["estoque.autoscaling.maxReplicas=20"],
+        ["estoque.autoscaling.maxReplicas=20", "estoque.autoscaling.keda.enabled=true"],
+        ["pedidos.autoscaling.enabled=false", "pedidos.replicas=20"],
+        ["operator.replicas=20"],
+        ["conferir.replicas=50"],
+        ["pedidos.preStopSeconds=120"],
+        ["pedidos.database.otherConnections=100"],
+    ],
+    ids=" ".join,
+)
+def test_more_than_the_server_takes_is_refused(helm: Helm, sets: list[str]):
+    assert "connections (" in said(helm, *sets)
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        ["pedidos.autoscaling.maxReplicas=20", "pedidos.database.maxConnections=500"],
+        ["conferir.replicas=50", "conferir.enabled=false"],
+        ["operator.replicas=20", "operator.enabled=false"],
+        ["pedidos.autoscaling.maxReplicas=20", "pedidos.autoscaling.enabled=false"],
+    ],
+    ids=" ".join,
+)
+def test_what_fits_or_is_not_there_is_not_refused(helm: Helm, sets: list[str]):
+    assert helm.text("reserva-estoque", *sets)
+
+
+@pytest.mark.parametrize("service", ["pedidos", "estoque"])
+def test_a_service_by_itself_counts_itself(helm: Helm, service: str):
+    assert f"{service}.database.maxConnections" in said(helm, "autoscaling.maxReplicas=30", chart=service)
+    assert helm.text(service)
+
+
+@pytest.mark.parametrize(
+    ("row", "values"),
+    [("charts as they come", None), ("`k8s/producao`", PRODUCTION)],
+    ids=["as it comes", "production"],
+)
+def test_the_document_has_these_sums(helm: Helm, row: str, values: Any):
+    (line,) = [line for line in DOCUMENT.read_text().splitlines() if line.startswith(f"| {row}, ")]
+    for service, cell in zip(("pedidos", "estoque"), line.split("|")[2:4], strict=True):
+        terms, _, total = cell.partition("=")
+        assert eval(terms.replace("\N{MULTIPLICATION SIGN}", "*")) == int(total)  # noqa: S307 - digits and signs
+        refusal = said(helm, f"{service}.database.maxConnections=1", values=values)
+        assert f"may open {int(total)} connections" in refusal

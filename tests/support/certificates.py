@@ -1,0 +1,96 @@
+"""Certificate authorities, server certificates, and the tests' PostgreSQL and RabbitMQ behind these."""
+
+import asyncio
+import contextlib
+import ssl
+import struct
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from broker import evaluate
+from program import by_way_of
+from wire import Wire
+
+from local_system import Ports, System
+
+_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
+
+
+class Certificate(NamedTuple):
+    """PEM files."""
+
+    chain: Path
+    key: Path
+
+
+class Authority:
+    """A certificate authority of its own; `file` is what its clients are given."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self.file = folder / f"{name}.crt"
+        self._key = folder / f"{name}.key"
+        usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        _openssl("-x509", *_KEY, "-keyout", self._key, "-out", self.file, "-subj", f"/CN={name}", *usage)
+
+    def sign(self, name: str) -> Certificate:
+        """A server's certificate for one name: `DNS:db.example`, `IP:127.0.0.1`."""
+        stem = f"{self._name}-{name.replace(':', '-')}"
+        certificate = Certificate(self._folder / f"{stem}.crt", self._folder / f"{stem}.key")
+        signed = ("-x509", "-CA", self.file, "-CAkey", self._key, "-addext", "basicConstraints=CA:FALSE")
+        names = ("-subj", "/CN=server", "-addext", f"subjectAltName={name}")
+        _openssl(*signed, *_KEY, "-keyout", certificate.key, "-out", certificate.chain, *names)
+        return certificate
+
+
+def _openssl(*arguments: str | Path) -> None:
+    done = subprocess.run(["openssl", "req", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+class TlsWire(Wire):
+    """A wire to a PostgreSQL server that speaks TLS to its clients and to nobody else.
+
+    The tests' PostgreSQL is built without TLS; this is what a pooler or a proxy in front of it does.
+    """
+
+    _SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # postgresql.org/docs/current/protocol-message-formats.html
+
+    def __init__(self, target_port: int, certificate: Certificate) -> None:
+        super().__init__(target_port)
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._context.load_cert_chain(certificate.chain, certificate.key)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if await reader.readexactly(len(self._SSL_REQUEST)) != self._SSL_REQUEST:
+                writer.transport.abort()
+                return
+            writer.write(b"S")
+            await writer.start_tls(self._context)
+        except (OSError, EOFError):  # the client does not trust the certificate
+            writer.transport.abort()
+            return
+        await super()._accept(reader, writer)
+
+
+@contextlib.asynccontextmanager
+async def postgres_with(system: System, database: str, certificate: Certificate) -> AsyncIterator[str]:
+    """The address of a database at which only TLS is spoken, with this certificate."""
+    async with TlsWire(getattr(system.layout.ports, f"postgres_{database}"), certificate) as wire:
+        yield by_way_of(wire.port, system.database_url(database)).replace("?sslmode=disable", "")
+
+
+@contextlib.contextmanager
+def rabbitmq_with(system: System, certificate: Certificate) -> Iterator[str]:
+    """The amqps:// address of a listener that shows this certificate as long as the block lasts."""
+    port = Ports.free().rabbitmq
+    options = f'[{{certfile, "{certificate.chain}"}}, {{keyfile, "{certificate.key}"}}]'
+    address = f'{{"127.0.0.1", {port}, auto}}'
+    evaluate(system, f"rabbit_networking:start_ssl_listener({address}, {options}, 2).")
+    try:
+        yield by_way_of(port, system.amqp_url).replace("amqp://", "amqps://")
+    finally:
+        evaluate(system, f'rabbit_networking:stop_tcp_listener({{"127.0.0.1", {port}, auto}}).')

@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 
-from estoque.consumidor import Consumidor as EstoqueConsumer
-from estoque.eventos import atualizar_status
+from estoque.consumer import CommandConsumer
+from estoque.events import to_event as status_event
 from estoque.settings import EstoqueSettings
 from pedidos.command import CommandType, NewCommand
 from pedidos.consumer import StatusConsumer as PedidosConsumer
@@ -42,7 +42,7 @@ class Shop:
         self.settings = PedidosSettings(**ADDRESSES, reserva_ttl=TTL)
         self.registro = GroupCommit(pedidos, NoRelay(), max_batch=9, max_waiting=9, resend_after=MINUTE)
         horizon = EstoqueSettings(**ADDRESSES, reserva_ttl=TTL).event_horizon
-        self._to_estoque = EstoqueConsumer(estoque, NoRelay(), TTL, horizon).handle
+        self._to_estoque = CommandConsumer(estoque, NoRelay(), TTL, horizon).handle
         self._to_pedidos = PedidosConsumer(pedidos, ask_after=self.settings.resend_after).handle
 
     async def wait(self, since_the_beginning: timedelta) -> None:
@@ -59,7 +59,7 @@ class Shop:
 
     async def answers_arrive(self) -> None:
         rows = await self.estoque.fetch(Queries("estoque")["tomar_outbox"], 9, [])
-        assert await self._to_pedidos([atualizar_status(row) for row in rows]) == []
+        assert await self._to_pedidos([status_event(row) for row in rows]) == []
 
     async def answers_are_lost(self) -> None:
         await self.estoque.execute("delete from outbox")

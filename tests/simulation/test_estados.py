@@ -29,8 +29,8 @@ from simulacao.partes import SKUS, SemAviso
 from simulacao.semente import BANCOS, MONITOR, Palco
 from simulacao.times import Times
 
-from estoque.consumidor import Consumidor as ConsumidorDeEstoque
-from estoque.eventos import atualizar_status
+from estoque.consumer import CommandConsumer
+from estoque.events import to_event as status_event
 from local_system import System
 from operador.banco import Banco as BancoDoOperador
 from operador.stockitem import Chave, StockItem
@@ -86,7 +86,7 @@ class VidaDosPedidos(RuleBasedStateMachine):
         self.pedidos: list[UUID] = []
         estoque, pedidos = (_Pool(self.palco.conexao("parte", banco)) for banco in BANCOS)
         self.operador = BancoDoOperador(estoque)
-        self.estoque = ConsumidorDeEstoque(estoque, SemAviso(), TIMES.reserva_ttl, TIMES.event_horizon)
+        self.estoque = CommandConsumer(estoque, SemAviso(), TIMES.reserva_ttl, TIMES.event_horizon)
         self.status = ConsumidorDePedidos(pedidos, ask_after=TIMES.resend_after)
         self.registro = GroupCommit(pedidos, SemAviso(), max_batch=9, max_waiting=9, resend_after=TIMES.resend_after)
         self.comandos, self.fatos = (
@@ -95,7 +95,7 @@ class VidaDosPedidos(RuleBasedStateMachine):
         )
         self.relays = (
             _relay(pedidos, "pedidos", self.comandos, to_event),
-            _relay(estoque, "estoque", self.fatos, atualizar_status),
+            _relay(estoque, "estoque", self.fatos, status_event),
         )
         self.runner.run(self.mundo.avancar(timedelta()))
         for sku, quantidade in zip(SKUS, quantidades, strict=True):

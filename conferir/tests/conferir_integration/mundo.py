@@ -15,8 +15,8 @@ from conferir.foto import Bancos
 from conferir.metricas import VIOLACOES
 from conferir.ronda import Ronda
 from conferir.violacao import Regra, Violacao
-from estoque.consumidor import Consumidor as ConsumidorDeEstoque
-from estoque.eventos import atualizar_status
+from estoque.consumer import CommandConsumer
+from estoque.events import to_event as status_event
 from pedidos.command import CommandType, NewCommand
 from pedidos.consumer import StatusConsumer as ConsumidorDePedidos
 from pedidos.events import to_event as evento_de_comando
@@ -77,7 +77,7 @@ class Mundo:
         return len(rows)
 
     async def aplicar(self, comandos: list[Comando]) -> None:
-        assert await ConsumidorDeEstoque(self.estoque, SemRelay(), self.ttl, HORIZONTE).handle(comandos) == []
+        assert await CommandConsumer(self.estoque, SemRelay(), self.ttl, HORIZONTE).handle(comandos) == []
 
     async def levar_fatos(self) -> int:
         async with self.estoque.acquire() as connection, connection.transaction():
@@ -85,7 +85,7 @@ class Mundo:
             if rows:
                 assert (
                     await ConsumidorDePedidos(self.pedidos, ask_after=PERGUNTAR).handle(
-                        [atualizar_status(row) for row in rows]
+                        [status_event(row) for row in rows]
                     )
                     == []
                 )

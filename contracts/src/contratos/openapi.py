@@ -35,7 +35,7 @@ def openapi(servico: str) -> dict[str, Any]:
 
 
 def _rotas(fiacao: ModuleType) -> list[HTTPRouteHandler]:
-    """All routes that a service's wiring knows: tuples of handlers, like ROTAS."""
+    """All routes that a service's wiring knows: tuples of handlers, like ROUTES."""
     tuplas = [valor for valor in vars(fiacao).values() if isinstance(valor, tuple)]
     return [rota for tupla in tuplas for rota in tupla if isinstance(rota, HTTPRouteHandler)]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from estoque import decisao, escrita, lote
+from estoque import batch, decision, writes
 from estoque.pedido import Pedido
 from operador.banco import Banco
 from pedidos import repository, resend, retention
@@ -125,9 +125,9 @@ async def _varrer_em_dois_passos(estoque: asyncpg.Connection) -> AsyncIterator[N
 _apagar = """delete from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida
         returning r.sku, r.quantidade"""
 _deixar = "select r.sku, r.quantidade from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida"
-_relogio = '        agora = await connection.fetchval(_sql["agora"])\n'
-_travar = "        await _travar_estoque(connection, triagem.novos, [])\n"
-_triagem = "        triagem = await _triar(connection, comandos, horizonte)\n"
+_relogio = '        now = await connection.fetchval(_sql["agora"])\n'
+_travar = "        await _lock_stock(connection, triage.new, [])\n"
+_triagem = "        triage = await _triage(connection, commands, horizon)\n"
 
 MUTANTES: dict[str, Mutante] = {
     "versao-ignorada": Mutante(
@@ -155,14 +155,14 @@ MUTANTES: dict[str, Mutante] = {
         "a reservation holds until it is swept",
         (
             codigo(
-                Pedido.vigente,
-                ("self.expira_em is not None and self.expira_em > agora", "self.expira_em is not None"),
+                Pedido.holds,
+                ("self.expira_em is not None and self.expira_em > now", "self.expira_em is not None"),
             ),
         ),
     ),
     "relogio-antes-das-trancas": Mutante(
         "the clock is read before the locks are held",
-        (codigo(lote.processar, ("saldos, agora = await", "saldos, _ = await"), (_triagem, _relogio + _triagem)),),
+        (codigo(batch.process, ("stock, now = await", "stock, _ = await"), (_triagem, _relogio + _triagem)),),
     ),
     "linha-devolvida-duas-vezes": Mutante(
         "the sweep gives units back and leaves the line, which is given back again",
@@ -173,31 +173,31 @@ MUTANTES: dict[str, Mutante] = {
     ),
     "inbox-ignorada": Mutante(
         "events that come again take effect again",
-        (codigo(lote._triar, ('triagem.novos if resposta["novo"] else triagem.repetidos', "triagem.novos")),),
+        (codigo(batch._triage, ('triage.new if row["novo"] else triage.repeated', "triage.new")),),
     ),
     "uma-devolucao-esquecida": Mutante(
         "of an order's SKUs only the first is given back",
-        (codigo(decisao._Lote._devolver, ("pedido.linhas.items()", "list(pedido.linhas.items())[:1]")),),
+        (codigo(decision._Batch._release, ("pedido.lines.items()", "list(pedido.lines.items())[:1]")),),
     ),
     "pula-estoque-trancado": Mutante(
         "stock rows that somebody else has locked are skipped",
-        (consulta(lote._sql, "travar_estoque", "for no key update", "for no key update skip locked"),),
+        (consulta(batch._sql, "travar_estoque", "for no key update", "for no key update skip locked"),),
     ),
     "estoque-antes-de-pedidos": Mutante(
         "stock rows are locked before orders, and the sweep locks orders first",
-        (codigo(lote.processar, (_triagem, _triagem + _travar)),),
+        (codigo(batch.process, (_triagem, _triagem + _travar)),),
     ),
     "nao-tudo-ou-nada": Mutante(
         "an order is refused only when all of its items lack",
-        (codigo(decisao._Lote._consultar, ("    if falta:\n", "    if len(falta) == len(pedido.itens):\n")),),
+        (codigo(decision._Batch._check_stock, ("    if missing:\n", "    if len(missing) == len(pedido.itens):\n")),),
     ),
     "lapsados-ficam-presos": Mutante(
         "lapsed units wait for the sweep before somebody else can have them",
-        (codigo(lote._liberar_vencidas, ("if not falta:", "if True:")),),
+        (codigo(batch._release_lapsed, ("if not missing:", "if True:")),),
     ),
     "recusa-esquecida": Mutante(
         "a refused command that comes again is answered as if it had been obeyed",
-        (codigo(escrita.gravar, ("if recusas:", "if False:")),),
+        (codigo(writes.write, ("if refusals:", "if False:")),),
     ),
     "chave-de-quem-vem-por-ultimo": Mutante(
         "an idempotency key stands for the last order that came with it",
@@ -234,7 +234,7 @@ MUTANTES: dict[str, Mutante] = {
     ),
     "cancela-o-renovado": Mutante(
         "an order that seems abandoned is cancelled although it has just been renewed",
-        (codigo(decisao._Lote._recusar, ("(comando.data.versao or pedido.versao)", "pedido.versao")),),
+        (codigo(decision._Batch._refuse, ("(command.data.versao or pedido.versao)", "pedido.versao")),),
     ),
     "a-frozen-party-holds-the-batch": Mutante(
         "a batch that waits for one row is held with all that is in it",
@@ -253,7 +253,7 @@ MUTANTES: dict[str, Mutante] = {
     ),
     "the-clock-of-a-sku-goes-back": Mutante(
         "a batch is decided at what the clock says, although its SKUs changed later",
-        (consulta(lote._sql, "travar_estoque", "greatest(max(t.alterado_em), $2::timestamptz)", "$2::timestamptz"),),
+        (consulta(batch._sql, "travar_estoque", "greatest(max(t.alterado_em), $2::timestamptz)", "$2::timestamptz"),),
     ),
     "ninguem-reenvia": Mutante(
         "a command that was lost is never sent again",

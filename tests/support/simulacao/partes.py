@@ -9,9 +9,10 @@ from uuid import UUID
 import asyncpg
 from msgspec.structs import replace
 
-from estoque.consumidor import Consumidor as ConsumidorDeEstoque
-from estoque.eventos import atualizar_status
-from estoque.retencao import retention_jobs as estoque_retention
+from estoque.consumer import CommandConsumer
+from estoque.events import to_event as status_event
+from estoque.retention import RetentionPeriods as EstoquePeriods
+from estoque.retention import retention_jobs as estoque_retention
 from operador.banco import Banco as BancoDoOperador
 from operador.stockitem import Chave as ChaveDoItem
 from operador.stockitem import StockItem
@@ -81,7 +82,7 @@ class Elenco:
     # The services
 
     def _estoque(self, parte: Parte) -> Vida:
-        consumidor = ConsumidorDeEstoque(
+        consumidor = CommandConsumer(
             self._banco(parte, "estoque"), SemAviso(), self.times.reserva_ttl, self.times.event_horizon
         )
         return self._consumir(parte, self.rede.filas["estoque.pedidos"], consumidor)
@@ -109,7 +110,7 @@ class Elenco:
 
     def _relay_estoque(self, parte: Parte) -> Vida:
         sql = Queries("estoque")
-        return self._relay(parte, "estoque", "pedidos.status", sql, atualizar_status)
+        return self._relay(parte, "estoque", "pedidos.status", sql, status_event)
 
     def _relay_pedidos(self, parte: Parte) -> Vida:
         sql = Queries("pedidos")
@@ -156,9 +157,7 @@ class Elenco:
             *pedidos_retention(pedidos, self._registro(pedidos), prazos).values(),
             *estoque_retention(
                 self._banco(parte, "estoque"),
-                inbox=times.inbox_retention,
-                pedidos=times.estoque_order_retention,
-                mudancas=times.change_retention,
+                EstoquePeriods(times.inbox_retention, times.estoque_order_retention, times.change_retention),
             ).values(),
         )
 
@@ -308,7 +307,7 @@ class Elenco:
         )
         novo = NewCommand(_uuid(parte), _uuid(parte), CommandType.CRIAR, "", "ana", itens, chave)
         if chave is not None:
-            self.chaves[chave.valor] = Pedida(novo)
+            self.chaves[chave.value] = Pedida(novo)
         return novo
 
     def _insistir(self, parte: Parte) -> NewCommand:

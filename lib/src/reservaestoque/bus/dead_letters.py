@@ -11,7 +11,7 @@ from reservaestoque.events import CONTENT_TYPE
 from reservaestoque.telemetry import logger
 
 REASON_HEADER = "x-motivo"
-QUEUE_HEADER = "x-fila"
+QUEUE_HEADER = "x-queue"
 _MAX_REASON = 1000
 
 _log = logger(__name__)

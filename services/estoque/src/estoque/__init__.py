@@ -1,1 +1,1 @@
-"""estoque: the only authority on stock. Reserves all items of an order or none, and tells what became of it."""
+"""estoque: the only authority on stock. Reserves all items of an order or none, and reports the outcome."""

@@ -1,4 +1,4 @@
-"""Orders and balances as estoque decides about them. Pure values: no I/O, no clock."""
+"""Orders and stock rows as estoque decides about them. Pure values: no I/O, no clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Itens = Mapping[str, int]
 
 
 class Situacao(StrEnum):
-    """What may be done with a SKU (column estoque.situacao)."""
+    """What a SKU allows (column estoque.situacao)."""
 
     ATIVO = "Ativo"
     PAUSADO = "Pausado"
@@ -32,20 +32,22 @@ class Recusa(StrEnum):
     PEDIDO_MUDOU = "PedidoMudou"
 
 
-class Saldo(msgspec.Struct):
-    """A stock row under our lock. `livre` units can be had now; fewer than none where more are committed than the
-    StockItem declares: then released units are not to be had either, supply falls instead.
+class StockRow(msgspec.Struct):
+    """A stock row under our lock, with `free` units.
+
+    `free` is negative when more units are committed than the StockItem declares. Then a released unit lowers the
+    supply and does not become available.
     """
 
-    livre: int
+    free: int
     situacao: Situacao = Situacao.ATIVO
 
 
 class Pedido(msgspec.Struct, frozen=True):
     """An order as estoque knows it: the row that is in the database, or will be.
 
-    `linhas` are the units that it holds at the moment, by SKU; a lapsed order may hold fewer than its items.
-    `atualizado_em` is when the row was written, None before that.
+    `lines` are the units that it holds now, by SKU; a lapsed order may hold fewer than its items. `atualizado_em` is
+    when the row was last written; None before the first write.
     """
 
     id: UUID
@@ -54,20 +56,20 @@ class Pedido(msgspec.Struct, frozen=True):
     itens: Itens
     itens_em_falta: tuple[ItemEmFalta, ...] = ()
     expira_em: datetime | None = None
-    linhas: Itens = msgspec.field(default_factory=dict)
+    lines: Itens = msgspec.field(default_factory=dict)
     atualizado_em: datetime | None = None
 
-    def vigente(self, agora: datetime) -> bool:
-        """Whether its reservation still holds: its time is not over, and all its units are there.
+    def holds(self, now: datetime) -> bool:
+        """Whether its reservation still holds: it has not expired, and all its units are there.
 
-        A lapsed one does not, swept or not. Where units are missing others have them: it had lapsed already, whatever
-        the clock says now.
+        A lapsed reservation does not hold, swept or not. If units are missing, other orders have taken them: it had
+        lapsed already, whatever the clock says now.
         """
-        return self.expira_em is not None and self.expira_em > agora and self.linhas == self.itens
+        return self.expira_em is not None and self.expira_em > now and self.lines == self.itens
 
 
-class Fato(msgspec.Struct, frozen=True):
-    """A snapshot to tell pedidos: the answer to the command `causa`, which changed nothing if there is a `recusa`."""
+class Fact(msgspec.Struct, frozen=True):
+    """A snapshot for pedidos: the answer to the command `causa`, which changed nothing if `recusa` is set."""
 
     pedido: Pedido
     causa: UUID
@@ -75,30 +77,30 @@ class Fato(msgspec.Struct, frozen=True):
     traceparent: str | None
 
 
-class Movimento(msgspec.Struct):
-    """What a batch changes in one stock row: units reserved and sold, negative when given back."""
+class StockMovement(msgspec.Struct):
+    """What a batch adds to one stock row: reserved and sold units, negative when released."""
 
     reservado: int = 0
     vendido: int = 0
 
 
 @dataclass(slots=True)
-class Decisao:
-    """All that a batch changes: orders by id, stock rows by SKU, and what to tell, in order.
+class Decision:
+    """Everything that a batch changes: orders by id, stock rows by SKU, and the facts to publish, in order.
 
-    The lines of `linhas_mudadas` are not what they were: those orders' unsold lines are to be replaced.
+    The unsold lines of the orders in `changed_lines` must be replaced.
     """
 
     pedidos: dict[UUID, Pedido] = field(default_factory=dict)
-    movimentos: dict[str, Movimento] = field(default_factory=dict)
-    linhas_mudadas: set[UUID] = field(default_factory=set)
-    fatos: list[Fato] = field(default_factory=list)
+    movements: dict[str, StockMovement] = field(default_factory=dict)
+    changed_lines: set[UUID] = field(default_factory=set)
+    facts: list[Fact] = field(default_factory=list)
 
 
-def somar_itens(comando: Comando) -> Itens:
-    """The units that a command asks for by SKU, in SKU order; a SKU named twice counts once, with the sum."""
+def sum_items(command: Comando) -> Itens:
+    """The units that a command asks for by SKU, in SKU order; a SKU named twice appears once, with the sum."""
     itens: dict[str, int] = {}
-    if not isinstance(comando, CancelarPedido):
-        for item in comando.data.itens:
+    if not isinstance(command, CancelarPedido):
+        for item in command.data.itens:
             itens[item.sku] = itens.get(item.sku, 0) + item.quantidade
     return dict(sorted(itens.items()))

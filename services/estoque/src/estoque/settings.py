@@ -11,7 +11,7 @@ from reservaestoque.settings import Duration, ServiceSettings
 class EstoqueSettings(ServiceSettings):
     """Event ids are kept for `inbox_retention`, ended orders for `order_retention`.
 
-    Each must be longer than whatever could still be asked about them, so that nothing takes effect twice.
+    Both must outlast every command that may still arrive about them, so that nothing takes effect twice.
     """
 
     inbox_retention: Duration = timedelta(days=7)
@@ -25,7 +25,7 @@ class EstoqueSettings(ServiceSettings):
         self.require_shorter(
             ("inbox_retention",), "order_retention", "or an event that comes again finds its order forgotten"
         )
-        # pedidos may not have heard that an order has ended. The last that it asks of it is to cancel it.
+        # pedidos may not know yet that an order has ended. The last command that it sends cancels the order.
         self.require_shorter(
             ("reserva_ttl", "abandoned_after", "event_horizon"),
             "order_retention",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from estoque.consumidor import Consumidor
+from estoque.consumer import CommandConsumer
 from reservaestoque.events import (
     DadosDoPedido,
     FecharPedido,
@@ -57,7 +57,7 @@ async def tolerate(estoque_db: asyncpg.Pool) -> AsyncIterator[Callable[[str], Aw
 
 
 async def handle(pool: asyncpg.Pool, *commands: PedidoCriado | FecharPedido) -> None:
-    assert await Consumidor(pool, NoRelay(), TTL, HORIZON).handle(commands) == []
+    assert await CommandConsumer(pool, NoRelay(), TTL, HORIZON).handle(commands) == []
 
 
 def created() -> PedidoCriado:
@@ -78,10 +78,10 @@ def closing(order: PedidoCriado) -> FecharPedido:
 
 
 @pytest.mark.parametrize("back", [timedelta(seconds=3), timedelta(hours=1)], ids=["3 s", "1 h"])
-async def test_units_that_lapsed_and_were_given_away_are_not_sold_by_their_first_order(
+async def test_lapsed_units_taken_by_another_order_are_not_sold_to_the_first(
     estoque_db: asyncpg.Pool, set_clock: SetClock, back: timedelta
 ):
-    """Both orders were closed, with one unit between them. An hour is more than a SKU's own clock bridges."""
+    """Both orders are closed, with one unit between them. An hour is more than a SKU's own clock bridges."""
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 1, 1)")
     first, second = created(), created()
     await set_clock(NOON)
@@ -97,9 +97,7 @@ async def test_units_that_lapsed_and_were_given_away_are_not_sold_by_their_first
     assert await estoque_db.fetchval("select count(*) from reserva") == 1
 
 
-async def test_neither_a_sku_nor_an_order_changes_at_an_earlier_instant_than_before(
-    estoque_db: asyncpg.Pool, set_clock: SetClock
-):
+async def test_the_instants_of_a_sku_and_of_an_order_never_go_back(estoque_db: asyncpg.Pool, set_clock: SetClock):
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 9, 9)")
     order = created()
     await set_clock(NOON)
@@ -111,7 +109,7 @@ async def test_neither_a_sku_nor_an_order_changes_at_an_earlier_instant_than_bef
 
 
 async def test_a_clock_that_was_wrong_by_hours_is_not_waited_for(estoque_db: asyncpg.Pool, set_clock: SetClock):
-    """Else units would be held until it is as late as the clock once said."""
+    """Otherwise units would be held until real time reaches what the clock once said."""
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 9, 9)")
     await set_clock(NOON + timedelta(days=1))
     await handle(estoque_db, created())
@@ -121,7 +119,7 @@ async def test_a_clock_that_was_wrong_by_hours_is_not_waited_for(estoque_db: asy
     assert await estoque_db.fetchval("select expira_em from pedido where id = $1", order.data.pedido_id) == NOON + TTL
 
 
-async def test_what_customers_see_does_not_step_back_either(estoque_db: asyncpg.Pool, set_clock: SetClock):
+async def test_the_balance_that_customers_see_does_not_step_back(estoque_db: asyncpg.Pool, set_clock: SetClock):
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 2, 2)")
     await set_clock(NOON)
     await handle(estoque_db, created())
@@ -155,7 +153,7 @@ async def test_orders_and_balances_bridge_a_step_back_alike(
     assert seen == {"2 hours": (1, "EstoqueReservado"), "1 second": (0, "EstoqueNaoDisponivel")}
 
 
-async def test_the_sweep_ends_a_reservation_at_its_end_or_later(estoque_db: asyncpg.Pool, set_clock: SetClock):
+async def test_the_sweep_ends_a_reservation_no_earlier_than_its_expiry(estoque_db: asyncpg.Pool, set_clock: SetClock):
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 2, 2)")
     await set_clock(NOON)
     order = created()

@@ -10,7 +10,7 @@ import pytest
 from wire import Wire
 from yarl import URL
 
-from estoque.eventos import atualizar_status
+from estoque.events import to_event
 from local_system import System
 from reservaestoque.bus import PEDIDOS_STATUS, BatchConsumer, NotPublishedError, Publisher, Refused
 from reservaestoque.events import AtualizarStatus, Decoder, new_id
@@ -65,7 +65,7 @@ async def fact(pool: "Pool[Any]", status: str = "Cancelado", missing: str = "[]"
 
 
 def relay_of(pool: "Pool[Any]", publisher: Any) -> Relay:
-    return Relay(pool, publisher, take=Queries("estoque")["tomar_outbox"], to_event=atualizar_status)
+    return Relay(pool, publisher, take=Queries("estoque")["tomar_outbox"], to_event=to_event)
 
 
 async def waiting(pool: "Pool[Any]") -> list[str]:

@@ -1,4 +1,4 @@
-"""Settings of estoque that cannot work together are refused with a sentence that names them."""
+"""Settings of estoque that contradict each other are refused with a sentence that names them."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ from reservaestoque.http.problems import MALFORMED, POSITION_LOST
 from reservaestoque.streams import EventStream, Feed, LastEventId, Streams, documented, resuming
 
 
-class Fluxos(NamedTuple):
+class StreamSources(NamedTuple):
     """What the streams are made of."""
 
     feed: Feed
@@ -28,12 +28,12 @@ class Fluxos(NamedTuple):
     opt={STREAM: True},
     problems=(MALFORMED, POSITION_LOST),
 )
-async def eventos(fluxos: NamedDependency[Fluxos], last_event_id: LastEventId = "") -> ASGIResponse:
+async def follow_balances(sources: NamedDependency[StreamSources], last_event_id: LastEventId = "") -> ASGIResponse:
     """A stream of changed balances. Raises ProblemError: 400, 410 for the id, 503."""
-    fluxos.streams.admit()
+    sources.streams.admit()
     with resuming():
-        inicio = await fluxos.feed.begin(last_event_id)
-    return EventStream(fluxos.streams, fluxos.feed.follow(inicio))
+        start = await sources.feed.begin(last_event_id)
+    return EventStream(sources.streams, sources.feed.follow(start))
 
 
-FLUXOS = (eventos,)
+STREAM_ROUTES = (follow_balances,)

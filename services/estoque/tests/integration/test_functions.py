@@ -22,8 +22,8 @@ async def operador(backing: System, estoque_db: "asyncpg.Pool[Any]") -> AsyncIte
     assert await livro.violacoes(estoque_db) == []
 
 
-async def sincronizar(
-    operador: "asyncpg.Connection[Any]", *itens: tuple[str, str, int], pausado: bool = False, encerrar: bool = False
+async def declare(
+    operador: "asyncpg.Connection[Any]", *itens: tuple[str, str, int], pausado: bool = False, deleted: bool = False
 ) -> list[dict[str, Any]]:
     n = len(itens)
     rows = await operador.fetch(
@@ -33,12 +33,12 @@ async def sincronizar(
         [i[2] for i in itens],
         [pausado] * n,
         [None] * n,
-        [encerrar] * n,
+        [deleted] * n,
     )
     return [dict(row) for row in rows]
 
 
-async def reservar(pool: "asyncpg.Pool[Any]", quantidade: int, sku: str = "A", *, vence: str = "1 hour") -> None:
+async def reserve(pool: "asyncpg.Pool[Any]", quantidade: int, sku: str = "A", *, lapses_in: str = "1 hour") -> None:
     await pool.execute(
         """with p as (insert into pedido (id, status, versao, itens, expira_em)
                    values (gen_random_uuid(), 'EstoqueReservado', 1,
@@ -49,40 +49,40 @@ async def reservar(pool: "asyncpg.Pool[Any]", quantidade: int, sku: str = "A", *
            update estoque set reservado = reservado + $2 where sku = $1""",
         sku,
         quantidade,
-        vence,
+        lapses_in,
     )
 
 
 async def test_claim_restock_and_repeat(operador: "asyncpg.Connection[Any]"):
-    [feito] = await sincronizar(operador, ("loja/a", "A", 5))
-    assert (feito["dono_atual"], feito["situacao"], feito["disponivel"]) == ("loja/a", "Ativo", 5)
-    [feito] = await sincronizar(operador, ("loja/a", "A", 8))
-    assert feito["disponivel"] == 8
-    antes = await operador.fetchval("select alterado_em from ler_saldos(null)")
-    await sincronizar(operador, ("loja/a", "A", 8))
-    assert await operador.fetchval("select alterado_em from ler_saldos(null)") == antes, "nothing was written"
+    [row] = await declare(operador, ("loja/a", "A", 5))
+    assert (row["dono_atual"], row["situacao"], row["disponivel"]) == ("loja/a", "Ativo", 5)
+    [row] = await declare(operador, ("loja/a", "A", 8))
+    assert row["disponivel"] == 8
+    before = await operador.fetchval("select alterado_em from ler_saldos(null)")
+    await declare(operador, ("loja/a", "A", 8))
+    assert await operador.fetchval("select alterado_em from ler_saldos(null)") == before, "nothing was written"
 
 
 async def test_conflict_names_the_owner_and_ends_with_it(operador: "asyncpg.Connection[Any]"):
-    um, outro = await sincronizar(operador, ("loja/a", "A", 5), ("outra/a", "A", 9))
-    assert um["dono_atual"] == outro["dono_atual"] == "loja/a"
-    assert outro["alvo"] == 5
-    [recusado] = await sincronizar(operador, ("outra/a", "A", 9), encerrar=True)
-    assert recusado["dono_atual"] == "loja/a", "deleting it changes nothing"
-    assert recusado["situacao"] == "Ativo"
-    await sincronizar(operador, ("loja/a", "A", 5), encerrar=True)
-    [feito] = await sincronizar(operador, ("outra/a", "A", 9))
-    assert (feito["dono_atual"], feito["alvo"]) == ("outra/a", 9)
+    one, other = await declare(operador, ("loja/a", "A", 5), ("outra/a", "A", 9))
+    assert one["dono_atual"] == other["dono_atual"] == "loja/a"
+    assert other["alvo"] == 5
+    [refused] = await declare(operador, ("outra/a", "A", 9), deleted=True)
+    assert refused["dono_atual"] == "loja/a", "deleting it changes nothing"
+    assert refused["situacao"] == "Ativo"
+    await declare(operador, ("loja/a", "A", 5), deleted=True)
+    [row] = await declare(operador, ("outra/a", "A", 9))
+    assert (row["dono_atual"], row["alvo"]) == ("outra/a", 9)
 
 
 async def test_lower_than_committed_falls_with_each_release(
     operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
 ):
-    await sincronizar(operador, ("loja/a", "A", 10))
-    await reservar(estoque_db, 4)
-    await reservar(estoque_db, 4, vence="0.2 seconds")
-    [feito] = await sincronizar(operador, ("loja/a", "A", 3))
-    assert (feito["alvo"], feito["quantidade"], feito["disponivel"]) == (3, 8, 0)
+    await declare(operador, ("loja/a", "A", 10))
+    await reserve(estoque_db, 4)
+    await reserve(estoque_db, 4, lapses_in="0.2 seconds")
+    [row] = await declare(operador, ("loja/a", "A", 3))
+    assert (row["alvo"], row["quantidade"], row["disponivel"]) == (3, 8, 0)
     await operador.execute("select pg_sleep(0.25)")
     assert await operador.fetchval("select expirar_reservas(10)") == 1
     [saldo] = await operador.fetch("select quantidade, reservado, disponivel from ler_saldos(null)")
@@ -90,25 +90,25 @@ async def test_lower_than_committed_falls_with_each_release(
 
 
 async def test_lapsed_units_are_not_committed(operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"):
-    await sincronizar(operador, ("loja/a", "A", 10))
-    await reservar(estoque_db, 8, vence="-1 second")
+    await declare(operador, ("loja/a", "A", 10))
+    await reserve(estoque_db, 8, lapses_in="-1 second")
     [saldo] = await operador.fetch("select reservado, disponivel from ler_saldos(null)")
     assert tuple(saldo) == (0, 10)
-    [feito] = await sincronizar(operador, ("loja/a", "A", 3))
-    assert (feito["quantidade"], feito["disponivel"]) == (3, 3)
+    [row] = await declare(operador, ("loja/a", "A", 3))
+    assert (row["quantidade"], row["disponivel"]) == (3, 3)
     assert await operador.fetchval("select expirar_reservas(10)") == 1
 
 
 async def test_deletion_waits_for_reservations_and_sold_units_stay(
     operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
 ):
-    await sincronizar(operador, ("loja/a", "A", 10))
-    await reservar(estoque_db, 2, vence="0.2 seconds")
-    [feito] = await sincronizar(operador, ("loja/a", "A", 10), encerrar=True)
-    assert (feito["situacao"], feito["dono_atual"]) == ("Encerrando", "loja/a")
+    await declare(operador, ("loja/a", "A", 10))
+    await reserve(estoque_db, 2, lapses_in="0.2 seconds")
+    [row] = await declare(operador, ("loja/a", "A", 10), deleted=True)
+    assert (row["situacao"], row["dono_atual"]) == ("Encerrando", "loja/a")
     await operador.execute("select pg_sleep(0.25)")
-    [feito] = await sincronizar(operador, ("loja/a", "A", 10), encerrar=True)
-    assert (feito["situacao"], feito["dono_atual"]) == ("Encerrado", None)
+    [row] = await declare(operador, ("loja/a", "A", 10), deleted=True)
+    assert (row["situacao"], row["dono_atual"]) == ("Encerrado", None)
     await operador.fetchval("select expirar_reservas(10)")
     await estoque_db.execute(
         """with p as (insert into pedido (id, status, versao, itens)
@@ -117,64 +117,64 @@ async def test_deletion_waits_for_reservations_and_sold_units_stay(
                     select id, 'A', 7, agora(), true from p)
            update estoque set vendido = 7 where sku = 'A'"""
     )
-    [feito] = await sincronizar(operador, ("loja/a", "A", 10))
-    assert (feito["situacao"], feito["vendido"], feito["disponivel"]) == ("Ativo", 7, 3)
+    [row] = await declare(operador, ("loja/a", "A", 10))
+    assert (row["situacao"], row["vendido"], row["disponivel"]) == ("Ativo", 7, 3)
 
 
 async def test_the_lag_is_the_age_of_what_is_not_swept(
     operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
 ):
-    atraso = "select extract(epoch from atraso_da_expiracao())::float"
-    assert await operador.fetchval(atraso) == 0
-    await sincronizar(operador, ("loja/a", "A", 10))
-    await reservar(estoque_db, 1)
-    assert await operador.fetchval(atraso) == 0, "nothing has lapsed"
-    await reservar(estoque_db, 1, vence="-90 seconds")
-    await reservar(estoque_db, 1, vence="-5 seconds")
-    assert 90 <= await operador.fetchval(atraso) < 100
+    lag = "select extract(epoch from atraso_da_expiracao())::float"
+    assert await operador.fetchval(lag) == 0
+    await declare(operador, ("loja/a", "A", 10))
+    await reserve(estoque_db, 1)
+    assert await operador.fetchval(lag) == 0, "nothing has lapsed"
+    await reserve(estoque_db, 1, lapses_in="-90 seconds")
+    await reserve(estoque_db, 1, lapses_in="-5 seconds")
+    assert 90 <= await operador.fetchval(lag) < 100
     assert await operador.fetchval("select expirar_reservas(1)") == 1
-    assert 5 <= await operador.fetchval(atraso) < 15
+    assert 5 <= await operador.fetchval(lag) < 15
     assert await operador.fetchval("select expirar_reservas(1)") == 1
-    assert await operador.fetchval(atraso) == 0
+    assert await operador.fetchval(lag) == 0
 
 
 async def test_paused_and_unknown(operador: "asyncpg.Connection[Any]"):
-    [feito] = await sincronizar(operador, ("loja/a", "A", 10), pausado=True)
-    assert feito["situacao"] == "Pausado"
-    [feito] = await sincronizar(operador, ("loja/z", "Z", 0), encerrar=True)
-    assert feito["dono_atual"] is None
-    assert feito["quantidade"] is None
+    [row] = await declare(operador, ("loja/a", "A", 10), pausado=True)
+    assert row["situacao"] == "Pausado"
+    [row] = await declare(operador, ("loja/z", "Z", 0), deleted=True)
+    assert row["dono_atual"] is None
+    assert row["quantidade"] is None
 
 
 async def test_only_what_changed_is_read(operador: "asyncpg.Connection[Any]"):
-    await sincronizar(operador, ("loja/a", "A", 10), ("loja/b", "B", 10))
-    desde = await operador.fetchval("select clock_timestamp()")
-    await sincronizar(operador, ("loja/b", "B", 11))
-    assert [r["sku"] for r in await operador.fetch("select sku from ler_saldos($1)", desde)] == ["B"]
-    mudados = await operador.fetch("select sku from ler_saldos_mudados($1, '(0,0)', 9)", desde)
-    assert [r["sku"] for r in mudados] == ["B"]
+    await declare(operador, ("loja/a", "A", 10), ("loja/b", "B", 10))
+    since = await operador.fetchval("select clock_timestamp()")
+    await declare(operador, ("loja/b", "B", 11))
+    assert [r["sku"] for r in await operador.fetch("select sku from ler_saldos($1)", since)] == ["B"]
+    changed = await operador.fetch("select sku from ler_saldos_mudados($1, '(0,0)', 9)", since)
+    assert [r["sku"] for r in changed] == ["B"]
 
 
-async def test_slices_are_in_the_order_of_the_table_and_miss_nothing(
+async def test_slices_follow_the_order_of_the_table_and_miss_nothing(
     operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
 ):
     skus = [f"S{n:04}" for n in range(1000)]
-    desde = await operador.fetchval("select clock_timestamp()")
-    await sincronizar(operador, *(("loja/" + sku.lower(), sku, 10) for sku in skus))
-    lidos, lugar = list[str](), (0, 0)
-    while fatia := await operador.fetch("select sku, lugar from ler_saldos_mudados($1, $2, 70)", desde, lugar):
-        assert [r["lugar"] for r in fatia] == sorted(r["lugar"] for r in fatia)
-        if len(lidos) == 70:  # a row that was read and one that was not change, and lie elsewhere
-            mais_um = "update estoque set alvo = 11, quantidade = 11 where sku = any ($1)"
-            await estoque_db.execute(mais_um, [lidos[0], skus[-1]])
-        lidos += [r["sku"] for r in fatia]
-        lugar = fatia[-1]["lugar"]
-    assert sorted(set(lidos)) == skus
-    assert len(lidos) in {len(skus), len(skus) + 1}
+    since = await operador.fetchval("select clock_timestamp()")
+    await declare(operador, *(("loja/" + sku.lower(), sku, 10) for sku in skus))
+    seen, place = list[str](), (0, 0)
+    while rows := await operador.fetch("select sku, lugar from ler_saldos_mudados($1, $2, 70)", since, place):
+        assert [r["lugar"] for r in rows] == sorted(r["lugar"] for r in rows)
+        if len(seen) == 70:  # a row already read and one not yet read are updated, which moves them
+            one_more = "update estoque set alvo = 11, quantidade = 11 where sku = any ($1)"
+            await estoque_db.execute(one_more, [seen[0], skus[-1]])
+        seen += [r["sku"] for r in rows]
+        place = rows[-1]["lugar"]
+    assert sorted(set(seen)) == skus
+    assert len(seen) in {len(skus), len(skus) + 1}
 
 
 @pytest.mark.parametrize(
-    "proibido",
+    "forbidden",
     [
         "select * from estoque",
         "update estoque set vendido = 0",
@@ -186,24 +186,24 @@ async def test_slices_are_in_the_order_of_the_table_and_miss_nothing(
         "create table minha (id int)",
     ],
 )
-async def test_the_operators_role_may_do_nothing_else(operador: "asyncpg.Connection[Any]", proibido: str):
+async def test_the_operators_role_may_do_nothing_else(operador: "asyncpg.Connection[Any]", forbidden: str):
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await operador.execute(proibido)
+        await operador.execute(forbidden)
 
 
 async def test_a_balance_reads_the_lapsed_lines_of_its_sku_alone(estoque_db: "asyncpg.Pool[Any]"):
     async with estoque_db.acquire() as connection, connection.transaction():
         await connection.execute("set local enable_seqscan = off; set local enable_bitmapscan = off")
-        plano = await connection.fetch("explain select disponivel from saldo where sku = 'A'")
-    [busca] = [linha[0] for linha in plano if "Index Cond" in linha[0] and "expira_em" in linha[0]]
-    assert "expira_em <=" in busca
-    assert not any("Filter" in linha[0] and "expira_em" in linha[0] for linha in plano)
+        plan = await connection.fetch("explain select disponivel from saldo where sku = 'A'")
+    [scan] = [line[0] for line in plan if "Index Cond" in line[0] and "expira_em" in line[0]]
+    assert "expira_em <=" in scan
+    assert not any("Filter" in line[0] and "expira_em" in line[0] for line in plan)
 
 
-async def test_lapsed_lines_are_released_without_reading_those_of_others(
+async def test_lapsed_lines_are_released_without_reading_those_of_other_orders(
     operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
 ):
-    await sincronizar(operador, ("loja/a", "A", 10_000), ("loja/b", "B", 10_000))
+    await declare(operador, ("loja/a", "A", 10_000), ("loja/b", "B", 10_000))
     async with estoque_db.acquire() as connection, connection.transaction():
         await connection.execute(
             """with p as (insert into pedido (id, status, versao, itens, expira_em)
@@ -216,17 +216,17 @@ async def test_lapsed_lines_are_released_without_reading_those_of_others(
                update estoque set reservado = 5000"""
         )
         await connection.execute("analyze reserva")
-        lidas = "select seq_tup_read from pg_stat_xact_user_tables where relname = 'reserva'"
-        antes = await connection.fetchval(lidas)
-        liberado = await connection.fetch("select * from liberar_vencidas('{A,B}', '{3,2}', agora())")
-        assert sorted(map(tuple, liberado)) == [("A", 3), ("B", 2)]
-        assert await connection.fetchval(lidas) == antes
+        rows_read = "select seq_tup_read from pg_stat_xact_user_tables where relname = 'reserva'"
+        before = await connection.fetchval(rows_read)
+        released = await connection.fetch("select * from liberar_vencidas('{A,B}', '{3,2}', agora())")
+        assert sorted(map(tuple, released)) == [("A", 3), ("B", 2)]
+        assert await connection.fetchval(rows_read) == before
         oldest = "select extract(epoch from now() - min(expira_em))::int from reserva where sku = $1"
         assert [await connection.fetchval(oldest, sku) for sku in "AB"] == [4997, 4998]
 
 
-async def test_the_sweep_leaves_out_what_needs_a_sku_that_somebody_holds(estoque_db: "asyncpg.Pool[Any]"):
-    """The rest is swept; nothing is decided about units of a row that is not locked."""
+async def test_the_sweep_skips_orders_that_need_a_locked_sku(estoque_db: "asyncpg.Pool[Any]"):
+    """The other orders are swept; no units of an unlocked row are released."""
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade, reservado) values ('A', '', 9, 9, 2)")
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade, reservado) values ('B', '', 9, 9, 2)")
     ids = [new_id() for _ in range(3)]

@@ -1,4 +1,4 @@
-"""The log of changed SKUs, as events of the streams: a balance a SKU, however often it changed meanwhile."""
+"""The log of changed SKUs, as events of the streams: one balance per SKU, however often it changed in between."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,11 +15,11 @@ READS = 100
 PAGE_SKUS = 250
 
 _json = msgspec.json.Encoder()
-_consultar = Queries("estoque")["consultar_saldos"]
+_sql = Queries("estoque")
 
 
 class Page:
-    """The SKUs that changes name, each once, up to PAGE_SKUS of them, and where in the log one comes with them."""
+    """The SKUs that changes name, each once, up to PAGE_SKUS, and the log position that is reached with them."""
 
     def __init__(self, after: Position) -> None:
         self.position = after
@@ -28,11 +28,11 @@ class Page:
 
     @property
     def skus(self) -> list[str]:
-        """In the order in which they were first named."""
+        """In the order of their first change."""
         return list(self._first)
 
     def add(self, changes: Iterable[tuple[str | None, Position]]) -> None:
-        """Takes changes of SKUs, or of none, with where one comes with them; no further than the page has room."""
+        """Adds changes, each with its SKU, if any, and the position that it reaches, until the page is full."""
         for sku, position in changes:
             if sku is not None and sku not in self._first:
                 if len(self._first) == PAGE_SKUS:
@@ -42,16 +42,15 @@ class Page:
             self.position = max(self.position, position)
 
     def cut(self, skus: int) -> None:
-        """Ends the page before its SKU number `skus`, from 0: where one has come then."""
+        """Keeps only the first `skus` SKUs, and moves the position back to where they end."""
         self.position = self._first[self.skus[skus]]
         self.full = True
 
 
-class Mudancas:
-    """A source of events `saldo` with the present balances of the SKUs that changed, and `encerrado` for those that
-    are no longer there.
+class Changes:
+    """A source of events: `saldo`, the current balance of a SKU that changed; `encerrado`, for one no longer offered.
 
-    Only the last event of a batch has an id: who has not got all of them comes back for all of them.
+    Only the last event of a batch has an id: a client that missed some of them asks for all of them again.
     """
 
     def __init__(self, log: ChangeLog, pool: "asyncpg.Pool[Any]") -> None:
@@ -59,7 +58,7 @@ class Mudancas:
         self._pool = pool
 
     async def newest(self) -> Position:
-        """The position past all that may be read now. Raises what asyncpg raises."""
+        """The position past everything readable now. Raises what asyncpg raises."""
         return await self._log.newest()
 
     async def check(self, position: Position) -> None:
@@ -67,7 +66,7 @@ class Mudancas:
         await self._log.check(position)
 
     async def read(self, after: Position) -> Batch:
-        """What up to 50,000 changes touched: each SKU once, 250 of them and PAGE_BYTES at most.
+        """What up to 50,000 changes touched: each SKU once, at most 250 SKUs and PAGE_BYTES.
 
         Raises PositionLostError and what asyncpg raises.
         """
@@ -85,7 +84,7 @@ class Mudancas:
         return Batch(_frames(events[:fit], page.position), page.position, page.full or rows == READ_CHANGES)
 
     async def _events(self, skus: list[str]) -> list[tuple[str, bytes]]:
-        rows = await self._pool.fetch(_consultar, skus) if skus else []
+        rows = await self._pool.fetch(_sql["consultar_saldos"], skus) if skus else []
         saldos = {row["sku"]: Saldo(**row) for row in rows}
         return [
             ("saldo", _json.encode(saldos[sku])) if sku in saldos else ("encerrado", _json.encode({"sku": sku}))

@@ -1,6 +1,6 @@
-"""Retention on a real PostgreSQL: a step costs the same whatever there is, and forgets nothing early."""
+"""Retention on a real PostgreSQL: a step costs the same at any table size, and purges nothing early."""
 
-# ruff: noqa: S608 - statements made of nothing but our own words
+# ruff: noqa: S608 - statements built from constants of this module
 import asyncio
 from datetime import timedelta
 from typing import Any
@@ -11,8 +11,8 @@ from buffers import Metered
 from comandos import criar, fechar
 from prometheus_client import REGISTRY
 
-from estoque.consumidor import Consumidor
-from estoque.retencao import retention_jobs
+from estoque.consumer import CommandConsumer
+from estoque.retention import RetentionPeriods, retention_jobs
 from reservaestoque.events import Comando
 from reservaestoque.retention import taking_turns
 
@@ -22,7 +22,7 @@ Pool = asyncpg.Pool
 DAY = timedelta(days=1)
 KEPT = 7 * DAY
 MAX_PAGES = 8_000
-"""That a step of 1,000 rows may touch: to walk by a row, to lock it and to delete it is two pages each."""
+"""What a step of 1,000 rows may touch: visiting, locking and deleting a row costs two pages each."""
 
 UUID_V7 = """
     (lpad(to_hex((extract(epoch from {at}) * 1000)::bigint), 12, '0') || '7' || substr(md5({n}::text), 1, 3)
@@ -35,23 +35,23 @@ OF_ALL_AGES = f"""
         select n, now() - n * interval '14 days' / $1 as at from generate_series(1, $1) n order by md5(n::text)
     ) a
 """
-"""Two weeks of event ids, in an order in which rows lie when space has been used again."""
+"""Two weeks of event ids, in the physical order that reused space produces."""
 
 
-class SemRelay:
+class NoRelay:
     def wake(self) -> None: ...
 
 
-async def tratar(pool: "Pool[Any]", *comandos: Comando) -> None:
-    assert await Consumidor(pool, SemRelay(), timedelta(minutes=30), 6 * DAY).handle(comandos) == []
+async def handle(pool: "Pool[Any]", *commands: Comando) -> None:
+    assert await CommandConsumer(pool, NoRelay(), timedelta(minutes=30), 6 * DAY).handle(commands) == []
 
 
 def jobs(pool: Any, kept: timedelta = KEPT) -> Any:
-    return retention_jobs(pool, inbox=kept, pedidos=kept, mudancas=kept)
+    return retention_jobs(pool, RetentionPeriods(inbox=kept, ended=kept, changes=kept))
 
 
-async def test_forgetting_event_ids_costs_the_same_however_many_there_are_and_have_been(estoque_db: "Pool[Any]"):
-    """Among a million, the first as the last, without a vacuum of what has been deleted."""
+async def test_purging_event_ids_costs_the_same_at_any_table_size_and_bloat(estoque_db: "Pool[Any]"):
+    """The first and the last step among a million rows, without a vacuum of deleted ones."""
     async with estoque_db.acquire() as connection:
         await connection.execute("alter table inbox set (autovacuum_enabled = false)")
         try:
@@ -68,11 +68,11 @@ async def test_forgetting_event_ids_costs_the_same_however_many_there_are_and_ha
     assert 500_000 <= deleted < 501_000
     assert len(meter.pages) > 500
     assert max(meter.pages) < MAX_PAGES
-    assert meter.pages[-1] < 100, "where nothing is to be done nothing is looked at"
+    assert meter.pages[-1] < 100, "a step with nothing to do reads nothing"
 
 
-async def test_an_event_id_is_kept_that_came_lately_or_tells_another_age(estoque_db: "Pool[Any]"):
-    """Forgotten early, its event could take effect twice."""
+async def test_an_event_id_received_recently_or_with_a_wrong_timestamp_is_kept(estoque_db: "Pool[Any]"):
+    """Purged early, its event could take effect twice."""
     await estoque_db.execute(
         f"""
         insert into inbox (evento_id, recebido_em, recusa) values
@@ -88,7 +88,7 @@ async def test_an_event_id_is_kept_that_came_lately_or_tells_another_age(estoque
     assert kept == {"came late", "clock ahead", "no UUIDv7", "neither"}
 
 
-async def test_what_another_replica_is_deleting_is_skipped(estoque_db: "Pool[Any]"):
+async def test_rows_that_another_replica_is_deleting_are_skipped(estoque_db: "Pool[Any]"):
     await estoque_db.execute(OF_ALL_AGES, 5_000)
     async with estoque_db.acquire() as other, other.transaction():
         await jobs(other)["purge inbox"]()
@@ -103,8 +103,8 @@ async def test_what_another_replica_is_deleting_is_skipped(estoque_db: "Pool[Any
     assert await estoque_db.fetchval("select count(*) from inbox") == pytest.approx(2_500, abs=5)
 
 
-async def test_orders_that_have_to_stay_are_not_looked_at_in_each_step(estoque_db: "Pool[Any]"):
-    """The oldest 5,000 have lapsed and not ended; 3,000 behind them have ended."""
+async def test_orders_that_must_stay_are_not_read_in_every_step(estoque_db: "Pool[Any]"):
+    """The oldest 5,000 have lapsed without ending; the 3,000 after them have ended."""
     await estoque_db.execute(
         f"""
         insert into pedido (id, status, versao, itens, criado_em, atualizado_em)
@@ -125,7 +125,7 @@ async def test_orders_that_have_to_stay_are_not_looked_at_in_each_step(estoque_d
     assert meter.pages[-1] < 100
 
 
-async def test_forgetting_changes_costs_the_same_and_leaves_the_newest(estoque_db: "Pool[Any]"):
+async def test_purging_changes_costs_the_same_and_leaves_the_newest(estoque_db: "Pool[Any]"):
     async with estoque_db.acquire() as connection:
         await connection.execute("alter table mudanca set (autovacuum_enabled = false)")
         try:
@@ -148,11 +148,11 @@ async def test_forgetting_changes_costs_the_same_and_leaves_the_newest(estoque_d
     assert meter.pages[-1] < 100
 
 
-async def test_a_table_that_cannot_be_purged_does_not_keep_the_others_from_it(estoque_db: "Pool[Any]"):
-    """Here it is not there: a migration is under way, say."""
+async def test_a_table_that_cannot_be_purged_does_not_hold_up_the_others(estoque_db: "Pool[Any]"):
+    """Here the table is missing, as during a migration."""
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', 'A', 9, 9)")
-    vendido = criar(A=1)
-    await tratar(estoque_db, vendido, fechar(vendido.data.pedido_id, A=1))
+    sold = criar(A=1)
+    await handle(estoque_db, sold, fechar(sold.data.pedido_id, A=1))
     failed = REGISTRY.get_sample_value("job_failures_total", {"job": "purge inbox"}) or 0
     await estoque_db.execute("alter table inbox rename to away")
     running = [

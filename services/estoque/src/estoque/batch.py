@@ -1,0 +1,157 @@
+"""One transaction for a batch: lock, read the clock, decide, write. A constant number of round trips."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from msgspec.structs import replace
+
+from estoque.decision import decide, shortages
+from estoque.pedido import Fact, Pedido, Recusa, Situacao, StockRow, sum_items
+from estoque.writes import write
+from reservaestoque.events import Comando, ItemEmFalta, Status
+from reservaestoque.postgres import Connection, Queries
+
+_sql = Queries("estoque")
+_decode_items = msgspec.json.Decoder(dict[str, int]).decode
+_decode_missing = msgspec.json.Decoder(tuple[ItemEmFalta, ...]).decode
+
+
+class BatchResult(NamedTuple):
+    """How many commands were new, which were older than the horizon, and which repeat one to a purged order."""
+
+    new: int
+    too_old: list[Comando]
+    purged: list[Comando]
+
+
+class _Triage(NamedTuple):
+    """The commands of a batch, each once: to decide, to answer again, too old to tell the two apart."""
+
+    new: list[Comando]
+    repeated: list[Comando]
+    too_old: list[Comando]
+
+
+async def process(
+    connection: Connection, commands: Sequence[Comando], ttl: timedelta, horizon: timedelta
+) -> BatchResult:
+    """Decides the new commands in one transaction and repeats the answers to those seen before.
+
+    Ignores commands older than `horizon`. Raises what asyncpg raises; nothing is changed then. A
+    UniqueViolationError on `pedido` means that another replica inserted one of these orders at the same time: call
+    again.
+    """
+    async with connection.transaction():
+        triage = await _triage(connection, commands, horizon)
+        accepted = [*triage.new, *triage.repeated]
+        known = await _lock_orders(connection, {command.data.pedido_id for command in accepted})
+        stock, now = await _lock_stock(connection, triage.new, known.values())
+        if triage.new:
+            # In this order: the lapsed lines may belong to an order in this very batch.
+            await _release_lapsed(connection, triage.new, stock, now)
+            known = await _with_lines(connection, known)
+        decision = decide(triage.new, known, stock, now, ttl)
+        current = {**known, **decision.pedidos}
+        answerable = [c for c in triage.repeated if c.data.pedido_id in current]
+        decision.facts += await _answer_again(connection, answerable, current)
+        await write(connection, decision, known, now)
+    purged = [c for c in triage.repeated if c.data.pedido_id not in current]
+    return BatchResult(len(triage.new), triage.too_old, purged)
+
+
+async def blocked_orders(pool: "asyncpg.Pool[Any]", commands: Sequence[Comando]) -> set[UUID]:
+    """Which of these commands' orders need a row that another session has locked: their own, or that of a SKU.
+
+    Raises what asyncpg raises.
+    """
+    needed = [(c.data.pedido_id, sku) for c in commands for sku in sum_items(c)]
+    rows = await pool.fetch(
+        _sql["bloqueados"],
+        [c.data.pedido_id for c in commands],
+        [pedido_id for pedido_id, _ in needed],
+        [sku for _, sku in needed],
+    )
+    return {row["pedido_id"] for row in rows}
+
+
+async def _triage(connection: Connection, commands: Sequence[Comando], horizon: timedelta) -> _Triage:
+    unique = {command.id: command for command in commands}
+    times = [command.time for command in unique.values()]
+    triage = _Triage([], [], [])
+    rows = {r["id"]: r for r in await connection.fetch(_sql["registrar_eventos"], list(unique), times, horizon)}
+    for command_id, command in unique.items():
+        row = rows[command_id]
+        group = triage.too_old if row["velho"] else triage.new if row["novo"] else triage.repeated
+        group.append(command)
+    return triage
+
+
+async def _lock_orders(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Pedido]:
+    rows = await connection.fetch(_sql["travar_pedidos"], list(ids))
+    return {row["id"]: _pedido(row) for row in rows}
+
+
+def _pedido(row: asyncpg.Record) -> Pedido:
+    return Pedido(
+        id=row["id"],
+        status=Status(row["status"]),
+        versao=row["versao"],
+        itens=_decode_items(row["itens"]),
+        itens_em_falta=_decode_missing(row["itens_em_falta"]),
+        expira_em=row["expira_em"],
+        atualizado_em=row["atualizado_em"],
+    )
+
+
+async def _lock_stock(
+    connection: Connection, commands: Iterable[Comando], pedidos: Collection[Pedido]
+) -> tuple[dict[str, StockRow], datetime]:
+    """The stock rows of all SKUs that the commands and orders name, and the instant at which all are locked.
+
+    The instant is no earlier than the last change of any of these rows or orders.
+    """
+    skus = {sku for command in commands for sku in sum_items(command)}
+    skus.update(sku for pedido in pedidos for sku in pedido.itens)
+    changed = [pedido.atualizado_em for pedido in pedidos if pedido.atualizado_em is not None]
+    row = await connection.fetchrow(_sql["travar_estoque"], list(skus), max(changed, default=None))
+    columns = (row[column] or [] for column in ("skus", "livres", "situacoes"))
+    stock = {sku: StockRow(free, Situacao(situacao)) for sku, free, situacao in zip(*columns, strict=True)}
+    return stock, row["agora"]
+
+
+async def _with_lines(connection: Connection, pedidos: Mapping[UUID, Pedido]) -> dict[UUID, Pedido]:
+    lines: dict[UUID, dict[str, int]] = {}
+    if pedidos:
+        for row in await connection.fetch(_sql["ler_linhas"], list(pedidos)):
+            lines.setdefault(row["pedido_id"], {})[row["sku"]] = row["quantidade"]
+    return {key: replace(pedido, lines=lines.get(key, {})) for key, pedido in pedidos.items()}
+
+
+async def _release_lapsed(
+    connection: Connection, commands: Iterable[Comando], stock: Mapping[str, StockRow], now: datetime
+) -> None:
+    missing = shortages(commands, stock)
+    if not missing:
+        return
+    rows = await connection.fetch(_sql["liberar_vencidas"], list(missing), list(missing.values()), now)
+    for row in rows:
+        stock[row["sku"]].free += row["liberado"]
+
+
+async def _answer_again(
+    connection: Connection, commands: Sequence[Comando], pedidos: Mapping[UUID, Pedido]
+) -> list[Fact]:
+    """A repeated command changes nothing: its answer is the current snapshot, with the refusal it got before."""
+    if not commands:
+        return []
+    rows = await connection.fetch(_sql["ler_recusas"], [command.id for command in commands])
+    refusals = {row["evento_id"]: row["recusa"] for row in rows}
+    return [Fact(pedidos[c.data.pedido_id], c.id, _recusa(refusals[c.id]), c.traceparent or None) for c in commands]
+
+
+def _recusa(text: str | None) -> Recusa | None:
+    return Recusa(text) if text else None

@@ -1,0 +1,41 @@
+"""Retention: a job per table, which every replica runs in small steps that skip rows other replicas work on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+from prometheus_client import Counter
+
+from reservaestoque.periodic import Step
+from reservaestoque.postgres import Queries
+from reservaestoque.retention import Purge, Walk
+from reservaestoque.streams import old_changes
+
+_sql = Queries("estoque")
+_purged = Counter("estoque_purged_rows_total", "Rows purged because their time was over", ["table"])
+
+
+@dataclass(frozen=True)
+class RetentionPeriods:
+    """How long things are kept: event ids in the inbox, ended orders, changes."""
+
+    inbox: timedelta
+    ended: timedelta
+    changes: timedelta
+
+
+def retention_jobs(pool: "asyncpg.Pool[Any]", periods: RetentionPeriods) -> Mapping[str, Step]:
+    """Jobs by name: they purge rows that have been kept long enough."""
+
+    def purge(table: str, statement: str, age: timedelta) -> Step:
+        return Purge(Walk(pool, _sql[statement], clock=_sql["agora"], age=age), _purged.labels(table)).step
+
+    return {
+        "purge inbox": purge("inbox", "purgar_inbox", periods.inbox),
+        "purge pedido": purge("pedido", "purgar_pedidos", periods.ended),
+        "purge mudanca": Purge(
+            old_changes(pool, clock=_sql["agora"], age=periods.changes), _purged.labels("mudanca")
+        ).step,
+    }

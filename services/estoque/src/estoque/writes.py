@@ -1,0 +1,80 @@
+"""What a decided batch writes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from estoque.pedido import Decision, Fact, Pedido, StockMovement
+from reservaestoque.events import Status
+from reservaestoque.postgres import Connection, Queries
+
+_sql = Queries("estoque")
+_json = msgspec.json.Encoder()
+
+
+async def write(connection: Connection, decision: Decision, known: Mapping[UUID, Pedido], now: datetime) -> None:
+    """Writes a decision and its facts. The caller holds the locks of the orders in `known` and of all stock rows.
+
+    Raises UniqueViolationError when another transaction has inserted an order that was new to this one.
+    """
+    new = [p for key, p in decision.pedidos.items() if key not in known]
+    changed = [p for key, p in decision.pedidos.items() if key in known]
+    replaced = [key for key in decision.changed_lines if key in known]
+    if changed:
+        await connection.execute(_sql["atualizar_pedidos"], *_snapshots(changed), now)
+    if replaced:
+        await connection.execute(_sql["apagar_linhas"], replaced)
+    refusals = [(fact.causa, fact.recusa) for fact in decision.facts if fact.recusa]
+    if refusals:
+        await connection.execute(_sql["anotar_recusas"], *zip(*refusals, strict=True))
+    if decision.facts:
+        await connection.execute(
+            _sql["gravar_lote"],
+            now,
+            *_snapshots(new),
+            [_text(pedido.itens) for pedido in new],
+            *_movements(decision.movements),
+            *_lines([decision.pedidos[key] for key in decision.changed_lines], now),
+            *_facts(decision.facts),
+        )
+
+
+def _movements(movements: Mapping[str, StockMovement]) -> tuple[list[Any], ...]:
+    skus = sorted(movements)
+    return skus, [movements[sku].reservado for sku in skus], [movements[sku].vendido for sku in skus]
+
+
+def _lines(pedidos: Iterable[Pedido], now: datetime) -> tuple[list[Any], ...]:
+    lines = [
+        (pedido.id, sku, quantidade, pedido.expira_em or now, pedido.status == Status.FECHADO)
+        for pedido in pedidos
+        for sku, quantidade in pedido.lines.items()
+    ]
+    return tuple(map(list, zip(*lines, strict=True))) or ([], [], [], [], [])
+
+
+def _snapshots(pedidos: Sequence[Pedido]) -> tuple[list[Any], ...]:
+    """The fields of an order that change, which are also those that a fact carries: not its items."""
+    return (
+        [p.id for p in pedidos],
+        [p.status.value for p in pedidos],
+        [p.versao for p in pedidos],
+        [_text(p.itens_em_falta) for p in pedidos],
+        [p.expira_em for p in pedidos],
+    )
+
+
+def _facts(facts: Sequence[Fact]) -> tuple[list[Any], ...]:
+    return (
+        *_snapshots([fact.pedido for fact in facts]),
+        [fact.causa for fact in facts],
+        [fact.recusa for fact in facts],
+        [fact.traceparent for fact in facts],
+    )
+
+
+def _text(value: object) -> str:
+    return _json.encode(value).decode()

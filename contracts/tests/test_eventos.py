@@ -52,7 +52,7 @@ faltas = st.builds(ItemEmFalta, textos, st.integers(0, 10**9), st.integers(-(10*
 def dados(tipo: str) -> st.SearchStrategy[Any]:
     match tipo:
         case "PedidoCriado":
-            return st.builds(events.DadosDoPedido, pedido_id=ids(), cliente_id=textos, itens=itens)
+            return st.builds(events.PedidoData, pedido_id=ids(), cliente_id=textos, itens=itens)
         case "CancelarPedido":
             return st.builds(events.PedidoCancelado, pedido_id=ids())
         case "FecharPedido" | "ReservarPedido":

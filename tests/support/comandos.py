@@ -5,12 +5,12 @@ from uuid import UUID
 
 from reservaestoque.events import (
     CancelarPedido,
-    DadosDoPedido,
     FecharPedido,
     Item,
     ItensDoPedido,
     PedidoCancelado,
     PedidoCriado,
+    PedidoData,
     ReservarPedido,
     new_id,
 )
@@ -18,7 +18,7 @@ from reservaestoque.events import (
 
 def criar(pedido_id: UUID | None = None, **itens: int) -> PedidoCriado:
     pedido_id = pedido_id or new_id()
-    dados = DadosDoPedido(pedido_id=pedido_id, cliente_id="ana", itens=_itens(itens))
+    dados = PedidoData(pedido_id=pedido_id, cliente_id="ana", itens=_itens(itens))
     return PedidoCriado(**_envelope(pedido_id), data=dados)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from conferir.pedido import Pedido
 from conferir.violacao import Regra, Violacao
-from reservaestoque.events import FINAIS, Status
+from reservaestoque.events import FINAL_STATUSES, Status
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def conferir_versao(h: Historia) -> Violacao | None:
 
 def _pode_estar_purgado(visto: Pedido, agora: datetime, criterio: Criterio) -> bool:
     """Whether the other database may have forgotten an order: an ended one that is not young."""
-    return visto.status in FINAIS and agora - visto.criado_em >= criterio.retencao
+    return visto.status in FINAL_STATUSES and agora - visto.criado_em >= criterio.retencao
 
 
 def _acordo(par: Par, detalhe: str = "") -> Violacao:

@@ -9,7 +9,6 @@ from reservaestoque.events import (
     AtualizarStatus,
     CancelarPedido,
     CloudEvent,
-    DadosDoPedido,
     FecharPedido,
     Item,
     ItemEmFalta,
@@ -17,6 +16,7 @@ from reservaestoque.events import (
     Motivo,
     PedidoCancelado,
     PedidoCriado,
+    PedidoData,
     ReservarPedido,
     Status,
     StatusAtualizado,
@@ -48,7 +48,7 @@ def _status() -> AtualizarStatus:
 
 
 EVENTOS: tuple[CloudEvent, ...] = (
-    PedidoCriado(**_envelope(1, "pedidos"), data=DadosDoPedido(pedido_id=_PEDIDO, cliente_id="ana", itens=_ITENS)),
+    PedidoCriado(**_envelope(1, "pedidos"), data=PedidoData(pedido_id=_PEDIDO, cliente_id="ana", itens=_ITENS)),
     FecharPedido(**_envelope(2, "pedidos"), data=ItensDoPedido(pedido_id=_PEDIDO, itens=_ITENS)),
     CancelarPedido(**_envelope(3, "pedidos"), data=PedidoCancelado(pedido_id=_PEDIDO)),
     ReservarPedido(**_envelope(5, "pedidos"), data=ItensDoPedido(pedido_id=_PEDIDO, itens=_ITENS)),

@@ -6,7 +6,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from reservaestoque.events import Comando, DadosDoPedido, Decoder, Item, PedidoCriado, encode_batches, new_id
+from reservaestoque.events import Comando, Decoder, Item, PedidoCriado, PedidoData, encode_batches, new_id
 from reservaestoque.events.batch import MAX_BYTES, MAX_EVENTS
 
 decoder = Decoder[Comando](Comando)
@@ -14,7 +14,7 @@ decoder = Decoder[Comando](Comando)
 
 def criado(skus: int = 1, cliente: str = "ana") -> PedidoCriado:
     pedido = new_id()
-    dados = DadosDoPedido(pedido_id=pedido, cliente_id=cliente, itens=[Item(f"S{n}", 1) for n in range(skus)])
+    dados = PedidoData(pedido_id=pedido, cliente_id=cliente, itens=[Item(f"S{n}", 1) for n in range(skus)])
     return PedidoCriado(id=new_id(), source="/t", subject=pedido, time=datetime.now(UTC), data=dados)
 
 

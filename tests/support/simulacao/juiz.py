@@ -15,7 +15,7 @@ import msgspec
 
 from conferir import livro
 from reservaestoque.events import AtualizarStatus, CloudEvent, ItemEmFalta
-from simulacao.modelo import FINAIS, Modelo, Ordem, Resposta, Retrato
+from simulacao.modelo import FINAL_STATUSES, Modelo, Ordem, Resposta, Retrato
 from simulacao.mundo import Mundo, Parte, Violacao
 from simulacao.rede import Fila, Mensagem
 from simulacao.times import Times
@@ -136,7 +136,7 @@ class Juiz:
             if agora < self._relogios.get(pedido, agora):
                 raise Violacao(f"order {pedido} was decided at {agora}, before what was decided earlier")
             self._relogios[pedido] = agora
-            if fato["status"] in FINAIS:
+            if fato["status"] in FINAL_STATUSES:
                 self._ended.setdefault(pedido, agora)
         for sku in self.modelo.itens.get(pedido, {}) if fato["causa"] is not None else {}:
             if agora < self._marcas.get(sku, agora):
@@ -256,7 +256,7 @@ class Juiz:
         problemas += [
             f"order {k}: {dito} though its time is over"
             for k, dito in la.items()
-            if dito.status not in FINAIS and dito.expira_em and dito.expira_em <= self.mundo.agora
+            if dito.status not in FINAL_STATUSES and dito.expira_em and dito.expira_em <= self.mundo.agora
         ]
         if problemas:
             raise Violacao("\n".join(problemas))
@@ -266,7 +266,7 @@ class Juiz:
         # estoque's instant may be ahead of the clock that pedidos read when it heard of it.
         # A command that comes after the end makes a new version of it, which pedidos may not hear of in time.
         velho = self.mundo.agora - self._ended.get(pedido_id, self.mundo.agora) > kept - self.mundo.step_back
-        return velho and retrato is not None and retrato.status in FINAIS
+        return velho and retrato is not None and retrato.status in FINAL_STATUSES
 
     async def _pedidos_de(self, banco: str) -> dict[UUID, Retrato]:
         linhas = await self.mundo.monitores[banco].fetch("select * from pedido order by id")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-FINAIS = ("Fechado", "Cancelado", "EstoqueNaoDisponivel")
+FINAL_STATUSES = ("Fechado", "Cancelado", "EstoqueNaoDisponivel")
 
 Falta = tuple[str, int, int, str]
 """SKU, units asked for, units there were, why."""
@@ -143,7 +143,7 @@ def _vigente(retrato: Retrato, agora: datetime) -> bool:
 
 
 def _recusar(ordem: Ordem, antes: Retrato, agora: datetime) -> str | None:
-    if antes.status in FINAIS:
+    if antes.status in FINAL_STATUSES:
         return "PedidoEncerrado"
     if ordem.se_versao is not None and antes.versao > ordem.se_versao:
         return "PedidoMudou"

@@ -25,7 +25,7 @@ from pedidos.resend import Resend
 from pedidos.retention import RetentionPeriods
 from pedidos.retention import retention_jobs as pedidos_retention
 from reservaestoque.bus import Batches, Handler, NotPublishedError
-from reservaestoque.events import FINAIS, Item
+from reservaestoque.events import FINAL_STATUSES, Item
 from reservaestoque.outbox import Relay
 from reservaestoque.postgres import Queries, is_transient
 from simulacao.banco import Banco
@@ -280,7 +280,7 @@ class Elenco:
     def _encerrados(self, comando: NewCommand) -> set[UUID]:
         """pedidos takes no more commands to an order that it knows to have ended."""
         retrato = self.juiz.modelo.retratos.get(comando.pedido_id)
-        fim = retrato is not None and retrato.status in FINAIS and comando.itens is None
+        fim = retrato is not None and retrato.status in FINAL_STATUSES and comando.itens is None
         return {comando.pedido_id} if fim and comando.id.int % 4 else set()
 
     def _querer(self, parte: Parte) -> NewCommand | None:

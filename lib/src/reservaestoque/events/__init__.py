@@ -6,25 +6,24 @@ from reservaestoque.events.estoque import AtualizarStatus, ItemEmFalta, Motivo, 
 from reservaestoque.events.pedidos import (
     CancelarPedido,
     Comando,
-    DadosDoPedido,
     FecharPedido,
     Item,
     ItensDoPedido,
     PedidoCancelado,
     PedidoCriado,
+    PedidoData,
     ReservarPedido,
 )
-from reservaestoque.events.status import FINAIS, Status
+from reservaestoque.events.status import FINAL_STATUSES, Status
 
 __all__ = [
     "CONTENT_TYPE",
-    "FINAIS",
+    "FINAL_STATUSES",
     "UNREADABLE",
     "AtualizarStatus",
     "CancelarPedido",
     "CloudEvent",
     "Comando",
-    "DadosDoPedido",
     "Decoder",
     "FecharPedido",
     "Item",
@@ -33,6 +32,7 @@ __all__ = [
     "Motivo",
     "PedidoCancelado",
     "PedidoCriado",
+    "PedidoData",
     "Rejected",
     "ReservarPedido",
     "Status",

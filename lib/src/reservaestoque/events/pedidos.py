@@ -29,7 +29,7 @@ PedidoId = Annotated[
 ITENS = Meta(min_length=1, max_length=MAX_ITENS, description=f"1 to {MAX_ITENS} items.")
 
 
-class _Dados(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
+class _Data(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
     pedido_id: PedidoId
 
 
@@ -40,20 +40,20 @@ class Item(msgspec.Struct, frozen=True):
     quantidade: Quantidade
 
 
-class DadosDoPedido(_Dados, frozen=True):
+class PedidoData(_Data, frozen=True):
     """A whole order."""
 
     cliente_id: Annotated[str, Meta(description="Who ordered.", examples=["ana"])]
     itens: Annotated[list[Item], ITENS]
 
 
-class ItensDoPedido(_Dados, frozen=True):
+class ItensDoPedido(_Data, frozen=True):
     """An order's items, repeated with the command because it may overtake PedidoCriado."""
 
     itens: Annotated[list[Item], ITENS]
 
 
-class PedidoCancelado(_Dados, frozen=True):
+class PedidoCancelado(_Data, frozen=True):
     """Which order to cancel; its items do not matter."""
 
     versao: (
@@ -66,7 +66,7 @@ class PedidoCriado(CloudEvent, tag=True, kw_only=True, frozen=True):
     """An order was accepted for decision: reserve all of its items, or none."""
 
     id: EventId
-    data: DadosDoPedido
+    data: PedidoData
 
 
 class FecharPedido(CloudEvent, tag=True, kw_only=True, frozen=True):

@@ -14,4 +14,4 @@ class Status(StrEnum):
     CANCELADO = "Cancelado"
 
 
-FINAIS = frozenset({Status.ESTOQUE_NAO_DISPONIVEL, Status.FECHADO, Status.CANCELADO})
+FINAL_STATUSES = frozenset({Status.ESTOQUE_NAO_DISPONIVEL, Status.FECHADO, Status.CANCELADO})

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from estoque.pedido import Decision, Fact, Pedido, Recusa, Situacao, StockMovement, StockRow, sum_items
 from reservaestoque.events import (
-    FINAIS,
+    FINAL_STATUSES,
     CancelarPedido,
     Comando,
     FecharPedido,
@@ -86,7 +86,7 @@ class _Batch:
         return self._check_stock(pedido, sell=isinstance(command, FecharPedido))
 
     def _refuse(self, command: Comando, pedido: Pedido) -> Recusa | None:
-        if pedido.status in FINAIS:
+        if pedido.status in FINAL_STATUSES:
             return Recusa.PEDIDO_ENCERRADO
         if isinstance(command, CancelarPedido) and pedido.versao > (command.data.versao or pedido.versao):
             return Recusa.PEDIDO_MUDOU

@@ -8,11 +8,11 @@ import pytest
 
 from estoque.consumer import CommandConsumer
 from reservaestoque.events import (
-    DadosDoPedido,
     FecharPedido,
     Item,
     ItensDoPedido,
     PedidoCriado,
+    PedidoData,
     new_id,
 )
 
@@ -62,7 +62,7 @@ async def handle(pool: asyncpg.Pool, *commands: PedidoCriado | FecharPedido) -> 
 
 def created() -> PedidoCriado:
     pedido = new_id()
-    data = DadosDoPedido(pedido_id=pedido, cliente_id="ana", itens=[Item("A", 1)])
+    data = PedidoData(pedido_id=pedido, cliente_id="ana", itens=[Item("A", 1)])
     return PedidoCriado(id=new_id(), source="/t", subject=pedido, time=NOON, data=data)
 
 

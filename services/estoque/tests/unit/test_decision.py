@@ -13,13 +13,13 @@ from estoque.pedido import Decision, Pedido, Recusa, Situacao, StockRow, sum_ite
 from reservaestoque.events import (
     CancelarPedido,
     Comando,
-    DadosDoPedido,
     FecharPedido,
     Item,
     ItensDoPedido,
     Motivo,
     PedidoCancelado,
     PedidoCriado,
+    PedidoData,
     ReservarPedido,
     Status,
 )
@@ -33,7 +33,7 @@ PEDIDO = UUID(int=1)
 def command(kind: type, pedido_id: UUID = PEDIDO, **itens: int) -> Comando:
     item_list = [Item(sku, quantidade) for sku, quantidade in itens.items()]
     if kind is PedidoCriado:
-        data = DadosDoPedido(pedido_id=pedido_id, cliente_id="ana", itens=item_list)
+        data = PedidoData(pedido_id=pedido_id, cliente_id="ana", itens=item_list)
     elif kind is CancelarPedido:
         data = PedidoCancelado(pedido_id=pedido_id)
     else:
@@ -108,7 +108,7 @@ def test_first_come_first_served_and_a_refused_order_leaves_its_units_to_the_nex
 
 
 def test_sku_named_twice_counts_once_with_the_sum():
-    data = DadosDoPedido(pedido_id=PEDIDO, cliente_id="ana", itens=[Item("B", 1), Item("A", 2), Item("B", 3)])
+    data = PedidoData(pedido_id=PEDIDO, cliente_id="ana", itens=[Item("B", 1), Item("A", 2), Item("B", 3)])
     created = PedidoCriado(id=uuid4(), source="/t", subject=PEDIDO, time=NOW, data=data)
     assert list(sum_items(created).items()) == [("A", 2), ("B", 4)]
     pedido, _ = decide_one(created, A=9, B=3)

@@ -6,12 +6,12 @@ import msgspec
 from reservaestoque.events import (
     CancelarPedido,
     Comando,
-    DadosDoPedido,
     FecharPedido,
     Item,
     ItensDoPedido,
     PedidoCancelado,
     PedidoCriado,
+    PedidoData,
     ReservarPedido,
 )
 from reservaestoque.outbox import UnknownFactError
@@ -40,7 +40,7 @@ def to_event(fact: asyncpg.Record) -> Comando:
         raise UnknownFactError(f"the items of an order: {error}") from error
     match fact["tipo"]:
         case "PedidoCriado":
-            data_ = DadosDoPedido(pedido_id=pedido_id, cliente_id=fact["cliente_id"], itens=itens)
+            data_ = PedidoData(pedido_id=pedido_id, cliente_id=fact["cliente_id"], itens=itens)
             return PedidoCriado(data=data_, **envelope)
         case "FecharPedido":
             return FecharPedido(data=ItensDoPedido(pedido_id=pedido_id, itens=itens), **envelope)

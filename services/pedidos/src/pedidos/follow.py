@@ -7,7 +7,7 @@ import msgspec
 
 from pedidos.reads import Reads
 from pedidos.waiters import Waiters
-from reservaestoque.events import FINAIS
+from reservaestoque.events import FINAL_STATUSES
 from reservaestoque.postgres import is_transient
 from reservaestoque.streams import HEARTBEAT_SECONDS, sse, woken
 
@@ -43,6 +43,6 @@ class Follower:
                 if pedido and pedido.versao > seen:
                     seen = pedido.versao
                     yield sse.event("status", _json.encode(pedido), seen)
-                if pedido is None or pedido.status in FINAIS:
+                if pedido is None or pedido.status in FINAL_STATUSES:
                     return
                 del pedido  # an order may have a hundred items, and wait for a week

@@ -6,7 +6,7 @@ from pedidos.answer import Answers
 from pedidos.command import CommandType, IdempotencyKey, NewCommand, digest
 from pedidos.pedido import Pedido
 from pedidos.reads import Outcome
-from reservaestoque.events import FINAIS, Item, Status, new_id
+from reservaestoque.events import FINAL_STATUSES, Item, Status, new_id
 
 
 class EndedError(Exception):
@@ -48,7 +48,7 @@ class Intake:
         `create` raises.
         """
         key = _key(pedido.cliente_id, f"/pedidos/{pedido.pedido_id}/{tipo}", context.key, None)
-        if pedido.status in FINAIS:
+        if pedido.status in FINAL_STATUSES:
             outcome = await self._answers.repeat(key, pedido) if key else None
             if outcome is None:
                 raise EndedError(pedido.status)

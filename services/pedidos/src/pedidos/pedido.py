@@ -26,7 +26,7 @@ ClienteId = Annotated[
 ]
 
 
-class NovoPedido(msgspec.Struct, frozen=True, rename="camel"):
+class OrderRequest(msgspec.Struct, frozen=True, rename="camel"):
     """What a customer asks for. A SKU that is named twice counts once, with the sum."""
 
     cliente_id: ClienteId

@@ -18,7 +18,7 @@ from pedidos.pedido import (
     CLIENTE_PATTERN,
     MAX_PAGE,
     CommandBody,
-    NovoPedido,
+    OrderRequest,
     Pedido,
     PedidoPage,
     StatusDoPedido,
@@ -40,7 +40,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="How many o
 
 Id = Annotated[str, PathParameter(description="The order's id.")]
 
-_new_order = JsonBody(NovoPedido)
+_new_order = JsonBody(OrderRequest)
 _command = JsonBody(CommandBody, absent=CommandBody())
 _DECIDED = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: the order, decided.")
 _ANSWERED = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: what became of it.")

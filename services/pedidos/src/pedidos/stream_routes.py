@@ -11,7 +11,7 @@ from litestar.response.base import ASGIResponse
 from pedidos.follow import Follower
 from pedidos.reads import Reads
 from pedidos.routes import ClienteId, Id, find
-from reservaestoque.events import FINAIS
+from reservaestoque.events import FINAL_STATUSES
 from reservaestoque.http.head import STREAM
 from reservaestoque.http.problems import MALFORMED, NOT_FOUND, POSITION_LOST
 from reservaestoque.streams import (
@@ -78,7 +78,7 @@ async def follow_order(
     with resuming():
         seen = _version(last_event_id)
         pedido = await find(reads, pedido_id)
-        if pedido.status in FINAIS and seen >= pedido.versao:
+        if pedido.status in FINAL_STATUSES and seen >= pedido.versao:
             return ASGIResponse(status_code=204)
         if seen > pedido.versao:
             raise PositionLostError(f"there is no version {seen} of this order")

@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from pedidos.command import InvalidKeyError, digest, explain, parse_key
-from pedidos.pedido import NovoPedido, TooManyUnitsError, merge_items
+from pedidos.pedido import OrderRequest, TooManyUnitsError, merge_items
 from pedidos.prefer import wait_seconds
 from pedidos.repository import newest
 from reservaestoque.events import AtualizarStatus, Item, Status, StatusAtualizado, new_id
 
-ler = msgspec.json.Decoder(NovoPedido).decode
+ler = msgspec.json.Decoder(OrderRequest).decode
 
 
 def test_repeated_skus_are_summed_in_the_order_first_named():

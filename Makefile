@@ -86,6 +86,7 @@ requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for
 	cd requirements && $(COMPILE) --output-file dev.txt dev.in
 	cd requirements && for name in build dbmate pedidos estoque operator conferir local bench; do \
 		$(COMPILE) --constraint dev.txt --output-file $$name.txt $$name.in || exit 1; done
+	cd requirements && $(COMPILE) --override barman.override --output-file barman.txt barman.in
 
 .venv/ready: $(SETTINGS)
 	@sh local/setup/python.sh $(PROJECTS)

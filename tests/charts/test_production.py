@@ -1,5 +1,6 @@
 """The production manifests say what the programs, the charts and the data stores for development say."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,15 @@ def test_so_do_those_for_development(helm: Helm, database: str):
 def test_nodes_of_the_broker_end_in_minutes_whatever_they_wait_for():
     (cluster,) = specs("rabbitmq.yaml", "RabbitmqCluster")
     assert 60 <= cluster["terminationGracePeriodSeconds"] <= 900
+
+
+@pytest.mark.parametrize("database", ["pedidos", "estoque"])
+def test_commands_by_hand_use_the_archives_of_the_manifests(database: str):
+    document = (CHARTS.parent / "docs/production.md").read_text()
+    [store] = specs(f"{database}-db.yaml", "ObjectStore")
+    assert store["configuration"]["wal"] == {"compression": "gzip"}
+    folder = store["configuration"]["destinationPath"].replace(f"/{database}-db", "/$db-db")
+    commands = re.findall(r"barman-cloud-(?:backup|restore|wal-archive|wal-restore) .*?(s3://\S+) (\S+)", document)
+    assert {where for where, _ in commands} == {folder}
+    assert {server for _, server in commands} == {"$db-db", "$db-db-2"}
+    assert document.count("barman-cloud-wal-archive --gzip") == 2

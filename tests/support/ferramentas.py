@@ -1,16 +1,19 @@
-"""Helm, a linter, and definitions of other operators: from this machine, or through Go modules into a cache."""
+"""Helm, a linter, definitions of other operators, Barman: from this machine, or as packages into a cache."""
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from local_system.kube_binaries import cache_folder
 
 HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
 KUBE_SCORE = "github.com/zegl/kube-score/cmd/kube-score@v1.20.0"
+BARMAN = Path(__file__).resolve().parents[2] / "requirements/barman.txt"
 # Whose definitions lie in their Go modules: nothing is compiled.
 CRDS = {
     "github.com/cloudnative-pg/cloudnative-pg@v1.27.0": "config/crd/bases/*.yaml",
@@ -34,6 +37,26 @@ def helm() -> Path:
 def kube_score() -> Path:
     """The linter of manifests, likewise."""
     return _program("kube-score", KUBE_SCORE)
+
+
+def barman() -> Path:
+    """The folder of Barman's programs for object stores, and of rclone, which is one: requirements/barman.txt.
+
+    An environment of their own, made once: they want other releases of what our programs use. Raises FaltaError.
+    """
+    pins = BARMAN.read_bytes()
+    folder = cache_folder(os.environ).parent / f"barman-{hashlib.sha256(pins).hexdigest()[:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "ready").exists():
+            pip = folder / "env/bin/python", "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"
+            for argv in ((sys.executable, "-m", "venv", "--clear", folder / "env"), (*pip, "--requirement", BARMAN)):
+                done = subprocess.run(argv, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    raise FaltaError(f"barman cannot be installed: {(done.stderr or done.stdout).strip()[-500:]}")
+            (folder / "ready").touch()
+    return folder / "env/bin"
 
 
 def _program(name: str, package: str) -> Path:

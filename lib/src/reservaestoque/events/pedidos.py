@@ -31,6 +31,9 @@ ITENS = Meta(min_length=1, max_length=MAX_ITENS, description=f"1 to {MAX_ITENS} 
 
 class _Data(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
     pedido_id: PedidoId
+    versao_conhecida: Annotated[
+        int, Meta(ge=0, description="The newest version that pedidos has of the order; the answer has a higher one.")
+    ] = 0
 
 
 class Item(msgspec.Struct, frozen=True):

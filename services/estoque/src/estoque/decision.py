@@ -68,10 +68,14 @@ class _Batch:
         return self._decision
 
     def _answer(self, command: Comando) -> None:
-        """Every command raises the order's version by one, whatever its outcome."""
+        """Every command raises the order's version by one, whatever its outcome.
+
+        It also exceeds the version that pedidos knows, even if a restore has set this database back behind it: pedidos
+        applies higher versions only.
+        """
         pedido_id = command.data.pedido_id
         before = self._pedidos.get(pedido_id) or Pedido(pedido_id, Status.CRIADO, 0, sum_items(command))
-        pedido = replace(before, versao=before.versao + 1)
+        pedido = replace(before, versao=max(before.versao, command.data.versao_conhecida) + 1)
         recusa = self._refuse(command, before)
         if recusa is None:
             pedido = self._obey(command, pedido)

@@ -92,6 +92,14 @@ def test_reason_why_an_item_is_unavailable(row: StockRow | None, motivo: Motivo)
     assert (missing.motivo, missing.disponivel) == (motivo, 0)
 
 
+def test_an_answer_is_newer_than_what_pedidos_knows_although_a_restore_has_lost_the_order():
+    data = ItensDoPedido(pedido_id=PEDIDO, versao_conhecida=4, itens=[Item("A", 1)])
+    close = FecharPedido(id=uuid4(), source="/t", subject=PEDIDO, time=NOW, data=data)
+    for known in (None, reserved(AFTER, A=2, B=3)):
+        pedido, decision = decide_one(close, known, A=9, B=9)
+        assert (pedido.status, pedido.versao, decision.facts[0].pedido.versao) == (Status.FECHADO, 5, 5)
+
+
 def test_first_come_first_served_and_a_refused_order_leaves_its_units_to_the_next():
     first, second, third = (UUID(int=n) for n in (1, 2, 3))
     batch = [

@@ -33,20 +33,20 @@ def to_event(fact: asyncpg.Record) -> Comando:
         "time": fact["criado_em"],
         "traceparent": fact["traceparent"] or msgspec.UNSET,
     }
-    pedido_id = fact["pedido_id"]
+    pedido = {"pedido_id": fact["pedido_id"], "versao_conhecida": fact["versao"]}
     try:
         itens = _decode_items(fact["itens"])
     except msgspec.ValidationError as error:
         raise UnknownFactError(f"the items of an order: {error}") from error
     match fact["tipo"]:
         case "PedidoCriado":
-            data_ = PedidoData(pedido_id=pedido_id, cliente_id=fact["cliente_id"], itens=itens)
-            return PedidoCriado(data=data_, **envelope)
+            created = PedidoData(cliente_id=fact["cliente_id"], itens=itens, **pedido)
+            return PedidoCriado(data=created, **envelope)
         case "FecharPedido":
-            return FecharPedido(data=ItensDoPedido(pedido_id=pedido_id, itens=itens), **envelope)
+            return FecharPedido(data=ItensDoPedido(itens=itens, **pedido), **envelope)
         case "ReservarPedido":
-            return ReservarPedido(data=ItensDoPedido(pedido_id=pedido_id, itens=itens), **envelope)
+            return ReservarPedido(data=ItensDoPedido(itens=itens, **pedido), **envelope)
         case "CancelarPedido":
-            return CancelarPedido(data=PedidoCancelado(pedido_id=pedido_id, versao=fact["se_versao"]), **envelope)
+            return CancelarPedido(data=PedidoCancelado(versao=fact["se_versao"], **pedido), **envelope)
         case tipo:
             raise UnknownFactError(f"a command of type {tipo!r}")

@@ -185,7 +185,7 @@ async def test_an_abandoned_order_is_cancelled_only_while_it_has_the_version_tha
     await retain(pedidos_db, RetentionPeriods(NUNCA, JA, NUNCA, NUNCA))
     fatos = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [])
     [cancelar] = [e for e in map(to_event, fatos) if isinstance(e, CancelarPedido)]
-    assert cancelar.data == PedidoCancelado(pedido_id=criado.pedido_id, versao=4)
+    assert cancelar.data == PedidoCancelado(pedido_id=criado.pedido_id, versao=4, versao_conhecida=4)
 
 
 @pytest.mark.parametrize(("versao", "fica"), [(1, 2), (2, 2), (3, 3)])

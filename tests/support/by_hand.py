@@ -1,0 +1,78 @@
+"""Both services' handlers on their databases, with a bus by hand: which message arrives, and when, the test says."""
+
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+
+from estoque.consumer import CommandConsumer
+from estoque.events import to_event as status_event
+from estoque.settings import EstoqueSettings
+from pedidos.command import CommandType, NewCommand
+from pedidos.consumer import StatusConsumer
+from pedidos.events import to_event
+from pedidos.group_commit import GroupCommit
+from pedidos.resend import Resend
+from pedidos.retention import RetentionPeriods, retention_jobs
+from pedidos.settings import PedidosSettings
+from reservaestoque.events import Item, new_id
+from reservaestoque.postgres import Queries
+
+Pool = asyncpg.Pool
+CLOCK = "create or replace function agora() returns timestamptz language sql volatile as 'select clock_timestamp(){}'"
+_ADDRESSES = {"database_url": "postgres://db", "amqp_url": "amqp://mq"}
+_MINUTE = timedelta(minutes=1)
+
+
+class NoRelay:
+    def wake(self) -> None: ...
+
+
+class Shop:
+    """Both services' handlers on their databases, with default settings but for how long reservations hold."""
+
+    def __init__(self, pedidos: "Pool[Any]", estoque: "Pool[Any]", ttl: timedelta) -> None:
+        self.pedidos, self.estoque = pedidos, estoque
+        self.settings = PedidosSettings(**_ADDRESSES, reserva_ttl=ttl)
+        self.group_commit = GroupCommit(pedidos, NoRelay(), max_batch=9, max_waiting=9, resend_after=_MINUTE)
+        horizon = EstoqueSettings(**_ADDRESSES, reserva_ttl=ttl).event_horizon
+        self._to_estoque = CommandConsumer(estoque, NoRelay(), ttl, horizon).handle
+        self._to_pedidos = StatusConsumer(pedidos, ask_after=self.settings.resend_after).handle
+
+    async def wait(self, since_the_beginning: timedelta) -> None:
+        for pool in (self.pedidos, self.estoque):
+            await pool.execute(CLOCK.format(f" + interval ''{since_the_beginning.total_seconds()} s''"))
+
+    async def order(self, tipo: CommandType, order_id: Any, itens: list[Item] | None = None) -> None:
+        await self.group_commit.write([NewCommand(new_id(), order_id, tipo, "", "ana", itens)])
+
+    async def commands_arrive(self) -> int:
+        rows = await self.pedidos.fetch(Queries("pedidos")["tomar_outbox"], 9, [])
+        assert await self._to_estoque([to_event(row) for row in rows]) == []
+        return len(rows)
+
+    async def answers_arrive(self) -> None:
+        rows = await self.estoque.fetch(Queries("estoque")["tomar_outbox"], 9, [])
+        assert await self._to_pedidos([status_event(row) for row in rows]) == []
+
+    async def answers_are_lost(self) -> None:
+        await self.estoque.execute("delete from outbox")
+
+    async def resend(self) -> None:
+        times = self.settings
+        await Resend(
+            self.pedidos, NoRelay(), after=times.resend_after, until=times.resend_horizon, horizon=times.event_horizon
+        ).step()
+
+    async def retain(self) -> None:
+        times = self.settings
+        kept = RetentionPeriods(
+            times.idempotency_retention, times.abandoned_after, times.order_retention, times.change_retention
+        )
+        for step in retention_jobs(self.pedidos, self.group_commit, kept).values():
+            await step()
+
+    async def statuses(self) -> tuple[str, str]:
+        """What pedidos says of the one order, and what estoque does."""
+        said = "select status from pedido"
+        return await self.pedidos.fetchval(said), await self.estoque.fetchval(said)

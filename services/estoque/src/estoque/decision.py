@@ -70,8 +70,8 @@ class _Batch:
     def _answer(self, command: Comando) -> None:
         """Every command raises the order's version by one, whatever its outcome.
 
-        It also exceeds the version that pedidos knows, even if a restore has set this database back behind it: pedidos
-        applies higher versions only.
+        The new version also exceeds the one that pedidos knows, even if a restore has set this database back behind
+        it: pedidos applies higher versions only.
         """
         pedido_id = command.data.pedido_id
         before = self._pedidos.get(pedido_id) or Pedido(pedido_id, Status.CRIADO, 0, sum_items(command))

@@ -51,8 +51,8 @@ simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60, or SE
 	PYTHONPATH=tests/support $(BIN)/python -m simulacao \
 		$(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
-bench: rabbitmq wrk ## measure beside the baseline (SCENARIOS=e2e-quente-3 ROUNDS=2 SECONDS=10 for some of it)
-	@$(BIN)/python -m bancada medir $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+bench: rabbitmq wrk ## benchmark against the baseline (SCENARIOS=e2e-hot-3 ROUNDS=2 SECONDS=10 for a part of it)
+	@$(BIN)/python -m bench measure $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(BENCH)
 
 lint: .venv/ready ## check style, types and layers
@@ -77,7 +77,7 @@ migration: .venv/ready ## begin a migration with the functions that changed (SER
 	@$(BIN)/python tests/support/migration.py $(SERVICE) $(NAME)
 
 contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) from the code again
-	@$(BIN)/python -m contratos
+	@$(BIN)/python -m contracts
 
 charts: .venv/ready ## write what charts say of settings and migrations from these again
 	@$(BIN)/python tests/support/valores.py

@@ -536,5 +536,5 @@ def test_alerts_of_conferir_are_those_that_are_described():
     rules = yaml.safe_load((valores.CHARTS / "reserva-estoque/files/rules.yaml").read_text())["groups"][0]["rules"]
     for rule in rules:
         assert rule["annotations"]["summary"]
-    assert {"ReservaEstoqueViolacao", "ReservaEstoqueNaoConferido"} <= {rule["alert"] for rule in rules}
-    assert "ReservaEstoqueViolacao" in described
+    assert {"ReservaEstoqueViolation", "ReservaEstoqueNotAudited"} <= {rule["alert"] for rule in rules}
+    assert "ReservaEstoqueViolation" in described

@@ -8,7 +8,7 @@ import sys
 import pytest
 from loja import Loja, violacoes_contadas
 
-from conferir.violacao import Regra
+from conferir.violation import Rule
 from local_system import System
 
 pytestmark = pytest.mark.integration
@@ -37,4 +37,4 @@ async def test_nothing_is_found_while_customers_order_nor_after(loja: Loja, sist
     for feito in (*durante, depois):
         assert feito.returncode == 0, feito.stdout + feito.stderr
         assert "no violations" in feito.stdout
-    assert await violacoes_contadas(sistema) == {regra.value: 0 for regra in Regra}
+    assert await violacoes_contadas(sistema) == {rule.value: 0 for rule in Rule}

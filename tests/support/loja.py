@@ -12,10 +12,10 @@ import asyncpg
 import httpx
 from contrato import conferir_resposta
 
-from conferir import prova
-from conferir.concordancia import Criterio
-from conferir.foto import Bancos
-from conferir.violacao import Regra, Violacao
+from conferir import full_audit
+from conferir.agreement_rules import Criteria
+from conferir.snapshot import Databases
+from conferir.violation import Rule, Violation
 from local_system import System
 
 T = TypeVar("T")
@@ -97,20 +97,22 @@ async def abrir_loja(sistema: Instalado) -> AsyncIterator[Loja]:
 
 async def conferir(sistema: System) -> None:
     """Nothing was oversold or lost, and soon nothing is under way; nor has `conferir` found anything meanwhile."""
-    achadas: list[Violacao] = []
+    achadas: list[Violation] = []
     async with banco(sistema, "pedidos") as pedidos, banco(sistema, "estoque") as estoque:
         # A message that a killed part had in its hands is sent again after 30 s.
-        await prova.conferir(Bancos(pedidos, estoque), Criterio(em_repouso=True), 45, achadas.append)
+        await full_audit.audit(Databases(pedidos, estoque), Criteria(at_rest=True), 45, achadas.append)
     assert achadas == []
     if "conferir" in sistema.names():
-        assert await violacoes_contadas(sistema) == {regra.value: 0 for regra in Regra}
+        assert await violacoes_contadas(sistema) == {rule.value: 0 for rule in Rule}
 
 
 async def violacoes_contadas(sistema: System) -> dict[str, float]:
-    """`violacoes_total` of the part `conferir` by rule."""
+    """`conferir_violations_total` of the part `conferir` by rule."""
     async with httpx.AsyncClient(base_url=sistema.program_url("conferir"), trust_env=False) as client:
         texto = (await client.get("/metrics")).raise_for_status().text
-    return {regra: float(n) for regra, n in re.findall(r'^violacoes_total\{regra="(\w+)"\} (\S+)', texto, re.M)}
+    return {
+        rule: float(n) for rule, n in re.findall(r'^conferir_violations_total\{rule="(\w+)"\} (\S+)', texto, re.M)
+    }
 
 
 def logs(sistema: System) -> dict[str, str]:

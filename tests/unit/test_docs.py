@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conferir.settings import ConferirSettings
-from conferir.violacao import Regra
+from conferir.violation import Rule
 from estoque.settings import EstoqueSettings
 from operador.settings import OperadorSettings
 from pedidos.command import CommandType
@@ -80,7 +80,7 @@ def test_metrics_that_are_described_exist():
 
 def test_every_rule_of_conferir_is_described():
     section = text("docs/operations.md").split("## conferir")[1].split("\n## ")[0]
-    assert re.findall(r"^\| `([a-z_]+)` \|", section, re.M) == [regra.value for regra in Regra]
+    assert re.findall(r"^\| `([a-z_]+)` \|", section, re.M) == [rule.value for rule in Rule]
 
 
 def test_statements_that_are_described_exist():

@@ -1,1 +1,1 @@
-"""Proves on a running system that nothing was oversold or lost: once, or all the time, by reading both databases."""
+"""The auditor: proves on a running system, by reading both databases, that nothing was oversold or lost."""

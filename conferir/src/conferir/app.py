@@ -1,4 +1,4 @@
-"""All of conferir's wiring: once, or all the time."""
+"""Wiring of the one-shot and the continuous audit."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,98 +8,102 @@ from typing import Any
 
 import asyncpg
 
-from conferir import prova
-from conferir.concordancia import Criterio
-from conferir.foto import Bancos, LockWantedError
-from conferir.prova import Resultado
-from conferir.ronda import Ronda
+from conferir import full_audit
+from conferir.agreement_rules import Criteria
+from conferir.full_audit import Result
+from conferir.rounds import Rounds
 from conferir.settings import ConferirSettings
-from conferir.violacao import Violacao
+from conferir.snapshot import Databases, LockWantedError
+from conferir.violation import Violation
 from reservaestoque.http import serve, service_app
 from reservaestoque.periodic import Periodic
 from reservaestoque.postgres import Connector, ServerWatch, is_transient, open_pool, reachable
 
 POOL_CONNECTIONS = 3
-"""To each database: a snapshot, the check for sessions that wait for its locks, readiness."""
+"""Per database: the snapshot, the check for sessions that wait for its locks, readiness."""
 CONNECTIONS = POOL_CONNECTIONS + 1
 """With one for the watch. The charts count on it."""
-_PACIENCIA = timedelta(minutes=10)
-_FOLGA = 9.0
-"""A tenth of the time at work at most: a SKU with a million lines takes a second to add up."""
-_PRESSA = timedelta(seconds=30)
+_ONCE_STATEMENT_TIMEOUT = timedelta(minutes=10)
+_REST_FACTOR = 9.0
+"""Rest nine times as long as a step took: summing a SKU with a million lines takes a second."""
+_STEP_STATEMENT_TIMEOUT = timedelta(seconds=30)
 
 
-async def uma_vez(
+async def once(
     settings: ConferirSettings,
-    dizer: Callable[[Violacao], None],
-    started_again: Callable[[int], None],
+    on_violation: Callable[[Violation], None],
+    on_restart: Callable[[int], None],
     *,
-    em_repouso: bool,
-) -> Resultado:
-    """Looks at everything once and says each violation, and each time that it had to start again.
+    at_rest: bool,
+) -> Result:
+    """Audits everything once, calling back on each violation and on each restart.
 
-    Raises what asyncpg raises when it cannot be looked at.
+    Raises what asyncpg raises when a database cannot be read.
     """
-    async with _abrir(settings, _PACIENCIA) as bancos:
-        return await prova.conferir(
-            bancos,
-            _criterio(settings, em_repouso=em_repouso),
+    async with _open(settings, _ONCE_STATEMENT_TIMEOUT) as databases:
+        return await full_audit.audit(
+            databases,
+            _criteria(settings, at_rest=at_rest),
             settings.grace.total_seconds(),
-            dizer,
-            started_again=started_again,
+            on_violation,
+            on_restart=on_restart,
         )
 
 
-async def sempre(settings: ConferirSettings) -> None:
-    """Goes on looking until SIGTERM; health and metrics over HTTP."""
-    async with _abrir(settings, _PRESSA) as bancos:
-        ronda = Ronda(
-            bancos,
-            _criterio(settings),
-            carencia=settings.grace,
-            recente=settings.recent,
-            limite=settings.slice_rows,
+async def continuously(settings: ConferirSettings) -> None:
+    """Audits in small steps until SIGTERM; serves health and metrics over HTTP."""
+    async with _open(settings, _STEP_STATEMENT_TIMEOUT) as databases:
+        rounds = Rounds(
+            databases,
+            _criteria(settings),
+            grace=settings.grace,
+            recent=settings.recent,
+            limit=settings.slice_rows,
         )
-        rondas = Periodic(
-            ronda.passo, name="conferir", every=settings.step_interval, is_transient=_passes, rest=_FOLGA
+        job = Periodic(
+            rounds.step, name="conferir", every=settings.step_interval, is_transient=_is_temporary, rest=_REST_FACTOR
         )
 
-        async def pronto() -> bool:
-            return await reachable(bancos.pedidos) and await reachable(bancos.estoque)
+        async def ready() -> bool:
+            return await reachable(databases.pedidos) and await reachable(databases.estoque)
 
         app = service_app(
             title="conferir",
             version=version("reservaestoque-conferir"),
             route_handlers=[],
-            is_ready=pronto,
+            is_ready=ready,
             dependencies={},
         )
         watches = (
-            ServerWatch(Connector(settings.pedidos_database_url, standby=True), bancos.pedidos, program="conferir"),
-            ServerWatch(Connector(settings.estoque_database_url, standby=True), bancos.estoque, program="conferir"),
+            ServerWatch(
+                Connector(settings.pedidos_database_url, standby=True), databases.pedidos, program="conferir"
+            ),
+            ServerWatch(
+                Connector(settings.estoque_database_url, standby=True), databases.estoque, program="conferir"
+            ),
         )
-        tasks = (rondas.run, *(watch.run for watch in watches))
+        tasks = (job.run, *(watch.run for watch in watches))
         await serve(app, host=settings.host, port=settings.port, tasks=tasks)
 
 
-def _passes(fault: BaseException) -> bool:
+def _is_temporary(fault: BaseException) -> bool:
     return is_transient(fault) or isinstance(fault, LockWantedError)
 
 
-def _criterio(settings: ConferirSettings, *, em_repouso: bool = False) -> Criterio:
-    return Criterio(settings.shortest_retention, settings.delivery_limit, em_repouso)
+def _criteria(settings: ConferirSettings, *, at_rest: bool = False) -> Criteria:
+    return Criteria(settings.shortest_retention, settings.delivery_limit, at_rest)
 
 
 @asynccontextmanager
-async def _abrir(settings: ConferirSettings, paciencia: timedelta) -> AsyncIterator[Bancos]:
+async def _open(settings: ConferirSettings, statement_timeout: timedelta) -> AsyncIterator[Databases]:
     async def pool(url: str) -> "asyncpg.Pool[Any]":
-        segundos = paciencia.total_seconds()
+        seconds = statement_timeout.total_seconds()
         return await open_pool(
-            url, program="conferir", size=POOL_CONNECTIONS, statement_seconds=segundos, read_only=True
+            url, program="conferir", size=POOL_CONNECTIONS, statement_seconds=seconds, read_only=True
         )
 
     async with (
         await pool(settings.pedidos_database_url) as pedidos,
         await pool(settings.estoque_database_url) as estoque,
     ):
-        yield Bancos(pedidos, estoque)
+        yield Databases(pedidos, estoque)

@@ -1,4 +1,4 @@
-"""An order as one of the databases tells it. Pure values."""
+"""An order as one of the databases stores it. Pure values."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 class Pedido(NamedTuple):
-    """`itens` (units by SKU) and `itens_em_falta` are JSON as PostgreSQL writes it: equal values, equal text."""
+    """`itens` (units by SKU) and `itens_em_falta` are JSON as PostgreSQL formats it: equal values have equal text."""
 
     id: UUID
     status: str
@@ -18,6 +18,6 @@ class Pedido(NamedTuple):
     atualizado_em: datetime
 
     @property
-    def palavra(self) -> tuple[object, ...]:
-        """What both databases have to say alike."""
+    def comparable(self) -> tuple[object, ...]:
+        """The fields that must be equal in both databases."""
         return self.status, self.versao, self.itens, self.itens_em_falta, self.expira_em

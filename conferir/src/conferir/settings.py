@@ -1,4 +1,4 @@
-"""What conferir reads from the environment."""
+"""Settings from the environment."""
 
 from datetime import timedelta
 
@@ -9,12 +9,12 @@ from reservaestoque.tls import CaFile, trusting_postgres
 
 
 class ConferirSettings(ProgramSettings):
-    """`slice_rows` of each table are looked at every `step_interval`, and the orders of the last `recent` each time.
+    """Every `step_interval` the audit checks `slice_rows` rows of each table and the orders younger than `recent`.
 
-    What could be a matter of time has to stay the same for `grace`; that a reservation has lapsed may be on its way
-    to pedidos for `delivery_limit`. What is missing is judged while it is younger than `shortest_retention`, which
-    must be shorter than every retention of the two services. With `…_database_ca_file`, the authority is part of that
-    database's URL.
+    A difference that timing could explain must persist for `grace`; the notice that a reservation lapsed may take
+    `delivery_limit` to reach pedidos. A missing row is a violation while it is younger than `shortest_retention`,
+    which must be shorter than every retention of the two services. With
+    `…_database_ca_file`, the certificate authority becomes part of that database's URL.
     """
 
     estoque_database_ca_file: CaFile | None = None

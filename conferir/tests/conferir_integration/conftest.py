@@ -1,51 +1,51 @@
-"""Two databases whose own checks are switched off, so that a test can break what they would refuse."""
+"""Copies of both databases without their constraints, so that a test can violate them."""
 
 from collections.abc import AsyncIterator
 
 import asyncpg
-import copias as copias_de_bancos
+import copias as database_copies
 import pytest
 
-from conferir.foto import Bancos
-from conferir_integration.mundo import Mundo
+from conferir.snapshot import Databases
+from conferir_integration.world import World
 from local_system import System
 
-SEM_GUARDA = """
+WITHOUT_CHECKS = """
 alter table estoque drop constraint nunca_vender_demais, drop constraint quantidade_em_vigor,
     drop constraint arquivado_valido, drop constraint reservado_valido;
 drop trigger suprimento_nunca_inventado on estoque;
 """
 
 
-def endereco(sistema: System, banco: str, papel: str | None = None) -> str:
-    return copias_de_bancos.endereco(sistema, banco, f"copia_{banco}", papel)
+def database_url(system: System, database: str, role: str | None = None) -> str:
+    return database_copies.endereco(system, database, f"copia_{database}", role)
 
 
 @pytest.fixture(scope="session")
-def copias(backing: System) -> System:
-    for banco in copias_de_bancos.SERVICOS:
-        copias_de_bancos.criar_migrado(backing, banco, f"copia_{banco}")
-    backing.psql("estoque", f"\\c copia_estoque\n{SEM_GUARDA}")
+def copies(backing: System) -> System:
+    for database in database_copies.SERVICOS:
+        database_copies.criar_migrado(backing, database, f"copia_{database}")
+    backing.psql("estoque", f"\\c copia_estoque\n{WITHOUT_CHECKS}")
     return backing
 
 
 @pytest.fixture
-async def mundo(copias: System) -> AsyncIterator[Mundo]:
-    """Both services on the copies, empty, without a broker: `entregar` carries what is in the outboxes."""
+async def world(copies: System) -> AsyncIterator[World]:
+    """Both services on empty copies, without a broker: `deliver_all` delivers the outboxes."""
     async with (
-        asyncpg.create_pool(endereco(copias, "pedidos"), min_size=0, max_size=12) as pedidos,
-        asyncpg.create_pool(endereco(copias, "estoque"), min_size=0, max_size=12) as estoque,
+        asyncpg.create_pool(database_url(copies, "pedidos"), min_size=0, max_size=12) as pedidos,
+        asyncpg.create_pool(database_url(copies, "estoque"), min_size=0, max_size=12) as estoque,
     ):
         await pedidos.execute("truncate pedido, comando, outbox, idempotencia")
         await estoque.execute("truncate estoque, pedido, reserva, inbox, outbox")
-        yield Mundo(pedidos, estoque)
+        yield World(pedidos, estoque)
 
 
 @pytest.fixture
-async def leitores(copias: System, mundo: Mundo) -> AsyncIterator[Bancos]:
-    """The same databases as conferir sees them."""
+async def readers(copies: System, world: World) -> AsyncIterator[Databases]:
+    """The same databases, as the role `conferente`."""
     async with (
-        asyncpg.create_pool(endereco(copias, "pedidos", "conferente"), min_size=0, max_size=4) as pedidos,
-        asyncpg.create_pool(endereco(copias, "estoque", "conferente"), min_size=0, max_size=4) as estoque,
+        asyncpg.create_pool(database_url(copies, "pedidos", "conferente"), min_size=0, max_size=4) as pedidos,
+        asyncpg.create_pool(database_url(copies, "estoque", "conferente"), min_size=0, max_size=4) as estoque,
     ):
-        yield Bancos(pedidos, estoque)
+        yield Databases(pedidos, estoque)

@@ -1,6 +1,6 @@
-"""Snapshots give way to whoever waits for their locks: a migration, and everybody behind it.
+"""Snapshots give way to sessions that wait for their locks: a migration, and every statement queued behind it.
 
-A snapshot is stopped in the middle by a lock on `comando`, which is read after `pedido`.
+A lock on `comando`, which is read after `pedido`, blocks a snapshot midway.
 """
 
 import asyncio
@@ -10,22 +10,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
-import copias as copias_de_bancos
+import copias as database_copies
 import pytest
 
-from conferir import prova
-from conferir.concordancia import Criterio
-from conferir.foto import Bancos, LockWantedError, fotografar_ambos
-from conferir.violacao import Regra, Violacao
-from conferir_integration.conftest import endereco
-from conferir_integration.mundo import CARENCIA, Mundo, nova_ronda
-from conferir_integration.test_programa import enderecos, executar
+from conferir import full_audit
+from conferir.agreement_rules import Criteria
+from conferir.snapshot import Databases, LockWantedError, take_snapshots
+from conferir.violation import Rule, Violation
+from conferir_integration.conftest import database_url
+from conferir_integration.test_program import database_urls, run_conferir
+from conferir_integration.world import GRACE, World, new_rounds
 from local_system import System
 
 pytestmark = pytest.mark.integration
 
 STUCK = "select exists (select from pg_locks where relation = 'comando'::regclass and not granted)"
-MIGRATION = "-- migrate:up\nalter table pedido add column teste int;\n-- migrate:down\n"
+MIGRATION = "-- migrate:up\nalter table pedido add column test int;\n-- migrate:down\n"
 
 
 @asynccontextmanager
@@ -40,25 +40,25 @@ async def transaction(url: str, *statements: str) -> AsyncIterator[asyncpg.Conne
         await connection.close()
 
 
-async def until(mundo: Mundo, query: str) -> None:
+async def until(world: World, query: str) -> None:
     async with asyncio.timeout(30):
-        while not await mundo.pedidos.fetchval(query):
+        while not await world.pedidos.fetchval(query):
             await asyncio.sleep(0.02)
 
 
 @pytest.fixture
-async def migration(copias: System, mundo: Mundo, tmp_path: Path) -> AsyncIterator[list[str]]:
-    """A command that migrates pedidos as everybody does: there is one more migration, which alters `pedido`."""
-    for file in (copias_de_bancos.ROOT / "services/pedidos/db/migrations").iterdir():
+async def migration(copies: System, world: World, tmp_path: Path) -> AsyncIterator[list[str]]:
+    """The usual command that migrates pedidos, with one more migration, which alters `pedido`."""
+    for file in (database_copies.ROOT / "services/pedidos/db/migrations").iterdir():
         (tmp_path / file.name).symlink_to(file)
-    (tmp_path / "99990101000001_teste.sql").write_text(MIGRATION)
+    (tmp_path / "99990101000001_test.sql").write_text(MIGRATION)
     yield [sys.executable, "-m", "reservaestoque.migrate", "--migrations-dir", str(tmp_path), "--pause=1s"]
-    await mundo.pedidos.execute("alter table pedido drop column if exists teste")
-    await mundo.pedidos.execute("delete from schema_migrations where version = '99990101000001'")
+    await world.pedidos.execute("alter table pedido drop column if exists test")
+    await world.pedidos.execute("delete from schema_migrations where version = '99990101000001'")
 
 
-async def migrate(copias: System, command: list[str]) -> None:
-    env = {"DATABASE_URL": endereco(copias, "pedidos")}
+async def migrate(copies: System, command: list[str]) -> None:
+    env = {"DATABASE_URL": database_url(copies, "pedidos")}
     process = await asyncio.create_subprocess_exec(*command, env=env, stdout=asyncio.subprocess.DEVNULL)
     try:
         async with asyncio.timeout(30):
@@ -69,52 +69,55 @@ async def migrate(copias: System, command: list[str]) -> None:
             await process.wait()
 
 
-async def test_the_whole_check_gives_way_to_a_migration_and_starts_again(
-    copias: System, mundo: Mundo, leitores: Bancos, migration: list[str]
+async def test_the_one_shot_audit_gives_way_to_a_migration_and_restarts(
+    copies: System, world: World, readers: Databases, migration: list[str]
 ):
-    await mundo.um_dia()
-    await mundo.estoque.execute("update estoque set reservado = 99 where sku = 'A'")
-    said: list[Violacao] = []
+    await world.typical_day()
+    await world.estoque.execute("update estoque set reservado = 99 where sku = 'A'")
+    said: list[Violation] = []
     tries: list[int] = []
-    async with transaction(endereco(copias, "pedidos"), "lock table comando in access exclusive mode"):
+    async with transaction(database_url(copies, "pedidos"), "lock table comando in access exclusive mode"):
         check = asyncio.create_task(
-            prova.conferir(leitores, Criterio(), CARENCIA, said.append, started_again=tries.append)
+            full_audit.audit(readers, Criteria(), GRACE, said.append, on_restart=tries.append)
         )
-        await until(mundo, STUCK)
-        await migrate(copias, migration)
+        await until(world, STUCK)
+        await migrate(copies, migration)
         assert not check.done()
-    resultado = await check
+    result = await check
     assert tries
-    assert (resultado.completo, resultado.codigo) == (True, 1)
-    assert [violacao.regra for violacao in said] == [Regra.SUPRIMENTO, Regra.CONTADORES]  # once, however many tries
-    assert resultado.vistos == {"skus": 2, "reservas": 6, "pedidos": 6, "comandos": 10}
+    assert (result.complete, result.exit_code) == (True, 1)
+    assert [violation.rule for violation in said] == [
+        Rule.SUPPLY,
+        Rule.COUNTERS,
+    ]  # once in all tries
+    assert result.seen == {"skus": 2, "reservas": 6, "pedidos": 6, "commands": 10}
 
 
-async def test_a_step_of_the_rounds_gives_way_to_a_migration(
-    copias: System, mundo: Mundo, leitores: Bancos, migration: list[str]
+async def test_a_step_of_the_continuous_audit_gives_way_to_a_migration(
+    copies: System, world: World, readers: Databases, migration: list[str]
 ):
-    await mundo.um_dia()
-    ronda = nova_ronda(leitores, limite=99)
-    async with transaction(endereco(copias, "pedidos"), "lock table comando in access exclusive mode"):
-        step = asyncio.create_task(ronda.passo())
-        await until(mundo, STUCK)
-        await migrate(copias, migration)
+    await world.typical_day()
+    rounds = new_rounds(readers, limit=99)
+    async with transaction(database_url(copies, "pedidos"), "lock table comando in access exclusive mode"):
+        step = asyncio.create_task(rounds.step())
+        await until(world, STUCK)
+        await migrate(copies, migration)
         with pytest.raises(LockWantedError):
             await step
-    assert await ronda.passo() is False
+    assert await rounds.step() is False
 
 
 @pytest.mark.parametrize("database", ["pedidos", "estoque"])
-async def test_a_snapshot_of_either_database_ends_when_somebody_waits_for_its_locks(
-    copias: System, mundo: Mundo, leitores: Bancos, database: str
+async def test_a_snapshot_of_either_database_ends_when_a_session_waits_for_its_locks(
+    copies: System, world: World, readers: Databases, database: str
 ):
     with pytest.raises(LockWantedError):
-        await hold_until_wanted(leitores, database, endereco(copias, database))
+        await hold_until_wanted(readers, database, database_url(copies, database))
 
 
-async def hold_until_wanted(leitores: Bancos, database: str, url: str) -> None:
-    async with fotografar_ambos(leitores) as fotos:
-        await getattr(fotos, database).connection.fetchval("select count(id) from pedido")
+async def hold_until_wanted(readers: Databases, database: str, url: str) -> None:
+    async with take_snapshots(readers) as snapshots:
+        await getattr(snapshots, database).connection.fetchval("select count(id) from pedido")
         waiter = asyncio.create_task(lock(url))
         try:
             await asyncio.sleep(30)
@@ -127,19 +130,19 @@ async def lock(url: str) -> None:
         pass
 
 
-async def test_it_says_that_it_never_came_to_its_end(copias: System, mundo: Mundo):
-    await mundo.um_dia()
-    url = endereco(copias, "pedidos")
+async def test_it_reports_that_it_never_finished(copies: System, world: World):
+    await world.typical_day()
+    url = database_url(copies, "pedidos")
     async with transaction(url, "lock table comando in access exclusive mode"):
-        done = asyncio.create_task(executar(**enderecos(copias)))
+        done = asyncio.create_task(run_conferir(**database_urls(copies)))
         while not done.done():
-            if await mundo.pedidos.fetchval(STUCK):
+            if await world.pedidos.fetchval(STUCK):
                 await lock(url)
             await asyncio.sleep(0.02)
-    feito = await done
-    assert feito.returncode == 2
-    *tries, last = feito.stderr.splitlines()
-    assert len(tries) == prova.TRIES - 1
-    assert tries[-1].endswith(f"starting again, try {prova.TRIES} of {prova.TRIES}")
-    assert last.startswith(f"could not check: it had to give way {prova.TRIES} times")
-    assert "Traceback" not in feito.stderr
+    completed = await done
+    assert completed.returncode == 2
+    *tries, last = completed.stderr.splitlines()
+    assert len(tries) == full_audit.TRIES - 1
+    assert tries[-1].endswith(f"restarting, try {full_audit.TRIES} of {full_audit.TRIES}")
+    assert last.startswith(f"could not check: it gave way {full_audit.TRIES} times")
+    assert "Traceback" not in completed.stderr

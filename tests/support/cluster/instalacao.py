@@ -80,7 +80,7 @@ class Instalacao:
         """The counters of the running `conferir` which are not 0."""
         programa = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
         metricas = self.kubectl("exec", "deployment/conferir", "--", "python", "-c", programa)
-        contadas = [linha for linha in metricas.splitlines() if linha.startswith("violacoes_total{")]
+        contadas = [linha for linha in metricas.splitlines() if linha.startswith("conferir_violations_total{")]
         if not contadas:
             raise FerramentaError("conferir counts nothing")
         return [linha for linha in contadas if not linha.endswith(" 0.0")]

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from conferir import livro
+from conferir import ledger
 from reservaestoque.events import AtualizarStatus, CloudEvent, ItemEmFalta
 from simulacao.modelo import FINAL_STATUSES, Modelo, Ordem, Resposta, Retrato
 from simulacao.mundo import Mundo, Parte, Violacao
@@ -223,7 +223,7 @@ class Juiz:
 
     async def violacoes_do_livro(self) -> list[str]:
         """Rules of the ledger that are broken."""
-        return [str(v) for v in await livro.violacoes(self.mundo.monitores["estoque"])]
+        return [str(v) for v in await ledger.violations(self.mundo.monitores["estoque"])]
 
     async def ver_o_fim(self, mortas: Iterable[tuple[bytes, str]]) -> None:
         """At rest: nobody is owed anything, both services say the same, and it is what the model says."""

@@ -1,2 +1,2 @@
--- What estoque answered to these events.
+-- estoque's answers to these events.
 select evento_id, recusa from inbox where evento_id = any ($1::uuid[])

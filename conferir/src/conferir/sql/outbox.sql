@@ -1,2 +1,2 @@
--- How much has not been published yet.
+-- The number of unpublished rows.
 select count(*) from outbox

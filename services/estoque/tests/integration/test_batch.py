@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from comandos import cancelar, criar, fechar, reservar
 
-from conferir import livro
+from conferir import ledger
 from estoque.consumer import CommandConsumer
 from estoque.retention import RetentionPeriods, retention_jobs
 from reservaestoque.events import Comando, new_id
@@ -51,7 +51,7 @@ async def facts(pool: "Pool[Any]") -> list[tuple[str, int]]:
 @pytest.fixture(autouse=True)
 async def ledger_balances(estoque_db: "Pool[Any]"):
     yield
-    assert await livro.violacoes(estoque_db) == []
+    assert await ledger.violations(estoque_db) == []
 
 
 async def test_batch_reserves_in_order_of_arrival_until_stock_ends(estoque_db: "Pool[Any]"):

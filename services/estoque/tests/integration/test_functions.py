@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from conferir import livro
+from conferir import ledger
 from local_system import System
 from reservaestoque.events import new_id
 
@@ -19,7 +19,7 @@ async def operador(backing: System, estoque_db: "asyncpg.Pool[Any]") -> AsyncIte
     connection = await asyncpg.connect(backing.database_url("estoque", "operador"))
     yield connection
     await connection.close()
-    assert await livro.violacoes(estoque_db) == []
+    assert await ledger.violations(estoque_db) == []
 
 
 async def declare(
@@ -251,4 +251,4 @@ async def test_the_sweep_skips_orders_that_need_a_locked_sku(estoque_db: "asyncp
         assert await sweeping.fetchval("select id from pedido where status = 'ReservaExpirada'") == ids[1]
         await sweeping.execute("reset lock_timeout")
     assert await estoque_db.fetchval("select expirar_reservas(10)") == 2
-    assert await livro.violacoes(estoque_db) == []
+    assert await ledger.violations(estoque_db) == []

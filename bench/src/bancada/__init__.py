@@ -1,1 +1,0 @@
-"""The bench: starts a local system of its own, drives it through the gateway, and measures beside the baseline."""

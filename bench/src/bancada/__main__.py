@@ -1,7 +1,0 @@
-"""`python -m bancada`."""
-
-import sys
-
-from bancada.cli import main
-
-sys.exit(main())

@@ -1,2 +1,0 @@
--- Commands that are not published yet.
-select count(*) from outbox;

@@ -1,0 +1,8 @@
+-- Removes all orders and creates :skus SKUs with :units units each, the first with :hot_units. They have no StockItem,
+-- but are sellable all the same.
+truncate estoque, pedido, reserva, inbox, outbox, mudanca;
+insert into estoque (sku, nome, alvo, quantidade)
+select 'SKU-' || lpad(n::text, 7, '0'), 'Produto ' || n, u.units, u.units
+from generate_series(1, :skus) n
+cross join lateral (select case when n = 1 then :hot_units else :units end as units) u;
+analyze estoque;

@@ -1,0 +1,2 @@
+-- The number of unpublished rows.
+select count(*) from outbox;

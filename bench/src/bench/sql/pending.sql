@@ -1,0 +1,2 @@
+-- The number of undecided orders and unpublished outbox rows.
+select (select count(*) from pedido where status = 'Criado') + (select count(*) from outbox);

@@ -1,0 +1,47 @@
+"""Attribution of CPU time."""
+
+import os
+
+import pytest
+
+from bench.cpu import OTHERS, Sample, Usage, memory, process_name, spent, take_sample
+
+
+@pytest.mark.parametrize(
+    ("part", "command", "name"),
+    [
+        ("pedidos-1", "python -m pedidos", "pedidos-1"),
+        ("postgres-estoque", "/usr/bin/postgres -D data -p 1", "postgres-estoque"),
+        ("postgres-estoque", "postgres: estoque estoque 127.0.0.1(40388) idle", "postgres-estoque: estoque"),
+        ("postgres-estoque", "postgres: checkpointer ", "postgres-estoque: checkpointer"),
+    ],
+)
+def test_postgres_processes_are_named_by_role_or_task(part: str, command: str, name: str) -> None:
+    assert process_name(part, command) == name
+
+
+def test_cpu_is_summed_by_name_and_the_rest_is_others() -> None:
+    before = Sample({1: Usage("wrk", 1.0), 2: Usage("estoque-1", 5.0)}, busy=100.0)
+    new, idle = Usage("estoque-1", 1.0), Usage("idle", 0.0)
+    after = Sample({1: Usage("wrk", 1.5), 2: Usage("estoque-1", 7.0), 3: new, 4: idle}, busy=110.0)
+    assert spent(before, after) == {OTHERS: 6.5, "estoque-1": 3.0, "wrk": 0.5}
+
+
+def test_memory_is_summed_except_for_postgres() -> None:
+    mib = 2**20
+    usages = [
+        Usage("gateway", 0, 10 * mib),
+        Usage("rabbitmq", 0, mib),
+        Usage("rabbitmq", 0, 2 * mib),
+        Usage("postgres-x: a", 0, mib),
+    ]
+    assert memory(Sample(dict(enumerate(usages)), busy=0)) == {"gateway": 10.0, "rabbitmq": 3.0}
+
+
+def test_our_own_time_is_found() -> None:
+    before = take_sample({}, {"test": os.getpid()})
+    total = sum(n * n for n in range(1_000_000))
+    after = take_sample({}, {"test": os.getpid()})
+    assert total
+    assert spent(before, after)["test"] > 0
+    assert memory(after)["test"] > 1

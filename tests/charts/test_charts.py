@@ -14,7 +14,7 @@ from helm import NAMESPACE, Find, Helm, Manifest, RefusedError
 
 from local_system import gateway
 from local_system.kube_binaries import VERSION
-from reservaestoque.http.server import GRACE_SECONDS
+from reservaestoque.program import GRACE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 CHARTS = valores.charts()

@@ -32,8 +32,8 @@ from simulacao.times import Times
 from estoque.consumer import CommandConsumer
 from estoque.events import to_event as status_event
 from local_system import System
-from operador.banco import Banco as BancoDoOperador
-from operador.stockitem import Chave, StockItem
+from operador.decide.stockitem import ItemKey, StockItem
+from operador.stock.database import Database
 from pedidos.command import CommandType, NewCommand
 from pedidos.consumer import StatusConsumer as ConsumidorDePedidos
 from pedidos.events import to_event
@@ -85,7 +85,7 @@ class VidaDosPedidos(RuleBasedStateMachine):
         self.juiz = Juiz(self.mundo, Modelo(TIMES.reserva_ttl), TIMES)
         self.pedidos: list[UUID] = []
         estoque, pedidos = (_Pool(self.palco.conexao("parte", banco)) for banco in BANCOS)
-        self.operador = BancoDoOperador(estoque)
+        self.operador = Database(estoque)
         self.estoque = CommandConsumer(estoque, SemAviso(), TIMES.reserva_ttl, TIMES.event_horizon)
         self.status = ConsumidorDePedidos(pedidos, ask_after=TIMES.resend_after)
         self.registro = GroupCommit(pedidos, SemAviso(), max_batch=9, max_waiting=9, resend_after=TIMES.resend_after)
@@ -109,10 +109,10 @@ class VidaDosPedidos(RuleBasedStateMachine):
         outro=st.booleans(),
     )
     def declarar(self, sku: str, quantidade: int, pausado: bool, encerrar: bool, outro: bool) -> None:
-        chave = Chave("outra" if outro else "loja", sku.lower())
-        item = StockItem(chave, sku, 1, 1, sku, sku, quantidade, pausado, None, excluindo=encerrar)
+        chave = ItemKey("outra" if outro else "loja", sku.lower())
+        item = StockItem(chave, sku, 1, 1, sku, sku, quantidade, pausado, None, deleting=encerrar)
         self.juiz.declarando["pedidos"] = [Declaracao(chave.dono, sku, quantidade, pausado, encerrar)]
-        self._fazer("estoque", self.operador.sincronizar([item]))
+        self._fazer("estoque", self.operador.sync([item]))
 
     @rule(itens=ITENS, vezes=st.integers(1, 3))
     def pedir(self, itens: dict[str, int], vezes: int) -> None:
@@ -149,7 +149,7 @@ class VidaDosPedidos(RuleBasedStateMachine):
 
     @rule(limite=st.integers(1, 5))
     def varrer(self, limite: int) -> None:
-        self._fazer("estoque", self.operador.expirar(limite))
+        self._fazer("estoque", self.operador.expire(limite))
 
     @invariant()
     def o_livro_fecha(self) -> None:

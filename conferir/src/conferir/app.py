@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from importlib.metadata import version
 from typing import Any
 
 import asyncpg
@@ -15,9 +14,9 @@ from conferir.rounds import Rounds
 from conferir.settings import ConferirSettings
 from conferir.snapshot import Databases, LockWantedError
 from conferir.violation import Violation
-from reservaestoque.http import serve, service_app
-from reservaestoque.periodic import Periodic
+from reservaestoque.periodic import Pace, Periodic
 from reservaestoque.postgres import Connector, ServerWatch, is_transient, open_pool, reachable
+from reservaestoque.program import Health, Program, health_app
 
 POOL_CONNECTIONS = 3
 """Per database: the snapshot, the check for sessions that wait for its locks, readiness."""
@@ -60,30 +59,23 @@ async def continuously(settings: ConferirSettings) -> None:
             recent=settings.recent,
             limit=settings.slice_rows,
         )
-        job = Periodic(
-            rounds.step, name="conferir", every=settings.step_interval, is_transient=_is_temporary, rest=_REST_FACTOR
-        )
+        pace = Pace(every=settings.step_interval, rest=_REST_FACTOR)
+        job = Periodic(rounds.step, name="conferir", pace=pace, is_transient=_is_temporary)
+        urls = {"pedidos": settings.pedidos_database_url, "estoque": settings.estoque_database_url}
+        pools = {"pedidos": databases.pedidos, "estoque": databases.estoque}
+        watches = {
+            f"{name} database": ServerWatch(Connector(url, standby=True), pools[name], program="conferir").run
+            for name, url in urls.items()
+        }
 
-        async def ready() -> bool:
-            return await reachable(databases.pedidos) and await reachable(databases.estoque)
+        async def missing() -> list[str]:
+            return [
+                f"the database of {name} does not answer" for name, pool in pools.items() if not await reachable(pool)
+            ]
 
-        app = service_app(
-            title="conferir",
-            version=version("reservaestoque-conferir"),
-            route_handlers=[],
-            is_ready=ready,
-            dependencies={},
-        )
-        watches = (
-            ServerWatch(
-                Connector(settings.pedidos_database_url, standby=True), databases.pedidos, program="conferir"
-            ),
-            ServerWatch(
-                Connector(settings.estoque_database_url, standby=True), databases.estoque, program="conferir"
-            ),
-        )
-        tasks = (job.run, *(watch.run for watch in watches))
-        await serve(app, host=settings.host, port=settings.port, tasks=tasks)
+        app = health_app(Health(missing))
+        tasks = {"conferir": job.run, **watches}
+        await Program(app, tasks, host=settings.host, port=settings.port).run()
 
 
 def _is_temporary(fault: BaseException) -> bool:

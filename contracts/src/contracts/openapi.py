@@ -16,6 +16,7 @@ from litestar.handlers import HTTPRouteHandler
 import estoque.app
 import pedidos.app
 from reservaestoque.http import service_app
+from reservaestoque.program import Health
 
 SERVICES: dict[str, ModuleType] = {"pedidos": pedidos.app, "estoque": estoque.app}
 _VALUES = (str, int, float, bool, UUID, Enum, msgspec.Struct)
@@ -28,7 +29,7 @@ def openapi(service: str) -> dict[str, Any]:
         title=service,
         version=version(f"reservaestoque-{service}"),
         route_handlers=routes,
-        is_ready=_never,
+        health=Health(_nothing_missing),
         dependencies={name: _nothing() for name in sorted(_dependencies(routes))},
     )
     return app.openapi_schema.to_schema()
@@ -58,6 +59,6 @@ def _nothing() -> Provide:
     return Provide(lambda: None, sync_to_thread=False)
 
 
-async def _never() -> bool:
+async def _nothing_missing() -> list[str]:
     """Never called: the application is only described here."""
-    return False
+    return []

@@ -1,29 +1,50 @@
-"""A job that is done again and again, in steps, whatever the database does meanwhile."""
+"""A job that runs again and again, in bounded steps, and survives the faults that pass by themselves."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 
 from prometheus_client import Counter
 
-from reservaestoque.backoff import back_off
+from reservaestoque.backoff import delay
 from reservaestoque.telemetry import logger
 
 Step = Callable[[], Awaitable[bool]]
 """A bounded piece of a job's work; returns whether there is more to do now."""
 
+_BEAT_SECONDS = 5.0
+
 _log = logger(__name__)
 _failed = Counter("job_failures_total", "Times that a job failed and was put off", ["job"])
 
 
-class Periodic:
-    """Calls `step` every so often; at once again while it says that there is more to do.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long a job pauses: `every` when there is nothing more to do, `between` while there is.
 
-    After each step it pauses `rest` times as long as that took, should that be longer: then a step that finds much
-    more than usual leaves the database to others. While it fails the pauses grow up to `longest` seconds. Failures
-    are logged and counted under its `name`. Jobs that share a `turn`, a lock, are at work one at a time.
+    A pause is at least `rest` times as long as the step took, so that a step that finds much more than usual leaves
+    the database to others. While the job fails, its pauses grow up to `longest` seconds.
+    """
+
+    every: timedelta
+    between: timedelta = timedelta()
+    rest: float = 0.0
+    longest: float = 30.0
+
+    def after(self, took: float, *, more: bool) -> float:
+        """Seconds to pause after a step that took so many."""
+        return max(self.rest * took, (self.between if more else self.every).total_seconds())
+
+
+class Periodic:
+    """Calls `step` again and again, at this pace. Failures are logged and counted under its `name`.
+
+    Jobs that share a `turn`, a lock, run one step at a time. `beat` is called before each step and every few seconds
+    of a pause. Setting `wake` ends the pause between two steps; it is cleared when the next step begins.
     """
 
     def __init__(
@@ -31,37 +52,57 @@ class Periodic:
         step: Step,
         *,
         name: str,
-        every: timedelta,
+        pace: Pace,
         is_transient: Callable[[BaseException], bool],
-        longest: float = 30.0,
-        rest: float = 0.0,
         turn: AbstractAsyncContextManager[object] | None = None,
+        beat: Callable[[], None] = lambda: None,
+        wake: asyncio.Event | None = None,
     ) -> None:
+        self.name = name
         self._step = step
-        self._name = name
-        self._every = every.total_seconds()
+        self._pace = pace
         self._is_transient = is_transient
-        self._longest = longest
-        self._rest = rest
         self._turn = turn or nullcontext()
+        self._beat = beat
+        self._wake = wake
         _failed.labels(name)
 
     async def run(self) -> None:
-        """Runs until cancelled. Raises what `step` raises when it will not pass by itself."""
+        """Runs until cancelled. Raises what `step` raises unless it is transient."""
         failures = 0
         while True:
+            self._beat()
             try:
                 async with self._turn:
                     began = time.monotonic()
+                    if self._wake is not None:
+                        self._wake.clear()
                     more = await self._step()
                 failures = 0
             except Exception as fault:
                 if not self._is_transient(fault):
                     raise
                 failures += 1
-                _failed.labels(self._name).inc()
-                _log.warning("job_put_off", job=self._name, failures=failures, fault=repr(fault))
-                await back_off(failures, longest=self._longest)
+                _failed.labels(self.name).inc()
+                _log.warning("job_put_off", job=self.name, failures=failures, fault=repr(fault))
+                await self._pause(delay(failures, first=0.05, longest=self._pace.longest), None)
                 continue
-            pause = self._rest * (time.monotonic() - began)
-            await asyncio.sleep(max(pause, 0 if more else self._every))
+            await self._pause(self._pace.after(time.monotonic() - began, more=more), self._wake)
+
+    async def _pause(self, seconds: float, wake: asyncio.Event | None) -> None:
+        """Until the time is over or `wake` is set."""
+        while wake is None or not wake.is_set():
+            self._beat()
+            await _sleep(min(seconds, _BEAT_SECONDS), wake)
+            seconds -= _BEAT_SECONDS
+            if seconds <= 0:
+                return
+
+
+async def _sleep(seconds: float, wake: asyncio.Event | None) -> None:
+    if wake is None:
+        await asyncio.sleep(seconds)
+        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wake.wait()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import asyncpg
 from prometheus_client import Counter
 
-from reservaestoque.periodic import Periodic, Step
+from reservaestoque.periodic import Pace, Periodic, Step
 from reservaestoque.postgres import is_transient
 
 STEP_ROWS = 1000
@@ -92,6 +92,5 @@ def taking_turns(jobs: Mapping[str, Step], *, every: timedelta) -> list[Periodic
     One that fails is put off alone. What will not pass by itself it raises.
     """
     turn = asyncio.Lock()
-    return [
-        Periodic(step, name=name, every=every, is_transient=is_transient, turn=turn) for name, step in jobs.items()
-    ]
+    pace = Pace(every=every)
+    return [Periodic(step, name=name, pace=pace, is_transient=is_transient, turn=turn) for name, step in jobs.items()]

@@ -10,6 +10,7 @@ from litestar.testing import TestClient
 from reservaestoque.http import ProblemError, conditional_get, service_app
 from reservaestoque.http.head import STREAM
 from reservaestoque.http.problems import NOT_FOUND
+from reservaestoque.program import Health
 
 
 @get("/things/{name:str}", problems=(), **conditional_get())
@@ -52,14 +53,14 @@ async def faulty() -> str:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
-    async def ready() -> bool:
-        return True
+    async def missing() -> list[str]:
+        return []
 
     app = service_app(
         title="shop",
         version="1",
         route_handlers=[thing, mine, add, things, events, faulty],
-        is_ready=ready,
+        health=Health(missing),
         dependencies={},
     )
     with TestClient(app) as client:

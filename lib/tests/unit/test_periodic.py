@@ -2,60 +2,120 @@
 
 import asyncio
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
 from reservaestoque import periodic
-from reservaestoque.periodic import Periodic
+from reservaestoque.periodic import Pace, Periodic
 
 
-class Relogio:
-    """What time.monotonic() and asyncio.sleep() are in here; ends the job after so many pauses."""
+class Clock:
+    """What time.monotonic() and asyncio.sleep() are in here."""
 
-    def __init__(self, voltas: int) -> None:
-        self.agora, self.pausas, self._voltas = 0.0, list[float](), voltas
+    def __init__(self) -> None:
+        self.now = 0.0
 
     def monotonic(self) -> float:
-        return self.agora
+        return self.now
 
-    async def sleep(self, segundos: float) -> None:
-        self.pausas.append(segundos)
-        self.agora += segundos
-        if len(self.pausas) == self._voltas:
-            raise asyncio.CancelledError
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(periodic, "time", clock)
+    monkeypatch.setattr(periodic.asyncio, "sleep", clock.sleep)
+    return clock
+
+
+def never(_: BaseException) -> bool:
+    return False
 
 
 @pytest.mark.parametrize(
-    ("dura", "mais", "rest", "pausa"),
+    ("takes", "more", "rest", "pause"),
     [
         (1.0, False, 0.0, 5.0),
         (9.0, False, 0.0, 5.0),
-        (1.0, True, 0.0, 0.0),
+        (1.0, True, 0.0, 0.5),
         (0.5, False, 9.0, 5.0),
         (1.0, False, 9.0, 9.0),
         (1.0, True, 9.0, 9.0),
     ],
 )
-async def test_it_pauses_its_interval_or_as_a_multiple_of_what_the_step_took(
-    monkeypatch: pytest.MonkeyPatch, dura: float, mais: bool, rest: float, pausa: float
+async def test_it_pauses_its_interval_or_a_multiple_of_what_the_step_took(
+    clock: Clock, takes: float, more: bool, rest: float, pause: float
 ):
-    relogio = Relogio(2)
-    monkeypatch.setattr(periodic, "time", relogio)
-    monkeypatch.setattr(periodic.asyncio, "sleep", relogio.sleep)
+    began = list[float]()
 
-    async def passo() -> bool:
-        relogio.agora += dura
-        return mais
+    async def step() -> bool:
+        began.append(clock.now)
+        if len(began) == 3:
+            raise asyncio.CancelledError
+        clock.now += takes
+        return more
 
-    job = Periodic(passo, name="job", every=timedelta(seconds=5), is_transient=lambda _: False, rest=rest)
+    pace = Pace(every=timedelta(seconds=5), between=timedelta(seconds=0.5), rest=rest)
+    job = Periodic(step, name="job", pace=pace, is_transient=never)
     with pytest.raises(asyncio.CancelledError):
         await job.run()
-    assert relogio.pausas == [pausa, pausa]
+    assert began == [0.0, takes + pause, 2 * (takes + pause)]
+
+
+async def test_it_beats_through_a_long_pause(clock: Clock):
+    beats, steps = list[float](), 0
+
+    async def step() -> bool:
+        nonlocal steps
+        steps += 1
+        if steps == 2:
+            raise asyncio.CancelledError
+        return False
+
+    pace = Pace(every=timedelta(minutes=5))
+    job = Periodic(step, name="job", pace=pace, is_transient=never, beat=lambda: beats.append(clock.now))
+    with pytest.raises(asyncio.CancelledError):
+        await job.run()
+    assert beats[-1] == 300
+    assert max(later - earlier for earlier, later in pairwise(beats)) <= 5
+
+
+async def test_it_wakes_from_its_pause_and_not_from_its_back_off():
+    wake, steps = asyncio.Event(), list[bool]()
+    woken = asyncio.Event()
+
+    async def step() -> bool:
+        steps.append(wake.is_set())
+        if len(steps) == 2:
+            woken.set()
+        if len(steps) > 1:
+            wake.set()
+            raise ConnectionResetError
+        return False
+
+    job = Periodic(
+        step,
+        name="job",
+        pace=Pace(every=timedelta(hours=1)),
+        is_transient=lambda fault: isinstance(fault, ConnectionResetError),
+        wake=wake,
+    )
+    running = asyncio.create_task(job.run())
+    await asyncio.sleep(0)
+    wake.set()
+    async with asyncio.timeout(5):
+        await woken.wait()
+    await asyncio.sleep(0.01)
+    running.cancel()
+    assert steps == [False, False], "woken once, the wish fulfilled; a failure waits for its time"
 
 
 async def test_what_will_not_pass_by_itself_ends_it():
-    async def passo() -> bool:
+    async def step() -> bool:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await Periodic(passo, name="job", every=timedelta(), is_transient=lambda _: False).run()
+        await Periodic(step, name="job", pace=Pace(every=timedelta()), is_transient=never).run()

@@ -2,7 +2,7 @@
 
 import sys
 
-from operador.app import rodar
+from operador.app import run
 from operador.settings import OperadorSettings
 from reservaestoque import runtime
 from reservaestoque.settings import load
@@ -14,7 +14,7 @@ def main() -> None:
     settings = load(OperadorSettings)
     configure_logs("operador", settings.log_level)
     try:
-        runtime.run(rodar(settings))
+        runtime.run(run(settings))
     except Exception:
         logger("operador").exception("failed")
         sys.exit(1)

@@ -10,8 +10,8 @@ from reservaestoque.settings import Duration, Port, Settings
 class OperadorSettings(Settings):
     """`kubeconfig`: the file that names the cluster; empty means the pod's service account.
 
-    `namespace`: the one to look after; empty means all. `expiry_interval`: how often lapsed reservations are swept.
-    `status_interval`: how often balances are read. `resync_interval`: how often everything is compared.
+    `namespace`: the one whose StockItems it manages; empty means all. `expiry_interval`: the pause between sweeps of
+    lapsed reservations. `status_interval`: between reads of changed balances. `resync_interval`: between resyncs.
     """
 
     port: Port = 8080

@@ -7,363 +7,359 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import comandos
 import httpx
 import pytest
 
+from estoque.batch import process
 from local_system import Config, LocalSystemError, Ports, System
 from local_system.kubernetes import operator_kubeconfig
+from reservaestoque.events import Comando
 
-RESSINCRONIA = "3s"
+RESYNC_INTERVAL = "3s"
+EVENT_HORIZON = timedelta(days=6)
+BATCH = 200
 
-RESERVAR = """
-begin;
-insert into pedido (id, status, versao, itens, expira_em)
-values ('{pedido}', 'EstoqueReservado', 1, '[]', agora() + '{ttl} seconds'::interval);
-update estoque set reservado = reservado + {n}, quantidade = greatest(alvo, reservado + {n} + vendido),
-    alterado_em = agora() where sku = '{sku}';
-insert into reserva (pedido_id, sku, quantidade, expira_em)
-select id, '{sku}', {n}, expira_em from pedido where id = '{pedido}';
-commit;
-"""
-FECHAR = """
-begin;
-update pedido set status = 'Fechado', versao = versao + 1, expira_em = null where id = '{pedido}';
-update estoque e set reservado = reservado - r.quantidade, vendido = vendido + r.quantidade, alterado_em = agora()
-from reserva r where r.pedido_id = '{pedido}' and r.sku = e.sku;
-update reserva set vendida = true where pedido_id = '{pedido}';
-commit;
-"""
-CANCELAR = """
-begin;
-update pedido set status = 'Cancelado', versao = versao + 1, expira_em = null where id = '{pedido}';
-update estoque e set reservado = reservado - r.quantidade,
-    quantidade = greatest(alvo, reservado - r.quantidade + vendido), alterado_em = agora()
-from reserva r where r.pedido_id = '{pedido}' and r.sku = e.sku;
-delete from reserva where pedido_id = '{pedido}';
-commit;
-"""
-
-RESERVAR_MUITAS = """
-begin;
-create temp table novo on commit drop as
-select gen_random_uuid() as id, '{prefixo}-' || n % {itens} as sku, agora() + '{ttl} seconds'::interval
-    + n * interval '1 second' / {n} as expira_em
-from generate_series(1, {n}) n;
-insert into pedido (id, status, versao, itens, expira_em)
-select id, 'EstoqueReservado', 1, jsonb_build_object(sku, 1), expira_em from novo;
-update estoque e set reservado = reservado + n.unidades, alterado_em = agora()
-from (select sku, count(*) as unidades from novo group by sku) n where e.sku = n.sku;
-insert into reserva (pedido_id, sku, quantidade, expira_em) select id, sku, 1, expira_em from novo;
-commit;
-"""
-
-LINHA = "select {campos} from estoque where sku = '{sku}'"
-LINHAS = "select count(*) from estoque where dono like 'default/{prefixo}%'"
+ROW = "select {columns} from estoque where sku = '{sku}'"
+ROWS = "select count(*) from estoque where dono like 'default/{prefix}%'"
 PEDIDO = "select status from pedido where id = '{pedido}'"
-FATO = "select status from outbox where pedido_id = '{pedido}'"
-MEXER = "update estoque set {mudanca} where sku = '{sku}'"
-ORFA = "insert into estoque (sku, nome, alvo, quantidade, dono) values ('{sku}', 'x', 5, 5, 'default/{sku}')"
-IMPOR = "alter table estoque add constraint {nome} check ({condicao}) not valid"
-DISPENSAR = "alter table estoque drop constraint {nome}"
-TRANCAR = "select 1 from pedido where id = $1 for update"
-VIVAS = "select count(*) from reserva where sku like '{prefixo}-%'"
-FATOS = """
+EDIT = "update estoque set {change} where sku = '{sku}'"
+UNDECLARED = "insert into estoque (sku, nome, alvo, quantidade, dono) values ('{sku}', 'x', 5, 5, 'default/{sku}')"
+CONSTRAIN = "alter table estoque add constraint {name} check ({condition}) not valid"
+UNCONSTRAIN = "alter table estoque drop constraint {name}"
+LOCK = "select 1 from pedido where id = $1 for update"
+LIVE_LINES = "select count(*) from reserva where sku like '{prefix}-%'"
+FACT = "select count(*) from outbox where pedido_id = '{pedido}' and status = 'ReservaExpirada'"
+FACTS = """
 select count(*) from outbox o join pedido p on p.id = o.pedido_id
-where o.status = 'ReservaExpirada' and p.itens::text like '%{prefixo}-%'
+where o.status = 'ReservaExpirada' and p.itens::text like '%{prefix}-%'
 """
-APAGAR = "delete from estoque where sku = '{sku}'"
+LAPSE = """
+begin;
+update pedido set expira_em = agora() + random() * interval '1 second'
+where id in (select pedido_id from reserva where sku like '{prefix}-%');
+update reserva r set expira_em = p.expira_em from pedido p where p.id = r.pedido_id and r.sku like '{prefix}-%';
+commit;
+"""
+DELETE = "delete from estoque where sku = '{sku}'"
 
 
 @dataclass
-class Mundo:
+class World:
     """The system and the verbs in which the tests are written. `kubectl` acts in the namespace default."""
 
-    sistema: System
-    criados: list[tuple[str, str]] = field(default_factory=list)
-    aplicando: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    system: System
+    created: list[tuple[str, str]] = field(default_factory=list)
+    applying: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    itens: dict[uuid.UUID, dict[str, int]] = field(default_factory=dict)
 
     def kubectl(self, *args: str, stdin: str = "") -> str:
-        return self.sistema.kubectl(*args, stdin=stdin)
+        return self.system.kubectl(*args, stdin=stdin)
 
-    def recusa(self, manifesto: dict[str, Any], *args: str) -> str:
-        with pytest.raises(LocalSystemError) as recusado:
-            self.kubectl("apply", *args, "--filename=-", stdin=json.dumps(manifesto))
-        return str(recusado.value)
+    def rejection(self, manifest: dict[str, Any], *args: str) -> str:
+        with pytest.raises(LocalSystemError) as rejected:
+            self.kubectl("apply", *args, "--filename=-", stdin=json.dumps(manifest))
+        return str(rejected.value)
 
-    def aplicar(self, nome: str, *, ns: str = "default", **spec: Any) -> None:
-        self.kubectl("apply", "--filename=-", stdin=json.dumps(manifesto(nome, ns=ns, **spec)))
-        self.criados.append((ns, nome))
+    def apply(self, item: str, /, *, ns: str = "default", **spec: Any) -> None:
+        self.kubectl("apply", "--filename=-", stdin=json.dumps(manifest(item, ns=ns, **spec)))
+        self.created.append((ns, item))
 
-    def aplicar_lista(self, itens: list[dict[str, Any]]) -> None:
+    def apply_list(self, items: list[dict[str, Any]]) -> None:
         """All these StockItems in one apply."""
-        lista = json.dumps({"apiVersion": "v1", "kind": "List", "items": itens})
-        self.kubectl("apply", "--server-side", "--filename=-", stdin=lista)
-        self.criados.extend((i["metadata"]["namespace"], i["metadata"]["name"]) for i in itens)
+        body = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        self.kubectl("apply", "--server-side", "--filename=-", stdin=body)
+        self.created.extend((i["metadata"]["namespace"], i["metadata"]["name"]) for i in items)
 
-    def aplicar_muitos(self, prefixo: str, n: int, *, espera: bool = True) -> None:
-        """StockItems `prefixo-0` and so on, in one apply; does not wait for its end unless `espera`."""
-        itens = [manifesto(f"{prefixo}-{i}", quantity=i + 1) for i in range(n)]
-        for item in itens:
-            item["metadata"]["labels"] = {"lote": prefixo}
-        lista = json.dumps({"apiVersion": "v1", "kind": "List", "items": itens})
-        processo = subprocess.Popen(
-            [self.sistema.kubectl_path, f"--kubeconfig={self.sistema.kubeconfig}", "create", "--filename=-"],
+    def apply_many(self, prefix: str, n: int, *, wait: bool = True) -> None:
+        """StockItems `prefix-0` and so on, in one apply; does not wait for its end unless `wait`."""
+        items = [manifest(f"{prefix}-{i}", quantity=i + 1) for i in range(n)]
+        for item in items:
+            item["metadata"]["labels"] = {"batch": prefix}
+        process = subprocess.Popen(
+            [self.system.kubectl_path, f"--kubeconfig={self.system.kubeconfig}", "create", "--filename=-"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
         )
-        assert processo.stdin is not None
-        processo.stdin.write(lista.encode())
-        processo.stdin.close()
-        if espera:
-            assert processo.wait() == 0
+        assert process.stdin is not None
+        process.stdin.write(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode())
+        process.stdin.close()
+        if wait:
+            assert process.wait() == 0
         else:
-            self.aplicando.append(processo)
+            self.applying.append(process)
 
-    def apagar_muitos(self, prefixo: str) -> None:
-        """What `aplicar_muitos` made, in one request: kubectl would make a thousand of it, slowly."""
-        todos = "/apis/reservaestoque.dev/v1/namespaces/default/stockitems"
-        self.kubectl("delete", f"--raw={todos}?labelSelector=lote%3D{prefixo}")
+    def delete_many(self, prefix: str) -> None:
+        """What `apply_many` created, in one request: kubectl would send a thousand, slowly."""
+        every = "/apis/reservaestoque.dev/v1/namespaces/default/stockitems"
+        self.kubectl("delete", f"--raw={every}?labelSelector=batch%3D{prefix}")
 
-    def apagar(self, nome: str, *, ns: str = "default") -> None:
-        self.kubectl("delete", "stockitem", nome, f"--namespace={ns}", "--wait=false")
+    def delete(self, name: str, *, ns: str = "default") -> None:
+        self.kubectl("delete", "stockitem", name, f"--namespace={ns}", "--wait=false")
 
-    def ler(self, nome: str, *, ns: str = "default") -> dict[str, Any] | None:
-        texto = self.kubectl("get", "stockitem", nome, f"--namespace={ns}", "--ignore-not-found", "--output=json")
-        return json.loads(texto) if texto.strip() else None
+    def read(self, name: str, *, ns: str = "default") -> dict[str, Any] | None:
+        text = self.kubectl("get", "stockitem", name, f"--namespace={ns}", "--ignore-not-found", "--output=json")
+        return json.loads(text) if text.strip() else None
 
-    def status(self, nome: str, *, ns: str = "default") -> dict[str, Any]:
-        objeto = self.ler(nome, ns=ns)
-        return (objeto or {}).get("status", {})
+    def status(self, name: str, *, ns: str = "default") -> dict[str, Any]:
+        return (self.read(name, ns=ns) or {}).get("status", {})
 
-    def motivo(self, nome: str, tipo: str = "Synced", *, ns: str = "default") -> str:
-        return self.condicao(nome, tipo, ns=ns).get("reason", "")
+    def reason(self, name: str, condition: str = "Synced", *, ns: str = "default") -> str:
+        return self.condition(name, condition, ns=ns).get("reason", "")
 
-    def condicao(self, nome: str, tipo: str = "Synced", *, ns: str = "default") -> dict[str, Any]:
-        condicoes = self.status(nome, ns=ns).get("conditions", [])
-        return next((c for c in condicoes if c["type"] == tipo), {})
+    def condition(self, name: str, condition: str = "Synced", *, ns: str = "default") -> dict[str, Any]:
+        conditions = self.status(name, ns=ns).get("conditions", [])
+        return next((c for c in conditions if c["type"] == condition), {})
 
-    def numeros(self, nome: str) -> tuple[int | None, ...]:
+    def numbers(self, name: str) -> tuple[int | None, ...]:
         """available, reserved, sold, onHand"""
-        status = self.status(nome)
-        return tuple(status.get(campo) for campo in ("available", "reserved", "sold", "onHand"))
+        status = self.status(name)
+        return tuple(status.get(field) for field in ("available", "reserved", "sold", "onHand"))
 
-    def eventos(self, nome: str) -> list[str]:
-        texto = self.kubectl("get", "events", f"--field-selector=involvedObject.name={nome}", "--output=json")
-        return [evento["reason"] for evento in json.loads(texto)["items"]]
+    def events(self, name: str) -> list[str]:
+        text = self.kubectl("get", "events", f"--field-selector=involvedObject.name={name}", "--output=json")
+        return [event["reason"] for event in json.loads(text)["items"]]
 
-    def sql(self, comando: str, **valores: Any) -> str:
-        return self.sistema.psql("estoque", comando.format(**valores)).strip()
+    def items(self, prefix: str) -> list[dict[str, Any]]:
+        """The StockItems whose names start so."""
+        items = json.loads(self.kubectl("get", "stockitems", "--output=json"))["items"]
+        return [item for item in items if item["metadata"]["name"].startswith(prefix)]
 
-    def linha(self, sku: str, campos: str) -> str:
-        """Columns of the stock row, divided by bars."""
-        return self.sql(LINHA, sku=sku, campos=campos)
+    def synced(self, prefix: str) -> int:
+        """How many items whose names start so are Synced."""
+        return sum(
+            c["reason"] == "Synced"
+            for item in self.items(prefix)
+            for c in item.get("status", {}).get("conditions", [])
+        )
 
-    def linhas(self, prefixo: str) -> int:
-        """How many stock rows have an owner whose name starts so."""
-        return int(self.sql(LINHAS, prefixo=prefixo))
+    def versions(self, prefix: str) -> dict[str, str]:
+        return {i["metadata"]["name"]: i["metadata"]["resourceVersion"] for i in self.items(prefix)}
 
-    def mexer(self, sku: str, mudanca: str) -> None:
-        """Somebody changes the row by hand."""
-        self.sql(MEXER, sku=sku, mudanca=mudanca)
+    def lose_items(self, *names: str) -> None:
+        """The StockItems vanish without the operator's doing."""
+        for name in names:
+            self.delete(name)
+            self.kubectl("patch", "stockitem", name, "--type=merge", '--patch={"metadata": {"finalizers": null}}')
+
+    def calls(self) -> float:
+        """Calls of sincronizar_itens by the system's operator."""
+        text = httpx.get(f"{self.system.program_url('operator')}/metrics").text
+        return next(float(li.split()[1]) for li in text.splitlines() if li.startswith("operador_batch_items_count"))
 
     @contextmanager
-    def regra_do_banco(self, nome: str, condicao: str) -> Iterator[None]:
-        """A rule that PostgreSQL has and the definition does not know."""
-        self.sql(IMPOR, nome=nome, condicao=condicao)
-        try:
-            yield
-        finally:
-            self.sql(DISPENSAR, nome=nome)
-
-    @contextmanager
-    def sem_cluster(self) -> Iterator[None]:
+    def without_cluster(self) -> Iterator[None]:
         """etcd and kube-apiserver are down inside, up after."""
-        for parte in ("kube-apiserver", "etcd"):
-            self.sistema.stop(parte)
+        for part in ("kube-apiserver", "etcd"):
+            self.system.stop(part)
         try:
             yield
         finally:
-            for parte in ("etcd", "kube-apiserver"):
-                self.sistema.start(parte)
+            for part in ("etcd", "kube-apiserver"):
+                self.system.start(part)
+
+    def sql(self, statement: str, **values: Any) -> str:
+        return self.system.psql("estoque", statement.format(**values)).strip()
+
+    def row(self, sku: str, columns: str) -> str:
+        """Columns of the stock row, divided by bars."""
+        return self.sql(ROW, sku=sku, columns=columns)
+
+    def rows(self, prefix: str) -> int:
+        """How many stock rows have an owner whose name starts so."""
+        return int(self.sql(ROWS, prefix=prefix))
+
+    def edit_row(self, sku: str, change: str) -> None:
+        """Somebody changes the row by hand."""
+        self.sql(EDIT, sku=sku, change=change)
+
+    def add_undeclared_row(self, sku: str) -> None:
+        self.sql(UNDECLARED, sku=sku)
+
+    def remove_row(self, sku: str) -> None:
+        self.sql(DELETE, sku=sku)
 
     @contextmanager
-    def tranca(self, pedido: str) -> Iterator[None]:
-        """Somebody holds this order's lock inside."""
-        url = self.sistema.database_url("estoque")
-        with asyncio.Runner() as laco:
-            conexao = laco.run(asyncpg.connect(url))
-            laco.run(conexao.execute("begin"))
-            laco.run(conexao.execute(TRANCAR, uuid.UUID(pedido)))
+    def database_rule(self, name: str, condition: str) -> Iterator[None]:
+        """A rule that PostgreSQL has and the definition does not know."""
+        self.sql(CONSTRAIN, name=name, condition=condition)
+        try:
+            yield
+        finally:
+            self.sql(UNCONSTRAIN, name=name)
+
+    @contextmanager
+    def order_locked(self, pedido: uuid.UUID) -> Iterator[None]:
+        """Another session holds this order's lock inside."""
+        with asyncio.Runner() as runner:
+            connection = runner.run(asyncpg.connect(self.system.database_url("estoque")))
+            runner.run(connection.execute("begin"))
+            runner.run(connection.execute(LOCK, pedido))
             try:
                 yield
             finally:
-                laco.run(conexao.close())
+                runner.run(connection.close())
 
-    def perder_os_itens(self, *nomes: str) -> None:
-        """The StockItems vanish without the operator's doing."""
-        for nome in nomes:
-            self.apagar(nome)
-            self.kubectl("patch", "stockitem", nome, "--type=merge", '--patch={"metadata": {"finalizers": null}}')
-
-    def chamadas(self) -> float:
-        """Calls of sincronizar_itens by the system's operator."""
-        texto = httpx.get(f"{self.sistema.program_url('operator')}/metrics").text
-        return next(float(li.split()[1]) for li in texto.splitlines() if li.startswith("operador_lote_itens_count"))
-
-    def manifesto(self, nome: str, **spec: Any) -> dict[str, Any]:
-        return manifesto(nome, **spec)
-
-    def vivas(self, prefixo: str) -> int:
+    def live_lines(self, prefix: str) -> int:
         """Lines of reservations that have not been swept."""
-        return int(self.sql(VIVAS, prefixo=prefixo))
+        return int(self.sql(LIVE_LINES, prefix=prefix))
 
-    def fatos(self, prefixo: str) -> int:
+    def facts(self, prefix: str) -> int:
         """How many facts the outbox holds of orders of these items that lapsed."""
-        return int(self.sql(FATOS, prefixo=prefixo))
+        return int(self.sql(FACTS, prefix=prefix))
 
-    def por_linha_sem_item(self, sku: str) -> None:
-        self.sql(ORFA, sku=sku)
+    def lapse_facts(self, pedido: uuid.UUID) -> int:
+        """How often the outbox says that the order's reservation lapsed."""
+        return int(self.sql(FACT, pedido=pedido))
 
-    def tirar_linha(self, sku: str) -> None:
-        self.sql(APAGAR, sku=sku)
-
-    def pedido(self, pedido: str) -> str:
+    def pedido(self, pedido: uuid.UUID) -> str:
+        """The order's status."""
         return self.sql(PEDIDO, pedido=pedido)
 
-    def fato(self, pedido: str) -> str:
-        """What the outbox says of the order."""
-        return self.sql(FATO, pedido=pedido)
-
-    def reservar(self, sku: str, n: int, *, ttl: float = 600) -> str:
-        pedido = str(uuid.uuid4())
-        self.sql(RESERVAR, pedido=pedido, sku=sku, n=n, ttl=ttl)
+    def reservar(self, sku: str, n: int, *, ttl: float = 600) -> uuid.UUID:
+        comando = comandos.criar(**{sku: n})
+        pedido = comando.data.pedido_id
+        self.itens[pedido] = {sku: n}
+        self._decide([[comando]], timedelta(seconds=ttl))
         return pedido
 
-    def reservar_muitas(self, prefixo: str, n: int, *, itens: int, ttl: float) -> None:
-        """`n` reservations of a unit, over items `prefixo-0` and so on, which lapse within a second."""
-        self.sql(RESERVAR_MUITAS, prefixo=prefixo, n=n, itens=itens, ttl=ttl)
+    def fechar(self, pedido: uuid.UUID) -> None:
+        self._decide([[comandos.fechar(pedido, **self.itens[pedido])]])
 
-    def fechar(self, pedido: str) -> None:
-        self.sql(FECHAR, pedido=pedido)
+    def cancelar(self, pedido: uuid.UUID) -> None:
+        self._decide([[comandos.cancelar(pedido)]])
 
-    def cancelar(self, pedido: str) -> None:
-        self.sql(CANCELAR, pedido=pedido)
+    def reservar_many(self, prefix: str, n: int, *, items: int) -> None:
+        """`n` reservations of a unit, over items `prefix-0` and so on."""
+        new = [comandos.criar(**{f"{prefix}-{i % items}": 1}) for i in range(n)]
+        self._decide([new[i : i + BATCH] for i in range(0, n, BATCH)], timedelta(hours=1))
 
-    def sincronizados(self, prefixo: str) -> int:
-        """How many items whose names start so are Synced."""
-        itens = json.loads(self.kubectl("get", "stockitems", "--output=json"))["items"]
-        meus = [i for i in itens if i["metadata"]["name"].startswith(prefixo)]
-        return sum(c["reason"] == "Synced" for i in meus for c in i.get("status", {}).get("conditions", []))
+    def lapse(self, prefix: str) -> None:
+        """The time of these items' reservations is over, of one after the other, within a second."""
+        self.sql(LAPSE, prefix=prefix)
 
-    def versoes(self, prefixo: str) -> dict[str, str]:
-        itens = json.loads(self.kubectl("get", "stockitems", "--output=json"))["items"]
-        metas = [item["metadata"] for item in itens]
-        return {m["name"]: m["resourceVersion"] for m in metas if m["name"].startswith(prefixo)}
+    def _decide(self, batches: Sequence[Sequence[Comando]], ttl: timedelta = timedelta()) -> None:
+        """estoque decides these commands, on its own database."""
+
+        async def decide() -> None:
+            connection = await asyncpg.connect(self.system.database_url("estoque"))
+            try:
+                for batch in batches:
+                    await process(connection, batch, ttl, EVENT_HORIZON)
+            finally:
+                await connection.close()
+
+        with asyncio.Runner() as runner:
+            runner.run(decide())
 
 
 @dataclass
-class Operador:
+class OperatorProcess:
     """An operator beside that of the system."""
 
-    processo: "subprocess.Popen[bytes]"
-    registro: Path
-    endereco: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+    url: str
 
-    def saude(self, qual: str) -> tuple[int, str]:
-        """Status and text of /health/`qual`; 0 while nobody listens."""
+    def wait_ready(self) -> None:
+        wait_until(lambda: self.health("ready")[0], 200, seconds=60)
+
+    def health(self, which: str) -> tuple[int, str]:
+        """Status and text of /health/`which`; 0 while nobody listens."""
         try:
-            resposta = httpx.get(f"{self.endereco}/health/{qual}", timeout=5)
-        except httpx.TransportError as falta:
-            return 0, str(falta)
-        return resposta.status_code, resposta.text
+            response = httpx.get(f"{self.url}/health/{which}", timeout=5)
+        except httpx.TransportError as fault:
+            return 0, str(fault)
+        return response.status_code, response.text
 
-    def metrica(self, nome: str) -> float | None:
-        texto = httpx.get(f"{self.endereco}/metrics", timeout=5).text
-        return next((float(li.split()[1]) for li in texto.splitlines() if li.startswith(f"{nome} ")), None)
+    def metric(self, name: str) -> float | None:
+        text = httpx.get(f"{self.url}/metrics", timeout=5).text
+        return next((float(li.split()[1]) for li in text.splitlines() if li.startswith(f"{name} ")), None)
 
 
-def manifesto(nome: str, *, ns: str = "default", **spec: Any) -> dict[str, Any]:
+def manifest(item: str, /, *, ns: str = "default", **spec: Any) -> dict[str, Any]:
     return {
         "apiVersion": "reservaestoque.dev/v1",
         "kind": "StockItem",
-        "metadata": {"name": nome, "namespace": ns},
+        "metadata": {"name": item, "namespace": ns},
         "spec": {"name": "Produto de teste", **spec},
     }
 
 
 @pytest.fixture(scope="session")
-def sistema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     config = Config(
         state=tmp_path_factory.mktemp("operador"),
         ports=Ports.free(),
-        settings={"RESYNC_INTERVAL": RESSINCRONIA},
+        settings={"RESYNC_INTERVAL": RESYNC_INTERVAL},
         parts={"operator"},
     )
-    with System(config) as sistema:
-        sistema.kubectl("create", "namespace", "outra-loja")
-        yield sistema
+    with System(config) as system:
+        system.kubectl("create", "namespace", "outra-loja")
+        yield system
 
 
 @pytest.fixture
-def mundo(sistema: System) -> Iterator[Mundo]:
-    mundo = Mundo(sistema)
-    yield mundo
-    for processo in mundo.aplicando:
-        processo.wait()
-    for ns, nome in mundo.criados:
-        sistema.kubectl("delete", "stockitem", nome, f"--namespace={ns}", "--ignore-not-found", "--wait=false")
+def world(system: System) -> Iterator[World]:
+    world = World(system)
+    yield world
+    for process in world.applying:
+        process.wait()
+    for ns, name in world.created:
+        system.kubectl("delete", "stockitem", name, f"--namespace={ns}", "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture
-def abrir_operador(sistema: System, tmp_path: Path) -> Iterator[Callable[..., Operador]]:
-    """Starts operators. `preludio` is Python which runs before the program, `kubeconfig` who it is."""
-    abertos = []
+def start_operator(system: System, tmp_path: Path) -> Iterator[Callable[..., OperatorProcess]]:
+    """Starts operators. `prelude` is Python which runs before the program, `kubeconfig` who it is."""
+    started: list[OperatorProcess] = []
 
-    def abrir(preludio: str = "", kubeconfig: Path | None = None, **ambiente: str) -> Operador:
-        porta = Ports.free().operator
-        registro = tmp_path / f"operador-{len(abertos)}.log"
+    def start(prelude: str = "", kubeconfig: Path | None = None, **environment: str) -> OperatorProcess:
+        port = Ports.free().operator
+        log = tmp_path / f"operator-{len(started)}.log"
         env = {
             "PATH": os.environ["PATH"],
-            "DATABASE_URL": sistema.database_url("estoque", role="operador"),
-            "KUBECONFIG": str(kubeconfig or operator_kubeconfig(sistema.layout)),
-            "PORT": str(porta),
-            "RESYNC_INTERVAL": RESSINCRONIA,
-            **ambiente,
+            "DATABASE_URL": system.database_url("estoque", role="operador"),
+            "KUBECONFIG": str(kubeconfig or operator_kubeconfig(system.layout)),
+            "PORT": str(port),
+            "RESYNC_INTERVAL": RESYNC_INTERVAL,
+            **environment,
         }
-        programa = f"{preludio}\nfrom operador.__main__ import main\nmain()\n"
-        with registro.open("wb") as log:
-            processo = subprocess.Popen([sys.executable, "-c", programa], env=env, stderr=log)
-        abertos.append(Operador(processo, registro, f"http://127.0.0.1:{porta}"))
-        return abertos[-1]
+        script = f"{prelude}\nfrom operador.__main__ import main\nmain()\n"
+        with log.open("wb") as stderr:
+            process = subprocess.Popen([sys.executable, "-c", script], env=env, stderr=stderr)
+        started.append(OperatorProcess(process, log, f"http://127.0.0.1:{port}"))
+        return started[-1]
 
-    yield abrir
-    for aberto in abertos:
-        if aberto.processo.poll() is None:
-            aberto.processo.kill()
-        aberto.processo.wait()
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.wait()
 
 
 @pytest.fixture
-def nome() -> str:
+def name() -> str:
     """A name, and so a SKU, that no other test uses."""
     return f"item-{uuid.uuid4().hex[:8]}"
 
 
 @pytest.fixture
-def ate() -> Callable[..., None]:
-    return esperar
+def until() -> Callable[..., None]:
+    return wait_until
 
 
-def esperar(valor: Callable[[], Any], esperado: Any, *, segundos: float = 10) -> None:
-    """Waits until `valor()` is `esperado`; fails with the last value that it saw."""
-    fim = time.monotonic() + segundos
-    while (visto := valor()) != esperado:
-        assert time.monotonic() < fim, f"expected {esperado!r} within {segundos} s, last seen {visto!r}"
+def wait_until(value: Callable[[], Any], expected: Any, *, seconds: float = 10) -> None:
+    """Waits until `value()` is `expected`; fails with the last value that it saw."""
+    end = time.monotonic() + seconds
+    while (seen := value()) != expected:
+        assert time.monotonic() < end, f"expected {expected!r} within {seconds} s, last seen {seen!r}"
         time.sleep(0.1)

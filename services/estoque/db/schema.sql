@@ -225,30 +225,6 @@ COMMENT ON FUNCTION public.ler_saldos(p_desde timestamp with time zone) IS 'bala
 
 
 --
--- Name: ler_saldos_mudados(timestamp with time zone, tid, integer); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.ler_saldos_mudados(p_desde timestamp with time zone, p_depois tid, p_limite integer) RETURNS TABLE(lugar tid, sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint, alterado_em timestamp with time zone)
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'public', 'pg_temp'
-    SET enable_seqscan TO 'off'
-    AS $$
-    select s.lugar, s.sku, s.dono, s.situacao, s.nome, s.alvo, s.quantidade, s.reservado, s.vendido, s.disponivel,
-           s.limite_baixo, s.alterado_em
-    from saldo s
-    where s.lugar > p_depois and s.alterado_em >= p_desde
-    limit p_limite;
-$$;
-
-
---
--- Name: FUNCTION ler_saldos_mudados(p_desde timestamp with time zone, p_depois tid, p_limite integer); Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON FUNCTION public.ler_saldos_mudados(p_desde timestamp with time zone, p_depois tid, p_limite integer) IS 'up to p_limite balances of rows that changed at or after p_desde, of those that lie behind p_depois in the table';
-
-
---
 -- Name: liberar_vencidas(text[], bigint[], timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -293,6 +269,29 @@ $$;
 --
 
 COMMENT ON FUNCTION public.liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamp with time zone) IS 'releases at least p_faltas[i] lapsed units of p_skus[i], if there are as many; returns what it released, a row a SKU';
+
+
+--
+-- Name: posicao_das_mudancas(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.posicao_das_mudancas() RETURNS TABLE(transacao bigint, mudanca bigint, parte bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select m.transacao::text::bigint, m.id, cardinality(m.skus)::bigint
+    from mudanca m
+    where m.transacao < pg_snapshot_xmin(pg_current_snapshot())
+    order by m.transacao desc, m.id desc
+    limit 1;
+$$;
+
+
+--
+-- Name: FUNCTION posicao_das_mudancas(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.posicao_das_mudancas() IS 'the newest position in the change log of SKUs before which nothing can be committed any more';
 
 
 --
@@ -405,6 +404,53 @@ end $$;
 --
 
 COMMENT ON FUNCTION public.recusar_suprimento_inventado() IS 'trigger: rejects an update that grows the supply of a SKU beyond the declared one';
+
+
+--
+-- Name: saldos_desde(bigint, bigint, bigint, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.saldos_desde(p_transacao bigint, p_mudanca bigint, p_parte bigint, p_limite integer) RETURNS TABLE(transacao bigint, mudanca bigint, parte bigint, lidas bigint, sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    with lida as materialized (
+        -- A row stays for the position itself when no change of it is left.
+        select m.transacao, m.id, s.sku,
+               coalesce(s.parte, case when m.id = p_mudanca then p_parte else 0 end) as parte
+        from (
+            -- In order before they are taken apart: no more rows are unnested than the limit needs.
+            select c.transacao, c.id, c.skus
+            from mudanca c
+            where (c.transacao, c.id) >= (p_transacao::text::xid8, p_mudanca)
+                and c.transacao < pg_snapshot_xmin(pg_current_snapshot())
+            order by c.transacao, c.id
+            limit p_limite
+        ) m
+        left join lateral unnest(m.skus) with ordinality as s (sku, parte)
+            on (m.transacao, m.id, s.parte) > (p_transacao::text::xid8, p_mudanca, p_parte)
+        order by m.transacao, m.id, s.parte
+        limit p_limite
+    ),
+    alcance as (
+        select l.transacao, l.id, l.parte, (select count(*) from lida) as lidas
+        from lida l
+        order by l.transacao desc, l.id desc, l.parte desc
+        limit 1
+    )
+    select a.transacao::text::bigint, a.id, a.parte, a.lidas, s.sku, s.dono, s.situacao, s.nome, s.alvo, s.quantidade,
+           s.reservado, s.vendido, s.disponivel, s.limite_baixo
+    from alcance a
+    left join saldo s on s.sku = any (array(select l.sku from lida l where l.sku is not null))
+    where exists (select from lida l where (l.transacao, l.id) = (p_transacao::text::xid8, p_mudanca));
+$$;
+
+
+--
+-- Name: FUNCTION saldos_desde(p_transacao bigint, p_mudanca bigint, p_parte bigint, p_limite integer); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.saldos_desde(p_transacao bigint, p_mudanca bigint, p_parte bigint, p_limite integer) IS 'current balances of the SKUs changed after a position of the change log, of up to p_limite changes';
 
 
 --
@@ -728,8 +774,7 @@ CREATE VIEW public.saldo AS
     e.situacao,
     e.limite_baixo,
     e.dono,
-    e.alterado_em,
-    e.ctid AS lugar
+    e.alterado_em
    FROM (public.estoque e
      CROSS JOIN LATERAL ( SELECT COALESCE(sum(r.quantidade), (0)::bigint) AS vencido
            FROM public.reserva r

@@ -12,7 +12,7 @@ import asyncpg
 
 from estoque import batch, decision, writes
 from estoque.pedido import Pedido
-from operador.banco import Banco
+from operador.stock.database import Database
 from pedidos import repository, resend, retention
 from reservaestoque.bus import Batches
 from reservaestoque.postgres import Queries
@@ -109,16 +109,16 @@ async def _varrer_em_dois_passos(estoque: asyncpg.Connection) -> AsyncIterator[N
     await estoque.execute(errada)
     achados = "select array_agg(id) from pedido where status = 'EstoqueReservado' and expira_em <= agora()"
 
-    async def expirar(self: Banco, limite: int) -> int:
+    async def expire(self: Database, limit: int) -> int:
         ids = await self._pool.fetchval(achados)
         return int(await self._pool.fetchval("select varrer_achados($1)", ids or []))
 
-    certo = Banco.expirar
-    Banco.expirar = expirar  # type: ignore[method-assign]
+    certo = Database.expire
+    Database.expire = expire  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Banco.expirar = certo  # type: ignore[method-assign]
+        Database.expire = certo  # type: ignore[method-assign]
         await estoque.execute("drop function varrer_achados")
 
 

@@ -13,9 +13,8 @@ from estoque.consumer import CommandConsumer
 from estoque.events import to_event as status_event
 from estoque.retention import RetentionPeriods as EstoquePeriods
 from estoque.retention import retention_jobs as estoque_retention
-from operador.banco import Banco as BancoDoOperador
-from operador.stockitem import Chave as ChaveDoItem
-from operador.stockitem import StockItem
+from operador.decide.stockitem import ItemKey, StockItem
+from operador.stock.database import Database
 from pedidos import retention
 from pedidos.command import CommandType, IdempotencyKey, KeyBusyError, KeyReusedError, NewCommand, digest
 from pedidos.consumer import StatusConsumer
@@ -170,10 +169,10 @@ class Elenco:
         return self._repetir(parte, passo)
 
     def _varredura(self, parte: Parte) -> Vida:
-        operador = BancoDoOperador(self._banco(parte, "estoque"))
+        operador = Database(self._banco(parte, "estoque"))
 
         async def passo() -> None:
-            await operador.expirar(parte.rng.choice([1, 2, 50]))
+            await operador.expire(parte.rng.choice([1, 2, 50]))
 
         return self._repetir(parte, passo)
 
@@ -219,7 +218,7 @@ class Elenco:
         return timedelta(seconds=1) if late or then - INICIO > self.times.shortest_memory else leap
 
     def _loja(self, parte: Parte) -> Vida:
-        operador = BancoDoOperador(self._banco(parte, "estoque"))
+        operador = Database(self._banco(parte, "estoque"))
 
         async def passo() -> None:
             rng = parte.rng
@@ -228,25 +227,25 @@ class Elenco:
             novos = [sku for sku in SKUS if sku not in self.juiz.modelo.produtos]
             itens = [self._manifesto(parte, sku) for sku in novos or rng.sample(SKUS, rng.randint(1, 2))]
             self.juiz.declarando[parte.nome] = [
-                Declaracao(i.chave.dono, i.sku, i.quantidade, i.pausado, i.encerrar) for i in itens
+                Declaracao(i.key.dono, i.sku, i.quantidade, i.paused, i.ending) for i in itens
             ]
-            await operador.sincronizar(itens)
+            await operador.sync(itens)
 
         return self._repetir(parte, passo)
 
     def _manifesto(self, parte: Parte, sku: str) -> StockItem:
         rng = parte.rng
         return StockItem(
-            chave=ChaveDoItem("loja", f"{sku.lower()}{'-outro' if rng.random() < 0.1 else ''}"),
+            key=ItemKey("loja", f"{sku.lower()}{'-outro' if rng.random() < 0.1 else ''}"),
             uid=sku,
-            versao=1,
-            geracao=1,
+            version=1,
+            generation=1,
             sku=sku,
             nome=sku,
             quantidade=rng.choice([2, 5, 9, 9, 20, 20, 20]),
-            pausado=rng.random() < 0.05,
+            paused=rng.random() < 0.05,
             limite_baixo=None,
-            excluindo=sku in self.juiz.modelo.produtos and rng.random() < 0.05,
+            deleting=sku in self.juiz.modelo.produtos and rng.random() < 0.05,
         )
 
     def _cliente(self, parte: Parte) -> Vida:

@@ -1,6 +1,6 @@
 """The Litestar application of a service, with all that both services have alike."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -18,26 +18,25 @@ from reservaestoque.http.headers import combined
 from reservaestoque.http.metrics import Metrics, measured
 from reservaestoque.http.openapi import ABOUT, StructDescriptions, described
 from reservaestoque.http.problems import MAX_BODY_BYTES, MEDIA, ProblemError, on_fault, on_http_error, on_problem
+from reservaestoque.program import Health
 
 SCALAR = "1.72.1"
 
 
-@get("/health/live", include_in_schema=False, sync_to_thread=False)
-def live() -> dict[str, str]:
-    """Alive: the event loop answers."""
-    return {"status": "ok"}
+def probes(health: Health) -> list[ControllerRouterHandler]:
+    """The handlers of /health/live and /health/ready."""
 
-
-def readiness(is_ready: Callable[[], Awaitable[bool]]) -> ControllerRouterHandler:
-    """The handler of /health/ready: 200 when `is_ready`, else 503 and no traffic."""
+    @get("/health/live", include_in_schema=False, sync_to_thread=False)
+    def live() -> Response[dict[str, Any]]:
+        status, body = health.live()
+        return Response(body, status_code=status)
 
     @get("/health/ready", include_in_schema=False)
-    async def ready() -> Response[dict[str, str]]:
-        if await is_ready():
-            return Response({"status": "ok"})
-        return Response({"status": "not ready"}, status_code=503)
+    async def ready() -> Response[dict[str, Any]]:
+        status, body = await health.ready()
+        return Response(body, status_code=status)
 
-    return ready
+    return [live, ready]
 
 
 class PlainRequest(Request[Any, Any, Any]):
@@ -85,7 +84,7 @@ def service_app(
     title: str,
     version: str,
     route_handlers: Sequence[ControllerRouterHandler],
-    is_ready: Callable[[], Awaitable[bool]],
+    health: Health,
     dependencies: dict[str, Provide],
     problems: Mapping[type[Exception], Callable[[Any], ProblemError]] = MappingProxyType({}),
 ) -> Litestar:
@@ -94,7 +93,7 @@ def service_app(
     `problems` says what is answered when a route raises one of these errors.
     """
     return Litestar(
-        route_handlers=[*map(described, route_handlers), live, readiness(is_ready), Metrics],
+        route_handlers=[*map(described, route_handlers), *probes(health), Metrics],
         dependencies=dependencies,
         middleware=[measured],
         before_send=[no_store_by_default],

@@ -157,6 +157,10 @@ class Readiness:
         self._stopped = writes is False
         return writes is not None
 
+    async def missing(self) -> list[str]:
+        """What the program lacks to be ready, in sentences."""
+        return [] if await self() else ["the database does not answer, or is no primary"]
+
 
 async def _answer(pool: Pool) -> bool | None:
     """Whether the server takes writes; None when it does not answer, or is a standby that should be a primary."""

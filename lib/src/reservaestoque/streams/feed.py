@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 from prometheus_client import Counter
 
 from reservaestoque.backoff import back_off
-from reservaestoque.periodic import Periodic
+from reservaestoque.periodic import Pace, Periodic
 from reservaestoque.postgres import is_transient
 from reservaestoque.streams import sse
 from reservaestoque.streams.position import Position, PositionLostError
@@ -205,9 +205,8 @@ class Feed:
 
     async def run(self) -> None:
         """Reads every 200 ms while somebody follows, until cancelled, whatever the database does meanwhile."""
-        await Periodic(
-            self.step, name="feed", every=READ_EVERY, is_transient=is_transient, longest=LONGEST_PAUSE_SECONDS
-        ).run()
+        pace = Pace(every=READ_EVERY, longest=LONGEST_PAUSE_SECONDS)
+        await Periodic(self.step, name="feed", pace=pace, is_transient=is_transient).run()
 
     async def step(self) -> bool:
         """Waits until somebody follows, then reads what is new and hands it on; whether there is more.

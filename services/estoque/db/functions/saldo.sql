@@ -5,8 +5,6 @@
 -- a SKU. A scalar subquery is evaluated once and gives the index a constant. The rule of `instante` is spelled out
 -- because the planner does not inline a function whose arguments are subqueries: the calls made a read of all balances
 -- 2.3 times as long.
---
--- `lugar` is the physical position of the stock row, by which `ler_saldos_mudados` pages.
 create or replace view saldo as
 select e.sku,
        e.nome,
@@ -18,8 +16,7 @@ select e.sku,
        e.situacao,
        e.limite_baixo,
        e.dono,
-       e.alterado_em,
-       e.ctid as lugar
+       e.alterado_em
 from estoque e
 cross join lateral (
     select coalesce(sum(r.quantidade), 0)::bigint as vencido

@@ -182,8 +182,6 @@ insert into mudanca (skus) values ('{}');
 -- a SKU. A scalar subquery is evaluated once and gives the index a constant. The rule of `instante` is spelled out
 -- because the planner does not inline a function whose arguments are subqueries: the calls made a read of all balances
 -- 2.3 times as long.
---
--- `lugar` is the physical position of the stock row, by which `ler_saldos_mudados` pages.
 create or replace view saldo as
 select e.sku,
        e.nome,
@@ -195,8 +193,7 @@ select e.sku,
        e.situacao,
        e.limite_baixo,
        e.dono,
-       e.alterado_em,
-       e.ctid as lugar
+       e.alterado_em
 from estoque e
 cross join lateral (
     select coalesce(sum(r.quantidade), 0)::bigint as vencido
@@ -481,29 +478,77 @@ revoke execute on function ler_saldos from public;
 grant execute on function ler_saldos to operador;
 -- end functions/ler_saldos.sql
 
--- begin functions/ler_saldos_mudados.sql
--- Pages through the stock table by physical position: the next page begins after the last row of this one. A row that
--- moves to a position already passed has changed, so the next round finds it. Sequential scans are off because a
--- synchronised one may start anywhere in the table. It takes no locks.
-create or replace function ler_saldos_mudados(p_desde timestamptz, p_depois tid, p_limite integer)
-returns table (
-    lugar tid, sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint,
-    vendido bigint, disponivel bigint, limite_baixo bigint, alterado_em timestamptz
-)
-language sql security definer set search_path = public, pg_temp set enable_seqscan = off as $$
-    select s.lugar, s.sku, s.dono, s.situacao, s.nome, s.alvo, s.quantidade, s.reservado, s.vendido, s.disponivel,
-           s.limite_baixo, s.alterado_em
-    from saldo s
-    where s.lugar > p_depois and s.alterado_em >= p_desde
-    limit p_limite;
+-- begin functions/posicao_das_mudancas.sql
+-- A transaction that is still running may commit a change older than those that are visible already. So the position is
+-- taken below the oldest running transaction: whatever commits later has a higher transaction id. It takes no locks.
+create or replace function posicao_das_mudancas()
+returns table (transacao bigint, mudanca bigint, parte bigint)
+language sql security definer set search_path = public, pg_temp as $$
+    select m.transacao::text::bigint, m.id, cardinality(m.skus)::bigint
+    from mudanca m
+    where m.transacao < pg_snapshot_xmin(pg_current_snapshot())
+    order by m.transacao desc, m.id desc
+    limit 1;
 $$;
 
-comment on function ler_saldos_mudados is
-    'up to p_limite balances of rows that changed at or after p_desde, of those that lie behind p_depois in the table';
+comment on function posicao_das_mudancas is
+    'the newest position in the change log of SKUs before which nothing can be committed any more';
 
-revoke execute on function ler_saldos_mudados from public;
-grant execute on function ler_saldos_mudados to operador;
--- end functions/ler_saldos_mudados.sql
+revoke execute on function posicao_das_mudancas from public;
+grant execute on function posicao_das_mudancas to operador;
+-- end functions/posicao_das_mudancas.sql
+
+-- begin functions/saldos_desde.sql
+-- The operator follows the change log from the position of its last read. Changes at or above the oldest running
+-- transaction wait for the next read: an older one may still be committed before them. A SKU that changed several times
+-- is returned once, with its balance at this moment. It takes no locks.
+--
+-- Every row carries the position that the read has reached, and how many changes (`lidas`) it took. If nothing has
+-- changed there is one row without a SKU. If the log does not have `p_transacao, p_mudanca` any more there is no row:
+-- changes may have been lost, and the operator compares everything.
+create or replace function saldos_desde(p_transacao bigint, p_mudanca bigint, p_parte bigint, p_limite integer)
+returns table (
+    transacao bigint, mudanca bigint, parte bigint, lidas bigint, sku text, dono text, situacao text, nome text,
+    alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint
+)
+language sql security definer set search_path = public, pg_temp as $$
+    with lida as materialized (
+        -- A row stays for the position itself when no change of it is left.
+        select m.transacao, m.id, s.sku,
+               coalesce(s.parte, case when m.id = p_mudanca then p_parte else 0 end) as parte
+        from (
+            -- In order before they are taken apart: no more rows are unnested than the limit needs.
+            select c.transacao, c.id, c.skus
+            from mudanca c
+            where (c.transacao, c.id) >= (p_transacao::text::xid8, p_mudanca)
+                and c.transacao < pg_snapshot_xmin(pg_current_snapshot())
+            order by c.transacao, c.id
+            limit p_limite
+        ) m
+        left join lateral unnest(m.skus) with ordinality as s (sku, parte)
+            on (m.transacao, m.id, s.parte) > (p_transacao::text::xid8, p_mudanca, p_parte)
+        order by m.transacao, m.id, s.parte
+        limit p_limite
+    ),
+    alcance as (
+        select l.transacao, l.id, l.parte, (select count(*) from lida) as lidas
+        from lida l
+        order by l.transacao desc, l.id desc, l.parte desc
+        limit 1
+    )
+    select a.transacao::text::bigint, a.id, a.parte, a.lidas, s.sku, s.dono, s.situacao, s.nome, s.alvo, s.quantidade,
+           s.reservado, s.vendido, s.disponivel, s.limite_baixo
+    from alcance a
+    left join saldo s on s.sku = any (array(select l.sku from lida l where l.sku is not null))
+    where exists (select from lida l where (l.transacao, l.id) = (p_transacao::text::xid8, p_mudanca));
+$$;
+
+comment on function saldos_desde is
+    'current balances of the SKUs changed after a position of the change log, of up to p_limite changes';
+
+revoke execute on function saldos_desde from public;
+grant execute on function saldos_desde to operador;
+-- end functions/saldos_desde.sql
 
 -- begin functions/purgar_pedidos.sql
 -- Purges ended orders. Their sold units stay sold: the sum of their lines moves into `estoque.arquivado`.
@@ -648,8 +693,8 @@ grant select (pedido_id) on outbox to conferente;
 
 -- migrate:down
 
-drop function purgar_pedidos, ler_saldos_mudados, ler_saldos, sincronizar_itens, atraso_da_expiracao, expirar_reservas,
-    liberar_vencidas;
+drop function purgar_pedidos, saldos_desde, posicao_das_mudancas, ler_saldos, sincronizar_itens, atraso_da_expiracao,
+    expirar_reservas, liberar_vencidas;
 drop view saldo;
 drop table mudanca, outbox, inbox, reserva, pedido, estoque;
 drop function anotar_skus_mudados, recusar_sku_invalido, recusar_suprimento_inventado, instante, recuo_tolerado, uuid_de, agora;

@@ -15,9 +15,10 @@ from estoque.settings import EstoqueSettings
 from estoque.stream_routes import STREAM_ROUTES, StreamSources
 from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, Publisher
 from reservaestoque.events import Comando, Decoder
-from reservaestoque.http import serve, service_app
+from reservaestoque.http import GatheringProtocol, service_app
 from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
 from reservaestoque.postgres import Connector, Queries, Readiness, ServerWatch, open_pool
+from reservaestoque.program import Health, Program
 from reservaestoque.retention import taking_turns
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 
@@ -66,11 +67,20 @@ async def run(settings: EstoqueSettings) -> None:
             title="estoque",
             version=version("reservaestoque-estoque"),
             route_handlers=[*ROUTES, *STREAM_ROUTES],
-            is_ready=Readiness(health),
+            health=Health(Readiness(health).missing),
             dependencies={
                 "saldos": Provide(lambda: saldos, sync_to_thread=False),
                 "sources": Provide(lambda: sources, sync_to_thread=False),
             },
         )
-        tasks = (watch.run, publisher.run, relay.run, consumer.run, feed.run, *(job.run for job in jobs))
-        await serve(app, host=settings.host, port=settings.port, tasks=tasks, on_stop=feed.close)
+        tasks = {
+            "servers": watch.run,
+            "publisher": publisher.run,
+            "relay": relay.run,
+            "consumer": consumer.run,
+            "feed": feed.run,
+            **{job.name: job.run for job in jobs},
+        }
+        await Program(
+            app, tasks, host=settings.host, port=settings.port, protocol=GatheringProtocol, on_stop=feed.close
+        ).run()

@@ -21,10 +21,11 @@ from pedidos.stream_routes import STREAM_ROUTES, StreamSources
 from pedidos.waiters import Waiters
 from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, Publisher
 from reservaestoque.events import AtualizarStatus, Decoder
-from reservaestoque.http import serve, service_app
+from reservaestoque.http import GatheringProtocol, service_app
 from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
-from reservaestoque.periodic import Periodic
+from reservaestoque.periodic import Pace, Periodic
 from reservaestoque.postgres import Connector, Queries, Readiness, ServerWatch, is_transient, open_pool
+from reservaestoque.program import Health, Program
 from reservaestoque.retention import taking_turns
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 
@@ -69,7 +70,7 @@ async def run(settings: PedidosSettings) -> None:
             settings.change_retention,
         )
         jobs = [
-            Periodic(resend.step, name="resend", every=RESEND_EVERY, is_transient=is_transient),
+            Periodic(resend.step, name="resend", pace=Pace(every=RESEND_EVERY), is_transient=is_transient),
             *taking_turns(retention_jobs(pool, group_commit, periods), every=PURGE_EVERY),
         ]
         watch = ServerWatch(Connector(settings.database_url), pool, outbox, health, program="pedidos")
@@ -92,7 +93,7 @@ async def run(settings: PedidosSettings) -> None:
             version=version("reservaestoque-pedidos"),
             route_handlers=[*ROUTES, *STREAM_ROUTES],
             problems=PROBLEMS,
-            is_ready=Readiness(health),
+            health=Health(Readiness(health).missing),
             dependencies={
                 "intake": Provide(lambda: intake, sync_to_thread=False),
                 "reads": Provide(lambda: reads, sync_to_thread=False),
@@ -104,15 +105,17 @@ async def run(settings: PedidosSettings) -> None:
             waiters.close()
             feed.close()
 
-        commits = (group_commit.run, group_commit.run_contended)
-        tasks = (
-            watch.run,
-            publisher.run,
-            relay.run,
-            *commits,
-            waiters.run,
-            consumer.run,
-            feed.run,
-            *(j.run for j in jobs),
-        )
-        await serve(app, host=settings.host, port=settings.port, tasks=tasks, on_stop=on_stop)
+        tasks = {
+            "servers": watch.run,
+            "publisher": publisher.run,
+            "relay": relay.run,
+            "commits": group_commit.run,
+            "contended commits": group_commit.run_contended,
+            "waiters": waiters.run,
+            "consumer": consumer.run,
+            "feed": feed.run,
+            **{job.name: job.run for job in jobs},
+        }
+        await Program(
+            app, tasks, host=settings.host, port=settings.port, protocol=GatheringProtocol, on_stop=on_stop
+        ).run()

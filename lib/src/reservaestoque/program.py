@@ -1,0 +1,215 @@
+"""How a program lives: its tasks and its HTTP server run together until a signal stops them, and serve its health."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping
+from typing import Any
+
+import msgspec
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from reservaestoque.telemetry import logger
+
+Task = Callable[[], Coroutine[Any, Any, None]]
+"""Runs until it is cancelled."""
+
+Missing = Callable[[], Awaitable[list[str]]]
+"""What a program lacks to be ready, in sentences; none when it is ready."""
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+"""An ASGI application."""
+
+GRACE_SECONDS = 8
+"""How long requests under way may take once the program has been told to stop."""
+
+_log = logger(__name__)
+
+
+class TaskEndedError(Exception):
+    """A task that runs for as long as its program has returned, or was cancelled by a library."""
+
+
+class Heartbeats:
+    """Tells a loop that hangs from one that works. `clock` gives monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._deadlines: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+
+    def register(self, name: str, deadline: float) -> Callable[[], None]:
+        """The function that `name` must call at least every `deadline` seconds, counted from now."""
+        self._deadlines[name] = deadline
+
+        def beat() -> None:
+            self._last[name] = self._clock()
+
+        beat()
+        return beat
+
+    def stalled(self) -> dict[str, float]:
+        """The loops that missed their deadline, with the seconds since the last beat of each."""
+        now = self._clock()
+        return {name: now - last for name, last in self._last.items() if now - last > self._deadlines[name]}
+
+
+class Health:
+    """What the probes ask: the HTTP status and the body of each answer."""
+
+    def __init__(self, missing: Missing, heartbeats: Heartbeats | None = None) -> None:
+        self._missing = missing
+        self._heartbeats = heartbeats or Heartbeats()
+
+    def live(self) -> tuple[int, dict[str, Any]]:
+        """503 while a loop is stalled: only a restart helps."""
+        stalled = {name: round(seconds, 1) for name, seconds in self._heartbeats.stalled().items()}
+        return 503 if stalled else 200, {"stalled": stalled}
+
+    async def ready(self) -> tuple[int, dict[str, Any]]:
+        """503 while anything is missing: no traffic yet."""
+        missing = await self._missing()
+        return 503 if missing else 200, {"missing": missing}
+
+
+def health_app(health: Health) -> App:
+    """/health/live, /health/ready and /metrics, for a program that serves nothing else."""
+
+    async def respond(path: str) -> tuple[int, bytes, str]:
+        match path:
+            case "/metrics":
+                return 200, generate_latest(), CONTENT_TYPE_LATEST
+            case "/health/live":
+                status, body = health.live()
+            case "/health/ready":
+                status, body = await health.ready()
+            case _:
+                status, body = 404, {}
+        return status, msgspec.json.encode(body), "application/json"
+
+    async def app(scope: MutableMapping[str, Any], _: object, send: Callable[[Any], Awaitable[None]]) -> None:
+        if scope["type"] != "http":
+            return
+        status, body, content_type = await respond(scope["path"])
+        headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the program."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Program:
+    """An HTTP server and the tasks beside it. A stop that takes longer than `stop_seconds` ends in exit code 1."""
+
+    def __init__(
+        self,
+        app: App,
+        tasks: Mapping[str, Task],
+        *,
+        host: str,
+        port: int,
+        protocol: type[asyncio.Protocol] | str = "auto",
+        on_stop: Callable[[], None] = lambda: None,
+        stop_seconds: float = 30.0,
+    ) -> None:
+        self._tasks = tasks
+        self._on_stop = on_stop
+        self._stop_seconds = stop_seconds
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                http=protocol,
+                log_config=None,
+                access_log=False,  # the gateway has one
+                server_header=False,
+                proxy_headers=False,  # nobody here asks who the client is
+                date_header=True,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+                timeout_keep_alive=75,  # longer than the gateway keeps an idle connection, so it closes first
+            )
+        )
+
+    async def run(self) -> None:
+        """Runs until SIGTERM or SIGINT; then answers pending requests, for GRACE_SECONDS at most, and ends the tasks.
+
+        `on_stop` is called first: handlers that wait for something long should answer now.
+
+        A task that ends or fails stops the program, and its exception is raised in an ExceptionGroup: a program that
+        half works must be seen to be down. Ends the process (code 1) when the port cannot be bound.
+        """
+        self.take_signals()
+        async with self._running():
+            await self._server.serve()
+
+    def take_signals(self) -> None:
+        """Makes SIGTERM and SIGINT stop the program. Call it again after a library has taken them for itself."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+
+    def stop(self) -> None:
+        """What a signal does."""
+        if not self._server.should_exit:
+            _log.info("stopping")
+            self._begin_to_stop()
+            self._on_stop()
+
+    def _begin_to_stop(self) -> None:
+        self._server.should_exit = True
+        asyncio.get_running_loop().call_later(self._stop_seconds, self._kill)
+
+    def _kill(self) -> None:
+        """A peer that hangs must not hold up the stop. All that matters is in PostgreSQL and in the broker."""
+        _log.error("stop_took_too_long", seconds=self._stop_seconds)
+        os._exit(1)
+
+    @contextlib.asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        running = [asyncio.create_task(self._supervise(name, task), name=name) for name, task in self._tasks.items()]
+        try:
+            yield
+        finally:
+            self._begin_to_stop()
+            for task in running:
+                task.cancel()
+            results = await asyncio.gather(*running, return_exceptions=True)
+        faults = [r for r in results if isinstance(r, Exception)]
+        if faults:
+            raise ExceptionGroup("background tasks failed", faults)
+
+    async def _supervise(self, name: str, task: Task) -> None:
+        """Runs a task that must not end before the program does.
+
+        Whether a cancellation is ours is told by `should_exit`: Task.cancelling() of Python 3.11.2 (Debian 12) still
+        counts that of a TaskGroup which failed within the task.
+        """
+        try:
+            await _forever(name, task)
+        except asyncio.CancelledError as cancelled:
+            if self._server.should_exit:
+                raise
+            _log.exception("background_task_cancelled", task=name)
+            raise TaskEndedError(f"{name} was cancelled by nobody here") from cancelled
+        except Exception:
+            _log.exception("background_task_failed", task=name)
+            raise
+        finally:
+            self._server.should_exit = True
+
+
+async def _forever(name: str, task: Task) -> None:
+    await task()
+    raise TaskEndedError(f"{name} has ended by itself")

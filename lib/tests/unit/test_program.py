@@ -1,0 +1,143 @@
+"""A program: its tasks and its server live and die together, signals stop it, and it tells its health."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from reservaestoque.program import Health, Heartbeats, Program, Task, TaskEndedError, health_app
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """A program takes the signals that end it."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+class Clock:
+    """A clock that the test turns."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def lacking(*sentences: str, heartbeats: Heartbeats | None = None) -> Health:
+    async def missing() -> list[str]:
+        return list(sentences)
+
+    return Health(missing, heartbeats)
+
+
+def program(tasks: dict[str, Task], on_stop: Callable[[], None] = lambda: None) -> Program:
+    return Program(health_app(lacking()), tasks, host="127.0.0.1", port=0, on_stop=on_stop)
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def ends() -> None:
+    await asyncio.sleep(0)
+
+
+async def fails() -> None:
+    raise KeyError("ours")
+
+
+async def cancelled() -> None:
+    raise asyncio.CancelledError
+
+
+async def cancelled_after_a_group_failed() -> None:
+    """Python 3.11.2 takes this task for one that was asked to end, ever after."""
+    with pytest.raises(ExceptionGroup):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails())
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize(
+    ("task", "fault", "says"),
+    [
+        (ends, TaskEndedError, "two has ended by itself"),
+        (cancelled, TaskEndedError, "two was cancelled by nobody here"),
+        (cancelled_after_a_group_failed, TaskEndedError, "two was cancelled by nobody here"),
+        (fails, KeyError, "ours"),
+    ],
+)
+async def test_a_task_that_is_no_more_ends_the_program_with_its_fault(task: Task, fault: type[Exception], says: str):
+    with pytest.raises(ExceptionGroup) as faults:
+        await asyncio.wait_for(program({"one": forever, "two": task}).run(), 10)
+    [raised] = faults.value.exceptions
+    assert type(raised) is fault
+    assert says in str(raised)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_stops_it_in_good_order(number: signal.Signals):
+    ended = list[str]()
+
+    async def task() -> None:
+        asyncio.get_running_loop().call_later(0.3, os.kill, os.getpid(), number)
+        try:
+            await forever()
+        finally:
+            ended.append("task")
+
+    await asyncio.wait_for(program({"task": task}, lambda: ended.append("stop")).run(), 10)
+    assert ended == ["stop", "task"], "handlers hear of it while the tasks still run"
+
+
+async def test_a_signal_that_a_library_took_can_be_taken_back():
+    async def task() -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, lambda: None)
+        running.take_signals()
+        loop.call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
+        await forever()
+
+    running = program({"task": task})
+    await asyncio.wait_for(running.run(), 10)
+
+
+async def answers(health: Health) -> dict[str, tuple[int, str]]:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(health_app(health)), base_url="http://program"
+    ) as client:
+        paths = ("/health/live", "/health/ready", "/metrics", "/other")
+        got = [await client.get(path) for path in paths]
+    return {path: (answer.status_code, answer.text) for path, answer in zip(paths, got, strict=True)}
+
+
+async def test_a_loop_that_hangs_fails_liveness():
+    heartbeats = Heartbeats(clock := Clock())
+    beat = heartbeats.register("sweep", 60)
+    health = lacking(heartbeats=heartbeats)
+    clock.now += 59
+    assert (await answers(health))["/health/live"] == (200, '{"stalled":{}}')
+    clock.now += 2
+    assert (await answers(health))["/health/live"] == (503, '{"stalled":{"sweep":61.0}}')
+    beat()
+    assert (await answers(health))["/health/live"][0] == 200
+
+
+async def test_readiness_says_what_is_missing():
+    got = await answers(lacking("the database does not answer"))
+    assert got["/health/ready"] == (503, '{"missing":["the database does not answer"]}')
+    assert got["/health/live"][0] == 200
+    assert (await answers(lacking()))["/health/ready"] == (200, '{"missing":[]}')
+
+
+async def test_it_tells_its_metrics_and_nothing_else():
+    got = await answers(lacking())
+    assert "python_info" in got["/metrics"][1]
+    assert got["/other"][0] == 404

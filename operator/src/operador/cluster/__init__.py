@@ -1,0 +1,1 @@
+"""The Kubernetes API: the watch, and everything that the operator writes there."""

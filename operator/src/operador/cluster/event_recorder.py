@@ -1,0 +1,55 @@
+"""Posts Kubernetes Events, apart from the statuses: they can wait, and can be dropped."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+
+from prometheus_client import Counter
+
+from operador.cluster.api import ClusterApi, ClusterError
+from operador.decide.k8s_events import K8sEvent
+from operador.decide.stockitem import StockItem
+from reservaestoque.telemetry import logger
+
+_CAPACITY = 20_000
+_NORMAL_CAPACITY = 1_000
+_PAUSE = 0.04
+_NORMAL_PAUSE_UNDER_LOAD = 1.0
+
+_log = logger(__name__)
+_posted = Counter("operador_events", "Kubernetes Events posted", ["reason"])
+_dropped = Counter("operador_events_dropped", "Kubernetes Events that could not be posted")
+
+
+class EventRecorder:
+    """A bounded queue of Events, posted at a bounded rate: an apply of ten thousand must not cost as many Events.
+
+    What does not fit, or cannot be posted, is dropped: the conditions say the same. Warnings go first, Normal events
+    are dropped first.
+    """
+
+    def __init__(self, api: ClusterApi) -> None:
+        self._api = api
+        self._queue: asyncio.PriorityQueue[tuple[bool, int, StockItem, K8sEvent]] = asyncio.PriorityQueue()
+        self._numbers = itertools.count()
+
+    def record(self, item: StockItem, event: K8sEvent) -> None:
+        """To be posted soon."""
+        normal = event.type != "Warning"
+        if self._queue.qsize() < (_NORMAL_CAPACITY if normal else _CAPACITY):
+            self._queue.put_nowait((normal, next(self._numbers), item, event))
+        else:
+            _dropped.inc()
+
+    async def run(self, under_load: Callable[[], bool]) -> None:
+        """Posts them; runs for ever. While `under_load`, Normal events leave the API server to more urgent work."""
+        while True:
+            normal, _, item, event = await self._queue.get()
+            try:
+                await self._api.post_event(item, event)
+            except ClusterError as fault:
+                _dropped.inc()
+                _log.warning("event_not_posted", item=item.key.dono, reason=event.reason, fault=str(fault))
+            else:
+                _posted.labels(event.reason).inc()
+            await asyncio.sleep(_NORMAL_PAUSE_UNDER_LOAD if normal and under_load() else _PAUSE)

@@ -1,0 +1,70 @@
+"""Our finalizer: attached before a SKU is claimed, detached after it was given up.
+
+In this order a crash at any point leaves at worst a StockItem with a finalizer and no claim, never a claimed SKU
+whose StockItem can vanish unnoticed.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from operador.cluster.api import ClusterApi, ConflictError, NotFoundError, UnavailableError
+from operador.decide.stockitem import FINALIZER, StockItem, read_item, read_status
+from operador.memory.cache import Cache
+from operador.memory.work_queue import WorkQueue
+from reservaestoque.backoff import delay
+from reservaestoque.telemetry import logger
+
+_log = logger(__name__)
+_AT_ONCE = 16
+
+
+def with_ours(finalizers: tuple[str, ...]) -> tuple[str, ...]:
+    """These finalizers and ours."""
+    return finalizers if FINALIZER in finalizers else (*finalizers, FINALIZER)
+
+
+def without_ours(finalizers: tuple[str, ...]) -> tuple[str, ...]:
+    """These finalizers without ours; the others keep their order."""
+    return tuple(f for f in finalizers if f != FINALIZER)
+
+
+class Finalizer:
+    """Changes finalizers; an item that cannot be changed now goes back into the work queue."""
+
+    def __init__(self, api: ClusterApi, cache: Cache, queue: WorkQueue) -> None:
+        self._api = api
+        self._cache = cache
+        self._queue = queue
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def attach(self, items: Sequence[StockItem]) -> list[StockItem]:
+        """Returns the items that may go to PostgreSQL: those that have our finalizer, or are ending anyway."""
+        ready = await asyncio.gather(*(self._attach(item) for item in items))
+        return [item for item in ready if item is not None]
+
+    async def detach(self, items: Sequence[StockItem]) -> None:
+        """Takes our finalizer off these items, which no longer own anything."""
+        await asyncio.gather(*(self._change(item, without_ours(item.finalizers)) for item in items))
+
+    async def _attach(self, item: StockItem) -> StockItem | None:
+        if item.ending or item.finalized:
+            return item
+        return await self._change(item, with_ours(item.finalizers))
+
+    async def _change(self, item: StockItem, finalizers: tuple[str, ...]) -> StockItem | None:
+        """The item after the change; None when it was not changed, and something else will bring it back."""
+        try:
+            async with self._slots:
+                body = await self._api.set_finalizers(item, finalizers)
+        except NotFoundError:
+            return None  # the watch will tell
+        except ConflictError:
+            self._queue.defer(item, delay(0))  # the watch brings the newer version
+            return None
+        except UnavailableError as fault:
+            _log.warning("finalizer_not_changed", item=item.key.dono, fault=str(fault))
+            self._queue.defer(item, delay(2))
+            return None
+        changed = read_item(body)
+        self._cache.observe(changed, read_status(body))
+        return changed

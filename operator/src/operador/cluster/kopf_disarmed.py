@@ -1,0 +1,112 @@
+"""What kopf must not do here. Everything in this module turns something of kopf off; the watch is all that is left.
+
+kopf keeps notes and finalizers of its own on each object, lists all objects before it watches, handles them one by
+one, and gives up after some failures. The operator does each of these itself, or does without.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import aiohttp
+import kopf
+
+from operador.decide.stockitem import PLURAL
+from reservaestoque.backoff import delay
+
+# A name that no object can have, and whatever version is in memory: else every object is read from etcd. A watch that
+# begins with an older version than the newest shows more than it has to.
+_NOTHING = {"fieldSelector": "metadata.name=-", "resourceVersion": "0"}
+# The watch is requested again at least this often, which is also its heartbeat.
+_WATCH_SECONDS = 50
+
+
+class _Patience:
+    """kopf's back-offs between the attempts of a request, without end: an API server that is away comes back."""
+
+    def __iter__(self) -> Iterator[float]:
+        failures = 0
+        while True:
+            yield delay(failures)
+            failures += 1
+
+
+class _NoDiffs(kopf.DiffBaseStorage):
+    """No handler asks what changed: kopf need not copy each object to find out."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return {}
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """No handler is ever half done: kopf need not look for its own notes in each object."""
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+    def purge(self, **_: Any) -> None:
+        return None
+
+    def touch(self, **_: Any) -> None:
+        return None
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
+
+
+def settings() -> kopf.OperatorSettings:
+    """kopf's settings for a watch and nothing else. Silences its account of each object, too."""
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    settings = kopf.OperatorSettings()
+    settings.persistence.diffbase_storage = _NoDiffs()
+    settings.persistence.progress_storage = _NoProgress()
+    settings.posting.enabled = False  # we post Events ourselves, when a status changes
+    settings.scanning.disabled = True  # no rights on namespaces and definitions needed
+    settings.networking.error_backoffs = _Patience()
+    settings.networking.request_timeout = 60.0
+    settings.networking.connect_timeout = 10.0
+    settings.watching.connect_timeout = 10.0
+    settings.watching.server_timeout = _WATCH_SECONDS
+    settings.watching.client_timeout = _WATCH_SECONDS + 10
+    settings.watching.inactivity_timeout = _WATCH_SECONDS + 10
+    settings.watching.chunk_size = 500
+    settings.queueing.idle_timeout = 0.5  # a worker that lingers costs memory, and the work queue does its job
+    return settings
+
+
+def session(
+    access: kopf.ConnectionInfo, *, beat: Callable[[], None], began: Callable[[int], None]
+) -> kopf.AiohttpSession:
+    """kopf's connection, without its list of all objects: our resync lists them, in pages.
+
+    Calls `beat` for each request of the watch. Before it watches, kopf asks for a list, and would handle each object
+    by itself. It gets an empty one instead, whose version says from when on it watches: `began` is called with that.
+    """
+
+    async def no_list(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        if not request.url.path.endswith(f"/{PLURAL}"):
+            return await send(request)
+        if "watch" in request.url.query:
+            beat()
+            return await send(request)
+        response = await http.get(request.url.update_query(_NOTHING), middlewares=())
+        if response.ok:
+            began(int((await response.json())["metadata"]["resourceVersion"]))
+        return response
+
+    http = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=access.as_ssl_context()),
+        headers=access.as_http_headers(),
+        proxy=access.proxy_url,
+        middlewares=[no_list],
+    )
+    return kopf.AiohttpSession(server=access.server, aiohttp_session=http, default_namespace=access.default_namespace)

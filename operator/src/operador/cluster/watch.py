@@ -1,0 +1,85 @@
+"""The watch: feeds the work queue with what the API server shows."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+
+from operador.cluster import kopf_disarmed
+from operador.decide.stockitem import GROUP, PLURAL, VERSION, read_item, read_status
+from operador.memory.cache import Cache
+from operador.memory.work_queue import WorkQueue
+
+_BEAT_SECONDS = 5.0
+
+
+class Watch:
+    """`beat` is called for each request and each event, `began` with the version from which a watch begins.
+
+    Empty `namespace`: all of them. Empty `kubeconfig`: the pod's service account.
+    """
+
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        queue: WorkQueue,
+        namespace: str,
+        kubeconfig: str,
+        beat: Callable[[], None],
+        began: Callable[[int], None],
+    ) -> None:
+        self._cache = cache
+        self._queue = queue
+        self._namespace = namespace
+        self._login = kopf.login_with_kubeconfig if kubeconfig else kopf.login_with_service_account
+        self._beat = beat
+        self._began = began
+
+    async def run(self, defined: asyncio.Event, take_signals: Callable[[], None]) -> None:
+        """Watches until it is cancelled; raises when kopf gives up.
+
+        Starts when `defined` is set, since kopf looks for the definition of StockItem only once. kopf takes over
+        SIGTERM when it starts: `take_signals` takes it back.
+        """
+        while not defined.is_set():
+            self._beat()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_BEAT_SECONDS):
+                    await defined.wait()
+        others = set(asyncio.all_tasks())
+        tasks = await kopf.spawn_tasks(
+            registry=self._registry(),
+            settings=kopf_disarmed.settings(),
+            standalone=True,
+            clusterwide=not self._namespace,
+            namespaces=[self._namespace] if self._namespace else [],
+        )
+        take_signals()
+        await kopf.run_tasks(tasks, ignored=others)
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+
+        @kopf.on.login(registry=registry)
+        async def login(**arguments: Any) -> kopf.AiohttpSession | None:
+            access = self._login(**arguments)
+            return kopf_disarmed.session(access, beat=self._beat, began=self._began) if access is not None else None
+
+        @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+        async def observe(event: Any, **_: Any) -> None:
+            self._observe(event["type"], event["object"])
+
+        return registry
+
+    def _observe(self, kind: str | None, body: Any) -> None:
+        self._beat()
+        if kind == "DELETED":
+            for item in self._cache.remove(read_item(body, gone=True)):
+                self._queue.add(item)
+            return
+        item = read_item(body)
+        if self._cache.observe(item, read_status(body)):
+            self._queue.add(item)

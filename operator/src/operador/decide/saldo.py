@@ -1,0 +1,22 @@
+"""A stock row as the SQL functions return it."""
+
+import msgspec
+
+
+class Saldo(msgspec.Struct, frozen=True):
+    """Units of a SKU now, lapsed reservations not counted, and what the row knows of its StockItem.
+
+    `dono` is the owner, ``namespace/name``, None when nobody declares the SKU. `quantidade` is the supply in force,
+    `alvo` the supply asked for. `nome` is None where the function does not return it.
+    """
+
+    sku: str
+    dono: str | None
+    situacao: str
+    alvo: int
+    quantidade: int
+    reservado: int
+    vendido: int
+    disponivel: int
+    limite_baixo: int | None
+    nome: str | None = None

@@ -1,0 +1,1 @@
+"""The loops that connect the cluster with the stock."""

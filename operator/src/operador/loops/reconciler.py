@@ -1,0 +1,108 @@
+"""Takes what waits in the work queue to PostgreSQL, a batch at a time, and acts on what the rows say then."""
+
+from collections.abc import Sequence
+
+from prometheus_client import Gauge
+
+from operador.cluster.finalizer import Finalizer
+from operador.cluster.status_writer import StatusWriter
+from operador.decide.outcome import Outcome, assess, awaits_database
+from operador.decide.saldo import Saldo
+from operador.decide.stockitem import StockItem
+from operador.memory.cache import Cache
+from operador.memory.work_queue import WorkQueue
+from operador.stock.database import Database
+from operador.stock.sync import SyncResult, sync
+from reservaestoque.postgres import is_transient
+from reservaestoque.telemetry import logger
+
+BATCH = 500
+_PATIENCE = 5.0
+_CONFLICT_SECONDS = 30.0
+_BLOCKED_SECONDS = 2.0
+_REJECTED_SECONDS = 60.0
+_DIVERGENT_SECONDS = 0.5
+_OUTAGE_SECONDS = 0.5
+_NO_DATABASE = ("DatabaseUnavailable", "The stock database does not answer; it will be tried again until it does")
+
+_log = logger(__name__)
+_known = Gauge("operador_stockitems", "StockItems that the operator knows")
+_waiting = Gauge("operador_waiting_items", "StockItems that wait to be synchronised")
+
+
+class Reconciler:
+    """One step at a time. `deletion_seconds` is the pause between looks at a deletion that waits for reservations."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        queue: WorkQueue,
+        cache: Cache,
+        finalizer: Finalizer,
+        writer: StatusWriter,
+        deletion_seconds: float,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._cache = cache
+        self._finalizer = finalizer
+        self._writer = writer
+        self._deletion_seconds = deletion_seconds
+
+    async def step(self) -> bool:
+        """Reconciles the next batch, for which it waits a few seconds; there is always more to do.
+
+        Raises what asyncpg raises when the database is away; the items wait in the queue then.
+        """
+        batch = await self._queue.take(BATCH, _PATIENCE)
+        _known.set(len(self._cache))
+        _waiting.set(len(self._queue))
+        if batch:
+            items = await self._finalizer.attach([self._cache.newest(item) for item in batch])
+            try:
+                result = await sync(self._database, items)
+            except Exception as fault:
+                if is_transient(fault):
+                    self._put_off(items)
+                raise
+            await self._act(result)
+        return True
+
+    async def _act(self, result: SyncResult) -> None:
+        for item, message in result.rejected:
+            self._writer.propose_unsynced(item, "Rejected", f"The stock database refuses it: {message}")
+            self._queue.defer(item, _REJECTED_SECONDS)
+        for item in result.blocked:
+            _log.warning("item_blocked", item=item.key.dono, sku=item.sku)
+            self._queue.defer(item, _BLOCKED_SECONDS)
+        released = [item for item, saldo in result.synced if self._follow_up(item, saldo) is Outcome.RELEASED]
+        await self._finalizer.detach([item for item in released if item.finalized and not item.gone])
+        for item in released:
+            for waiting in self._cache.sku_released(item.sku):
+                self._queue.add(waiting)
+
+    def _follow_up(self, item: StockItem, saldo: Saldo | None) -> Outcome:
+        """Queues what follows from the row; returns what the row means."""
+        outcome = assess(item, saldo)
+        match outcome:
+            case Outcome.DIVERGENT:
+                self._queue.defer(item, _DIVERGENT_SECONDS)
+            case Outcome.CONFLICT:
+                self._cache.wait_for_sku(item)
+                self._queue.defer(item, _CONFLICT_SECONDS)
+            case Outcome.DELETING:
+                self._queue.defer(item, self._deletion_seconds)
+            case _:
+                pass
+        if saldo is not None and outcome not in {Outcome.RELEASED, Outcome.DIVERGENT}:
+            self._writer.propose_saldo(item, saldo, outcome)
+        return outcome
+
+    def _put_off(self, items: Sequence[StockItem]) -> None:
+        _log.warning("database_away", waiting=len(self._queue) + len(items))
+        for item in items:
+            cached = self._cache.get(item.key)
+            if cached is not None and awaits_database(item, cached.status):
+                self._writer.propose_unsynced(item, *_NO_DATABASE)
+            self._queue.defer(item, _OUTAGE_SECONDS)

@@ -1,0 +1,1 @@
+"""What the operator keeps in memory: nothing that a restart would miss."""

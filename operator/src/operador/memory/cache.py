@@ -1,0 +1,87 @@
+"""What the operator knows of every StockItem: its newest version, its status, and the SKU that it waits for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from operador.decide.stockitem import ItemKey, Status, StockItem
+from operador.memory.rate_limit import RateLimit
+
+
+@dataclass(slots=True)
+class CachedItem:
+    """`status` is the one that was last read or sent, None when there is none."""
+
+    item: StockItem
+    status: Status | None
+    rate_limit: RateLimit = RateLimit()  # noqa: RUF009 (immutable)
+
+
+def needs_sync(before: CachedItem | None, item: StockItem, status: Status | None) -> bool:
+    """Whether a newer version has to go to PostgreSQL: not when it only echoes what we wrote ourselves."""
+    if before is None or before.item.uid != item.uid or before.item.generation != item.generation:
+        return True
+    if before.item.deleting != item.deleting or (not item.finalized and not item.deleting):
+        return True
+    return before.status != status
+
+
+class Cache:
+    """The StockItems of the cluster by namespace and name."""
+
+    def __init__(self) -> None:
+        self._items: dict[ItemKey, CachedItem] = {}
+        self._tombstones: dict[ItemKey, int] = {}
+        self._waiting: dict[str, set[ItemKey]] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[CachedItem]:
+        return iter(list(self._items.values()))
+
+    def get(self, key: ItemKey) -> CachedItem | None:
+        """What is known of that StockItem."""
+        return self._items.get(key)
+
+    def observe(self, item: StockItem, status: Status | None) -> bool:
+        """Takes in a version that the API server returned; whether it needs a sync. Older versions are ignored."""
+        before = self._items.get(item.key)
+        if item.version <= max(before.item.version if before else 0, self._tombstones.get(item.key, 0)):
+            return False
+        sync = needs_sync(before, item, status)
+        same = before is not None and before.item.uid == item.uid
+        rate_limit = before.rate_limit if before is not None and same else RateLimit()
+        self._items[item.key] = CachedItem(item, status, rate_limit)
+        return sync
+
+    def remove(self, item: StockItem) -> list[StockItem]:
+        """Takes in that this StockItem is gone; what has to be given up: nothing if a newer one replaced it."""
+        before = self._items.get(item.key)
+        if before is not None and before.item.version > item.version:
+            return [] if before.item.sku == item.sku else [replace(item, gone=True)]
+        if before is not None and before.item.uid == item.uid:
+            del self._items[item.key]
+        self._tombstones[item.key] = item.version
+        return [replace(item, gone=True)]
+
+    def newest(self, item: StockItem) -> StockItem:
+        """The newest known version of the same object, else the one given."""
+        cached = self._items.get(item.key)
+        if cached is None or cached.item.uid != item.uid or item.gone:
+            return item
+        return cached.item
+
+    def drop_tombstones(self) -> None:
+        """Forgets deletions. Only while no list that could be older than them is being read."""
+        self._tombstones.clear()
+
+    def wait_for_sku(self, item: StockItem) -> None:
+        """This item waits until the StockItem that owns its SKU gives it up."""
+        self._waiting.setdefault(item.sku, set()).add(item.key)
+
+    def sku_released(self, sku: str) -> list[StockItem]:
+        """Nobody owns the SKU any more: the items that waited for it, each of them once."""
+        known = (self._items.get(key) for key in self._waiting.pop(sku, ()))
+        return [cached.item for cached in known if cached is not None]

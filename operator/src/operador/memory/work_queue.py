@@ -1,0 +1,81 @@
+"""The work queue: StockItems that wait for PostgreSQL, the latest version of each, some until a given time."""
+
+import asyncio
+import heapq
+from collections.abc import Callable
+
+from operador.decide.stockitem import ItemKey, StockItem
+
+# How long a first item waits for company: an apply of a thousand arrives over some time, and one SQL call
+# should take many of them.
+_GATHER_SECONDS = 0.02
+
+_Slot = tuple[ItemKey, str]
+
+
+class WorkQueue:
+    """One entry per StockItem and SKU. `clock` gives monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._ready: dict[_Slot, StockItem] = {}
+        self._deferred: dict[_Slot, tuple[float, StockItem]] = {}
+        self._schedule: list[tuple[float, _Slot]] = []
+        self._bell = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._ready) + len(self._deferred)
+
+    @property
+    def ready(self) -> int:
+        """How many need not wait any longer."""
+        return len(self._ready)
+
+    def add(self, item: StockItem) -> None:
+        """To be done as soon as possible. Replaces an older version, yields to a newer one."""
+        slot = (item.key, item.sku)
+        waiting = self._ready.get(slot)
+        if waiting is not None and waiting.version > item.version:
+            return
+        self._deferred.pop(slot, None)
+        self._ready[slot] = item
+        self._bell.set()
+
+    def defer(self, item: StockItem, seconds: float) -> None:
+        """To be done again after so many seconds, unless something newer comes first."""
+        slot = (item.key, item.sku)
+        if slot in self._ready:
+            return
+        when = self._clock() + seconds
+        self._deferred[slot] = (when, item)
+        heapq.heappush(self._schedule, (when, slot))
+        self._bell.set()
+
+    async def take(self, limit: int, patience: float) -> list[StockItem]:
+        """Takes up to `limit` items, oldest first; an empty list when none is ready for `patience` seconds."""
+        if not self._promote():
+            self._bell.clear()
+            try:
+                async with asyncio.timeout(min(patience, self._next_due())):
+                    await self._bell.wait()
+            except TimeoutError:
+                pass
+            else:
+                await asyncio.sleep(_GATHER_SECONDS)
+            self._promote()
+        slots = list(self._ready)[:limit]
+        return [self._ready.pop(slot) for slot in slots]
+
+    def _next_due(self) -> float:
+        return max(self._schedule[0][0] - self._clock(), 0.0) if self._schedule else float("inf")
+
+    def _promote(self) -> bool:
+        """Moves items whose time has come to the ready ones; whether any is ready."""
+        now = self._clock()
+        while self._schedule and self._schedule[0][0] <= now:
+            when, slot = heapq.heappop(self._schedule)
+            deferred = self._deferred.get(slot)
+            if deferred is not None and deferred[0] == when:
+                del self._deferred[slot]
+                self._ready.setdefault(slot, deferred[1])
+        return bool(self._ready)

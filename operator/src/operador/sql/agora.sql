@@ -1,2 +1,0 @@
--- The instant by the database's clock.
-select now()

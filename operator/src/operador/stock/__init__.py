@@ -1,0 +1,1 @@
+"""PostgreSQL: the SQL functions of estoque that the operator may call."""

@@ -1,0 +1,67 @@
+"""Ends lapsed reservations: a loop that starts with the program, whatever Kubernetes does."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from prometheus_client import Counter, Gauge
+
+from operador.stock.database import Database
+from reservaestoque.periodic import Pace
+from reservaestoque.telemetry import logger
+
+BATCH = 500
+PAUSE = timedelta(seconds=0.08)
+"""Between full batches. Nobody waits for the sweep, since estoque releases lapsed units by itself; orders wait for
+the rows that it locks, and their decisions queue behind its events. A million are still swept in some four minutes.
+"""
+
+_log = logger(__name__)
+_swept = Counter("operador_reservas_swept", "Lapsed reservations swept")
+_lag = Gauge("operador_sweep_lag_seconds", "Age of the oldest lapsed reservation that is not swept, at most")
+_last_sweep = Gauge("operador_last_sweep_timestamp_seconds", "When the last sweep found nothing more to do")
+
+
+def pace(every: timedelta) -> Pace:
+    """Sweeps this often; bounds what a sweep of very many takes away from orders."""
+    return Pace(every=every, between=PAUSE, longest=5.0)
+
+
+class Lag:
+    """How late the sweep is at most. `clock` gives monotonic seconds.
+
+    What lapsed after the last look cannot be seen, so the lag counts on from what that look saw: it grows while the
+    database is away or the loop hangs.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._since = clock()
+
+    def measured(self, seconds: float) -> None:
+        """The oldest lapsed reservation that is not swept lapsed so long ago; 0 when there is none."""
+        self._since = self._clock() - seconds
+
+    def seconds(self) -> float:
+        """The lag now."""
+        return self._clock() - self._since
+
+
+class Sweep:
+    """Sweeps in bounded batches."""
+
+    def __init__(self, database: Database, lag: Lag) -> None:
+        self._database = database
+        self._lag = lag
+        _lag.set_function(lag.seconds)
+
+    async def step(self) -> bool:
+        """Sweeps a batch; whether it was full, so that there may be more. Raises what asyncpg raises."""
+        swept = await self._database.expire(BATCH)
+        self._lag.measured(await self._database.sweep_lag())
+        _swept.inc(swept)
+        if swept:
+            _log.info("reservas_swept", count=swept)
+        if swept == BATCH:
+            return True
+        _last_sweep.set_to_current_time()
+        return False

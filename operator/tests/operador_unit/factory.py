@@ -1,0 +1,53 @@
+"""StockItems, rows and doubles for the tables."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from operador.decide.saldo import Saldo
+from operador.decide.stockitem import FINALIZER, ItemKey, StockItem
+
+NOW = "2026-11-24T12:00:00Z"
+LATER = "2026-11-24T12:05:00Z"
+
+ITEM = StockItem(
+    key=ItemKey("loja", "camiseta"),
+    uid="uid-1",
+    version=10,
+    generation=3,
+    sku="CAMISETA",
+    nome="Camiseta",
+    quantidade=100,
+    paused=False,
+    limite_baixo=None,
+    finalizers=(FINALIZER,),
+)
+SALDO = Saldo(
+    sku="CAMISETA",
+    dono="loja/camiseta",
+    situacao="Ativo",
+    alvo=100,
+    quantidade=100,
+    reservado=0,
+    vendido=0,
+    disponivel=100,
+    limite_baixo=None,
+)
+
+
+def item(**fields: Any) -> StockItem:
+    return replace(ITEM, **fields)
+
+
+def saldo(**fields: Any) -> Saldo:
+    return replace(SALDO, **fields)
+
+
+class Clock:
+    """A clock that the test turns."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now

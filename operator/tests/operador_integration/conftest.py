@@ -311,8 +311,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 def world(system: System) -> Iterator[World]:
     world = World(system)
     yield world
-    for process in world.applying:
-        process.wait()
+    for running in world.applying:
+        running.wait()
     for ns, name in world.created:
         system.kubectl("delete", "stockitem", name, f"--namespace={ns}", "--ignore-not-found", "--wait=false")
 

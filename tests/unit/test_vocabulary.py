@@ -10,7 +10,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TECHNICAL = frozenset((Path(__file__).parent / "portuguese_technical_words.txt").read_text().split())
 """Portuguese words that name nothing of the domain, taken from identifiers that the code once had."""
-TREES = ("services/pedidos/src", "services/estoque/src", "lib/src", "conferir/src", "contracts", "bench", "operator/src")
+TREES = (
+    "services/pedidos/src",
+    "services/estoque/src",
+    "lib/src",
+    "conferir/src",
+    "contracts",
+    "bench",
+    "operator/src",
+)
 
 
 def words(identifier: str) -> list[str]:

@@ -8,6 +8,8 @@ SETTINGS := requirements/dev.txt $(PROJECTS:%=%/pyproject.toml) local/setup/pyth
 BIN := .venv/bin
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' lib/pyproject.toml)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo dev)
+# How many tests run at once: most of them wait most of the time.
+WORKERS ?= 3
 TAG ?= $(REVISION)
 LOCAL := $(BIN)/python -m local_system
 # Without the addresses of this machine's package sources, which would end up in the files.
@@ -38,9 +40,10 @@ conferir: .venv/ready ## prove on the running system that nothing was oversold o
 clean: .venv/ready ## stop everything and remove all data
 	@$(LOCAL) clean
 
-test: lint rabbitmq ## check style, types and layers, then run all tests
+test: lint rabbitmq ## check style, types and layers, then run all tests (WORKERS=0 one after another, PYTEST="-k lapsed" some)
 	@sh bench/setup/wrk.sh || echo "so the bench is not tested"
-	$(BIN)/pytest $(PYTEST)
+	@PYTHONPATH=tests/support $(BIN)/python -m ferramentas
+	$(BIN)/pytest -n $(WORKERS) $(PYTEST)
 
 e2e: .venv/ready ## run the system on a kind cluster and test it there (E2E=smoke, full, chaos, skaffold)
 	@PYTHONPATH=tests/support $(BIN)/python -m cluster docker kubectl helm $(if $(KUBECONFIG),,kind)

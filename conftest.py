@@ -1,13 +1,34 @@
-"""Real PostgreSQL and RabbitMQ for tests of one part; tests/integration has the whole system."""
+"""Real PostgreSQL and RabbitMQ for tests of one part; tests/integration has the whole system. And pytest's hooks."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import lanes
 import pytest
+from xdist.remote import Producer
 
 from local_system import Config, Ports, System
+
+
+def pytest_configure() -> None:
+    """Keeps the ports of workers apart."""
+    lanes.take_ports()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> lanes.Lanes:
+    """Says which worker runs what, and when."""
+    return lanes.Lanes(config, log)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends what is left of workers' systems: xdist kills a worker that does not stop within ten seconds."""
+    if config.getoption("numprocesses", None):
+        ended = lanes.end_systems(config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]
+        if ended:
+            config.get_terminal_writer().line(f"ended what workers have left: {', '.join(ended)}")
 
 
 @pytest.fixture(scope="session")

@@ -49,3 +49,21 @@ def test_a_listening_port_is_not_free_and_its_process_is_named() -> None:
 
 def test_variables_are_named_after_the_ports() -> None:
     assert variable("postgres_pedidos") == "POSTGRES_PEDIDOS_PORT"
+
+
+def test_free_ports_come_from_the_range_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two test workers with ranges of their own never take each other's."""
+    ends: dict[str, set[int]] = {}
+    for text in ("10000-10099", "10100-10199"):
+        monkeypatch.setenv("FREE_PORTS", text)
+        ports = Ports.free()
+        ends[text] = {ports.gateway, ports.estoque + MAX_REPLICAS - 1}
+    assert 10_000 <= min(ends["10000-10099"]) < max(ends["10000-10099"]) <= 10_099
+    assert 10_100 <= min(ends["10100-10199"]) < max(ends["10100-10199"]) <= 10_199
+
+
+@pytest.mark.parametrize("text", ["10000", "10000-", "a-b", "20000-10000", "10000-10050", "65000-70000"])
+def test_what_is_no_range_of_ports_is_refused_with_its_variable(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("FREE_PORTS", text)
+    with pytest.raises(LocalSystemError, match=r"FREE_PORTS=.*: write two ports"):
+        Ports.free()

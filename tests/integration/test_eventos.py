@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from fluxo import Fluxo, abrir
-from loja import Loja, abrir_loja, ate, banco
+from loja import NO_ORDER, Loja, abrir_loja, ate, banco
 
 from local_system import Config, Ports, System
 from reservaestoque.streams import old_changes
@@ -230,7 +230,7 @@ async def test_an_id_that_is_too_old_is_said_to_be_so(loja: Loja, sistema: Syste
         ("{pedido}", "1.1.1", 400, "versao"),
         ("{pedido}", "9" * 2000, 400, "versao"),
         ("{pedido}", "7", 410, "no version 7"),
-        (f"/pedidos/{uuid4()}/eventos", "", 404, "no order"),
+        (f"/pedidos/{NO_ORDER}/eventos", "", 404, "no order"),
         ("/pedidos/garbage/eventos", "", 404, "no order"),
     ],
 )
@@ -245,7 +245,7 @@ async def test_ids_that_cannot_be_are_answered_with_a_sentence(
     assert frase in resposta.json()["detail"]
 
 
-@pytest.mark.parametrize("url", ["/pedidos/eventos", f"/pedidos/{uuid4()}/eventos", "/estoque/eventos"])
+@pytest.mark.parametrize("url", ["/pedidos/eventos", f"/pedidos/{NO_ORDER}/eventos", "/estoque/eventos"])
 async def test_other_methods_are_refused_by_the_service(loja: Loja, url: str):
     resposta = await loja.client.post(url)
     assert (resposta.status_code, resposta.json()["type"].rpartition("/")[2]) == (405, "metodo-nao-permitido")

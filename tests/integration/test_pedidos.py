@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from loja import Loja, ate
+from loja import NO_ORDER, Loja, ate
 
 pytestmark = pytest.mark.integration
 
@@ -154,10 +154,10 @@ async def test_filter_by_a_customer_that_there_cannot_be(loja: Loja):
 @pytest.mark.parametrize(
     ("metodo", "caminho", "status"),
     [
-        ("GET", f"/pedidos/{uuid4()}", 404),
+        ("GET", f"/pedidos/{NO_ORDER}", 404),
         ("GET", "/pedidos/not-an-id", 404),
-        ("GET", f"/pedidos/{uuid4()}/status", 404),
-        ("GET", f"/statusPedido?pedidoId={uuid4()}", 404),
+        ("GET", f"/pedidos/{NO_ORDER}/status", 404),
+        ("GET", f"/statusPedido?pedidoId={NO_ORDER}", 404),
         ("GET", "/statusPedido?pedidoId=%00", 404),
         ("GET", "/statusPedido", 422),
         ("GET", "/pedidos?clienteId=%00", 422),

@@ -2,14 +2,12 @@
 that they would show a mistake: mistakes put into the code on purpose are all found.
 """
 
-import multiprocessing
 import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import cycle
 
 import pytest
-from simulacao.campanha import Resultado, correr, correr_lado_a_lado, preparar, procurar
+from simulacao.campanha import Resultado, correr, correr_lado_a_lado, lado_a_lado, preparar, procurar
 from simulacao.mutantes import MUTANTES
 
 from local_system import System
@@ -48,14 +46,9 @@ def test_a_seed_makes_the_same_history_every_time(palcos: list[Palco]):
 
 
 @pytest.fixture(scope="module")
-def achados(palcos: list[Palco]) -> Iterator[dict[str, Resultado]]:
+def achados(palcos: list[Palco]) -> dict[str, Resultado]:
     """What the seeds make of each mistake, side by side."""
-    with ProcessPoolExecutor(LADO_A_LADO, multiprocessing.get_context("spawn")) as processos:
-        partes = [list(MUTANTES)[n::LADO_A_LADO] for n in range(LADO_A_LADO)]
-        correndo = [
-            processos.submit(procurar, palco, SEMENTES, parte) for palco, parte in zip(palcos, partes, strict=True)
-        ]
-        yield {nome: resultado for feito in correndo for nome, resultado in feito.result().items()}
+    return dict(lado_a_lado(palcos, [partial(procurar, sementes=SEMENTES, mutante=nome) for nome in MUTANTES]))
 
 
 @pytest.mark.parametrize("nome", MUTANTES)

@@ -1,4 +1,8 @@
-"""Helm, a linter, definitions of other operators, Barman: from this machine, or as packages into a cache."""
+"""Helm, a linter, definitions of other operators, Barman: from this machine, or as packages into a cache.
+
+`python -m ferramentas` gets all that is built, and kube-apiserver and kubectl: building one takes all cores for
+minutes.
+"""
 
 import fcntl
 import hashlib
@@ -7,9 +11,11 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from local_system.kube_binaries import cache_folder
+from local_system import LocalSystemError
+from local_system.kube_binaries import cache_folder, find_or_get
 
 HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
 KUBE_SCORE = "github.com/zegl/kube-score/cmd/kube-score@v1.20.0"
@@ -95,3 +101,16 @@ def _go(*args: str, env: dict[str, str] | None = None) -> str:
     if done.returncode:
         raise FaltaError(f"go {' '.join(args)} failed: {(done.stderr or done.stdout).strip()[-500:]}")
     return done.stdout
+
+
+def get_all(say: Callable[[str], None]) -> None:
+    """Gets what is not on this machine yet; `say` gets a sentence for what cannot be had: its tests say so too."""
+    for get in (lambda: find_or_get(say), helm, kube_score, crds):
+        try:
+            get()
+        except (FaltaError, LocalSystemError) as missing:
+            say(str(missing))
+
+
+if __name__ == "__main__":
+    get_all(lambda sentence: print(sentence, flush=True))

@@ -1,7 +1,9 @@
 """Which port each part listens on. Everything listens on 127.0.0.1."""
 
 import json
+import os
 import random
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -12,9 +14,13 @@ from local_system.errors import LocalSystemError
 
 HOST = "127.0.0.1"
 MAX_REPLICAS = 20
+FREE_RANGE = "FREE_PORTS"
+"""The environment variable with the range that free ports come from, `10000-16999`. Of processes that take ports side
+by side each needs a range of its own: a port that one has found free another may take before it is listened on."""
 # Below the range from which Linux and macOS give ports to outgoing connections: such a connection could sit
 # on a part's port at the moment the part restarts.
-_FREE_FROM, _FREE_TO = 10_000, 32_000
+FREE = range(10_000, 32_000)
+_FEW, _HIGHEST = 99, 65_535
 
 
 @dataclass(frozen=True)
@@ -44,17 +50,18 @@ class Ports:
     def free(cls) -> Self:
         """A block of ports that are all free now, for a system beside another one.
 
-        Raises LocalSystemError when no such block is found.
+        Raises LocalSystemError when no such block is found, or when FREE_PORTS makes no sense.
         """
+        usable = _usable(os.environ.get(FREE_RANGE, ""))
         names = [field.name for field in fields(cls) if field.name not in ("pedidos", "estoque")]
         size = len(names) + 2 * MAX_REPLICAS
         for _ in range(200):
-            base = random.randrange(_FREE_FROM, _FREE_TO - size)  # noqa: S311 - not a secret
+            base = random.choice(usable[: 1 - size])  # noqa: S311 - not a secret
             if all(is_free(port) for port in range(base, base + size)):
                 single = {name: base + i for i, name in enumerate(names)}
                 replicas = base + len(names)
                 return cls(**single, pedidos=replicas, estoque=replicas + MAX_REPLICAS)
-        raise LocalSystemError(f"no {size} free ports in a row between {_FREE_FROM} and {_FREE_TO}")
+        raise LocalSystemError(f"no {size} free ports in a row from {usable.start} to {usable.stop - 1}")
 
     @classmethod
     def read(cls, recorded: Path, environ: Mapping[str, str]) -> Self:
@@ -88,7 +95,17 @@ def is_free(port: int) -> bool:
         return True
 
 
+def _usable(text: str) -> range:
+    """`10000-16999` → those ports; all of FREE when it is empty."""
+    if not text:
+        return FREE
+    ends = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", text)
+    if ends is None or not int(ends[1]) + _FEW <= int(ends[2]) <= _HIGHEST:
+        raise LocalSystemError(f"{FREE_RANGE}={text}: write two ports, the second at least {_FEW} above the first")
+    return range(int(ends[1]), int(ends[2]) + 1)
+
+
 def _port(name: str, text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 65_535:  # noqa: PLR2004 - TCP's range
+    if not text.isdecimal() or not 1 <= int(text) <= _HIGHEST:
         raise LocalSystemError(f"{name}={text}: a port is a number from 1 to 65535")
     return int(text)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from reservaestoque.events import Comando
 RESYNC_INTERVAL = "3s"
 EVENT_HORIZON = timedelta(days=6)
 BATCH = 200
+STOCKITEMS = "apis/reservaestoque.dev/v1/namespaces/default/stockitems"
 
 ROW = "select {columns} from estoque where sku = '{sku}'"
 ROWS = "select count(*) from estoque where dono like 'default/{prefix}%'"
@@ -99,15 +102,33 @@ class World:
 
     def delete_many(self, prefix: str) -> None:
         """What `apply_many` created, in one request: kubectl would send a thousand, slowly."""
-        every = "/apis/reservaestoque.dev/v1/namespaces/default/stockitems"
-        self.kubectl("delete", f"--raw={every}?labelSelector=batch%3D{prefix}")
+        self.kubectl("delete", f"--raw=/{STOCKITEMS}?labelSelector=batch%3D{prefix}")
 
     def delete(self, name: str, *, ns: str = "default") -> None:
         self.kubectl("delete", "stockitem", name, f"--namespace={ns}", "--wait=false")
 
     def read(self, name: str, *, ns: str = "default") -> dict[str, Any] | None:
-        text = self.kubectl("get", "stockitem", name, f"--namespace={ns}", "--ignore-not-found", "--output=json")
-        return json.loads(text) if text.strip() else None
+        return self._get(f"apis/reservaestoque.dev/v1/namespaces/{ns}/stockitems/{name}")
+
+    def _get(self, path: str, **query: str) -> dict[str, Any] | None:
+        """What the API server has there, if anything. Conditions are polled: kubectl would take a core for it."""
+        layout = self.system.layout
+        answer = httpx.get(
+            f"https://127.0.0.1:{layout.ports.kube_apiserver}/{path}",
+            params=query,
+            headers={"Authorization": f"Bearer {layout.secrets['kubernetes-admin']}"},
+            verify=self._trust,
+            timeout=30,
+            trust_env=False,
+        )
+        return None if answer.status_code == httpx.codes.NOT_FOUND else answer.raise_for_status().json()
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.system.layout.state / "kube-apiserver" / "apiserver.crt")
+
+    def _list(self, path: str, **query: str) -> list[dict[str, Any]]:
+        return (self._get(path, **query) or {})["items"]
 
     def status(self, name: str, *, ns: str = "default") -> dict[str, Any]:
         return (self.read(name, ns=ns) or {}).get("status", {})
@@ -125,13 +146,12 @@ class World:
         return tuple(status.get(field) for field in ("available", "reserved", "sold", "onHand"))
 
     def events(self, name: str) -> list[str]:
-        text = self.kubectl("get", "events", f"--field-selector=involvedObject.name={name}", "--output=json")
-        return [event["reason"] for event in json.loads(text)["items"]]
+        events = self._list("api/v1/namespaces/default/events", fieldSelector=f"involvedObject.name={name}")
+        return [event["reason"] for event in events]
 
     def items(self, prefix: str) -> list[dict[str, Any]]:
         """The StockItems whose names start so."""
-        items = json.loads(self.kubectl("get", "stockitems", "--output=json"))["items"]
-        return [item for item in items if item["metadata"]["name"].startswith(prefix)]
+        return [item for item in self._list(STOCKITEMS) if item["metadata"]["name"].startswith(prefix)]
 
     def synced(self, prefix: str) -> int:
         """How many items whose names start so are Synced."""
@@ -357,7 +377,7 @@ def until() -> Callable[..., None]:
     return wait_until
 
 
-def wait_until(value: Callable[[], Any], expected: Any, *, seconds: float = 10) -> None:
+def wait_until(value: Callable[[], Any], expected: Any, *, seconds: float = 30) -> None:
     """Waits until `value()` is `expected`; fails with the last value that it saw."""
     end = time.monotonic() + seconds
     while (seen := value()) != expected:

@@ -42,7 +42,7 @@ def test_an_operator_killed_in_the_middle_of_a_thousand_items_finishes_them(worl
     until(lambda: world.synced(name), 1000, seconds=200)
     until(lambda: world.rows(name), 1000, seconds=1)
     world.delete_many(name)
-    until(lambda: world.versions(name), {}, seconds=60)
+    until(lambda: world.versions(name), {}, seconds=120)
     assert world.rows(name) == 0, "all were given up"
 
 

@@ -98,21 +98,21 @@ def test_a_lapsed_reservation_is_swept_and_the_units_are_back(world, name, until
 
 def test_a_thousand_items_in_one_apply_are_synced(world, name, until):
     world.apply_many(name, 1000)
-    until(lambda: world.synced(name), 1000, seconds=60)
+    until(lambda: world.synced(name), 1000, seconds=120)
     assert world.rows(name) == 1000
     assert world.numbers(f"{name}-999") == (1000, 0, 0, 1000)
     world.delete_many(name)
-    until(lambda: world.versions(name), {}, seconds=60)
+    until(lambda: world.versions(name), {}, seconds=120)
 
 
 def test_a_thousand_items_that_wait_are_synced_in_few_statements(world, name, until):
     world.system.stop("operator")
     world.apply_many(name, 1000)
     world.system.start("operator")
-    until(lambda: world.synced(name), 1000, seconds=60)
+    until(lambda: world.synced(name), 1000, seconds=120)
     assert world.calls() < 50, "many items go to PostgreSQL in one call"
     world.delete_many(name)
-    until(lambda: world.versions(name), {}, seconds=60)
+    until(lambda: world.versions(name), {}, seconds=120)
 
 
 def test_a_busy_item_costs_the_api_server_a_write_every_few_seconds(world, name, until):

@@ -10,7 +10,7 @@ from asyncpg import ConnectionDoesNotExistError, LockNotAvailableError, QueryCan
 
 from simulacao.mundo import Espera, Parte, Queda, Transacao, Violacao
 
-_PACIENCIA = 0.02
+_PACIENCIA = 0.005
 
 DepoisDoCommit = Callable[[Parte, str], Awaitable[None]]
 

@@ -6,10 +6,12 @@ import logging
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import structlog
 from copias import criar_migrado
@@ -19,6 +21,8 @@ from simulacao.mutantes import MUTANTES
 from simulacao.semente import BANCOS, MONITOR, FalhouError, Palco, rodar
 
 _PORCAO = 25
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,25 @@ async def _correr(urls: dict[str, str], sementes: Iterable[int], mutante: str | 
     return Resultado(feitas, passos, visto)
 
 
-def procurar(urls: dict[str, str], sementes: Iterable[int], mutantes: Iterable[str]) -> dict[str, Resultado]:
-    """What these seeds make of each of these mistakes."""
-    return {nome: correr(urls, sementes, nome) for nome in mutantes}
+def procurar(urls: dict[str, str], sementes: Iterable[int], mutante: str) -> tuple[str, Resultado]:
+    """What these seeds make of this mistake."""
+    return mutante, correr(urls, sementes, mutante)
+
+
+def lado_a_lado(palcos: list[dict[str, str]], tarefas: Iterable[Callable[[dict[str, str]], T]]) -> Iterator[T]:
+    """The results of the tasks as they come, each on a stage of its own, in as many processes as there are stages.
+
+    The next task is asked for when the result before it has been taken.
+    """
+    restantes = iter(tarefas)
+    with ProcessPoolExecutor(len(palcos), multiprocessing.get_context("spawn")) as processos:
+        correndo = {processos.submit(tarefa, palco): palco for palco, tarefa in zip(palcos, restantes, strict=False)}
+        while correndo:
+            for feito in wait(correndo, return_when=FIRST_COMPLETED).done:
+                palco = correndo.pop(feito)
+                yield feito.result()
+                if tarefa := next(restantes, None):
+                    correndo[processos.submit(tarefa, palco)] = palco
 
 
 def correr_lado_a_lado(
@@ -89,21 +109,15 @@ def correr_lado_a_lado(
     """Runs seeds in as many processes as there are stages, up to the first that fails or until time is over."""
     fim = time.monotonic() + segundos if segundos else None
     total = Resultado()
-    porcoes = _porcoes(sementes)
-    with ProcessPoolExecutor(len(palcos), multiprocessing.get_context("spawn")) as processos:
-        correndo = {
-            processos.submit(correr, palco, porcao): palco for palco, porcao in zip(palcos, porcoes, strict=False)
-        }
-        while correndo:
-            for feito in [f for f in correndo if f.done()] or [None]:
-                if feito is None:
-                    time.sleep(0.05)
-                    continue
-                palco = correndo.pop(feito)
-                total += feito.result()
-                porcao = next(porcoes, None)
-                if porcao and not total.falha and (fim is None or time.monotonic() < fim):
-                    correndo[processos.submit(correr, palco, porcao)] = palco
+
+    def tarefas() -> Iterator[Callable[[dict[str, str]], Resultado]]:
+        for porcao in _porcoes(sementes):
+            if total.falha or (fim is not None and time.monotonic() >= fim):
+                return
+            yield partial(correr, sementes=porcao)
+
+    for resultado in lado_a_lado(palcos, tarefas()):
+        total += resultado
     return total
 
 

@@ -71,14 +71,24 @@ class Palco:
             for banco in BANCOS:
                 if (nome, banco) not in self._conexoes:
                     self._conexoes[nome, banco] = await asyncpg.connect(
-                        self._urls[banco], server_settings={"synchronous_commit": "off", "timezone": "UTC"}
+                        self._urls[banco],
+                        server_settings={
+                            "synchronous_commit": "off",
+                            "timezone": "UTC",
+                            "plan_cache_mode": "force_custom_plan",
+                        },
                     )
+                    if nome == MONITOR:
+                        await self._take_over(banco)
         for banco in BANCOS:
-            monitor = self.conexao(MONITOR, banco)
-            await monitor.execute(_RELOGIO)
-            await monitor.execute(f"truncate {', '.join(_TABELAS[banco])} restart identity")
-            for tabela in _TABELAS[banco]:
-                await monitor.execute(f"alter table {tabela} set (autovacuum_enabled = false)")
+            await self.conexao(MONITOR, banco).execute(f"truncate {', '.join(_TABELAS[banco])} restart identity")
+
+    async def _take_over(self, banco: str) -> None:
+        """Not seed by seed: whatever defines something anew makes all connections plan all their statements anew."""
+        monitor = self.conexao(MONITOR, banco)
+        await monitor.execute(_RELOGIO)
+        for tabela in _TABELAS[banco]:
+            await monitor.execute(f"alter table {tabela} set (autovacuum_enabled = false)")
 
     def conexao(self, nome: str, banco: str) -> asyncpg.Connection:
         """The connection of a party to a database."""

@@ -284,8 +284,9 @@ async def test_lapsed_lines_are_released_without_reading_those_of_other_orders(
         released = await connection.fetch("select * from liberar_vencidas('{A,B}', '{3,2}', agora())")
         assert sorted(map(tuple, released)) == [("A", 3), ("B", 2)]
         assert await connection.fetchval(rows_read) == before
-        oldest = "select extract(epoch from now() - min(expira_em))::int from reserva where sku = $1"
-        assert [await connection.fetchval(oldest, sku) for sku in "AB"] == [4997, 4998]
+        span = "select extract(epoch from max(expira_em) - min(expira_em))::int, count(*) from reserva where sku = $1"
+        left = [tuple(await connection.fetchrow(span, sku)) for sku in "AB"]
+        assert left == [(4996, 4997), (4997, 4998)], "all were a second apart, and the oldest have gone"
 
 
 async def test_the_sweep_skips_orders_that_need_a_locked_sku(estoque_db: "asyncpg.Pool[Any]"):

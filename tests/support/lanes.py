@@ -1,0 +1,131 @@
+"""How `make test` runs tests in parallel: which of them stay together on one worker of pytest-xdist, which start first,
+and which wait until nothing else runs.
+"""
+
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+import psutil
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+from local_system.layout import MARKER
+from local_system.ports import FREE, FREE_RANGE
+from local_system.processes import end_leftovers
+
+FIRST = (
+    "operator/tests/operador_integration/",
+    "tests/integration/",
+    "local/tests/test_system.py",
+    "tests/simulation/test_estados.py",
+    "lib/tests/integration/test_bus_outage.py",
+    "tests/integration/test_restore.py",
+    "tests/integration/test_outages.py",
+    "tests/integration/test_frozen_replicas.py",
+    "tests/integration/test_broker_outage.py",
+    "tests/integration/test_comandos.py",
+    "tests/integration/test_expiracao.py",
+    "tests/integration/test_restored_behind.py",
+    "tests/integration/test_tls.py",
+    "tests/integration/test_connections.py",
+    "tests/integration/test_schema.py",
+    "tests/integration/test_unheard_lapses.py",
+    "local/tests/test_first_order.py",
+    "contracts/tests/contracts_unit/test_events.py",
+    "tests/charts/",
+)
+"""What takes longest, in the order in which it begins. Tests of a folder share a system that takes long to start, and
+stay together; so do those of a file, unless its folder is here and the file itself is not."""
+
+ALONE = ("tests/simulation/test_simulacao.py", "bench/tests/bench_integration/test_bench.py")
+"""What has a process for each core, or measures: it begins when all else has ended, one worker does all of it."""
+
+
+class Lanes(LoadScopeScheduling):
+    """Gives workers one unit after another: a folder of FIRST, or a file."""
+
+    def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
+        super().__init__(config, log)
+        self._alone: dict[str, dict[str, bool]] = {}
+
+    @property
+    def tests_finished(self) -> bool:
+        """Whether workers have all that there is."""
+        return not self._alone and super().tests_finished
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether tests are left that have not been run."""
+        return bool(self._alone) or super().has_pending
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """A worker has ended. Returns the test in which it died, if it did: others get what was behind that."""
+        units = self.assigned_work.pop(node)
+        left = [(unit, nodeid) for unit, tests in units.items() for nodeid, done in tests.items() if not done]
+        died_in = None
+        if left:
+            unit, died_in = left[0]
+            units[unit][died_in] = True
+            self.workqueue.update({unit: tests for unit, tests in units.items() if not all(tests.values())})
+        for other in self.nodes:
+            self._reschedule(other)
+        return died_in
+
+    def _split_scope(self, nodeid: str) -> str:
+        """The unit of a test."""
+        path = nodeid.partition("::")[0]
+        named = [unit for unit in (*FIRST, *ALONE) if path.startswith(unit)]
+        return max(named, key=len, default=path)
+
+    def schedule(self) -> None:
+        """Begins, or goes on after a worker was replaced."""
+        if self.collection is None:
+            if not self._check_nodes_have_same_collection():
+                return
+            self.collection = list(next(iter(self.registered_collections.values())))
+            units: dict[str, dict[str, bool]] = {}
+            for nodeid in self.collection:
+                units.setdefault(self._split_scope(nodeid), {})[nodeid] = False
+            order = {unit: place for place, unit in enumerate(FIRST)}
+            for unit in sorted(units, key=lambda unit: order.get(unit, len(order))):
+                (self._alone if unit in ALONE else self.workqueue)[unit] = units[unit]
+        for node in self.nodes:
+            self._reschedule(node)
+
+    def _reschedule(self, node: WorkerController) -> None:
+        """Gives a worker more when it has one test left, which it starts only when it knows the next."""
+        while not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
+            if not self.workqueue and len(self.assigned_work) == 1:
+                self.workqueue.update(self._alone)
+                self._alone.clear()
+            if self.workqueue:
+                self._assign_work_unit(node)
+            elif self._alone and node is self.nodes[0]:
+                return  # it goes on when the others have ended
+            else:
+                node.shutdown()
+
+
+def take_ports(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Has the systems of a worker, and of the programs that it starts, take ports that no other worker takes."""
+    name, count = environ.get("PYTEST_XDIST_WORKER"), environ.get("PYTEST_XDIST_WORKER_COUNT")
+    if name and count:
+        number, size = int(name.removeprefix("gw")) % int(count), len(FREE) // int(count)
+        ports = FREE[number * size : (number + 1) * size]
+        environ[FREE_RANGE] = f"{ports[0]}-{ports[-1]}"
+
+
+def end_systems(folder: Path) -> list[str]:
+    """Ends the systems below a folder, which workers that were killed could not; the names of their processes."""
+    states = {_state(process) for process in psutil.process_iter()}
+    return [name for state in states if folder in state.parents for name in end_leftovers(state)]
+
+
+def _state(process: psutil.Process) -> Path:
+    try:
+        return Path(process.environ().get(MARKER, ""))
+    except (psutil.Error, OSError):
+        return Path()

@@ -1,0 +1,166 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import lanes
+import pytest
+from lanes import ALONE, FIRST, Lanes
+
+from local_system import Config, Ports, System
+from local_system.ports import FREE
+from local_system.processes import leftovers
+
+
+class Worker:
+    """A worker of xdist: it starts a test when it knows the one after it, or that there is none."""
+
+    def __init__(self, name: str) -> None:
+        self.gateway = SimpleNamespace(id=name)
+        self.given: list[int] = []
+        self.shutting_down = False
+
+    def send_runtest_some(self, indices: list[int]) -> None:
+        assert not self.shutting_down
+        self.given += indices
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+    @property
+    def may_start(self) -> bool:
+        return bool(self.given) and (len(self.given) > 1 or self.shutting_down)
+
+
+class Session:
+    """What xdist does with the scheduler, and its workers in turns, a test each."""
+
+    def __init__(self, tests: list[str], workers: int) -> None:
+        self.tests = tests
+        self.lanes = Lanes(SimpleNamespace(getvalue=lambda _: [f"{workers}*popen"], option=SimpleNamespace()))
+        self.workers = [Worker(f"gw{n}") for n in range(workers)]
+        self.ran: list[tuple[str, str, int]] = []
+        self.begin(*self.workers)
+
+    def begin(self, *workers: Worker) -> None:
+        for worker in workers:
+            self.lanes.add_node(worker)
+        for worker in workers:
+            self.lanes.add_node_collection(worker, self.tests)
+        self.lanes.schedule()
+
+    def turn(self, worker: Worker, dies_in: str) -> None:
+        if worker.may_start:
+            index = worker.given.pop(0)
+            self.ran.append((worker.gateway.id, self.tests[index], len(self.workers)))
+            if self.tests[index] == dies_in:
+                self.end(worker, dies_in)
+                self.workers.append(Worker("gw9"))
+                self.begin(self.workers[-1])
+            else:
+                self.lanes.mark_test_complete(worker, index)
+        elif worker.shutting_down:
+            self.end(worker, None)
+        if self.lanes.tests_finished:
+            for one in self.workers:
+                one.shutdown()
+
+    def end(self, worker: Worker, died_in: str | None) -> None:
+        self.workers.remove(worker)
+        assert self.lanes.remove_node(worker) == died_in
+
+
+def run(tests: list[str], workers: int = 2, dies_in: str = "") -> list[tuple[str, str, int]]:
+    """Which worker ran what, and how many workers there were then."""
+    session = Session(tests, workers)
+    while session.workers:
+        assert any(worker.may_start or worker.shutting_down for worker in session.workers), session.ran
+        for worker in list(session.workers):
+            session.turn(worker, dies_in)
+    return session.ran
+
+
+def of(unit: str, count: int) -> list[str]:
+    return [f"{unit}test_x.py::test_{n}" if unit.endswith("/") else f"{unit}::test_{n}" for n in range(count)]
+
+
+def test_all_tests_run_once_whatever_there_is():
+    for tests in (
+        of("lib/tests/test_a.py", 1),
+        of("lib/tests/test_a.py", 5),
+        of(ALONE[0], 1),
+        of(ALONE[0], 3) + of("lib/tests/test_a.py", 1),
+        [
+            *of("lib/tests/test_a.py", 1),
+            *of(FIRST[0], 4),
+            *of(ALONE[0], 2),
+            *of(ALONE[1], 2),
+            *of("lib/test_b.py", 3),
+        ],
+    ):
+        for workers in (1, 2, 3):
+            assert sorted(test for _, test, _ in run(tests, workers)) == sorted(tests)
+
+
+def test_tests_of_a_unit_stay_on_one_worker():
+    tests = [*of("a/test_a.py", 4), *of(FIRST[0], 4), *of(f"{FIRST[0]}deeper/", 4)]
+    for unit in ("a/test_a.py", FIRST[0]):
+        assert len({worker for worker, test, _ in run(tests, 3) if test.startswith(unit)}) == 1
+
+
+def test_a_file_that_is_named_does_not_stay_with_its_folder():
+    folder = next(unit for unit in FIRST if any(other != unit and other.startswith(unit) for other in FIRST))
+    file = next(unit for unit in FIRST if unit != folder and unit.startswith(folder))
+    ran = run([*of(folder, 9), *of(file, 9)])
+    assert {test.startswith(file) for worker, test, _ in ran if worker == "gw1"} == {True}
+
+
+def test_what_takes_longest_begins_first():
+    ran = run([*of("a/test_a.py", 3), *of(FIRST[1], 3), *of(FIRST[0], 3)])
+    assert [test.partition("test_x")[0] for _, test, _ in ran[:2]] == [FIRST[0], FIRST[1]]
+
+
+def test_what_is_alone_begins_when_the_other_workers_have_ended():
+    tests = [*of(ALONE[0], 3), *of(ALONE[1], 2), *of("a/test_a.py", 9), *of("a/test_b.py", 2)]
+    ran = run(tests, 3)
+    assert {workers for _, test, workers in ran if test.startswith(ALONE)} == {1}
+    assert [test.startswith(ALONE) for _, test, _ in ran] == [False] * 11 + [True] * 5
+
+
+@pytest.mark.parametrize("dies_in", ["a/test_a.py::test_1", "a/test_b.py::test_1", f"{ALONE[0]}::test_0"])
+def test_when_a_worker_dies_all_other_tests_are_run_and_that_one_not_again(dies_in: str):
+    tests = [*of(ALONE[0], 3), *of("a/test_a.py", 5), *of("a/test_b.py", 2)]
+    assert sorted(test for _, test, _ in run(tests, 2, dies_in)) == sorted(tests)
+
+
+def test_no_two_workers_take_the_same_ports():
+    taken = []
+    for number in range(3):
+        environ = {"PYTEST_XDIST_WORKER": f"gw{number}", "PYTEST_XDIST_WORKER_COUNT": "3"}
+        lanes.take_ports(environ)
+        first, last = map(int, environ["FREE_PORTS"].split("-"))
+        taken += range(first, last + 1)
+    assert len(taken) == len(set(taken))
+    assert set(taken) <= set(FREE)
+    environ = {}
+    lanes.take_ports(environ)
+    assert environ == {}, "without workers all of them may be taken"
+
+
+@pytest.mark.integration
+def test_systems_of_killed_workers_are_ended_and_no_others(tmp_path: Path):
+    mine, other = tmp_path / "popen-gw0" / "state", tmp_path / "other"
+    for folder in (mine, other):
+        folder.mkdir(parents=True)
+    with (
+        System(Config(state=other, ports=Ports.free(), parts={"etcd"})) as system,
+        System(Config(state=mine, ports=Ports.free(), parts={"etcd"})),
+    ):
+        ended = lanes.end_systems(tmp_path / "popen-gw0")
+        assert any(name.startswith("etcd") for name in ended), ended
+        assert leftovers(mine) == []
+        assert system.states()["etcd"].name == "RUNNING"
+
+
+@pytest.mark.parametrize("unit", [*FIRST, *ALONE])
+def test_what_is_named_is_there(unit: str):
+    path = Path(__file__).parents[2] / unit
+    assert path.is_dir() if unit.endswith("/") else path.is_file()

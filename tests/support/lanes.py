@@ -1,5 +1,5 @@
-"""How `make test` runs tests in parallel: which of them stay together on one worker of pytest-xdist, which start first,
-and which wait until nothing else runs.
+"""How `make test` runs tests in parallel: which of them share a worker of pytest-xdist, which start first, and which
+wait until nothing else runs.
 """
 
 import os

@@ -75,6 +75,7 @@ class Palco:
                         server_settings={
                             "synchronous_commit": "off",
                             "timezone": "UTC",
+                            # As the services': a generic plan after some executions may order rows differently.
                             "plan_cache_mode": "force_custom_plan",
                         },
                     )

@@ -1,4 +1,4 @@
-"""The entry point of development images: runs the program, and anew whenever one of its files has changed.
+"""The entry point of development images: runs the program, and restarts it whenever one of its files changes.
 
 uvicorn's own reloader watches and restarts, so a program stops as it does on SIGTERM.
 """

@@ -21,8 +21,8 @@ into() { # a script: $told into a temporary table with these columns, then a sta
     printf '%s\n' '\.' "$2;"
 }
 
-# Transaction ids and sequences of the lost time are given out again. A client of an event stream that comes back with an id
-# of that time must not find it anew, and miss what came before: no row of the log may have such a number.
+# Transaction ids and sequence values of the lost time are assigned again. A client of an event stream that reconnects with an
+# id of that time must not find it in the log, or it would miss earlier changes: no row may have such a number.
 for database in pedidos estoque; do
     on "$database" <<SQL
 select setval(pg_get_serial_sequence('mudanca', 'id'), max(id) + 1000000000) from mudanca \g /dev/null

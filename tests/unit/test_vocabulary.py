@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ TREES = (
     "bench",
     "operator/src",
 )
+PROSE = (*TREES, "docs", "charts", "k8s", "gateway", "local/src", "services/*/db", "*.md")
 
 
 def words(identifier: str) -> list[str]:
@@ -51,3 +53,15 @@ def test_a_portuguese_technical_word_is_found():
     assert TECHNICAL.intersection(words("_ler_itens"))
     assert TECHNICAL.intersection(words("FilaDeTrabalho"))
     assert not TECHNICAL.intersection(words("PedidoCriado"))
+
+
+@pytest.mark.parametrize("words", ["anew", "to be had", "such a one", "there are not"])
+def test_sentences_use_modern_english(words: str):
+    found = subprocess.run(
+        ["git", "grep", "--line-number", "--word-regexp", "--fixed-strings", words, "--", *PROSE],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 1, found.stdout or found.stderr

@@ -1,7 +1,7 @@
-"""One connection at a time, made anew after every failure: nothing repaired, so nothing half repaired.
+"""One connection at a time, replaced after every failure: nothing is repaired, so nothing is half repaired.
 
-A peer that is gone says nothing, so nothing here waits for it without end. Heartbeats tell that it is gone, deadlines
-that it answers nothing, and then the socket is thrown away without the handshake that nobody would answer.
+A vanished peer sends nothing, so every wait here is bounded. Heartbeats detect that it is gone, deadlines that it
+does not answer; the socket is then closed without the closing handshake, which nobody would answer.
 """
 
 import asyncio
@@ -204,7 +204,7 @@ def _cancelled_by_us_only() -> Iterator[None]:
 
 
 async def _attempts() -> AsyncIterator[None]:
-    """An attempt at once, then with back-off; one that lasted ten seconds starts the count anew."""
+    """Yields at once, then with back-off; an attempt that lasted ten seconds resets the count of failures."""
     loop = asyncio.get_running_loop()
     failures = 0
     while True:

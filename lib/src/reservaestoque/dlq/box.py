@@ -108,7 +108,7 @@ class Box:
             raise NoSuchBoxError(self._queue.dead_letters) from error
 
     async def _put_back(self, kept: int) -> None:
-        """Returns all that this channel holds (delivery tag 0), and waits until `kept` of them are to be had again.
+        """Returns all that this channel holds (delivery tag 0), and waits until `kept` of them are available again.
 
         RabbitMQ 4.3 does not count that as a failed delivery; it says nothing when it is done.
         """

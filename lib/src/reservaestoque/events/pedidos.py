@@ -73,7 +73,7 @@ class PedidoCriado(CloudEvent, tag=True, kw_only=True, frozen=True):
 
 
 class FecharPedido(CloudEvent, tag=True, kw_only=True, frozen=True):
-    """Turn the reserved units into sold ones; check the stock anew if the reservation has lapsed."""
+    """Turn the reserved units into sold ones; check the stock again if the reservation has lapsed."""
 
     id: EventId
     data: ItensDoPedido

@@ -32,7 +32,7 @@ class Position(NamedTuple):
         return cls(*numbers)
 
     def __str__(self) -> str:
-        """The event id; that of the origin is empty, which makes a client begin anew."""
+        """The event id; that of the origin is empty, so that a client starts from the beginning."""
         return "" if self == ORIGIN else f"{self.transaction}.{self.row}.{self.part}"
 
 

@@ -1,2 +1,2 @@
--- Lines that their order holds no longer, or that are written anew below.
+-- Lines that their order no longer holds, or that are written again below.
 delete from reserva where pedido_id = any ($1::uuid[]) and not vendida

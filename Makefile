@@ -34,7 +34,7 @@ logs: .venv/ready ## follow the logs (PARTS="pedidos operator" for some)
 dlq: .venv/ready ## show the dead letters (ARGS="replay estoque.pedidos" and others act on them)
 	@$(LOCAL) dlq $(ARGS)
 
-conferir: .venv/ready ## prove on the running system that nothing was oversold or lost
+conferir: .venv/ready ## prove on the running system that nothing was oversold or lost (CONFERIR=--at-rest: nothing in flight either)
 	@$(LOCAL) conferir $(CONFERIR)
 
 clean: .venv/ready ## stop everything and remove all data

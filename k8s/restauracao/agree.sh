@@ -13,7 +13,7 @@ on() { # psql on the primary of a database; the script comes in
         psql "$1" --no-psqlrc --quiet --single-transaction --set=ON_ERROR_STOP=1 --file=-
 }
 
-told=$(mktemp) # rows of the other database: a pipe would hide that they could not be had
+told=$(mktemp) # rows of the other database: a pipe would hide that reading them failed
 trap 'rm -f "$told"' EXIT
 into() { # a script: $told into a temporary table with these columns, then a statement about it
     echo "create temporary table told ($1); copy told from stdin;"

@@ -111,7 +111,7 @@ async def test_a_beginning_that_takes_too_long_does_not_hold_up_the_end():
 
 
 def failures(job: str) -> float:
-    return REGISTRY.get_sample_value("job_failures_total", {"job": job}) or 0.0
+    return REGISTRY.get_sample_value("job_failures_total", {"name": job}) or 0.0
 
 
 async def run_until(jobs: dict[str, Any], done: asyncio.Event) -> None:

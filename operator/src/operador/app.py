@@ -49,11 +49,11 @@ async def run(settings: OperadorSettings) -> None:
             idle_seconds=_IDLE_SECONDS,
         ) as pool,
     ):
-        servers = ServerWatch(Connector(settings.database_url), pool, program="operador")
-        await wire(settings, api, Database(pool), servers).run()
+        server_watch = ServerWatch(Connector(settings.database_url), pool, program="operador")
+        await wire(settings, api, Database(pool), server_watch).run()
 
 
-def wire(settings: OperadorSettings, api: ClusterApi, database: Database, servers: ServerWatch) -> Program:
+def wire(settings: OperadorSettings, api: ClusterApi, database: Database, server_watch: ServerWatch) -> Program:
     """The operator, ready to run."""
     heartbeats, cache, queue = Heartbeats(), Cache(), WorkQueue(time.monotonic)
     recorder = EventRecorder(api)
@@ -96,7 +96,7 @@ def wire(settings: OperadorSettings, api: ClusterApi, database: Database, server
         "balances": loop("balances", balances.step, Pace(every=settings.status_interval, rest=_REST, longest=5.0)),
         "resync": loop("resync", resync.step, Pace(every=settings.resync_interval, longest=10.0), resync.wake),
         "watch": lambda: watch.run(resync.defined, program.take_signals),
-        "servers": servers.run,
+        "server watch": server_watch.run,
         "events": lambda: recorder.run(lambda: writer.waiting > _MANY_STATUSES),
         **{f"status-{n}": writer.run for n in range(_STATUS_WORKERS)},
     }

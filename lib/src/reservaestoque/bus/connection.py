@@ -132,7 +132,7 @@ class _Transports(TransportFactory):
 
 @contextlib.asynccontextmanager
 async def open_connection(url: str, purpose: str) -> AsyncIterator[Connection]:
-    """A connection to the broker. Raises one of FAULTS when it cannot be had, in ten seconds at most."""
+    """A connection to the broker. Raises one of FAULTS if it cannot be opened, within ten seconds."""
     connection = Connection(url, purpose)
     try:
         await connection.open()

@@ -14,7 +14,7 @@ from reservaestoque.events.status import Status
 
 
 class Motivo(StrEnum):
-    """Why an item could not be had."""
+    """Why an item could not be reserved."""
 
     SALDO_INSUFICIENTE = "SaldoInsuficiente"
     SKU_DESCONHECIDO = "SkuDesconhecido"
@@ -26,7 +26,7 @@ class ItemEmFalta(msgspec.Struct, frozen=True):
 
     sku: Annotated[str, Meta(description="The SKU as it was asked for.", examples=["CAMISETA-AZUL-M"])]
     solicitado: Annotated[int, Meta(description="Units asked for, repeated lines summed.", examples=[2])]
-    disponivel: Annotated[int, Meta(description="Units that could be had at that instant.", examples=[1])]
+    disponivel: Annotated[int, Meta(description="Units available at that instant.", examples=[1])]
     motivo: Motivo
 
 

@@ -1,10 +1,10 @@
-"""A feed: what changes is read once a process and handed to all who follow, each at its own pace.
+"""A feed reads changes once per process and hands them to all followers, each at its own pace.
 
-While nobody follows nothing is read. Who is too slow for the buffer is cut off and comes back by its last event id:
-then it reads the log by itself, in bounded pages, until it has caught up. So no reader waits for another one.
+Nothing is read while nobody follows. A reader that is too slow for the buffer is cut off. It reconnects with its last
+event id and reads the log in bounded pages until it has caught up, so no reader waits for another one.
 
-A page is forgotten once it is sent, so a stream holds one page at most, and an idle one none. A name that outlives
-its use would keep a page for hours: hence the `del` statements.
+A page is released once it is sent, so a stream holds one page at most, and an idle one none. A name that outlives its
+use would keep a page for hours: hence the `del` statements.
 """
 
 import asyncio

@@ -57,7 +57,7 @@ async def run(settings: EstoqueSettings) -> None:
             max_events=settings.max_events,
             at_once=BATCHES_AT_ONCE,
         )
-        watch = ServerWatch(Connector(settings.database_url), pool, outbox, health, program="estoque")
+        server_watch = ServerWatch(Connector(settings.database_url), pool, outbox, health, program="estoque")
         saldos = Saldos(pool)
         streams = Streams(settings.max_streams)
         log = ChangeLog(pool, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])
@@ -74,7 +74,7 @@ async def run(settings: EstoqueSettings) -> None:
             },
         )
         tasks = {
-            "servers": watch.run,
+            "server watch": server_watch.run,
             "publisher": publisher.run,
             "relay": relay.run,
             "consumer": consumer.run,

@@ -21,7 +21,7 @@ class Saldo(msgspec.Struct, frozen=True):
 
     sku: Annotated[str, Meta(examples=["CAMISETA-AZUL-M"])]
     nome: Annotated[str, Meta(description="The StockItem's display name.", examples=["Camiseta azul M"])]
-    quantidade: Annotated[int, Meta(description="All units ever supplied.", examples=[500])]
+    quantidade: Annotated[int, Meta(description="The supply in force, sold units included.", examples=[500])]
     reservado: Annotated[int, Meta(description="Held by reservations that have not lapsed.", examples=[3])]
     vendido: Annotated[int, Meta(description="Sold by closed orders.", examples=[120])]
     disponivel: Annotated[int, Meta(description="Available now.", examples=[377])]

@@ -153,7 +153,7 @@ async def test_a_table_that_cannot_be_purged_does_not_hold_up_the_others(estoque
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', 'A', 9, 9)")
     sold = criar(A=1)
     await handle(estoque_db, sold, fechar(sold.data.pedido_id, A=1))
-    failed = REGISTRY.get_sample_value("job_failures_total", {"job": "purge inbox"}) or 0
+    failed = REGISTRY.get_sample_value("job_failures_total", {"name": "purge inbox"}) or 0
     await estoque_db.execute("alter table inbox rename to away")
     running = [
         asyncio.create_task(job.run())
@@ -166,7 +166,7 @@ async def test_a_table_that_cannot_be_purged_does_not_hold_up_the_others(estoque
             while await estoque_db.fetchval("select count(*) from mudanca") > 1:
                 await asyncio.sleep(0.01)
         assert not any(task.done() for task in running)
-        assert REGISTRY.get_sample_value("job_failures_total", {"job": "purge inbox"}) > failed
+        assert REGISTRY.get_sample_value("job_failures_total", {"name": "purge inbox"}) > failed
         await estoque_db.execute("alter table away rename to inbox")
         async with asyncio.timeout(60):
             while await estoque_db.fetchval("select count(*) from inbox"):

@@ -73,8 +73,8 @@ async def run(settings: PedidosSettings) -> None:
             Periodic(resend.step, name="resend", pace=Pace(every=RESEND_EVERY), is_transient=is_transient),
             *taking_turns(retention_jobs(pool, group_commit, periods), every=PURGE_EVERY),
         ]
-        watch = ServerWatch(Connector(settings.database_url), pool, outbox, health, program="pedidos")
-        waiters = Waiters(Connector(settings.database_url), watch)
+        server_watch = ServerWatch(Connector(settings.database_url), pool, outbox, health, program="pedidos")
+        waiters = Waiters(Connector(settings.database_url), server_watch)
         consumer = BatchConsumer(
             settings.amqp_url,
             PEDIDOS_STATUS,
@@ -106,7 +106,7 @@ async def run(settings: PedidosSettings) -> None:
             feed.close()
 
         tasks = {
-            "servers": watch.run,
+            "server watch": server_watch.run,
             "publisher": publisher.run,
             "relay": relay.run,
             "commits": group_commit.run,

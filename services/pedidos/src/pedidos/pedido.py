@@ -44,7 +44,7 @@ class Pedido(msgspec.Struct, frozen=True, rename="camel"):
     cliente_id: Annotated[str, Meta(description="Who ordered.", examples=["ana"])]
     status: Status
     itens: Annotated[list[Item], Meta(description="What was ordered, each SKU once.")]
-    itens_em_falta: Annotated[list[ItemEmFalta], Meta(description="The items that lack, when the stock was short.")]
+    itens_em_falta: Annotated[list[ItemEmFalta], Meta(description="The items that could not be reserved.")]
     criado_em: Annotated[datetime, Meta(description="When it was accepted, UTC.")]
     atualizado_em: Annotated[datetime, Meta(description="When its status changed last, UTC.")]
     expira_em: Annotated[datetime, Meta(description="Until when units are reserved; null when none are.")] | None

@@ -1,2 +1,2 @@
--- The instant of a decision, read once the locks are held.
+-- This database's clock.
 select agora()

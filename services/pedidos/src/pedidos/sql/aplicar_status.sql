@@ -1,6 +1,6 @@
 -- Applies the newest snapshot of each order where it is newer than what the order says, notes the answers to commands
--- of orders that there are, and tells every replica at commit which orders have changed, and how. Of a reservation it is
--- asked $7 after its time, should no word have come by then. One statement is one transaction, in one round trip; that
+-- of known orders, and notifies every replica at commit of the orders' new snapshots. Schedules a question about each
+-- reservation $7 after its expiry, in case no notice has come. One statement is one transaction, in one round trip; that
 -- all orders are locked by id before any is changed is what `trancados` is for.
 with conhecido as materialized (
     select id from pedido where id = any ($1::uuid[]) order by id for no key update

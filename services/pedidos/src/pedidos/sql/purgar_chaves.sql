@@ -1,5 +1,5 @@
--- Forgets idempotency keys that came before $1, at most $2 of them, none of those before $3: there is none left there,
--- save what others work on. A key that was claimed again meanwhile is young.
+-- Forgets idempotency keys older than $1, at most $2. Starts at $3: no older key is left except those that other sessions
+-- hold. A key that was claimed again meanwhile is young.
 with visto as materialized (
     select i.ctid as lugar, i.criado_em
     from idempotencia i

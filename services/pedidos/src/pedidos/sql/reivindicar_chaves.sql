@@ -1,7 +1,7 @@
--- Claims idempotency keys, those too that stand for a command which was refused: nothing is stored for a 409. The first
--- of a batch that claims a key gets it. Whoever else is claiming one of these keys at this moment is not waited for: an
--- advisory lock a key says so (`ocupada`). It matters where that replica is frozen: the batch has other customers in it.
--- Returns each key once, with what it stands for if it was claimed now.
+-- Claims idempotency keys, including those of refused commands, since nothing is stored for a 409. The first of a batch
+-- that claims a key gets it. A key that another session is claiming is not waited for (`ocupada`, by advisory lock): that
+-- replica may be frozen, and the batch has other customers. Returns each key once, with what it stands for if it was
+-- claimed now.
 with pedida as (
     select distinct on (c.cliente_id, c.caminho, c.chave) c.*
     from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::uuid[], $6::uuid[]) with ordinality

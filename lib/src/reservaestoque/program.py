@@ -121,7 +121,7 @@ class Program:
         port: int,
         protocol: type[asyncio.Protocol] | str = "auto",
         on_stop: Callable[[], None] = lambda: None,
-        stop_seconds: float = 30.0,
+        stop_seconds: float = 12.0,
     ) -> None:
         self._tasks = tasks
         self._on_stop = on_stop
@@ -207,7 +207,7 @@ class Program:
             _log.exception("background_task_failed", task=name)
             raise
         finally:
-            self._server.should_exit = True
+            self.stop()
 
 
 async def _forever(name: str, task: Task) -> None:

@@ -26,6 +26,7 @@ from reservaestoque.postgres import (
     open_pool,
     reachable,
 )
+from reservaestoque.postgres.faults import SlowStatementError
 from reservaestoque.postgres.hosts import CONNECT_SECONDS
 from reservaestoque.postgres.watch import WATCH_SECONDS
 
@@ -329,6 +330,48 @@ def standby(pair: tuple[System, System], tmp_path_factory: pytest.TempPathFactor
 def with_hosts(url: str, *hosts: str) -> str:
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{','.join(hosts)}"))
+
+
+async def test_a_shutdown_is_noticed_whatever_the_other_hosts_say(pair: tuple[System, System]):
+    """The fault of the last host is what a caller sees."""
+    one, _ = pair
+    closed = f"127.0.0.1:{Ports.free().postgres_pedidos}"
+    url = with_hosts(one.database_url("pedidos"), f"127.0.0.1:{one.layout.ports.postgres_pedidos}", closed)
+    async with await open_pool(url, program="t", size=1) as pool:
+        watch = ServerWatch(Connector(url), pool, program="t")
+        watching = asyncio.create_task(watch.run())
+        try:
+            await hold(pool, 1)
+            server = psutil.Process(one.states()["postgres-pedidos"].pid)
+            await watch.look()
+            server.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(server.wait, 10)
+        finally:
+            watching.cancel()
+            await asyncio.to_thread(one.wait_ready, "postgres-pedidos")
+
+
+async def test_a_silent_host_does_not_blind_the_watch(pair: tuple[System, System]):
+    old, new = pair
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with Wire(old.layout.ports.postgres_pedidos) as wire:
+            hosts = f"127.0.0.1:{silent.getsockname()[1]}", f"127.0.0.1:{wire.port}"
+            url = with_hosts(old.database_url("pedidos"), *hosts)
+            watch = ServerWatch(Connector(url), program="t")
+            await watch.look()
+            wire.target_port = new.layout.ports.postgres_pedidos
+            await watch.look()
+            assert watch.moves == 1
+
+
+async def test_a_slow_read_costs_its_own_connection_only(backing: System):
+    """It once replaced all of them, which an overloaded server would have had to bear as well."""
+    async with await open_pool(backing.database_url("pedidos"), program="t", size=2, statement_seconds=5) as pool:
+        async with pool.acquire() as kept:
+            session = await kept.fetchval("select pg_backend_pid()")
+            with pytest.raises(SlowStatementError):
+                await pool.fetchval("select pg_sleep(9)", timeout=0.2)
+        assert await pool.fetchval("select pg_backend_pid()") == session
 
 
 async def test_of_several_hosts_the_primary_is_found(pair: tuple[System, System], standby: int):

@@ -8,6 +8,7 @@ import pytest
 
 from reservaestoque.events import Comando, Decoder, Item, PedidoCriado, PedidoData, encode_batches, new_id
 from reservaestoque.events.batch import MAX_BYTES, MAX_EVENTS
+from reservaestoque.events.pedidos import MAX_VERSAO
 
 decoder = Decoder[Comando](Comando)
 
@@ -41,6 +42,16 @@ def test_batch_has_at_most_one_mebibyte():
     parts = bodies(*[criado(100, "x" * 128) for _ in range(MAX_EVENTS)] * 2)
     assert max(map(len, parts)) <= MAX_BYTES
     assert sum(len(msgspec.json.decode(b)) for b in parts) == 2 * MAX_EVENTS
+
+
+@pytest.mark.parametrize("versao", [-1, MAX_VERSAO + 1, 2**31 - 2, 10**30])
+def test_a_command_claims_no_version_that_leaves_no_room_for_the_next_ones(versao: int):
+    """A sweep of an order at the limit of its column failed, and so did the operator."""
+    event = msgspec.json.decode(bodies(criado())[0])[0]
+    event["data"]["versaoConhecida"] = versao
+    good, bad = decoder.decode(msgspec.json.encode([event]))
+    assert good == []
+    assert "versaoConhecida" in bad[0].reason
 
 
 def test_unknown_fields_are_accepted():

@@ -82,6 +82,14 @@ async def test_a_task_that_is_no_more_ends_the_program_with_its_fault(task: Task
     assert says in str(raised)
 
 
+async def test_a_task_that_fails_lets_waiting_handlers_answer():
+    """A customer whose order is committed must learn its id, however the program ends."""
+    stopped = list[str]()
+    with pytest.raises(ExceptionGroup):
+        await asyncio.wait_for(program({"one": forever, "two": fails}, lambda: stopped.append("stop")).run(), 10)
+    assert stopped == ["stop"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_stops_it_in_good_order(number: signal.Signals):
     ended = list[str]()

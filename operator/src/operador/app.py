@@ -58,15 +58,16 @@ def wire(settings: OperadorSettings, api: ClusterApi, database: Database, server
     heartbeats, cache, queue = Heartbeats(), Cache(), WorkQueue(time.monotonic)
     recorder = EventRecorder(api)
     writer = StatusWriter(api, cache, queue, recorder)
+    balances = Balances(database=database, cache=cache, queue=queue, writer=writer)
     reconciler = Reconciler(
         database=database,
         queue=queue,
         cache=cache,
         finalizer=Finalizer(api, cache, queue),
         writer=writer,
+        balances=balances,
         deletion_seconds=settings.status_interval.total_seconds(),
     )
-    balances = Balances(database=database, cache=cache, queue=queue, writer=writer)
     resync = Resync(
         api=api,
         database=database,

@@ -9,6 +9,7 @@ import pytest
 from operador.cluster.api import NotFoundError
 from operador.decide.stockitem import read_item, read_status, status_body
 from operador.loops.balances import Balances
+from operador.loops.reconciler import Reconciler
 from operador.loops.resync import HistoryRewoundError, Resync
 from operador.memory.cache import Cache
 from operador.memory.work_queue import WorkQueue
@@ -56,6 +57,16 @@ class Api:
     async def pages(self, *, not_before):
         self.asked.append(not_before)
         yield list(self.bodies), self.version
+
+
+class Finalizer:
+    """Every item has its finalizer."""
+
+    async def attach(self, items):
+        return items
+
+    async def detach(self, items):
+        assert not items
 
 
 class StatusWriter:
@@ -145,6 +156,31 @@ async def test_a_resync_takes_to_postgresql_what_is_not_as_it_should_be(obj, row
     world = World(Api(50, obj), Database(*rows))
     await world.resync_for()
     assert await world.waiting() == expected
+
+
+async def test_changes_received_during_a_batch_are_read_again():
+    """What the batch proposes afterwards may be older."""
+    database = Database(CAMISETA)
+    world = World(Api(50, body(seen_generation=0)), database)
+    await world.resync_for()
+
+    async def meanwhile(items):
+        world.balances.start(Position(8, 71, 1))
+        return {("loja/camiseta", "CAMISETA"): CAMISETA}
+
+    database.sync = meanwhile
+    reconciler = Reconciler(
+        database=database,
+        queue=world.queue,
+        cache=world.cache,
+        finalizer=Finalizer(),
+        writer=world.writer,
+        balances=world.balances,
+        deletion_seconds=1,
+    )
+    await reconciler.step()
+    assert world.writer.proposals[-1] == ("CAMISETA", 100)
+    assert world.balances.position == START
 
 
 async def test_nothing_is_listed_before_it_is_watched():

@@ -35,7 +35,7 @@ class StatusAtualizado(msgspec.Struct, kw_only=True, frozen=True, rename="camel"
 
     pedido_id: PedidoId
     status: Status
-    versao: Annotated[int, Meta(ge=1, description="Counts the order's snapshots; gaps are normal.")]
+    versao: Annotated[int, Meta(ge=1, le=2**31 - 1, description="Counts the order's snapshots; gaps are normal.")]
     causa: (
         Annotated[UUID, Meta(description="Id of the command that this answers; null when time was the cause.")] | None
     ) = None

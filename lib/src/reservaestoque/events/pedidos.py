@@ -29,10 +29,19 @@ PedidoId = Annotated[
 ITENS = Meta(min_length=1, max_length=MAX_ITENS, description=f"1 to {MAX_ITENS} items.")
 
 
+MAX_VERSAO = 1_000_000_000
+"""The highest version that a command may claim, so that the order's next versions still fit into 32 bits."""
+
+
 class _Data(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
     pedido_id: PedidoId
     versao_conhecida: Annotated[
-        int, Meta(ge=0, description="The newest version that pedidos has of the order; the answer has a higher one.")
+        int,
+        Meta(
+            ge=0,
+            le=MAX_VERSAO,
+            description="The newest version that pedidos has of the order; the answer has a higher one.",
+        ),
     ] = 0
 
 
@@ -60,7 +69,10 @@ class PedidoCancelado(_Data, frozen=True):
     """Which order to cancel; its items do not matter."""
 
     versao: (
-        Annotated[int, Meta(ge=1, description="Only while the order has no newer version; null whatever it has.")]
+        Annotated[
+            int,
+            Meta(ge=1, le=2**31 - 1, description="Only while the order has no newer version; null whatever it has."),
+        ]
         | None
     ) = None
 

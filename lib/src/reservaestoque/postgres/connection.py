@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from reservaestoque.postgres.faults import SlowStatementError
 from reservaestoque.telemetry import logger
 
 T = TypeVar("T")
@@ -65,14 +66,18 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
             _log.info("connection_closed_abruptly", seconds=CLOSE_SECONDS)
 
     async def in_time(self, answer: Awaitable[T], timeout: float | None = None) -> T:
-        """What `answer`, a call of this connection's, returns. Raises TimeoutError, and what it raises."""
+        """What `answer`, a call of this connection's, returns.
+
+        Raises what it raises, TimeoutError, and SlowStatementError for a `timeout` shorter than `statement_seconds`.
+        """
         seconds = self.statement_seconds if timeout is None else timeout
         alarm = asyncio.get_running_loop().call_later(seconds, self.terminate)
         try:
             return await answer
         except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError) as fault:
             if self.is_closed() and alarm.when() <= asyncio.get_running_loop().time():
-                raise TimeoutError(f"the database did not answer within {seconds:g} s") from fault
+                late = TimeoutError if seconds >= self.statement_seconds else SlowStatementError
+                raise late(f"the database did not answer within {seconds:g} s") from fault
             raise
         finally:
             alarm.cancel()

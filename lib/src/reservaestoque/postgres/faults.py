@@ -30,6 +30,13 @@ _SERVER_CLASSES = (
 )
 
 
+class SlowStatementError(TimeoutError):
+    """A statement was not answered within a time limit of its own, shorter than that of the pool.
+
+    It says nothing about the server: the statement may have much to read.
+    """
+
+
 class CrowdedError(Exception):
     """So many wait for the database already that one more is sent away at once, to come again shortly."""
 
@@ -56,4 +63,6 @@ def blames_server(fault: BaseException) -> bool:
     """True when the server or the session is at fault, not the statement: another connection may do better."""
     if isinstance(fault, asyncpg.PostgresError):
         return (fault.sqlstate or "08").startswith(_SERVER_CLASSES)
+    if isinstance(fault, SlowStatementError):
+        return False
     return isinstance(fault, OSError | asyncpg.InterfaceError) and is_transient(fault)

@@ -29,16 +29,26 @@ class Connector:
 
     def __init__(self, database_url: str, *, standby: bool = False) -> None:
         self._urls = hosts(database_url)
-        chosen = standby or "target_session_attrs=" in database_url
-        self._attributes = {} if chosen else {"target_session_attrs": "primary"}
+        self.standby = standby
+        self.faults: dict[str, Exception] = {}
+        """Why servers did not fit at the last attempt, by URL."""
+        stated = standby or "target_session_attrs=" in database_url
+        self._attributes = {} if stated else {"target_session_attrs": "primary"}
+
+    @property
+    def chosen(self) -> str:
+        """The URL of the server that fitted last."""
+        return self._urls[0]
 
     async def connect(self, *_: Any, **options: Any) -> "asyncpg.Connection[Any]":
         """A new connection; `options` are those of asyncpg.connect. Raises what it raises for the last server."""
         options = {"connection_class": BoundedConnection, **options, "timeout": CONNECT_SECONDS, **self._attributes}
+        self.faults = {}
         for position, url in enumerate(self._urls):
             try:
                 connection: asyncpg.Connection[Any] = await asyncpg.connect(url, **options)
             except Exception as fault:
+                self.faults[url] = fault
                 if not is_transient(fault) or position == len(self._urls) - 1:
                     raise
             else:

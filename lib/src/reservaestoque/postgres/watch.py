@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import random
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 
@@ -13,34 +14,30 @@ from reservaestoque.postgres.pool import Pool
 from reservaestoque.telemetry import logger
 
 WATCH_SECONDS = 3.0
-"""Interval between new connections. Each costs a server process and an authentication."""
+"""Mean interval between new connections. Each costs a server process and an authentication."""
+_JITTER = 0.2
 _ANSWER_SECONDS = 2.0
 _SHUT_DOWN = "57P"
-_WHO = "select inet_server_addr()::text as address, inet_server_port() as port, pg_postmaster_start_time() as started"
+_STARTED = "select pg_postmaster_start_time()"
+"""Identifies a run of a server, whatever address leads to it."""
 
 _log = logger(__name__)
-
-
-class _Server(NamedTuple):
-    """A run of a PostgreSQL server. Address and port are null on a Unix socket."""
-
-    address: str | None
-    port: int | None
-    started: datetime
 
 
 class ServerWatch:
     """Connects every WATCH_SECONDS; closes connections to another server, or to one that shuts down.
 
     Open connections do not tell. After a fail-over they may lead to the old primary for as long as it answers. During
-    a smart shutdown the server serves them, refuses new ones, and waits until its clients have left.
+    a smart shutdown the server serves them, refuses new ones, and waits until its clients have left. Where standbys
+    fit, new connections may lead to another server each time, so only a shutdown counts.
     """
 
     def __init__(self, connector: Connector, *pools: Pool, program: str) -> None:
         self._connector = connector
         self._pools = pools
         self._program = program
-        self._server: _Server | None = None
+        self._url: str | None = None
+        self._started: datetime | None = None
         self._moved = asyncio.Event()
         self.moves = 0
         """How often connections had to be let go."""
@@ -49,25 +46,26 @@ class ServerWatch:
         """Looks until cancelled, whatever the database does meanwhile."""
         while True:
             await self.look()
-            await asyncio.sleep(WATCH_SECONDS)
+            await asyncio.sleep(WATCH_SECONDS * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
 
     async def look(self) -> None:
-        """Connects once. Of a server that does not answer, or has no connection to spare, nothing follows.
+        """Connects once. A server that does not answer, or has no connection to spare, changes nothing.
 
         Raises what does not pass by itself.
         """
+        started: datetime | None = None
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                server = await self._ask()
+            started = await self._ask()
         except Exception as fault:
             if not is_transient(fault):
                 raise
-            if isinstance(fault, asyncpg.PostgresError) and (fault.sqlstate or "").startswith(_SHUT_DOWN):
-                await self._let_go(repr(fault))
-            return
-        known, self._server = self._server, server
-        if known is not None and server != known:
+        refusal = self._connector.faults.get(self._url) if self._url else None
+        if isinstance(refusal, asyncpg.PostgresError) and (refusal.sqlstate or "").startswith(_SHUT_DOWN):
+            await self._let_go(repr(refusal))
+        elif started and self._started and started != self._started and not self._connector.standby:
             await self._let_go("new connections lead to another server")
+        if started:
+            self._url, self._started = self._connector.chosen, started
 
     async def moved(self, since: int, seconds: float) -> bool:
         """Whether a connection made at `since` moves should be let go; waits for that up to `seconds`."""
@@ -77,14 +75,15 @@ class ServerWatch:
                     await self._moved.wait()
         return self.moves != since
 
-    async def _ask(self) -> _Server:
+    async def _ask(self) -> datetime:
         connection: asyncpg.Connection[Any] = await self._connector.connect(
             server_settings={"application_name": f"{self._program} watch"}
         )
         try:
-            return _Server(*await connection.fetchrow(_WHO))
+            started: datetime = await connection.fetchval(_STARTED, timeout=_ANSWER_SECONDS)
         finally:
             connection.terminate()
+        return started
 
     async def _let_go(self, reason: str) -> None:
         _log.warning("connections_let_go", reason=reason)

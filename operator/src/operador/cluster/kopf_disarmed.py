@@ -88,15 +88,15 @@ def session(
 ) -> kopf.AiohttpSession:
     """kopf's connection, without its list of all objects: our resync lists them, in pages.
 
-    Calls `beat` for each request of the watch. Before it watches, kopf asks for a list, and would handle each object
+    Calls `beat` for each request. Before it watches, kopf asks for a list, and would handle each object
     by itself. It gets an empty one instead, whose version says from when on it watches: `began` is called with that.
     """
 
     async def no_list(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         if not request.url.path.endswith(f"/{PLURAL}"):
             return await send(request)
+        beat()
         if "watch" in request.url.query:
-            beat()
             return await send(request)
         response = await http.get(request.url.update_query(_NOTHING), middlewares=())
         if response.ok:

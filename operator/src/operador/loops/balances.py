@@ -29,6 +29,11 @@ class Balances:
         """All changes up to this position have been received: the loop reads what comes next. None stops it."""
         self._position = position
 
+    @property
+    def position(self) -> Position | None:
+        """Up to where changes have been received; None while stopped."""
+        return self._position
+
     async def step(self) -> bool:
         """Receives a page of changes, once started; whether there are more. Raises what asyncpg raises."""
         position = self._position

@@ -9,6 +9,7 @@ from operador.cluster.status_writer import StatusWriter
 from operador.decide.outcome import Outcome, assess, awaits_database
 from operador.decide.saldo import Saldo
 from operador.decide.stockitem import StockItem
+from operador.loops.balances import Balances
 from operador.memory.cache import Cache
 from operador.memory.work_queue import WorkQueue
 from operador.stock.database import Database
@@ -41,6 +42,7 @@ class Reconciler:
         cache: Cache,
         finalizer: Finalizer,
         writer: StatusWriter,
+        balances: Balances,
         deletion_seconds: float,
     ) -> None:
         self._database = database
@@ -48,6 +50,7 @@ class Reconciler:
         self._cache = cache
         self._finalizer = finalizer
         self._writer = writer
+        self._balances = balances
         self._deletion_seconds = deletion_seconds
 
     async def step(self) -> bool:
@@ -60,6 +63,7 @@ class Reconciler:
         _waiting.set(len(self._queue))
         if batch:
             items = await self._finalizer.attach([self._cache.newest(item) for item in batch])
+            before = self._balances.position
             try:
                 result = await sync(self._database, items)
             except Exception as fault:
@@ -67,6 +71,9 @@ class Reconciler:
                     self._put_off(items)
                 raise
             await self._act(result)
+            if before is not None and self._balances.position != before:
+                # Newer balances may have been proposed before these: have the changes read again.
+                self._balances.start(before)
         return True
 
     async def _act(self, result: SyncResult) -> None:

@@ -1,6 +1,7 @@
 """Answers: commits a command and waits for estoque's answer, for as long as the customer would."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from pedidos.command import IdempotencyKey, KeyReusedError, NewCommand
@@ -65,14 +66,20 @@ class Answers:
                 outcome = await self._reads.outcome(command.id)
             return outcome is not None and outcome.answered
 
+        await self._until(subscription, answered, wait)
+        return outcome or Outcome(False, None, accepted)
+
+    async def _until(self, subscription: Subscription, answered: Callable[[], Awaitable[bool]], wait: int) -> None:
+        """Waits for the answer to a committed command.
+
+        A database that fails meanwhile ends the wait, not the request: the customer must learn the order's id.
+        """
         try:
             async with asyncio.timeout(wait + LAST_LOOK_SECONDS):
                 await self._waiters.until(subscription, answered, wait)
         except Exception as fault:
-            # It is committed: whatever ails the database now, the customer must learn the order's id.
             if not is_transient(fault):
                 raise
-        return outcome or Outcome(False, None, accepted)
 
     async def _earlier(self, committed: Committed, wait: int) -> Outcome:
         """The outcome of the command that the key has stood for, perhaps to another order."""
@@ -86,8 +93,7 @@ class Answers:
         if wait and outcome is not None and not outcome.answered:
             with self._waiters.subscribe(committed.pedido_id) as subscription:
                 subscription.set()  # it may have been answered since
-                async with asyncio.timeout(wait + LAST_LOOK_SECONDS):
-                    await self._waiters.until(subscription, answered, wait)
+                await self._until(subscription, answered, wait)
         return outcome or await self._purged(committed.pedido_id)
 
     async def _purged(self, pedido_id: UUID) -> Outcome:

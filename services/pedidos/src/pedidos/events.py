@@ -14,6 +14,7 @@ from reservaestoque.events import (
     PedidoData,
     ReservarPedido,
 )
+from reservaestoque.events.pedidos import MAX_VERSAO
 from reservaestoque.outbox import UnknownFactError
 
 SOURCE = "/reservaestoque/pedidos"
@@ -33,7 +34,7 @@ def to_event(fact: asyncpg.Record) -> Comando:
         "time": fact["criado_em"],
         "traceparent": fact["traceparent"] or msgspec.UNSET,
     }
-    pedido = {"pedido_id": fact["pedido_id"], "versao_conhecida": fact["versao"]}
+    pedido = {"pedido_id": fact["pedido_id"], "versao_conhecida": min(fact["versao"], MAX_VERSAO)}
     try:
         itens = _decode_items(fact["itens"])
     except msgspec.ValidationError as error:

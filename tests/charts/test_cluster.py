@@ -148,6 +148,26 @@ def test_the_api_server_takes_the_production_data_stores(with_operators: Cluster
     assert len(accepted) == len(manifests) > 20
 
 
+def test_the_api_server_takes_the_alerts_of_the_data_stores(with_operators: Cluster):
+    accepted = with_operators.accepts((K8S / "producao/alertas.yaml").read_text()).splitlines()
+    assert len(accepted) == 2
+
+
+def test_on_kind_the_data_stores_differ_in_sizes_and_backups_only(with_operators: Cluster):
+    def built(folder: str) -> dict[tuple[str, str], Manifest]:
+        manifests = yaml.safe_load_all(with_operators("kustomize", K8S / folder))
+        return {(m["kind"], m["metadata"]["name"]): m for m in manifests}
+
+    production, kind = built("producao"), built("kind/producao")
+    assert {name for name, _ in production.keys() - kind.keys()} == {"ObjectStore", "ScheduledBackup"}
+    for name, manifest in kind.items():
+        for one in (manifest, production[name]):
+            for path in ("resources", "plugins", "storage", "walStorage", "persistence"):
+                one["spec"].pop(path, None)
+        assert manifest == production[name]
+    with_operators.accepts(yaml.safe_dump_all(kind.values()))
+
+
 @pytest.mark.parametrize("file", MANIFESTS, ids=lambda file: str(file.relative_to(K8S)))
 def test_the_api_server_takes_the_manifests(cluster: Cluster, file: Path):
     assert "(server dry run)" in cluster.accepts(file.read_text())

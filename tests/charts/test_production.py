@@ -147,3 +147,72 @@ def test_commands_by_hand_use_the_archives_of_the_manifests(database: str):
     assert {where for where, _ in commands} == {folder}
     assert {server for _, server in commands} == {"$db-db", "$db-db-2"}
     assert document.count("barman-cloud-wal-archive --gzip") == 2
+
+
+@pytest.mark.parametrize("database", ["pedidos", "estoque"])
+def test_servers_keep_apart_by_node_always_and_by_zone_where_there_are_zones(database: str):
+    (cluster,) = specs(f"{database}-db.yaml", "Cluster")
+    assert cluster["affinity"]["topologyKey"] == "kubernetes.io/hostname"
+    assert cluster["affinity"]["podAntiAffinityType"] == "required"
+    (zones,) = cluster["topologySpreadConstraints"]
+    assert (zones["topologyKey"], zones["whenUnsatisfiable"]) == ("topology.kubernetes.io/zone", "ScheduleAnyway")
+    assert zones["labelSelector"]["matchLabels"] == {"cnpg.io/cluster": f"{database}-db"}
+
+
+def test_pods_of_a_service_are_as_many_on_each_node(helm: Helm):
+    rendered = list(yaml.safe_load_all(helm.text("reserva-estoque", values=PRODUCAO / "valores.yaml")))
+    for name in ("pedidos", "estoque", "gateway"):
+        (pod,) = (
+            m["spec"]["template"]
+            for m in rendered
+            if m and m["kind"] == "Deployment" and m["metadata"]["name"] == name
+        )
+        node, zone = pod["spec"]["topologySpreadConstraints"]
+        assert (node["topologyKey"], node["maxSkew"]) == ("kubernetes.io/hostname", 1)
+        assert node["whenUnsatisfiable"] == "DoNotSchedule"
+        assert node["nodeTaintsPolicy"] == "Honor"  # a node that is lost or drained is not waited for
+        assert zone["topologyKey"] == "topology.kubernetes.io/zone"
+        for constraint in (node, zone):
+            assert constraint["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+            assert constraint["matchLabelKeys"] == ["pod-template-hash"]
+
+
+NODE_LOST_SECONDS = 55
+"""Kubernetes' default --node-monitor-grace-period and the 5 s between two looks at it."""
+
+
+@pytest.mark.parametrize("database", ["pedidos", "estoque"])
+def test_a_commit_and_a_fail_over_have_a_quorum_and_standbys_outlast_the_loss_of_a_node(database: str):
+    (manifest,) = (m for m in load(f"{database}-db.yaml") if m["kind"] == "Cluster")
+    assert manifest["metadata"]["annotations"]["alpha.cnpg.io/failoverQuorum"] == "true"
+    cluster, postgresql = manifest["spec"], manifest["spec"]["postgresql"]
+    assert postgresql["synchronous"] == {"method": "any", "number": 1, "dataDurability": "required"}
+    assert cluster["instances"] == 3
+    timeout = postgresql["parameters"]["wal_receiver_timeout"]
+    assert int(timeout.removesuffix("s")) >= NODE_LOST_SECONDS
+    assert cluster["probes"]["liveness"]["isolationCheck"]["enabled"] is True
+
+
+@pytest.mark.parametrize("database", ["pedidos", "estoque"])
+def test_a_server_that_stops_does_not_wait_for_its_clients(database: str):
+    (cluster,) = specs(f"{database}-db.yaml", "Cluster")
+    assert cluster["smartShutdownTimeout"] == 0
+    assert 15 <= cluster["stopDelay"] <= 120
+
+
+def test_brokers_are_as_restricted_as_their_namespace_asks():
+    namespace = yaml.safe_load((CHARTS.parent / "k8s/namespace.yaml").read_text())
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    (broker,) = specs("rabbitmq.yaml", "RabbitmqCluster")
+    pod = broker["override"]["statefulSet"]["spec"]["template"]["spec"]
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    containers = {c["name"]: c["securityContext"] for c in (*pod["initContainers"], *pod["containers"])}
+    assert set(containers) == {"setup-container", "rabbitmq"}
+    for context in containers.values():
+        assert context == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def test_brokers_miss_a_lost_node_before_the_databases_are_back():
+    (broker,) = specs("rabbitmq.yaml", "RabbitmqCluster")
+    (seconds,) = re.findall(r"\{net_ticktime, (\d+)\}", broker["rabbitmq"]["advancedConfig"])
+    assert int(seconds) * 1.25 <= 20

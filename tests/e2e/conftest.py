@@ -10,13 +10,17 @@ import pytest
 from cluster import Cluster, FerramentaError, Instalacao, abrir
 from cluster.diagnostico import guardar
 from cluster.ferramentas import ROOT
+from cluster.kind import NOME
 from loja import Loja, abrir_loja
+from production.history import Row, table
+from production.system import Production
 
 pytest.register_assert_rewrite("jornada")
 
 ACHADOS = ROOT / ".e2e" / time.strftime("%Y%m%d-%H%M%S")
-PROFUNDIDADES = ("smoke", "full", "chaos", "skaffold")
+PROFUNDIDADES = ("smoke", "full", "chaos", "skaffold", "production")
 CLUSTER = pytest.StashKey[Cluster]()
+COSTS = pytest.StashKey[list[Row]]()
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +44,39 @@ def instalada(cluster: Cluster) -> Instalacao:
         guardar(cluster, ACHADOS)
         pytest.exit(f"{falha}\nwhat the cluster says: {ACHADOS.relative_to(ROOT)}", returncode=1)
     return instalacao
+
+
+@pytest.fixture(scope="session")
+def production(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    """Installed as docs/production.md says, on a cluster of its own with three workers."""
+    folder = tmp_path_factory.mktemp("production")
+    try:
+        with abrir(folder, nodes="quatro-nos", name=f"{NOME}-producao") as one:
+            request.config.stash[CLUSTER] = one
+            system = Production(one, os.environ.get("TAG") or "dev")
+            try:
+                if not system.installed:
+                    system.preparar()
+                    system.instalar()
+            except FerramentaError:
+                guardar(one, ACHADOS)
+                raise
+            yield system
+    except FerramentaError as fault:
+        pytest.exit(f"{fault}\nwhat the cluster says: {ACHADOS.relative_to(ROOT)}", returncode=1)
+
+
+@pytest.fixture
+def cost(request: pytest.FixtureRequest) -> Callable[[Row], None]:
+    """Keeps what a fault has cost, in `.e2e/<time>/production.md`; all of it is told when the tests are over."""
+
+    def cost(row: Row) -> None:
+        rows = request.config.stash.setdefault(COSTS, [])
+        rows.append(row)
+        ACHADOS.mkdir(parents=True, exist_ok=True)
+        (ACHADOS / "production.md").write_text(table(rows))
+
+    return cost
 
 
 @pytest.fixture
@@ -83,6 +120,13 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is quick and basic goes first."""
     items.sort(key=lambda item: next(n for n, nome in enumerate(PROFUNDIDADES) if item.get_closest_marker(nome)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The table of what faults have cost."""
+    if rows := config.stash.get(COSTS, []):
+        terminalreporter.section(f"what faults cost ({(ACHADOS / 'production.md').relative_to(ROOT)})")
+        terminalreporter.write_line(table(rows))
 
 
 @pytest.hookimpl(wrapper=True)

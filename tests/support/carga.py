@@ -40,10 +40,19 @@ class Carga:
     `por_segundo` customers begin each second, however slow the answers are, as long as no more than `juntos` are
     there: an order of one unit, with Prefer: wait, and then one in three closes it, one in three cancels it, one
     looks at it and at the stock. Everything that changes something has an Idempotency-Key, so that the gateway
-    may repeat it.
+    may repeat it. With `espera` 0 they don't wait for decisions. They give an answer up after `patience` seconds.
     """
 
-    def __init__(self, url: str, skus: Sequence[str], *, por_segundo: float, espera: int = 10, juntos: int = 400):
+    def __init__(
+        self,
+        url: str,
+        skus: Sequence[str],
+        *,
+        por_segundo: float,
+        espera: int = 10,
+        juntos: int = 400,
+        patience: float = 45,
+    ):
         self.cliente = f"carga-{uuid4()}"
         self.respostas: list[Resposta] = []
         self._url = url
@@ -51,12 +60,13 @@ class Carga:
         self._pausa = 1 / por_segundo
         self._espera = espera
         self._juntos = juntos
+        self._patience = patience
         self._sorte = random.Random(1)
         self._parar = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         limites = httpx.Limits(max_connections=self._juntos, max_keepalive_connections=50)
-        self._http = httpx.AsyncClient(base_url=self._url, timeout=45, limits=limites, trust_env=False)
+        self._http = httpx.AsyncClient(base_url=self._url, timeout=self._patience, limits=limites, trust_env=False)
         self._marcapasso = asyncio.create_task(self._chegadas())
         return self
 
@@ -134,7 +144,9 @@ class Carga:
             await self._pedir("POST", f"/pedidos/{pedido}/{('fechar', 'cancelar')[vontade]}")
 
     async def _pedir(self, metodo: str, caminho: str, corpo: dict[str, Any] | None = None) -> Resposta:
-        headers = {"Idempotency-Key": str(uuid4()), "Prefer": f"wait={self._espera}"} if metodo == "POST" else {}
+        headers = {"Idempotency-Key": str(uuid4())} if metodo == "POST" else {}
+        if headers and self._espera:
+            headers["Prefer"] = f"wait={self._espera}"
         inicio = time.monotonic()
         try:
             dada = await self._http.request(metodo, caminho, json=corpo, headers=headers)
@@ -152,12 +164,17 @@ def _lido(dada: httpx.Response) -> dict[str, Any]:
 
 
 async def ids_de(http: httpx.AsyncClient, cliente: str, **filtro: str) -> set[str]:
-    """The ids of all orders of a customer, page by page."""
-    ids: set[str] = set()
+    """The ids of all orders of a customer."""
+    return set(await orders_of(http, cliente, **filtro))
+
+
+async def orders_of(http: httpx.AsyncClient, cliente: str, **filtro: str) -> dict[str, dict[str, Any]]:
+    """All orders of a customer by their ids, read page by page."""
+    orders: dict[str, dict[str, Any]] = {}
     cursor: dict[str, str] | None = {}
     while cursor is not None:
         params = {"clienteId": cliente, "limite": "100", **filtro, **cursor}
         pagina = (await http.get("/pedidos", params=params)).raise_for_status().json()
-        ids |= {pedido["pedidoId"] for pedido in pagina["itens"]}
+        orders |= {pedido["pedidoId"]: pedido for pedido in pagina["itens"]}
         cursor = {"cursor": pagina["proximo"]} if pagina["proximo"] else None
-    return ids
+    return orders

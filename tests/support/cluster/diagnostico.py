@@ -9,6 +9,9 @@ from cluster.ferramentas import FerramentaError
 from cluster.instalacao import NAMESPACE
 from cluster.kind import Cluster
 
+OPERATORS = ("cnpg-system", "rabbitmq-system")
+"""Namespaces of the operators of production's data stores; elsewhere they are not there and have no pods."""
+DATA_STORES = "clusters.postgresql.cnpg.io,failoverquorums,rabbitmqclusters,users.rabbitmq.com,queues.rabbitmq.com"
 TIPOS = "pods,jobs,deployments,statefulsets,services,endpointslices,hpa,pdb,networkpolicies,pvc,stockitems"
 
 
@@ -19,9 +22,12 @@ def guardar(cluster: Cluster, pasta: Path) -> None:
     _escrever(cluster, pasta / "all.txt", "get", "all,pvc,pv,crd,events", "--all-namespaces", "--output=wide")
     _escrever(cluster, pasta / "events.txt", *_aqui("events"))
     _escrever(cluster, pasta / "describe.txt", *_aqui("describe", TIPOS))
-    with contextlib.suppress(FerramentaError):
-        for pod in json.loads(cluster.kubectl(*_aqui("get", "pods", "--output=json")))["items"]:
-            _logs(cluster, pasta / "logs", pod)
+    _escrever(cluster, pasta / "data-stores.yaml", *_aqui("get", DATA_STORES, "--output=yaml"))
+    for namespace in (NAMESPACE, *OPERATORS):
+        with contextlib.suppress(FerramentaError):
+            pods = cluster.kubectl("get", "pods", f"--namespace={namespace}", "--output=json")
+            for pod in json.loads(pods)["items"]:
+                _logs(cluster, pasta / "logs", pod)
 
 
 def _aqui(*args: str) -> tuple[str, ...]:
@@ -32,7 +38,8 @@ def _logs(cluster: Cluster, pasta: Path, pod: dict[str, Any]) -> None:
     nome, status = pod["metadata"]["name"], pod["status"]
     for container in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
         arquivo = f"{nome}.{container['name']}"
-        pedir = _aqui("logs", nome, f"--container={container['name']}", "--timestamps")
+        onde = f"--namespace={pod['metadata']['namespace']}"
+        pedir = ("logs", onde, nome, f"--container={container['name']}", "--timestamps")
         _escrever(cluster, pasta / f"{arquivo}.log", *pedir)
         if container["restartCount"]:
             _escrever(cluster, pasta / f"{arquivo}.previous.log", *pedir, "--previous")

@@ -43,11 +43,11 @@ class Cluster:
 
 
 @contextmanager
-def abrir(pasta: Path) -> Iterator[Cluster]:
+def abrir(pasta: Path, nodes: str = "", name: str = NOME) -> Iterator[Cluster]:
     """The cluster that KUBECONFIG names, or a new one, deleted in the end unless E2E_KEEP says otherwise.
 
-    E2E_NODES chooses the configuration (`um-no`, `tres-nos`), KIND_NODE_IMAGE the nodes' image.
-    Raises FerramentaError.
+    `nodes` or E2E_NODES choose the configuration (`um-no`, `tres-nos`, `quatro-nos`), KIND_NODE_IMAGE the nodes'
+    image. Raises FerramentaError.
     """
     if existente := os.environ.get("KUBECONFIG"):
         exigir(["kubectl", "helm"])
@@ -56,23 +56,24 @@ def abrir(pasta: Path) -> Iterator[Cluster]:
     exigir(["docker", "kind", "kubectl", "helm"])
     executar("docker", "info", segundos=30)
     kubeconfig, porta = pasta / "kubeconfig", _porta_livre()
-    executar("kind", "delete", "cluster", "--name", NOME)
+    executar("kind", "delete", "cluster", "--name", name)
     try:
-        _criar(pasta, kubeconfig, porta)
-        yield Cluster(kubeconfig, f"http://127.0.0.1:{porta}", NOME)
+        nodes = nodes or os.environ.get("E2E_NODES") or "tres-nos"
+        _criar(pasta, kubeconfig, porta, nodes, name)
+        yield Cluster(kubeconfig, f"http://127.0.0.1:{porta}", name)
     finally:
         if not os.environ.get("E2E_KEEP"):
-            executar("kind", "delete", "cluster", "--name", NOME)
+            executar("kind", "delete", "cluster", "--name", name)
 
 
-def _criar(pasta: Path, kubeconfig: Path, porta: int) -> None:
-    configuracao = yaml.safe_load((ROOT / f"k8s/kind/{os.environ.get('E2E_NODES') or 'tres-nos'}.yaml").read_text())
+def _criar(pasta: Path, kubeconfig: Path, porta: int, nodes: str, name: str) -> None:
+    configuracao = yaml.safe_load((ROOT / f"k8s/kind/{nodes}.yaml").read_text())
     configuracao["nodes"][0]["extraPortMappings"][0]["hostPort"] = porta
     arquivo = pasta / "kind.yaml"
     arquivo.write_text(yaml.safe_dump(configuracao))
     imagem = os.environ.get("KIND_NODE_IMAGE")
     executar(
-        *("kind", "create", "cluster", "--name", NOME, "--config", str(arquivo), "--wait", "180s"),
+        *("kind", "create", "cluster", "--name", name, "--config", str(arquivo), "--wait", "180s"),
         *("--kubeconfig", str(kubeconfig), *(["--image", imagem] if imagem else [])),
         segundos=600,
     )

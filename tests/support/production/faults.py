@@ -1,0 +1,48 @@
+"""What befalls nodes, pods and queues. What is done to a node is undone when its context ends, whatever happens."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from cluster import FerramentaError, executar
+
+CUT = """
+add table inet cut
+add chain inet cut in { type filter hook prerouting priority -400; }
+add chain inet cut out { type filter hook postrouting priority 400; }
+add rule inet cut in iifname "eth0" drop
+add rule inet cut out oifname "eth0" drop
+"""
+
+
+@contextlib.contextmanager
+def paused(node: str) -> Iterator[None]:
+    """Every process of a node stands still; its kernel still answers for them, as TCP does."""
+    _pause(node)
+    try:
+        yield
+    finally:
+        executar("docker", "unpause", node)
+
+
+def _pause(node: str, seconds: float = 60) -> None:
+    """The kernel fails to freeze what is just being forked, and has to be asked again."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            executar("docker", "pause", node)
+        except FerramentaError as fault:
+            if "unable to freeze" not in str(fault) or time.monotonic() > end:
+                raise
+        else:
+            return
+
+
+@contextlib.contextmanager
+def cut_off(node: str) -> Iterator[None]:
+    """Every packet from and to other nodes is dropped; inside of it all goes on."""
+    executar("docker", "exec", "-i", node, "nft", "-f", "-", entrada=CUT)
+    try:
+        yield
+    finally:
+        executar("docker", "exec", node, "nft", "delete", "table", "inet", "cut")

@@ -1,0 +1,73 @@
+"""What customers were told, held against what is there in the end, and how long they were told nothing: pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from carga import Resposta
+
+FINAL = frozenset({"Fechado", "Cancelado", "EstoqueNaoDisponivel"})
+
+Order = Mapping[str, Any]
+
+
+def contradictions(answers: Iterable[Resposta], orders: Mapping[str, Order]) -> list[str]:
+    """One sentence for each acknowledged answer that does not agree with the orders as they are at rest.
+
+    `orders` are all that the system has, by id. Nothing that was answered 2xx may be gone, have other items, an older
+    version or another end, or be undecided.
+    """
+    found = []
+    for answer in answers:
+        if answer.falhou or "pedidoId" not in answer.corpo:
+            continue
+        order = orders.get(answer.corpo["pedidoId"])
+        wrong = "is not there" if order is None else _contradiction(answer.corpo, order)
+        if wrong:
+            told = f"{answer.codigo} {answer.corpo['status']} version {answer.corpo['versao']}"
+            found.append(f"{answer.corpo['pedidoId']} {wrong}; {answer.pedido.split('/')[0]}was answered {told}")
+    return found
+
+
+def _contradiction(told: Order, order: Order) -> str:
+    if order["itens"] != told["itens"]:
+        return f"has other items: {order['itens']}"
+    if order["status"] == "Criado":
+        return "is undecided"
+    if order["versao"] < told["versao"]:
+        return f"is of version {order['versao']}"
+    changed = order["status"] != told["status"]
+    if changed and (told["status"] in FINAL or order["versao"] == told["versao"]):
+        return f"is {order['status']}"
+    return ""
+
+
+def longest_silence(instants: Iterable[float], begin: float, end: float) -> float:
+    """Seconds of the longest time between `begin` and `end` in which none of the instants lies."""
+    inside = sorted(instant for instant in instants if begin <= instant <= end)
+    return max(later - earlier for earlier, later in pairwise([begin, *inside, end]))
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a fault cost: seconds without accepted and without decided orders, and requests that failed."""
+
+    fault: str
+    accepted: float
+    decided: float
+    failed: int
+    requests: int
+    note: str = ""
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The rows as Markdown."""
+    head = (
+        "| fault | s without accepted orders | s without decided ones | failed requests | |\n|---|---|---|---|---|\n"
+    )
+    lines = [
+        f"| {row.fault} | {row.accepted:.1f} | {row.decided:.1f} | {row.failed} of {row.requests} | {row.note} |\n"
+        for row in rows
+    ]
+    return head + "".join(lines)

@@ -1,0 +1,81 @@
+"""Customers of two kinds while a fault is on: some leave their order and go, some wait until it is decided."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Self
+
+import httpx
+from carga import Carga, Resposta, orders_of
+
+from production.history import Order, contradictions, longest_silence
+
+STEADY_SECONDS = 6.0
+"""So long orders must have been accepted and decided without a pause of `PAUSE_SECONDS` to count as recovered."""
+PAUSE_SECONDS = 2.5
+PATIENCE = 20.0
+
+
+class Load:
+    """As a context manager it is at work inside; every answer is kept."""
+
+    def __init__(self, url: str, skus: Sequence[str], per_second: float = 6, wait: int = 5) -> None:
+        self._leaving = Carga(url, skus, por_segundo=per_second, espera=0, patience=PATIENCE)
+        self._waiting = Carga(url, skus, por_segundo=per_second, espera=wait, patience=PATIENCE)
+
+    async def __aenter__(self) -> Self:
+        await self._leaving.__aenter__()
+        await self._waiting.__aenter__()
+        return self
+
+    async def __aexit__(self, *reason: object) -> None:
+        await asyncio.gather(self._leaving.__aexit__(*reason), self._waiting.__aexit__(*reason))
+
+    @property
+    def answers(self) -> list[Resposta]:
+        """All of them, failed ones too."""
+        return self._leaving.respostas + self._waiting.respostas
+
+    def accepted(self) -> list[float]:
+        """The instants at which an order was acknowledged to a customer who did not ask to wait."""
+        return [a.fim for a in self._leaving.respostas if a.pedido == "POST /pedidos" and not a.falhou]
+
+    def decided(self) -> list[float]:
+        """The instants at which an order was decided while its customer waited."""
+        return [a.fim for a in self._waiting.respostas if a.pedido == "POST /pedidos" and a.codigo == 201]
+
+    def silences(self, begin: float, end: float) -> tuple[float, float]:
+        """The longest times without an accepted and without a decided order."""
+        return longest_silence(self.accepted(), begin, end), longest_silence(self.decided(), begin, end)
+
+    async def steady(self, within: float) -> None:
+        """Waits until orders have been accepted and decided without a pause for some seconds.
+
+        Raises TimeoutError, which says what was last seen, when that is not so `within` seconds.
+        """
+        began = time.monotonic()
+        while True:
+            await asyncio.sleep(0.25)
+            now = time.monotonic()
+            accepted, decided = self.silences(now - STEADY_SECONDS, now)
+            if now - began >= STEADY_SECONDS and max(accepted, decided) <= PAUSE_SECONDS:
+                return
+            if now - began > within:
+                seen = f"{self._leaving.resumo()}\n{self._waiting.resumo()}"
+                raise TimeoutError(f"no steady orders within {within:.0f} s: {seen}")
+
+    def failed(self, since: float) -> tuple[int, int]:
+        """How many requests failed of how many that were answered since an instant."""
+        answers = [answer for answer in self.answers if answer.fim >= since]
+        return sum(answer.falhou for answer in answers), len(answers)
+
+    def faults(self) -> str:
+        """What the failed answers were."""
+        return f"{self._leaving.resumo()}\n{self._waiting.resumo()}"
+
+    async def contradictions(self, http: httpx.AsyncClient) -> list[str]:
+        """What was acknowledged and does not agree with what is there: to be asked at rest."""
+        orders: dict[str, Order] = {}
+        for customers in (self._leaving, self._waiting):
+            orders |= await orders_of(http, customers.cliente)
+        return contradictions(self.answers, orders)

@@ -261,7 +261,7 @@ async def test_a_server_that_shuts_down_is_let_go(pair: tuple[System, System]):
     """A smart shutdown waits until its last client has left, and tells none of them."""
     one, _ = pair
     url = one.database_url("pedidos")
-    async with await open_pool(url, program="t", size=3) as pool:
+    async with await open_pool(url, program="t", size=3, idle_seconds=60) as pool:
         watch = ServerWatch(Connector(url), pool, program="t")
         watching = asyncio.create_task(watch.run())
         try:

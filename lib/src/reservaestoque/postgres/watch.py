@@ -24,6 +24,10 @@ _STARTED = "select pg_postmaster_start_time()"
 _log = logger(__name__)
 
 
+def _shuts_down(fault: Exception) -> bool:
+    return isinstance(fault, asyncpg.PostgresError) and (fault.sqlstate or "").startswith(_SHUT_DOWN)
+
+
 class ServerWatch:
     """Connects every WATCH_SECONDS; closes connections to another server, or to one that shuts down.
 
@@ -59,9 +63,11 @@ class ServerWatch:
         except Exception as fault:
             if not is_transient(fault):
                 raise
-        refusal = self._connector.faults.get(self._url) if self._url else None
-        if isinstance(refusal, asyncpg.PostgresError) and (refusal.sqlstate or "").startswith(_SHUT_DOWN):
-            await self._let_go(repr(refusal))
+        faults = self._connector.faults
+        refusals = faults.values() if self._url is None else filter(None, [faults.get(self._url)])
+        shutdown = next(filter(_shuts_down, refusals), None)
+        if shutdown is not None:
+            await self._let_go(repr(shutdown))
         elif started and self._started and started != self._started and not self._connector.standby:
             await self._let_go("new connections lead to another server")
         if started:

@@ -29,6 +29,11 @@ class Answers:
 
         Raises what `GroupCommit.submit` raises.
         """
+        if not wait:
+            committed = await self._group_commit.submit(command)
+            if committed.command_id == command.id:
+                return Outcome(False, None, pedido or _created(command, committed))
+            return await self._earlier(committed, wait)
         # Subscribed before the commit: estoque may answer before this replica has been told that it is done.
         with self._waiters.subscribe(command.pedido_id) as subscription:
             committed = await self._group_commit.submit(command)
@@ -53,8 +58,6 @@ class Answers:
     ) -> Outcome:
         """The outcome of a command that has just been committed; the order as it was when no answer comes in time."""
         accepted = pedido or _created(command, committed)
-        if not wait:
-            return Outcome(False, None, accepted)
         outcome: Outcome | None = None
 
         async def answered() -> bool:

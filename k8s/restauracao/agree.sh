@@ -29,7 +29,7 @@ select setval(pg_get_serial_sequence('mudanca', 'id'), max(id) + 1000000000) fro
 SQL
 done
 
-# Orders that only estoque knows. Who ordered is lost; their status comes with what estoque publishes below.
+# Orders that only estoque knows. Their customers are lost; their status comes with what estoque publishes below.
 echo "copy (select id, itens from pedido where atualizado_em > $since) to stdout;" | on estoque >"$told"
 into "id uuid, itens jsonb" "
     insert into pedido (id, cliente_id, itens)

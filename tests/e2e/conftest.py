@@ -89,7 +89,7 @@ async def loja(instalada: Instalacao) -> AsyncIterator[Loja]:
 
 @pytest.fixture
 def dizer(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Says what was measured to whoever looks on."""
+    """Prints measurements while the tests run."""
 
     def dizer(frase: str) -> None:
         with capsys.disabled():
@@ -113,7 +113,7 @@ async def em_repouso(instalada: Instalacao, segundos: float = 60) -> None:
 
 
 def pytest_configure() -> None:
-    """Whoever ends the tests gets the cluster taken away too."""
+    """Interrupting the tests also deletes the cluster."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 

@@ -1,4 +1,4 @@
-"""Production's data stores under their real operators: installed as the document says, then all that befalls them.
+"""Production's data stores under their real operators: installed as the document says, then put through its faults.
 
 Each fault comes while customers order. Afterwards the data stores must be whole again by themselves, `conferir` finds
 nothing, and no answer that a customer has got is contradicted. What a fault costs is kept for docs/production.md.
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.production
 RECOVERY_SECONDS = 240
 """Orders must be steady again so long after a fault, or the test gives up."""
 WHOLE_SECONDS = 300
-"""And so long after that every server, broker and replica must be there again."""
+"""Time after that within which every server, broker and replica must be back."""
 FREEZE_SECONDS = 120
 
 SERVICES = ("pedidos", "estoque")
@@ -43,7 +43,7 @@ SERVICES = ("pedidos", "estoque")
 PRIMARY_DELETED_LIMIT = 10.0
 NODE_LOST_LIMIT = 60.0
 NODE_FROZEN_LIMIT = 90.0
-"""Less than the node stays frozen: nobody waits for it to thaw."""
+"""Less than the node stays frozen: recovery must not depend on the thaw."""
 DECIDED_AFTER_LIMIT = 20.0
 """Seconds after which orders are decided again once the databases take writes."""
 

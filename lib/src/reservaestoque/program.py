@@ -135,7 +135,7 @@ class Program:
                 log_config=None,
                 access_log=False,  # the gateway has one
                 server_header=False,
-                proxy_headers=False,  # nobody here asks who the client is
+                proxy_headers=False,  # the client's address is not used
                 date_header=True,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 timeout_keep_alive=75,  # longer than the gateway keeps an idle connection, so it closes first

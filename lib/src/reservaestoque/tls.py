@@ -31,7 +31,7 @@ def ca_file(path: str) -> Path:
 
 
 def trusting_postgres(url: str, ca: Path | None) -> str:
-    """The URL with `sslmode=verify-full` and this authority, whatever sslmode it had (libpq, section 32.19).
+    """The URL with `sslmode=verify-full` and this authority, replacing its sslmode (libpq, section 32.19).
 
     Unchanged without an authority.
     """
@@ -49,7 +49,7 @@ def trusting_amqp(url: str, ca: Path | None) -> str:
         return url
     if not url.startswith("amqps://"):
         raise ValueError(
-            "must be amqps://… where AMQP_CA_FILE is set: without TLS nobody checks the broker's identity"
+            "must be amqps://… where AMQP_CA_FILE is set: without TLS the broker's identity is not checked"
         )
     return _with(url, {"cafile": str(ca)}, without={"cafile", "capath", "cadata", "no_verify_ssl"})
 

@@ -1,4 +1,4 @@
-"""What befalls nodes, pods and queues. What is done to a node is undone when its context ends, whatever happens."""
+"""Faults of nodes, pods and queues. A fault of a node ends with its context, even after an error."""
 
 import contextlib
 import time

@@ -1,5 +1,5 @@
--- Removes all orders and creates :skus SKUs with :units units each, the first with :hot_units. They have no StockItem,
--- but are sellable all the same.
+-- Removes all orders and creates :skus SKUs with :units units each, the first with :hot_units. Customers can order
+-- them although they have no StockItem.
 truncate estoque, pedido, reserva, inbox, outbox, mudanca;
 insert into estoque (sku, nome, alvo, quantidade)
 select 'SKU-' || lpad(n::text, 7, '0'), 'Produto ' || n, u.units, u.units

@@ -68,7 +68,7 @@ class Connection(aio_pika.Connection):
         return True
 
     def abort(self) -> None:
-        """Throws the socket away; whoever waits on this connection fails."""
+        """Throws the socket away; everything that waits on it fails."""
         self._transports.abort()
 
     @contextlib.contextmanager
@@ -108,7 +108,7 @@ class Connection(aio_pika.Connection):
             await self.connect()
 
     async def end(self) -> None:
-        """Closes the connection in good order, or throws it away when nobody answers."""
+        """Closes the connection in good order, or aborts it when the broker does not answer."""
         with self.deadline(CLOSE_TIMEOUT):
             await self.close()
 
@@ -193,7 +193,7 @@ async def _end(tasks: Iterable["asyncio.Task[None]"]) -> list[Exception]:
 
 @contextlib.contextmanager
 def _cancelled_by_us_only() -> Iterator[None]:
-    """Raises ConnectionAbortedError when something is cancelled within and nobody asked this task to end."""
+    """Raises ConnectionAbortedError when something within is cancelled, but this task is not."""
     try:
         yield
     except asyncio.CancelledError as cancelled:

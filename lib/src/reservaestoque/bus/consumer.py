@@ -59,7 +59,7 @@ class BatchConsumer(Generic[E]):
 
 
 class _Deliveries:
-    """What the broker has delivered on a channel and nobody has taken; bounded by the prefetch count."""
+    """Messages delivered on a channel and not yet taken; bounded by the prefetch count."""
 
     def __init__(self, connection: Connection, channel: AbstractChannel, queue: topology.Queue) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""The dead letters: an event that nobody could use is kept with the reason, never dropped."""
+"""The dead letters: an event that cannot be processed is kept with the reason, never dropped."""
 
 from datetime import UTC, datetime
 

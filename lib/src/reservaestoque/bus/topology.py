@@ -1,4 +1,4 @@
-"""Exchanges and queues. Declared by whoever connects; declaring them again changes nothing."""
+"""Exchanges and queues. Every program declares them when it connects; repeated declarations change nothing."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -101,7 +101,7 @@ class Box:
                 await self._put_back(kept)
 
     async def _open(self) -> AbstractQueue:
-        """The queue as it is now, with the number of letters that nobody holds."""
+        """The queue as it is now, with the number of letters that no viewer holds."""
         try:
             return await self._channel.declare_queue(self._queue.dead_letters, passive=True, timeout=ANSWER_TIMEOUT)
         except ChannelNotFoundEntity as error:
@@ -114,7 +114,7 @@ class Box:
         """
         channel = await self._channel.get_underlay_channel()
         await channel.basic_nack(0, multiple=True, requeue=True)
-        with contextlib.suppress(TimeoutError):  # somebody else may have taken them meanwhile
+        with contextlib.suppress(TimeoutError):  # another viewer may have taken them
             async with asyncio.timeout(BACK_SECONDS):
                 while ((await self._open()).declaration_result.message_count or 0) < kept:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)

@@ -24,7 +24,7 @@ class EventName(NamedTuple):
 class Letter:
     """A message in a dead-letter queue.
 
-    position: 1 is the oldest; it holds while nobody takes letters away.
+    position: 1 is the oldest; it stays valid until letters are removed.
     events: those of the message, one where a consumer set it aside, more where RabbitMQ moved a whole batch; none
     where the body is no array.
     """

@@ -55,7 +55,7 @@ class Item(msgspec.Struct, frozen=True):
 class PedidoData(_Data, frozen=True):
     """A whole order."""
 
-    cliente_id: Annotated[str, Meta(description="Who ordered.", examples=["ana"])]
+    cliente_id: Annotated[str, Meta(description="The customer.", examples=["ana"])]
     itens: Annotated[list[Item], ITENS]
 
 

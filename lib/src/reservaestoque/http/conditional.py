@@ -1,4 +1,4 @@
-"""Conditional GET (RFC 9110, section 13.1.2): who has the present representation already is not sent it again.
+"""Conditional GET (RFC 9110, section 13.1.2): a client that has the current representation does not get it again.
 
 Caches may keep it, and ask each time whether it still is the present one.
 """
@@ -73,7 +73,7 @@ def _answer(
 
 
 def conditional_get(*, private: bool = False) -> dict[str, Any]:
-    """Arguments of a GET handler whose answer has an ETag, and is 304 for whoever names it.
+    """Arguments of a GET handler whose answer has an ETag, and is 304 for a client that names it.
 
     What is `private` concerns one customer: no cache that others share may keep it.
     """

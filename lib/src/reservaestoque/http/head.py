@@ -21,7 +21,7 @@ class HeadLikeGet(ReceiveRoutePlugin):
         self._methods: dict[str, set[Method | HttpMethod]] = {}
 
     def receive_route(self, route: BaseRoute) -> None:
-        """Adds HEAD, which OpenAPI need not tell of once more."""
+        """Adds HEAD, which OpenAPI need not repeat."""
         if not isinstance(route, HTTPRoute):
             return
         get, parameters = route.route_handler_map.get("GET", (None, None))

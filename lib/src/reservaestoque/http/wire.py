@@ -1,6 +1,6 @@
 """An answer leaves in one piece: one system call here, one segment on the wire, one event at the gateway.
 
-uvicorn writes head and body of an answer one after the other, and uvloop sends at once whatever is written.
+uvicorn writes head and body of an answer one after the other, and uvloop sends each write at once.
 """
 
 import asyncio

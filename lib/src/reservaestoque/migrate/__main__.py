@@ -17,7 +17,7 @@ from reservaestoque.tls import ca_file, trusting_postgres
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Migrates the database of DATABASE_URL, or waits until somebody has; the exit code."""
+    """Migrates the database of DATABASE_URL, or waits until it has been migrated; returns the exit code."""
     arguments = _parser().parse_args(argv)
     url, authority = os.environ.get("DATABASE_URL", ""), os.environ.get("DATABASE_CA_FILE")
     # As process 1 of a container nothing ends us but what we handle.

@@ -23,7 +23,7 @@ class Stage(NamedTuple):
     """Migrations that run in one go: `files` up to here, those of earlier stages included.
 
     `bounded`: each is one transaction and waits for locks only briefly, so all of it can be tried again. A stage that
-    is not waits as long as it takes: CREATE INDEX CONCURRENTLY and its like hold nobody up while they wait, and one
+    is not waits as long as it takes: CREATE INDEX CONCURRENTLY and the like block no one while they wait, and one
     that is cancelled leaves an invalid index.
     """
 
@@ -47,7 +47,7 @@ def is_concurrent(text: str) -> bool:
 
 
 def is_worth_another_try(stage: Stage, output: str) -> bool:
-    """Whether dbmate failed because of somebody else's lock and left nothing half done.
+    """Whether dbmate failed because another session held a lock, and left nothing half done.
 
     PostgreSQL's failures end with their SQLSTATE in parentheses; the words before that are in the server's language.
     """

@@ -32,7 +32,7 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
     def get_reset_query(self) -> str:
         """Nothing of ours changes a session, so nothing is reset when it returns to the pool: a round trip less.
 
-        A transaction that is still open is rolled back all the same.
+        A transaction that is still open is rolled back nevertheless.
         """
         return ""
 

@@ -17,7 +17,7 @@ _TRANSIENT_CLASSES = (
     "55",  # object not in prerequisite state: lock not available
     "57",  # operator intervention: shutdown, cancelled statement
     "58",  # system error
-    "XX",  # internal error: damaged pages and catalogues, until somebody repairs them
+    "XX",  # internal error: damaged pages and catalogues, until they are repaired
 )
 
 _SERVER_CLASSES = (
@@ -55,7 +55,7 @@ def is_transient(fault: BaseException) -> bool:
 
 
 def is_contended(fault: BaseException) -> bool:
-    """True when a lock did not come in time: somebody else holds it, and other rows may be free."""
+    """True for a lock timeout: another session holds the lock, and other rows may be free."""
     return isinstance(fault, asyncpg.LockNotAvailableError)
 
 

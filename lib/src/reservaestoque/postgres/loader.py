@@ -52,7 +52,7 @@ class Loader(Generic[K, V]):
             except Exception as fault:
                 for future in futures.values():
                     future.set_exception(fault)
-                    future.exception()  # whoever asked may have gone; that is no reason to complain
+                    future.exception()  # the callers may be gone; then the exception needs no warning
             else:
                 for key, future in futures.items():
                     future.set_result(found.get(key))

@@ -19,7 +19,7 @@ _JITTER = 0.2
 _ANSWER_SECONDS = 2.0
 _SHUT_DOWN = "57P"
 _STARTED = "select pg_postmaster_start_time()"
-"""Identifies a run of a server, whatever address leads to it."""
+"""Identifies a run of a server, regardless of the address used to reach it."""
 
 _log = logger(__name__)
 
@@ -47,7 +47,7 @@ class ServerWatch:
         """How often connections had to be let go."""
 
     async def run(self) -> None:
-        """Looks until cancelled, whatever the database does meanwhile."""
+        """Looks until cancelled, through database outages."""
         while True:
             await self.look()
             await asyncio.sleep(WATCH_SECONDS * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311

@@ -40,7 +40,7 @@ _cut = Counter("streams_cut_total", "Streams that were ended because their reade
 
 
 class Frame(NamedTuple):
-    """An event as it is sent; who has come to `position` has it. `key` says to whom it matters."""
+    """An event as it is sent; a reader at `position` has received it. `key` selects its readers."""
 
     position: Position
     key: str | None
@@ -62,7 +62,7 @@ class Source(Protocol):
         """The position past all that may be read now."""
 
     async def check(self, position: Position) -> None:
-        """Raises PositionLostError when nobody can go on from there."""
+        """Raises PositionLostError if no reader can resume from there."""
 
     async def read(self, after: Position) -> Batch:
         """What comes after a position, PAGE_BYTES at most. Raises PositionLostError."""
@@ -103,7 +103,7 @@ class _Chunk:
 
 
 class _Recent:
-    """The newest chunks, up to `limit` events: whoever still waits for older ones has lost them.
+    """The newest chunks, up to `limit` events: a reader that still needs older ones has lost them.
 
     The limit is one for all readers, or a thousand of them that follow different keys would hold a thousand times
     as much. It holds no chunk itself: what everyone has taken is gone.
@@ -204,12 +204,12 @@ class Feed:
         self._close_all()
 
     async def run(self) -> None:
-        """Reads every 200 ms while somebody follows, until cancelled, whatever the database does meanwhile."""
+        """Reads every 200 ms while there are followers, until cancelled, through database outages."""
         pace = Pace(every=READ_EVERY, longest=LONGEST_PAUSE_SECONDS)
         await Periodic(self.step, name="feed", pace=pace, is_transient=is_transient).run()
 
     async def step(self) -> bool:
-        """Waits until somebody follows, then reads what is new and hands it on; whether there is more.
+        """Waits for a follower, then reads new changes and hands them on; returns whether there are more.
 
         Raises what asyncpg raises; the next call goes on from the same position.
         """
@@ -224,7 +224,7 @@ class Feed:
             self._close_all()  # those who come back are told
             return False
         if self._position != asked:
-            return True  # everyone has left meanwhile, and somebody else has come
+            return True  # all followers left in the meantime, and a new one came
         self._position = batch.position
         self._hand_on(batch.frames)
         return batch.more

@@ -14,7 +14,7 @@ import kopf
 from operador.decide.stockitem import PLURAL
 from reservaestoque.backoff import delay
 
-# A name that no object can have, and whatever version is in memory: else every object is read from etcd. A watch that
+# A name that no object can have, at any version in memory: otherwise every object is read from etcd. A watch that
 # begins with an older version than the newest shows more than it has to.
 _NOTHING = {"fieldSelector": "metadata.name=-", "resourceVersion": "0"}
 # The watch is requested again at least this often, which is also its heartbeat.

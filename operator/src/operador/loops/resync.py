@@ -1,4 +1,4 @@
-"""The full resync: finds what a watch can miss, and what somebody changed by hand."""
+"""The full resync: finds changes that a watch can miss, and manual changes of rows."""
 
 import asyncio
 from collections.abc import Callable
@@ -112,7 +112,7 @@ class Resync:
                     self._queue.add(gone)
 
     async def _compare(self) -> None:
-        """Compares every row with its StockItem, and queues whatever is not as it should be."""
+        """Compares every row with its StockItem, and queues the ones that differ."""
         position, with_row, undeclared = await self._database.newest_change(), set[ItemKey](), list[str]()
         async for saldos in self._database.pages():
             self._beat()
@@ -133,7 +133,7 @@ class Resync:
     def _report(self, undeclared: list[str]) -> None:
         _undeclared.set(len(undeclared))
         if undeclared:
-            # They stay sellable: whoever lost the StockItem decides.
+            # The operator leaves them sellable. The shop decides what to do about a lost StockItem.
             _log.warning("rows_without_stockitem", count=len(undeclared), skus=undeclared[:20])
 
     def _ours(self, saldo: Saldo) -> bool:

@@ -1,4 +1,4 @@
-"""Ends lapsed reservations: a loop that starts with the program, whatever Kubernetes does."""
+"""Ends lapsed reservations: a loop that starts with the program and does not depend on Kubernetes."""
 
 from collections.abc import Callable
 from datetime import timedelta

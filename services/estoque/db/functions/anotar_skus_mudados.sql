@@ -1,5 +1,5 @@
--- Triggers on the table log every change of a balance, whoever makes it: batches, the sweep, the operator, a person at
--- psql. It locks nothing: a log entry is an insert, ordered by its transaction.
+-- Triggers on the table log every change of a balance, regardless of its source: batches, the sweep, the operator, manual
+-- SQL. It locks nothing: a log entry is an insert, ordered by its transaction.
 create or replace function anotar_skus_mudados() returns trigger
 language plpgsql set search_path = public, pg_temp as $$
 declare

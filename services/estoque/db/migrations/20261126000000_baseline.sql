@@ -2,7 +2,7 @@
 
 -- The schema of the first release. Functions and the view are copied from db/functions (make migration).
 
--- Roles belong to whoever provides the server; only what they may do is granted here.
+-- The provider of the server creates the roles. Migrations only grant them their privileges.
 do $$
 declare
     v_papel text;
@@ -10,7 +10,7 @@ begin
     foreach v_papel in array array['operador', 'conferente'] loop
         if not exists (select from pg_roles where rolname = v_papel) then
             raise exception 'role "%" is missing: create it (create role % login password ...) before migrating; '
-                'roles belong to whoever provides the server, see docs/', v_papel, v_papel;
+                'the provider of the server creates the roles, see docs/', v_papel, v_papel;
         end if;
     end loop;
 end $$;
@@ -643,8 +643,8 @@ for each row when (new.sku !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$')
 execute function recusar_sku_invalido();
 
 -- begin functions/anotar_skus_mudados.sql
--- Triggers on the table log every change of a balance, whoever makes it: batches, the sweep, the operator, a person at
--- psql. It locks nothing: a log entry is an insert, ordered by its transaction.
+-- Triggers on the table log every change of a balance, regardless of its source: batches, the sweep, the operator, manual
+-- SQL. It locks nothing: a log entry is an insert, ordered by its transaction.
 create or replace function anotar_skus_mudados() returns trigger
 language plpgsql set search_path = public, pg_temp as $$
 declare

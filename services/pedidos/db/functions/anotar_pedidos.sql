@@ -1,5 +1,5 @@
--- Triggers on the table log every new order and every new version of one, whoever writes it. They lock nothing: a log
--- entry is an insert, ordered by its transaction. Instants are written in UTC, whatever the session's time zone is.
+-- Triggers on the table log every new order and every new version, regardless of its source. They lock nothing: a log
+-- entry is an insert, ordered by its transaction. Instants are written in UTC, regardless of the session's time zone.
 create or replace function anotar_pedidos_criados() returns trigger
 language plpgsql set timezone = 'UTC' set search_path = public, pg_temp as $$
 begin

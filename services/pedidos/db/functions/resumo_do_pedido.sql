@@ -1,5 +1,4 @@
--- Stored with each change, so that an event stream tells every version of an order, also those that newer ones have
--- replaced.
+-- Stored with each change, so that an event stream delivers every version of an order, including superseded ones.
 create or replace function resumo_do_pedido(p_pedido pedido) returns jsonb
 language sql stable as $$
     select jsonb_build_object(

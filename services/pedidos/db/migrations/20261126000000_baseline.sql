@@ -2,12 +2,12 @@
 
 -- The schema of the first release. Functions are copied from db/functions (make migration).
 
--- Roles belong to whoever provides the server; only what they may do is granted here.
+-- The provider of the server creates the roles. Migrations only grant them their privileges.
 do $$
 begin
     if not exists (select from pg_roles where rolname = 'conferente') then
         raise exception 'role "conferente" is missing: create it (create role conferente login password ...) before '
-            'migrating; roles belong to whoever provides the server, see docs/';
+            'migrating; the provider of the server creates the roles, see docs/';
     end if;
 end $$;
 
@@ -163,8 +163,7 @@ for each row when (new.cliente_id !~ '^[\x20-\x7e]{1,128}$')
 execute function recusar_cliente_invalido();
 
 -- begin functions/resumo_do_pedido.sql
--- Stored with each change, so that an event stream tells every version of an order, also those that newer ones have
--- replaced.
+-- Stored with each change, so that an event stream delivers every version of an order, including superseded ones.
 create or replace function resumo_do_pedido(p_pedido pedido) returns jsonb
 language sql stable as $$
     select jsonb_build_object(
@@ -181,8 +180,8 @@ comment on function resumo_do_pedido is 'an order as event streams report it';
 -- end functions/resumo_do_pedido.sql
 
 -- begin functions/anotar_pedidos.sql
--- Triggers on the table log every new order and every new version of one, whoever writes it. They lock nothing: a log
--- entry is an insert, ordered by its transaction. Instants are written in UTC, whatever the session's time zone is.
+-- Triggers on the table log every new order and every new version, regardless of its source. They lock nothing: a log
+-- entry is an insert, ordered by its transaction. Instants are written in UTC, regardless of the session's time zone.
 create or replace function anotar_pedidos_criados() returns trigger
 language plpgsql set timezone = 'UTC' set search_path = public, pg_temp as $$
 begin

@@ -46,7 +46,7 @@ RESPONSE_HEADERS = (
         "Preference-Applied",
         documentation_only=True,
         value="",
-        description="`wait=N` when `Prefer` was heeded: how many seconds were granted.",
+        description="`wait=N` when `Prefer` was applied: the seconds granted.",
     ),
 )
 

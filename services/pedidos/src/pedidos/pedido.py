@@ -41,7 +41,7 @@ class Pedido(msgspec.Struct, frozen=True, rename="camel"):
     """An order and what became of it."""
 
     pedido_id: PedidoId
-    cliente_id: Annotated[str, Meta(description="Who ordered.", examples=["ana"])]
+    cliente_id: Annotated[str, Meta(description="The customer.", examples=["ana"])]
     status: Status
     itens: Annotated[list[Item], Meta(description="What was ordered, each SKU once.")]
     itens_em_falta: Annotated[list[ItemEmFalta], Meta(description="The items that could not be reserved.")]

@@ -59,7 +59,7 @@ async def insert(
 
 
 async def claim_keys(connection: Connection, commands: Sequence[NewCommand]) -> dict[Scope, KeyOwner]:
-    """Claims the keys of these commands; returns what each key stands for now, whoever claimed it.
+    """Claims the keys of these commands; returns what each key stands for now, including keys claimed earlier.
 
     A key that another session is claiming at this moment is missing.
     """

@@ -32,7 +32,7 @@ class Subscription(asyncio.Event):
     expired = False
 
     def expire(self) -> None:
-        """The time to wait is over: the waiter reads once more."""
+        """The time to wait is over: the waiter reads one last time."""
         self.expired = True
         self.set()
 
@@ -79,7 +79,10 @@ class Waiters:
                 del self._subscriptions[pedido_id]
 
     async def until(self, subscription: Subscription, ready: Callable[[], Awaitable[bool]], seconds: float) -> None:
-        """Returns when `ready` says so: asked at each `subscription`, and once more after `seconds` or at a stop."""
+        """Returns when `ready` says so, after `seconds`, or at a stop.
+
+        `ready` is checked whenever `subscription` is set, and one last time after `seconds`.
+        """
         alarm = asyncio.get_running_loop().call_later(seconds, subscription.expire)
         try:
             while not self._closed.is_set():
@@ -91,7 +94,7 @@ class Waiters:
             alarm.cancel()
 
     async def run(self) -> None:
-        """Listens until cancelled, whatever the database does meanwhile."""
+        """Listens until cancelled, through database outages."""
         failures = 0
         while True:
             try:

@@ -55,7 +55,9 @@ def test_a_portuguese_technical_word_is_found():
     assert not TECHNICAL.intersection(words("PedidoCriado"))
 
 
-@pytest.mark.parametrize("words", ["anew", "to be had", "such a one", "there are not", "be had", "whoever", "all the same"])
+@pytest.mark.parametrize(
+    "words", ["anew", "to be had", "such a one", "there are not", "be had", "whoever", "all the same"]
+)
 def test_sentences_use_modern_english(words: str):
     found = subprocess.run(
         ["git", "grep", "--line-number", "--word-regexp", "--fixed-strings", words, "--", *PROSE],

@@ -19,7 +19,7 @@ _CUSTOMER = "cliente-1"
 class FirstOrder:
     """The SKU of a sample that was ordered and the answer; None when no sample can be ordered.
 
-    `remarks`: lines for a person about samples that the API server refuses and StockItems, of any origin, that are not
+    `remarks`: lines for a person about samples that the API server refuses and StockItems that are not
     Synced.
     """
 

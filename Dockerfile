@@ -22,8 +22,8 @@ COPY lib lib
 COPY ${PROGRAM}* services/${PROGRAM}* program/
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir wheels ./lib ./program \
     && pip --python /app/bin/python install --no-deps --no-index wheels/*.whl \
-    && printf '#!/bin/sh\nexec python -m %s "$@"\n' "$(ls program/src)" > /app/bin/programa \
-    && chmod +x /app/bin/programa \
+    && printf '#!/bin/sh\nexec python -m %s "$@"\n' "$(ls program/src)" > /app/bin/program \
+    && chmod +x /app/bin/program \
     && ln -s /app/lib/python3*/site-packages /app/packages \
     && if [ -d program/db ]; then mkdir /app/db && cp -R program/db/migrations /app/db/; fi
 
@@ -39,13 +39,13 @@ ENV PATH=/app/bin:${PATH} PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
 USER 10001:10001
-ENTRYPOINT ["programa"]
+ENTRYPOINT ["program"]
 
 # For `skaffold dev`: the program's files are its own, so that changed ones can be laid over them, and it starts anew then.
 FROM runtime AS dev
 COPY --from=build --chown=10001:10001 /app /app
-COPY k8s/dev/recarregar.py /app/
-ENTRYPOINT ["python", "/app/recarregar.py"]
+COPY k8s/dev/reload.py /app/
+ENTRYPOINT ["python", "/app/reload.py"]
 
 FROM runtime
 COPY --from=build /app /app

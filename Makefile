@@ -42,7 +42,7 @@ clean: .venv/ready ## stop everything and remove all data
 
 test: lint rabbitmq ## check style, types and layers, then run all tests (WORKERS=0 one after another, PYTEST="-k lapsed" some)
 	@sh bench/setup/wrk.sh || echo "so the bench is not tested"
-	@PYTHONPATH=tests/support $(BIN)/python -m ferramentas
+	@PYTHONPATH=tests/support $(BIN)/python -m tools
 	$(BIN)/pytest -n $(WORKERS) $(PYTEST)
 
 e2e: .venv/ready ## run the system on a kind cluster and test it there (E2E=smoke, full, chaos, skaffold, production)
@@ -51,7 +51,7 @@ e2e: .venv/ready ## run the system on a kind cluster and test it there (E2E=smok
 	TAG=$(TAG) $(BIN)/pytest tests/e2e -m "$(or $(E2E),smoke or full)" $(PYTEST)
 
 simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60, or SEED=n again)
-	PYTHONPATH=tests/support $(BIN)/python -m simulacao \
+	PYTHONPATH=tests/support $(BIN)/python -m simulator \
 		$(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 bench: rabbitmq wrk ## benchmark against the baseline (SCENARIOS=e2e-hot-3 ROUNDS=2 SECONDS=10 for a part of it)
@@ -74,7 +74,7 @@ images: ## build the images of the four programs (TAG, by default the revision)
 			--tag reservaestoque/$$program:$(TAG) . || exit 1; done
 
 schema: .venv/ready ## write services/*/db/schema.sql from the migrations
-	@$(BIN)/python tests/support/copias.py
+	@$(BIN)/python tests/support/database_copies.py
 
 migration: .venv/ready ## begin a migration with the functions that changed (SERVICE=estoque NAME=cheaper_sweep)
 	@$(BIN)/python tests/support/migration.py $(SERVICE) $(NAME)
@@ -83,7 +83,7 @@ contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) fro
 	@$(BIN)/python -m contracts
 
 charts: .venv/ready ## write what charts say of settings and migrations from these again
-	@$(BIN)/python tests/support/valores.py
+	@$(BIN)/python tests/support/chart_values.py
 
 requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for the newest)
 	cd requirements && $(COMPILE) --output-file dev.txt dev.in

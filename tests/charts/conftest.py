@@ -1,22 +1,22 @@
 """Helm, and the system as it comes."""
 
-import ferramentas
 import pytest
+import tools
 from helm import Find, Helm, Manifest
 
 
 @pytest.fixture(scope="session")
 def helm() -> Helm:
     try:
-        return Helm(ferramentas.helm())
-    except ferramentas.FaltaError as missing:
+        return Helm(tools.helm())
+    except tools.MissingError as missing:
         pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")
 def everything(helm: Helm) -> list[Manifest]:
     """The system and its data stores, as they come."""
-    return [*helm.template("dados", release="dados"), *helm.template("reserva-estoque")]
+    return [*helm.template("data-stores", release="data-stores"), *helm.template("reserva-estoque")]
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator
 
 import pytest
 import yaml
+from chart_values import CHARTS
 from helm import Helm, Manifest
-from politicas import Pod, allowed
-from valores import CHARTS
+from network_policies import Pod, allowed
 
 OURS = "reserva-estoque"
 PORTS = (53, 443, 5432, 5671, 5672, 6443, 8000, 8080, 9901, 9902, 15672, 15692)
@@ -56,7 +56,7 @@ STORES = (
         "rabbitmq", tuple((f"app.kubernetes.io/{key}", "rabbitmq") for key in ("name", "component", "part-of")), OURS
     ),
 )
-PRODUCTION = CHARTS.parent / "k8s/producao"
+PRODUCTION = CHARTS.parent / "k8s/production"
 RUNNING = ("pedidos", "estoque", "operator", "conferir", "gateway")
 
 
@@ -112,9 +112,9 @@ def test_between_pods_there_are_the_arrows_of_the_architecture(policies: list[Ma
 
 def production(helm: Helm, *sets: str) -> tuple[list[Manifest], list[Pod]]:
     """The policies with the data stores for production, and the pods."""
-    text = helm.text("reserva-estoque", *sets, values=PRODUCTION / "valores.yaml")
+    text = helm.text("reserva-estoque", *sets, values=PRODUCTION / "values.yaml")
     rendered = [m for m in yaml.safe_load_all(text) if m]
-    stores = list(yaml.safe_load_all((PRODUCTION / "politicas.yaml").read_text()))
+    stores = list(yaml.safe_load_all((PRODUCTION / "network-policies.yaml").read_text()))
     return [m for m in [*rendered, *stores] if m["kind"] == "NetworkPolicy"], [*_pods(rendered), *STORES]
 
 
@@ -134,7 +134,10 @@ def test_keda_reaches_the_broker_where_it_is_to_scale_by_the_queue(helm: Helm, h
         if how == "in production":
             policies, pods = production(helm, *sets)
         else:
-            rendered = [*helm.template("dados", release="dados"), *helm.template("reserva-estoque", *sets)]
+            rendered = [
+                *helm.template("data-stores", release="data-stores"),
+                *helm.template("reserva-estoque", *sets),
+            ]
             policies, pods = [m for m in rendered if m["kind"] == "NetworkPolicy"], list(_pods(rendered))
         return {(p.name, n) for p in pods for n in PORTS if allowed(policies, OURS, KEDA, p, n)} - FOR_ALL
 

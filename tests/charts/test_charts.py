@@ -6,9 +6,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import ferramentas
+import chart_values
 import pytest
-import valores
+import tools
 import yaml
 from helm import NAMESPACE, Find, Helm, Manifest, RefusedError
 
@@ -17,7 +17,7 @@ from local_system.kube_binaries import VERSION
 from reservaestoque.program import GRACE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
-CHARTS = valores.charts()
+CHARTS = chart_values.charts()
 PROGRAMS = ("pedidos", "estoque", "operator", "conferir")
 ENVOY = yaml.safe_load(
     gateway.render(gateway.TEMPLATE.read_text(), listen_port=8080, admin_port=9901, pedidos=[1], estoque=[2])
@@ -48,7 +48,7 @@ def containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
 @pytest.mark.parametrize("chart", CHARTS)
 def test_helm_finds_nothing_to_say(helm: Helm, chart: str):
     assert "1 chart(s) linted, 0 chart(s) failed" in helm(
-        "lint", "--strict", "--kube-version", VERSION, str(valores.CHARTS / chart)
+        "lint", "--strict", "--kube-version", VERSION, str(chart_values.CHARTS / chart)
     )
 
 
@@ -57,8 +57,8 @@ def test_helm_finds_nothing_to_say(helm: Helm, chart: str):
 
 @pytest.mark.parametrize("chart", CHARTS)
 def test_values_and_schemas_are_those_that_make_charts_writes(chart: str):
-    assert (valores.CHARTS / chart / "values.schema.json").read_text() == valores.text(chart)
-    assert (valores.CHARTS / chart / "values.yaml").read_text() == valores.values(chart)
+    assert (chart_values.CHARTS / chart / "chart_values.schema.json").read_text() == chart_values.text(chart)
+    assert (chart_values.CHARTS / chart / "values.yaml").read_text() == chart_values.values(chart)
 
 
 @pytest.mark.parametrize(
@@ -88,20 +88,20 @@ def test_what_no_chart_knows_is_refused_by_name(helm: Helm, wrong: str, said: st
 
 def test_passwords_that_would_break_an_address_are_refused(helm: Helm):
     with pytest.raises(RefusedError, match="passwords/pedidos"):
-        helm.text("dados", "passwords.pedidos=a@b")
+        helm.text("data-stores", "passwords.pedidos=a@b")
 
 
-@pytest.mark.parametrize("chart", ["comum", *CHARTS])
+@pytest.mark.parametrize("chart", ["common", *CHARTS])
 def test_charts_have_the_version_of_the_programs(chart: str):
     version = re.search(r'^version = "(.+)"', (ROOT / "lib/pyproject.toml").read_text(), re.M)
-    about = yaml.safe_load((valores.CHARTS / chart / "Chart.yaml").read_text())
+    about = yaml.safe_load((chart_values.CHARTS / chart / "Chart.yaml").read_text())
     assert version
     assert {about["version"], about.get("appVersion", about["version"])} == {version[1]}
     assert {d["version"] for d in about.get("dependencies", [])} <= {version[1]}
 
 
 def test_what_the_umbrella_calls_its_crd_exists():
-    about = yaml.safe_load((valores.CHARTS / "reserva-estoque/Chart.yaml").read_text())["annotations"]
+    about = yaml.safe_load((chart_values.CHARTS / "reserva-estoque/Chart.yaml").read_text())["annotations"]
     crd = yaml.safe_load((ROOT / "k8s/crd/stockitems.yaml").read_text())
     declared = yaml.safe_load(about["artifacthub.io/crds"])[0]
     assert (declared["name"], declared["kind"]) == (crd["metadata"]["name"], crd["spec"]["names"]["kind"])
@@ -157,7 +157,7 @@ def test_what_the_umbrella_calls_its_crd_exists():
         (
             ["networkPolicy.defaultDeny=false"],
             set(),
-            {"NetworkPolicy/reserva-estoque-nada", "NetworkPolicy/reserva-estoque-teste"},
+            {"NetworkPolicy/reserva-estoque-deny-all", "NetworkPolicy/reserva-estoque-test"},
         ),
         (["gateway.networkPolicy.enabled=false"], set(), {"NetworkPolicy/gateway", "NetworkPolicy/gateway-test"}),
     ],
@@ -260,7 +260,7 @@ def test_the_broker_s_address_leads_there_from_other_namespaces_too(helm: Helm):
     """KEDA's operator reads it."""
     (secret,) = [
         m["stringData"]
-        for m in helm.template("dados", release="dados")
+        for m in helm.template("data-stores", release="data-stores")
         if m["kind"] == "Secret" and m["metadata"]["name"] == "rabbitmq"
     ]
     assert f"@rabbitmq.{NAMESPACE}.svc:5672/" in secret["url"]
@@ -273,7 +273,7 @@ def environment(helm: Helm, program: str, *sets: str) -> dict[str, str | None]:
     return {variable["name"]: variable.get("value") for variable in container["env"]}
 
 
-@pytest.mark.parametrize("name", valores.SHARED)
+@pytest.mark.parametrize("name", chart_values.SHARED)
 def test_what_both_services_must_agree_on_is_said_once(helm: Helm, name: str):
     sets = [f"global.settings.{name.upper()}=72h"]
     values = {program: environment(helm, program, *sets).get(name.upper()) for program in PROGRAMS}
@@ -300,7 +300,7 @@ def test_the_secrets_that_the_system_names_are_those_that_the_data_stores_make(e
 
 
 def test_every_secret_says_to_everyone_the_same_password(helm: Helm):
-    for secret in (m for m in helm.template("dados", release="dados") if m["kind"] == "Secret"):
+    for secret in (m for m in helm.template("data-stores", release="data-stores") if m["kind"] == "Secret"):
         data = secret["stringData"]
         for key in (key for key in data if key.endswith("url")):
             assert f":{data[key.replace('url', 'password')]}@" in data[key]
@@ -337,7 +337,7 @@ def envoy(find: Find) -> str:
 
 def test_the_gateway_is_that_of_the_local_system_with_names_instead_of_addresses(envoy: str):
     here, there = yaml.safe_load(envoy)["static_resources"], ENVOY["static_resources"]
-    assert [x["name"] for x in here["listeners"]] == ["entrada", "operacao"]
+    assert [x["name"] for x in here["listeners"]] == ["ingress", "operations"]
     assert here["listeners"][0]["filter_chains"] == there["listeners"][0]["filter_chains"]
     for mine, local in zip(here["clusters"], there["clusters"], strict=False):
         assert {k: v for k, v in mine.items() if k != "load_assignment"} == {
@@ -443,12 +443,12 @@ STORES_ONLY = {
 
 
 @pytest.mark.parametrize(
-    ("chart", "ignored"), [("reserva-estoque", {}), ("dados", STORES_ONLY)], ids=lambda v: str(v)[:9]
+    ("chart", "ignored"), [("reserva-estoque", {}), ("data-stores", STORES_ONLY)], ids=lambda v: str(v)[:9]
 )
 def test_the_linter_of_manifests_finds_nothing(helm: Helm, chart: str, ignored: dict[str, str]):
     try:
-        linter = ferramentas.kube_score()
-    except ferramentas.FaltaError as missing:
+        linter = tools.kube_score()
+    except tools.MissingError as missing:
         pytest.skip(str(missing))
     options = [word for test in {**NOT_ASKED, **ignored} for word in ("--ignore-test", test)]
     # No CPU limits on purpose: a throttled pod answers late.
@@ -510,7 +510,7 @@ def metrics() -> set[str]:
 
 
 def expressions() -> list[str]:
-    files = valores.CHARTS / "reserva-estoque/files"
+    files = chart_values.CHARTS / "reserva-estoque/files"
     rules = yaml.safe_load((files / "rules.yaml").read_text())["groups"][0]["rules"]
     panels = json.loads((files / "dashboard.json").read_text())["panels"]
     return [rule["expr"] for rule in rules] + [t["expr"] for panel in panels for t in panel["targets"]]
@@ -533,7 +533,7 @@ def test_alerts_and_dashboards_ask_for_metrics_that_exist():
 
 def test_alerts_of_conferir_are_those_that_are_described():
     described = (ROOT / "docs/operations.md").read_text()
-    rules = yaml.safe_load((valores.CHARTS / "reserva-estoque/files/rules.yaml").read_text())["groups"][0]["rules"]
+    rules = yaml.safe_load((ROOT / "charts/reserva-estoque/files/rules.yaml").read_text())["groups"][0]["rules"]
     for rule in rules:
         assert rule["annotations"]["summary"]
     assert {"ReservaEstoqueViolation", "ReservaEstoqueNotAudited"} <= {rule["alert"] for rule in rules}

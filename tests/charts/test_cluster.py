@@ -11,11 +11,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import ferramentas
 import pytest
+import tools
 import yaml
+from chart_values import CHARTS
 from helm import NAMESPACE, Helm, Manifest
-from valores import CHARTS
 
 from local_system import Config, Ports, System, kube_binaries
 
@@ -67,10 +67,10 @@ RENDERED = {
             "conferir.pedidosDatabase.ca.secret=pedidos-db-ca",
         ],
     ),
-    "the data stores": ("dados", []),
+    "the data stores": ("data-stores", []),
     **{f"{chart} alone": (chart, []) for chart in ("pedidos", "estoque", "operator", "gateway", "conferir")},
 }
-MANIFESTS = sorted([*K8S.glob("exemplos/*.yaml"), *K8S.glob("*.yaml")])
+MANIFESTS = sorted([*K8S.glob("samples/*.yaml"), *K8S.glob("*.yaml")])
 
 
 class Cluster:
@@ -111,8 +111,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def with_operators(cluster: Cluster) -> Cluster:
     """It knows the resources of CloudNativePG, RabbitMQ, Prometheus, KEDA and the Gateway API too."""
     try:
-        files = ferramentas.crds()
-    except ferramentas.FaltaError as missing:
+        files = tools.crds()
+    except tools.MissingError as missing:
         pytest.skip(str(missing))
     names = [f"--filename={file}" for file in files]
     cluster("apply", "--server-side", *names)
@@ -140,7 +140,7 @@ def checkable(manifest: Manifest) -> Manifest:
     return {**manifest, "apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "spec": spec}
 
 
-@pytest.mark.parametrize("folder", ["producao", "restauracao"])
+@pytest.mark.parametrize("folder", ["production", "restore"])
 def test_the_api_server_takes_the_production_data_stores(with_operators: Cluster, folder: str):
     built = yaml.safe_load_all(with_operators("kustomize", K8S / folder))
     manifests = [checkable(manifest) for manifest in built]
@@ -149,7 +149,7 @@ def test_the_api_server_takes_the_production_data_stores(with_operators: Cluster
 
 
 def test_the_api_server_takes_the_alerts_of_the_data_stores(with_operators: Cluster):
-    accepted = with_operators.accepts((K8S / "producao/alertas.yaml").read_text()).splitlines()
+    accepted = with_operators.accepts((K8S / "production/alerts.yaml").read_text()).splitlines()
     assert len(accepted) == 2
 
 
@@ -158,7 +158,7 @@ def test_on_kind_the_data_stores_differ_in_sizes_and_backups_only(with_operators
         manifests = yaml.safe_load_all(with_operators("kustomize", K8S / folder))
         return {(m["kind"], m["metadata"]["name"]): m for m in manifests}
 
-    production, kind = built("producao"), built("kind/producao")
+    production, kind = built("production"), built("kind/production")
     assert {name for name, _ in production.keys() - kind.keys()} == {"ObjectStore", "ScheduledBackup"}
     for name, manifest in kind.items():
         for one in (manifest, production[name]):
@@ -174,7 +174,7 @@ def test_the_api_server_takes_the_manifests(cluster: Cluster, file: Path):
 
 
 def test_the_api_server_takes_the_system_with_its_production_values(with_operators: Cluster, helm: Helm):
-    with_operators.accepts(helm.text("reserva-estoque", values=K8S / "producao/valores.yaml"))
+    with_operators.accepts(helm.text("reserva-estoque", values=K8S / "production/values.yaml"))
 
 
 def test_a_pod_that_is_not_restricted_would_have_been_warned_about(cluster: Cluster, helm: Helm):
@@ -196,12 +196,12 @@ OPERATORS = {
         for kind in ("vhosts", "users", "permissions", "exchanges", "queues", "bindings")
     },
 }
-"""What `k8s/producao` has of each operator's resources, and the conditions that say that it is there."""
+"""What `k8s/production` has of each operator's resources, and the conditions that say that it is there."""
 
 
 def waits() -> str:
-    """The commands between `kubectl apply -k k8s/producao` and `helm install`."""
-    commands = (K8S.parent / "docs/production.md").read_text().split("-k k8s/producao\n", 1)[1]
+    """The commands between `kubectl apply -k k8s/production` and `helm install`."""
+    commands = (K8S.parent / "docs/production.md").read_text().split("-k k8s/production\n", 1)[1]
     lines = commands.split("helm dependency", 1)[0]
     return lines.replace("--timeout=15m", "--timeout=2s")
 
@@ -213,7 +213,9 @@ class Stores:
         self.namespace = "lojas"
         self._cluster = cluster
         cluster("create", "namespace", self.namespace)
-        built = [m for m in yaml.safe_load_all(cluster("kustomize", K8S / "producao")) if m["kind"] != "ObjectStore"]
+        built = [
+            m for m in yaml.safe_load_all(cluster("kustomize", K8S / "production")) if m["kind"] != "ObjectStore"
+        ]
         text = yaml.safe_dump_all(built)
         cluster("apply", f"--namespace={self.namespace}", "--filename=-", stdin=text)
 
@@ -261,7 +263,7 @@ def test_nothing_is_installed_before_it_is_there(stores: Stores, resource: str, 
 
 
 def test_every_resource_that_becomes_ready_is_among_these(with_operators: Cluster):
-    kinds = {m["kind"] for m in yaml.safe_load_all(with_operators("kustomize", K8S / "producao"))}
+    kinds = {m["kind"] for m in yaml.safe_load_all(with_operators("kustomize", K8S / "production"))}
     never_ready = {"NetworkPolicy", "ObjectStore", "ScheduledBackup"}
     assert {f"{kind.lower()}s" for kind in kinds - never_ready} == {name.partition(".")[0] for name in OPERATORS}
 
@@ -269,8 +271,8 @@ def test_every_resource_that_becomes_ready_is_among_these(with_operators: Cluste
 @pytest.mark.parametrize("module", sorted({module for module, _ in OPERATORS.values()}))
 def test_the_conditions_are_those_that_the_operators_set(module: str):
     try:
-        folder = ferramentas.module(module)
-    except ferramentas.FaltaError as missing:
+        folder = tools.module(module)
+    except tools.MissingError as missing:
         pytest.skip(str(missing))
     source = "".join(p.read_text() for p in folder.rglob("*.go") if not p.name.endswith("_test.go"))
     for condition in {c for name, conditions in OPERATORS.values() if name == module for c in conditions}:
@@ -359,7 +361,7 @@ def test_notes_are_silent_about_the_production_data_stores(helm: Helm, with_oper
     )
     guests = ("pedidos-db-conferente", "estoque-db-conferente", "estoque-db-operador", "rabbitmq-reserva")
     make(with_operators, namespace, {name: ["url"] for name in guests})
-    assert missing(helm, with_operators, namespace, values=K8S / "producao/valores.yaml") == []
+    assert missing(helm, with_operators, namespace, values=K8S / "production/values.yaml") == []
 
 
 def test_notes_know_keys_and_configmaps(helm: Helm, with_operators: Cluster, namespace: str):

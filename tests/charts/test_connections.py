@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
+from chart_values import CHARTS
 from helm import Helm, Manifest, RefusedError
-from valores import CHARTS
 
 import conferir.app
 import estoque.app
@@ -14,7 +14,7 @@ import operador.app
 import pedidos.app
 
 DOCUMENT = CHARTS.parent / "docs/operations.md"
-PRODUCTION = CHARTS.parent / "k8s/producao/valores.yaml"
+PRODUCTION = CHARTS.parent / "k8s/production/values.yaml"
 EACH = {
     "pedidos": pedidos.app.CONNECTIONS,
     "estoque": estoque.app.CONNECTIONS,
@@ -103,7 +103,7 @@ def test_a_service_by_itself_counts_itself(helm: Helm, service: str):
 
 @pytest.mark.parametrize(
     ("row", "values"),
-    [("charts as they come", None), ("`k8s/producao`", PRODUCTION)],
+    [("charts as they come", None), ("`k8s/production`", PRODUCTION)],
     ids=["as it comes", "production"],
 )
 def test_the_document_has_these_sums(helm: Helm, row: str, values: Any):

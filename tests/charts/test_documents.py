@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from valores import CHARTS
+from chart_values import CHARTS
 
 DOCS = CHARTS.parent / "docs"
 PARTS = ("pedidos", "estoque", "operator", "gateway", "conferir")

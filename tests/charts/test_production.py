@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 import yaml
+from chart_values import CHARTS
 from helm import Helm, Manifest
-from valores import CHARTS
 
 from local_system.postgres import GUESTS
 from reservaestoque.bus.topology import QUEUES, Exchange
 
-PRODUCAO = CHARTS.parent / "k8s/producao"
+PRODUCTION = CHARTS.parent / "k8s/production"
 
 
 def load(name: str) -> list[Manifest]:
-    return list(yaml.safe_load_all((PRODUCAO / name).read_text()))
+    return list(yaml.safe_load_all((PRODUCTION / name).read_text()))
 
 
 def specs(name: str, kind: str) -> list[dict[str, Any]]:
@@ -54,7 +54,7 @@ def test_roles_are_those_that_the_migrations_ask_for(database: str):
 def test_data_stores_for_development_have_the_same_roles(helm: Helm, database: str):
     sql = next(
         manifest["data"]["roles.sql"]
-        for manifest in helm.template("dados", release="dados")
+        for manifest in helm.template("data-stores", release="data-stores")
         if manifest["kind"] == "ConfigMap" and manifest["metadata"]["name"] == f"{database}-db"
     )
     for role in (database, *GUESTS[database]):
@@ -63,7 +63,7 @@ def test_data_stores_for_development_have_the_same_roles(helm: Helm, database: s
 
 def test_the_system_s_values_name_secrets_that_somebody_makes():
     document = (CHARTS.parent / "docs/production.md").read_text()
-    values = yaml.safe_load((PRODUCAO / "valores.yaml").read_text())
+    values = yaml.safe_load((PRODUCTION / "values.yaml").read_text())
     parts = [value for part in values.values() for value in part.values() if isinstance(value, dict)]
     references = [part for part in parts if "existingSecret" in part]
     assert len(references) == 7
@@ -73,7 +73,7 @@ def test_the_system_s_values_name_secrets_that_somebody_makes():
             assert reference["ca"] == {"secret": f"{database}-ca"}  # CloudNativePG's own as well
     for reference in references:
         if reference["key"] == "uri":  # CloudNativePG's own
-            assert (PRODUCAO / f"{reference['existingSecret'].removesuffix('-app')}.yaml").exists()
+            assert (PRODUCTION / f"{reference['existingSecret'].removesuffix('-app')}.yaml").exists()
         else:
             assert reference["existingSecret"] in document
 
@@ -89,20 +89,20 @@ def test_policies_let_in_whom_those_for_development_let_in(helm: Helm):
             if term["key"] == "app.kubernetes.io/name"
         }
 
-    here = [m for m in helm.template("dados", release="dados") if m["kind"] == "NetworkPolicy"]
+    here = [m for m in helm.template("data-stores", release="data-stores") if m["kind"] == "NetworkPolicy"]
     for port in (5432, 5672):
-        assert callers(here, port) == callers(load("politicas.yaml"), port) != {}
-    assert callers(load("politicas.yaml"), 5671) == callers(load("politicas.yaml"), 5672)
+        assert callers(here, port) == callers(load("network-policies.yaml"), port) != {}
+    assert callers(load("network-policies.yaml"), 5671) == callers(load("network-policies.yaml"), 5672)
 
 
 def test_files_are_known_to_the_document():
     document = (CHARTS.parent / "docs/production.md").read_text()
-    for file in Path(PRODUCAO).glob("*.yaml"):
+    for file in Path(PRODUCTION).glob("*.yaml"):
         assert file.name in document
 
 
 def test_both_databases_are_restored_to_one_instant_and_archive_apart_from_before():
-    patches = [yaml.safe_load(p["patch"]) for p in load("../restauracao/kustomization.yaml")[0]["patches"]]
+    patches = [yaml.safe_load(p["patch"]) for p in load("../restore/kustomization.yaml")[0]["patches"]]
     values = [{operation["path"]: operation["value"] for operation in patch} for patch in patches]
     assert len({v["/spec/bootstrap"]["recovery"]["recoveryTarget"]["targetTime"] for v in values}) == 1
     assert [v["/spec/bootstrap"]["recovery"]["database"] for v in values] == ["pedidos", "estoque"]
@@ -115,7 +115,7 @@ def test_both_databases_are_restored_to_one_instant_and_archive_apart_from_befor
 @pytest.mark.parametrize("database", ["pedidos", "estoque"])
 def test_values_count_on_as_many_connections_as_the_server_takes(database: str):
     (cluster,) = specs(f"{database}-db.yaml", "Cluster")
-    values = yaml.safe_load((PRODUCAO / "valores.yaml").read_text())
+    values = yaml.safe_load((PRODUCTION / "values.yaml").read_text())
     assert (
         str(values[database]["database"]["maxConnections"]) == cluster["postgresql"]["parameters"]["max_connections"]
     )
@@ -126,7 +126,7 @@ def test_so_do_those_for_development(helm: Helm, database: str):
     values = yaml.safe_load((CHARTS / database / "values.yaml").read_text())
     (server,) = [
         manifest["spec"]["template"]["spec"]["containers"][0]
-        for manifest in helm.template("dados", release="dados")
+        for manifest in helm.template("data-stores", release="data-stores")
         if manifest["kind"] == "StatefulSet" and manifest["metadata"]["name"] == f"{database}-db"
     ]
     assert f"max_connections={values['database']['maxConnections']}" in server["args"]
@@ -160,7 +160,7 @@ def test_servers_keep_apart_by_node_always_and_by_zone_where_there_are_zones(dat
 
 
 def test_pods_of_a_service_are_as_many_on_each_node(helm: Helm):
-    rendered = list(yaml.safe_load_all(helm.text("reserva-estoque", values=PRODUCAO / "valores.yaml")))
+    rendered = list(yaml.safe_load_all(helm.text("reserva-estoque", values=PRODUCTION / "values.yaml")))
     for name in ("pedidos", "estoque", "gateway"):
         (pod,) = (
             m["spec"]["template"]

@@ -7,18 +7,18 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
 import pytest
-from cluster import Cluster, FerramentaError, Instalacao, abrir
-from cluster.diagnostico import guardar
-from cluster.ferramentas import ROOT
-from cluster.kind import NOME
-from loja import Loja, abrir_loja
+from cluster import Cluster, Installation, ToolError, open_cluster
+from cluster.diagnostics import keep
+from cluster.kind import NAME
+from cluster.tools import ROOT
 from production.history import Row, table
 from production.system import Production
+from shop import Shop, open_shop
 
-pytest.register_assert_rewrite("jornada")
+pytest.register_assert_rewrite("journey")
 
-ACHADOS = ROOT / ".e2e" / time.strftime("%Y%m%d-%H%M%S")
-PROFUNDIDADES = ("smoke", "full", "chaos", "skaffold", "production")
+FINDINGS = ROOT / ".e2e" / time.strftime("%Y%m%d-%H%M%S")
+DEPTHS = ("smoke", "full", "chaos", "skaffold", "production")
 CLUSTER = pytest.StashKey[Cluster]()
 COSTS = pytest.StashKey[list[Row]]()
 
@@ -26,24 +26,24 @@ COSTS = pytest.StashKey[list[Row]]()
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     try:
-        with abrir(tmp_path_factory.mktemp("cluster")) as um:
-            request.config.stash[CLUSTER] = um
-            yield um
-    except FerramentaError as falha:
-        pytest.exit(str(falha), returncode=2)
+        with open_cluster(tmp_path_factory.mktemp("cluster")) as one:
+            request.config.stash[CLUSTER] = one
+            yield one
+    except ToolError as fault:
+        pytest.exit(str(fault), returncode=2)
 
 
 @pytest.fixture(scope="session")
-def instalada(cluster: Cluster) -> Instalacao:
+def installed(cluster: Cluster) -> Installation:
     """Installed with the images that `make images` has built."""
-    instalacao = Instalacao(cluster, os.environ.get("TAG") or "dev")
+    installation = Installation(cluster, os.environ.get("TAG") or "dev")
     try:
-        instalacao.preparar()
-        instalacao.instalar()
-    except FerramentaError as falha:
-        guardar(cluster, ACHADOS)
-        pytest.exit(f"{falha}\nwhat the cluster says: {ACHADOS.relative_to(ROOT)}", returncode=1)
-    return instalacao
+        installation.prepare()
+        installation.install()
+    except ToolError as fault:
+        keep(cluster, FINDINGS)
+        pytest.exit(f"{fault}\nwhat the cluster says: {FINDINGS.relative_to(ROOT)}", returncode=1)
+    return installation
 
 
 @pytest.fixture(scope="session")
@@ -51,19 +51,19 @@ def production(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     """Installed as docs/production.md says, on a cluster of its own with three workers."""
     folder = tmp_path_factory.mktemp("production")
     try:
-        with abrir(folder, nodes="quatro-nos", name=f"{NOME}-producao") as one:
+        with open_cluster(folder, nodes="four-nodes", name=f"{NAME}-production") as one:
             request.config.stash[CLUSTER] = one
             system = Production(one, os.environ.get("TAG") or "dev")
             try:
                 if not system.installed:
-                    system.preparar()
-                    system.instalar()
-            except FerramentaError:
-                guardar(one, ACHADOS)
+                    system.prepare()
+                    system.install()
+            except ToolError:
+                keep(one, FINDINGS)
                 raise
             yield system
-    except FerramentaError as fault:
-        pytest.exit(f"{fault}\nwhat the cluster says: {ACHADOS.relative_to(ROOT)}", returncode=1)
+    except ToolError as fault:
+        pytest.exit(f"{fault}\nwhat the cluster says: {FINDINGS.relative_to(ROOT)}", returncode=1)
 
 
 @pytest.fixture
@@ -73,43 +73,43 @@ def cost(request: pytest.FixtureRequest) -> Callable[[Row], None]:
     def cost(row: Row) -> None:
         rows = request.config.stash.setdefault(COSTS, [])
         rows.append(row)
-        ACHADOS.mkdir(parents=True, exist_ok=True)
-        (ACHADOS / "production.md").write_text(table(rows))
+        FINDINGS.mkdir(parents=True, exist_ok=True)
+        (FINDINGS / "production.md").write_text(table(rows))
 
     return cost
 
 
 @pytest.fixture
-async def loja(instalada: Instalacao) -> AsyncIterator[Loja]:
+async def shop(installed: Installation) -> AsyncIterator[Shop]:
     """A shop; in the end nothing was oversold or lost, and nothing is under way any more."""
-    async with abrir_loja(instalada) as loja:
-        yield loja
-    await em_repouso(instalada)
+    async with open_shop(installed) as shop:
+        yield shop
+    await at_rest(installed)
 
 
 @pytest.fixture
-def dizer(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     """Prints measurements while the tests run."""
 
-    def dizer(frase: str) -> None:
+    def say(sentence: str) -> None:
         with capsys.disabled():
-            print(f"\n{frase}")  # noqa: T201
+            print(f"\n{sentence}")  # noqa: T201
 
-    return dizer
+    return say
 
 
-async def em_repouso(instalada: Instalacao, segundos: float = 60) -> None:
+async def at_rest(installed: Installation, seconds: float = 60) -> None:
     """`conferir` finds nothing, now and since it runs. What a dead pod held is sent again after 30 s."""
-    fim = time.monotonic() + segundos
+    end = time.monotonic() + seconds
     while True:
         try:
-            await asyncio.to_thread(instalada.conferir, "--at-rest")
+            await asyncio.to_thread(installed.conferir, "--at-rest")
             break
-        except FerramentaError:
-            if time.monotonic() > fim:
+        except ToolError:
+            if time.monotonic() > end:
                 raise
             await asyncio.sleep(3)
-    assert await asyncio.to_thread(instalada.violacoes) == []
+    assert await asyncio.to_thread(installed.violations) == []
 
 
 def pytest_configure() -> None:
@@ -119,13 +119,13 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is quick and basic goes first."""
-    items.sort(key=lambda item: next(n for n, nome in enumerate(PROFUNDIDADES) if item.get_closest_marker(nome)))
+    items.sort(key=lambda item: next(n for n, name in enumerate(DEPTHS) if item.get_closest_marker(name)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The table of what faults have cost."""
     if rows := config.stash.get(COSTS, []):
-        terminalreporter.section(f"what faults cost ({(ACHADOS / 'production.md').relative_to(ROOT)})")
+        terminalreporter.section(f"what faults cost ({(FINDINGS / 'production.md').relative_to(ROOT)})")
         terminalreporter.write_line(table(rows))
 
 
@@ -135,8 +135,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where a test or what it needs has failed: all that a person would ask the cluster for."""
     report = yield
-    if report.failed and (um := item.config.stash.get(CLUSTER, None)):
-        pasta = ACHADOS / f"{item.name}-{report.when}"
-        guardar(um, pasta)
-        report.sections.append(("what the cluster says", str(pasta.relative_to(ROOT))))
+    if report.failed and (one := item.config.stash.get(CLUSTER, None)):
+        folder = FINDINGS / f"{item.name}-{report.when}"
+        keep(one, folder)
+        report.sections.append(("what the cluster says", str(folder.relative_to(ROOT))))
     return report

@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 import pytest
-from cluster import FerramentaError
-from jornada import (  # noqa: F401
+from cluster import ToolError
+from journey import (  # noqa: F401
     test_a_stock_item_that_is_applied_becomes_synced,
     test_an_order_is_reserved_and_its_units_are_held,
     test_close_sells_the_units_and_is_final,
     test_lapsed_reservation_is_told_and_its_units_come_back,
     test_order_that_lacks_one_item_holds_nothing_and_names_it,
 )
-from loja import Loja, ate
 from production.document import section
 from production.faults import cut_off, paused
 from production.history import Row
 from production.load import Load
 from production.system import DATABASES, DOCUMENT, SERVERS, Production
+from shop import Shop, until
 
 from reservaestoque.bus.topology import QUEUES
 
@@ -49,8 +49,8 @@ DECIDED_AFTER_LIMIT = 20.0
 
 
 @pytest.fixture(scope="session")
-def instalada(production: Production) -> Production:
-    """What `loja` and its tests run on here."""
+def installed(production: Production) -> Production:
+    """What `shop` and its tests run on here."""
     return production
 
 
@@ -78,7 +78,7 @@ Bench = Callable[[str], "AsyncIterator[Fault]"]
 
 
 @pytest.fixture
-async def under_load(loja: Loja, production: Production, cost: Callable[[Row], None], dizer: Callable[[str], None]):
+async def under_load(shop: Shop, production: Production, cost: Callable[[Row], None], say: Callable[[str], None]):
     """`async with under_load("a fault") as fault`: customers order inside, and after it all is right again."""
 
     @asynccontextmanager
@@ -86,7 +86,7 @@ async def under_load(loja: Loja, production: Production, cost: Callable[[Row], N
         await whole(production)
         skus = [f"X-{n}" for n in range(4)]
         for sku in skus:
-            await loja.declarar(sku, 1_000_000)
+            await shop.declare(sku, 1_000_000)
         async with Load(production.gateway_url, skus) as load:
             fault = Fault(name, load)
             await load.steady(60)
@@ -96,12 +96,12 @@ async def under_load(loja: Loja, production: Production, cost: Callable[[Row], N
         fault.accepted, fault.decided = load.silences(fault.began, end)
         failed, requests = load.failed(fault.began)
         row = Row(name, fault.accepted, fault.decided, failed, requests, fault.note)
-        dizer(f"{row}\n{load.faults()}")
+        say(f"{row}\n{load.faults()}")
         cost(row)
         await whole(production)
         await at_rest(production)
-        assert await load.contradictions(loja.client) == []
-        assert not [answer for answer in load.answers if answer.codigo == HTTPStatus.INTERNAL_SERVER_ERROR]
+        assert await load.contradictions(shop.client) == []
+        assert not [answer for answer in load.answers if answer.code == HTTPStatus.INTERNAL_SERVER_ERROR]
 
     return under_load
 
@@ -115,7 +115,7 @@ async def whole(production: Production) -> None:
         return not last
 
     try:
-        await ate(nothing_ails, WHOLE_SECONDS)
+        await until(nothing_ails, WHOLE_SECONDS)
     except TimeoutError as slow:
         raise TimeoutError("; ".join(last)) from slow
 
@@ -126,14 +126,14 @@ async def at_rest(production: Production) -> None:
     async def sound() -> bool:
         try:
             await asyncio.to_thread(production.conferir, "--at-rest")
-        except FerramentaError as fault:
+        except ToolError as fault:
             said[:] = [str(fault)]
             return False
         return True
 
     said: list[str] = []
     try:
-        await ate(sound, 90)
+        await until(sound, 90)
     except TimeoutError as violations:
         raise TimeoutError(said[0]) from violations
 
@@ -146,7 +146,7 @@ def test_each_server_of_a_data_store_has_a_node_to_itself(production: Production
         *(f"cnpg.io/cluster={database}-db" for database in DATABASES),
         "app.kubernetes.io/name=rabbitmq",
     ):
-        pods = production.ler("pods", f"--selector={selector}")["items"]
+        pods = production.read("pods", f"--selector={selector}")["items"]
         assert len({pod["spec"]["nodeName"] for pod in pods}) == len(pods) == SERVERS, selector
 
 
@@ -157,7 +157,7 @@ def test_the_servers_have_the_settings_that_fail_over_needs(production: Producti
             assert "tcp_user_timeout='5000'" in production.sql(database, "show primary_conninfo", standby)
         named = production.sql(database, "show synchronous_standby_names")
         assert len(re.findall(rf"{database}-db-\d+", named)) == SERVERS
-        quorum = production.ler("failoverquorums.postgresql.cnpg.io", f"{database}-db")["status"]
+        quorum = production.read("failoverquorums.postgresql.cnpg.io", f"{database}-db")["status"]
         assert (quorum["method"], quorum["standbyNumber"], len(quorum["standbyNames"])) == ("ANY", 1, SERVERS - 1)
     assert production.rabbitmq("rabbitmqctl", "eval", "net_kernel:get_net_ticktime().") == "15"
 
@@ -168,7 +168,7 @@ def test_the_servers_have_the_settings_that_fail_over_needs(production: Producti
 @pytest.mark.parametrize("again", ["first", "second", "third"])
 @pytest.mark.parametrize("database", DATABASES)
 async def test_a_deleted_primary_is_replaced(under_load: Bench, production: Production, database: str, again: str):
-    async with under_load(f"{database}'s primary deleted, {again} time") as fault:
+    async with under_load(f"primary of {database} deleted, {again} time") as fault:
         before = await asyncio.to_thread(production.primary, database)
         fault.begins()
         await asyncio.to_thread(production.kubectl, "delete", "pod", before, "--wait=false")
@@ -179,7 +179,7 @@ async def test_a_deleted_primary_is_replaced(under_load: Bench, production: Prod
 
 @pytest.mark.parametrize("database", DATABASES)
 async def test_a_cut_off_primary_is_replaced(under_load: Bench, production: Production, database: str):
-    async with under_load(f"node of {database}'s primary cut off") as fault:
+    async with under_load(f"node of the primary of {database} cut off") as fault:
         before = await asyncio.to_thread(production.primary, database)
         node = await asyncio.to_thread(production.node_of, before)
         lost = await asyncio.to_thread(production.roles_on, node)
@@ -198,7 +198,7 @@ async def test_a_primary_that_is_frozen_and_thawed_takes_nobody_along(
     under_load: Bench, production: Production, database: str
 ):
     """The old primary comes back and takes itself for it: no standby may follow it."""
-    async with under_load(f"node of {database}'s primary frozen for {FREEZE_SECONDS} s") as fault:
+    async with under_load(f"node of the primary of {database} frozen for {FREEZE_SECONDS} s") as fault:
         before = await asyncio.to_thread(production.primary, database)
         node = await asyncio.to_thread(production.node_of, before)
         lost = await asyncio.to_thread(production.roles_on, node)
@@ -218,7 +218,7 @@ async def promoted(production: Production, database: str, before: str) -> float:
     async def another() -> bool:
         return await asyncio.to_thread(production.primary, database) != before
 
-    await ate(another, 180)
+    await until(another, 180)
     return time.monotonic() - began
 
 
@@ -226,13 +226,13 @@ async def promoted(production: Production, database: str, before: str) -> float:
 
 
 async def test_a_drained_node_is_left_in_good_order(under_load: Bench, production: Production):
-    async with under_load("node of pedidos's primary drained") as fault:
+    async with under_load("node of the primary of pedidos drained") as fault:
         before = await asyncio.to_thread(production.primary, "pedidos")
         node = await asyncio.to_thread(production.node_of, before)
         drain = ("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s")
         fault.begins()
         try:
-            await asyncio.to_thread(production.kubectl, *drain, segundos=260)
+            await asyncio.to_thread(production.kubectl, *drain, seconds=260)
             fault.note = f"drained in {time.monotonic() - fault.began:.0f} s"
             assert await asyncio.to_thread(production.primary, "pedidos") != before
             await fault.recovered()
@@ -265,7 +265,7 @@ async def test_a_queue_s_leader_may_move(under_load: Bench, production: Producti
         async def elsewhere() -> bool:
             return await asyncio.to_thread(production.queue_leader, queue) == to
 
-        await ate(elsewhere, 30)
+        await until(elsewhere, 30)
 
 
 # What an operator does
@@ -281,7 +281,7 @@ async def test_releases_replace_every_pod_and_fail_no_request(under_load: Bench,
             await asyncio.to_thread(production.upgrade, *changes)
         else:
             await asyncio.to_thread(production.helm, "rollback", "loja", "--wait", "--timeout", "6m")
-            await asyncio.to_thread(production.assentar)
+            await asyncio.to_thread(production.settle)
         fault.note = f"took {time.monotonic() - fault.began:.0f} s"
     assert fault.load.failed(fault.began)[0] == 0, fault.load.faults()
 
@@ -307,7 +307,7 @@ async def test_passwords_are_changed_as_the_document_says(under_load: Bench, pro
 
 async def test_the_replica_limit_is_within_what_the_databases_accept(under_load: Bench, production: Production):
     """As many replicas as the values allow: each is ready, and no connection is refused."""
-    limits = {service: production.ler("hpa", service)["spec"]["maxReplicas"] for service in SERVICES}
+    limits = {service: production.read("hpa", service)["spec"]["maxReplicas"] for service in SERVICES}
     sizes = " and ".join(f"{limit} {service}" for service, limit in limits.items())
     async with under_load(f"scaled to {sizes}") as fault:
         fault.begins()
@@ -316,10 +316,10 @@ async def test_the_replica_limit_is_within_what_the_databases_accept(under_load:
 
         async def all_there() -> bool:  # the autoscaler acts some seconds after Helm is content
             pods = [await asyncio.to_thread(production.pods, service) for service in SERVICES]
-            ready = [await asyncio.to_thread(production.prontos, service) for service in SERVICES]
+            ready = [await asyncio.to_thread(production.ready, service) for service in SERVICES]
             return [len(each) for each in pods] == list(limits.values()) and all(ready)
 
-        await ate(all_there, WHOLE_SECONDS)
+        await until(all_there, WHOLE_SECONDS)
         used = [await asyncio.to_thread(production.connections, database) for database in DATABASES]
         fault.note = f"{used[0]} and {used[1]} connections"
         await fault.recovered()

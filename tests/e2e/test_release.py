@@ -5,94 +5,94 @@ import time
 from collections.abc import Callable
 
 import pytest
-from carga import Carga, ids_de
-from cluster import FerramentaError, Instalacao, executar
-from cluster.instalacao import PROGRAMAS
-from loja import Loja, ate
+from cluster import Installation, ToolError, run
+from cluster.installation import PROGRAMS
+from customers import Customers, ids_of
+from shop import Shop, until
 
 pytestmark = pytest.mark.full
 
 
 async def test_upgrade_and_rollback_under_load_fail_no_request(
-    loja: Loja, instalada: Instalacao, dizer: Callable[[str], None]
+    shop: Shop, installed: Installation, say: Callable[[str], None]
 ):
     """Another tag for every program and another annotation for the gateway: every pod is replaced, twice."""
     skus = [f"U-{n}" for n in range(8)]
     for sku in skus:
-        await loja.declarar(sku, 1_000_000)
-    outra = outro_tag(instalada)
-    antes = nomes(instalada)
-    async with Carga(loja.system.gateway_url, skus, por_segundo=15) as carga:
+        await shop.declare(sku, 1_000_000)
+    another = other_tag(installed)
+    before = names(installed)
+    async with Customers(shop.system.gateway_url, skus, per_second=15) as customers:
         await asyncio.sleep(3)
-        inicio = time.monotonic()
-        await asyncio.to_thread(instalada.instalar, "--set-string", "gateway.podAnnotations.rodada=2", tag=outra)
-        subiu = time.monotonic() - inicio
-        durante = nomes(instalada)
-        await asyncio.to_thread(instalada.conferir)
-        inicio = time.monotonic()
-        await asyncio.to_thread(instalada.helm, "rollback", "loja", "--wait", "--timeout", "6m")
-        await asyncio.to_thread(instalada.assentar)
-        voltou = time.monotonic() - inicio
+        start = time.monotonic()
+        await asyncio.to_thread(installed.install, "--set-string", "gateway.podAnnotations.round=2", tag=another)
+        upgraded = time.monotonic() - start
+        durante = names(installed)
+        await asyncio.to_thread(installed.conferir)
+        start = time.monotonic()
+        await asyncio.to_thread(installed.helm, "rollback", "loja", "--wait", "--timeout", "6m")
+        await asyncio.to_thread(installed.settle)
+        rolled_back = time.monotonic() - start
         await asyncio.sleep(10)
-    depois = nomes(instalada)
-    dizer(f"upgrade {subiu:.0f} s, rollback {voltou:.0f} s: {carga.resumo()}")
-    assert not antes & durante
-    assert not durante & depois
-    assert not carga.falhas
-    assert carga.aceitos <= await ids_de(loja.client, carga.cliente)
-    assert not await ids_de(loja.client, carga.cliente, status="Criado")
+    after = names(installed)
+    say(f"upgrade {upgraded:.0f} s, rollback {rolled_back:.0f} s: {customers.summary()}")
+    assert not before & durante
+    assert not durante & after
+    assert not customers.failures
+    assert customers.accepted <= await ids_of(shop.client, customers.cliente)
+    assert not await ids_of(shop.client, customers.cliente, status="Criado")
 
 
-def outro_tag(instalada: Instalacao) -> str:
+def other_tag(installed: Installation) -> str:
     """The same images by another tag: for Kubernetes another release."""
-    outra = f"{instalada.tag}-outra"
-    imagens = [f"reservaestoque/{programa}" for programa in PROGRAMAS]
-    for imagem in imagens:
-        executar("docker", "tag", f"{imagem}:{instalada.tag}", f"{imagem}:{outra}")
-    instalada.cluster.carregar(*[f"{imagem}:{outra}" for imagem in imagens])
-    executar("docker", "rmi", *[f"{imagem}:{outra}" for imagem in imagens])
-    return outra
+    another = f"{installed.tag}-other"
+    images = [f"reservaestoque/{program}" for program in PROGRAMS]
+    for image in images:
+        run("docker", "tag", f"{image}:{installed.tag}", f"{image}:{another}")
+    installed.cluster.load(*[f"{image}:{another}" for image in images])
+    run("docker", "rmi", *[f"{image}:{another}" for image in images])
+    return another
 
 
-def nomes(instalada: Instalacao) -> set[str]:
-    """The pods of the release `loja` that are there to stay."""
-    partes = ("pedidos", "estoque", "operator", "conferir", "gateway")
-    return {pod["metadata"]["name"] for parte in partes for pod in instalada.pods(parte)}
+def names(installed: Installation) -> set[str]:
+    """The pods of the release `shop` that are there to stay."""
+    parts = ("pedidos", "estoque", "operator", "conferir", "gateway")
+    return {pod["metadata"]["name"] for part in parts for pod in installed.pods(part)}
 
 
-async def nada_resta(instalada: Instalacao) -> bool:
-    """Whether everything of the release `loja` has gone; pods take leave after what made them."""
-    tipos = "deployments,replicasets,services,hpa,pdb,networkpolicies,configmaps,serviceaccounts,jobs,pods"
-    quais = (tipos, "--selector=app.kubernetes.io/instance=loja", "--output=name")
-    return not await asyncio.to_thread(instalada.kubectl, "get", *quais)
+async def nothing_left(installed: Installation) -> bool:
+    """Whether everything of the release `shop` has gone; pods take leave after what made them."""
+    types = "deployments,replicasets,services,hpa,pdb,networkpolicies,configmaps,serviceaccounts,jobs,pods"
+    chosen = (types, "--selector=app.kubernetes.io/instance=loja", "--output=name")
+    return not await asyncio.to_thread(installed.kubectl, "get", *chosen)
 
 
-async def test_uninstalling_leaves_nothing_stuck_and_a_new_install_goes_on(loja: Loja, instalada: Instalacao):
-    await loja.declarar("V-A", 10)
-    await loja.declarar("V-B", 1)
-    vendido = (await loja.pedir(**{"V-A": 3})).json()["pedidoId"]
-    assert (await loja.client.post(f"/pedidos/{vendido}/fechar", headers={"Prefer": "wait=10"})).status_code == 200
-    antes, saldo = instalada.ler("stockitems")["items"], await loja.saldo("V-A")
+async def test_uninstalling_leaves_nothing_stuck_and_a_new_install_goes_on(shop: Shop, installed: Installation):
+    await shop.declare("V-A", 10)
+    await shop.declare("V-B", 1)
+    vendido = (await shop.order(**{"V-A": 3})).json()["pedidoId"]
+    assert (await shop.client.post(f"/pedidos/{vendido}/fechar", headers={"Prefer": "wait=10"})).status_code == 200
+    before, saldo = installed.read("stockitems")["items"], await shop.saldo("V-A")
 
-    instalada.helm("uninstall", "loja", "--wait", "--timeout", "3m")
-    await ate(lambda: nada_resta(instalada), 90)
-    assert [item["metadata"]["uid"] for item in instalada.ler("stockitems")["items"]] == [
-        item["metadata"]["uid"] for item in antes
+    installed.helm("uninstall", "loja", "--wait", "--timeout", "3m")
+    await until(lambda: nothing_left(installed), 90)
+    assert [item["metadata"]["uid"] for item in installed.read("stockitems")["items"]] == [
+        item["metadata"]["uid"] for item in before
     ]
     # What is deleted while nobody is there to take leave of it waits for the operator.
-    instalada.kubectl("delete", "stockitem", "v-b", "--wait=false")
+    installed.kubectl("delete", "stockitem", "v-b", "--wait=false")
 
-    await asyncio.to_thread(instalada.instalar)
+    await asyncio.to_thread(installed.install)
 
     async def de_volta() -> bool:
         """Envoy has found both services again."""
-        caminhos = ("/estoque/V-A", f"/pedidos/{vendido}")
-        return {(await loja.client.get(caminho)).status_code for caminho in caminhos} == {200}
+        paths = ("/estoque/V-A", f"/pedidos/{vendido}")
+        return {(await shop.client.get(path)).status_code for path in paths} == {200}
 
-    await ate(de_volta, 30)
-    assert await loja.status(vendido) == "Fechado"
-    assert await loja.saldo("V-A") == saldo
-    assert (await loja.pedir(**{"V-A": 1})).json()["status"] == "EstoqueReservado"
-    instalada.kubectl("wait", "--for=delete", "stockitem/v-b", "--timeout=60s")
-    with pytest.raises(FerramentaError, match="NotFound"):
-        instalada.kubectl("get", "stockitem", "v-b")
+    await until(de_volta, 30)
+    assert await shop.status(vendido) == "Fechado"
+    assert await shop.saldo("V-A") == saldo
+    assert (await shop.order(**{"V-A": 1})).json()["status"] == "EstoqueReservado"
+    installed.kubectl("wait", "--for=delete", "stockitem/v-b", "--timeout=60s")
+    with pytest.raises(ToolError, match="NotFound"):
+        installed.kubectl("get", "stockitem", "v-b")

@@ -11,81 +11,81 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, Instalacao, executar, exigir
-from cluster.ferramentas import ROOT
-from cluster.instalacao import imagens_alheias
-from loja import Loja, abrir_loja, ate
+from cluster import Cluster, Installation, require, run
+from cluster.installation import third_party_images
+from cluster.tools import ROOT
+from shop import Shop, open_shop, until
 
 pytestmark = pytest.mark.skaffold
 
-LINHA = "Orders that pass the filters"
+LINE = "Orders that pass the filters"
 
 
 @pytest.fixture(scope="module")
-def copia(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What git knows of this checkout, in a folder where files may be changed."""
-    pasta = tmp_path_factory.mktemp("copia")
-    for nome in executar("git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
-        (pasta / nome).parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / nome).exists():
-            shutil.copy2(ROOT / nome, pasta / nome, follow_symlinks=False)
-    return pasta
+    folder = tmp_path_factory.mktemp("copy")
+    for name in run("git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def vazio(cluster: Cluster) -> Instalacao:
+def empty(cluster: Cluster) -> Installation:
     """A cluster on which nothing of ours is installed by the tests themselves."""
-    exigir(["skaffold"])
-    cluster.carregar(*imagens_alheias())
-    return Instalacao(cluster, "")
+    require(["skaffold"])
+    cluster.load(*third_party_images())
+    return Installation(cluster, "")
 
 
-async def test_skaffold_run_deploys_a_system_that_passes_helm_test(vazio: Instalacao, copia: Path):
+async def test_skaffold_run_deploys_a_system_that_passes_helm_test(empty: Installation, copy: Path):
     argv = ["skaffold", "run", "--profile=e2e"]
-    await asyncio.to_thread(subprocess.run, argv, cwd=copia, env=ambiente(vazio), check=True)
-    async with abrir_loja(vazio) as loja:
-        await loja.declarar("S-A", 3)
-        assert (await loja.pedir(**{"S-A": 1})).json()["status"] == "EstoqueReservado"
+    await asyncio.to_thread(subprocess.run, argv, cwd=copy, env=environment(empty), check=True)
+    async with open_shop(empty) as shop:
+        await shop.declare("S-A", 3)
+        assert (await shop.order(**{"S-A": 1})).json()["status"] == "EstoqueReservado"
 
 
 async def test_a_changed_line_of_python_is_live_by_sync_within_seconds(
-    vazio: Instalacao, copia: Path, tmp_path: Path, dizer: Callable[[str], None]
+    empty: Installation, copy: Path, tmp_path: Path, say: Callable[[str], None]
 ):
-    rotas = copia / "services/pedidos/src/pedidos/rotas.py"
-    with skaffold_dev(vazio, copia, tmp_path / "skaffold.log") as log:
-        async with abrir_loja(vazio) as loja:
-            await ate(lambda: pronto(log), 420)
-            pod = [um["metadata"]["uid"] for um in vazio.pods("pedidos")]
-            antes = rotas.read_text()
-            assert LINHA in antes
-            rotas.write_text(antes.replace(LINHA, "Changed while it runs"))
-            mudada = time.monotonic()
-            await ate(lambda: mostra(loja, "Changed while it runs"), 60)
-            dizer(f"a changed line is live after {time.monotonic() - mudada:.1f} s")
-            assert [um["metadata"]["uid"] for um in vazio.pods("pedidos")] == pod
+    routes = copy / "services/pedidos/src/pedidos/routes.py"
+    with skaffold_dev(empty, copy, tmp_path / "skaffold.log") as log:
+        async with open_shop(empty) as shop:
+            await until(lambda: is_ready(log), 420)
+            pod = [one["metadata"]["uid"] for one in empty.pods("pedidos")]
+            before = routes.read_text()
+            assert LINE in before
+            routes.write_text(before.replace(LINE, "Changed while it runs"))
+            changed_at = time.monotonic()
+            await until(lambda: shows(shop, "Changed while it runs"), 60)
+            say(f"a changed line is live after {time.monotonic() - changed_at:.1f} s")
+            assert [one["metadata"]["uid"] for one in empty.pods("pedidos")] == pod
 
 
-async def pronto(log: Path) -> bool:
+async def is_ready(log: Path) -> bool:
     return "Watching for changes" in await asyncio.to_thread(log.read_text)
 
 
-async def mostra(loja: Loja, texto: str) -> bool:
+async def shows(shop: Shop, text: str) -> bool:
     """Whether what pedidos says of itself, through the gateway, has this text."""
-    return texto in (await loja.client.get("/schema/pedidos/openapi.json")).text
+    return text in (await shop.client.get("/schema/pedidos/openapi.json")).text
 
 
-def ambiente(vazio: Instalacao) -> dict[str, str]:
-    return {**os.environ, **vazio.cluster.ambiente}
+def environment(empty: Installation) -> dict[str, str]:
+    return {**os.environ, **empty.cluster.environment}
 
 
 @contextmanager
-def skaffold_dev(vazio: Instalacao, copia: Path, log: Path) -> Iterator[Path]:
+def skaffold_dev(empty: Installation, copy: Path, log: Path) -> Iterator[Path]:
     """`skaffold dev` at work; what it prints goes to `log`."""
-    with log.open("w") as saida:
+    with log.open("w") as output:
         argv = ["skaffold", "dev", "--cleanup=false", "--port-forward=off"]
-        processo = subprocess.Popen(argv, cwd=copia, env=ambiente(vazio), stdout=saida, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(argv, cwd=copy, env=environment(empty), stdout=output, stderr=subprocess.STDOUT)
         try:
             yield log
         finally:
-            processo.send_signal(signal.SIGINT)
-            processo.wait(60)
+            process.send_signal(signal.SIGINT)
+            process.wait(60)

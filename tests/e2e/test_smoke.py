@@ -1,8 +1,8 @@
-"""What the local system is asked too (tests/support/jornada.py), on the cluster, through the gateway's address."""
+"""What the local system is asked too (tests/support/journey.py), on the cluster, through the gateway's address."""
 
 import pytest
-from cluster import Instalacao
-from jornada import (  # noqa: F401
+from cluster import Installation
+from journey import (  # noqa: F401
     test_a_stock_item_that_is_applied_becomes_synced,
     test_an_order_is_reserved_and_its_units_are_held,
     test_close_sells_the_units_and_is_final,
@@ -13,11 +13,11 @@ from jornada import (  # noqa: F401
 pytestmark = pytest.mark.smoke
 
 
-def test_helm_test_passes(instalada: Instalacao):
-    assert "Phase:          Succeeded" in instalada.helm("test", "loja", "--timeout", "3m")
+def test_helm_test_passes(installed: Installation):
+    assert "Phase:          Succeeded" in installed.helm("test", "loja", "--timeout", "3m")
 
 
-def test_dead_letters_can_be_looked_at_in_a_pod(instalada: Instalacao):
-    for servico in ("pedidos", "estoque"):
-        visto = instalada.kubectl("exec", f"deploy/{servico}", "--", "python", "-m", "reservaestoque.dlq", "list")
-        assert "estoque.pedidos" in visto
+def test_dead_letters_can_be_looked_at_in_a_pod(installed: Installation):
+    for service in ("pedidos", "estoque"):
+        seen = installed.kubectl("exec", f"deploy/{service}", "--", "python", "-m", "reservaestoque.dlq", "list")
+        assert "estoque.pedidos" in seen

@@ -10,8 +10,8 @@ import asyncpg
 import httpx
 import psutil
 import pytest
-from loja import ate
 from program import Program, running
+from shop import until
 
 from local_system import System
 from reservaestoque.bus.consumer import PREFETCH
@@ -53,7 +53,7 @@ async def freeze_at(
                 programs[0].name,
             )
 
-        backend = await ate(waiting, 10)
+        backend = await until(waiting, 10)
         [program] = [p for p in programs if has_connection(p, backend["client_port"])]
         program.freeze()
 
@@ -61,7 +61,7 @@ async def freeze_at(
         state = await pool.fetchval("select state from pg_stat_activity where pid = $1", backend["pid"])
         return str(state) == "idle in transaction"
 
-    await ate(idle, 2)
+    await until(idle, 2)
     return program, begun
 
 
@@ -105,7 +105,7 @@ async def test_strangers_do_not_wait_for_the_keys_that_a_frozen_replica_claims(
         async def repeated() -> bool:
             return {status for status, _ in await repeat(programs[1])} == {202}
 
-        await ate(repeated, 10)
+        await until(repeated, 10)
         frozen.thaw()
         await begun
     assert await pedidos_db.fetchval("select count(*) from pedido") == before + len(keys) + len(strangers)
@@ -143,12 +143,12 @@ async def test_orders_of_other_skus_do_not_wait_for_one_that_a_frozen_replica_ha
         async def those_of_the_healthy_one() -> bool:
             return await decided(OTHER) >= before + others - PREFETCH
 
-        await ate(those_of_the_healthy_one, 5)
+        await until(those_of_the_healthy_one, 5)
 
         async def all_of_them() -> bool:
             return await decided(OTHER) == before + others and await decided(LOCKED) == 1 + others // 8
 
-        await ate(all_of_them, 60)
+        await until(all_of_them, 60)
         frozen.thaw()
         healthy = next(program for program in programs if program is not frozen)
         assert "event_set_aside" not in healthy.log()
@@ -179,5 +179,5 @@ async def test_orders_of_other_skus_do_not_wait_for_many_of_one_that_an_administ
         async def all_decided() -> bool:
             return not await pedidos_db.fetchval("select count(*) from pedido where status = 'Criado'")
 
-        await ate(all_decided, 20)
+        await until(all_decided, 20)
     assert await estoque_db.fetchval("select reservado from estoque where sku = $1", LOCKED) == 3 * PREFETCH

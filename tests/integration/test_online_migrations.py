@@ -1,4 +1,4 @@
-"""A migration of a running system: orders go on being decided, whoever is reading the table that it alters."""
+"""A migration of a running system: orders are decided meanwhile, whatever sessions read the table that it alters."""
 
 import asyncio
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from copias import ROOT
-from loja import Loja
+from database_copies import ROOT
+from shop import Shop
 
 from local_system import System
 
@@ -26,20 +26,20 @@ delete from schema_migrations where version = '99990101000001';
 
 
 @pytest.fixture
-def migrations(sistema: System, tmp_path: Path) -> Iterator[Path]:
+def migrations(system: System, tmp_path: Path) -> Iterator[Path]:
     """One more migration of estoque, which alters the table that every order locks."""
     for file in (ROOT / "services/estoque/db/migrations").iterdir():
         (tmp_path / file.name).symlink_to(file)
     (tmp_path / NAME).write_text(MIGRATION)
     yield tmp_path
-    sistema.psql("estoque", UNDO)
+    system.psql("estoque", UNDO)
 
 
 @pytest.fixture
-async def reader(sistema: System, loja: Loja) -> AsyncIterator[asyncpg.Connection]:
+async def reader(system: System, shop: Shop) -> AsyncIterator[asyncpg.Connection]:
     """Somebody who has read stock in a transaction that goes on."""
-    await loja.declarar("MIGRA", 10_000)
-    connection = await asyncpg.connect(sistema.database_url("estoque", "conferente"))
+    await shop.declare("MIGRATION", 10_000)
+    connection = await asyncpg.connect(system.database_url("estoque", "conferente"))
     await connection.execute("begin isolation level repeatable read read only; select count(sku) from estoque")
     yield connection
     await connection.close()
@@ -63,15 +63,15 @@ async def migrate(system: System, folder: Path) -> AsyncIterator[asyncio.subproc
 
 
 async def test_orders_are_decided_while_a_migration_cannot_have_its_lock(
-    loja: Loja, sistema: System, migrations: Path, reader: asyncpg.Connection
+    shop: Shop, system: System, migrations: Path, reader: asyncpg.Connection
 ):
-    async with migrate(sistema, migrations) as migration:
+    async with migrate(system, migrations) as migration:
         assert migration.stdout is not None
         tries = asyncio.create_task(lines_until(migration.stdout, "trying again", times=3))
         try:
             while not tries.done():
-                resposta = await loja.pedir(espera=5, MIGRA=1)
-                assert resposta.status_code == 201, resposta.text
+                response = await shop.order(wait=5, MIGRATION=1)
+                assert response.status_code == 201, response.text
             await tries
         finally:
             tries.cancel()
@@ -80,8 +80,8 @@ async def test_orders_are_decided_while_a_migration_cannot_have_its_lock(
         async with asyncio.timeout(60):
             await migration.communicate()
     assert migration.returncode == 0
-    assert sistema.psql("estoque", "select max(teste) from estoque").strip() == "0"
-    assert (await loja.pedir(espera=5, MIGRA=1)).json()["status"] == "EstoqueReservado"
+    assert system.psql("estoque", "select max(teste) from estoque").strip() == "0"
+    assert (await shop.order(wait=5, MIGRATION=1)).json()["status"] == "EstoqueReservado"
 
 
 async def lines_until(stream: asyncio.StreamReader, words: str, times: int) -> None:

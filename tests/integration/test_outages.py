@@ -11,8 +11,8 @@ import asyncpg
 import httpx
 import psutil
 import pytest
-from loja import ate
 from program import Program, by_way_of, running
+from shop import until
 from wire import Wire
 
 from local_system import Config, Ports, System
@@ -169,7 +169,7 @@ async def test_an_administrator_who_stops_writes_is_obeyed_and_named(backing: Sy
     known = (await shop.order()).json()["pedidoId"]
     take_writes(backing, "on")
     try:
-        refused = await ate(lambda: refusal(shop))
+        refused = await until(lambda: refusal(shop))
         assert "read-only" in refused["detail"]
         assert (await shop.client.get(f"{shop.pedidos.url}/pedidos/{known}")).status_code == 200
         assert await shop.pedidos.ready(shop.client)
@@ -179,7 +179,7 @@ async def test_an_administrator_who_stops_writes_is_obeyed_and_named(backing: Sy
     async def accepted() -> bool:
         return (await shop.order(wait=10)).status_code == 201
 
-    await ate(accepted)
+    await until(accepted)
 
 
 async def refusal(shop: Shop) -> Any:
@@ -237,4 +237,4 @@ async def test_who_waits_is_answered_in_time_though_the_database_freezes(backing
             "status"
         ] != "Criado"
 
-    await ate(decided, 60)
+    await until(decided, 60)

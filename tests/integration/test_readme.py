@@ -14,15 +14,15 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(sistema: System, commands: str) -> str:
+def run(system: System, commands: str) -> str:
     """What these shell commands print, on this system instead of the one that `make up` starts."""
     script = "set -eu\n" + commands
-    script = script.replace("http://127.0.0.1:8080", sistema.gateway_url)
-    script = script.replace(".local/kubeconfig", str(sistema.kubeconfig))
+    script = script.replace("http://127.0.0.1:8080", system.gateway_url)
+    script = script.replace(".local/kubeconfig", str(system.kubeconfig))
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=ROOT,
-        env={**os.environ, "PATH": f"{sistema.kubectl_path.parent}:{os.environ['PATH']}"},
+        env={**os.environ, "PATH": f"{system.kubectl_path.parent}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
@@ -36,14 +36,14 @@ def commands(document: str) -> str:
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.pt-BR.md"])
-def test_the_order_of_the_readme(sistema: System, readme: str):
-    printed = run(sistema, commands((ROOT / readme).read_text().split("\n## ")[1]))
+def test_the_order_of_the_readme(system: System, readme: str):
+    printed = run(system, commands((ROOT / readme).read_text().split("\n## ")[1]))
     for expected in ('"EstoqueReservado"', "SYNCED", "camiseta-azul-m"):
         assert expected in printed, printed
 
 
-def test_the_tour(sistema: System):
-    printed = run(sistema, commands((ROOT / "docs/tour.md").read_text()))
+def test_the_tour(system: System):
+    printed = run(system, commands((ROOT / "docs/tour.md").read_text()))
     answers = ('"EstoqueReservado"', '"SkuDesconhecido"', '"Fechado"', "event: status")
     for expected in (*answers, "SYNCED", "lowStockThreshold"):
         assert expected in printed, printed

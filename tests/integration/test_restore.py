@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from archive import DATABASES, Archive, barman, block, object_store, tools
-from carga import Carga, ids_de
-from ferramentas import FaltaError
-from loja import Loja, abrir_loja, ate, conferir
+from archive import DATABASES, Archive, barman, block, link_programs, object_store
+from customers import Customers, ids_of
+from shop import Shop, conferir, open_shop, until
+from tools import MissingError
 
 from local_system import Config, Ports, System
 
@@ -33,9 +33,9 @@ def archive(objects: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("restore")
     config = Config(state=folder / "state", ports=Ports.free(), settings={"RESEND_AFTER": "3s", "GRACE": "30s"})
     try:
-        tools(folder / "bin")
+        link_programs(folder / "bin")
         barman(folder / "bin")
-    except FaltaError as missing:
+    except MissingError as missing:
         pytest.skip(str(missing))
     with pytest.MonkeyPatch.context() as patch, object_store(objects, "reserva-estoque") as endpoint:
         patch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")  # where PostgreSQL finds its archive_command
@@ -58,10 +58,10 @@ class Past(NamedTuple):
 
 async def test_databases_restored_to_different_instants_agree_again(archive: Archive, objects: Path):
     system = archive.system
-    async with abrir_loja(system) as loja:
+    async with open_shop(system) as shop:
         for sku in SKUS:
-            await loja.declarar(sku, 10_000)
-        past = await sell_until_the_disaster(archive, loja)
+            await shop.declare(sku, 10_000)
+        past = await sell_until_the_disaster(archive, shop)
         await asyncio.to_thread(restore, archive, past)
         only_estoque_knows = set(archive.orders("estoque")) - set(archive.orders("pedidos"))
         assert only_estoque_knows, "estoque is not ahead: the test shows nothing"
@@ -70,26 +70,26 @@ async def test_databases_restored_to_different_instants_agree_again(archive: Arc
         for program in PROGRAMS:
             await asyncio.to_thread(system.start, program)
 
-        await ate(lambda: asyncio.to_thread(they_agree, archive), 60)
-        assert await ids_de(loja.client, "restaurado") == only_estoque_knows
+        await until(lambda: asyncio.to_thread(they_agree, archive), 60)
+        assert await ids_of(shop.client, "restaurado") == only_estoque_knows
         lost = past.accepted - set(archive.orders("pedidos"))
         assert lost, "no order is lost: the test shows nothing"
-        assert {(await loja.client.get(f"/pedidos/{pedido}")).status_code for pedido in lost} == {404}
-        await ate(lambda: has_supply(loja, {SKUS[0]: 10_500, SKUS[1]: 10_000, "RESTORE-NEW": 7}), 30)
-        await old_ids_of_streams_are_refused(loja, past.changes)
+        assert {(await shop.client.get(f"/pedidos/{pedido}")).status_code for pedido in lost} == {404}
+        await until(lambda: has_supply(shop, {SKUS[0]: 10_500, SKUS[1]: 10_000, "RESTORE-NEW": 7}), 30)
+        await old_ids_of_streams_are_refused(shop, past.changes)
         for database, lost_row in past.changes.items():
             assert row_of(archive.newest_change(database)) > row_of(lost_row) + 1_000_000, "it may be given out again"
-        await ate(lambda: asyncio.to_thread(archives_apart, archive, objects), 30)
+        await until(lambda: asyncio.to_thread(archives_apart, archive, objects), 30)
         await conferir(system)
     archive.run(block("Restore", "python -m conferir"))
 
 
 async def test_dumps_are_loaded_into_new_servers(archive: Archive):
     system, section = archive.system, "From development data stores to these"
-    async with abrir_loja(system) as loja:
-        await loja.declarar("DUMPED", 10)
-        reserved, sold = [(await loja.pedir(DUMPED=1)).json()["pedidoId"] for _ in range(2)]
-        await loja.client.post(f"/pedidos/{sold}/fechar", headers={"Prefer": "wait=10"})
+    async with open_shop(system) as shop:
+        await shop.declare("DUMPED", 10)
+        reserved, sold = [(await shop.order(DUMPED=1)).json()["pedidoId"] for _ in range(2)]
+        await shop.client.post(f"/pedidos/{sold}/fechar", headers={"Prefer": "wait=10"})
         await conferir(system)  # nothing is under way
         before = {database: archive.orders(database) for database in DATABASES}
         changes = {database: archive.newest_change(database) for database in DATABASES}
@@ -102,37 +102,37 @@ async def test_dumps_are_loaded_into_new_servers(archive: Archive):
         for program in PROGRAMS:
             await asyncio.to_thread(system.start, program)
         assert {database: archive.orders(database) for database in DATABASES} == before
-        closed = await loja.client.post(f"/pedidos/{reserved}/fechar", headers={"Prefer": "wait=10"})
+        closed = await shop.client.post(f"/pedidos/{reserved}/fechar", headers={"Prefer": "wait=10"})
         assert closed.json()["status"] == "Fechado"
-        assert (await loja.pedir(DUMPED=8)).json()["status"] == "EstoqueReservado"
-        await old_ids_of_streams_are_refused(loja, changes)
+        assert (await shop.order(DUMPED=8)).json()["status"] == "EstoqueReservado"
+        await old_ids_of_streams_are_refused(shop, changes)
         await conferir(system)
 
 
-async def sell_until_the_disaster(archive: Archive, loja: Loja) -> Past:
+async def sell_until_the_disaster(archive: Archive, shop: Shop) -> Past:
     """A base backup under load; an instant, some orders, another instant, more orders; then the broker holds some."""
     system = archive.system
-    async with Carga(system.gateway_url, SKUS, por_segundo=12, espera=5) as carga:
+    async with Customers(system.gateway_url, SKUS, per_second=12, wait=5) as customers:
 
         async def decides(orders: int) -> None:
             since = time.monotonic()
-            await ate(lambda: at_least(orders, carga.decididas(since)), 90)
+            await until(lambda: at_least(orders, customers.decided_since(since)), 90)
 
         backup = block("What the plugin runs", "barman-cloud-backup ")
         await asyncio.gather(*[asyncio.to_thread(archive.run, backup, database) for database in DATABASES])
         await decides(10)
-        kept, instants = carga.aceitos, {"pedidos": archive.now()}
+        kept, instants = customers.accepted, {"pedidos": archive.now()}
         await decides(5)
         instants["estoque"] = archive.now()
         await decides(5)
         await asyncio.to_thread(system.stop, "estoque")
-        more = len(carga.aceitos) + 10
-        await ate(lambda: at_least(more, carga.aceitos), 90)
-    await asyncio.to_thread(loja.aplicar, SKUS[0], 10_500)
-    await asyncio.to_thread(loja.aplicar, "RESTORE-NEW", 7)
+        more = len(customers.accepted) + 10
+        await until(lambda: at_least(more, customers.accepted), 90)
+    await asyncio.to_thread(shop.apply, SKUS[0], 10_500)
+    await asyncio.to_thread(shop.apply, "RESTORE-NEW", 7)
     changes = {database: archive.newest_change(database) for database in DATABASES}
     await asyncio.to_thread(archive.archive_everything, block("Restore", "pg_switch_wal"))
-    return Past(instants, kept, carga.aceitos, changes)
+    return Past(instants, kept, customers.accepted, changes)
 
 
 async def at_least(number: int, things: Collection[object]) -> bool:
@@ -159,16 +159,16 @@ def they_agree(archive: Archive) -> bool:
     return orders == archive.orders("estoque") and all(status != "Criado" for status, _ in orders.values())
 
 
-async def has_supply(loja: Loja, quantities: dict[str, int]) -> bool:
+async def has_supply(shop: Shop, quantities: dict[str, int]) -> bool:
     """Whether the operator has applied the StockItems again, which are in neither database's archive."""
-    answer = await loja.client.post("/estoque/consulta", json={"skus": list(quantities)})
+    answer = await shop.client.post("/estoque/consulta", json={"skus": list(quantities)})
     return {saldo["sku"]: saldo["quantidade"] for saldo in answer.json()["itens"]} == quantities
 
 
-async def old_ids_of_streams_are_refused(loja: Loja, changes: dict[str, str]) -> None:
+async def old_ids_of_streams_are_refused(shop: Shop, changes: dict[str, str]) -> None:
     for database, path in {"pedidos": "/pedidos/eventos?clienteId=ana", "estoque": "/estoque/eventos"}.items():
         async with asyncio.timeout(10):  # a stream that is not refused does not end
-            answer = await loja.client.get(path, headers={"Last-Event-ID": f"{changes[database]}.0"})
+            answer = await shop.client.get(path, headers={"Last-Event-ID": f"{changes[database]}.0"})
         assert answer.status_code == 410
 
 

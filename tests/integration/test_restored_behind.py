@@ -8,9 +8,9 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from archive import Archive, tools
+from archive import Archive, link_programs
 from by_hand import Shop
-from loja import conferir
+from shop import conferir
 
 from local_system import System
 from pedidos.command import CommandType
@@ -23,7 +23,7 @@ Pool = asyncpg.Pool
 
 @pytest.fixture
 def archive(backing: System, tmp_path: Path) -> Archive:
-    tools(tmp_path / "bin")
+    link_programs(tmp_path / "bin")
     return Archive(backing, "", tmp_path / "bin")
 
 
@@ -32,12 +32,12 @@ async def shop(pedidos_db: "Pool[Any]", estoque_db: "Pool[Any]") -> Shop:
     return Shop(pedidos_db, estoque_db, timedelta(minutes=30))
 
 
-async def have_decided(shop: Shop, tipos: list[CommandType], units: int = 2) -> UUID:
+async def have_decided(shop: Shop, types: list[CommandType], units: int = 2) -> UUID:
     """An order of one unit of so many, after these commands."""
     supply = "insert into estoque (sku, nome, alvo, quantidade) values ('A', 'A', $1, $1)"
     await shop.estoque.execute(supply, units)
     order = new_id()
-    for tipo in tipos:
+    for tipo in types:
         await shop.order(tipo, order, [Item("A", 1)] if tipo == CommandType.CRIAR else None)
         await shop.commands_arrive()
         await shop.answers_arrive()
@@ -57,7 +57,7 @@ async def agree(shop: Shop, archive: Archive) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tipos", "status", "units"),
+    ("types", "status", "units"),
     [
         ([CommandType.CRIAR], "EstoqueReservado", (1, 0)),
         ([CommandType.CRIAR, CommandType.FECHAR], "Fechado", (0, 1)),
@@ -65,9 +65,9 @@ async def agree(shop: Shop, archive: Archive) -> None:
     ],
 )
 async def test_what_pedidos_knows_is_done_again(
-    shop: Shop, archive: Archive, tipos: list[CommandType], status: str, units: tuple[int, int]
+    shop: Shop, archive: Archive, types: list[CommandType], status: str, units: tuple[int, int]
 ):
-    await have_decided(shop, tipos)
+    await have_decided(shop, types)
     await restore_estoque_to_before_it_heard_of_any(shop)
     await agree(shop, archive)
     assert await shop.statuses() == (status, status)

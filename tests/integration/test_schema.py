@@ -5,7 +5,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from copias import ROOT, SERVICOS, criar, criar_migrado, dbmate, dump
+from database_copies import ROOT, SERVICES, create_migrated, criar, dbmate, dump
 from migration import definitions, draft
 
 from local_system import System
@@ -30,24 +30,24 @@ where p.pronamespace = 'public'::regnamespace and obj_description(p.oid, 'pg_pro
 """
 
 
-@pytest.mark.parametrize("service", SERVICOS)
+@pytest.mark.parametrize("service", SERVICES)
 def test_schema_file_equals_the_migrations(backing: System, service: str, tmp_path: Path):
     url = criar(backing, service, f"esquema_{service}")
-    feito = tmp_path / "schema.sql"
-    dbmate(url, service, "up", feito)
-    guardado = (ROOT / "services" / service / "db/schema.sql").read_text()
-    assert feito.read_text() == guardado, "run `make schema` and commit db/schema.sql"
+    done = tmp_path / "schema.sql"
+    dbmate(url, service, "up", done)
+    kept = (ROOT / "services" / service / "db/schema.sql").read_text()
+    assert done.read_text() == kept, "run `make schema` and commit db/schema.sql"
 
     for _ in (ROOT / "services" / service / "db/migrations").iterdir():
-        dbmate(url, service, "down", feito)
-    assert not re.search("CREATE (FUNCTION|VIEW)", feito.read_text())
-    dbmate(url, service, "up", feito)
-    assert feito.read_text() == guardado
+        dbmate(url, service, "down", done)
+    assert not re.search("CREATE (FUNCTION|VIEW)", done.read_text())
+    dbmate(url, service, "up", done)
+    assert done.read_text() == kept
 
 
-@pytest.mark.parametrize("service", SERVICOS)
+@pytest.mark.parametrize("service", SERVICES)
 async def test_functions_and_views_are_what_db_functions_says(backing: System, service: str):
-    url = criar_migrado(backing, service, f"esquema_{service}")
+    url = create_migrated(backing, service, f"esquema_{service}")
     migrated = dump(url)
     connection = await asyncpg.connect(url)
     async with connection.transaction():
@@ -61,7 +61,7 @@ async def test_functions_and_views_are_what_db_functions_says(backing: System, s
 
 
 async def test_a_migration_begun_from_changed_functions_can_be_applied_and_undone(backing: System):
-    url = criar_migrado(backing, "estoque", "esquema_estoque")
+    url = create_migrated(backing, "estoque", "esquema_estoque")
     migrated = dump(url)
     before = definitions(ROOT / "services/estoque/db")
     changed = {

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 from certificates import Authority, Certificate, postgres_with, rabbitmq_with
-from loja import ate
 from program import running
+from shop import until
 
 from local_system import System
 
@@ -90,7 +90,7 @@ async def test_an_order_is_decided_although_every_server_is_checked(both: httpx.
             listed = (await management.get("/api/connections")).raise_for_status().json()
             return len(listed) == 4 and all(connection.get("ssl") for connection in listed)
 
-        await ate(connected, 20)
+        await until(connected, 20)
 
 
 async def test_migrations_check_the_server_too(addresses: Addresses, authority: Authority):
@@ -131,7 +131,7 @@ async def test_a_certificate_is_refused(
                 lines = [line for line in pedidos.log().splitlines() if "broker_connection_lost" in line]
                 return any(said in line for line in lines)
 
-            await ate(refused, 20)
+            await until(refused, 20)
 
 
 async def test_without_an_authority_the_machine_s_own_ones_count(addresses: Addresses):

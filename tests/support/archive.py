@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-import ferramentas
+import tools
 
 from local_system import Ports, System, postgres, programs, rabbitmq
 
@@ -45,10 +45,10 @@ def block(section: str, words: str) -> str:
 
 @contextmanager
 def object_store(folder: Path, bucket: str) -> Iterator[str]:
-    """The address of an S3 server that keeps its objects below `folder`. Raises FaltaError."""
+    """The address of an S3 server that keeps its objects below `folder`. Raises MissingError."""
     port = Ports.free().pedidos
     (folder / bucket).mkdir(parents=True)
-    server = [ferramentas.barman() / "rclone", "serve", "s3", "--config", "/dev/null", "--addr", f"127.0.0.1:{port}"]
+    server = [tools.barman() / "rclone", "serve", "s3", "--config", "/dev/null", "--addr", f"127.0.0.1:{port}"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([*server, "--auth-key", f"{_KEY},{_SECRET}", folder], stdout=log, stderr=log)
     try:
@@ -69,7 +69,7 @@ def _listens(port: int, process: "subprocess.Popen[bytes]") -> None:
     raise TimeoutError("the object store does not listen")
 
 
-def tools(folder: Path) -> None:
+def link_programs(folder: Path) -> None:
     """What the blocks find: PostgreSQL's programs and `kubectl` in `folder`, and beside it the checkout's k8s/."""
     folder.mkdir()
     for program in postgres.BIN.iterdir():
@@ -80,9 +80,9 @@ def tools(folder: Path) -> None:
 
 
 def barman(folder: Path) -> None:
-    """Barman's programs too, with the key of the object store. Raises FaltaError."""
+    """Barman's programs too, with the key of the object store. Raises MissingError."""
     key = f"AWS_ACCESS_KEY_ID={_KEY} AWS_SECRET_ACCESS_KEY={_SECRET} AWS_DEFAULT_REGION=us-east-1"
-    for program in ferramentas.barman().glob("barman-cloud-*"):
+    for program in tools.barman().glob("barman-cloud-*"):
         _script(folder / program.name, f'exec env {key} {shlex.quote(str(program))} "$@"')
 
 
@@ -92,7 +92,7 @@ def _script(path: Path, line: str) -> None:
 
 
 class Archive:
-    """The archives of a running system's databases. `folder` has what blocks find (`tools`), first in PATH."""
+    """The archives of a running system's databases. `folder`, made by `link_programs`, comes first in PATH."""
 
     def __init__(self, system: System, endpoint: str, folder: Path) -> None:
         self.system = system

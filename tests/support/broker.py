@@ -12,7 +12,7 @@ from local_system import System, rabbitmq
 
 
 async def connection_names(system: System) -> list[str]:
-    """The names of the connections that the broker knows; it counts them anew every five seconds."""
+    """The names of the connections that the broker knows; it counts them every five seconds."""
     async with httpx.AsyncClient(base_url=system.rabbitmq_management_url, trust_env=False) as client:
         connections = (await client.get("/api/connections")).raise_for_status().json()
     return [(connection.get("client_properties") or {}).get("connection_name", "") for connection in connections]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from valores import CHARTS
+from chart_values import CHARTS
 
 from local_system.kube_binaries import VERSION
 

@@ -20,14 +20,14 @@ FIRST = (
     "operator/tests/operador_integration/",
     "tests/integration/",
     "local/tests/test_system.py",
-    "tests/simulation/test_estados.py",
+    "tests/simulation/test_order_life.py",
     "lib/tests/integration/test_bus_outage.py",
     "tests/integration/test_restore.py",
     "tests/integration/test_outages.py",
     "tests/integration/test_frozen_replicas.py",
     "tests/integration/test_broker_outage.py",
-    "tests/integration/test_comandos.py",
-    "tests/integration/test_expiracao.py",
+    "tests/integration/test_commands.py",
+    "tests/integration/test_expiry.py",
     "tests/integration/test_restored_behind.py",
     "tests/integration/test_tls.py",
     "tests/integration/test_connections.py",
@@ -40,7 +40,7 @@ FIRST = (
 """What takes longest, in the order in which it begins. Tests of a folder share a system that takes long to start, and
 stay together; so do those of a file, unless its folder is here and the file itself is not."""
 
-ALONE = ("tests/simulation/test_simulacao.py", "bench/tests/bench_integration/test_bench.py")
+ALONE = ("tests/simulation/test_simulation.py", "bench/tests/bench_integration/test_bench.py")
 """What has a process for each core, or measures: it begins when all else has ended, one worker does all of it."""
 
 

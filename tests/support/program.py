@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
-from loja import ate
+from shop import until
 
 from local_system import Ports
 
@@ -54,7 +54,7 @@ async def running(name: str, log: Path, **settings: str) -> AsyncIterator[Progra
     program = Program(name, port, process, log)
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
-            await ate(lambda: program.ready(client), 30)
+            await until(lambda: program.ready(client), 30)
         yield program
         assert process.returncode is None, f"{name} has ended:\n{program.log()[-3000:]}"
     finally:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from carga import Resposta
+from customers import Answer
 from production.document import Substitution, script, section
 from production.history import Row, contradictions, longest_silence, table
 
@@ -15,7 +15,7 @@ DOCUMENT = """# Title
 
    ```sh
    ns=a
-   kubectl apply -k k8s/producao
+   kubectl apply -k k8s/production
    ```
 
 ```sh
@@ -34,13 +34,13 @@ def order(status: str, version: int, quantity: int = 1) -> dict[str, Any]:
     return {"pedidoId": "p", "status": status, "versao": version, "itens": [{"sku": "A", "quantidade": quantity}]}
 
 
-def answer(status: str, version: int, code: int = 201) -> Resposta:
-    return Resposta("POST /pedidos", 1, 2, code, order(status, version))
+def answer(status: str, version: int, code: int = 201) -> Answer:
+    return Answer("POST /pedidos", 1, 2, code, order(status, version))
 
 
 def test_a_section_s_commands_are_read_in_their_order():
-    commands = script(section(DOCUMENT, "Install"), [Substitution("k8s/producao", "k8s/kind/producao")])
-    assert commands.split("\n") == ["ns=a", "kubectl apply -k k8s/kind/producao", "", "helm install $ns", ""]
+    commands = script(section(DOCUMENT, "Install"), [Substitution("k8s/production", "k8s/kind/production")])
+    assert commands.split("\n") == ["ns=a", "kubectl apply -k k8s/kind/production", "", "helm install $ns", ""]
 
 
 def test_what_the_document_no_longer_says_cannot_be_substituted():
@@ -59,7 +59,7 @@ def test_what_the_document_no_longer_says_cannot_be_substituted():
         (answer("Fechado", 2, 200), order("Fechado", 2)),
     ],
 )
-def test_what_goes_on_as_it_may_contradicts_nothing(told: Resposta, there: dict[str, Any]):
+def test_what_goes_on_as_it_may_contradicts_nothing(told: Answer, there: dict[str, Any]):
     assert contradictions([told], {"p": there}) == []
 
 
@@ -73,7 +73,7 @@ def test_what_goes_on_as_it_may_contradicts_nothing(told: Resposta, there: dict[
         (answer("EstoqueReservado", 1), order("EstoqueReservado", 1, quantity=2), "other items"),
     ],
 )
-def test_an_answer_that_no_longer_holds_is_named(told: Resposta, there: dict[str, Any], why: str):
+def test_an_answer_that_no_longer_holds_is_named(told: Answer, there: dict[str, Any], why: str):
     (found,) = contradictions([told], {"p": there})
     assert why in found
 
@@ -82,7 +82,7 @@ def test_an_acknowledged_order_that_is_gone_is_named_and_a_failed_one_is_not():
     assert contradictions([answer("Criado", 0, 202)], {}) == [
         "p is not there; POST was answered 202 Criado version 0"
     ]
-    assert contradictions([answer("Criado", 0, 503), Resposta("GET /estoque/A", 1, 2, 200, {"sku": "A"})], {}) == []
+    assert contradictions([answer("Criado", 0, 503), Answer("GET /estoque/A", 1, 2, 200, {"sku": "A"})], {}) == []
 
 
 def test_the_longest_silence_may_be_the_first_or_the_last():

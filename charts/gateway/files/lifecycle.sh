@@ -37,7 +37,7 @@ drain() {
     ask 'POST /healthcheck/fail' >/dev/null
     sleep "$1"
     for ((second = 0; second < $2; second++)); do
-        ask 'GET /stats?filter=^http\.entrada\.downstream_rq_active$' | grep -q 'downstream_rq_active: 0' && break
+        ask 'GET /stats?filter=^http\.ingress\.downstream_rq_active$' | grep -q 'downstream_rq_active: 0' && break
         sleep 1
     done
 }

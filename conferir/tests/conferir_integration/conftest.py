@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import asyncpg
-import copias as database_copies
+import database_copies
 import pytest
 
 from conferir.snapshot import Databases
@@ -18,13 +18,13 @@ drop trigger suprimento_nunca_inventado on estoque;
 
 
 def database_url(system: System, database: str, role: str | None = None) -> str:
-    return database_copies.endereco(system, database, f"copia_{database}", role)
+    return database_copies.address(system, database, f"copia_{database}", role)
 
 
 @pytest.fixture(scope="session")
 def copies(backing: System) -> System:
-    for database in database_copies.SERVICOS:
-        database_copies.criar_migrado(backing, database, f"copia_{database}")
+    for database in database_copies.SERVICES:
+        database_copies.create_migrated(backing, database, f"copia_{database}")
     backing.psql("estoque", f"\\c copia_estoque\n{WITHOUT_CHECKS}")
     return backing
 

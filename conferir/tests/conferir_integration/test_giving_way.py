@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
-import copias as database_copies
+import database_copies
 import pytest
 
 from conferir import full_audit

@@ -195,7 +195,7 @@ async def test_rows_purged_by_retention_are_no_violation(world: World, readers: 
 
 
 async def test_the_clock_of_the_database_decides(world: World):
-    """A simulation that replaces `agora()` is judged by its own clock, also within a transaction."""
+    """A simulation that replaces `now()` is judged by its own clock, also within a transaction."""
     day = await world.typical_day()
     async with world.estoque.acquire() as connection:
         transaction = connection.transaction()

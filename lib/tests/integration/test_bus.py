@@ -27,10 +27,10 @@ pytestmark = pytest.mark.integration
 QUEUE = Queue("testes.bus", Exchange.PEDIDOS, ("CancelarPedido",))
 
 
-def evento() -> CancelarPedido:
+def an_event() -> CancelarPedido:
     pedido = new_id()
-    dados = PedidoCancelado(pedido_id=pedido)
-    return CancelarPedido(id=new_id(), source="/t", subject=pedido, time=datetime.now(UTC), data=dados)
+    data = PedidoCancelado(pedido_id=pedido)
+    return CancelarPedido(id=new_id(), source="/t", subject=pedido, time=datetime.now(UTC), data=data)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ async def waiting(channel: AbstractChannel, name: str = QUEUE.name) -> int:
 async def test_what_waits_is_taken_in_batches_and_acknowledged(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
-    events = [evento() for _ in range(450)]
+    events = [an_event() for _ in range(450)]
     await publisher.publish(encode_batches(events[:400]))
     for event in events[400:]:
         await publisher.publish(encode_batches([event]))
@@ -143,7 +143,7 @@ async def test_garbage_goes_to_the_dead_letters_with_the_reason(
     backing: System, channel: AbstractChannel, publisher: Publisher, body: bytes
 ):
     handler = Handler()
-    good = evento()
+    good = an_event()
     exchange = await channel.get_exchange(QUEUE.exchange)
     await exchange.publish(aio_pika.Message(body), routing_key="CancelarPedido")
     await publisher.publish(encode_batches([good]))
@@ -157,7 +157,7 @@ async def test_garbage_goes_to_the_dead_letters_with_the_reason(
 async def test_poison_is_set_aside_alone_with_every_field_it_had(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
-    events = [evento() for _ in range(9)]
+    events = [an_event() for _ in range(9)]
     [(kind, body)] = encode_batches(events)
     batch = json.loads(body)
     batch[4]["futuro"] = "a field of a later release"
@@ -175,7 +175,7 @@ async def test_poison_is_set_aside_alone_with_every_field_it_had(
 async def test_fields_of_a_newer_version_are_accepted(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
-    event = evento()
+    event = an_event()
     [(kind, body)] = encode_batches([event])
     [newer] = json.loads(body)
     newer |= {"dataschema": "/v2", "data": {**newer["data"], "canal": {"nome": "loja"}}}
@@ -201,7 +201,7 @@ async def test_fields_of_a_newer_version_are_accepted(
 async def test_event_of_a_wrong_type_or_with_a_wrong_field_goes_to_the_dead_letters_alone(
     backing: System, channel: AbstractChannel, publisher: Publisher, change: dict[str, object]
 ):
-    events = [evento(), evento()]
+    events = [an_event(), an_event()]
     [(kind, body)] = encode_batches(events)
     [first, second] = json.loads(body)
     handler = Handler()
@@ -216,7 +216,7 @@ async def test_event_of_a_wrong_type_or_with_a_wrong_field_goes_to_the_dead_lett
 async def test_what_the_handler_refuses_is_set_aside_with_its_reason(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
-    events = [evento(), evento()]
+    events = [an_event(), an_event()]
     handler = Handler()
     handler.refuse = {events[0].id}
     await publisher.publish(encode_batches(events))
@@ -230,7 +230,7 @@ async def test_what_the_handler_refuses_is_set_aside_with_its_reason(
 async def test_a_fault_that_passes_holds_the_batch_and_loses_nothing(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
-    events = [evento() for _ in range(5)]
+    events = [an_event() for _ in range(5)]
     handler = Handler()
     handler.away = 3
     await publisher.publish(encode_batches(events))
@@ -242,7 +242,7 @@ async def test_a_fault_that_passes_holds_the_batch_and_loses_nothing(
 async def test_what_was_not_acknowledged_is_given_to_the_next(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
-    event = evento()
+    event = an_event()
     stuck = Handler()
     stuck.away = 10**9
     await publisher.publish(encode_batches([event]))
@@ -257,7 +257,7 @@ async def test_a_batch_that_overtakes_acknowledges_none_but_its_own(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
     """Of two batches at work the older one is stuck: what it holds is delivered again when the consumer has gone."""
-    old, *new = [evento() for _ in range(5)]
+    old, *new = [an_event() for _ in range(5)]
 
     class Stuck(Handler):
         async def handle(self, events: Sequence[Comando]) -> Sequence[Refused]:
@@ -285,13 +285,13 @@ async def test_consumer_comes_back_when_its_queue_was_deleted(
 ):
     handler = Handler()
     async with running(consumer(backing, handler).run):
-        await publisher.publish(encode_batches([evento()]))
+        await publisher.publish(encode_batches([an_event()]))
         await until(lambda: len(handler.committed) == 1)
         await channel.queue_delete(QUEUE.name)
         async with asyncio.timeout(10):
             while len(handler.committed) < 2:  # what is published meanwhile may have gone to others only
                 with contextlib.suppress(NotPublishedError):
-                    await publisher.publish(encode_batches([evento()]))
+                    await publisher.publish(encode_batches([an_event()]))
                 await asyncio.sleep(0.05)
 
 
@@ -300,7 +300,7 @@ async def test_a_message_without_a_queue_is_a_failure(
 ):
     with pytest.raises(NotPublishedError):
         await publisher.publish([("NinguemEscuta", b"[]")])
-    await publisher.publish(encode_batches([evento()]))
+    await publisher.publish(encode_batches([an_event()]))
     assert await waiting(channel) == 1
 
 

@@ -1,4 +1,4 @@
-"""The bus and a broker that falls silent: whoever waits for it gives up soon, and goes on where it answers."""
+"""The bus and a broker that falls silent: callers give up soon, and resume once it answers."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ SOON = 25
 """Seconds until it works again."""
 
 
-def event() -> CancelarPedido:
+def an_event() -> CancelarPedido:
     pedido = new_id()
     data = PedidoCancelado(pedido_id=pedido)
     return CancelarPedido(id=new_id(), source="/t", subject=pedido, time=datetime.now(UTC), data=data)
@@ -107,7 +107,7 @@ async def test_events_are_published_again_soon_after_the_broker_vanished(
         await until(lambda: publisher.connected)
         wire.vanish()
         async with asyncio.timeout(SOON):
-            await published(publisher, event())
+            await published(publisher, an_event())
 
 
 async def test_a_publisher_whose_socket_is_full_gives_up_too(wire: Wire, url: str, channel: AbstractChannel):
@@ -119,14 +119,14 @@ async def test_a_publisher_whose_socket_is_full_gives_up_too(wire: Wire, url: st
         with pytest.raises(NotPublishedError, match="did not confirm"):
             await publisher.publish([("CancelarPedido", bytes(1_000_000)) for _ in range(40)])
         await until(lambda: publisher.connected)
-        await published(publisher, event())
+        await published(publisher, an_event())
 
 
 async def test_events_are_consumed_again_soon_after_the_broker_vanished(
     wire: Wire, url: str, backing: System, channel: AbstractChannel
 ):
     handler = Handler()
-    first, second = event(), event()
+    first, second = an_event(), an_event()
     publisher = Publisher(backing.amqp_url, QUEUE, "testes")
     async with running(publisher.run), running(consumer(url, handler).run):
         await published(publisher, first)
@@ -173,7 +173,7 @@ async def test_a_heartbeat_that_the_url_names_is_kept(url: str):
 async def test_in_a_memory_alarm_one_connection_waits_for_its_end(backing: System, channel: AbstractChannel):
     """The broker reads nothing from it, so it would not notice that a connection is closed, and hold each one."""
     publisher = Publisher(backing.amqp_url, QUEUE, "alarm", confirm_timeout=1)
-    one = event()
+    one = an_event()
     async with running(publisher.run):
         await until(lambda: publisher.connected)
         async with memory_alarm(backing):

@@ -20,17 +20,17 @@ from reservaestoque.events import CancelarPedido, PedidoCancelado, encode_batche
 
 pytestmark = pytest.mark.integration
 
-FILA = ESTOQUE_PEDIDOS
+QUEUE = ESTOQUE_PEDIDOS
 
 
-def evento() -> CancelarPedido:
+def an_event() -> CancelarPedido:
     pedido = new_id()
-    dados = PedidoCancelado(pedido_id=pedido)
-    return CancelarPedido(id=new_id(), source="/t", subject=pedido, time=datetime.now(UTC), data=dados)
+    data = PedidoCancelado(pedido_id=pedido)
+    return CancelarPedido(id=new_id(), source="/t", subject=pedido, time=datetime.now(UTC), data=data)
 
 
-def corpo(*eventos: CancelarPedido) -> bytes:
-    [(_, body)] = encode_batches(eventos)
+def body(*events: CancelarPedido) -> bytes:
+    [(_, body)] = encode_batches(events)
     return body
 
 
@@ -40,31 +40,31 @@ async def channel(backing: System) -> AsyncIterator[AbstractChannel]:
         channel = await connection.channel(on_return_raises=True)
         await topology.declare(channel, *QUEUES)
         yield channel
-        for fila in QUEUES:
-            for nome in (fila.name, fila.dead_letters):
-                await channel.queue_delete(nome)
+        for queue in QUEUES:
+            for name in (queue.name, queue.dead_letters):
+                await channel.queue_delete(name)
 
 
-async def separar(channel: AbstractChannel, motivos: Sequence[str]) -> list[CancelarPedido]:
+async def separate(channel: AbstractChannel, motivos: Sequence[str]) -> list[CancelarPedido]:
     """Sets events aside, one for each reason."""
-    eventos = [evento() for _ in motivos]
-    for um, motivo in zip(eventos, motivos, strict=True):
-        await dead_letters.publish(channel, FILA, corpo(um), motivo)
-    return eventos
+    events = [an_event() for _ in motivos]
+    for one, motivo in zip(events, motivos, strict=True):
+        await dead_letters.publish(channel, QUEUE, body(one), motivo)
+    return events
 
 
-async def tirar(channel: AbstractChannel, nome: str) -> list[bytes]:
+async def take(channel: AbstractChannel, name: str) -> list[bytes]:
     """Takes all messages of a queue."""
-    fila = await channel.get_queue(nome)
-    corpos = []
-    while (mensagem := await fila.get(fail=False, no_ack=True)) is not None:
-        corpos.append(mensagem.body)
-    return corpos
+    queue = await channel.get_queue(name)
+    bodies = []
+    while (message := await queue.get(fail=False, no_ack=True)) is not None:
+        bodies.append(message.body)
+    return bodies
 
 
-def dlq(backing: System, *palavras: str, url: str | None = None) -> subprocess.CompletedProcess[str]:
+def dlq(backing: System, *words: str, url: str | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "reservaestoque.dlq", *palavras],
+        [sys.executable, "-m", "reservaestoque.dlq", *words],
         env={**os.environ, "AMQP_URL": backing.amqp_url if url is None else url},
         capture_output=True,
         text=True,
@@ -74,166 +74,166 @@ def dlq(backing: System, *palavras: str, url: str | None = None) -> subprocess.C
 
 
 async def test_sixty_looks_leave_every_letter_in_its_place(backing: System, channel: AbstractChannel):
-    eventos = await separar(channel, ["a", "b", "c"])
-    for vez in range(30):
+    events = await separate(channel, ["a", "b", "c"])
+    for turn in range(30):
         async with await aio_pika.connect(backing.amqp_url) as connection:
-            box = Box(await connection.channel(), FILA)
-            await box.look(Choice(), limit=vez % 3)
-            cartas = await box.look(Choice())
-            assert [(c.position, c.reason, c.events[0].id) for c in cartas] == [
-                (n, motivo, str(um.id)) for n, (motivo, um) in enumerate(zip("abc", eventos, strict=True), 1)
+            box = Box(await connection.channel(), QUEUE)
+            await box.look(Choice(), limit=turn % 3)
+            letters = await box.look(Choice())
+            assert [(c.position, c.reason, c.events[0].id) for c in letters] == [
+                (n, motivo, str(one.id)) for n, (motivo, one) in enumerate(zip("abc", events, strict=True), 1)
             ]
-    assert await tirar(channel, FILA.dead_letters) == [corpo(um) for um in eventos]
+    assert await take(channel, QUEUE.dead_letters) == [body(one) for one in events]
 
 
 async def test_a_look_that_is_cut_short_loses_nothing(backing: System, channel: AbstractChannel):
-    eventos = await separar(channel, ["a", "b"])
+    events = await separate(channel, ["a", "b"])
     connection = await aio_pika.connect(backing.amqp_url)
-    box = Box(await connection.channel(), FILA)
+    box = Box(await connection.channel(), QUEUE)
     held = box._held()
     await anext(held)
     await connection.close()
     await held.aclose()
-    assert sorted(await tirar(channel, FILA.dead_letters)) == sorted(corpo(um) for um in eventos)
+    assert sorted(await take(channel, QUEUE.dead_letters)) == sorted(body(one) for one in events)
 
 
 async def test_limit_of_deliveries_is_declared_explicitly(backing: System, channel: AbstractChannel):
     async with await aio_pika.connect(backing.amqp_url) as connection:
-        outro = await connection.channel()
+        other = await connection.channel()
         with pytest.raises(ChannelPreconditionFailed, match="x-delivery-limit"):
-            await outro.declare_queue(FILA.dead_letters, durable=True, arguments={"x-queue-type": "quorum"})
+            await other.declare_queue(QUEUE.dead_letters, durable=True, arguments={"x-queue-type": "quorum"})
 
 
 async def test_list_and_show_say_everything_and_take_nothing(backing: System, channel: AbstractChannel):
-    [um, outro] = await separar(channel, ["ForaDoHorizonte: too old", "KeyError"])
-    lista = dlq(backing)
-    assert lista.returncode == 0, lista.stderr
-    linhas = lista.stdout.splitlines()
-    assert linhas[0] == "estoque.pedidos.dlq: 2 letters"
-    assert linhas[1].split() == ["#", "SET", "ASIDE", "TYPE", "EVENT", "ORDER", "BYTES", "REASON"]
-    assert linhas[2].split()[3:] == [
+    [one, other] = await separate(channel, ["ForaDoHorizonte: too old", "KeyError"])
+    listing = dlq(backing)
+    assert listing.returncode == 0, listing.stderr
+    rows = listing.stdout.splitlines()
+    assert rows[0] == "estoque.pedidos.dlq: 2 letters"
+    assert rows[1].split() == ["#", "SET", "ASIDE", "TYPE", "EVENT", "ORDER", "BYTES", "REASON"]
+    assert rows[2].split()[3:] == [
         "CancelarPedido",
-        str(um.id),
-        str(um.subject),
-        str(len(corpo(um))),
+        str(one.id),
+        str(one.subject),
+        str(len(body(one))),
         "ForaDoHorizonte:",
         "too",
         "old",
     ]
-    assert linhas[4] == "pedidos.status.dlq: 0 letters"
+    assert rows[4] == "pedidos.status.dlq: 0 letters"
 
-    curta = dlq(backing, "list", "--queue", "estoque.pedidos.dlq", "--limit", "1").stdout
-    assert "... and 1 more" in curta
-    assert str(outro.id) not in curta
-    assert "pedidos.status" not in curta
+    short_lived = dlq(backing, "list", "--queue", "estoque.pedidos.dlq", "--limit", "1").stdout
+    assert "... and 1 more" in short_lived
+    assert str(other.id) not in short_lived
+    assert "pedidos.status" not in short_lived
 
-    [carta] = json.loads(dlq(backing, "show", "estoque.pedidos", "--id", str(outro.id)).stdout)
-    assert carta["body"] == json.loads(corpo(outro))
-    assert (carta["position"], carta["reason"]) == (2, "KeyError")
-    assert len(await tirar(channel, FILA.dead_letters)) == 2
+    [letter] = json.loads(dlq(backing, "show", "estoque.pedidos", "--id", str(other.id)).stdout)
+    assert letter["body"] == json.loads(body(other))
+    assert (letter["position"], letter["reason"]) == (2, "KeyError")
+    assert len(await take(channel, QUEUE.dead_letters)) == 2
 
 
 async def test_replay_moves_the_chosen_ones_back_and_leaves_the_others(backing: System, channel: AbstractChannel):
-    [a, b, c, d] = await separar(channel, ["x", "PedidoDesconhecido: none", "PedidoDesconhecido: none", "y"])
-    ensaio = dlq(backing, "replay", "estoque.pedidos", "--reason", "Desconhecido", "--dry-run")
-    assert ensaio.stdout.count("would replay") == 2
-    assert await tirar(channel, FILA.name) == []
+    [a, b, c, d] = await separate(channel, ["x", "PedidoDesconhecido: none", "PedidoDesconhecido: none", "y"])
+    rehearsal = dlq(backing, "replay", "estoque.pedidos", "--reason", "Desconhecido", "--dry-run")
+    assert rehearsal.stdout.count("would replay") == 2
+    assert await take(channel, QUEUE.name) == []
 
-    feito = dlq(backing, "replay", "estoque.pedidos", "--reason", "Desconhecido", "--type", "CancelarPedido")
-    assert feito.returncode == 0, feito.stderr
-    assert feito.stdout.splitlines()[-1] == "2 replayed"
-    assert await tirar(channel, FILA.name) == [corpo(b), corpo(c)]
+    done = dlq(backing, "replay", "estoque.pedidos", "--reason", "Desconhecido", "--type", "CancelarPedido")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "2 replayed"
+    assert await take(channel, QUEUE.name) == [body(b), body(c)]
 
     assert dlq(backing, "replay", "estoque.pedidos", "--id", str(d.id)).stdout.splitlines()[-1] == "1 replayed"
     assert dlq(backing, "replay", "estoque.pedidos").stdout.splitlines()[-1] == "1 replayed"
-    assert await tirar(channel, FILA.name) == [corpo(d), corpo(a)]
-    assert await tirar(channel, FILA.dead_letters) == []
+    assert await take(channel, QUEUE.name) == [body(d), body(a)]
+    assert await take(channel, QUEUE.dead_letters) == []
 
 
 async def test_replayed_message_is_persistent_and_says_what_it_is(backing: System, channel: AbstractChannel):
-    await separar(channel, ["x"])
+    await separate(channel, ["x"])
     dlq(backing, "replay", "estoque.pedidos")
-    fila = await channel.get_queue(FILA.name)
-    mensagem = await fila.get(no_ack=True)
-    assert mensagem.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
-    assert mensagem.content_type == "application/cloudevents-batch+json"
-    assert dead_letters.REASON_HEADER not in mensagem.headers
+    queue = await channel.get_queue(QUEUE.name)
+    message = await queue.get(no_ack=True)
+    assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
+    assert message.content_type == "application/cloudevents-batch+json"
+    assert dead_letters.REASON_HEADER not in message.headers
 
 
 async def test_a_crash_before_the_acknowledgement_leaves_two_and_loses_none(
     backing: System, channel: AbstractChannel, monkeypatch: pytest.MonkeyPatch
 ):
-    [um] = await separar(channel, ["x"])
+    [one] = await separate(channel, ["x"])
 
-    async def morre(*_: object) -> None:
+    async def dies(*_: object) -> None:
         raise ConnectionResetError("the pod was killed")
 
     async with await aio_pika.connect(backing.amqp_url) as connection:
-        with monkeypatch.context() as agora:
-            agora.setattr(aio_pika.IncomingMessage, "ack", morre)
+        with monkeypatch.context() as now:
+            now.setattr(aio_pika.IncomingMessage, "ack", dies)
             with pytest.raises(ConnectionResetError):
-                await Box(await connection.channel(), FILA).replay(Choice(), lambda _: pytest.fail("not done"))
-    assert await tirar(channel, FILA.name) == [corpo(um)]
-    assert await tirar(channel, FILA.dead_letters) == [corpo(um)]
+                await Box(await connection.channel(), QUEUE).replay(Choice(), lambda _: pytest.fail("not done"))
+    assert await take(channel, QUEUE.name) == [body(one)]
+    assert await take(channel, QUEUE.dead_letters) == [body(one)]
 
 
 async def test_letter_that_cannot_be_delivered_stays_where_it_is(backing: System, channel: AbstractChannel):
-    [um] = await separar(channel, ["x"])
-    await channel.queue_delete(FILA.name)
-    feito = dlq(backing, "replay", "estoque.pedidos")
-    assert feito.returncode == 1
-    assert "what was not done is as it was" in feito.stderr
-    assert feito.stderr.count("\n") == 1
-    assert await tirar(channel, FILA.dead_letters) == [corpo(um)]
+    [one] = await separate(channel, ["x"])
+    await channel.queue_delete(QUEUE.name)
+    done = dlq(backing, "replay", "estoque.pedidos")
+    assert done.returncode == 1
+    assert "what was not done is as it was" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert await take(channel, QUEUE.dead_letters) == [body(one)]
 
 
 async def test_discard_wants_a_choice_and_a_yes(backing: System, channel: AbstractChannel):
-    [a, b] = await separar(channel, ["x", "y"])
-    sem_escolha = dlq(backing, "discard", "estoque.pedidos", "--yes")
-    assert (sem_escolha.returncode, "or --all" in sem_escolha.stderr) == (1, True)
+    [a, b] = await separate(channel, ["x", "y"])
+    without_choice = dlq(backing, "discard", "estoque.pedidos", "--yes")
+    assert (without_choice.returncode, "or --all" in without_choice.stderr) == (1, True)
     sem_sim = dlq(backing, "discard", "estoque.pedidos", "--id", str(a.id))
     assert sem_sim.returncode == 1
     assert str(a.id) in sem_sim.stdout
     assert "add --yes to remove 1 for good" in sem_sim.stderr
     assert dlq(backing, "discard", "estoque.pedidos", "--id", str(a.id), "--yes").returncode == 0
-    assert await tirar(channel, FILA.dead_letters) == [corpo(b)]
+    assert await take(channel, QUEUE.dead_letters) == [body(b)]
     assert dlq(backing, "discard", "estoque.pedidos", "--all", "--yes").stdout == "0 discarded\n"
 
 
 async def test_batch_that_rabbitmq_gave_up_on_is_understood_and_replayed_whole(
     backing: System, channel: AbstractChannel
 ):
-    eventos = [evento(), evento()]
-    troca = await channel.get_exchange(FILA.exchange)
-    await troca.publish(aio_pika.Message(corpo(*eventos)), routing_key="CancelarPedido")
-    fila = await channel.get_queue(FILA.name)
+    events = [an_event(), an_event()]
+    exchange = await channel.get_exchange(QUEUE.exchange)
+    await exchange.publish(aio_pika.Message(body(*events)), routing_key="CancelarPedido")
+    queue = await channel.get_queue(QUEUE.name)
     for _ in range(topology.DELIVERY_LIMIT + 1):
-        mensagem = await fila.get(timeout=10)
-        await mensagem.reject(requeue=True)  # what a consumer's crash amounts to
+        message = await queue.get(timeout=10)
+        await message.reject(requeue=True)  # what a consumer's crash amounts to
     async with await aio_pika.connect(backing.amqp_url) as connection:
-        box = Box(await connection.channel(), FILA)
+        box = Box(await connection.channel(), QUEUE)
         for _ in range(100):
-            cartas = await box.look(Choice())
-            if cartas:
+            letters = await box.look(Choice())
+            if letters:
                 break
-    [carta] = cartas
-    assert carta.reason == "RabbitMQ set it aside: delivery_limit in estoque.pedidos"
-    assert carta.at is not None
-    assert abs((datetime.now(UTC) - carta.at).total_seconds()) < 60
-    assert [um.id for um in carta.events] == [str(um.id) for um in eventos]
-    assert dlq(backing, "replay", "estoque.pedidos", "--id", str(eventos[1].id)).returncode == 0
-    assert await tirar(channel, FILA.name) == [corpo(*eventos)]
+    [letter] = letters
+    assert letter.reason == "RabbitMQ set it aside: delivery_limit in estoque.pedidos"
+    assert letter.at is not None
+    assert abs((datetime.now(UTC) - letter.at).total_seconds()) < 60
+    assert [one.id for one in letter.events] == [str(one.id) for one in events]
+    assert dlq(backing, "replay", "estoque.pedidos", "--id", str(events[1].id)).returncode == 0
+    assert await take(channel, QUEUE.name) == [body(*events)]
 
 
 async def test_letter_that_is_not_there_is_said_to_be(backing: System, channel: AbstractChannel):
-    for verbo in ("show", "replay", "discard"):
-        feito = dlq(backing, verbo, "estoque.pedidos", "--id", "nada")
-        assert feito.returncode == 1
-        assert feito.stderr == "error: no such letter among the 0 of estoque.pedidos.dlq\n"
+    for verb in ("show", "replay", "discard"):
+        done = dlq(backing, verb, "estoque.pedidos", "--id", "nada")
+        assert done.returncode == 1
+        assert done.stderr == "error: no such letter among the 0 of estoque.pedidos.dlq\n"
 
 
 @pytest.mark.parametrize(
-    ("palavras", "url", "frase"),
+    ("words", "url", "sentence"),
     [
         (["list"], "", "AMQP_URL is missing"),
         (["list"], "http://x", "AMQP_URL is missing or no amqp"),
@@ -243,15 +243,15 @@ async def test_letter_that_is_not_there_is_said_to_be(backing: System, channel: 
         (["list"], None, "the broker has no queue estoque.pedidos.dlq"),
     ],
 )
-def test_errors_are_one_sentence(backing: System, palavras: list[str], url: str | None, frase: str):
-    feito = dlq(backing, *palavras, url=url)
-    assert feito.returncode in (1, 2)
-    assert frase in feito.stderr.splitlines()[-1]
-    assert "Traceback" not in feito.stderr
-    assert "segredo" not in feito.stderr
+def test_errors_are_one_sentence(backing: System, words: list[str], url: str | None, sentence: str):
+    done = dlq(backing, *words, url=url)
+    assert done.returncode in (1, 2)
+    assert sentence in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert "segredo" not in done.stderr
 
 
 def test_wrong_password_is_one_sentence_too(backing: System):
-    errada = backing.amqp_url.replace("reserva:", "reserva:x")
-    feito = dlq(backing, "list", url=errada)
-    assert (feito.returncode, feito.stderr.count("\n")) == (1, 1)
+    wrong = backing.amqp_url.replace("reserva:", "reserva:x")
+    done = dlq(backing, "list", url=wrong)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)

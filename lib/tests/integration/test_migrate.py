@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
-import copias
+import database_copies
 import psutil
 import pytest
 
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.integration
 TABLE = "-- migrate:up\ncreate table t (n int);\n-- migrate:down\n"
 COLUMN = "-- migrate:up\nalter table t add column m int;\n-- migrate:down\n"
 INDEX = "-- migrate:up transaction:false\ncreate index concurrently t_n on t (n);\n-- migrate:down\n"
-CONNECTIONS = Path(__file__).parents[3] / "charts/comum/templates/_connections.tpl"
+CONNECTIONS = Path(__file__).parents[3] / "charts/common/templates/_connections.tpl"
 WAITS = "select exists (select from pg_locks where not granted)"
 
 
 @pytest.fixture
 def url(backing: System) -> str:
-    return copias.criar(backing, "estoque", "migrada")
+    return database_copies.criar(backing, "estoque", "migrada")
 
 
 @pytest.fixture

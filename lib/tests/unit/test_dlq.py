@@ -1,4 +1,4 @@
-"""What a dead letter says of itself, whoever set it aside, and which letters a person means."""
+"""What a dead letter says of itself, whichever program set it aside, and how a person selects letters."""
 
 import json
 from datetime import UTC, datetime

@@ -15,8 +15,8 @@ decoder = Decoder[Comando](Comando)
 
 def criado(skus: int = 1, cliente: str = "ana") -> PedidoCriado:
     pedido = new_id()
-    dados = PedidoData(pedido_id=pedido, cliente_id=cliente, itens=[Item(f"S{n}", 1) for n in range(skus)])
-    return PedidoCriado(id=new_id(), source="/t", subject=pedido, time=datetime.now(UTC), data=dados)
+    data = PedidoData(pedido_id=pedido, cliente_id=cliente, itens=[Item(f"S{n}", 1) for n in range(skus)])
+    return PedidoCriado(id=new_id(), source="/t", subject=pedido, time=datetime.now(UTC), data=data)
 
 
 def bodies(*events: PedidoCriado) -> list[bytes]:

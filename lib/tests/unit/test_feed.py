@@ -290,7 +290,7 @@ async def test_a_feed_whose_position_was_purged_ends_its_streams():
         await asyncio.sleep(0)
         log.write("d")
         await feed.step()
-        assert await asking == ["d"], "whoever begins anew is served"
+        assert await asking == ["d"], "a reader that starts over is served"
 
 
 async def test_who_is_overtaken_by_the_purge_while_catching_up_comes_to_an_end():

@@ -12,48 +12,48 @@ from reservaestoque import runtime
 
 @pytest.fixture(autouse=True)
 def como_antes() -> Iterator[None]:
-    limites = gc.get_threshold()
+    limits = gc.get_threshold()
     yield
     gc.unfreeze()
-    gc.set_threshold(*limites)
+    gc.set_threshold(*limits)
 
 
 def test_it_returns_what_the_program_returns_and_runs_on_uvloop():
-    async def programa() -> type:
+    async def program() -> type:
         return type(asyncio.get_running_loop())
 
-    assert runtime.run(programa()) is uvloop.Loop
+    assert runtime.run(program()) is uvloop.Loop
 
 
 def test_it_raises_what_the_program_raises():
-    async def programa() -> None:
+    async def program() -> None:
         raise ValueError("it")
 
     with pytest.raises(ValueError, match="it"):
-        runtime.run(programa())
+        runtime.run(program())
 
 
 def test_hundreds_of_requests_under_way_do_not_wake_the_collector():
-    async def programa() -> int:
-        antes = gc.get_stats()[0]["collections"]
+    async def program() -> int:
+        before = gc.get_stats()[0]["collections"]
         vivas = [asyncio.get_running_loop().create_future() for _ in range(2000)]
         await asyncio.sleep(0)
-        agora = gc.get_stats()[0]["collections"]
+        now = gc.get_stats()[0]["collections"]
         assert not any(viva.done() for viva in vivas)
-        return agora - antes
+        return now - before
 
-    assert runtime.run(programa()) == 0
+    assert runtime.run(program()) == 0
     assert gc.get_freeze_count() > 0
 
 
 def test_cycles_are_collected_all_the_same():
-    class No:
+    class Node:
         def __init__(self) -> None:
             self.eu = self
 
-    async def programa() -> int:
+    async def program() -> int:
         for _ in range(2 * runtime.YOUNG_OBJECTS):
-            No()
-        return sum(isinstance(objeto, No) for objeto in gc.get_objects())
+            Node()
+        return sum(isinstance(object_, Node) for object_ in gc.get_objects())
 
-    assert runtime.run(programa()) < 2 * runtime.YOUNG_OBJECTS
+    assert runtime.run(program()) < 2 * runtime.YOUNG_OBJECTS

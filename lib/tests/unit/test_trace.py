@@ -1,4 +1,4 @@
-"""Trace contexts: a valid one is continued, anything else begins anew."""
+"""Trace contexts: a valid one is continued, anything else starts a new one."""
 
 import pytest
 

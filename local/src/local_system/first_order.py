@@ -29,7 +29,7 @@ class FirstOrder:
 
 
 def apply_and_place(system: System, seconds: float = _SYNC_SECONDS) -> FirstOrder:
-    """Apply k8s/exemplos and order one unit of a sample.
+    """Apply k8s/samples and order one unit of a sample.
 
     StockItems may have been changed so that they cannot be Synced: that is no failure. Raises LocalSystemError with a
     sentence when the operator does not react to a sample within so many seconds, or the gateway to the order.
@@ -45,7 +45,7 @@ def apply_and_place(system: System, seconds: float = _SYNC_SECONDS) -> FirstOrde
 
 
 def _samples(system: System) -> str:
-    return f"--filename={system.layout.root / 'k8s' / 'exemplos'}"
+    return f"--filename={system.layout.root / 'k8s' / 'samples'}"
 
 
 def _apply(system: System) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import comandos
+import commands
 import httpx
 import pytest
 
@@ -245,21 +245,21 @@ class World:
         return self.sql(PEDIDO, pedido=pedido)
 
     def reservar(self, sku: str, n: int, *, ttl: float = 600) -> uuid.UUID:
-        comando = comandos.criar(**{sku: n})
+        comando = commands.criar(**{sku: n})
         pedido = comando.data.pedido_id
         self.itens[pedido] = {sku: n}
         self._decide([[comando]], timedelta(seconds=ttl))
         return pedido
 
     def fechar(self, pedido: uuid.UUID) -> None:
-        self._decide([[comandos.fechar(pedido, **self.itens[pedido])]])
+        self._decide([[commands.fechar(pedido, **self.itens[pedido])]])
 
     def cancelar(self, pedido: uuid.UUID) -> None:
-        self._decide([[comandos.cancelar(pedido)]])
+        self._decide([[commands.cancelar(pedido)]])
 
     def reservar_many(self, prefix: str, n: int, *, items: int) -> None:
         """`n` reservations of a unit, over items `prefix-0` and so on."""
-        new = [comandos.criar(**{f"{prefix}-{i % items}": 1}) for i in range(n)]
+        new = [commands.criar(**{f"{prefix}-{i % items}": 1}) for i in range(n)]
         self._decide([new[i : i + BATCH] for i in range(0, n, BATCH)], timedelta(hours=1))
 
     def lapse(self, prefix: str) -> None:
@@ -317,7 +317,7 @@ def manifest(item: str, /, *, ns: str = "default", **spec: Any) -> dict[str, Any
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     config = Config(
-        state=tmp_path_factory.mktemp("operador"),
+        state=tmp_path_factory.mktemp("operator"),
         ports=Ports.free(),
         settings={"RESYNC_INTERVAL": RESYNC_INTERVAL},
         parts={"operator"},

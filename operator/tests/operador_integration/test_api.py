@@ -44,7 +44,7 @@ async def test_a_successor_of_the_same_name_is_not_written_to(world, name, until
 async def test_all_items_are_listed(world, name, kubeconfig):
     world.apply(name, quantity=1)
     async with open_api("default", kubeconfig) as api:
-        pages = [pagina async for pagina in api.pages()]
+        pages = [page async for page in api.pages()]
         names = {body["metadata"]["name"] for bodies, _ in pages for body in bodies}
         assert name in names
 
@@ -54,7 +54,7 @@ async def test_a_list_may_be_no_older_than_a_version(world, name, kubeconfig):
         world.apply(f"{name}-{number}", quantity=1)
     version = int(world.read(f"{name}-2")["metadata"]["resourceVersion"])
     async with open_api("default", kubeconfig) as api:
-        pages = [pagina async for pagina in api.pages(1, not_before=version)]
+        pages = [page async for page in api.pages(1, not_before=version)]
     names = {body["metadata"]["name"] for bodies, _ in pages for body in bodies}
     assert names >= {f"{name}-{number}" for number in range(3)}
     assert len(pages) >= 3, "in pages, also from memory"

@@ -8,7 +8,7 @@ from local_system import LocalSystemError
 
 pytestmark = pytest.mark.integration
 
-SAMPLES = Path(__file__).parents[3] / "k8s" / "exemplos"
+SAMPLES = Path(__file__).parents[3] / "k8s" / "samples"
 SKU = "a SKU has 1 to 64 letters (without accents), digits, dots, hyphens and underscores"
 THRESHOLD = "lowStockThreshold is a number of units from 0 to 1000000000000"
 

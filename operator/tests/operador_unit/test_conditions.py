@@ -7,7 +7,7 @@ from operador.decide.stockitem import Status
 from .factory import LATER, NOW, item, saldo
 
 LIMITE = {"limite_baixo": 20}
-FIM = {"situacao": "Encerrando", "reservado": 4, "disponivel": 96}
+ENDING = {"situacao": "Encerrando", "reservado": 4, "disponivel": 96}
 
 TABLE = [
     ("in force", item(), saldo(), ["True Synced", "True InStock", "False NoThreshold"]),
@@ -25,7 +25,7 @@ TABLE = [
      ["False BelowCommitted", "False OutOfStock", "False NoThreshold"]),
     ("conflict", item(**LIMITE), saldo(dono="outra/loja"),
      ["False SkuConflict", "False SkuConflict", "False NotSupplied"]),
-    ("deleting", item(deleting=True), saldo(**FIM), ["False Deleting", "False Deleting", "False NotSupplied"]),
+    ("deleting", item(deleting=True), saldo(**ENDING), ["False Deleting", "False Deleting", "False NotSupplied"]),
 ]  # fmt: skip
 
 
@@ -47,8 +47,8 @@ MESSAGES = [
     (item(quantidade=5), saldo(alvo=5, quantidade=9, reservado=7, vendido=2, disponivel=0),
      "spec.quantity is 5, but 9 are committed (7 reserved, 2 sold): no new reservations; "
      "supply falls with each release"),
-    (item(deleting=True), saldo(**FIM), "Deletion waits for 4 units in live reservations"),
-    (item(deleting=True), saldo(**{**FIM, "reservado": 1}), "Deletion waits for 1 unit in live reservations"),
+    (item(deleting=True), saldo(**ENDING), "Deletion waits for 4 units in live reservations"),
+    (item(deleting=True), saldo(**{**ENDING, "reservado": 1}), "Deletion waits for 1 unit in live reservations"),
 ]  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def test_numbers():
 
 
 def test_what_is_being_deleted_offers_nothing():
-    assert status(item(deleting=True), saldo(**FIM)).disponivel == 0
+    assert status(item(deleting=True), saldo(**ENDING)).disponivel == 0
 
 
 def test_an_item_in_conflict_shows_no_numbers_of_the_owner():

@@ -1,7 +1,7 @@
 """The system on a kind cluster, by the programs that people use: docker, kind, kubectl, helm."""
 
-from cluster.ferramentas import FerramentaError, executar, exigir
-from cluster.instalacao import Instalacao
-from cluster.kind import Cluster, abrir
+from cluster.installation import Installation
+from cluster.kind import Cluster, open_cluster
+from cluster.tools import ToolError, require, run
 
-__all__ = ["Cluster", "FerramentaError", "Instalacao", "abrir", "executar", "exigir"]
+__all__ = ["Cluster", "Installation", "ToolError", "open_cluster", "require", "run"]

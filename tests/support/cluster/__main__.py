@@ -2,9 +2,9 @@
 
 import sys
 
-from cluster.ferramentas import FerramentaError, exigir
+from cluster.tools import ToolError, require
 
 try:
-    exigir(sys.argv[1:])
-except FerramentaError as falta:
-    sys.exit(str(falta))
+    require(sys.argv[1:])
+except ToolError as missing:
+    sys.exit(str(missing))

@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from cluster import FerramentaError, executar
+from cluster import ToolError, run
 
 CUT = """
 add table inet cut
@@ -22,7 +22,7 @@ def paused(node: str) -> Iterator[None]:
     try:
         yield
     finally:
-        executar("docker", "unpause", node)
+        run("docker", "unpause", node)
 
 
 def _pause(node: str, seconds: float = 60) -> None:
@@ -30,8 +30,8 @@ def _pause(node: str, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while True:
         try:
-            executar("docker", "pause", node)
-        except FerramentaError as fault:
+            run("docker", "pause", node)
+        except ToolError as fault:
             if "unable to freeze" not in str(fault) or time.monotonic() > end:
                 raise
         else:
@@ -41,8 +41,8 @@ def _pause(node: str, seconds: float = 60) -> None:
 @contextlib.contextmanager
 def cut_off(node: str) -> Iterator[None]:
     """Every packet from and to other nodes is dropped; inside of it all goes on."""
-    executar("docker", "exec", "-i", node, "nft", "-f", "-", entrada=CUT)
+    run("docker", "exec", "-i", node, "nft", "-f", "-", stdin=CUT)
     try:
         yield
     finally:
-        executar("docker", "exec", node, "nft", "delete", "table", "inet", "cut")
+        run("docker", "exec", node, "nft", "delete", "table", "inet", "cut")

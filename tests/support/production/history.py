@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from carga import Resposta
+from customers import Answer
 
 FINAL = frozenset({"Fechado", "Cancelado", "EstoqueNaoDisponivel"})
 
 Order = Mapping[str, Any]
 
 
-def contradictions(answers: Iterable[Resposta], orders: Mapping[str, Order]) -> list[str]:
+def contradictions(answers: Iterable[Answer], orders: Mapping[str, Order]) -> list[str]:
     """One sentence for each acknowledged answer that does not agree with the orders as they are at rest.
 
     `orders` are all that the system has, by id. Nothing that was answered 2xx may be gone, have other items, an older
@@ -20,13 +20,13 @@ def contradictions(answers: Iterable[Resposta], orders: Mapping[str, Order]) -> 
     """
     found = []
     for answer in answers:
-        if answer.falhou or "pedidoId" not in answer.corpo:
+        if answer.failed or "pedidoId" not in answer.body:
             continue
-        order = orders.get(answer.corpo["pedidoId"])
-        wrong = "is not there" if order is None else _contradiction(answer.corpo, order)
+        order = orders.get(answer.body["pedidoId"])
+        wrong = "is not there" if order is None else _contradiction(answer.body, order)
         if wrong:
-            told = f"{answer.codigo} {answer.corpo['status']} version {answer.corpo['versao']}"
-            found.append(f"{answer.corpo['pedidoId']} {wrong}; {answer.pedido.split('/')[0]}was answered {told}")
+            told = f"{answer.code} {answer.body['status']} version {answer.body['versao']}"
+            found.append(f"{answer.body['pedidoId']} {wrong}; {answer.request.split('/')[0]}was answered {told}")
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Self
 
 import httpx
-from carga import Carga, Resposta, orders_of
+from customers import Answer, Customers, orders_of
 
 from production.history import Order, contradictions, longest_silence
 
@@ -20,8 +20,8 @@ class Load:
     """As a context manager it is at work inside; every answer is kept."""
 
     def __init__(self, url: str, skus: Sequence[str], per_second: float = 6, wait: int = 5) -> None:
-        self._leaving = Carga(url, skus, por_segundo=per_second, espera=0, patience=PATIENCE)
-        self._waiting = Carga(url, skus, por_segundo=per_second, espera=wait, patience=PATIENCE)
+        self._leaving = Customers(url, skus, per_second=per_second, wait=0, patience=PATIENCE)
+        self._waiting = Customers(url, skus, per_second=per_second, wait=wait, patience=PATIENCE)
 
     async def __aenter__(self) -> Self:
         await self._leaving.__aenter__()
@@ -32,17 +32,17 @@ class Load:
         await asyncio.gather(self._leaving.__aexit__(*reason), self._waiting.__aexit__(*reason))
 
     @property
-    def answers(self) -> list[Resposta]:
+    def answers(self) -> list[Answer]:
         """All of them, failed ones too."""
-        return self._leaving.respostas + self._waiting.respostas
+        return self._leaving.answers + self._waiting.answers
 
     def accepted(self) -> list[float]:
         """The instants at which an order was acknowledged to a customer who did not ask to wait."""
-        return [a.fim for a in self._leaving.respostas if a.pedido == "POST /pedidos" and not a.falhou]
+        return [a.end for a in self._leaving.answers if a.request == "POST /pedidos" and not a.failed]
 
     def decided(self) -> list[float]:
         """The instants at which an order was decided while its customer waited."""
-        return [a.fim for a in self._waiting.respostas if a.pedido == "POST /pedidos" and a.codigo == 201]
+        return [a.end for a in self._waiting.answers if a.request == "POST /pedidos" and a.code == 201]
 
     def silences(self, begin: float, end: float) -> tuple[float, float]:
         """The longest times without an accepted and without a decided order."""
@@ -61,17 +61,17 @@ class Load:
             if now - began >= STEADY_SECONDS and max(accepted, decided) <= PAUSE_SECONDS:
                 return
             if now - began > within:
-                seen = f"{self._leaving.resumo()}\n{self._waiting.resumo()}"
+                seen = f"{self._leaving.summary()}\n{self._waiting.summary()}"
                 raise TimeoutError(f"no steady orders within {within:.0f} s: {seen}")
 
     def failed(self, since: float) -> tuple[int, int]:
         """How many requests failed of how many that were answered since an instant."""
-        answers = [answer for answer in self.answers if answer.fim >= since]
-        return sum(answer.falhou for answer in answers), len(answers)
+        answers = [answer for answer in self.answers if answer.end >= since]
+        return sum(answer.failed for answer in answers), len(answers)
 
     def faults(self) -> str:
         """What the failed answers were."""
-        return f"{self._leaving.resumo()}\n{self._waiting.resumo()}"
+        return f"{self._leaving.summary()}\n{self._waiting.summary()}"
 
     async def contradictions(self, http: httpx.AsyncClient) -> list[str]:
         """What was acknowledged and does not agree with what is there: to be asked at rest."""

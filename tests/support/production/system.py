@@ -4,9 +4,9 @@ import json
 import os
 from typing import Any
 
-from cluster import Cluster, FerramentaError, Instalacao, executar
-from cluster.ferramentas import ROOT
-from cluster.instalacao import NAMESPACE, PROGRAMAS, imagens_alheias
+from cluster import Cluster, Installation, ToolError, run
+from cluster.installation import NAMESPACE, PROGRAMS, third_party_images
+from cluster.tools import ROOT
 
 from production.document import Substitution, script, section
 from reservaestoque.bus.topology import QUEUES
@@ -29,79 +29,79 @@ OPERATOR_NAMESPACES = ("cert-manager", "cnpg-system", "rabbitmq-system")
 
 def substitutions(tag: str) -> list[Substitution]:
     """What a kind cluster needs written otherwise: docs/e2e.md lists it."""
-    values = "-f k8s/producao/valores.yaml"
-    more = "-f k8s/kind/producao/valores.yaml -f tests/e2e/producao.yaml"
+    values = "-f k8s/production/values.yaml"
+    more = "-f k8s/kind/production/values.yaml -f tests/e2e/production.yaml"
     return [
-        Substitution(r"-k k8s/producao\b", "-k k8s/kind/producao"),
+        Substitution(r"-k k8s/production\b", "-k k8s/kind/production"),
         Substitution(values, f"{values} {more}"),
         Substitution(r"--set global\.image\.registry=\S+", f"--set-string global.image.tag={tag}"),
         Substitution(r"--set \w+\.image\.digest=\S+", ""),
     ]
 
 
-class Production(Instalacao):
-    """The release `loja` with CloudNativePG and RabbitMQ's operators, in the namespace reserva-estoque."""
+class Production(Installation):
+    """The release `shop` with CloudNativePG and RabbitMQ's operators, in the namespace reserva-estoque."""
 
     def __init__(self, cluster: Cluster, tag: str) -> None:
         super().__init__(cluster, tag)
         if not cluster.kind:
-            raise FerramentaError("faults of nodes are made with docker: production needs one of kind's clusters")
+            raise ToolError("faults of nodes are made with docker: production needs one of kind's clusters")
 
     @property
     def installed(self) -> bool:
         """Whether the release is there already, as on a cluster of an earlier run that was kept."""
         return "loja" in self.helm("list", "--short").split()
 
-    def preparar(self) -> None:
+    def prepare(self) -> None:
         """The operators, as their own pages install them."""
         manifests = os.environ.get("E2E_OPERATORS", "").split() or OPERATORS
         images = os.environ.get("E2E_OPERATOR_IMAGES", "").split()
-        ours = [f"reservaestoque/{program}:{self.tag}" for program in PROGRAMAS]
-        self.cluster.carregar(*ours, *imagens_alheias()[-1:], *DATA_STORE_IMAGES, *images)
+        ours = [f"reservaestoque/{program}:{self.tag}" for program in PROGRAMS]
+        self.cluster.load(*ours, *third_party_images()[-1:], *DATA_STORE_IMAGES, *images)
         for manifest in manifests:
-            self.cluster.kubectl("apply", "--server-side", "--filename", manifest, segundos=300)
+            self.cluster.kubectl("apply", "--server-side", "--filename", manifest, seconds=300)
             self._operators_available()
 
     def _operators_available(self) -> None:
         for namespace in OPERATOR_NAMESPACES:
             where = (f"--namespace={namespace}", "deployment", "--all")
             if self.cluster.kubectl("get", *where[:2], "--output=name"):
-                self.cluster.kubectl("wait", *where, "--for=condition=Available", "--timeout=5m", segundos=320)
+                self.cluster.kubectl("wait", *where, "--for=condition=Available", "--timeout=5m", seconds=320)
 
-    def instalar(self, *mais: str, tag: str = "") -> None:
+    def install(self, *more: str, tag: str = "") -> None:
         """What the document's section says, word for word but for `substitutions`; `helm test` is part of it."""
         self.run(section(DOCUMENT.read_text(), "Install"), substitutions(tag or self.tag), seconds=1800)
-        self.assentar()
+        self.settle()
 
     def run(self, text: str, replaced: list[Substitution] | None = None, seconds: float = 900) -> str:
-        """Runs a document's shell blocks, which stop at the first failure. Raises FerramentaError."""
+        """Runs a document's shell blocks, which stop at the first failure. Raises ToolError."""
         commands = f"set -euo pipefail\nns={NAMESPACE}\n{script(text, replaced or [])}"
-        return executar("bash", "-c", commands, segundos=seconds, ambiente=self.cluster.ambiente)
+        return run("bash", "-c", commands, seconds=seconds, environment=self.cluster.environment)
 
     def upgrade(self, *values: str) -> None:
         """Another revision of the release with these changes, all of it ready."""
         self.helm("upgrade", "loja", "charts/reserva-estoque", "--reuse-values", "--wait", "--timeout", "6m", *values)
-        self.assentar()
+        self.settle()
 
     # The data stores
 
     def primary(self, database: str) -> str:
         """The name of the pod that takes writes."""
-        return str(self.ler("clusters.postgresql.cnpg.io", f"{database}-db")["status"]["currentPrimary"])
+        return str(self.read("clusters.postgresql.cnpg.io", f"{database}-db")["status"]["currentPrimary"])
 
     def node_of(self, pod: str) -> str:
         """The node that a pod is on."""
-        return str(self.ler("pod", pod)["spec"]["nodeName"])
+        return str(self.read("pod", pod)["spec"]["nodeName"])
 
     def sql(self, database: str, query: str, pod: str = "") -> str:
         """What the primary or another server answers, its rows as lines and columns parted by `|`."""
         psql = ("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", database, f"--command={query}")
         where = (pod or self.primary(database), "--container=postgres")
-        return self.kubectl("exec", *where, "--", *psql, segundos=30).strip()
+        return self.kubectl("exec", *where, "--", *psql, seconds=30).strip()
 
     def standbys(self, database: str) -> list[str]:
         """The names of the pods that are not the primary."""
-        pods = self.ler("pods", f"--selector=cnpg.io/cluster={database}-db,cnpg.io/instanceRole=replica")["items"]
+        pods = self.read("pods", f"--selector=cnpg.io/cluster={database}-db,cnpg.io/instanceRole=replica")["items"]
         return [str(pod["metadata"]["name"]) for pod in pods]
 
     def connections(self, database: str) -> int:
@@ -116,7 +116,7 @@ class Production(Instalacao):
 
     def rabbitmq(self, *command: str, pod: str = "rabbitmq-server-0") -> str:
         """What one of RabbitMQ's own programs says on a node of it."""
-        return self.kubectl("exec", pod, "--container=rabbitmq", "--", *command, segundos=60).strip()
+        return self.kubectl("exec", pod, "--container=rabbitmq", "--", *command, seconds=60).strip()
 
     def queue_leader(self, queue: str) -> str:
         """The pod that leads a quorum queue."""
@@ -129,18 +129,18 @@ class Production(Instalacao):
     def ailments(self) -> list[str]:
         """What is not yet as it was installed: servers, standbys that stream, brokers, pods that are not ready."""
         found = [ailment for database in DATABASES for ailment in self._ailments_of(database)]
-        broker = self.ler("rabbitmqclusters.rabbitmq.com", "rabbitmq")["status"]["conditions"]
+        broker = self.read("rabbitmqclusters.rabbitmq.com", "rabbitmq")["status"]["conditions"]
         if {"AllReplicasReady": "True"}.items() - {one["type"]: one["status"] for one in broker}.items():
             found.append("RabbitMQ lacks a node")
         for name in DEPLOYMENTS:
-            deployment = self.ler("deployment", name)
+            deployment = self.read("deployment", name)
             status, wanted = deployment["status"], deployment["spec"]["replicas"]
             if not status.get("readyReplicas", 0) == status.get("replicas", 0) == wanted:
                 found.append(f"{name} has {status.get('readyReplicas', 0)} of {wanted} replicas ready")
         return found
 
     def _ailments_of(self, database: str) -> list[str]:
-        status: dict[str, Any] = self.ler("clusters.postgresql.cnpg.io", f"{database}-db")["status"]
+        status: dict[str, Any] = self.read("clusters.postgresql.cnpg.io", f"{database}-db")["status"]
         if status["phase"] != "Cluster in healthy state" or status.get("readyInstances") != SERVERS:
             return [f"{database}-db: {status['phase']}, {status.get('readyInstances', 0)} ready"]
         streaming = self._streaming(database)

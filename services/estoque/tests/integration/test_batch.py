@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
-from comandos import cancelar, criar, fechar, reservar
+from commands import cancelar, criar, fechar, reservar
 
 from conferir import ledger
 from estoque.consumer import CommandConsumer

@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from comandos import criar, fechar
+from commands import criar, fechar
 
 from estoque.changes import PAGE_SKUS, READ_CHANGES, Changes
 from estoque.consumer import CommandConsumer
@@ -90,7 +90,7 @@ async def test_changes_invisible_to_customers_write_no_row(estoque_db: "Pool[Any
     await handle(estoque_db, pedido, fechar(pedido.data.pedido_id, A=2))
     before = await estoque_db.fetchval("select count(*) from mudanca")
     await supply(estoque_db, A=10)
-    await declare(estoque_db, ["A"], [10], pausado=True)
+    await declare(estoque_db, ["A"], [10], paused=True)
     await handle(estoque_db, pedido, criar(Z=1), criar(A=99))
     await asyncio.sleep(0.01)  # ids carry their millisecond
     await retention_jobs(estoque_db, RetentionPeriods(inbox=INSTANT, ended=INSTANT, changes=DAY))["purge pedido"]()

@@ -23,7 +23,7 @@ async def operador(backing: System, estoque_db: "asyncpg.Pool[Any]") -> AsyncIte
 
 
 async def declare(
-    operador: "asyncpg.Connection[Any]", *itens: tuple[str, str, int], pausado: bool = False, deleted: bool = False
+    operador: "asyncpg.Connection[Any]", *itens: tuple[str, str, int], paused: bool = False, deleted: bool = False
 ) -> list[dict[str, Any]]:
     n = len(itens)
     rows = await operador.fetch(
@@ -31,7 +31,7 @@ async def declare(
         [i[0] for i in itens],
         [i[1] for i in itens],
         [i[2] for i in itens],
-        [pausado] * n,
+        [paused] * n,
         [None] * n,
         [deleted] * n,
     )
@@ -139,7 +139,7 @@ async def test_the_lag_is_the_age_of_what_is_not_swept(
 
 
 async def test_paused_and_unknown(operador: "asyncpg.Connection[Any]"):
-    [row] = await declare(operador, ("loja/a", "A", 10), pausado=True)
+    [row] = await declare(operador, ("loja/a", "A", 10), paused=True)
     assert row["situacao"] == "Pausado"
     [row] = await declare(operador, ("loja/z", "Z", 0), deleted=True)
     assert row["dono_atual"] is None

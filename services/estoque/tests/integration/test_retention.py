@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 from buffers import Metered
-from comandos import criar, fechar
+from commands import criar, fechar
 from prometheus_client import REGISTRY
 
 from estoque.consumer import CommandConsumer

@@ -52,11 +52,11 @@ async def newer_schema(pedidos_db: "Pool[Any]") -> AsyncIterator[None]:
 
 async def order(pool: "Pool[Any]", tipo: str = "PedidoCriado") -> NewCommand:
     """An order whose command is of that type."""
-    novo = NewCommand(new_id(), new_id(), CommandType.CRIAR, "", "ana", [Item("A", 1)])
-    registro = GroupCommit(pool, NoRelay(), max_batch=9, max_waiting=9, resend_after=timedelta(days=1))
-    await registro.write([novo])
-    await pool.execute("update comando set tipo = $2 where id = $1", novo.id, tipo)
-    return novo
+    new = NewCommand(new_id(), new_id(), CommandType.CRIAR, "", "ana", [Item("A", 1)])
+    group_commit = GroupCommit(pool, NoRelay(), max_batch=9, max_waiting=9, resend_after=timedelta(days=1))
+    await group_commit.write([new])
+    await pool.execute("update comando set tipo = $2 where id = $1", new.id, tipo)
+    return new
 
 
 def relay_of(pool: "Pool[Any]", events: Events, to_event: Any = to_event) -> Relay:
@@ -74,8 +74,8 @@ async def test_commands_of_an_unknown_type_wait_and_the_others_go_out_in_order(p
     older = relay_of(pedidos_db, events)
     assert await older.relay_once() == 3
     assert await older.relay_once() == 0
-    assert [event.id for event in events.published] == [novo.id for novo in orders[::2]]
-    assert await waiting(pedidos_db) == [novo.id for novo in orders[1::2]]
+    assert [event.id for event in events.published] == [new.id for new in orders[::2]]
+    assert await waiting(pedidos_db) == [new.id for new in orders[1::2]]
 
 
 @pytest.mark.usefixtures("newer_schema")
@@ -96,7 +96,7 @@ async def test_a_replica_that_knows_the_type_publishes_what_the_others_have_left
     assert await relay_of(pedidos_db, older).relay_once() == 0
     assert await relay_of(pedidos_db, newer, newer_comando).relay_once() == 3
     assert older.published == []
-    assert [event.id for event in newer.published] == [novo.id for novo in orders]
+    assert [event.id for event in newer.published] == [new.id for new in orders]
     assert await waiting(pedidos_db) == []
 
 

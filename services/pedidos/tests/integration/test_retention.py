@@ -29,8 +29,8 @@ class SemRelay:
 
 
 def jobs(pool: Any, kept: timedelta = DAY) -> Any:
-    registro = GroupCommit(pool, SemRelay(), max_batch=9, max_waiting=9, resend_after=DAY)
-    return retention_jobs(pool, registro, RetentionPeriods(kept, kept, kept, kept))
+    group_commit = GroupCommit(pool, SemRelay(), max_batch=9, max_waiting=9, resend_after=DAY)
+    return retention_jobs(pool, group_commit, RetentionPeriods(kept, kept, kept, kept))
 
 
 async def remaining(connection: Any, table: str) -> int:

@@ -20,7 +20,7 @@ from reservaestoque.postgres import Connector, ServerWatch
 pytestmark = pytest.mark.integration
 
 Pool = asyncpg.Pool
-APOS = timedelta(seconds=30)
+AFTER = timedelta(seconds=30)
 
 
 class SemRelay:
@@ -31,86 +31,86 @@ class SemRelay:
 async def waiters(backing: System, pedidos_db: "Pool[Any]") -> AsyncIterator[Waiters]:
     connector = Connector(backing.database_url("pedidos"))
     waiters = Waiters(connector, ServerWatch(connector, program="pedidos"))
-    ouve = asyncio.create_task(waiters.run())
-    ouvindo = "select count(*) from pg_stat_activity where application_name = 'pedidos listen' and state = 'idle'"
+    listens = asyncio.create_task(waiters.run())
+    listening = "select count(*) from pg_stat_activity where application_name = 'pedidos listen' and state = 'idle'"
     async with asyncio.timeout(10):
-        while not await pedidos_db.fetchval(ouvindo):
+        while not await pedidos_db.fetchval(listening):
             await asyncio.sleep(0.01)
     yield waiters
-    ouve.cancel()
+    listens.cancel()
 
 
-async def criar(pool: "Pool[Any]", quantos: int) -> list[NewCommand]:
-    novos = [
+async def criar(pool: "Pool[Any]", count: int) -> list[NewCommand]:
+    new_ones = [
         NewCommand(new_id(), new_id(), CommandType.CRIAR, "00-0-0-01", "ana", [Item("A", 1)], None)
-        for _ in range(quantos)
+        for _ in range(count)
     ]
-    registro = GroupCommit(pool, SemRelay(), max_batch=200, max_waiting=200, resend_after=APOS)
-    await registro.write(novos)
-    return novos
+    group_commit = GroupCommit(pool, SemRelay(), max_batch=200, max_waiting=200, resend_after=AFTER)
+    await group_commit.write(new_ones)
+    return new_ones
 
 
-def resposta(
-    comando: NewCommand, *, versao: int = 1, faltam: int = 0, causa: Any = None, recusa: str | None = None
+def response(
+    comando: NewCommand, *, versao: int = 1, lacking: int = 0, causa: Any = None, recusa: str | None = None
 ) -> AtualizarStatus:
-    faltas = [ItemEmFalta(f"SKU-{n:050}", 1_000_000, 0, Motivo.SKU_DESCONHECIDO) for n in range(faltam)]
-    dados = StatusAtualizado(
+    shortages = [ItemEmFalta(f"SKU-{n:050}", 1_000_000, 0, Motivo.SKU_DESCONHECIDO) for n in range(lacking)]
+    data = StatusAtualizado(
         pedido_id=comando.pedido_id,
         status=Status.ESTOQUE_NAO_DISPONIVEL,
         versao=versao,
         causa=causa or comando.id,
         recusa=recusa,
-        itens_em_falta=faltas,
+        itens_em_falta=shortages,
     )
     return AtualizarStatus(
         id=f"{comando.pedido_id}:{versao}",
         source="/t",
         subject=comando.pedido_id,
         time=datetime.now(UTC),
-        data=dados,
+        data=data,
     )
 
 
-async def aplicar(pool: "Pool[Any]", *eventos: AtualizarStatus) -> None:
-    assert await StatusConsumer(pool, ask_after=APOS).handle(eventos) == []
+async def apply(pool: "Pool[Any]", *events: AtualizarStatus) -> None:
+    assert await StatusConsumer(pool, ask_after=AFTER).handle(events) == []
 
 
 async def test_a_batch_says_of_each_order_what_it_has_become(pedidos_db: "Pool[Any]", waiters: Waiters):
-    novos = await criar(pedidos_db, 200)
-    with contextlib.ExitStack() as todos:
-        subscriptions = {novo.id: todos.enter_context(waiters.subscribe(novo.pedido_id)) for novo in novos}
-        await aplicar(pedidos_db, *(resposta(novo, faltam=n % 13) for n, novo in enumerate(novos)))
+    new_ones = await criar(pedidos_db, 200)
+    with contextlib.ExitStack() as everything:
+        subscriptions = {new.id: everything.enter_context(waiters.subscribe(new.pedido_id)) for new in new_ones}
+        await apply(pedidos_db, *(response(new, lacking=n % 13) for n, new in enumerate(new_ones)))
         async with asyncio.timeout(10):
             await asyncio.gather(*(subscription.wait() for subscription in subscriptions.values()))
-    for n, novo in enumerate(novos):
-        snapshot = subscriptions[novo.id].snapshot
+    for n, new in enumerate(new_ones):
+        snapshot = subscriptions[new.id].snapshot
         if n % 13 < 8:
-            assert (snapshot.causa, snapshot.versao, len(snapshot.itens_em_falta)) == (novo.id, 1, n % 13)
-            linha = await pedidos_db.fetchrow("select * from pedido where id = $1", novo.pedido_id)
-            assert (snapshot.status, snapshot.atualizado_em) == (linha["status"], linha["atualizado_em"])
+            assert (snapshot.causa, snapshot.versao, len(snapshot.itens_em_falta)) == (new.id, 1, n % 13)
+            row = await pedidos_db.fetchrow("select * from pedido where id = $1", new.pedido_id)
+            assert (snapshot.status, snapshot.atualizado_em) == (row["status"], row["atualizado_em"])
             assert snapshot.atualizado_em.tzinfo is not None
         else:
             assert snapshot is None, "too long for a notification: to be read"
 
 
 async def test_an_answer_that_changes_nothing_wakes_without_a_snapshot(pedidos_db: "Pool[Any]", waiters: Waiters):
-    [novo] = await criar(pedidos_db, 1)
-    await aplicar(pedidos_db, resposta(novo, versao=2, causa=new_id()))
-    with waiters.subscribe(novo.pedido_id) as subscription:
-        await aplicar(pedidos_db, resposta(novo, versao=1))
+    [new] = await criar(pedidos_db, 1)
+    await apply(pedidos_db, response(new, versao=2, causa=new_id()))
+    with waiters.subscribe(new.pedido_id) as subscription:
+        await apply(pedidos_db, response(new, versao=1))
         async with asyncio.timeout(10):
             while subscription.snapshot or not subscription.is_set():  # that of version 2 may come in yet
                 await asyncio.sleep(0.01)
 
 
 async def test_of_several_answers_at_once_the_newest_snapshot_counts(pedidos_db: "Pool[Any]", waiters: Waiters):
-    [novo] = await criar(pedidos_db, 1)
+    [new] = await criar(pedidos_db, 1)
     fechar = new_id()
-    with waiters.subscribe(novo.pedido_id) as subscription:
-        await aplicar(
+    with waiters.subscribe(new.pedido_id) as subscription:
+        await apply(
             pedidos_db,
-            resposta(novo, versao=1),
-            resposta(novo, versao=2, causa=fechar, recusa="PedidoEncerrado"),
+            response(new, versao=1),
+            response(new, versao=2, causa=fechar, recusa="PedidoEncerrado"),
         )
         async with asyncio.timeout(10):
             await subscription.wait()

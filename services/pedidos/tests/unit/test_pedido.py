@@ -9,7 +9,7 @@ from pedidos.prefer import wait_seconds
 from pedidos.repository import newest
 from reservaestoque.events import AtualizarStatus, Item, Status, StatusAtualizado, new_id
 
-ler = msgspec.json.Decoder(OrderRequest).decode
+read = msgspec.json.Decoder(OrderRequest).decode
 
 
 def test_repeated_skus_are_summed_in_the_order_first_named():
@@ -24,37 +24,35 @@ def test_sum_of_a_sku_has_a_limit():
 
 @pytest.mark.parametrize("sku", ["A", "0", "a" * 64, "A._-z"])
 def test_good_skus(sku: str):
-    assert ler(msgspec.json.encode({"clienteId": "x", "itens": [{"sku": sku, "quantidade": 1}]}))
+    assert read(msgspec.json.encode({"clienteId": "x", "itens": [{"sku": sku, "quantidade": 1}]}))
 
 
 @pytest.mark.parametrize("sku", ["", "a" * 65, ".A", "-", "A B", "A\n", "Ç", "A/B", "A\0"])
 def test_bad_skus(sku: str):
     with pytest.raises(msgspec.ValidationError):
-        ler(msgspec.json.encode({"clienteId": "x", "itens": [{"sku": sku, "quantidade": 1}]}))
+        read(msgspec.json.encode({"clienteId": "x", "itens": [{"sku": sku, "quantidade": 1}]}))
 
 
 @pytest.mark.parametrize("cliente", ["", "a" * 129, "a\n", "\x7f", "\x1f", "é"])
 def test_bad_customers(cliente: str):
     with pytest.raises(msgspec.ValidationError):
-        ler(msgspec.json.encode({"clienteId": cliente, "itens": [{"sku": "A", "quantidade": 1}]}))
+        read(msgspec.json.encode({"clienteId": cliente, "itens": [{"sku": "A", "quantidade": 1}]}))
 
 
 @pytest.mark.parametrize("quantidade", [0, -1, 1.5, 10**9, "1", None, True])
 def test_bad_quantities(quantidade: object):
     with pytest.raises(msgspec.ValidationError):
-        ler(msgspec.json.encode({"clienteId": "x", "itens": [{"sku": "A", "quantidade": quantidade}]}))
+        read(msgspec.json.encode({"clienteId": "x", "itens": [{"sku": "A", "quantidade": quantidade}]}))
 
 
-@pytest.mark.parametrize(("itens", "bom"), [(0, False), (1, True), (100, True), (101, False)])
-def test_one_to_a_hundred_items(itens: int, bom: bool):
-    corpo = msgspec.json.encode(
-        {"clienteId": "x", "itens": [{"sku": f"A{n}", "quantidade": 1} for n in range(itens)]}
-    )
-    if bom:
-        assert len(ler(corpo).itens) == itens
+@pytest.mark.parametrize(("itens", "good"), [(0, False), (1, True), (100, True), (101, False)])
+def test_one_to_a_hundred_items(itens: int, good: bool):
+    body = msgspec.json.encode({"clienteId": "x", "itens": [{"sku": f"A{n}", "quantidade": 1} for n in range(itens)]})
+    if good:
+        assert len(read(body).itens) == itens
     else:
         with pytest.raises(msgspec.ValidationError):
-            ler(corpo)
+            read(body)
 
 
 @pytest.mark.parametrize(
@@ -89,18 +87,18 @@ def test_prefer_wait(header: str, seconds: int):
 
 
 def test_of_several_snapshots_of_an_order_the_highest_version_counts():
-    um, outro = new_id(), new_id()
+    one, other = new_id(), new_id()
 
     def snapshot(pedido, versao):
-        dados = StatusAtualizado(pedido_id=pedido, status=Status.ESTOQUE_RESERVADO, versao=versao)
-        return AtualizarStatus(id=f"{pedido}:{versao}", source="/t", subject=pedido, time="2026-01-01", data=dados)
+        data = StatusAtualizado(pedido_id=pedido, status=Status.ESTOQUE_RESERVADO, versao=versao)
+        return AtualizarStatus(id=f"{pedido}:{versao}", source="/t", subject=pedido, time="2026-01-01", data=data)
 
-    eventos = [snapshot(um, 2), snapshot(outro, 1), snapshot(um, 3), snapshot(um, 1)]
-    assert [(n.pedido_id, n.versao) for n in newest(eventos)] == [(um, 3), (outro, 1)]
+    events = [snapshot(one, 2), snapshot(other, 1), snapshot(one, 3), snapshot(one, 1)]
+    assert [(n.pedido_id, n.versao) for n in newest(events)] == [(one, 3), (other, 1)]
 
 
 @pytest.mark.parametrize(
-    ("header", "chave"),
+    ("header", "key"),
     [
         (None, None),
         ("abc", "abc"),
@@ -111,8 +109,8 @@ def test_of_several_snapshots_of_an_order_the_highest_version_counts():
         (r'"a\"b\\"', 'a"b\\'),
     ],
 )
-def test_idempotency_keys(header: str | None, chave: str | None):
-    assert parse_key(header) == chave
+def test_idempotency_keys(header: str | None, key: str | None):
+    assert parse_key(header) == key
 
 
 @pytest.mark.parametrize("header", ["", '""', "x" * 129, "é", "a\tb", "a\x7f"])

@@ -1,0 +1,30 @@
+{{- /* An environment variable from a Secret: dict "name", "from" ({existingSecret, key}). */}}
+{{- define "common.secretEnv" -}}
+- name: {{ .name }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ required (printf "%s: existingSecret is missing" .name) .from.existingSecret }}
+      key: {{ required (printf "%s: key is missing" .name) .from.key }}
+{{- end }}
+
+{{- /* The secrets of a service, and the settings that must be the same in both services. */}}
+{{- define "common.serviceEnv" -}}
+{{ include "common.secretEnv" (dict "name" "DATABASE_URL" "from" .Values.database) }}
+{{ include "common.secretEnv" (dict "name" "AMQP_URL" "from" .Values.broker) }}
+{{- range $name, $value := dig "settings" dict (.Values.global | default dict) }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end }}
+
+{{- /* Where a program listens, its settings, and whatever else the values bring. */}}
+{{- define "common.settingsEnv" -}}
+- {name: HOST, value: 0.0.0.0}
+- {name: PORT, value: "8000"}
+{{- range $name, $value := .Values.settings }}
+- name: {{ $name }}
+  value: {{ if kindIs "float64" $value }}{{ int64 $value | quote }}{{ else }}{{ $value | quote }}{{ end }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,58 @@
+{{- define "common.networkPolicyHead" -}}
+{{- $c := index . 0 -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ include "common.name" $c }}{{ if ne (index . 1) (index . 2) }}-{{ index . 1 }}{{ end }}
+  labels:
+    {{- include "common.labels" $c | nindent 4 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "common.selectorLabels" $c | nindent 6 }}
+      app.kubernetes.io/component: {{ index . 1 }}
+  policyTypes: [Ingress, Egress]
+{{- end }}
+
+{{- define "common.egressDns" -}}
+- to:
+    {{- toYaml .Values.networkPolicy.dns | nindent 4 }}
+  ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
+{{- end }}
+
+{{- /* To peers of the values, or pods of this name: dict "peers", "name", "ports". */}}
+{{- define "common.egressTo" -}}
+- to:
+    {{- if .peers }}
+    {{- toYaml .peers | nindent 4 }}
+    {{- else }}
+    - podSelector:
+        matchLabels:
+          app.kubernetes.io/name: {{ .name }}
+    {{- end }}
+  ports:
+    {{- range .ports }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end }}
+
+{{- /* Ports of AMQP, without and with TLS: the address in the Secret says which one it is. */}}
+{{- define "common.amqpPorts" -}}
+[5672, 5671]
+{{- end }}
+
+{{- /* Scraping, and the pods of `helm test`: dict "context", "port". */}}
+{{- define "common.ingressObservers" -}}
+- from:
+    {{- with .context.Values.networkPolicy.scrapers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    - podSelector:
+        matchLabels:
+          app.kubernetes.io/part-of: reserva-estoque
+          app.kubernetes.io/component: test
+  ports:
+    - {protocol: TCP, port: {{ .port }}}
+{{- end }}

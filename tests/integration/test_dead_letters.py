@@ -1,0 +1,122 @@
+"""Dead letters of the running system, as a person handles them with `make dlq`: seen, replayed, discarded."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import aio_pika
+import pytest
+from commands import cancelar
+from shop import Shop, database, until
+
+from local_system import System
+from reservaestoque.events import CloudEvent, encode_batches
+
+pytestmark = pytest.mark.integration
+
+
+def dlq(system: System, *words: str) -> str:
+    """What `python -m local_system dlq ...` prints, which `make dlq` runs."""
+    done = subprocess.run(
+        [sys.executable, "-m", "local_system", "dlq", *words],
+        env={**os.environ, "LOCAL_DIR": str(system.layout.state)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def letters(system: System, queue: str, motivo: str) -> list[dict[str, Any]]:
+    """The letters with this in their reason; none when there are none."""
+    if motivo not in dlq(system, "list", "--queue", queue):
+        return []
+    return json.loads(dlq(system, "show", queue, "--reason", motivo))
+
+
+async def publish(system: System, queue: str, body: bytes) -> None:
+    async with await aio_pika.connect(system.amqp_url) as connection:
+        channel = await connection.channel(on_return_raises=True)
+        await channel.default_exchange.publish(aio_pika.Message(body), routing_key=queue)
+
+
+async def send(system: System, event: CloudEvent) -> None:
+    [(_, body)] = encode_batches([event])
+    await publish(system, "estoque.pedidos", body)
+
+
+async def test_poison_is_seen_and_comes_back_with_its_reason_when_it_is_replayed(shop: Shop, system: System):
+    garbage = {"type": "Nunca", "id": "lixo-1", "subject": "ninguem"}
+    await publish(system, "estoque.pedidos", json.dumps([garbage]).encode())
+
+    async def separated() -> list[dict[str, Any]]:
+        return letters(system, "estoque.pedidos", "Nunca")
+
+    [letter] = await until(separated)
+    assert letter["body"] == [garbage]
+    assert "lixo-1" in dlq(system)
+
+    assert dlq(system, "replay", "estoque.pedidos", "--id", "lixo-1").splitlines()[-1] == "1 replayed"
+    [de_volta] = await until(separated)
+    assert de_volta["body"] == [garbage]
+    assert de_volta["reason"] == letter["reason"]
+    dlq(system, "discard", "estoque.pedidos", "--id", "lixo-1", "--yes")
+    assert "lixo-1" not in dlq(system)
+
+
+@pytest.fixture
+def unwatched(shop: Shop, system: System) -> Iterator[None]:
+    """Without `conferir`, which counts what a test breaks on purpose when that takes more than ten seconds.
+
+    It is back before `shop` asks what it has counted.
+    """
+    system.stop("conferir")
+    yield
+    system.start("conferir")
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_what_was_refused_for_a_cause_that_has_passed_is_done_when_it_is_replayed(shop: Shop, system: System):
+    """pedidos has lost an order, as after a restore from a backup, and hears of it before it is put back."""
+    await shop.declare("CM-A", 5)
+    pedido_id = (await shop.order(**{"CM-A": 2})).json()["pedidoId"]
+    async with database(system, "pedidos") as pedidos:
+        kept = await pedidos.fetchval(
+            "with fora as (delete from pedido where id = $1 returning *) select to_jsonb(fora)::text from fora",
+            pedido_id,
+        )
+        await send(system, cancelar(pedido_id))
+
+        async def separated() -> list[dict[str, Any]]:
+            return letters(system, "pedidos.status", pedido_id)
+
+        [letter] = await until(separated)
+        assert letter["reason"].startswith("PedidoDesconhecido")
+        await pedidos.execute("insert into pedido select * from jsonb_populate_record(null::pedido, $1)", kept)
+    assert await shop.status(pedido_id) == "EstoqueReservado"
+
+    assert dlq(system, "replay", "pedidos.status", "--reason", pedido_id).splitlines()[-1] == "1 replayed"
+
+    async def cancelado() -> bool:
+        return await shop.status(pedido_id) == "Cancelado"
+
+    await until(cancelado)
+    assert letters(system, "pedidos.status", pedido_id) == []
+
+
+def test_nothing_runs_is_said_in_a_sentence(tmp_path_factory: pytest.TempPathFactory):
+    empty = tmp_path_factory.mktemp("empty")
+    done = subprocess.run(
+        [sys.executable, "-m", "local_system", "dlq"],
+        env={**os.environ, "LOCAL_DIR": str(empty)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"error: nothing runs in {empty}; start it with `make up`\n"

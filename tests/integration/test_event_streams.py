@@ -1,0 +1,505 @@
+"""Event streams through the gateway: what happens is told, in order, once, also to those who were away."""
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from event_stream import EventStream, open_stream
+from shop import NO_ORDER, Shop, database, open_shop, until
+
+from local_system import Config, Ports, System
+from reservaestoque.streams import old_changes
+
+pytestmark = pytest.mark.integration
+
+WAIT = {"Prefer": "wait=10"}
+
+
+async def order(shop: Shop, cliente: str, sku: str, wait: int = 10) -> dict[str, Any]:
+    body = {"clienteId": cliente, "itens": [{"sku": sku, "quantidade": 1}]}
+    headers = {"Prefer": f"wait={wait}"} if wait else {}
+    return (await shop.client.post("/pedidos", json=body, headers=headers)).raise_for_status().json()
+
+
+def new_customer() -> str:
+    return f"cliente-{uuid4()}"
+
+
+async def test_an_orders_life_as_events_until_its_end(shop: Shop):
+    await shop.declare("E-A", 5)
+    pedido = await order(shop, "ana", "E-A")
+    url = f"/pedidos/{pedido['pedidoId']}/eventos"
+    async with open_stream(shop.client, url) as stream:
+        first = await stream.proximo()
+        assert first == ("status", "1", pedido)
+        assert stream.retry == 2000
+        closed = (await shop.client.post(f"/pedidos/{pedido['pedidoId']}/fechar", headers=WAIT)).json()
+        assert await stream.until_end() == [("status", "2", closed)]
+    assert closed["status"] == "Fechado"
+    for last in ("2", "3"):
+        response = await shop.client.get(url, headers={"Last-Event-ID": last})
+        assert (response.status_code, response.content) == (204, b""), "a client that comes back is told to stop"
+    async with open_stream(shop.client, url) as stream:
+        assert await stream.until_end() == [("status", "2", closed)]
+
+
+async def test_an_order_that_is_still_undecided_is_followed_from_its_creation(shop: Shop, system: System):
+    await shop.declare("E-B", 5)
+    await asyncio.to_thread(system.stop, "estoque")
+    try:
+        pedido = await order(shop, "ana", "E-B", wait=0)
+        async with open_stream(shop.client, f"/pedidos/{pedido['pedidoId']}/eventos") as stream:
+            assert await stream.proximo() == ("status", "0", pedido)
+            await asyncio.to_thread(system.start, "estoque")
+            event = await stream.proximo()
+            assert (event.id, event.data["status"]) == ("1", "EstoqueReservado")
+    finally:
+        await asyncio.to_thread(system.start, "estoque")
+
+
+async def test_one_order_goes_on_after_the_version_that_was_seen(shop: Shop):
+    await shop.declare("E-C", 5)
+    pedido = await order(shop, "ana", "E-C")
+    async with open_stream(shop.client, f"/pedidos/{pedido['pedidoId']}/eventos", since="1") as stream:
+        await shop.client.post(f"/pedidos/{pedido['pedidoId']}/cancelar", headers=WAIT)
+        assert [(e.id, e.data["status"]) for e in await stream.until_end()] == [("2", "Cancelado")]
+    async with open_stream(shop.client, f"/pedidos/{pedido['pedidoId']}/eventos", since="1") as stream:
+        assert [e.id for e in await stream.until_end()] == ["2"], "who was away meanwhile is told too"
+
+
+async def test_a_customers_list_has_their_orders_only(shop: Shop):
+    await shop.declare("E-D", 50)
+    ana, bia = new_customer(), new_customer()
+    async with (
+        open_stream(shop.client, "/pedidos/eventos", clienteId=ana) as hers,
+        open_stream(shop.client, "/pedidos/eventos") as everything,
+    ):
+        de_ana = await order(shop, ana, "E-D")
+        de_bia = await order(shop, bia, "E-D")
+        other_of_ana = await order(shop, ana, "E-D")
+        events = await hers.events(4)
+        assert [(e.data["pedidoId"], e.data["status"], e.data["versao"]) for e in events] == [
+            (de_ana["pedidoId"], "Criado", 0),
+            (de_ana["pedidoId"], "EstoqueReservado", 1),
+            (other_of_ana["pedidoId"], "Criado", 0),
+            (other_of_ana["pedidoId"], "EstoqueReservado", 1),
+        ]
+        fields = ("pedidoId", "clienteId", "status", "versao", "atualizadoEm", "expiraEm")
+        assert events[1].data == {field: de_ana[field] for field in fields}
+        seen = {e.data["pedidoId"] for e in await everything.events(6)}
+        assert seen == {p["pedidoId"] for p in (de_ana, de_bia, other_of_ana)}
+
+
+async def test_who_was_away_misses_nothing_and_hears_nothing_twice(shop: Shop):
+    await shop.declare("E-E", 500)
+    cliente, total = new_customer(), 60
+    doing = []
+    seen: list[tuple[str, int]] = []
+    async with open_stream(shop.client, "/pedidos/eventos", clienteId=cliente) as stream:
+        doing = [asyncio.create_task(order(shop, cliente, "E-E", wait=n % 2 * 10)) for n in range(total)]
+        seen += [(e.data["pedidoId"], e.data["versao"]) for e in await stream.events(25)]
+        last = stream.last_id
+    while len(seen) < 2 * total:  # again and again away, while orders go on
+        async with open_stream(shop.client, "/pedidos/eventos", since=last, clienteId=cliente) as stream:
+            seen += [(e.data["pedidoId"], e.data["versao"]) for e in await stream.events(19)]
+            last = stream.last_id
+    pedidos = [p["pedidoId"] for p in await asyncio.gather(*doing)]
+    assert sorted(seen) == sorted((pedido, versao) for pedido in pedidos for versao in (0, 1))
+
+
+async def test_every_replica_tells_what_any_of_them_heard(shop: Shop, system: System):
+    await shop.declare("E-F", 50)
+    cliente = new_customer()
+    one, other = system.program_url("pedidos-1"), system.program_url("pedidos-2")
+    async with (
+        open_stream(shop.client, f"{one}/pedidos/eventos", clienteId=cliente) as on_one,
+        open_stream(shop.client, f"{other}/pedidos/eventos", clienteId=cliente) as on_other,
+    ):
+        pedidos = [await order(shop, cliente, "E-F") for _ in range(5)]
+        heard = [[(e.id, e.data) for e in await stream.events(10)] for stream in (on_one, on_other)]
+        assert heard[0] == heard[1]
+    for pedido in pedidos:
+        async with (
+            open_stream(shop.client, f"{one}/pedidos/{pedido['pedidoId']}/eventos", since="1") as on_one,
+            open_stream(shop.client, f"{other}/pedidos/{pedido['pedidoId']}/eventos", since="1") as on_other,
+        ):
+            await shop.client.post(f"/pedidos/{pedido['pedidoId']}/cancelar")
+            assert await on_one.until_end() == await on_other.until_end()
+    # What one replica told is an id on the other one too.
+    async with open_stream(
+        shop.client, f"{other}/pedidos/eventos", since=heard[0][3][0], clienteId=cliente
+    ) as stream:
+        assert [(e.id, e.data) for e in await stream.events(6)] == heard[0][4:]
+
+
+async def test_stock_is_told_once_a_sku_with_the_balance_as_it_is(shop: Shop):
+    await shop.declare("E-G", 100)
+    await shop.declare("E-H", 100)
+    async with open_stream(shop.client, "/estoque/eventos") as stream:
+        start = (await stream.opened()).last_id
+        await asyncio.gather(*[order(shop, "ana", "E-G") for _ in range(20)])
+        await order(shop, "ana", "E-H")
+        seen = [e async for e in snapshots_until(stream, "E-H", reservado=1)]
+        do_g = [e.data for e in seen if e.data["sku"] == "E-G"]
+        assert do_g[-1] == await shop.saldo("E-G")
+        assert do_g[-1]["disponivel"] == 80
+        assert {e.name for e in seen} == {"saldo"}
+    async with open_stream(shop.client, "/estoque/eventos", since=start) as stream:
+        after = await stream.events(2)
+        assert [e.data for e in after] == [await shop.saldo("E-G"), await shop.saldo("E-H")]
+        assert (after[0].id, after[1].id == start) == (start, False), "half of it is none of it"
+        shop.apply("E-G", 120)
+        [restocked] = await stream.events(1)
+        assert restocked.data["quantidade"] == 120
+
+
+async def snapshots_until(stream: EventStream, sku: str, **fields: int) -> AsyncIterator[Any]:
+    """The events up to the one that says this of `sku`."""
+    while event := await stream.proximo():
+        yield event
+        if event.data["sku"] == sku and fields.items() <= event.data.items():
+            return
+
+
+async def test_an_item_that_its_shop_deletes_is_told_as_no_longer_offered(shop: Shop, system: System):
+    await shop.declare("E-I", 1)
+    async with open_stream(shop.client, "/estoque/eventos") as stream:
+        await stream.opened()
+        await asyncio.to_thread(system.kubectl, "delete", "stockitem", "e-i")
+        while (event := await stream.proximo()).name != "encerrado":
+            pass
+        assert event.data == {"sku": "E-I"}
+
+
+async def test_a_silent_stream_beats_and_its_id_moves_on_with_what_was_not_for_it(shop: Shop):
+    await shop.declare("E-J", 5)
+    pedido = await order(shop, "ana", "E-J")
+    async with (
+        open_stream(shop.client, "/pedidos/eventos", clienteId=new_customer()) as listing,
+        open_stream(shop.client, f"/pedidos/{pedido['pedidoId']}/eventos", since="1") as one_order,
+        open_stream(shop.client, "/estoque/eventos") as estoque,
+    ):
+        before = (await listing.opened()).last_id
+        await order(shop, "somebody else", "E-J")
+        await listing.until_heartbeat(before)
+        await one_order.until_heartbeat()
+        assert [e.data["sku"] for e in await estoque.events(1)] == ["E-J"]
+        await estoque.until_heartbeat()
+
+
+async def purge(system: System, service: str) -> None:
+    """What retention does, a day later."""
+    async with database(system, service) as pool:
+        await pool.execute("select pg_sleep(0.005)")
+        await old_changes(pool, clock="select agora()", age=timedelta()).step()
+
+
+@pytest.mark.parametrize(("service", "url"), [("pedidos", "/pedidos/eventos"), ("estoque", "/estoque/eventos")])
+async def test_an_id_that_is_too_old_is_said_to_be_so(shop: Shop, system: System, service: str, url: str):
+    async with open_stream(shop.client, url) as stream:
+        old = (await stream.opened()).last_id
+    await shop.declare(f"E-L-{service.upper()}", 5)
+    await order(shop, "ana", f"E-L-{service.upper()}")
+
+    async def refused() -> httpx.Response | None:
+        # A row stays while it is the newest one below every running transaction.
+        await purge(system, service)
+        async with shop.client.stream("GET", url, headers={"Last-Event-ID": old}) as response:
+            if response.status_code == httpx.codes.OK:
+                return None
+            await response.aread()
+            return response
+
+    response = await until(refused)
+    problem = response.json()
+    assert response.status_code == problem["status"] == 410
+    assert response.headers["content-type"] == "application/problem+json"
+    assert problem["type"].endswith("/problemas/posicao-perdida")
+    assert "begin without Last-Event-ID" in problem["detail"]
+    async with open_stream(shop.client, url) as stream:
+        new = (await stream.opened()).last_id
+    async with open_stream(shop.client, url, since=new):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("url", "last", "status", "sentence"),
+    [
+        ("/pedidos/eventos", "garbage", 400, "three numbers"),
+        ("/pedidos/eventos", "-1.0.0", 400, "three numbers"),
+        ("/pedidos/eventos", f"{2**62}.1.0", 410, "another database"),
+        ("/estoque/eventos", "1", 400, "three numbers"),
+        ("/estoque/eventos", f"{2**62}.1.0", 410, "another database"),
+        ("{pedido}", "1.1.1", 400, "versao"),
+        ("{pedido}", "9" * 2000, 400, "versao"),
+        ("{pedido}", "7", 410, "no version 7"),
+        (f"/pedidos/{NO_ORDER}/eventos", "", 404, "no order"),
+        ("/pedidos/garbage/eventos", "", 404, "no order"),
+    ],
+)
+async def test_ids_that_cannot_be_are_answered_with_a_sentence(
+    shop: Shop, url: str, last: str, status: int, sentence: str
+):
+    if url == "{pedido}":
+        await shop.declare("E-M", 50)
+        url = f"/pedidos/{(await order(shop, 'ana', 'E-M'))['pedidoId']}/eventos"
+    response = await shop.client.get(url, headers={"Last-Event-ID": last} if last else {})
+    assert (response.status_code, response.json()["status"]) == (status, status)
+    assert sentence in response.json()["detail"]
+
+
+@pytest.mark.parametrize("url", ["/pedidos/eventos", f"/pedidos/{NO_ORDER}/eventos", "/estoque/eventos"])
+async def test_other_methods_are_refused_by_the_service(shop: Shop, url: str):
+    response = await shop.client.post(url)
+    assert (response.status_code, response.json()["type"].rpartition("/")[2]) == (405, "metodo-nao-permitido")
+
+
+class SlowReader:
+    """A client that has asked for a stream and does not read it."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self.reader = reader
+
+    async def ids(self) -> list[str]:
+        """Reads at last; the ids of all events, until the stream ends as it should: with an empty chunk."""
+        text = b""
+        async with asyncio.timeout(30):
+            while size := int(await self.reader.readline(), 16):
+                text += await self.reader.readexactly(size)
+                await self.reader.readexactly(2)
+        return [row[4:] for row in text.decode().splitlines() if row.startswith("id: ")]
+
+
+@asynccontextmanager
+async def slow_reader(url: str, path: str) -> AsyncIterator[SlowReader]:
+    address = httpx.URL(url)
+    with socket.socket() as socket_:
+        socket_.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 128 * 1024)  # or the kernel would read for it
+        socket_.connect((address.host, address.port))
+        reader, writer = await asyncio.open_connection(sock=socket_, limit=1024)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+        try:
+            yield SlowReader(reader)
+        finally:
+            writer.transport.abort()
+
+
+async def note_many(system: System, rows: int) -> None:
+    """Rows of the log as busy minutes would write them, 200 orders each; no order is touched."""
+    async with database(system, "pedidos") as pool:
+        for _ in range(rows):
+            await pool.execute(
+                """insert into mudanca (pedidos)
+                   select jsonb_agg(jsonb_build_object('pedidoId', gen_random_uuid(), 'clienteId', 'muitos',
+                       'status', 'Fechado', 'versao', 2, 'atualizadoEm', agora(), 'expiraEm', null))
+                   from generate_series(1, 200)"""
+            )
+
+
+async def test_a_reader_that_does_not_read_slows_nobody_is_cut_off_and_can_go_on(shop: Shop, system: System):
+    url, seen = system.program_url("pedidos-1"), list[str]()
+    async with (
+        slow_reader(url, "/pedidos/eventos?clienteId=muitos") as stopped,
+        open_stream(shop.client, f"{url}/pedidos/eventos", clienteId="muitos") as fast_system,
+    ):
+        start = (await fast_system.opened()).last_id
+        for _ in range(15):
+            await note_many(system, 20)
+            seen += [e.id for e in await fast_system.events(20 * 200)]
+        assert len(set(seen)) == 15 * 20 * 200
+        received = [i for i in await stopped.ids() if i != start]
+    assert received == seen[: len(received)]
+    assert len(received) < len(seen), "it was cut off: the test shows something"
+    async with open_stream(shop.client, f"{url}/pedidos/eventos", since=received[-1], clienteId="muitos") as stream:
+        assert [e.id for e in await stream.events(len(seen) - len(received))] == seen[len(received) :]
+
+
+async def test_streams_end_cleanly_when_the_service_stops_and_go_on_at_another_replica(shop: Shop, system: System):
+    await shop.declare("E-N", 50)
+    cliente = new_customer()
+    pedido = await order(shop, "ana", "E-N")
+    one = system.program_url("pedidos-1")
+    async with (
+        slow_reader(one, "/pedidos/eventos?clienteId=muitos"),
+        open_stream(shop.client, f"{one}/pedidos/eventos", clienteId=cliente) as listing,
+        open_stream(shop.client, f"{one}/pedidos/{pedido['pedidoId']}/eventos", since="1") as one_order,
+    ):
+        await listing.opened()
+        await note_many(system, 300)  # now one client is stuck, too
+        stopping = asyncio.create_task(asyncio.to_thread(system.stop, "pedidos-1"))
+        assert await listing.until_end() == []
+        assert await one_order.until_end() == []
+        await stopping
+    try:
+        assert "Finished server process" in system.log("pedidos-1").rpartition("Shutting down")[2]
+        done = await order(shop, cliente, "E-N")
+        async with open_stream(shop.client, "/pedidos/eventos", since=listing.last_id, clienteId=cliente) as stream:
+            assert [e.data["pedidoId"] for e in await stream.events(2)] == [done["pedidoId"]] * 2
+    finally:
+        await asyncio.to_thread(system.start, "pedidos-1")
+    for part in ("estoque-1", "estoque-2"):
+        async with open_stream(shop.client, f"{system.program_url(part)}/estoque/eventos") as estoque:
+            stopping = asyncio.create_task(asyncio.to_thread(system.restart, part))
+            await estoque.until_end()
+            await stopping
+
+
+async def test_streams_outlive_their_database(shop: Shop, system: System):
+    await shop.declare("E-O", 50)
+    cliente = new_customer()
+    pedido = await order(shop, cliente, "E-O")
+    async with (
+        open_stream(shop.client, "/pedidos/eventos", clienteId=cliente) as listing,
+        open_stream(shop.client, f"/pedidos/{pedido['pedidoId']}/eventos", since="1") as one_order,
+        open_stream(shop.client, "/estoque/eventos") as estoque,
+    ):
+        for stream in (listing, estoque):
+            await stream.opened()
+        for part in ("postgres-pedidos", "postgres-estoque"):
+            await asyncio.to_thread(system.kill, part)
+            await asyncio.to_thread(system.wait_ready, part)
+
+        async def closed() -> bool:
+            return (await shop.client.post(f"/pedidos/{pedido['pedidoId']}/fechar", headers=WAIT)).is_success
+
+        await until(closed)
+        assert [e.data["status"] for e in await listing.events(1)] == ["Fechado"]
+        assert [e.data["status"] for e in await one_order.until_end()] == ["Fechado"]
+        while (event := await estoque.proximo()).data["sku"] != "E-O":
+            pass
+        assert event.data["vendido"] == 1
+
+
+@pytest.mark.parametrize(
+    ("service", "paths"),
+    [("pedidos", ["/pedidos/eventos", "/pedidos/{pedido_id}/eventos"]), ("estoque", ["/estoque/eventos"])],
+)
+async def test_openapi_describes_the_streams(shop: Shop, service: str, paths: list[str]):
+    document = (await shop.client.get(f"/schema/{service}/openapi.json")).raise_for_status().json()
+    for path in paths:
+        operation = document["paths"][path]["get"]
+        assert "text/event-stream" in operation["responses"]["200"]["content"]
+        assert "`status`" in json.dumps(operation) or "`saldo`" in json.dumps(operation)
+        assert {"410", "503"} <= operation["responses"].keys()
+        assert "Last-Event-ID" in [p["name"] for p in operation["parameters"]]
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A replica of each service that nobody else asks for anything."""
+    config = Config(state=tmp_path_factory.mktemp("quiet"), ports=Ports.free(), parts={"pedidos", "estoque"})
+    with System(config) as system:
+        yield system
+
+
+async def change_many_skus(system: System, skus: int) -> None:
+    async with database(system, "estoque") as pool:
+        await pool.execute(
+            """insert into estoque (sku, nome, alvo, quantidade, dono)
+               select 'SKU-' || n, 'Produto ' || n, 1, 1, 'a/' || n from generate_series(1, $1) n""",
+            skus,
+        )
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "change"),
+    [
+        ("pedidos", "/pedidos/eventos", lambda system: note_many(system, 20)),
+        ("estoque", "/estoque/eventos", lambda system: change_many_skus(system, 5000)),
+    ],
+)
+async def test_streams_that_have_caught_up_hold_nothing_of_what_they_were_sent(
+    quiet: System, service: str, path: str, change: Callable[[System], Awaitable[None]]
+):
+    url, streams = quiet.program_url(f"{service}-1"), list[EventStream]()  # who is not referred to is closed
+
+    async def gauge(client: httpx.AsyncClient, name: str) -> float:
+        metrics = (await client.get(f"{url}/metrics")).text
+        return float(re.findall(rf"^{name} (.*)", metrics, re.M)[0])
+
+    async with httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=100)) as client:
+        async with open_stream(client, f"{url}{path}") as stream:
+            start = (await stream.opened()).last_id
+        await change(quiet)
+        async with open_stream(client, f"{url}{path}") as stream:
+            end = (await stream.opened()).last_id
+
+        async def resume(stack: AsyncExitStack) -> None:
+            stream = await stack.enter_async_context(open_stream(client, f"{url}{path}", since=start))
+            streams.append(stream)
+            while stream.last_id != end:
+                await stream.read_block()
+
+        async with AsyncExitStack() as stack:
+            await resume(stack)  # what the process takes once, however many there are
+            before = await gauge(client, "process_resident_memory_bytes")
+            for _ in range(60):
+                await resume(stack)
+            assert await gauge(client, "streams_open") == len(streams) == 61
+            assert (await gauge(client, "process_resident_memory_bytes") - before) / 60 < 100 * 1024
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A pedidos that allows three streams."""
+    config = Config(
+        state=tmp_path_factory.mktemp("narrow"),
+        ports=Ports.free(),
+        settings={"MAX_STREAMS": "3"},
+        parts={"pedidos"},
+    )
+    with System(config) as system:
+        yield system
+
+
+async def test_more_streams_than_allowed_are_refused_until_one_ends(narrow: System):
+    url = f"{narrow.program_url('pedidos-1')}/pedidos/eventos"
+    async with open_shop(narrow) as shop:
+        async with (
+            open_stream(shop.client, url),
+            open_stream(shop.client, url),
+            open_stream(shop.client, url),
+        ):
+            response = await shop.client.get(url)
+            assert (response.status_code, response.headers["retry-after"]) == (503, "2")
+            assert "3 event streams" in response.json()["detail"]
+
+        async def metrics() -> str:
+            return (await shop.client.get(f"{narrow.program_url('pedidos-1')}/metrics")).text
+
+        async def all_closed() -> bool:
+            return "streams_open 0.0" in await metrics()
+
+        await until(all_closed)
+        assert "streams_refused_total 1.0" in await metrics()
+        assert 'path="/pedidos/eventos"' not in await metrics(), "how long it is open says nothing of our speed"
+
+
+async def test_of_many_streams_asked_for_at_once_as_many_are_opened_as_are_allowed(narrow: System):
+    url = f"{narrow.program_url('pedidos-1')}/pedidos/eventos"
+    responses: list[int] = []
+    all_of_them = asyncio.Event()
+
+    async def order_one(shop: Shop) -> None:
+        async with shop.client.stream("GET", url) as response:
+            responses.append(response.status_code)
+            await all_of_them.wait()
+
+    async def answered() -> bool:
+        return len(responses) == 20
+
+    async with open_shop(narrow) as shop:
+        ordering = [asyncio.create_task(order_one(shop)) for _ in range(20)]
+        await until(answered)
+        all_of_them.set()
+        await asyncio.gather(*ordering)
+    assert sorted(responses) == [200] * 3 + [503] * 17

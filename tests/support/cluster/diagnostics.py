@@ -1,0 +1,53 @@
+"""After a failure: all that a person would ask the cluster for, in one folder."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from cluster.installation import NAMESPACE
+from cluster.kind import Cluster
+from cluster.tools import ToolError
+
+OPERATORS = ("cnpg-system", "rabbitmq-system")
+"""Namespaces of the operators of production's data stores; elsewhere they are not there and have no pods."""
+DATA_STORES = "clusters.postgresql.cnpg.io,failoverquorums,rabbitmqclusters,users.rabbitmq.com,queues.rabbitmq.com"
+KINDS = "pods,jobs,deployments,statefulsets,services,endpointslices,hpa,pdb,networkpolicies,pvc,stockitems"
+
+
+def keep(cluster: Cluster, folder: Path) -> None:
+    """Writes the logs of all pods, those of containers that ended before too, events, and what `describe` says."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(cluster, folder / "nodes.txt", "describe", "nodes")
+    _write(cluster, folder / "all.txt", "get", "all,pvc,pv,crd,events", "--all-namespaces", "--output=wide")
+    _write(cluster, folder / "events.txt", *_here("events"))
+    _write(cluster, folder / "describe.txt", *_here("describe", KINDS))
+    _write(cluster, folder / "data-stores.yaml", *_here("get", DATA_STORES, "--output=yaml"))
+    for namespace in (NAMESPACE, *OPERATORS):
+        with contextlib.suppress(ToolError):
+            pods = cluster.kubectl("get", "pods", f"--namespace={namespace}", "--output=json")
+            for pod in json.loads(pods)["items"]:
+                _logs(cluster, folder / "logs", pod)
+
+
+def _here(*args: str) -> tuple[str, ...]:
+    return (f"--namespace={NAMESPACE}", *args)
+
+
+def _logs(cluster: Cluster, folder: Path, pod: dict[str, Any]) -> None:
+    name, status = pod["metadata"]["name"], pod["status"]
+    for container in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
+        file = f"{name}.{container['name']}"
+        where = f"--namespace={pod['metadata']['namespace']}"
+        order = ("logs", where, name, f"--container={container['name']}", "--timestamps")
+        _write(cluster, folder / f"{file}.log", *order)
+        if container["restartCount"]:
+            _write(cluster, folder / f"{file}.previous.log", *order, "--previous")
+
+
+def _write(cluster: Cluster, file: Path, *args: str) -> None:
+    file.parent.mkdir(exist_ok=True)
+    try:
+        file.write_text(cluster.kubectl(*args, seconds=60))
+    except ToolError as fault:
+        file.write_text(f"{fault}\n")

@@ -1,0 +1,67 @@
+"""Further databases beside those of a running system, migrated as it is; and `make schema`, which reads them off."""
+
+import os
+import subprocess
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from local_system import Config, Ports, System
+from local_system.postgres import BIN
+from reservaestoque.migrate import migrate
+
+ROOT = Path(__file__).resolve().parents[2]
+DBMATE = Path(sysconfig.get_path("scripts")) / "dbmate"
+SERVICES = ("estoque", "pedidos")
+
+
+def address(system: System, service: str, name: str, role: str | None = None) -> str:
+    """The address of a further database on the server of a service, as its owner unless `role` says otherwise."""
+    return system.database_url(service, role).replace(f"/{service}?", f"/{name}?")
+
+
+def criar(system: System, service: str, name: str) -> str:
+    """A new database, empty, in place of any of that name; its address."""
+    system.psql(service, f"drop database if exists {name} with (force);")
+    system.psql(service, f"create database {name} owner {service};")
+    return address(system, service, name)
+
+
+def dbmate(url: str, service: str, comando: str, schema: Path | None = None) -> None:
+    """Runs dbmate with the migrations of a service; writes the schema that comes of it into `schema`."""
+    file = [f"--schema-file={schema}"] if schema else ["--no-dump-schema"]
+    subprocess.run(
+        [DBMATE, "--migrations-dir", ROOT / "services" / service / "db/migrations", *file, comando],
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "DATABASE_URL": url},
+        check=True,
+        capture_output=True,
+    )
+
+
+def create_migrated(system: System, service: str, name: str) -> str:
+    """A new database with all migrations of a service; its address."""
+    url = criar(system, service, name)
+    migrate(url, ROOT / "services" / service / "db/migrations")
+    return url
+
+
+def dump(url: str) -> str:
+    """The schema of a database with its comments, owners and privileges."""
+    argv = [Path(BIN) / "pg_dump", "--schema-only", "--restrict-key=schema", url]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
+def write_schemas() -> None:
+    """Writes `services/*/db/schema.sql`."""
+    parts = {f"postgres-{service}" for service in SERVICES}
+    with (
+        tempfile.TemporaryDirectory() as state,
+        System(Config(state=Path(state), ports=Ports.free(), parts=parts)) as system,
+    ):
+        for service in SERVICES:
+            url = criar(system, service, f"esquema_{service}")
+            dbmate(url, service, "up", ROOT / "services" / service / "db/schema.sql")
+
+
+if __name__ == "__main__":
+    write_schemas()

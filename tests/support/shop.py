@@ -1,0 +1,138 @@
+"""A shop and its customers, as seen from outside: kubectl and REST through the gateway."""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+import asyncpg
+import httpx
+from contract import check_response
+
+from conferir import full_audit
+from conferir.agreement_rules import Criteria
+from conferir.snapshot import Databases
+from conferir.violation import Rule, Violation
+from local_system import System
+
+T = TypeVar("T")
+
+NO_ORDER = "00000000-0000-4000-8000-000000000000"
+"""The id of no order. It is part of tests' names, which every process that collects them must make alike."""
+
+
+class Installed(Protocol):
+    """A system that runs somewhere: the local one or one on a cluster."""
+
+    @property
+    def gateway_url(self) -> str: ...
+
+    def kubectl(self, *args: str, stdin: str = "") -> str: ...
+
+
+class Shop:
+    """One shop on a running system."""
+
+    def __init__(self, system: Installed, client: httpx.AsyncClient) -> None:
+        self.system = system
+        self.client = client
+
+    async def declare(self, sku: str, quantity: int, **spec: object) -> None:
+        """Applies a StockItem and waits until customers see it."""
+        await asyncio.to_thread(self.apply, sku, quantity, **spec)
+        await until(lambda: self._seen(sku, quantity))
+
+    def apply(self, sku: str, quantity: int, **spec: object) -> str:
+        fields = {"sku": sku, "name": f"Produto {sku}", "quantity": quantity, **spec}
+        manifest = {
+            "apiVersion": "reservaestoque.dev/v1",
+            "kind": "StockItem",
+            "metadata": {"name": sku.lower()},
+            "spec": fields,
+        }
+        return self.system.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+
+    async def _seen(self, sku: str, quantity: int) -> bool:
+        response = await self.client.get(f"/estoque/{sku}")
+        return response.status_code == 200 and response.json()["quantidade"] == quantity
+
+    async def saldo(self, sku: str) -> dict[str, Any]:
+        return (await self.client.get(f"/estoque/{sku}")).raise_for_status().json()
+
+    async def order(self, wait: int = 10, **itens: int) -> httpx.Response:
+        """Posts an order; with `wait` it waits so many seconds for the decision."""
+        body = {"clienteId": "ana", "itens": [{"sku": s, "quantidade": q} for s, q in itens.items()]}
+        headers = {"Prefer": f"wait={wait}"} if wait else {}
+        return await self.client.post("/pedidos", json=body, headers=headers)
+
+    async def status(self, pedido_id: str) -> str:
+        response = await self.client.get("/statusPedido", params={"pedidoId": pedido_id})
+        return response.raise_for_status().json()["status"]
+
+
+async def until(condition: Callable[[], Awaitable[T]], seconds: float = 30) -> T:
+    """What `condition` returns once it is true. Raises TimeoutError, which says what it returned last."""
+    end = time.monotonic() + seconds
+    while True:
+        value = await condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f"not true after {seconds} s; it was {value!r} last")
+        await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def open_shop(system: Installed) -> AsyncIterator[Shop]:
+    limits = httpx.Limits(max_connections=300)
+    async with httpx.AsyncClient(
+        base_url=system.gateway_url,
+        timeout=60,
+        limits=limits,
+        trust_env=False,
+        event_hooks={"response": [check_response]},
+    ) as client:
+        yield Shop(system, client)
+
+
+_counted: "WeakKeyDictionary[System, dict[str, float]]" = WeakKeyDictionary()
+"""`conferir_violations_total` after the previous test, so that a violation fails one test and not all that follow."""
+
+
+def counted_since(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
+    """By how much counters have grown; one that is lower than before has been reset by a restart of its program."""
+    return {name: n - before.get(name, 0) if n >= before.get(name, 0) else n for name, n in now.items()}
+
+
+async def conferir(system: System) -> None:
+    """Nothing was oversold or lost, and soon nothing is under way; nor has `conferir` found anything meanwhile."""
+    found: list[Violation] = []
+    async with database(system, "pedidos") as pedidos, database(system, "estoque") as estoque:
+        # A message that a killed part had in its hands is sent again after 30 s.
+        await full_audit.audit(Databases(pedidos, estoque), Criteria(at_rest=True), 45, found.append)
+    assert found == []
+    if "conferir" in system.names():
+        before, now = _counted.get(system, {}), await counted_violations(system)
+        _counted[system] = now
+        assert counted_since(before, now) == {rule.value: 0 for rule in Rule}
+
+
+async def counted_violations(system: System) -> dict[str, float]:
+    """`conferir_violations_total` of the part `conferir` by rule."""
+    async with httpx.AsyncClient(base_url=system.program_url("conferir"), trust_env=False) as client:
+        text = (await client.get("/metrics")).raise_for_status().text
+    return {rule: float(n) for rule, n in re.findall(r'^conferir_violations_total\{rule="(\w+)"\} (\S+)', text, re.M)}
+
+
+def logs(system: System) -> dict[str, str]:
+    """Every log of the system by part."""
+    return {name: system.log(name) for name in system.names()}
+
+
+def database(system: System, name: str) -> Any:
+    """A pool on a database of the system, to be used with `async with`."""
+    return asyncpg.create_pool(system.database_url(name), min_size=0)

@@ -1,0 +1,297 @@
+"""Holds every commit, every acknowledgement and the end of a seed against the model. Watches from outside.
+
+Reads rows in the order of their keys: their place in the table may differ from run to run, and the first of several
+violations is reported.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from conferir import ledger
+from reservaestoque.events import AtualizarStatus, CloudEvent, ItemEmFalta
+from simulator.model import FINAL_STATUSES, Model, Reply, Request, Snapshot
+from simulator.network import Message, Queue
+from simulator.times import Times
+from simulator.world import Party, ViolationError, World
+
+_LOCKED = {
+    "estoque": (
+        "select id as pedido_id from pedido where xmax::text = $1",
+        "select pedido_id from outbox where xmax::text = $1",
+    ),
+    "pedidos": (
+        "select id as pedido_id from pedido where xmax::text = $1",
+        "select c.pedido_id from outbox o join comando c on c.id = o.comando_id where o.xmax::text = $1",
+    ),
+}
+"""Orders whose rows a transaction holds: rows that it has locked, changed or deleted name it in `xmax`."""
+
+_read_shortages = msgspec.json.Decoder(list[ItemEmFalta]).decode
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a StockItem is being made to say."""
+
+    dono: str
+    sku: str
+    alvo: int
+    paused: bool
+    encerrar: bool
+
+
+@dataclass
+class Judge:
+    """Remembers what was asked (`orders`), accepted (`accepted`) and said by estoque (`history`)."""
+
+    world: World
+    model: Model
+    times: Times
+    orders: dict[UUID, Request] = field(default_factory=dict)
+    accepted: set[UUID] = field(default_factory=set)
+    history: dict[tuple[UUID, int], Snapshot] = field(default_factory=dict)
+    declaring: dict[str, list[Declaration]] = field(default_factory=dict)
+    unpublished: dict[str, int] = field(default_factory=lambda: {"estoque": 0, "pedidos": 0})
+    _seen: set[int] = field(default_factory=set)
+    _versions: dict[UUID, int] = field(default_factory=dict)
+    _clocks: dict[UUID, datetime] = field(default_factory=dict)
+    _ended: dict[UUID, datetime] = field(default_factory=dict)
+    _marks: dict[str, datetime] = field(default_factory=dict)
+
+    async def after_commit(self, party: Party, database: str) -> None:
+        """Looks at what a party has just committed."""
+        monitor = self.world.monitors[database]
+        outbox = await monitor.fetch("select * from outbox order by id")
+        self.unpublished[database] = len(outbox)
+        if database == "estoque":
+            await self._check_estoque(party, monitor, outbox)
+        elif party.name.startswith("pedidos"):
+            await self._check_orders(monitor)
+
+    async def _check_estoque(
+        self, party: Party, monitor: asyncpg.Connection, outbox: Sequence[asyncpg.Record]
+    ) -> None:
+        declared = self.declaring.pop(party.name, [])
+        instant = max([party.instant, *(self._marks.get(d.sku, party.instant) for d in declared)])
+        for declaration in declared:
+            self.model.declare(
+                declaration.dono,
+                declaration.sku,
+                declaration.alvo,
+                paused=declaration.paused,
+                encerrar=declaration.encerrar,
+                now=instant,
+            )
+        # Ids are given out before the commit: the newest fact need not have the highest.
+        facts = [fact for fact in outbox if fact["id"] not in self._seen]
+        for fact in facts:
+            self._seen.add(fact["id"])
+            await self._judge(fact)
+        await self._check_clocks(monitor)
+        if facts:
+            await self._check_balances(monitor)
+
+    async def _request_of(self, causa: UUID) -> Request:
+        """What that event asked for. What no customer asked for pedidos did: it cancels abandoned orders."""
+        if causa not in self.orders:
+            comando = await self.world.monitors["pedidos"].fetchrow("select * from comando where id = $1", causa)
+            if comando is None or comando["tipo"] != "CancelarPedido":
+                raise ViolationError(f"estoque answered {causa}, which nobody asked")
+            pedido, versao = comando["pedido_id"], comando["se_versao"]
+            seen = self.history.get((pedido, versao))
+            if seen is None or not self._abandoned(seen):
+                raise ViolationError(f"pedidos cancels order {pedido}, which was no lapsed one at version {versao}")
+            self.orders[causa] = Request(causa, comando["tipo"], pedido, {}, versao)
+        return self.orders[causa]
+
+    def _abandoned(self, seen: Snapshot) -> bool:
+        unheard = seen.expira_em is not None and self.world.now - seen.expira_em > self.times.abandoned_after
+        self.world.seen["cancelled unheard"] += unheard
+        return seen.status == "ReservaExpirada" or unheard
+
+    async def _judge(self, fact: asyncpg.Record) -> None:
+        pedido, now = fact["pedido_id"], fact["criado_em"]
+        self._check_instant(fact)
+        try:
+            if fact["causa"] is None:
+                wanted = self.model.expirar(pedido, now)
+            else:
+                wanted = self.model.answer(await self._request_of(fact["causa"]), now)
+        except AssertionError as error:
+            raise ViolationError(str(error)) from error
+        stated = Reply(snapshot(fact), fact["recusa"])
+        self.world.seen.update([stated.snapshot.status, *filter(None, [stated.recusa])])
+        if stated != wanted:
+            raise ViolationError(f"order {pedido}: estoque said\n  {stated}\nand it should be\n  {wanted}")
+        self.history[pedido, stated.snapshot.versao] = stated.snapshot
+
+    def _check_instant(self, fact: asyncpg.Record) -> None:
+        """Neither the clock of an order nor that of its SKUs goes back. What is said again was decided before."""
+        pedido, now = fact["pedido_id"], fact["criado_em"]
+        if (pedido, fact["versao"]) not in self.history:
+            if now < self._clocks.get(pedido, now):
+                raise ViolationError(f"order {pedido} was decided at {now}, before what was decided earlier")
+            self._clocks[pedido] = now
+            if fact["status"] in FINAL_STATUSES:
+                self._ended.setdefault(pedido, now)
+        for sku in self.model.itens.get(pedido, {}) if fact["causa"] is not None else {}:
+            if now < self._marks.get(sku, now):
+                raise ViolationError(f"order {pedido} was decided at {now}, and {sku} changed at {self._marks[sku]}")
+
+    async def _check_clocks(self, monitor: asyncpg.Connection) -> None:
+        """The clock of a SKU never goes back."""
+        for row in await monitor.fetch("select sku, alterado_em from estoque order by sku"):
+            mark = self._marks.get(row["sku"], row["alterado_em"])
+            if row["alterado_em"] < mark:
+                raise ViolationError(f"{row['sku']} changed at {row['alterado_em']}, after {mark}")
+            self._marks[row["sku"]] = row["alterado_em"]
+
+    async def _check_balances(self, monitor: asyncpg.Connection) -> None:
+        saldos = "select sku, alvo, situacao, reservado, vendido, disponivel from saldo order by sku"
+        for row in await monitor.fetch(saldos):
+            product = self.model.products[row["sku"]]
+            now = max(self.world.now, self._marks[row["sku"]])
+            expected = (
+                product.alvo,
+                product.situacao,
+                self.model.reservado(row["sku"], now),
+                product.vendido,
+                max(self.model.disponivel(row["sku"], now), 0),
+            )
+            if tuple(row)[1:] != expected:
+                raise ViolationError(f"balance of {row['sku']}: {tuple(row)[1:]} and it should be {expected}")
+
+    async def _check_orders(self, monitor: asyncpg.Connection) -> None:
+        """What pedidos says of an order is something that estoque said, and never older than before."""
+        for row in await monitor.fetch("select * from pedido where versao > 0 order by id"):
+            pedido, versao = row["id"], row["versao"]
+            if versao < self._versions.get(pedido, 0):
+                raise ViolationError(f"order {pedido} went back from version {self._versions[pedido]} to {versao}")
+            self._versions[pedido] = versao
+            if self.history.get((pedido, versao)) != snapshot(row):
+                raise ViolationError(f"order {pedido}: pedidos says {snapshot(row)}, which estoque never said")
+
+    async def on_acknowledge(self, queue: Queue, messages: Sequence[Message]) -> None:
+        """A message may be acknowledged only when the effect of all its events is committed."""
+        for message in messages:
+            events, _ = queue.decoder.decode(message.body)
+            for event in events:
+                kept = _set_aside(queue, event) or _put_back(queue, event, messages)
+                if not await self._is_done(event) and not kept:
+                    raise ViolationError(f"acknowledged before its effect was committed: {event}")
+
+    async def _is_done(self, event: CloudEvent) -> bool:
+        if isinstance(event, AtualizarStatus):
+            versao = await self.world.monitors["pedidos"].fetchval(
+                "select versao from pedido where id = $1", event.data.pedido_id
+            )
+            return versao is not None and versao >= event.data.versao
+        return bool(
+            await self.world.monitors["estoque"].fetchval("select true from inbox where evento_id = $1", event.id)
+        )
+
+    async def waiting_without_reason(self, frozen: Party, queues: Iterable[Queue]) -> set[UUID]:
+        """Orders that wait for an answer although they need nothing that a frozen party holds."""
+        waiting = await self.world.monitors["pedidos"].fetch(
+            "select distinct pedido_id from comando where reenviar_em is not null"
+        )
+        held = await self._held_by(frozen)
+        for queue in queues:
+            for deliveries, messages in queue.delivered.items():
+                if deliveries.party is frozen:
+                    held |= {e.data.pedido_id for m in messages for e in queue.decoder.decode(m.body)[0]}
+        return {row["pedido_id"] for row in waiting} - held
+
+    async def _held_by(self, frozen: Party) -> set[UUID]:
+        """The orders that need rows which its transaction has locked, changed, or deleted."""
+        assert frozen.transaction is not None
+        database, pid = frozen.transaction
+        monitor = self.world.monitors[database]
+        xid = await monitor.fetchval("select backend_xid::text from pg_stat_activity where pid = $1", pid)
+        held: set[UUID] = set()
+        for query in _LOCKED[database]:
+            held |= {row["pedido_id"] for row in await monitor.fetch(query, xid)}
+        if database == "estoque":
+            rows = await monitor.fetch("select sku from estoque where xmax::text = $1", xid)
+            skus = {row["sku"] for row in rows}
+            held |= {order.pedido_id for order in self.orders.values() if skus & order.itens.keys()}
+        return held
+
+    async def ledger_violations(self) -> list[str]:
+        """Rules of the ledger that are broken."""
+        return [str(v) for v in await ledger.violations(self.world.monitors["estoque"])]
+
+    async def check_end(self, dead: Iterable[tuple[bytes, str]]) -> None:
+        """At rest: nobody is owed anything, both services say the same, and it is what the model says."""
+        in_estoque, in_pedidos = await self._orders_in("estoque"), await self._orders_in("pedidos")
+        problems = await self.ledger_violations()
+        problems += [f"dead letter: {reason}: {body[:200]!r}" for body, reason in dead]
+        problems += [
+            f"order {k}: pedidos {in_pedidos[k]}, estoque {in_estoque[k]}"
+            for k in in_pedidos.keys() & in_estoque.keys()
+            if in_pedidos[k] != in_estoque[k]
+        ]
+        problems += [
+            f"order {k}: pedidos {said}, model {self.model.snapshots.get(k)}"
+            for k, said in in_pedidos.items()
+            if said != self.model.snapshots.get(k)
+        ]
+        times = self.times
+        problems += [
+            f"order {k} was forgotten by estoque"
+            for k in in_pedidos.keys() - in_estoque.keys()
+            if not self._forgettable(k, times.estoque_order_retention)
+        ]
+        problems += [
+            f"order {k} was accepted and is lost"
+            for k in self.accepted - in_pedidos.keys()
+            if not self._forgettable(k, times.pedidos_order_retention)
+        ]
+        problems += [f"order {k} was left undecided" for k, said in in_pedidos.items() if said.status == "Criado"]
+        problems += [
+            f"order {k}: estoque {said}, model {self.model.snapshots.get(k)}"
+            for k, said in in_estoque.items()
+            if said != self.model.snapshots.get(k)
+        ]
+        problems += [
+            f"order {k}: {said} though its time is over"
+            for k, said in in_estoque.items()
+            if said.status not in FINAL_STATUSES and said.expira_em and said.expira_em <= self.world.now
+        ]
+        if problems:
+            raise ViolationError("\n".join(problems))
+
+    def _forgettable(self, pedido_id: UUID, kept: timedelta) -> bool:
+        snapshot = self.model.snapshots.get(pedido_id)
+        # estoque's instant may be ahead of the clock that pedidos read when it heard of it.
+        # A command that comes after the end makes a new version of it, which pedidos may not hear of in time.
+        old = self.world.now - self._ended.get(pedido_id, self.world.now) > kept - self.world.step_back
+        return old and snapshot is not None and snapshot.status in FINAL_STATUSES
+
+    async def _orders_in(self, database: str) -> dict[UUID, Snapshot]:
+        rows = await self.world.monitors[database].fetch("select * from pedido order by id")
+        return {row["id"]: snapshot(row) for row in rows}
+
+
+def snapshot(row: Any) -> Snapshot:
+    """The snapshot in a row of `pedido` or of estoque's outbox."""
+    shortages = tuple(
+        (f.sku, f.solicitado, f.disponivel, str(f.motivo)) for f in _read_shortages(row["itens_em_falta"])
+    )
+    return Snapshot(row["status"], row["versao"], row["expira_em"], shortages)
+
+
+def _put_back(queue: Queue, event: CloudEvent, messages: Sequence[Message]) -> bool:
+    """Whether another message has the event too."""
+    others = [*queue.messages, *(m for delivered in queue.delivered.values() for m in delivered)]
+    return any(str(event.id).encode() in m.body for m in others if m not in messages)
+
+
+def _set_aside(queue: Queue, event: CloudEvent) -> bool:
+    return any(str(event.id).encode() in body for body, _ in queue.dead)

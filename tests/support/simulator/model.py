@@ -1,0 +1,152 @@
+"""What orders and stock must do, said as plainly as possible: a pure model, one command at a time.
+
+It knows no batches, no locks, no counters and no sweep: a reservation counts while its time is not over. Written
+from DESIGN.md and not from the services' code, so that a mistake there does not repeat itself here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+FINAL_STATUSES = ("Fechado", "Cancelado", "EstoqueNaoDisponivel")
+
+Shortage = tuple[str, int, int, str]
+"""SKU, units asked for, units there were, why."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A command: its event id and type, the order, the units asked for by SKU, and the newest version it is about."""
+
+    id: UUID
+    tipo: str
+    pedido_id: UUID
+    itens: Mapping[str, int]
+    se_versao: int | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot of an order, as AtualizarStatus tells it."""
+
+    status: str = "Criado"
+    versao: int = 0
+    expira_em: datetime | None = None
+    shortages: tuple[Shortage, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a command is answered: the snapshot after it, and why it changed nothing if it did not."""
+
+    snapshot: Snapshot
+    recusa: str | None
+
+
+@dataclass
+class Product:
+    """A SKU: units ever supplied, units sold, what may be done with it, and who declares it."""
+
+    alvo: int
+    situacao: str = "Ativo"
+    dono: str | None = None
+    vendido: int = 0
+
+
+@dataclass
+class Model:
+    """All orders and all stock."""
+
+    ttl: timedelta
+    products: dict[str, Product] = field(default_factory=dict)
+    snapshots: dict[UUID, Snapshot] = field(default_factory=dict)
+    itens: dict[UUID, Mapping[str, int]] = field(default_factory=dict)
+    recusas: dict[UUID, str | None] = field(default_factory=dict)
+
+    def reservado(self, sku: str, now: datetime) -> int:
+        """Units in reservations whose time is not over."""
+        return sum(self.itens[key].get(sku, 0) for key, snapshot in self.snapshots.items() if _holds(snapshot, now))
+
+    def disponivel(self, sku: str, now: datetime) -> int:
+        """Units that are available; negative when more are committed than supplied."""
+        product = self.products[sku]
+        return product.alvo - product.vendido - self.reservado(sku, now)
+
+    def answer(self, order: Request, now: datetime) -> Reply:
+        """Carries out a command, or repeats the present snapshot when it has been carried out before."""
+        if order.id not in self.recusas:
+            self._execute(order, now)
+        return Reply(self.snapshots[order.pedido_id], self.recusas[order.id])
+
+    def expirar(self, pedido_id: UUID, now: datetime) -> Reply:
+        """The sweep ends a reservation whose time is over. Raises AssertionError when it is not."""
+        snapshot = self.snapshots[pedido_id]
+        assert snapshot.status == "EstoqueReservado", f"swept an order that is {snapshot.status}"
+        assert not _holds(snapshot, now), f"swept at {now} what holds until {snapshot.expira_em}"
+        new = Snapshot("ReservaExpirada", snapshot.versao + 1, None, snapshot.shortages)
+        self.snapshots[pedido_id] = new
+        return Reply(new, None)
+
+    def declare(self, dono: str, sku: str, alvo: int, *, paused: bool, encerrar: bool, now: datetime) -> None:
+        """A StockItem as the operator brings it: it owns a SKU from its first claim until it is deleted."""
+        product = self.products.get(sku)
+        if product is None:
+            if not encerrar:
+                self.products[sku] = Product(alvo, "Pausado" if paused else "Ativo", dono)
+            return
+        if product.dono not in ((dono,) if encerrar else (dono, None)):
+            return
+        if encerrar:
+            free = self.reservado(sku, now) == 0
+            product.situacao, product.dono = ("Encerrado", None) if free else ("Encerrando", dono)
+        else:
+            product.alvo, product.dono, product.situacao = alvo, dono, "Pausado" if paused else "Ativo"
+
+    def _execute(self, order: Request, now: datetime) -> None:
+        before = self.snapshots.get(order.pedido_id, Snapshot())
+        self.itens.setdefault(order.pedido_id, order.itens)
+        recusa = _refusal(order, before, now)
+        after = before if recusa else self._obey(order, before, now)
+        self.recusas[order.id] = recusa
+        self.snapshots[order.pedido_id] = replace(after, versao=before.versao + 1)
+
+    def _obey(self, order: Request, before: Snapshot, now: datetime) -> Snapshot:
+        if order.tipo == "CancelarPedido":
+            return replace(before, status="Cancelado", expira_em=None)
+        itens = self.itens[order.pedido_id]
+        fechar = order.tipo == "FecharPedido"
+        if not _holds(before, now):
+            shortages = tuple(f for sku, n in sorted(itens.items()) if (f := self._shortage(sku, n, now)))
+            if shortages:
+                return Snapshot("EstoqueNaoDisponivel", shortages=shortages)
+            if not fechar:
+                return Snapshot("EstoqueReservado", expira_em=now + self.ttl)
+        for sku, units in itens.items():
+            self.products[sku].vendido += units
+        return replace(before, status="Fechado", expira_em=None)
+
+    def _shortage(self, sku: str, units: int, now: datetime) -> Shortage | None:
+        product = self.products.get(sku)
+        if product is None or product.situacao == "Encerrado":
+            return (sku, units, 0, "SkuDesconhecido")
+        if product.situacao != "Ativo":
+            return (sku, units, 0, "ItemPausado")
+        free = self.disponivel(sku, now)
+        return (sku, units, max(free, 0), "SaldoInsuficiente") if free < units else None
+
+
+def _holds(snapshot: Snapshot, now: datetime) -> bool:
+    return snapshot.status == "EstoqueReservado" and snapshot.expira_em is not None and snapshot.expira_em > now
+
+
+def _refusal(order: Request, before: Snapshot, now: datetime) -> str | None:
+    if before.status in FINAL_STATUSES:
+        return "PedidoEncerrado"
+    if order.se_versao is not None and before.versao > order.se_versao:
+        return "PedidoMudou"
+    if order.tipo == "PedidoCriado" and before.versao > 0:
+        return "PedidoJaConhecido"
+    if order.tipo == "ReservarPedido" and _holds(before, now):
+        return "ReservaVigente"
+    return None

@@ -1,0 +1,267 @@
+"""Mistakes, put into the services' code on purpose: a simulation that does not find them proves nothing."""
+
+import inspect
+import textwrap
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+import asyncpg
+
+from estoque import batch, decision, writes
+from estoque.pedido import Pedido
+from operador.stock.database import Database
+from pedidos import repository, resend, retention
+from reservaestoque.bus import Batches
+from reservaestoque.postgres import Queries
+
+Apply = Callable[[asyncpg.Connection], AbstractAsyncContextManager[None]]
+"""Puts the mistake in, given a connection to estoque's database, and takes it out again."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mistake: what is wrong, and how it is made."""
+
+    error: str
+    mudancas: tuple[Apply, ...]
+
+    @asynccontextmanager
+    async def applied(self, estoque: asyncpg.Connection) -> AsyncIterator[None]:
+        """The mistake is in the code inside, and out of it after."""
+        async with AsyncExitStack() as stack:
+            for mudanca in self.mudancas:
+                await stack.enter_async_context(mudanca(estoque))
+            yield
+
+
+def _replace(text: str, before: str, after: str) -> str:
+    if text.count(before) != 1:
+        raise LookupError(f"{before!r} stands {text.count(before)} times in:\n{text}")
+    return text.replace(before, after)
+
+
+def code(function: Any, *replacements: tuple[str, str]) -> Apply:
+    """Other lines in a function; modules that have imported it get the mistake too."""
+    assert isinstance(function, FunctionType)
+
+    @asynccontextmanager
+    async def change(_: asyncpg.Connection) -> AsyncIterator[None]:
+        source = textwrap.dedent(inspect.getsource(function))
+        for before, after in replacements:
+            source = _replace(source, before, after)
+        namespace: dict[str, Any] = {}
+        exec(f"from __future__ import annotations\n{source}", function.__globals__, namespace)  # noqa: S102
+        right = function.__code__
+        function.__code__ = namespace[function.__name__].__code__
+        try:
+            yield
+        finally:
+            function.__code__ = right
+
+    return change
+
+
+def statement(sql: Queries, name: str, before: str, after: str) -> Apply:
+    """Another text in a statement."""
+
+    @asynccontextmanager
+    async def change(_: asyncpg.Connection) -> AsyncIterator[None]:
+        intact = sql[name]
+        sql._statements[name] = _replace(intact, before, after)
+        try:
+            yield
+        finally:
+            sql._statements[name] = intact
+
+    return change
+
+
+def sql_function(name: str, *replacements: tuple[str, str]) -> Apply:
+    """Another text in a function of estoque's database."""
+
+    @asynccontextmanager
+    async def change(estoque: asyncpg.Connection) -> AsyncIterator[None]:
+        intact = await estoque.fetchval("select pg_get_functiondef($1::regproc)", name)
+        wrong = intact
+        for before, after in replacements:
+            wrong = _replace(wrong, before, after)
+        await estoque.execute(wrong)
+        try:
+            yield
+        finally:
+            await estoque.execute(intact)
+
+    return change
+
+
+@asynccontextmanager
+async def _sweep_in_two_steps(estoque: asyncpg.Connection) -> AsyncIterator[None]:
+    """Finds lapsed orders in one transaction and sweeps them in the next, without a second look at their time."""
+    intact = await estoque.fetchval("select pg_get_functiondef('expirar_reservas'::regproc)")
+    start, end = intact.index("select array_agg(t.id)"), intact.index(") t;")
+    pattern = "select array_agg(t.id) into v_pedidos from (select p.id from pedido p where p.id = any (p_achados) "
+    pattern += "and p.status = 'EstoqueReservado' order by p.id for update skip locked"
+    wrong = intact[:start] + pattern + intact[end:]
+    wrong = wrong.replace("expirar_reservas(p_limite integer)", "varrer_achados(p_achados uuid[])")
+    await estoque.execute(wrong)
+    all_found = "select array_agg(id) from pedido where status = 'EstoqueReservado' and expira_em <= agora()"
+
+    async def expire(self: Database, limit: int) -> int:
+        ids = await self._pool.fetchval(all_found)
+        return int(await self._pool.fetchval("select varrer_achados($1)", ids or []))
+
+    right = Database.expire
+    Database.expire = expire  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Database.expire = right  # type: ignore[method-assign]
+        await estoque.execute("drop function varrer_achados")
+
+
+_delete = """delete from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida
+        returning r.sku, r.quantidade"""
+_leave = "select r.sku, r.quantidade from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida"
+_clock = '        now = await connection.fetchval(_sql["agora"])\n'
+_lock_line = "        await _lock_stock(connection, triage.new, [])\n"
+_triage_line = "        triage = await _triage(connection, commands, horizon)\n"
+
+MUTANTS: dict[str, Mutant] = {
+    "versions-ignored": Mutant(
+        "pedidos applies whatever snapshot comes, the older ones too",
+        (
+            code(repository.newest, ("event.data.versao > known.versao", "True")),
+            statement(repository._sql, "aplicar_status", " and p.versao < n.versao", ""),
+        ),
+    ),
+    "acknowledges-before-the-commit": Mutant(
+        "messages are acknowledged before their effect is committed",
+        (
+            code(
+                Batches._settle_next,
+                ("        await source.acknowledge(settled)\n", "        pass\n"),
+                (
+                    "    messages = [delivery.message for delivery in deliveries]\n",
+                    "    messages = [delivery.message for delivery in deliveries]\n"
+                    "    await source.acknowledge(messages)\n",
+                ),
+            ),
+        ),
+    ),
+    "lapse-ignored": Mutant(
+        "a reservation holds until it is swept",
+        (
+            code(
+                Pedido.holds,
+                ("self.expira_em is not None and self.expira_em > now", "self.expira_em is not None"),
+            ),
+        ),
+    ),
+    "clock-before-locks": Mutant(
+        "the clock is read before the locks are held",
+        (code(batch.process, ("stock, now = await", "stock, _ = await"), (_triage_line, _clock + _triage_line)),),
+    ),
+    "line-released-twice": Mutant(
+        "the sweep gives units back and leaves the line, which is given back again",
+        (sql_function("expirar_reservas", (_delete, _leave)),),
+    ),
+    "sweeps-a-renewed-order": Mutant(
+        "the sweep takes orders that were renewed after it had found them", (_sweep_in_two_steps,)
+    ),
+    "inbox-ignored": Mutant(
+        "events that come again take effect again",
+        (code(batch._triage, ('triage.new if row["novo"] else triage.repeated', "triage.new")),),
+    ),
+    "one-release-forgotten": Mutant(
+        "of an order's SKUs only the first is given back",
+        (code(decision._Batch._release, ("pedido.lines.items()", "list(pedido.lines.items())[:1]")),),
+    ),
+    "skips-locked-stock": Mutant(
+        "stock rows that somebody else has locked are skipped",
+        (statement(batch._sql, "travar_estoque", "for no key update", "for no key update skip locked"),),
+    ),
+    "stock-locked-before-orders": Mutant(
+        "stock rows are locked before orders, and the sweep locks orders first",
+        (code(batch.process, (_triage_line, _triage_line + _lock_line)),),
+    ),
+    "not-all-or-nothing": Mutant(
+        "an order is refused only when all of its items lack",
+        (code(decision._Batch._check_stock, ("    if missing:\n", "    if len(missing) == len(pedido.itens):\n")),),
+    ),
+    "lapsed-units-stay-held": Mutant(
+        "lapsed units wait for the sweep before somebody else can have them",
+        (code(batch._release_lapsed, ("if not missing:", "if True:")),),
+    ),
+    "refusal-forgotten": Mutant(
+        "a refused command that comes again is answered as if it had been obeyed",
+        (code(writes.write, ("if refusals:", "if False:")),),
+    ),
+    "key-of-the-last-order": Mutant(
+        "an idempotency key stands for the last order that came with it",
+        (
+            statement(
+                repository._sql,
+                "reivindicar_chaves",
+                "c.recusa is not null and c.tipo <> 'PedidoCriado'",
+                "true",
+            ),
+        ),
+    ),
+    "lapses-never-asked-for": Mutant(
+        "word of a sweep that was lost is never asked for",
+        (code(resend.Resend.step, ("    await self._ask()\n", "")),),
+    ),
+    "question-ages-from-its-command": Mutant(
+        "a lapse is asked about for so long after the command that made the reservation, which may hold for longer",
+        (statement(resend._sql, "perguntar_de_novo", "p.expira_em < agora() - $2", "c.criado_em < agora() - $2"),),
+    ),
+    "gives-up-the-unpublished": Mutant(
+        "a command that the broker was away for is given up and forgotten, with its message still in the outbox",
+        (
+            statement(
+                resend._sql, "reenviar_comandos", "exists (select from outbox o where o.comando_id = c.id)", "false"
+            ),
+            statement(
+                retention._sql,
+                "purgar_comandos",
+                "not exists (select from outbox o where o.comando_id = c.id)",
+                "true",
+            ),
+        ),
+    ),
+    "cancels-a-renewed-order": Mutant(
+        "an order that seems abandoned is cancelled although it has just been renewed",
+        (code(decision._Batch._refuse, ("(command.data.versao or pedido.versao)", "pedido.versao")),),
+    ),
+    "a-frozen-party-holds-the-batch": Mutant(
+        "a batch that waits for one row is held with all that is in it",
+        (code(Batches._settle, ("contended = is_contended(fault)", "contended = False")),),
+    ),
+    "strangers-wait-for-a-key": Mutant(
+        "an idempotency key that a frozen replica is claiming is waited for",
+        (
+            statement(
+                repository._sql,
+                "reivindicar_chaves",
+                "not pg_try_advisory_xact_lock(",
+                "false and pg_try_advisory_xact_lock(",
+            ),
+        ),
+    ),
+    "the-clock-of-a-sku-goes-back": Mutant(
+        "a batch is decided at what the clock says, although its SKUs changed later",
+        (
+            statement(
+                batch._sql, "travar_estoque", "greatest(max(t.alterado_em), $2::timestamptz)", "$2::timestamptz"
+            ),
+        ),
+    ),
+    "nothing-resent": Mutant(
+        "a command that was lost is never sent again",
+        (code(resend.Resend.step, ("    await self._resend()\n", "")),),
+    ),
+}
+"""The mistakes by name; each must be found."""

@@ -1,0 +1,303 @@
+"""One seed, from an empty shop to the last order's end."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import asyncpg
+
+from reservaestoque.events import AtualizarStatus, Comando, Decoder
+from reservaestoque.retention import LAP
+from simulator.judge import Judge
+from simulator.model import Model
+from simulator.network import Network, Queue
+from simulator.parties import PARTIES, Cast
+from simulator.times import Times
+from simulator.world import Party, ViolationError, World, bridged_step_back
+
+DATABASES = ("estoque", "pedidos")
+_CLOCK = """
+create sequence if not exists clock minvalue 0;
+create or replace function agora() returns timestamptz language sql volatile as
+    'select timestamptz ''epoch'' + last_value * interval ''1 microsecond'' from clock';
+"""
+_TABLES = {
+    "estoque": ("estoque", "pedido", "reserva", "inbox", "outbox", "mudanca"),
+    "pedidos": ("pedido", "comando", "idempotencia", "outbox", "mudanca"),
+}
+_LAPSED = "reservations beyond their time"
+_OLD = ("ForaDoHorizonte", "PedidoDesconhecido", "PedidoEsquecido")
+"""Why messages from long ago are set aside; that no order is lost is looked at separately."""
+_RESTLESS = {
+    "facts not published": "select true from outbox limit 1",
+    "commands without an answer": "select true from comando where respondido_em is null limit 1",
+    "orders without a decision": "select true from pedido where status = 'Criado' limit 1",
+    _LAPSED: "select true from pedido where expira_em <= agora() limit 1",
+}
+MONITOR = "monitor"
+_RETURNING = 60
+_HEARD = 0.5
+_NEVER_HEARD = 0.3
+_AGE = 0.25
+_FREEZE = 0.3
+_VISITS = 3
+_STEPS_ASIDE = 150
+_ROUNDS = 60
+_STEPS = 5000
+
+
+class SeedFailedError(Exception):
+    """A seed found something; says what, and the end of its trail."""
+
+    def __init__(self, seed: int, error: BaseException, trail: list[str]) -> None:
+        end = "\n".join(trail[-60:])
+        super().__init__(f"seed {seed}: {error}\n{end}\n(replay it: make simulate SEED={seed})")
+        self.seed = seed
+
+
+class Stage:
+    """Connections to the two databases by party; kept from seed to seed, reopened after a failure."""
+
+    def __init__(self, urls: dict[str, str]) -> None:
+        self._urls = urls
+        self._connections: dict[tuple[str, str], asyncpg.Connection] = {}
+
+    async def prepare(self, names: Iterable[str]) -> None:
+        """Opens what is not open for these parties, takes the databases' clock and empties them.
+
+        Truncated and never vacuumed, so that where a row lies, and so in which order rows come where a statement
+        does not care, is the same whatever ran before.
+        """
+        for name in names:
+            for database in DATABASES:
+                if (name, database) not in self._connections:
+                    self._connections[name, database] = await asyncpg.connect(
+                        self._urls[database],
+                        server_settings={
+                            "synchronous_commit": "off",
+                            "timezone": "UTC",
+                            # As the services': a generic plan after some executions may order rows differently.
+                            "plan_cache_mode": "force_custom_plan",
+                        },
+                    )
+                    if name == MONITOR:
+                        await self._take_over(database)
+        for database in DATABASES:
+            await self.connection(MONITOR, database).execute(
+                f"truncate {', '.join(_TABLES[database])} restart identity"
+            )
+
+    async def _take_over(self, database: str) -> None:
+        """Once, not for each seed: DDL invalidates the plans of every connection."""
+        monitor = self.connection(MONITOR, database)
+        await monitor.execute(_CLOCK)
+        for table in _TABLES[database]:
+            await monitor.execute(f"alter table {table} set (autovacuum_enabled = false)")
+
+    def connection(self, name: str, database: str) -> asyncpg.Connection:
+        """The connection of a party to a database."""
+        return self._connections[name, database]
+
+    def close(self) -> None:
+        """Closes all connections, whatever they are doing."""
+        for connection in self._connections.values():
+            connection.terminate()
+        self._connections.clear()
+
+
+async def run_seed(stage: Stage, seed: int) -> World:
+    """Runs a seed. Raises SeedFailedError when something that must never happen did."""
+    await stage.prepare((MONITOR, *PARTIES))
+    monitors = {database: stage.connection(MONITOR, database) for database in DATABASES}
+    world = World(seed, monitors, await bridged_step_back(monitors["estoque"]))
+    await world.advance(timedelta())
+    times = Times.draw(seed)
+    world.note(f"{times}")
+    judge = Judge(world, Model(times.reserva_ttl), times)
+    network = Network(
+        world,
+        Queue("estoque.pedidos", Decoder[Comando](Comando)),
+        Queue("pedidos.status", Decoder[AtualizarStatus](AtualizarStatus)),
+    )
+    cast = Cast(world, judge, network, times, stage.connection)
+    cast.spawn()
+    try:
+        await _live(cast)
+    except (Exception, ViolationError) as error:
+        stage.close()
+        raise SeedFailedError(seed, error, world.trail) from error
+    finally:
+        await world.finish()
+    return world
+
+
+async def _live(cast: Cast) -> None:
+    """All that befalls them, from the first order to the last one's end."""
+    world, judge, network, times = cast.world, cast.judge, cast.network, cast.times
+    await world.run(world.rng.choice([100, 200, 400]))
+    if world.rng.random() < _FREEZE:
+        await _freeze(world, cast)
+    await _stop_the_broker(world, times)
+    await _calm_down(world, judge, network)
+    await _lapse(world, network, times)
+    await _calm_down(world, judge, network)
+    if world.rng.random() < _AGE:
+        await _age(world, judge, network)
+
+
+async def _freeze(world: World, cast: Cast) -> None:
+    """A party stops with its locks held, as by SIGSTOP, while the others go on: who needs none of them must not wait.
+
+    In the end the server ends its transaction.
+    """
+    frozen = await _inside_a_transaction(world)
+    if frozen is None:
+        return
+    world.calm = True
+    frozen.freeze()
+    world.seen[f"frozen: {frozen.name.rpartition('-')[0]}"] += 1
+    world.repeated = next(iter(cast.claiming.get(frozen.name, ())), None)
+    judge, network = cast.judge, cast.network
+    for round_ in range(_ROUNDS):
+        world.called |= {"resend-1", "resend-2"}
+        if round_ < _VISITS:
+            world.called |= {"customer-1", "customer-2"}
+        await world.run(_STEPS_ASIDE)
+        if round_ >= _VISITS and not await judge.waiting_without_reason(frozen, network.queues.values()):
+            break
+        await world.advance(cast.times.resend_after * min(round_ + 1, 20))
+        await world.expire_lock_waits()
+    else:
+        held = await judge.waiting_without_reason(frozen, network.queues.values())
+        raise ViolationError(f"{frozen.name} is frozen, and orders wait that need nothing of it: {held}")
+    world.repeated = None
+    frozen.thaw()
+
+
+async def _inside_a_transaction(world: World) -> Party | None:
+    """A party that is between two statements of a transaction, after at most so many steps."""
+    for _ in range(_STEPS_ASIDE):
+        await world.run(1)
+        in_between = [party for party in world.parties if party.transaction is not None and party.at_gate]
+        if in_between and world.rng.random() < 0.2:
+            return world.rng.choice(in_between)
+    return None
+
+
+async def _stop_the_broker(world: World, times: Times) -> None:
+    """The broker is away for longer than commands are sent again, with what was accepted still in the outbox.
+
+    Only where no message is lost: one that was lost so long ago is given up, with an alert.
+    """
+    if world.weather.loss or world.seed % 2:
+        return
+    world.calm = True
+    since = await world.monitors["pedidos"].fetchval(
+        "select coalesce(min(criado_em), agora()) from comando where respondido_em is null"
+    )
+    # The oldest is no longer sent again then, and not yet too old for estoque.
+    await world.advance((times.resend_horizon + times.event_horizon) / 2 - (world.now - since))
+    world.broker_away = True
+    for _ in range(2):
+        world.called |= {"resend-1", "retention"}
+        await world.run(_STEPS, until_idle=True)
+    world.broker_away = False
+
+
+async def _lapse(world: World, network: Network, times: Times) -> None:
+    """All reservations lapse. Of some seeds word of it is lost, of some so are the first answers to who asks."""
+    if world.rng.random() < _HEARD:
+        await world.advance(2 * times.reserva_ttl)
+        return
+    network.losing = network.queues["pedidos.status"]
+    await world.advance(times.reserva_ttl)
+    world.called |= {"sweep-1", "sweep-2"}
+    await world.run(_STEPS, until_idle=True)
+    unheard = await world.monitors["pedidos"].fetchval(
+        "select count(*) from pedido p join comando c on c.id = p.causa "
+        "where p.status = 'EstoqueReservado' and p.expira_em <= agora() and c.criado_em < agora() - $1::interval",
+        times.resend_horizon,
+    )
+    world.seen["lapse lost of an old command"] += unheard > 0
+    if world.rng.random() < _NEVER_HEARD:
+        await world.advance(times.resend_horizon + timedelta(minutes=1))
+        world.called |= {"resend-1"}
+        await world.run(_STEPS, until_idle=True)
+    network.losing = None
+
+
+async def _age(world: World, judge: Judge, network: Network) -> None:
+    """Weeks later, when what is old has been forgotten, messages turn up once more: nothing may come of them."""
+    past = len(network.history)
+    await world.advance(timedelta(days=world.rng.choice([8, 40])))
+    await _return_at_the_last_hour(world)
+    for _ in range(2):  # what was abandoned is cancelled in the first round
+        world.called.add("retention")
+        await _calm_down(world, judge, network)
+    for queue, body in world.rng.choices(network.history[:past], k=5) if past else ():
+        network.keep(queue, body)
+    await _calm_down(world, judge, network)
+
+
+async def _return_at_the_last_hour(world: World) -> None:
+    """Customers renew what has just been found abandoned, and is about to be cancelled."""
+    world.called.add("retention")
+    for _ in range(_STEPS):
+        await world.run(1)
+        if "retention: pedidos Of the next $2 orders behind $3 that say $4" in world.trail[-1]:
+            break
+    world.returning = True
+    world.called |= {"customer-1", "customer-2"}
+    await world.run(_RETURNING)
+    world.returning = False
+
+
+async def _calm_down(world: World, judge: Judge, network: Network) -> None:
+    """No more orders and no more mishaps: within some rounds all must be done, said, and the same everywhere."""
+    world.calm = True
+    for round_ in range(_ROUNDS):
+        await world.run(_STEPS, until_idle=True)
+        restless = await _restless(world, network)
+        if not restless:
+            letters = [letter for queue in network.queues.values() for letter in queue.dead]
+            await judge.check_end(c for c in letters if not c[1].startswith(_OLD))
+            return
+        if restless == [f"pedidos: {_LAPSED}"]:
+            await _await_abandonment(world, judge.times)
+        world.called |= {"resend-1", "sweep-1", "sweep-2"}
+        await world.run(_STEPS, until_idle=True)
+        await world.advance(judge.times.resend_after * min(round_ + 1, 20))
+    raise ViolationError(f"not at rest after {_ROUNDS} rounds: {await _restless(world, network)}")
+
+
+async def _await_abandonment(world: World, times: Times) -> None:
+    """Where pedidos has given up asking about all reservations whose end it has not heard of, it cancels them later.
+
+    Raises ViolationError when it has given up although estoque would still answer.
+    """
+    unheard = await world.monitors["pedidos"].fetch(
+        "select p.id, p.expira_em, p.perguntar_em, c.criado_em from pedido p left join comando c on c.id = p.causa "
+        "where p.expira_em <= agora()"
+    )
+    if any(row["perguntar_em"] is not None for row in unheard):
+        return
+    for row in unheard:
+        lapsed, made = world.now - row["expira_em"], row["criado_em"]
+        if lapsed < times.resend_horizon and made is not None and world.now - made < times.event_horizon:
+            raise ViolationError(f"order {row['id']}: given up asking {lapsed} after its reservation lapsed")
+    world.seen["question given up"] += 1
+    due = max(row["expira_em"] for row in unheard) + times.abandoned_after
+    # A walk that is at its end begins again in the next lap.
+    await world.advance(due - world.now + LAP + timedelta(seconds=1))
+    world.called.add("retention")
+
+
+async def _restless(world: World, network: Network) -> list[str]:
+    """What still has to happen."""
+    missing = [f"messages in {queue.name}" for queue in network.queues.values() if not queue.empty]
+    for database, monitor in world.monitors.items():
+        for what, query in _RESTLESS.items():
+            if "comando" in query and database == "estoque":
+                continue
+            if await monitor.fetchval(query):
+                missing.append(f"{database}: {what}")
+    return missing

@@ -9,6 +9,10 @@ import lanes
 import pytest
 from xdist.remote import Producer
 
+# Before pytest takes the folders bench/, conferir/ and contracts/ for namespace packages of these names.
+import bench  # noqa: F401
+import conferir  # noqa: F401
+import contracts  # noqa: F401
 from local_system import Config, Ports, System
 
 

@@ -17,7 +17,7 @@ from local_system.ports import FREE, FREE_RANGE
 from local_system.processes import end_leftovers
 
 FIRST = (
-    "operator/tests/operador_integration/",
+    "operator/tests/integration/",
     "tests/integration/",
     "local/tests/test_system.py",
     "tests/simulation/test_order_life.py",
@@ -34,13 +34,13 @@ FIRST = (
     "tests/integration/test_schema.py",
     "tests/integration/test_unheard_lapses.py",
     "local/tests/test_first_order.py",
-    "contracts/tests/contracts_unit/test_events.py",
+    "contracts/tests/unit/test_events.py",
     "tests/charts/",
 )
 """What takes longest, in the order in which it begins. Tests of a folder share a system that takes long to start, and
 stay together; so do those of a file, unless its folder is here and the file itself is not."""
 
-ALONE = ("tests/simulation/test_simulation.py", "bench/tests/bench_integration/test_bench.py")
+ALONE = ("tests/simulation/test_simulation.py", "bench/tests/integration/test_bench.py")
 """What has a process for each core, or measures: it begins when all else has ended, one worker does all of it."""
 
 

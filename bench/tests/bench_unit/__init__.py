@@ -1,1 +1,0 @@
-"""Unit tests. A package, so that the folder bench/ does not shadow the package of that name."""

@@ -1,0 +1,59 @@
+"""The role `conferente` cannot write, and reads only the columns it needs."""
+
+import asyncpg
+import pytest
+from audited_world import World, database_url
+
+from local_system import System
+from reservaestoque.postgres import open_pool
+
+pytestmark = pytest.mark.integration
+
+TABLES = {
+    "pedidos": ("pedido", "comando", "outbox", "idempotencia"),
+    "estoque": ("estoque", "pedido", "reserva", "inbox", "outbox"),
+}
+FORBIDDEN = {
+    "pedidos": [
+        "select cliente_id from pedido",
+        "select * from comando",
+        "select traceparent from comando",
+        "select count(*) from idempotencia",
+        "select comando_id from outbox",
+    ],
+    "estoque": [
+        "select nome, dono from estoque",
+        "select * from saldo",
+        "select status from outbox",
+        "select recebido_em from inbox",
+        "select expirar_reservas(1)",
+        "select * from purgar_pedidos(now(), 1, null)",
+        "select * from ler_saldos(null)",
+        "select * from saldos_desde(1, 1, 1, 1)",
+        "select * from posicao_das_mudancas()",
+        "select * from liberar_vencidas(array['A'], array[1::bigint], now())",
+        "select sku from estoque for update",
+    ],
+}
+
+
+@pytest.mark.parametrize("database", TABLES)
+async def test_conferente_may_not(copies: System, world: World, database: str):
+    forbidden = list(FORBIDDEN[database])
+    for verb in ("delete from {}", "truncate {}", "insert into {} default values"):
+        forbidden += [verb.format(table) for table in TABLES[database]]
+    forbidden += ["create table mine (n int)"]
+    connection = await asyncpg.connect(database_url(copies, database, "conferente"))
+    try:
+        for command in forbidden:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(command)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("database", TABLES)
+async def test_its_connections_are_read_only_whatever_the_role_is_granted(copies: System, database: str):
+    async with await open_pool(database_url(copies, database), program="t", size=1, read_only=True) as pool:
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await pool.execute("delete from outbox")

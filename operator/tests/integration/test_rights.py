@@ -1,0 +1,122 @@
+"""The operator's rights in the cluster: what k8s/rbac grants is enough, and none of it could be left out."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from operator_world import manifest
+
+pytestmark = pytest.mark.integration
+
+ROLE = yaml.safe_load((Path(__file__).parents[3] / "k8s" / "rbac" / "operador.yaml").read_text())
+RIGHTS = [
+    (group, resource, verb)
+    for rule in ROLE["rules"]
+    for group in rule["apiGroups"]
+    for resource in rule["resources"]
+    for verb in rule["verbs"]
+]
+NS = "rights"
+
+
+def role(rights):
+    rules = [{"apiGroups": [g], "resources": [r], "verbs": [v]} for g, r, v in rights]
+    return json.dumps({**ROLE, "metadata": {"name": "test-role"}, "rules": rules})
+
+
+@pytest.fixture(scope="module")
+def account(system, tmp_path_factory):
+    """A ServiceAccount's kubeconfig; it may do what the ClusterRole `test-role` says, in one namespace only."""
+    system.stop("operator")
+    system.kubectl("create", "namespace", NS)
+    system.kubectl("create", "serviceaccount", "operator", f"--namespace={NS}")
+    binding = ("test-role", "--clusterrole=test-role", f"--serviceaccount={NS}:operator")
+    system.kubectl("create", "rolebinding", *binding, f"--namespace={NS}")
+    kubeconfig = json.loads(system.kubeconfig.read_text())
+    token = system.kubectl("create", "token", "operator", f"--namespace={NS}").strip()
+    kubeconfig["users"][0]["user"] = {"token": token}
+    file = tmp_path_factory.mktemp("account") / "kubeconfig"
+    file.write_text(json.dumps(kubeconfig))
+    yield file
+    system.start("operator")
+
+
+def appears(world, name):
+    return world.status(name, ns=NS).get("available") == 1
+
+
+def changes(world, name):
+    if appears(world, name):
+        world.apply(name, ns=NS, quantity=2)
+    return world.status(name, ns=NS).get("available") == 2
+
+
+def announces(world, name):
+    selector = f"--field-selector=involvedObject.name={name}"
+    return "Claimed" in world.kubectl("get", "events", f"--namespace={NS}", selector)
+
+
+def vanishes(world, name):
+    if world.read(name, ns=NS) is not None:
+        world.delete(name, ns=NS)
+    return world.read(name, ns=NS) is None
+
+
+@pytest.fixture
+def with_rights(world, name, account, start_operator):
+    """An operator with these rights; whether it does all it is there for within the time."""
+
+    def attempt(rights, seconds):
+        world.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=role(rights))
+        world.kubectl("create", "--filename=-", stdin=json.dumps(manifest(name, ns=NS, quantity=1)))
+        world.created.append((NS, name))
+        # No resync after the first: what changes later comes through the watch.
+        operator = start_operator(kubeconfig=account, NAMESPACE=NS, RESYNC_INTERVAL="10m")
+        end = time.monotonic() + seconds
+        done = all(_until(step, world, name, end) for step in (appears, changes, announces, vanishes))
+        operator.process.kill()
+        return done
+
+    yield attempt
+    if world.read(name, ns=NS) is not None:
+        world.kubectl("patch", "stockitem", name, f"--namespace={NS}", "--type=merge", NO_FINALIZERS)
+
+
+NO_FINALIZERS = '--patch={"metadata": {"finalizers": null}}'
+
+
+def _until(step, world, name, end):
+    while time.monotonic() < end:
+        if step(world, name):
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def test_what_is_granted_is_enough(with_rights):
+    assert with_rights(RIGHTS, 20)
+
+
+@pytest.mark.parametrize("right", RIGHTS, ids="-".join)
+def test_none_of_it_could_be_left_out(with_rights, right):
+    assert not with_rights([d for d in RIGHTS if d != right], 8)
+
+
+def test_an_operator_of_one_namespace_looks_after_that_one_only(world, name, account, start_operator, until):
+    world.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=role(RIGHTS))
+    world.apply(name, ns=NS, quantity=3)
+    world.apply(f"{name}-fora", quantity=3)
+    world.add_undeclared_row(f"{name}-orfa")
+    operator = start_operator(kubeconfig=account, NAMESPACE=NS)
+    until(lambda: world.reason(name, ns=NS), "Synced")
+    world.apply(f"{name}-depois", ns=NS, sku=f"{name}-fora", quantity=3)
+    until(lambda: world.reason(f"{name}-depois", ns=NS), "Synced", seconds=5)
+    assert world.status(f"{name}-fora") == {}
+    until(lambda: operator.metric("operador_resyncs_total") >= 2, True)
+    assert f"{name}-orfa" not in operator.log.read_text(), "rows of other namespaces are not its concern"
+    world.remove_row(f"{name}-orfa")
+    for mine in (name, f"{name}-depois"):
+        world.delete(mine, ns=NS)
+        until(lambda mine=mine: world.read(mine, ns=NS), None)

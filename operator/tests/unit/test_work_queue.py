@@ -1,0 +1,51 @@
+from stock_item_factory import Clock, item
+
+from operador.memory.work_queue import WorkQueue
+
+
+async def test_the_latest_version_of_each_is_taken_once():
+    queue = WorkQueue(Clock())
+    queue.add(item(version=1))
+    queue.add(item(version=3))
+    queue.add(item(version=2))
+    queue.add(item(sku="OTHER"))
+    assert [(i.sku, i.version) for i in await queue.take(10, 0.01)] == [("CAMISETA", 3), ("OTHER", 10)]
+    assert await queue.take(10, 0.01) == []
+
+
+async def test_no_more_than_asked_for():
+    queue = WorkQueue(Clock())
+    for n in range(5):
+        queue.add(item(sku=str(n)))
+    assert [i.sku for i in await queue.take(3, 0.01)] == ["0", "1", "2"]
+    assert [i.sku for i in await queue.take(3, 0.01)] == ["3", "4"]
+
+
+async def test_what_is_put_off_comes_back_in_time():
+    clock = Clock()
+    queue = WorkQueue(clock)
+    queue.defer(item(), 5)
+    assert await queue.take(10, 0.01) == []
+    clock.now += 5
+    assert await queue.take(10, 0.01) == [item()]
+
+
+async def test_news_takes_the_place_of_what_was_put_off():
+    clock = Clock()
+    queue = WorkQueue(clock)
+    queue.defer(item(version=1), 5)
+    queue.add(item(version=2))
+    queue.defer(item(version=1), 5)
+    assert [i.version for i in await queue.take(10, 0.01)] == [2]
+    clock.now += 10
+    assert await queue.take(10, 0.01) == []
+
+
+async def test_putting_off_again_counts_from_the_last_time():
+    clock = Clock()
+    queue = WorkQueue(clock)
+    queue.defer(item(), 5)
+    queue.defer(item(), 50)
+    clock.now += 10
+    assert await queue.take(10, 0.01) == []
+    assert len(queue) == 1

@@ -1,0 +1,319 @@
+"""The verbs of the operator's integration tests: kubectl, SQL, and estoque's own code to reserve and sell."""
+
+import asyncio
+import json
+import ssl
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import commands
+import httpx
+import pytest
+
+from estoque.batch import process
+from local_system import LocalSystemError, System
+from reservaestoque.events import Comando
+
+RESYNC_INTERVAL = "3s"
+EVENT_HORIZON = timedelta(days=6)
+BATCH = 200
+STOCKITEMS = "apis/reservaestoque.dev/v1/namespaces/default/stockitems"
+
+ROW = "select {columns} from estoque where sku = '{sku}'"
+ROWS = "select count(*) from estoque where dono like 'default/{prefix}%'"
+PEDIDO = "select status from pedido where id = '{pedido}'"
+EDIT = "update estoque set {change} where sku = '{sku}'"
+UNDECLARED = "insert into estoque (sku, nome, alvo, quantidade, dono) values ('{sku}', 'x', 5, 5, 'default/{sku}')"
+CONSTRAIN = "alter table estoque add constraint {name} check ({condition}) not valid"
+UNCONSTRAIN = "alter table estoque drop constraint {name}"
+LOCK = "select 1 from pedido where id = $1 for update"
+LIVE_LINES = "select count(*) from reserva where sku like '{prefix}-%'"
+FACT = "select count(*) from outbox where pedido_id = '{pedido}' and status = 'ReservaExpirada'"
+FACTS = """
+select count(*) from outbox o join pedido p on p.id = o.pedido_id
+where o.status = 'ReservaExpirada' and p.itens::text like '%{prefix}-%'
+"""
+LAPSE = """
+begin;
+update pedido set expira_em = agora() + random() * interval '1 second'
+where id in (select pedido_id from reserva where sku like '{prefix}-%');
+update reserva r set expira_em = p.expira_em from pedido p where p.id = r.pedido_id and r.sku like '{prefix}-%';
+commit;
+"""
+DELETE = "delete from estoque where sku = '{sku}'"
+
+
+@dataclass
+class World:
+    """The system and the verbs in which the tests are written. `kubectl` acts in the namespace default."""
+
+    system: System
+    created: list[tuple[str, str]] = field(default_factory=list)
+    applying: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    itens: dict[uuid.UUID, dict[str, int]] = field(default_factory=dict)
+
+    def kubectl(self, *args: str, stdin: str = "") -> str:
+        return self.system.kubectl(*args, stdin=stdin)
+
+    def rejection(self, manifest: dict[str, Any], *args: str) -> str:
+        with pytest.raises(LocalSystemError) as rejected:
+            self.kubectl("apply", *args, "--filename=-", stdin=json.dumps(manifest))
+        return str(rejected.value)
+
+    def apply(self, item: str, /, *, ns: str = "default", **spec: Any) -> None:
+        self.kubectl("apply", "--filename=-", stdin=json.dumps(manifest(item, ns=ns, **spec)))
+        self.created.append((ns, item))
+
+    def apply_list(self, items: list[dict[str, Any]]) -> None:
+        """All these StockItems in one apply."""
+        body = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        self.kubectl("apply", "--server-side", "--filename=-", stdin=body)
+        self.created.extend((i["metadata"]["namespace"], i["metadata"]["name"]) for i in items)
+
+    def apply_many(self, prefix: str, n: int, *, wait: bool = True) -> None:
+        """StockItems `prefix-0` and so on, in one apply; does not wait for its end unless `wait`."""
+        items = [manifest(f"{prefix}-{i}", quantity=i + 1) for i in range(n)]
+        for item in items:
+            item["metadata"]["labels"] = {"batch": prefix}
+        process = subprocess.Popen(
+            [self.system.kubectl_path, f"--kubeconfig={self.system.kubeconfig}", "create", "--filename=-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
+        assert process.stdin is not None
+        process.stdin.write(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode())
+        process.stdin.close()
+        if wait:
+            assert process.wait() == 0
+        else:
+            self.applying.append(process)
+
+    def delete_many(self, prefix: str) -> None:
+        """What `apply_many` created, in one request: kubectl would send a thousand, slowly."""
+        self.kubectl("delete", f"--raw=/{STOCKITEMS}?labelSelector=batch%3D{prefix}")
+
+    def delete(self, name: str, *, ns: str = "default") -> None:
+        self.kubectl("delete", "stockitem", name, f"--namespace={ns}", "--wait=false")
+
+    def read(self, name: str, *, ns: str = "default") -> dict[str, Any] | None:
+        return self._get(f"apis/reservaestoque.dev/v1/namespaces/{ns}/stockitems/{name}")
+
+    def _get(self, path: str, **query: str) -> dict[str, Any] | None:
+        """What the API server has there, if anything. Conditions are polled: kubectl would take a core for it."""
+        layout = self.system.layout
+        answer = httpx.get(
+            f"https://127.0.0.1:{layout.ports.kube_apiserver}/{path}",
+            params=query,
+            headers={"Authorization": f"Bearer {layout.secrets['kubernetes-admin']}"},
+            verify=self._trust,
+            timeout=30,
+            trust_env=False,
+        )
+        return None if answer.status_code == httpx.codes.NOT_FOUND else answer.raise_for_status().json()
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.system.layout.state / "kube-apiserver" / "apiserver.crt")
+
+    def _list(self, path: str, **query: str) -> list[dict[str, Any]]:
+        return (self._get(path, **query) or {})["items"]
+
+    def status(self, name: str, *, ns: str = "default") -> dict[str, Any]:
+        return (self.read(name, ns=ns) or {}).get("status", {})
+
+    def reason(self, name: str, condition: str = "Synced", *, ns: str = "default") -> str:
+        return self.condition(name, condition, ns=ns).get("reason", "")
+
+    def condition(self, name: str, condition: str = "Synced", *, ns: str = "default") -> dict[str, Any]:
+        conditions = self.status(name, ns=ns).get("conditions", [])
+        return next((c for c in conditions if c["type"] == condition), {})
+
+    def numbers(self, name: str) -> tuple[int | None, ...]:
+        """available, reserved, sold, onHand"""
+        status = self.status(name)
+        return tuple(status.get(field) for field in ("available", "reserved", "sold", "onHand"))
+
+    def events(self, name: str) -> list[str]:
+        events = self._list("api/v1/namespaces/default/events", fieldSelector=f"involvedObject.name={name}")
+        return [event["reason"] for event in events]
+
+    def items(self, prefix: str) -> list[dict[str, Any]]:
+        """The StockItems whose names start so."""
+        return [item for item in self._list(STOCKITEMS) if item["metadata"]["name"].startswith(prefix)]
+
+    def synced(self, prefix: str) -> int:
+        """How many items whose names start so are Synced."""
+        return sum(
+            c["reason"] == "Synced"
+            for item in self.items(prefix)
+            for c in item.get("status", {}).get("conditions", [])
+        )
+
+    def versions(self, prefix: str) -> dict[str, str]:
+        return {i["metadata"]["name"]: i["metadata"]["resourceVersion"] for i in self.items(prefix)}
+
+    def lose_items(self, *names: str) -> None:
+        """The StockItems vanish without the operator's doing."""
+        for name in names:
+            self.delete(name)
+            self.kubectl("patch", "stockitem", name, "--type=merge", '--patch={"metadata": {"finalizers": null}}')
+
+    def calls(self) -> float:
+        """Calls of sincronizar_itens by the system's operator."""
+        text = httpx.get(f"{self.system.program_url('operator')}/metrics").text
+        return next(float(li.split()[1]) for li in text.splitlines() if li.startswith("operador_batch_items_count"))
+
+    @contextmanager
+    def without_cluster(self) -> Iterator[None]:
+        """etcd and kube-apiserver are down inside, up after."""
+        for part in ("kube-apiserver", "etcd"):
+            self.system.stop(part)
+        try:
+            yield
+        finally:
+            for part in ("etcd", "kube-apiserver"):
+                self.system.start(part)
+
+    def sql(self, statement: str, **values: Any) -> str:
+        return self.system.psql("estoque", statement.format(**values)).strip()
+
+    def row(self, sku: str, columns: str) -> str:
+        """Columns of the stock row, divided by bars."""
+        return self.sql(ROW, sku=sku, columns=columns)
+
+    def rows(self, prefix: str) -> int:
+        """How many stock rows have an owner whose name starts so."""
+        return int(self.sql(ROWS, prefix=prefix))
+
+    def edit_row(self, sku: str, change: str) -> None:
+        """Somebody changes the row by hand."""
+        self.sql(EDIT, sku=sku, change=change)
+
+    def add_undeclared_row(self, sku: str) -> None:
+        self.sql(UNDECLARED, sku=sku)
+
+    def remove_row(self, sku: str) -> None:
+        self.sql(DELETE, sku=sku)
+
+    @contextmanager
+    def database_rule(self, name: str, condition: str) -> Iterator[None]:
+        """A rule that PostgreSQL has and the definition does not know."""
+        self.sql(CONSTRAIN, name=name, condition=condition)
+        try:
+            yield
+        finally:
+            self.sql(UNCONSTRAIN, name=name)
+
+    @contextmanager
+    def order_locked(self, pedido: uuid.UUID) -> Iterator[None]:
+        """Another session holds this order's lock inside."""
+        with asyncio.Runner() as runner:
+            connection = runner.run(asyncpg.connect(self.system.database_url("estoque")))
+            runner.run(connection.execute("begin"))
+            runner.run(connection.execute(LOCK, pedido))
+            try:
+                yield
+            finally:
+                runner.run(connection.close())
+
+    def live_lines(self, prefix: str) -> int:
+        """Lines of reservations that have not been swept."""
+        return int(self.sql(LIVE_LINES, prefix=prefix))
+
+    def facts(self, prefix: str) -> int:
+        """How many facts the outbox holds of orders of these items that lapsed."""
+        return int(self.sql(FACTS, prefix=prefix))
+
+    def lapse_facts(self, pedido: uuid.UUID) -> int:
+        """How often the outbox says that the order's reservation lapsed."""
+        return int(self.sql(FACT, pedido=pedido))
+
+    def pedido(self, pedido: uuid.UUID) -> str:
+        """The order's status."""
+        return self.sql(PEDIDO, pedido=pedido)
+
+    def reservar(self, sku: str, n: int, *, ttl: float = 600) -> uuid.UUID:
+        comando = commands.criar(**{sku: n})
+        pedido = comando.data.pedido_id
+        self.itens[pedido] = {sku: n}
+        self._decide([[comando]], timedelta(seconds=ttl))
+        return pedido
+
+    def fechar(self, pedido: uuid.UUID) -> None:
+        self._decide([[commands.fechar(pedido, **self.itens[pedido])]])
+
+    def cancelar(self, pedido: uuid.UUID) -> None:
+        self._decide([[commands.cancelar(pedido)]])
+
+    def reservar_many(self, prefix: str, n: int, *, items: int) -> None:
+        """`n` reservations of a unit, over items `prefix-0` and so on."""
+        new = [commands.criar(**{f"{prefix}-{i % items}": 1}) for i in range(n)]
+        self._decide([new[i : i + BATCH] for i in range(0, n, BATCH)], timedelta(hours=1))
+
+    def lapse(self, prefix: str) -> None:
+        """The time of these items' reservations is over, of one after the other, within a second."""
+        self.sql(LAPSE, prefix=prefix)
+
+    def _decide(self, batches: Sequence[Sequence[Comando]], ttl: timedelta = timedelta()) -> None:
+        """estoque decides these commands, on its own database."""
+
+        async def decide() -> None:
+            connection = await asyncpg.connect(self.system.database_url("estoque"))
+            try:
+                for batch in batches:
+                    await process(connection, batch, ttl, EVENT_HORIZON)
+            finally:
+                await connection.close()
+
+        with asyncio.Runner() as runner:
+            runner.run(decide())
+
+
+@dataclass
+class OperatorProcess:
+    """An operator beside that of the system."""
+
+    process: "subprocess.Popen[bytes]"
+    log: Path
+    url: str
+
+    def wait_ready(self) -> None:
+        wait_until(lambda: self.health("ready")[0], 200, seconds=60)
+
+    def health(self, which: str) -> tuple[int, str]:
+        """Status and text of /health/`which`; 0 while nobody listens."""
+        try:
+            response = httpx.get(f"{self.url}/health/{which}", timeout=5)
+        except httpx.TransportError as fault:
+            return 0, str(fault)
+        return response.status_code, response.text
+
+    def metric(self, name: str) -> float | None:
+        text = httpx.get(f"{self.url}/metrics", timeout=5).text
+        return next((float(li.split()[1]) for li in text.splitlines() if li.startswith(f"{name} ")), None)
+
+
+def manifest(item: str, /, *, ns: str = "default", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "reservaestoque.dev/v1",
+        "kind": "StockItem",
+        "metadata": {"name": item, "namespace": ns},
+        "spec": {"name": "Produto de teste", **spec},
+    }
+
+
+def wait_until(value: Callable[[], Any], expected: Any, *, seconds: float = 30) -> None:
+    """Waits until `value()` is `expected`; fails with the last value that it saw."""
+    end = time.monotonic() + seconds
+    while (seen := value()) != expected:
+        assert time.monotonic() < end, f"expected {expected!r} within {seconds} s, last seen {seen!r}"
+        time.sleep(0.1)

@@ -15,7 +15,7 @@ from conferir.settings import ConferirSettings
 from conferir.snapshot import Databases, LockWantedError
 from conferir.violation import Violation
 from reservaestoque.periodic import Pace, Periodic
-from reservaestoque.postgres import Connector, ServerWatch, is_transient, open_pool, reachable
+from reservaestoque.postgres import Connector, ServerWatch, open_pool, reachable
 from reservaestoque.program import Health, Program, health_app
 
 POOL_CONNECTIONS = 3
@@ -60,7 +60,7 @@ async def continuously(settings: ConferirSettings) -> None:
             limit=settings.slice_rows,
         )
         pace = Pace(every=settings.step_interval, rest=_REST_FACTOR)
-        job = Periodic(rounds.step, name="conferir", pace=pace, is_transient=_is_temporary)
+        job = Periodic(rounds.step, name="conferir", pace=pace, transient=(LockWantedError,))
         urls = {"pedidos": settings.pedidos_database_url, "estoque": settings.estoque_database_url}
         pools = {"pedidos": databases.pedidos, "estoque": databases.estoque}
         watches = {
@@ -76,10 +76,6 @@ async def continuously(settings: ConferirSettings) -> None:
         app = health_app(Health(missing))
         tasks = {"conferir": job.run, **watches}
         await Program(app, tasks, host=settings.host, port=settings.port).run()
-
-
-def _is_temporary(fault: BaseException) -> bool:
-    return is_transient(fault) or isinstance(fault, LockWantedError)
 
 
 def _criteria(settings: ConferirSettings, *, at_rest: bool = False) -> Criteria:

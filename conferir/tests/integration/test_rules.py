@@ -11,7 +11,7 @@ from conferir.snapshot import Databases
 from conferir.violation import IMMEDIATE, Rule
 from pedidos.command import CommandType
 from pedidos.events import to_event as command_event
-from reservaestoque.postgres import Queries
+from reservaestoque.postgres.queries import statements
 
 pytestmark = pytest.mark.integration
 
@@ -220,8 +220,7 @@ def test_every_rule_is_broken_by_one_of_these_tests():
 
 
 def test_statements_only_read():
-    sql = Queries("conferir")
-    for name, text in sql._statements.items():
+    for name, text in statements("conferir").items():
         body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
         assert body.lstrip().startswith("select"), name
         assert " for update" not in body, name

@@ -11,6 +11,7 @@ from datetime import timedelta
 from prometheus_client import Counter
 
 from reservaestoque.backoff import delay
+from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import logger
 
 Step = Callable[[], Awaitable[bool]]
@@ -41,7 +42,10 @@ class Pace:
 
 
 class Periodic:
-    """Calls `step` again and again, at this pace. Failures are logged and counted under its `name`.
+    """Calls `step` again and again, at this pace.
+
+    Transient failures are logged and counted under its `name`: those of the database (`is_transient`), and the errors
+    in `transient`.
 
     Jobs that share a `turn`, a lock, run one step at a time. `beat` is called before each step and every few seconds
     of a pause. Setting `wake` ends the pause between two steps; it is cleared when the next step begins.
@@ -53,7 +57,7 @@ class Periodic:
         *,
         name: str,
         pace: Pace,
-        is_transient: Callable[[BaseException], bool],
+        transient: tuple[type[Exception], ...] = (),
         turn: AbstractAsyncContextManager[object] | None = None,
         beat: Callable[[], None] = lambda: None,
         wake: asyncio.Event | None = None,
@@ -61,14 +65,14 @@ class Periodic:
         self.name = name
         self._step = step
         self._pace = pace
-        self._is_transient = is_transient
+        self._transient = transient
         self._turn = turn or nullcontext()
         self._beat = beat
         self._wake = wake
         _failed.labels(name)
 
     async def run(self) -> None:
-        """Runs until cancelled. Raises what `step` raises unless it is transient."""
+        """Runs until cancelled. Raises what `step` raises unless that is transient."""
         failures = 0
         while True:
             self._beat()
@@ -80,7 +84,7 @@ class Periodic:
                     more = await self._step()
                 failures = 0
             except Exception as fault:
-                if not self._is_transient(fault):
+                if not (is_transient(fault) or isinstance(fault, self._transient)):
                     raise
                 failures += 1
                 _failed.labels(self.name).inc()

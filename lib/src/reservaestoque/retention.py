@@ -9,7 +9,6 @@ import asyncpg
 from prometheus_client import Counter
 
 from reservaestoque.periodic import Pace, Periodic, Step
-from reservaestoque.postgres import is_transient
 
 STEP_ROWS = 1000
 LAP = timedelta(hours=1)
@@ -93,4 +92,4 @@ def taking_turns(jobs: Mapping[str, Step], *, every: timedelta) -> list[Periodic
     """
     turn = asyncio.Lock()
     pace = Pace(every=every)
-    return [Periodic(step, name=name, pace=pace, is_transient=is_transient, turn=turn) for name, step in jobs.items()]
+    return [Periodic(step, name=name, pace=pace, turn=turn) for name, step in jobs.items()]

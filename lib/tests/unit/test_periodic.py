@@ -31,10 +31,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def never(_: BaseException) -> bool:
-    return False
-
-
 @pytest.mark.parametrize(
     ("takes", "more", "rest", "pause"),
     [
@@ -59,7 +55,7 @@ async def test_it_pauses_its_interval_or_a_multiple_of_what_the_step_took(
         return more
 
     pace = Pace(every=timedelta(seconds=5), between=timedelta(seconds=0.5), rest=rest)
-    job = Periodic(step, name="job", pace=pace, is_transient=never)
+    job = Periodic(step, name="job", pace=pace)
     with pytest.raises(asyncio.CancelledError):
         await job.run()
     assert began == [0.0, takes + pause, 2 * (takes + pause)]
@@ -76,7 +72,7 @@ async def test_it_beats_through_a_long_pause(clock: Clock):
         return False
 
     pace = Pace(every=timedelta(minutes=5))
-    job = Periodic(step, name="job", pace=pace, is_transient=never, beat=lambda: beats.append(clock.now))
+    job = Periodic(step, name="job", pace=pace, beat=lambda: beats.append(clock.now))
     with pytest.raises(asyncio.CancelledError):
         await job.run()
     assert beats[-1] == 300
@@ -100,7 +96,7 @@ async def test_it_wakes_from_its_pause_and_not_from_its_back_off():
         step,
         name="job",
         pace=Pace(every=timedelta(hours=1)),
-        is_transient=lambda fault: isinstance(fault, ConnectionResetError),
+        transient=(ConnectionResetError,),
         wake=wake,
     )
     running = asyncio.create_task(job.run())
@@ -118,4 +114,4 @@ async def test_what_will_not_pass_by_itself_ends_it():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await Periodic(step, name="job", pace=Pace(every=timedelta()), is_transient=never).run()
+        await Periodic(step, name="job", pace=Pace(every=timedelta())).run()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from reservaestoque.http.wire import (
+from reservaestoque.http.tuning.wire import (
     HIGH_WATER_BYTES,
     PIECE_BYTES,
     SEND_BUFFER_BYTES,

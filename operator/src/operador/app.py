@@ -19,7 +19,7 @@ from operador.stock.database import Database
 from operador.stock.sweep import Lag, Sweep
 from operador.stock.sweep import pace as sweep_pace
 from reservaestoque.periodic import Pace, Periodic, Step
-from reservaestoque.postgres import Connector, ServerWatch, is_transient, open_pool
+from reservaestoque.postgres import Connector, ServerWatch, open_pool
 from reservaestoque.program import Health, Heartbeats, Program, Task, health_app
 
 _STATEMENT_SECONDS = 30.0
@@ -89,7 +89,7 @@ def wire(settings: OperadorSettings, api: ClusterApi, database: Database, server
 
     def loop(name: str, step: Step, pace: Pace, wake: asyncio.Event | None = None) -> Task:
         beat = heartbeats.register(name, _DEADLINE)
-        return Periodic(step, name=name, pace=pace, is_transient=_passes, beat=beat, wake=wake).run
+        return Periodic(step, name=name, pace=pace, transient=(ClusterError,), beat=beat, wake=wake).run
 
     tasks: dict[str, Task] = {
         "sweep": loop("sweep", sweep.step, sweep_pace(settings.expiry_interval)),
@@ -104,10 +104,6 @@ def wire(settings: OperadorSettings, api: ClusterApi, database: Database, server
     app = health_app(Health(_Readiness(database, resync, queue).missing, heartbeats))
     program = Program(app, tasks, host=settings.host, port=settings.port, stop_seconds=_STOP_SECONDS)
     return program
-
-
-def _passes(fault: BaseException) -> bool:
-    return is_transient(fault) or isinstance(fault, ClusterError)
 
 
 class _Readiness:

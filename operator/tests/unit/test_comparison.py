@@ -126,7 +126,7 @@ async def run_for(seconds, step, every, wake=None):
         step,
         name="test",
         pace=Pace(every=timedelta(seconds=every)),
-        is_transient=lambda fault: isinstance(fault, NotFoundError),
+        transient=(NotFoundError,),
         wake=wake,
     )
     with contextlib.suppress(TimeoutError):

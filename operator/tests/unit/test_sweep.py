@@ -9,7 +9,6 @@ from stock_item_factory import Clock
 from operador.stock.sweep import BATCH, PAUSE, Lag, Sweep, pace
 from reservaestoque import periodic
 from reservaestoque.periodic import Periodic
-from reservaestoque.postgres import is_transient
 
 
 class Database:
@@ -35,7 +34,7 @@ def sweep(database):
 
 
 def loop(database, every=timedelta(seconds=0.05)):
-    return Periodic(sweep(database).step, name="sweep", pace=pace(every), is_transient=is_transient)
+    return Periodic(sweep(database).step, name="sweep", pace=pace(every))
 
 
 async def test_it_has_more_to_do_until_a_batch_is_not_full():

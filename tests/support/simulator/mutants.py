@@ -16,6 +16,7 @@ from operador.stock.database import Database
 from pedidos import repository, resend, retention
 from reservaestoque.bus import Batches
 from reservaestoque.postgres import Queries
+from reservaestoque.postgres.queries import statements
 
 Apply = Callable[[asyncpg.Connection], AbstractAsyncContextManager[None]]
 """Puts the mistake in, given a connection to estoque's database, and takes it out again."""
@@ -69,12 +70,12 @@ def statement(sql: Queries, name: str, before: str, after: str) -> Apply:
 
     @asynccontextmanager
     async def change(_: asyncpg.Connection) -> AsyncIterator[None]:
-        intact = sql[name]
-        sql._statements[name] = _replace(intact, before, after)
+        intact, texts = sql[name], statements(sql._package)
+        texts[name] = _replace(intact, before, after)
         try:
             yield
         finally:
-            sql._statements[name] = intact
+            texts[name] = intact
 
     return change
 

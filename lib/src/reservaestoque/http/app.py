@@ -15,9 +15,10 @@ from litestar.types import ControllerRouterHandler
 from reservaestoque.http.caching import no_store_by_default
 from reservaestoque.http.head import HeadLikeGet
 from reservaestoque.http.headers import combined
-from reservaestoque.http.metrics import Metrics, measured
 from reservaestoque.http.openapi import ABOUT, StructDescriptions, described
 from reservaestoque.http.problems import MAX_BODY_BYTES, MEDIA, ProblemError, on_fault, on_http_error, on_problem
+from reservaestoque.http.tuning.metrics import Metrics, measured
+from reservaestoque.http.tuning.request import PlainRequest
 from reservaestoque.program import Health
 
 SCALAR = "1.72.1"
@@ -37,15 +38,6 @@ def probes(health: Health) -> list[ControllerRouterHandler]:
         return Response(body, status_code=status)
 
     return [live, ready]
-
-
-class PlainRequest(Request[Any, Any, Any]):
-    """A request whose body can be read without a mapping of all its headers, which costs more than the body."""
-
-    @property
-    def content_length(self) -> int | None:
-        """What the request says that its body has, in bytes; the server has seen that it is a number."""
-        return next((int(value) for name, value in self.scope["headers"] if name == b"content-length"), None)
 
 
 async def prepare(request: Request[Any, Any, Any]) -> None:

@@ -1,19 +1,29 @@
 """SQL in files: one statement a file, named after it."""
 
+from functools import cache
 from importlib.resources import files
 
 
 class Queries:
-    """The statements of a folder ``sql`` inside a package: ``Queries("estoque")["travar_estoque"]``."""
+    """The statements of a folder ``sql`` inside a package: ``Queries("estoque")["travar_estoque"]``.
+
+    The files are read when the first statement of the package is asked for, which `app` does at start-up; importing a
+    module that has a Queries reads nothing.
+    """
 
     def __init__(self, package: str) -> None:
-        folder = files(package) / "sql"
-        self._statements = {
-            file.name.removesuffix(".sql"): file.read_text(encoding="utf-8")
-            for file in folder.iterdir()
-            if file.name.endswith(".sql")
-        }
+        self._package = package
 
     def __getitem__(self, name: str) -> str:
         """The text of ``sql/<name>.sql``. Raises KeyError when there is no such file."""
-        return self._statements[name]
+        return statements(self._package)[name]
+
+
+@cache
+def statements(package: str) -> dict[str, str]:
+    """The statements of a package by name, read once in a process."""
+    return {
+        file.name.removesuffix(".sql"): file.read_text(encoding="utf-8")
+        for file in (files(package) / "sql").iterdir()
+        if file.name.endswith(".sql")
+    }

@@ -206,7 +206,7 @@ class Feed:
     async def run(self) -> None:
         """Reads every 200 ms while there are followers, until cancelled, through database outages."""
         pace = Pace(every=READ_EVERY, longest=LONGEST_PAUSE_SECONDS)
-        await Periodic(self.step, name="feed", pace=pace, is_transient=is_transient).run()
+        await Periodic(self.step, name="feed", pace=pace).run()
 
     async def step(self) -> bool:
         """Waits for a follower, then reads new changes and hands them on; returns whether there are more.

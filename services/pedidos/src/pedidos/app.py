@@ -24,7 +24,7 @@ from reservaestoque.events import AtualizarStatus, Decoder
 from reservaestoque.http import GatheringProtocol, service_app
 from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
 from reservaestoque.periodic import Pace, Periodic
-from reservaestoque.postgres import Connector, Queries, Readiness, ServerWatch, is_transient, open_pool
+from reservaestoque.postgres import Connector, Queries, Readiness, ServerWatch, open_pool
 from reservaestoque.program import Health, Program
 from reservaestoque.retention import taking_turns
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
@@ -70,7 +70,7 @@ async def run(settings: PedidosSettings) -> None:
             settings.change_retention,
         )
         jobs = [
-            Periodic(resend.step, name="resend", pace=Pace(every=RESEND_EVERY), is_transient=is_transient),
+            Periodic(resend.step, name="resend", pace=Pace(every=RESEND_EVERY)),
             *taking_turns(retention_jobs(pool, group_commit, periods), every=PURGE_EVERY),
         ]
         server_watch = ServerWatch(Connector(settings.database_url), pool, outbox, health, program="pedidos")

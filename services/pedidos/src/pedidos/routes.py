@@ -28,8 +28,8 @@ from pedidos.pedido import (
 from pedidos.reads import Outcome, Reads
 from reservaestoque.events import Status
 from reservaestoque.http import JsonBody, ProblemError, conditional_get
-from reservaestoque.http.answer import JsonAnswer
 from reservaestoque.http.problems import CONFLICT, INVALID, KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
+from reservaestoque.http.tuning.answer import JsonAnswer
 
 ClienteId = Annotated[
     str | None, QueryParameter(name="clienteId", pattern=CLIENTE_PATTERN, max_length=128, description="Whose orders.")

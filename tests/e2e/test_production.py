@@ -37,6 +37,9 @@ RECOVERY_SECONDS = 240
 WHOLE_SECONDS = 300
 """Time after that within which every server, broker and replica must be back."""
 FREEZE_SECONDS = 120
+OPERATOR_IDLE_SECONDS = 25.0
+"""CloudNativePG's operator keeps a connection to each server for 20 s after it has asked for its status. When that
+server's node is lost meanwhile, it waits 30 s for an answer on it: docs/production.md, "A node is lost"."""
 
 SERVICES = ("pedidos", "estoque")
 
@@ -180,6 +183,7 @@ async def test_a_deleted_primary_is_replaced(under_load: Bench, production: Prod
 @pytest.mark.parametrize("database", DATABASES)
 async def test_a_cut_off_primary_is_replaced(under_load: Bench, production: Production, database: str):
     async with under_load(f"node of the primary of {database} cut off") as fault:
+        await asyncio.sleep(OPERATOR_IDLE_SECONDS)
         before = await asyncio.to_thread(production.primary, database)
         node = await asyncio.to_thread(production.node_of, before)
         lost = await asyncio.to_thread(production.roles_on, node)

@@ -46,6 +46,13 @@ def test_technical_words_are_english(tree: str):
     assert not found, "\n".join(sorted(found))
 
 
+def test_file_names_are_english():
+    """Statements and functions of the databases are named like their tables (docs/glossary.md)."""
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    named = [file for file in files if not file.endswith(".sql")]
+    assert not [file for file in named if TECHNICAL.intersection(words(file.replace("/", " ")))]
+
+
 def test_a_portuguese_technical_word_is_found():
     assert TECHNICAL.intersection(words("_ler_itens"))
     assert TECHNICAL.intersection(words("FilaDeTrabalho"))

@@ -1,6 +1,6 @@
 {{- /* Waits until the database has every migration of this image. A later release's migrations do not disturb it. */}}
 {{- define "common.awaitMigrations" -}}
-- name: migrations-feitas
+- name: await-migrations
   image: {{ include "common.image" . }}
   imagePullPolicy: {{ include "common.pullPolicy" . }}
   command: [python, -m, reservaestoque.migrate, --wait, --migrations-dir, /app/db/migrations]

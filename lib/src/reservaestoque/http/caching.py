@@ -6,10 +6,10 @@ Silence would let them keep it: a 200, 204, 404, 405 or 410 is cacheable by defa
 from litestar.types import Message, Scope
 
 CACHE_CONTROL = b"cache-control"
-_NO_STORE = (CACHE_CONTROL, b"no-store")
+NO_STORE = (CACHE_CONTROL, b"no-store")
 
 
 async def no_store_by_default(message: Message, _scope: Scope) -> None:
     """Called before each message of an answer: the only place that all answers pass, those without a route too."""
     if message["type"] == "http.response.start" and CACHE_CONTROL not in dict(message["headers"]):
-        message["headers"] = [*message["headers"], _NO_STORE]
+        message["headers"] = [*message["headers"], NO_STORE]

@@ -73,14 +73,18 @@ class ProblemError(Exception):
 def answer(
     request: Request[Any, Any, Any], problem: Problem, detail: str, **members: Any
 ) -> Response[dict[str, Any]]:
-    """The problem+json response; a 503 says when to come back."""
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem is UNAVAILABLE else {}
+    """The problem+json response."""
     return Response(
         members_of(problem, detail, reference(request.scope.get("raw_path", b""))) | members,
         status_code=problem.status,
         media_type=MEDIA_TYPE,
-        headers=headers,
+        headers=headers_of(problem),
     )
+
+
+def headers_of(problem: Problem) -> dict[str, str]:
+    """The headers of its answer: a 503 says when to come back."""
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem is UNAVAILABLE else {}
 
 
 def reference(path: bytes) -> str:
@@ -120,12 +124,19 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
 
 
 def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[dict[str, Any]]:
-    """Answers everything else: 503 while the database is away, 500 (and a stack trace in the log) for our bugs."""
+    """Answers everything else."""
+    return on_problem(request, problem_of(fault, request.url.path))
+
+
+def problem_of(fault: Exception, path: str) -> ProblemError:
+    """The problem that a fault is, which is logged: 503 while the database is away, 500 for our bugs."""
+    if isinstance(fault, ProblemError):
+        return fault
     if is_transient(fault):
-        _log.warning("request_put_off", path=request.url.path, fault=repr(fault))
-        return answer(request, UNAVAILABLE, f"{_why(fault)}; try again shortly")
-    _log.error("request_failed", path=request.url.path, exc_info=fault)
-    return answer(request, INTERNAL, "an unexpected error; it has been logged")
+        _log.warning("request_put_off", path=path, fault=repr(fault))
+        return ProblemError(UNAVAILABLE, f"{_why(fault)}; try again shortly")
+    _log.error("request_failed", path=path, exc_info=fault)
+    return ProblemError(INTERNAL, "an unexpected error; it has been logged")
 
 
 def _why(fault: Exception) -> str:

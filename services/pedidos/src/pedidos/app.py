@@ -9,6 +9,7 @@ from pedidos.answer import Answers
 from pedidos.changes import Changes
 from pedidos.consumer import StatusConsumer
 from pedidos.events import to_event
+from pedidos.fast_lane import BusyRoutes
 from pedidos.follow import Follower
 from pedidos.group_commit import GroupCommit
 from pedidos.intake import Intake
@@ -22,6 +23,7 @@ from pedidos.waiters import Waiters
 from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, Publisher
 from reservaestoque.events import AtualizarStatus, Decoder
 from reservaestoque.http import GatheringProtocol, service_app
+from reservaestoque.http.tuning.fast_lane import FastLane
 from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
 from reservaestoque.periodic import Pace, Periodic
 from reservaestoque.postgres import Connector, Queries, Readiness, ServerWatch, open_pool
@@ -101,6 +103,8 @@ async def run(settings: PedidosSettings) -> None:
             },
         )
 
+        fast = FastLane(app, BusyRoutes(intake, reads).find, PROBLEMS)
+
         def on_stop() -> None:
             waiters.close()
             feed.close()
@@ -117,5 +121,10 @@ async def run(settings: PedidosSettings) -> None:
             **{job.name: job.run for job in jobs},
         }
         await Program(
-            app, tasks, host=settings.host, port=settings.port, protocol=GatheringProtocol, on_stop=on_stop
+            fast,
+            tasks,
+            host=settings.host,
+            port=settings.port,
+            protocol=GatheringProtocol,
+            on_stop=on_stop,
         ).run()

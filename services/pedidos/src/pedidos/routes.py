@@ -68,11 +68,27 @@ async def create_order(
 
     Raises ProblemError (400, 422) for a body that is wrong, and the errors in PROBLEMS.
     """
+    return await create(intake, body, request_context(prefer, idempotency_key, traceparent))
+
+
+async def create(intake: Intake, body: bytes, context: RequestContext) -> JsonAnswer[Pedido]:
+    """What `create_order` answers; raises what it raises."""
     order = _new_order.read(body)
-    context = request_context(prefer, idempotency_key, traceparent)
     outcome = await intake.create(order.cliente_id, merge_items(order.itens), context)
     decided = outcome.pedido.status != Status.CRIADO
     return _answer(outcome, context, 201 if decided else 202)
+
+
+async def command(
+    reads: Reads, intake: Intake, pedido_id: str, tipo: CommandType, body: bytes, context: RequestContext
+) -> JsonAnswer[Pedido]:
+    """What a route of a command answers; raises ProblemError (400, 404, 409) and the errors in PROBLEMS."""
+    _command.read(body)
+    outcome = await intake.command(await find(reads, pedido_id), tipo, context)
+    if outcome.recusa:
+        status = outcome.pedido.status
+        raise ProblemError(CONFLICT, explain(outcome.recusa, status), statusDoPedido=status, recusa=outcome.recusa)
+    return _answer(outcome, context, 200 if outcome.answered else 202)
 
 
 def _command_route(name: str, tipo: CommandType, summary: str, description: str) -> HTTPRouteHandler:
@@ -94,7 +110,7 @@ def _command_route(name: str, tipo: CommandType, summary: str, description: str)
         responses={200: _ANSWERED},
         problems=(MALFORMED, NOT_FOUND, CONFLICT, KEY_REUSED),
     )
-    async def command(
+    async def route(
         reads: NamedDependency[Reads],
         intake: NamedDependency[Intake],
         pedido_id: Id,
@@ -103,17 +119,10 @@ def _command_route(name: str, tipo: CommandType, summary: str, description: str)
         idempotency_key: IdempotencyKeyHeader = None,
         traceparent: Traceparent = "",
     ) -> Response[Pedido]:
-        _command.read(body)
         context = request_context(prefer, idempotency_key, traceparent)
-        outcome = await intake.command(await find(reads, pedido_id), tipo, context)
-        if outcome.recusa:
-            status = outcome.pedido.status
-            raise ProblemError(
-                CONFLICT, explain(outcome.recusa, status), statusDoPedido=status, recusa=outcome.recusa
-            )
-        return _answer(outcome, context, 200 if outcome.answered else 202)
+        return await command(reads, intake, pedido_id, tipo, body, context)
 
-    return command
+    return route
 
 
 fechar = _command_route(
@@ -189,7 +198,7 @@ async def get_status_pedido(
     return _status(await find(reads, pedido_id))
 
 
-def _answer(outcome: Outcome, context: RequestContext, status_code: int) -> Response[Pedido]:
+def _answer(outcome: Outcome, context: RequestContext, status_code: int) -> JsonAnswer[Pedido]:
     headers = {"Location": f"/pedidos/{outcome.pedido.pedido_id}"}
     if context.wait:
         headers["Preference-Applied"] = f"wait={context.wait}"

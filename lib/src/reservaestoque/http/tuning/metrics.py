@@ -49,12 +49,13 @@ def measured(app: ASGIApp) -> ASGIApp:
         try:
             await app(scope, receive, noting)
         finally:
-            _observe((scope["method"], scope["path_template"], status), time.perf_counter() - began)
+            observe((scope["method"], scope["path_template"], status), time.perf_counter() - began)
 
     return call
 
 
-def _observe(labels: tuple[str, str, int], seconds: float) -> None:
+def observe(labels: tuple[str, str, int], seconds: float) -> None:
+    """Counts a request with this method, path template and status, and its time."""
     child = _by_labels.get(labels)
     if child is None:
         child = _by_labels[labels] = _seconds.labels(*labels)

@@ -1,0 +1,117 @@
+"""The busiest routes, answered without Litestar's routing, parameters, middleware and exception handlers."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from reservaestoque.http.caching import NO_STORE
+from reservaestoque.http.problems import (
+    MAX_BODY_BYTES,
+    MEDIA_TYPE,
+    ProblemError,
+    headers_of,
+    members_of,
+    problem_of,
+    reference,
+)
+from reservaestoque.http.tuning.answer import JsonAnswer
+from reservaestoque.http.tuning.metrics import observe
+
+Headers = Mapping[bytes, bytes]
+Handler = Callable[[Headers, bytes], Awaitable[JsonAnswer[Any]]]
+"""Answers a request with these headers, each of which came once, and this body."""
+
+Finder = Callable[[str, str], tuple[str, Handler] | None]
+"""The template and the handler of the route that a method and a path lead to; None where Litestar knows better."""
+
+
+class FastLane:
+    """An ASGI application before Litestar's: it answers plain requests to the routes that `find` knows.
+
+    A plain request has a JSON body or none, its length, no query and no header twice; anything else is Litestar's,
+    which serves the same routes. `problems` are those of the application.
+    """
+
+    def __init__(
+        self, app: ASGIApp, find: Finder, problems: Mapping[type[Exception], Callable[[Any], ProblemError]]
+    ) -> None:
+        self._app = app
+        self._find = find
+        self._problems = problems
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Called by the server."""
+        if scope["type"] == ScopeType.HTTP and (found := self._find(scope["method"], scope["path"])):
+            headers = _plain(scope)
+            if headers is not None:
+                await self._serve(scope, *found, headers, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def _serve(
+        self, scope: HTTPScope, template: str, handler: Handler, headers: Headers, receive: Receive, send: Send
+    ) -> None:
+        began = time.perf_counter()
+        body = await _read(receive)
+        if body is None:
+            return
+        try:
+            answer: JsonAnswer[Any] = await handler(headers, body)
+        except Exception as fault:
+            answer = self._problem(fault, scope)
+        try:
+            await _send(answer, send)
+        finally:
+            observe((scope["method"], template, answer.status_code or 200), time.perf_counter() - began)
+
+    def _problem(self, fault: Exception, scope: HTTPScope) -> JsonAnswer[Any]:
+        known = next((self._problems[kind] for kind in type(fault).__mro__ if kind in self._problems), None)
+        error = known(fault) if known else problem_of(fault, scope["path"])
+        return JsonAnswer(
+            members_of(error.problem, error.detail, reference(scope["raw_path"])) | error.members,
+            status_code=error.problem.status,
+            headers=headers_of(error.problem),
+            media_type=MEDIA_TYPE.encode(),
+        )
+
+
+def _plain(scope: HTTPScope) -> Headers | None:
+    """The headers of a request that needs nothing of Litestar; None when it might."""
+    lines = cast(list[tuple[bytes, bytes]], scope["headers"])
+    headers = dict(lines)
+    kind, length = headers.get(b"content-type"), headers.get(b"content-length", b"0")
+    if (
+        len(headers) < len(lines)
+        or scope["query_string"]
+        or b"content-encoding" in headers
+        or b"transfer-encoding" in headers
+        or not (kind == b"application/json" or (kind is None and length == b"0"))
+        or int(length) > MAX_BODY_BYTES
+    ):
+        return None
+    return headers
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The body; None when the client has gone before it was complete."""
+    pieces = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        pieces.append(message["body"])
+        if not message["more_body"]:
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def _send(answer: JsonAnswer[Any], send: Send) -> None:
+    start, piece = answer.messages()
+    await send(_with_no_store(start))
+    await send(piece)
+
+
+def _with_no_store(start: Message) -> Message:
+    return {**start, "headers": [*start["headers"], NO_STORE]}  # type: ignore[typeddict-item, return-value]

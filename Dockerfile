@@ -10,15 +10,15 @@ RUN python -m venv --without-pip /app && python -m venv tools
 COPY requirements/build.txt requirements/
 RUN pip install --require-hashes --no-deps -r requirements/build.txt
 ARG PROGRAM
-# What is pinned before what is ours: most builds begin below. Sources of what is compiled, and the languages of made-up
-# names (a library's library), are not needed to run.
+# Pinned libraries before our own code, so most builds reuse this layer. Sources of compiled modules, and the locales of
+# faker (an indirect dependency), are not needed at run time.
 COPY requirements/${PROGRAM}.txt requirements/dbmate.txt requirements/
 RUN case "${PROGRAM}" in pedidos | estoque) dbmate="-r requirements/dbmate.txt" ;; esac; \
     pip --python /app/bin/python install --require-hashes --no-deps -r "requirements/${PROGRAM}.txt" ${dbmate:-} \
     && find /app/lib -regex '.*\.\(c\|h\|pyx\|pxd\|pyi\)' -delete \
     && find /app/lib -path '*/faker/providers/*' -type d -name '??_*' ! -name en_US -prune -exec rm -r {} +
 COPY lib lib
-# The folder of that name, at the top or in services/; a pattern may match nothing, a name may not.
+# The program's directory, at the top or in services/. COPY accepts a pattern without a match, but not a missing name.
 COPY ${PROGRAM}* services/${PROGRAM}* program/
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir wheels ./lib ./program \
     && pip --python /app/bin/python install --no-deps --no-index wheels/*.whl \
@@ -28,12 +28,12 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir wheels ./lib ./program 
     && if [ -d program/db ]; then mkdir /app/db && cp -R program/db/migrations /app/db/; fi
 
 FROM ${PYTHON_IMAGE} AS runtime
-# Nothing is installed into a running container.
+# A running container needs no package installer.
 RUN rm -rf "$(python -c 'import pip; print(*pip.__path__)')" /usr/bin/pip* /usr/local/bin/pip* \
     && echo 'reserva:x:10001:10001::/app:/usr/sbin/nologin' >> /etc/passwd \
     && echo 'reserva:x:10001:' >> /etc/group
 WORKDIR /app
-# Bytecode is compiled already, and the root file system is read-only.
+# Bytecode is already compiled, and the root file system is read-only.
 ENV PATH=/app/bin:${PATH} PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     DBMATE_MIGRATIONS_DIR=/app/db/migrations DBMATE_NO_DUMP_SCHEMA=true \
     HOST=0.0.0.0 PORT=8000
@@ -41,7 +41,7 @@ EXPOSE 8000
 USER 10001:10001
 ENTRYPOINT ["program"]
 
-# For `skaffold dev`: the program's files are its own, so that changed ones can be laid over them, and it starts anew then.
+# For `skaffold dev`: the program owns its files, so skaffold can overwrite changed ones; the program then restarts.
 FROM runtime AS dev
 COPY --from=build --chown=10001:10001 /app /app
 COPY k8s/dev/reload.py /app/

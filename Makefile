@@ -1,4 +1,4 @@
-# Everything a person does here. Needs Python 3.11 or later and a package manager; each target sets up what it needs.
+# Every task of a developer. Needs Python 3.11 or later and a package manager; each target sets up what it needs.
 # Settings by environment or on the command line: make up GATEWAY_PORT=9000 REPLICAS=pedidos=2,estoque=2
 
 .DEFAULT_GOAL := help
@@ -8,24 +8,24 @@ SETTINGS := requirements/dev.txt $(PROJECTS:%=%/pyproject.toml) local/setup/pyth
 BIN := .venv/bin
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' lib/pyproject.toml)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo dev)
-# How many tests run at once: most of them wait most of the time.
+# How many tests run at once; most of them spend most of their time waiting.
 WORKERS ?= 3
 TAG ?= $(REVISION)
 LOCAL := $(BIN)/python -m local_system
-# Without the addresses of this machine's package sources, which would end up in the files.
+# Drops the addresses of this machine's package sources, which would otherwise be written to the files.
 COMPILE := env -u PIP_FIND_LINKS -u UV_FIND_LINKS ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
 
-help: ## show this
+help: ## show this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 up: .venv/ready rabbitmq ## start everything, apply the samples, place a first order
 	@$(LOCAL) up
 
-down: .venv/ready ## stop everything; the data stay
+down: .venv/ready ## stop everything; the data stays
 	@$(LOCAL) down
 
-status: .venv/ready ## show each part
+status: .venv/ready ## show the state of each part
 	@$(LOCAL) status
 
 logs: .venv/ready ## follow the logs (PARTS="pedidos operator" for some)
@@ -34,13 +34,13 @@ logs: .venv/ready ## follow the logs (PARTS="pedidos operator" for some)
 dlq: .venv/ready ## show the dead letters (ARGS="replay estoque.pedidos" and others act on them)
 	@$(LOCAL) dlq $(ARGS)
 
-conferir: .venv/ready ## prove on the running system that nothing was oversold or lost (CONFERIR=--at-rest: nothing in flight either)
+conferir: .venv/ready ## prove on the running system that nothing was oversold or lost (CONFERIR=--at-rest: and that nothing is in flight)
 	@$(LOCAL) conferir $(CONFERIR)
 
 clean: .venv/ready ## stop everything and remove all data
 	@$(LOCAL) clean
 
-test: lint rabbitmq ## check style, types and layers, then run all tests (WORKERS=0 one after another, PYTEST="-k lapsed" some)
+test: lint rabbitmq ## check style, types and layers, then run all tests (WORKERS=0: one after another; PYTEST="-k lapsed": some)
 	@sh bench/setup/wrk.sh || echo "so the bench is not tested"
 	@PYTHONPATH=tests/support $(BIN)/python -m tools
 	$(BIN)/pytest -n $(WORKERS) $(PYTEST)
@@ -50,11 +50,11 @@ e2e: .venv/ready ## run the system on a kind cluster and test it there (E2E=smok
 	@$(MAKE) --no-print-directory images
 	TAG=$(TAG) $(BIN)/pytest tests/e2e -m "$(or $(E2E),smoke or full)" $(PYTEST)
 
-simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60, or SEED=n again)
+simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60; SEED=n repeats one)
 	PYTHONPATH=tests/support $(BIN)/python -m simulator \
 		$(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
-bench: rabbitmq wrk ## benchmark against the baseline (SCENARIOS=e2e-hot-3 ROUNDS=2 SECONDS=10 for a part of it)
+bench: rabbitmq wrk ## benchmark against the baseline (SCENARIOS=e2e-hot-3 ROUNDS=2 SECONDS=10 for part of it)
 	@$(BIN)/python -m bench measure $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(BENCH)
 
@@ -64,11 +64,11 @@ lint: .venv/ready ## check style, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fmt: .venv/ready ## put style right
+fmt: .venv/ready ## fix style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-images: ## build the images of the four programs (TAG, by default the revision)
+images: ## build the images of the four programs (TAG: the revision by default)
 	@for program in pedidos estoque operator conferir; do \
 		docker build --build-arg PROGRAM=$$program --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 			--tag reservaestoque/$$program:$(TAG) . || exit 1; done
@@ -76,16 +76,16 @@ images: ## build the images of the four programs (TAG, by default the revision)
 schema: .venv/ready ## write services/*/db/schema.sql from the migrations
 	@$(BIN)/python tests/support/database_copies.py
 
-migration: .venv/ready ## begin a migration with the functions that changed (SERVICE=estoque NAME=cheaper_sweep)
+migration: .venv/ready ## create a migration with the functions that changed (SERVICE=estoque NAME=cheaper_sweep)
 	@$(BIN)/python tests/support/migration.py $(SERVICE) $(NAME)
 
-contracts: .venv/ready ## write contracts/ (AsyncAPI, JSON Schemas, OpenAPI) from the code again
+contracts: .venv/ready ## regenerate contracts/ (AsyncAPI, JSON Schemas, OpenAPI) from the code
 	@$(BIN)/python -m contracts
 
-charts: .venv/ready ## write what charts say of settings and migrations from these again
+charts: .venv/ready ## regenerate what the charts say about settings and migrations
 	@$(BIN)/python tests/support/chart_values.py
 
-requirements: .venv/ready ## pin requirements/*.txt again (UPGRADE=--upgrade for the newest)
+requirements: .venv/ready ## recompile requirements/*.txt (UPGRADE=--upgrade for the newest versions)
 	cd requirements && $(COMPILE) --output-file dev.txt dev.in
 	cd requirements && for name in build dbmate pedidos estoque operator conferir local bench; do \
 		$(COMPILE) --constraint dev.txt --output-file $$name.txt $$name.in || exit 1; done

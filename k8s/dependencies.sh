@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts into each chart those that it is made of: they lie beside it, and nothing is downloaded.
+# Copies into each chart its dependencies from the neighbouring directories; nothing is downloaded.
 set -eu
 cd "$(dirname "$0")/../charts"
 for chart in data-stores reserva-estoque; do

@@ -1,35 +1,35 @@
 #!/bin/sh
-# Makes restored databases agree, whichever of them is ahead: each is told what the other one did last. Run it when both are
-# there and nothing uses them (docs/production.md, Restore). To repeat it does no harm.
+# Makes restored databases agree, whichever of them is ahead: each learns what the other did last. Run it when both are
+# available and unused (docs/production.md, Restore). Repeating it does no harm.
 #
 #   ns=reserva-estoque instant='2030-01-01 12:00:00+00' sh k8s/restore/agree.sh
 set -eu
 : "${ns:?the namespace}" "${instant:?what the older of the two was restored to, with its time zone}"
 since="timestamptz '$instant' - interval '10 minutes'"
 
-on() { # psql on the primary of a database; the script comes in
+on() { # psql on the primary of a database; reads the script from stdin
     primary=$(kubectl --namespace "$ns" get cluster "$1-db" --output=jsonpath='{.status.currentPrimary}')
     kubectl --namespace "$ns" exec -i "$primary" --container postgres -- \
         psql "$1" --no-psqlrc --quiet --single-transaction --set=ON_ERROR_STOP=1 --file=-
 }
 
-told=$(mktemp) # rows of the other database: a pipe would hide that reading them failed
+told=$(mktemp) # rows of the other database; a pipe would hide a failure to read them
 trap 'rm -f "$told"' EXIT
-into() { # a script: $told into a temporary table with these columns, then a statement about it
+into() { # prints a script: loads $told into a temporary table with these columns, then runs a statement on it
     echo "create temporary table told ($1); copy told from stdin;"
     cat "$told"
     printf '%s\n' '\.' "$2;"
 }
 
-# Transaction ids and sequence values of the lost time are assigned again. A client of an event stream that reconnects with an
-# id of that time must not find it in the log, or it would miss earlier changes: no row may have such a number.
+# Transaction ids and sequence values of the lost period are assigned again. A client of an event stream that reconnects with
+# an id of that period must not find it in the log, or it would miss earlier changes: no row may have such a number.
 for database in pedidos estoque; do
     on "$database" <<SQL
 select setval(pg_get_serial_sequence('mudanca', 'id'), max(id) + 1000000000) from mudanca \g /dev/null
 SQL
 done
 
-# Orders that only estoque knows. Their customers are lost; their status comes with what estoque publishes below.
+# Orders that only estoque knows. Their customers are lost; their status arrives with the snapshots published below.
 echo "copy (select id, itens from pedido where atualizado_em > $since) to stdout;" | on estoque >"$told"
 into "id uuid, itens jsonb" "
     insert into pedido (id, cliente_id, itens)
@@ -40,7 +40,7 @@ into "id uuid, itens jsonb" "
     from told t
     on conflict do nothing" | on pedidos
 
-# Orders that only pedidos knows and that hold nothing, and the answers that only pedidos knows.
+# Orders known only to pedidos that hold no units, and answers known only to pedidos.
 echo "copy (
     select p.id, p.status, p.versao, p.itens_em_falta, (
         select jsonb_object_agg(i ->> 'sku', i -> 'quantidade') from jsonb_array_elements(p.itens) i
@@ -56,14 +56,14 @@ echo "copy (select id, recusa from comando where respondido_em > $since) to stdo
 into "id uuid, recusa text" "
     insert into inbox (evento_id, recusa) select t.id, t.recusa from told t on conflict do nothing" | on estoque
 
-# estoque publishes the status of its last orders again.
+# estoque republishes the status of its last orders.
 on estoque <<SQL
 insert into outbox (pedido_id, versao, status, expira_em, itens_em_falta)
 select id, versao, status, expira_em, itens_em_falta from pedido where atualizado_em > $since;
 SQL
 
-# pedidos asks again for what its last orders have been promised, so that an estoque that is behind does it again; one that is
-# not refuses it and changes nothing.
+# pedidos repeats the commands behind the status of its last orders. If estoque is behind, it executes them again; otherwise it
+# refuses them and changes nothing.
 on pedidos <<SQL
 insert into comando (id, pedido_id, tipo, reenviar_em)
 select (left(uuid_de(agora())::text, 19) || right(gen_random_uuid()::text, 17))::uuid, id,

@@ -326,16 +326,16 @@ def missing(helm: Helm, cluster: Cluster, namespace: str, *sets: str, values: Pa
 
 def test_notes_say_of_each_secret_who_names_it(helm: Helm, with_operators: Cluster, namespace: str):
     assert missing(helm, with_operators, namespace) == [
-        "Helm finds no Secret estoque-db in this namespace: make it, or name another one in "
+        "Helm finds no Secret estoque-db in this namespace: create it, or name another one in "
         "estoque.database.existingSecret and operator.database.existingSecret and "
         "conferir.estoqueDatabase.existingSecret.",
-        "Helm finds no Secret pedidos-db in this namespace: make it, or name another one in "
+        "Helm finds no Secret pedidos-db in this namespace: create it, or name another one in "
         "pedidos.database.existingSecret and conferir.pedidosDatabase.existingSecret.",
-        "Helm finds no Secret rabbitmq in this namespace: make it, or name another one in "
+        "Helm finds no Secret rabbitmq in this namespace: create it, or name another one in "
         "pedidos.broker.existingSecret and estoque.broker.existingSecret.",
     ]
     assert missing(helm, with_operators, namespace, *NAMES, *AUTHORITIES) == sorted(
-        f"Helm finds no Secret {secret} in this namespace: make it, or name another one in {path}.{value}."
+        f"Helm finds no Secret {secret} in this namespace: create it, or name another one in {path}.{value}."
         for path, name in NAMED.items()
         for secret, value in ((name, "existingSecret"), (f"{name}-ca", "ca"))
     )
@@ -371,5 +371,5 @@ def test_notes_know_keys_and_configmaps(helm: Helm, with_operators: Cluster, nam
     said = missing(helm, with_operators, namespace, *authorities)
     assert sum("has no key" in line for line in said) == 6
     assert [line for line in said if "ConfigMap" in line] == [
-        "Helm finds no ConfigMap gone in this namespace: make it, or name another one in estoque.broker.ca."
+        "Helm finds no ConfigMap gone in this namespace: create it, or name another one in estoque.broker.ca."
     ]

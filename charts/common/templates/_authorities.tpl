@@ -1,9 +1,9 @@
 {{- /*
-The certificate authorities that a program's servers are signed by, from a Secret or a ConfigMap each. The program
-reads the file again for each connection, so a renewed one needs no new pod: that is why folders are mounted.
+The certificate authorities of a program's servers, each from a Secret or a ConfigMap. The program reads the file
+again for each connection, so a renewed one needs no new pod: that is why directories are mounted, not files.
 */}}
 
-{{- /* Which of these values are there and set, as a dict of the variable's prefix to `ca`: [context, names]. */}}
+{{- /* Those of these values that exist and are set, as a dict from the variable's prefix to `ca`: [context, names]. */}}
 {{- define "common.authorities" -}}
 {{- $prefixes := dict "database" "DATABASE" "broker" "AMQP" "estoqueDatabase" "ESTOQUE_DATABASE" "pedidosDatabase" "PEDIDOS_DATABASE" -}}
 {{- $found := dict -}}
@@ -36,7 +36,7 @@ reads the file again for each connection, so a renewed one needs no new pod: tha
 {{- end }}
 {{- end }}
 
-{{- /* Of a Secret the one key: CloudNativePG keeps the authority's private key beside it. */}}
+{{- /* Mounts only this key of a Secret: CloudNativePG stores the authority's private key in the same one. */}}
 {{- define "common.authorityVolumes" -}}
 {{- range $prefix, $ca := include "common.authorities" . | fromYaml }}
 - name: {{ include "common.authorityFolder" $prefix }}

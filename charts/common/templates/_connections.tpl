@@ -1,8 +1,8 @@
 {{- /*
-Database connections: what all pods that there may be at once open at most must fit into max_connections of the server.
+Database connections: the maximum that all concurrent pods can open must fit into max_connections of the server.
 */}}
 
-{{- /* What one process opens at most in a database. Tests hold these equal to the programs. */}}
+{{- /* The maximum number of connections per process and database. Tests keep these equal to the programs. */}}
 {{- define "common.connectionsEach" -}}
 pedidos: 16
 estoque: 12
@@ -12,9 +12,9 @@ migrations: 1
 {{- end }}
 
 {{- /*
-How many pods of a Deployment there may be at once, for its values. A rolling update adds one (maxSurge), and those that
-end hold their connections for the whole grace period while the update goes on: it takes away the next one after
-minReadySeconds, the earliest. One old pod at least has not been told to end while a new one is being added.
+The maximum number of concurrent pods of a Deployment, from its values. A rolling update adds one (maxSurge), and
+terminating pods hold their connections for the whole grace period while the update continues: it terminates the next
+pod after minReadySeconds at the earliest. While a new pod is being added, at least one old pod is not terminating.
 */}}
 {{- define "common.podsAtOnce" -}}
 {{- $replicas := int (ternary (dig "maxReplicas" 0 (.autoscaling | default dict)) .replicas (dig "enabled" false (.autoscaling | default dict))) -}}
@@ -24,7 +24,7 @@ minReadySeconds, the earliest. One old pod at least has not been told to end whi
 {{- if $replicas }}{{ add $replicas 1 $ending }}{{ else }}0{{ end -}}
 {{- end }}
 
-{{- /* A client of a database, as YAML of a list's entry: dict "name", "values". */}}
+{{- /* A client of a database, as a YAML list entry: dict "name", "values". */}}
 {{- define "common.connectionsOf" -}}
 {{- $each := index (include "common.connectionsEach" . | fromYaml) .name | int -}}
 {{- $pods := include "common.podsAtOnce" .values | int -}}
@@ -52,7 +52,7 @@ Fails unless all clients fit: dict "path" (of the database's values), "service",
 {{- end -}}
 {{- end }}
 
-{{- /* For a service that is installed by itself. */}}
+{{- /* For a service that is installed without the umbrella chart. */}}
 {{- define "common.ownConnectionsFit" -}}
 {{- $clients := include "common.connectionsOf" (dict "name" .Chart.Name "values" .Values) -}}
 {{- include "common.connectionsFit" (dict "path" (printf "%s.database" .Chart.Name) "service" .Chart.Name "database" .Values.database "migrations" .Values.migrations.enabled "clients" $clients) -}}

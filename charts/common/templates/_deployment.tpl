@@ -4,9 +4,9 @@ The Deployment of one of our programs. A dict:
   env         YAML: the variables that come from Secrets
   args        YAML: arguments of the program
   init        YAML: init containers
-  component   what it is in the system
-  servers     names of the values that say where its databases and its broker are
-  token       whether it talks to the Kubernetes API
+  component   its role in the system
+  servers     names of the values with the addresses of its databases and broker
+  token       whether it uses the Kubernetes API
 */}}
 {{- define "common.deployment" -}}
 {{- $c := .context -}}
@@ -48,8 +48,8 @@ spec:
       automountServiceAccountToken: {{ .token | default false }}
       enableServiceLinks: false
       {{- with include "common.pullSecrets" $c | trim }}{{ . | nindent 6 }}{{- end }}
-      # The programs answer what is under way within 8 s of SIGTERM; before it they go on serving for those who
-      # have not noticed yet that DNS no longer names them.
+      # Within 8 s of SIGTERM the programs answer the requests in flight. Until then they keep serving clients whose
+      # DNS caches still list them.
       terminationGracePeriodSeconds: {{ add $v.preStopSeconds 15 }}
       securityContext:
         {{- include "common.podSecurity" $c | nindent 8 }}
@@ -120,7 +120,7 @@ spec:
       {{- include "common.scheduling" (list $c .component) | trim | nindent 6 }}
 {{- end }}
 
-{{- /* Replicas apart from one another, as far as there is room: [context, component]. */}}
+{{- /* Spreads replicas as far as capacity allows: [context, component]. */}}
 {{- define "common.scheduling" -}}
 {{- $v := (index . 0).Values -}}
 {{- with $v.priorityClassName }}

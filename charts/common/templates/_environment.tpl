@@ -16,7 +16,7 @@
 {{- end }}
 {{- end }}
 
-{{- /* Where a program listens, its settings, and whatever else the values bring. */}}
+{{- /* Where a program listens, its settings, and further variables from the values. */}}
 {{- define "common.settingsEnv" -}}
 - {name: HOST, value: 0.0.0.0}
 - {name: PORT, value: "8000"}

@@ -67,8 +67,8 @@ spec:
 {{- end }}
 
 {{- /*
-The Job that migrates. No hook: hooks run before a database of the same release exists, and block --wait. A Job never
-changes, so its name has the schema's version and a hash of the rest: another image means another Job.
+The migration Job. Not a hook: hooks run before a database of the same release exists, and block --wait. A Job is
+immutable, so its name contains the schema version and a hash of the rest: a new image means a new Job.
 */}}
 {{- define "common.migrations" -}}
 {{- if .Values.migrations.enabled }}

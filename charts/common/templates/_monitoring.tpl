@@ -1,4 +1,4 @@
-{{- /* Tells Prometheus' operator of the pods: dict "context", "component", "port", "path". */}}
+{{- /* Registers the pods with the Prometheus Operator: dict "context", "component", "port", "path". */}}
 {{- define "common.podmonitor" -}}
 {{- $c := .context -}}
 {{- $m := merge (dict) ($c.Values.podMonitor | default dict) (dig "podMonitor" dict ($c.Values.global | default dict)) -}}

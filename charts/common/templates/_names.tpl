@@ -1,4 +1,4 @@
-{{- /* One installation a namespace: things are called what they are, whatever the release is called. */}}
+{{- /* One installation per namespace: resources have fixed names, whatever the release is called. */}}
 {{- define "common.name" -}}
 {{ .Chart.Name }}
 {{- end }}
@@ -17,14 +17,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{- /* Labels of pods, which must not change from release to release: [context, component]. */}}
+{{- /* Selector labels of pods, which must not change between releases: [context, component]. */}}
 {{- define "common.podLabels" -}}
 {{ include "common.selectorLabels" (index . 0) }}
 app.kubernetes.io/part-of: reserva-estoque
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
-{{- /* The image's name: a digest wins over a tag; global values fill in what the chart's own leave open. */}}
+{{- /* The image reference: a digest takes precedence over a tag; global values fill in what the chart's own leave unset. */}}
 {{- define "common.image" -}}
 {{- $global := dig "image" dict (.Values.global | default dict) -}}
 {{- $registry := $global.registry | default "" -}}

@@ -22,7 +22,7 @@ spec:
     - {protocol: TCP, port: 53}
 {{- end }}
 
-{{- /* To peers of the values, or pods of this name: dict "peers", "name", "ports". */}}
+{{- /* Egress to peers from the values, or to pods of this name: dict "peers", "name", "ports". */}}
 {{- define "common.egressTo" -}}
 - to:
     {{- if .peers }}
@@ -38,12 +38,12 @@ spec:
     {{- end }}
 {{- end }}
 
-{{- /* Ports of AMQP, without and with TLS: the address in the Secret says which one it is. */}}
+{{- /* AMQP ports, without and with TLS: the address in the Secret decides which one is used. */}}
 {{- define "common.amqpPorts" -}}
 [5672, 5671]
 {{- end }}
 
-{{- /* Scraping, and the pods of `helm test`: dict "context", "port". */}}
+{{- /* Ingress for scraping, and for the pods of `helm test`: dict "context", "port". */}}
 {{- define "common.ingressObservers" -}}
 - from:
     {{- with .context.Values.networkPolicy.scrapers }}

@@ -18,7 +18,7 @@ spec:
 {{- end }}
 {{- end }}
 
-{{- /* By CPU, of what is requested. KEDA, where it is on, makes an autoscaler of its own instead. */}}
+{{- /* Scales by CPU relative to the request. If KEDA is enabled, it creates its own autoscaler instead. */}}
 {{- define "common.hpa" -}}
 {{- $a := .Values.autoscaling -}}
 {{- if and $a.enabled (not (dig "keda" "enabled" false $a)) }}

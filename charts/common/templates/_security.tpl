@@ -1,4 +1,4 @@
-{{- /* What the Pod Security Standard `restricted` asks for. */}}
+{{- /* As the Pod Security Standard `restricted` requires. */}}
 {{- define "common.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001

@@ -1,6 +1,6 @@
 {{- /*
-A pod of `helm test`: dict "context", "name", "command" or "args" (YAML), and where it speaks to a database "env" (YAML)
-and "servers" (names of the values that say where).
+A pod of `helm test`: dict "context", "name", "command" or "args" (YAML), and, if it connects to a database, "env" (YAML)
+and "servers" (names of the values with the addresses).
 */}}
 {{- define "common.test" -}}
 {{- $c := .context -}}
@@ -55,7 +55,7 @@ spec:
   {{- end }}
 {{- end }}
 
-{{- /* A service says that it is ready: [context]. */}}
+{{- /* Tests that a service is ready: [context]. */}}
 {{- define "common.readyTest" -}}
 {{- $url := printf "http://%s:8000/health/ready" (include "common.name" .) }}
 {{- $script := printf "import urllib.request as r; print(r.urlopen(%q, timeout=10).status)" $url }}

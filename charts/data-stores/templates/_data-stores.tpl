@@ -1,4 +1,4 @@
-{{- /* What belongs to whom: the database is called like its owner, guests may do what migrations grant them. */}}
+{{- /* Databases and roles: a database is named after its owner; guests have the privileges that migrations grant. */}}
 {{- define "dataStores.databases" -}}
 pedidos: [conferente]
 estoque: [operador, conferente]
@@ -22,7 +22,7 @@ app.kubernetes.io/component: {{ index . 2 }}
 {{ omit (include "common.labels" (index . 0) | fromYaml) "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/part-of" | toYaml }}
 {{- end }}
 
-{{- /* The password of the values, or the one that the Secret has, or a new one: [context, secret, key, role]. */}}
+{{- /* The password from the values, else from the Secret, else a new one: [context, secret, key, role]. */}}
 {{- define "dataStores.password" -}}
 {{- $c := index . 0 -}}
 {{- $there := dig "data" (index . 2) "" (lookup "v1" "Secret" $c.Release.Namespace (index . 1) | default dict) -}}

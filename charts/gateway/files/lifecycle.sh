@@ -1,6 +1,6 @@
-# What Kubernetes asks of a pod besides Envoy itself. Needs bash only: the image has no HTTP client.
-#   lifecycle.sh started SECONDS        whether the pod may be sent requests
-#   lifecycle.sh drain SECONDS SECONDS  before Envoy is told to end
+# Probes and hooks that Envoy itself does not provide. Needs only bash: the image has no HTTP client.
+#   lifecycle.sh started SECONDS        whether the pod may receive requests
+#   lifecycle.sh drain SECONDS SECONDS  runs before Envoy receives SIGTERM
 ask() {
     exec 3<>"/dev/tcp/127.0.0.1/${ADMIN_PORT:-9901}" || return
     printf '%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$1" >&3
@@ -8,10 +8,10 @@ ask() {
     exec 3>&-
 }
 
-# Envoy says that it is ready after its first look at the services, whatever it saw, and answers 503 in their name where
-# it saw nobody, although an older pod knows better. Each pod that DNS names has to have answered, since one that has may
-# be on its way out. Once Envoy has lived for so long it does without those that have not, and 503 is the right answer
-# where nobody is there.
+# Envoy reports ready after one round of health checks, whatever the result, and answers 503 for a service without a
+# healthy pod, even while older Envoy pods can still serve it. So wait until every pod in DNS has answered: a single
+# healthy one may be terminating. After SECONDS of uptime, proceed without the missing ones; if none has answered, 503 is
+# the right answer.
 started() {
     local stats
     ask 'GET /ready' | grep -q '^LIVE' || return
@@ -20,7 +20,7 @@ started() {
     ((BASH_REMATCH[1] >= $1)) || all_healthy <<<"$stats"
 }
 
-# A cluster's lines follow one another, first how many are healthy.
+# The lines of a cluster are consecutive, membership_healthy first.
 all_healthy() {
     local stat count healthy
     while read -r stat count; do
@@ -31,8 +31,8 @@ all_healthy() {
     done
 }
 
-# From now on each answer closes its connection, so that clients come back elsewhere; /ready is not asked any more, since
-# Kubernetes takes a pod that is to go out of its endpoints by itself.
+# Makes each response close its connection, so that clients reconnect to another pod. The failing /ready has no other
+# effect, because Kubernetes has already removed the terminating pod from its endpoints.
 drain() {
     ask 'POST /healthcheck/fail' >/dev/null
     sleep "$1"

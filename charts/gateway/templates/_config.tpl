@@ -1,6 +1,6 @@
 {{- /*
-The configuration of the local system and of Kubernetes is one template (files/envoy.yaml). Here its endpoints are the
-names of headless Services, and what pods need besides is added.
+The local system and Kubernetes share one configuration template (files/envoy.yaml). Here its endpoints are the names
+of headless Services, and the listeners that only pods need are added.
 */}}
 {{- define "gateway.config" -}}
 {{- $text := .Files.Get "files/envoy.yaml" }}

@@ -1,4 +1,4 @@
-"""The whole way, and nothing is left of it: an order for an SKU that nobody declares is refused, with the reason."""
+"""Tests the whole path without side effects: an order for an undeclared SKU is refused, with the reason."""
 
 import json
 import sys

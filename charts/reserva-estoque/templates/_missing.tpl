@@ -1,6 +1,6 @@
 {{- /*
-What the values name and Helm does not find in the namespace, as YAML: a sentence, and the values that name it. Helm finds
-nothing where it does not ask a cluster (helm template, --dry-run=client).
+Secrets and ConfigMaps that the values name but the namespace lacks, as YAML: a description, and the values that name
+it. Without access to a cluster (helm template, --dry-run=client) Helm finds none of them.
 */}}
 {{- define "notes.missing" -}}
 {{- $missing := dict -}}

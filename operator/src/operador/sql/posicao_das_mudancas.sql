@@ -1,2 +1,2 @@
--- The newest position in the change log behind which nothing older can still be committed.
+-- The newest position in the change log before which nothing can be committed any more.
 select transacao, mudanca, parte from posicao_das_mudancas()

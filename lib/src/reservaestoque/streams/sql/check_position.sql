@@ -1,4 +1,4 @@
--- Whether the row ($1, $2) exists and precedes every row that may still appear: nothing after it has been purged then.
+-- Whether the row ($1, $2) exists and precedes every row that may still appear. If so, nothing after it has been purged.
 select exists (
     select
     from mudanca m

@@ -1,6 +1,6 @@
 -- Purges up to $2 changes made before $1, oldest first and without a gap, but never the newest one: while the row of a
--- position exists, so do all that follow it. For the same reason locked rows are waited for, not skipped. $3
--- (transaction, id) is where the last step ended: nothing is left up to there, and nothing can appear there.
+-- position exists, so do all that follow it. For the same reason it waits for locked rows instead of skipping them. $3
+-- (transaction, id) is where the last step ended: no rows are left up to that position, and none can appear there.
 with velha as materialized (
     select o.transacao, o.id, bool_and(o.criado_em < $1) over (order by o.transacao, o.id) as velhas
     from (

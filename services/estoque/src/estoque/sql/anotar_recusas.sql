@@ -1,4 +1,4 @@
--- Why events had no effect, for when they come again.
+-- Records why events had no effect, for when they are redelivered.
 update inbox i set recusa = r.recusa
 from unnest($1::uuid[], $2::text[]) as r (evento_id, recusa)
 where i.evento_id = r.evento_id

@@ -1,5 +1,5 @@
--- Which of the orders $1 need a row that another session holds: their own, or that of a SKU ($3, of order
--- $2, or one that the order names already). Looks without waiting, and changes nothing: no units are decided about here.
+-- The orders among $1 that need a row locked by another session: their own, or that of a SKU ($3, of order $2, or one
+-- that the stored order contains). Probes without waiting and changes nothing, so `skip locked` allocates no units here.
 with preciso as materialized (
     select * from unnest($2::uuid[], $3::text[]) as n (pedido_id, sku)
     union

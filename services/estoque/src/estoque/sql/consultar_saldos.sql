@@ -1,4 +1,4 @@
--- Balances of the SKUs asked for; unknown ones are missing.
+-- Balances of the requested SKUs; unknown ones are omitted.
 select sku, nome, quantidade, reservado, vendido, disponivel
 from saldo
 where situacao <> 'Encerrado' and sku = any ($1::text[])

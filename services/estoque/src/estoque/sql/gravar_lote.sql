@@ -1,8 +1,8 @@
--- Writes a batch, but for orders that were known already, in one statement: new orders, one summed change a SKU, units
+-- Writes a batch in one statement, except the rows of already known orders: new orders, one summed change per SKU, units
 -- that orders now hold or have bought, and the facts for pedidos.
 --
--- A duplicate key of an order means that another replica has recorded it since we looked: the whole batch is then
--- decided again, with that row locked. Supply above the declared one falls with what is released.
+-- A duplicate order key means that another replica has inserted the order since it was looked up: the whole batch is
+-- then decided again, with that row locked. Supply above the declared quantity falls as units are released.
 with novo as (
     insert into pedido (id, status, versao, itens_em_falta, expira_em, itens, criado_em, atualizado_em)
     select n.*, $1::timestamptz, $1

@@ -1,4 +1,4 @@
--- Balances after a SKU, in SKU order: keyset paging. Items that were deleted are not on offer.
+-- Balances after a SKU, in SKU order: keyset paging. Deleted items are not offered.
 select sku, nome, quantidade, reservado, vendido, disponivel
 from saldo
 where situacao <> 'Encerrado' and sku > $1

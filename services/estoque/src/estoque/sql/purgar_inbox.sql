@@ -1,5 +1,5 @@
--- Of the next $2 event ids behind $3 that are older than $1, forgets those that were received before it too: an id of a
--- wrong clock, or that is no UUIDv7, is not forgotten early, since its event could take effect twice.
+-- Of the next $2 event ids after $3 that are older than $1, deletes those also received before it: an id from a wrong
+-- clock, or one that is not a UUIDv7, is not deleted early, because its event could then take effect twice.
 with visto as materialized (
     select i.evento_id, i.ctid as lugar
     from inbox i

@@ -1,2 +1,2 @@
--- Of the next $2 orders behind $3 that are older than $1, purges those that ended before it too.
+-- Of the next $2 orders after $3 that are older than $1, purges those that also ended before it.
 select seen, purged, last from purgar_pedidos($1, $2, $3)

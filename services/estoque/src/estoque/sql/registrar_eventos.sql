@@ -1,5 +1,5 @@
--- Remembers event ids. Sorted, so that two replicas cannot wait for each other. Events older than $3 are not
--- looked at: their ids may have been forgotten.
+-- Records event ids. Sorted, so that two replicas cannot deadlock. Events older than $3 are not recorded: their ids may
+-- have been purged.
 with horizonte as materialized (
     select agora() - $3::interval as desde
 ),

@@ -1,5 +1,5 @@
--- Takes out the oldest $1 facts that no other relay is publishing; for good when the transaction commits, which is when
--- the broker has them. Those of $2 stay for another release.
+-- Removes the oldest $1 facts that no other relay is publishing. The relay commits once the broker has confirmed them.
+-- Facts in $2 stay for another release.
 with tomado as (
     delete from outbox
     where id = any (array(select id from outbox where id <> all ($2) order by id limit $1 for update skip locked))

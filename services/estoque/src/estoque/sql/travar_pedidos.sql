@@ -1,4 +1,4 @@
--- Locks the orders that a batch is about, by id: the first step of the one lock order.
+-- Locks the orders of a batch, by id: the first step of the one lock order.
 select id, status, versao, itens, itens_em_falta, expira_em, atualizado_em
 from pedido
 where id = any ($1::uuid[])

@@ -1,6 +1,6 @@
--- Of the next $2 orders behind $3 that say $4 and are older than $1, those whose reservation ended before it too, as far as
--- is known here, and of which nothing is being asked. The range is said by both columns, because a plan for a single
--- status may read the whole key for the rare one.
+-- Of the next $2 orders after $3 with status $4 that are older than $1, those whose reservation, as far as pedidos knows,
+-- also ended before it and that have no pending command. The range covers both columns, because a plan for a single
+-- status may scan the whole index for a rare one.
 with visto as materialized (
     select p.id, p.ctid as lugar
     from pedido p

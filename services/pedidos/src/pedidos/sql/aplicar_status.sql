@@ -1,7 +1,7 @@
--- Applies the newest snapshot of each order where it is newer than what the order says, notes the answers to commands
--- of known orders, and notifies every replica at commit of the orders' new snapshots. Schedules a question about each
--- reservation $7 after its expiry, in case no notice has come. One statement is one transaction, in one round trip; that
--- all orders are locked by id before any is changed is what `trancados` is for.
+-- Applies each snapshot that is newer than its order, records the answers to commands of known orders, and notifies every
+-- replica at commit of the orders' new snapshots. Schedules a follow-up $7 after each reservation's expiry, in case the
+-- expiry notice is lost. One statement is one transaction, in one round trip; `trancados` makes sure that all orders are
+-- locked, by id, before any is changed.
 with conhecido as materialized (
     select id from pedido where id = any ($1::uuid[]) order by id for no key update
 ),
@@ -26,8 +26,8 @@ respondido as (
     returning c.pedido_id
 ),
 avisado as materialized (
-    -- A notification holds 8,000 bytes, so a snapshot in which much lacks must be read. Counted below, or nothing would
-    -- be carried out.
+    -- A notification holds 8,000 bytes, so a snapshot with many missing items is announced by id only and must be read.
+    -- Counted below, because an unreferenced query would not be executed.
     select pg_notify('pedido_status', '[' || string_agg(a.aviso, ',') || ']')
     from (
         select u.aviso, sum(length(u.aviso) + 1) over (rows unbounded preceding) as ate_aqui

@@ -1,4 +1,4 @@
--- Which of these orders another session has locked. Looks without waiting, and changes nothing.
+-- The orders among $1 that another session has locked. Probes without waiting and changes nothing.
 with livre as materialized (
     select id from pedido where id = any ($1::uuid[]) for no key update skip locked
 )

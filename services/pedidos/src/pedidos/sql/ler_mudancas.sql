@@ -1,6 +1,6 @@
--- The orders that changed after the first $3 of the change ($1, $2), at most $4 rows; that change has a row even where
--- no more of it is left. Not those at or above the oldest transaction that still runs, since it may come in behind
--- them. "m." in the order is the column, which has an index, not its text.
+-- The orders that changed after the first $3 of the change ($1, $2), at most $4 rows; that change has a row even if
+-- none of it is left. Excludes changes at or above the oldest running transaction: an earlier one may still be committed.
+-- "m." in the order means the indexed column, not the output column of its text.
 select m.transacao::text::bigint as transacao, m.id, p.parte, p.pedido
 from mudanca m
 left join lateral jsonb_array_elements(m.pedidos) with ordinality as p (pedido, parte)

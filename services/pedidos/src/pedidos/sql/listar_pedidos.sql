@@ -1,4 +1,4 @@
--- Orders before an id, the newest first: keyset paging, a statement a filter.
+-- Orders before an id, newest first: keyset paging, one statement per filter.
 select id, cliente_id, itens, status, versao, itens_em_falta, expira_em, criado_em, atualizado_em
 from pedido
 where id < $1

@@ -1,5 +1,5 @@
--- Orders of a customer with a status before an id, the newest first: keyset paging, a statement a filter.
--- Said as a range, because a plan for a single value may read the whole key for the rare one.
+-- Orders of a customer with a status before an id, newest first: keyset paging, one statement per filter.
+-- Expressed as a range, because a plan for a single value may scan the whole index for a rare one.
 select id, cliente_id, itens, status, versao, itens_em_falta, expira_em, criado_em, atualizado_em
 from pedido
 where (cliente_id, id) < ($3, $1) and cliente_id >= $3 and status = $4

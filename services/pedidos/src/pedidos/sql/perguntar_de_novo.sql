@@ -1,7 +1,6 @@
--- Publishes again the commands whose answers were reservations that must have lapsed meanwhile: estoque repeats its
--- present snapshot. At most $1 of them, each again after twice the time. It is asked until $2 after the lapse, and only
--- with a command made no longer ago than $3: estoque would refuse it, since it may have forgotten whether it has seen it.
--- What waits in the outbox already is not put there twice.
+-- Republishes commands whose answer was a reservation that must have lapsed since: estoque repeats its current snapshot.
+-- At most $1 of them, at doubling intervals. It stops $2 after the lapse, or once the command is older than $3, because
+-- estoque refuses a command whose id it may have purged. A command already in the outbox is not put there twice.
 with devido as (
     select p.id, c.id as comando_id,
         case when exists (select from outbox o where o.comando_id = c.id) then 'espera'

@@ -1,5 +1,5 @@
--- Forgets idempotency keys older than $1, at most $2. Starts at $3: no older key is left except those that other sessions
--- hold. A key that was claimed again meanwhile is young.
+-- Deletes up to $2 idempotency keys older than $1. Starts at $3: the only older keys left are locked by other sessions.
+-- A key that was claimed again meanwhile counts as new.
 with visto as materialized (
     select i.ctid as lugar, i.criado_em
     from idempotencia i

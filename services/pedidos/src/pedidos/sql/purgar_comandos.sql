@@ -1,5 +1,5 @@
--- Of the next $2 commands behind $3 that are older than $1, forgets those that are not sent again. One that still waits in
--- the outbox is what its message is made of, one whose reservation lasts is what that is asked about with.
+-- Of the next $2 commands after $3 that are older than $1, deletes those that are no longer resent. A command in the
+-- outbox stays, because its message is built from it, and so does one that is needed to follow up on its reservation.
 with visto as materialized (
     select c.id, c.ctid as lugar
     from comando c

@@ -1,4 +1,4 @@
--- Of the next $2 orders behind $3 that are older than $1, purges those that ended before it too.
+-- Of the next $2 orders after $3 that are older than $1, purges those that also ended before it.
 with visto as materialized (
     select p.id, p.ctid as lugar
     from pedido p

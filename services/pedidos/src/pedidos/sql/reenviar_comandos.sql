@@ -1,6 +1,6 @@
--- Puts unanswered commands into the outbox again, same event id, after $2, 2*$2, 4*$2, … and at most $3 apart.
--- Those made longer ago than $4 are given up: estoque may have forgotten whether it has seen them. What still waits
--- in the outbox has not been sent at all: it goes on waiting, however long the broker is away.
+-- Puts unanswered commands into the outbox again, with the same event id, after $2, 2*$2, 4*$2, … and at most $3 apart.
+-- Commands older than $4 are given up: estoque may have purged their ids. A command still in the outbox has not been sent
+-- at all: it keeps waiting, however long the broker is unavailable.
 with devido as (
     select c.id, c.envios,
         case when exists (select from outbox o where o.comando_id = c.id) then 'espera'

@@ -1,5 +1,5 @@
--- A batch of commands and of the new orders that some of them are about, and what is to be published, in one commit.
--- An order's two instants are one: the clock moves on between two calls.
+-- Writes a batch of commands, the orders that they create and the outbox rows, in one commit. The clock is read once per
+-- order, because it moves between two calls and both instants of a new order must be equal.
 with novo as materialized (
     select n.*, agora() as criado_em from unnest($1::uuid[], $2::text[], $3::jsonb[]) as n (id, cliente_id, itens)
 ),

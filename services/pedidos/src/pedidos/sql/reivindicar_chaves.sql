@@ -1,7 +1,7 @@
--- Claims idempotency keys, including those of refused commands, since nothing is stored for a 409. The first of a batch
--- that claims a key gets it. A key that another session is claiming is not waited for (`ocupada`, by advisory lock): that
--- replica may be frozen, and the batch has other customers. Returns each key once, with what it stands for if it was
--- claimed now.
+-- Claims idempotency keys, including those of refused commands, because a 409 stores no answer. The first request of a
+-- batch that claims a key gets it. If another session is claiming a key, the statement does not wait for it (`ocupada`,
+-- by advisory lock): that replica may be frozen, and the batch has other customers. Returns each key once, with its
+-- request if it was claimed now.
 with pedida as (
     select distinct on (c.cliente_id, c.caminho, c.chave) c.*
     from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::uuid[], $6::uuid[]) with ordinality

@@ -1,5 +1,5 @@
--- Takes out the oldest $1 commands to publish that no other relay is publishing, with the orders that they are about;
--- for good when the transaction commits, which is when the broker has them. Those of $2 stay for another release.
+-- Removes the oldest $1 commands that no other relay is publishing from the outbox, and returns them with their orders.
+-- The relay commits once the broker has confirmed them. Commands in $2 stay for another release.
 with tomado as (
     delete from outbox
     where id = any (array(select id from outbox where id <> all ($2) order by id limit $1 for update skip locked))

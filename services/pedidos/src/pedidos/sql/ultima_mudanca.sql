@@ -1,4 +1,4 @@
--- Where a stream begins that begins now: the newest change behind which nothing can come in any more.
+-- Where a new stream begins: the newest change before which nothing can be committed any more.
 select m.transacao::text::bigint as transacao, m.id, jsonb_array_length(m.pedidos) as partes
 from mudanca m
 where m.transacao < pg_snapshot_xmin(pg_current_snapshot())

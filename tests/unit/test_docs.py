@@ -111,3 +111,11 @@ def test_every_target_of_the_makefile_is_explained():
 def test_drawings_begin_as_mermaid_does(doc: Path):
     for first in re.findall(r"^```mermaid\n(\w+)", doc.read_text(), re.M):
         assert first in {"flowchart", "sequenceDiagram", "stateDiagram"}, first
+
+
+def test_every_alert_has_a_row_that_says_what_to_do():
+    section = (ROOT / "docs/operations.md").read_text().split("## An alert fires")[1].split("\n## ")[0]
+    files = ("charts/reserva-estoque/files/rules.yaml", "k8s/production/alerts.yaml")
+    alerts = [name for file in files for name in re.findall(r"alert: (\w+)", (ROOT / file).read_text())]
+    assert alerts
+    assert [name for name in alerts if f"`{name}`" not in section] == []

@@ -9,7 +9,7 @@ import lanes
 import pytest
 from xdist.remote import Producer
 
-# Before pytest takes the folders bench/, conferir/ and contracts/ for namespace packages of these names.
+# Before pytest mistakes the folders bench/, conferir/ and contracts/ for namespace packages of these names.
 import bench  # noqa: F401
 import conferir  # noqa: F401
 import contracts  # noqa: F401
@@ -17,18 +17,18 @@ from local_system import Config, Ports, System
 
 
 def pytest_configure() -> None:
-    """Keeps the ports of workers apart."""
+    """Gives each worker its own ports."""
     lanes.take_ports()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> lanes.Lanes:
-    """Says which worker runs what, and when."""
+    """Reports which worker runs what, and when."""
     return lanes.Lanes(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Ends what is left of workers' systems: xdist kills a worker that does not stop within ten seconds."""
+    """Ends leftovers of workers' systems: xdist kills a worker that does not stop within ten seconds."""
     if config.getoption("numprocesses", None):
         ended = lanes.end_systems(config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]
         if ended:
@@ -37,7 +37,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Both databases, migrated, and the broker; beside whatever else runs on this machine."""
+    """Both databases, migrated, and the broker; independent of anything else that runs on this machine."""
     parts = {"postgres-pedidos", "postgres-estoque", "rabbitmq"}
     state: Path = tmp_path_factory.mktemp("backing")
     with System(Config(state=state, ports=Ports.free(), parts=parts)) as system:

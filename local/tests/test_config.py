@@ -6,7 +6,7 @@ from local_system.config import Config, parse_replicas
 from local_system.errors import LocalSystemError
 
 
-def test_what_is_not_named_runs_once() -> None:
+def test_unnamed_programs_run_once() -> None:
     assert parse_replicas("") == {"pedidos": 1, "estoque": 1}
     assert parse_replicas("estoque=3") == {"pedidos": 1, "estoque": 3}
     assert parse_replicas(" pedidos = 2 , estoque=2,") == {"pedidos": 2, "estoque": 2}
@@ -18,7 +18,7 @@ def test_a_number_that_makes_no_sense_is_refused(text: str) -> None:
         parse_replicas(text)
 
 
-def test_what_has_no_replicas_is_refused() -> None:
+def test_parts_without_replicas_are_refused() -> None:
     with pytest.raises(LocalSystemError, match="'operator' has no replicas, only pedidos and estoque do"):
         parse_replicas("operator=2")
 

@@ -61,7 +61,7 @@ def reserve(system: System, sku: str, units: int) -> None:
 
 
 def available(system: System, name: str, units: int) -> None:
-    """Waits until the operator says that so many units of an item are available."""
+    """Waits until the operator reports that many available units of an item."""
     deadline = time.monotonic() + 30
     while system.kubectl("get", "stockitem", name, "--output=jsonpath={.status.available}") != str(units):
         assert time.monotonic() < deadline
@@ -69,7 +69,7 @@ def available(system: System, name: str, units: int) -> None:
 
 
 def remarks(system: System) -> str:
-    """What `make up` says of StockItems, and after that."""
+    """What `make up` prints about StockItems, and after that."""
     return up(system).partition("StockItems that are not")[2]
 
 
@@ -79,8 +79,8 @@ def test_there_is_nothing_to_remark_at_first(system: System) -> None:
     assert "A first order, for one CAFE-ESPECIAL-250G, was answered 201" in said
 
 
-def test_it_says_which_of_the_users_own_are_not_synced_and_goes_on(system: System) -> None:
-    """More is committed than there is, it is to go, its SKU is somebody else's."""
+def test_it_names_the_users_own_items_that_are_not_synced_and_continues(system: System) -> None:
+    """More units committed than supplied, an item being deleted, a SKU that belongs to another item."""
     for name in ("own-few", "own-going"):
         declare(system, name, name.upper(), 10)
         available(system, name, 10)

@@ -30,7 +30,7 @@ PROBLEM = "https://reservaestoque.dev/problemas/"
 
 @dataclass
 class Service:
-    """Answers 200 with what it was asked, unless `answers` says otherwise."""
+    """Answers 200 and echoes the request, unless `answers` says otherwise."""
 
     name: str
     port: int = 0
@@ -74,7 +74,7 @@ class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        return  # a test that drops a connection means it
+        return  # the test drops the connection on purpose
 
 
 @contextmanager
@@ -250,7 +250,7 @@ def test_a_body_over_the_limit_is_refused_before_the_service_sees_it(running: Ru
     assert running.pedidos.seen == []
 
 
-def test_what_can_be_read_in_two_ways_is_refused(running: Running) -> None:
+def test_ambiguous_requests_are_refused(running: Running) -> None:
     assert_problem(running.client.get("/estoque/a%2Fb"), 400, "requisicao-malformada", "")
     answer = running.client.get("/estoque", headers={"idempotency_key": "x"})
     assert_problem(answer, 400, "requisicao-malformada", "")  # refused while it was being read
@@ -266,7 +266,7 @@ def test_a_path_that_no_uri_has_is_refused(running: Running, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nada/caf%C3%A9%22", "/nada/%41;b=c,d:e@f!$&'()*+~"])
-def test_what_is_not_found_is_named_by_a_path_that_is_a_uri_s(running: Running, path: str) -> None:
+def test_a_missing_path_is_named_as_a_valid_uri_path(running: Running, path: str) -> None:
     assert_problem(raw(running, f"GET {path} HTTP/1.1"), 404, "nao-encontrado", path.replace("%41", "A"))
 
 
@@ -294,7 +294,7 @@ UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x", 
         ("GET /pedidos HTTP/3.0", (), 426, None),
     ],
 )
-def test_whatever_else_the_gateway_answers_has_a_sentence_and_no_null(
+def test_all_other_gateway_answers_have_a_sentence_and_no_null(
     running: Running, line: str, headers: tuple[str, ...], status: int, instance: str | None
 ) -> None:
     answer = raw(running, line, *headers)
@@ -364,7 +364,7 @@ STREAMS = ["/pedidos/eventos", "/pedidos/0190/eventos", "/estoque/eventos"]
 
 
 class Broadcast:
-    """Answers with an event stream that goes on until it is told to break."""
+    """Answers with an event stream that continues until it is told to break."""
 
     def __init__(self) -> None:
         self.broken = threading.Event()
@@ -381,7 +381,7 @@ class Broadcast:
 
 
 @pytest.mark.parametrize("path", STREAMS)
-def test_a_stream_is_passed_on_as_it_comes_and_not_repeated_once_it_has_begun(running: Running, path: str) -> None:
+def test_a_stream_is_forwarded_as_it_arrives_and_not_retried_once_it_has_begun(running: Running, path: str) -> None:
     broadcast = running.pedidos.answer = running.estoque.answer = Broadcast()
     with running.client.stream("GET", path) as answer:
         assert answer.headers["content-type"] == "text/event-stream"
@@ -402,7 +402,7 @@ def test_a_stream_that_has_not_begun_is_asked_for_again(running: Running, path: 
 
 @pytest.mark.parametrize("path", STREAMS)
 def test_no_timeout_ends_a_stream_that_lives_and_none_of_its_limits_are_those_of_requests(path: str) -> None:
-    """As configured: to wait for a timeout that does not come would take longer than anyone's patience."""
+    """Checks the configuration: waiting for a timeout that must not occur would take too long."""
     text = gateway.render(gateway.TEMPLATE.read_text(), listen_port=1, admin_port=2, pedidos=[3], estoque=[4])
     listener = yaml.safe_load(text)["static_resources"]["listeners"][0]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
@@ -429,7 +429,7 @@ def test_a_post_is_sent_again_when_the_connection_was_refused(tmp_path: Path) ->
         assert {client.post("/pedidos").status_code for _ in range(20)} == {200}
 
 
-def test_no_healthy_replica_is_a_problem_with_a_time_to_come_back(tmp_path: Path) -> None:
+def test_no_healthy_replica_is_a_problem_with_a_retry_time(tmp_path: Path) -> None:
     nobody = Ports.free()
     with envoy(tmp_path, [nobody.pedidos], [nobody.estoque]) as (client, _):
         answer = client.post("/pedidos", json={})
@@ -438,7 +438,7 @@ def test_no_healthy_replica_is_a_problem_with_a_time_to_come_back(tmp_path: Path
 
 
 def test_a_replica_that_is_not_ready_is_asked_only_where_none_is(tmp_path: Path) -> None:
-    """What a service cannot do it says itself."""
+    """A service itself reports what it cannot do."""
     with ExitStack() as stack:
         first, second = (stack.enter_context(serving("pedidos")) for _ in range(2))
         first.ready = second.ready = False
@@ -455,7 +455,7 @@ def asks_only(client: httpx.Client, chosen: Service, other: Service) -> bool:
 
 
 def started(folder: Path, patience: int) -> bool:
-    """What Kubernetes asks of a pod before it sends requests there."""
+    """Kubernetes' check of a pod before it sends requests there."""
     admin = yaml.safe_load((folder / "envoy.yaml").read_text())["admin"]["address"]["socket_address"]["port_value"]
     argv = ["bash", ROOT / "charts/gateway/files/lifecycle.sh", "started", str(patience)]
     asked = subprocess.run(argv, env={**os.environ, "ADMIN_PORT": str(admin)}, capture_output=True, check=False)
@@ -464,7 +464,7 @@ def started(folder: Path, patience: int) -> bool:
 
 
 def test_a_gateway_has_started_when_all_of_both_services_have_answered(tmp_path: Path) -> None:
-    """Envoy itself is ready after its first look, whatever it saw."""
+    """Envoy itself is ready after its first lookup, whatever the result."""
     with ExitStack() as stack:
         first = stack.enter_context(serving("pedidos"))
         second, estoque = (stack.enter_context(serving(name, late=True)) for name in ("pedidos", "estoque"))
@@ -478,7 +478,7 @@ def test_a_gateway_has_started_when_all_of_both_services_have_answered(tmp_path:
         until(lambda: started(tmp_path, patience=600))
 
 
-def test_a_gateway_that_finds_nobody_starts_all_the_same_and_says_so(tmp_path: Path) -> None:
+def test_a_gateway_that_finds_no_service_starts_nevertheless_and_reports_it(tmp_path: Path) -> None:
     nobody = Ports.free()
     with envoy(tmp_path, [nobody.pedidos], [nobody.estoque]) as (client, _):
         assert not started(tmp_path, patience=600)

@@ -1,4 +1,4 @@
-"""Where kube-apiserver and kubectl come from, with a download server of our own and a Go that is a script."""
+"""Where kube-apiserver and kubectl come from, with a local download server and a Go that is a script."""
 
 import hashlib
 import threading
@@ -129,7 +129,7 @@ def test_two_systems_at_once_get_them_once(environ: dict[str, str], downloads: D
         ("echo 'no space left on device' >&2; exit 1", r"the Go build of kube-apiserver failed:\nno space left"),
     ],
 )
-def test_a_build_that_cannot_be_says_what_would_help(
+def test_an_impossible_build_says_what_would_help(
     tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, script: str | None, sentence: str
 ) -> None:
     if script is None:

@@ -17,7 +17,7 @@ def test_the_environment_wins_over_what_was_recorded_and_that_over_the_table(tmp
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "http", "80 80", "8.0"])
-def test_what_is_no_port_is_refused_with_its_variable(tmp_path: Path, text: str) -> None:
+def test_an_invalid_port_is_refused_with_its_variable(tmp_path: Path, text: str) -> None:
     with pytest.raises(LocalSystemError, match=r"GATEWAY_PORT=.*from 1 to 65535"):
         Ports.read(tmp_path / "none", {"GATEWAY_PORT": text})
 
@@ -52,7 +52,7 @@ def test_variables_are_named_after_the_ports() -> None:
 
 
 def test_free_ports_come_from_the_range_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two test workers with ranges of their own never take each other's."""
+    """Two test workers with ranges of their own never take each other's ports."""
     ends: dict[str, set[int]] = {}
     for text in ("10000-10099", "10100-10199"):
         monkeypatch.setenv("FREE_PORTS", text)
@@ -63,7 +63,7 @@ def test_free_ports_come_from_the_range_that_is_named(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("text", ["10000", "10000-", "a-b", "20000-10000", "10000-10050", "65000-70000"])
-def test_what_is_no_range_of_ports_is_refused_with_its_variable(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_an_invalid_port_range_is_refused_with_its_variable(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("FREE_PORTS", text)
     with pytest.raises(LocalSystemError, match=r"FREE_PORTS=.*: write two ports"):
         Ports.free()

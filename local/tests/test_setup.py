@@ -54,7 +54,7 @@ def test_a_missing_rabbitmq_is_installed(machine: Path) -> None:
     ("manager", "why"),
     [("", "neither apt-get, dnf nor brew is here"), ("brew", "brew failed"), ("dnf", "dnf failed")],
 )
-def test_an_installation_that_cannot_be_says_what_to_install(machine: Path, manager: str, why: str) -> None:
+def test_an_impossible_installation_says_what_to_install(machine: Path, manager: str, why: str) -> None:
     program(machine / ".venv" / "bin" / "python", "exit 1")
     program(machine / "bin" / "sudo", '"$@"')
     if manager:
@@ -97,7 +97,7 @@ def test_the_distributions_python_comes_first(machine: Path) -> None:
     assert done.stdout.splitlines() == ["making .venv with Python 3.12", f"{machine}/system/python3.12 makes it"]
 
 
-def test_what_the_distributions_python_lacks_is_installed(machine: Path) -> None:
+def test_packages_missing_from_the_distributions_python_are_installed(machine: Path) -> None:
     program(machine / "bin" / "python3.13", PYTHON.format(venv="exit 0"))
     program(machine / "system" / "python3.12", PYTHON.format(venv=f"[ -e {machine}/installed ]; exit $?"))
     program(machine / "bin" / "sudo", 'shift; "$@"')

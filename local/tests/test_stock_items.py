@@ -1,4 +1,4 @@
-"""What `make up` makes of a StockItem's status."""
+"""How `make up` interprets a StockItem's status."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from local_system.stock_items import StockItem
 def item(
     name: str = "a", synced: str = "", *, status: str = "False", behind: bool = False, **more: object
 ) -> StockItem:
-    """With that reason of Synced; `behind` means that the status is about an older generation."""
+    """With this reason of Synced; `behind` means that the status is about an older generation."""
     conditions = [
         {
             "type": kind,
@@ -26,7 +26,7 @@ def item(
 
 
 @pytest.mark.parametrize("reason", ["BelowCommitted", "SkuConflict", "Deleting", "Rejected"])
-def test_what_cannot_be_synced_is_not_waited_for(reason: str) -> None:
+def test_items_that_cannot_be_synced_are_not_awaited(reason: str) -> None:
     assert stock_items.is_settled(item(synced=reason))
     assert not stock_items.is_settled(item(synced=reason, behind=True))
 
@@ -61,7 +61,7 @@ def test_of_very_many_ten_are_named() -> None:
     assert lines[-1] == "and 15 more"
 
 
-def test_what_is_ordered_can_be_reserved() -> None:
+def test_the_ordered_sample_can_be_reserved() -> None:
     items = [
         item("b", "Synced", available=True),
         item("a", "Synced", available=False),

@@ -39,7 +39,7 @@ def test_an_environment_which_supervisord_would_change_is_refused(tmp_path: Path
         configuration(layout, [part])
 
 
-def test_what_supervisord_would_read_as_a_comment_is_refused(tmp_path: Path) -> None:
+def test_values_that_supervisord_would_read_as_comments_are_refused(tmp_path: Path) -> None:
     layout = Layout.open(Config(state=tmp_path))
     part = Part(name="x", command=lambda: ["/bin/echo", "a ;b"], ready=lambda: None)
     with pytest.raises(LocalSystemError, match="cannot hold"):
@@ -57,7 +57,7 @@ def test_a_changed_file_changes_the_part(tmp_path: Path) -> None:
     assert with_file("one") != with_file("two")
 
 
-def test_what_others_need_starts_first(tmp_path: Path) -> None:
+def test_dependencies_start_first(tmp_path: Path) -> None:
     layout = Layout.open(Config(state=tmp_path))
     db = Part(name="db", command=lambda: ["db"], ready=lambda: None)
     web = Part(name="web", command=lambda: ["web"], ready=lambda: None, needs=("db",))

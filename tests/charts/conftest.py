@@ -1,4 +1,4 @@
-"""Helm, and the system as it comes."""
+"""Helm, and the system with its default values."""
 
 import pytest
 import tools
@@ -15,7 +15,7 @@ def helm() -> Helm:
 
 @pytest.fixture(scope="session")
 def everything(helm: Helm) -> list[Manifest]:
-    """The system and its data stores, as they come."""
+    """The system and its data stores, with their default values."""
     return [*helm.template("data-stores", release="data-stores"), *helm.template("reserva-estoque")]
 
 

@@ -31,7 +31,7 @@ ARROWS = {
     ("pedidos/migrations", "pedidos-db", 5432),
     ("estoque/migrations", "estoque-db", 5432),
 }
-# `helm test`: each asks its part, one places an order, one reads both databases.
+# `helm test`: each pod checks its part, one places an order, one reads both databases.
 TESTS = {
     ("pedidos/test", "pedidos", 8000),
     ("estoque/test", "estoque", 8000),
@@ -122,9 +122,7 @@ def test_in_production_they_are_the_same_and_the_broker_takes_tls(helm: Helm):
     policies, pods = production(helm)
     with_tls = {(source, target, 5671) for source, target, port in ARROWS if port == 5672}
     assert len(with_tls) == 2
-    to_the_gateway = {
-        (pod.name, *target) for pod in STORES for target in FOR_ALL
-    }  # nothing is said of what they send
+    to_the_gateway = {(pod.name, *target) for pod in STORES for target in FOR_ALL}  # their egress is not restricted
     assert arrows(policies, pods) - TESTS - to_the_gateway == ARROWS | with_tls
 
 
@@ -147,7 +145,7 @@ def test_keda_reaches_the_broker_where_it_is_to_scale_by_the_queue(helm: Helm, h
     assert reached(on, "estoque.networkPolicy.keda[0].podSelector.matchLabels.app=other") == set()
 
 
-def test_keda_is_let_in_to_nobody_where_the_broker_is_elsewhere(helm: Helm):
+def test_keda_has_no_access_where_the_broker_is_elsewhere(helm: Helm):
     on = ["estoque.autoscaling.keda.enabled=true", "estoque.networkPolicy.broker[0].ipBlock.cidr=10.0.0.0/24"]
     names = {m["metadata"]["name"] for m in helm.template("reserva-estoque", *on) if m["kind"] == "NetworkPolicy"}
     assert "estoque-keda" not in names
@@ -164,7 +162,7 @@ def test_prometheus_reaches_what_it_scrapes(policies: list[Manifest], pods: dict
     assert reached == SCRAPED | FOR_ALL
 
 
-def test_whoever_speaks_to_a_service_may_ask_dns(policies: list[Manifest], pods: dict[str, Pod]):
+def test_every_client_of_a_service_may_query_dns(policies: list[Manifest], pods: dict[str, Pod]):
     asking = {pod.name for pod in pods.values() if allowed(policies, OURS, pod, DNS, 53)}
     assert asking == {source for source, _, _ in ARROWS | TESTS}
 

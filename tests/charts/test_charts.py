@@ -1,4 +1,4 @@
-"""What the charts make of their values."""
+"""What the charts render from their values."""
 
 import json
 import re
@@ -81,7 +81,7 @@ def test_values_and_schemas_are_those_that_make_charts_writes(chart: str):
         ("pedido.replicas=3", "pedido"),
     ],
 )
-def test_what_no_chart_knows_is_refused_by_name(helm: Helm, wrong: str, said: str):
+def test_unknown_values_are_refused_by_name(helm: Helm, wrong: str, said: str):
     with pytest.raises(RefusedError, match=said):
         helm.text("reserva-estoque", wrong)
 
@@ -170,7 +170,7 @@ def test_a_switch_brings_and_takes_away(helm: Helm, sets: list[str], comes: set[
 
 
 @pytest.mark.parametrize("program", ["pedidos", "estoque"])
-def test_migrations_can_be_somebody_elses(helm: Helm, program: str):
+def test_migrations_can_be_run_by_others(helm: Helm, program: str):
     def jobs(*sets: str) -> set[str]:
         return {name for name in named(helm.template("reserva-estoque", *sets)) if name.startswith(f"Job/{program}-")}
 
@@ -274,7 +274,7 @@ def environment(helm: Helm, program: str, *sets: str) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("name", chart_values.SHARED)
-def test_what_both_services_must_agree_on_is_said_once(helm: Helm, name: str):
+def test_settings_common_to_both_services_are_defined_once(helm: Helm, name: str):
     sets = [f"global.settings.{name.upper()}=72h"]
     values = {program: environment(helm, program, *sets).get(name.upper()) for program in PROGRAMS}
     assert values == {"pedidos": "72h", "estoque": "72h", "operator": None, "conferir": None}
@@ -299,14 +299,14 @@ def test_the_secrets_that_the_system_names_are_those_that_the_data_stores_make(e
     assert used <= made
 
 
-def test_every_secret_says_to_everyone_the_same_password(helm: Helm):
+def test_every_secret_gives_all_its_users_the_same_password(helm: Helm):
     for secret in (m for m in helm.template("data-stores", release="data-stores") if m["kind"] == "Secret"):
         data = secret["stringData"]
         for key in (key for key in data if key.endswith("url")):
             assert f":{data[key.replace('url', 'password')]}@" in data[key]
 
 
-# What is written once
+# Single definitions
 
 
 def test_the_definition_of_stockitem_is_that_of_the_local_system(find: Find):
@@ -358,7 +358,7 @@ def test_envoy_accepts_the_configuration(envoy: str, tmp_path: Path):
     assert "deprecat" not in done.stderr.lower()
 
 
-# Coming and going
+# Starting and stopping
 
 
 def test_a_pod_serves_on_longer_than_anybody_may_still_be_sent_to_it(find: Find):
@@ -372,7 +372,7 @@ def test_a_pod_serves_on_longer_than_anybody_may_still_be_sent_to_it(find: Find)
         assert spec["terminationGracePeriodSeconds"] > notice + GRACE_SECONDS
 
 
-def test_a_rollout_goes_on_only_when_every_envoy_has_found_the_new_pod(find: Find):
+def test_a_rollout_continues_only_when_every_envoy_has_found_the_new_pod(find: Find):
     clusters = ENVOY["static_resources"]["clusters"]
     refresh = max(float(c["cluster_type"]["typed_config"]["dns_refresh_rate"].rstrip("s")) for c in clusters)
     check = max(float(c["health_checks"][0][k].rstrip("s")) for c in clusters for k in ("interval", "timeout"))
@@ -399,7 +399,7 @@ def test_new_replicas_come_before_old_ones_go(find: Find):
         assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
 
 
-def test_the_autoscaler_alone_says_how_many(find: Find):
+def test_only_the_autoscaler_sets_the_number_of_replicas(find: Find):
     scaled = {hpa["spec"]["scaleTargetRef"]["name"] for hpa in find("HorizontalPodAutoscaler")}
     assert scaled == {"pedidos", "estoque"}
     for deployment in find("Deployment"):
@@ -421,7 +421,7 @@ def test_a_service_and_a_policy_select_the_pods_they_mean(everything: list[Manif
 @pytest.mark.parametrize(
     "kind", ["Deployment", "StatefulSet", "Service", "Job", "NetworkPolicy", "ConfigMap", "Secret"]
 )
-def test_everything_says_what_it_is_and_to_what_it_belongs(find: Find, kind: str):
+def test_every_object_is_labelled_with_what_it_is_and_belongs_to(find: Find, kind: str):
     wanted = {f"app.kubernetes.io/{key}" for key in ("name", "instance", "part-of", "version", "managed-by")}
     assert find(kind)
     for manifest in find(kind):
@@ -484,7 +484,7 @@ def test_no_image_is_pulled_each_time(everything: list[Manifest]):
         assert container["imagePullPolicy"] == "IfNotPresent", name
 
 
-def test_what_must_not_be_lost_stays_when_releases_go(find: Find):
+def test_irreplaceable_resources_stay_when_releases_go(find: Find):
     keep = {"helm.sh/resource-policy": "keep"}
     assert all(secret["metadata"]["annotations"] == keep for secret in find("Secret"))
     assert len(find("StatefulSet")) == 3
@@ -493,11 +493,11 @@ def test_what_must_not_be_lost_stays_when_releases_go(find: Find):
         assert store["spec"]["volumeClaimTemplates"]
 
 
-# Watching
+# Monitoring
 
 
 def metrics() -> set[str]:
-    """Names as Prometheus sees them: those of our programs."""
+    """Metric names as Prometheus sees them: those of our programs."""
     folders = ("lib/src", "services", "operator/src", "conferir/src")
     source = "\n".join(path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py"))
     found = set()

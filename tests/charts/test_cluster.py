@@ -1,7 +1,7 @@
-"""An API server of the version that we support takes everything that we would apply, and has no warning about it.
+"""An API server of the supported version accepts everything that we would apply, without warnings.
 
-`kubectl apply --dry-run=server` refuses unknown fields, checks schemas and CEL rules, those of other operators'
-resources too, and holds pods to the Pod Security Standard `restricted`.
+`kubectl apply --dry-run=server` refuses unknown fields, checks schemas and CEL rules, including those of other
+operators' resources, and enforces the Pod Security Standard `restricted`.
 """
 
 import json
@@ -74,7 +74,7 @@ MANIFESTS = sorted([*K8S.glob("samples/*.yaml"), *K8S.glob("*.yaml")])
 
 
 class Cluster:
-    """kubectl on an API server, in a namespace that is held to `restricted`."""
+    """kubectl on an API server, in a namespace that enforces `restricted`."""
 
     def __init__(self, system: System) -> None:
         self.kubeconfig = system.kubeconfig
@@ -96,7 +96,7 @@ class Cluster:
         return subprocess.run(["sh", "-ec", commands], env=environ, capture_output=True, check=False).returncode
 
     def accepts(self, text: str) -> str:
-        """What it would do with these manifests."""
+        """Applies these manifests as a dry run."""
         return self("apply", "--dry-run=server", f"--namespace={NAMESPACE}", "--filename=-", stdin=text)
 
 
@@ -109,7 +109,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def with_operators(cluster: Cluster) -> Cluster:
-    """It knows the resources of CloudNativePG, RabbitMQ, Prometheus, KEDA and the Gateway API too."""
+    """It also knows the resources of CloudNativePG, RabbitMQ, Prometheus, KEDA and the Gateway API."""
     try:
         files = tools.crds()
     except tools.MissingError as missing:
@@ -127,10 +127,10 @@ def test_the_api_server_takes_what_helm_renders(with_operators: Cluster, helm: H
 
 
 def checkable(manifest: Manifest) -> Manifest:
-    """What can be checked of it.
+    """As much of it as can be checked.
 
-    The backup plugin's definition lies in no Go module that can be verified; its configuration is the one that a
-    Cluster itself had before the plugin, field by field.
+    The backup plugin's CRD is in no Go module that can be verified; its configuration has, field by field, the form
+    that a Cluster itself had before the plugin.
     """
     if manifest["kind"] != "ObjectStore":
         return manifest
@@ -196,7 +196,7 @@ OPERATORS = {
         for kind in ("vhosts", "users", "permissions", "exchanges", "queues", "bindings")
     },
 }
-"""What `k8s/production` has of each operator's resources, and the conditions that say that it is there."""
+"""The resources of each operator in `k8s/production`, and the conditions that mark them as ready."""
 
 
 def waits() -> str:
@@ -207,7 +207,7 @@ def waits() -> str:
 
 
 class Stores:
-    """The production data stores on an API server, without operators: a test says what is ready."""
+    """The production data stores on an API server, without operators: a test sets what is ready."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.namespace = "lojas"
@@ -220,7 +220,7 @@ class Stores:
         cluster("apply", f"--namespace={self.namespace}", "--filename=-", stdin=text)
 
     def ready(self, resource: str, condition: str, status: str = "True") -> None:
-        """Gives all of these the condition, beside others that they have."""
+        """Gives all of these the condition, in addition to their others."""
         when, all_of_it = "2026-01-01T00:00:00Z", OPERATORS[resource][1]
         for name in self._cluster("get", resource, f"--namespace={self.namespace}", "--output=name").split():
             conditions = [
@@ -234,7 +234,7 @@ class Stores:
             self._cluster("patch", name, *options)
 
     def waited_for(self) -> bool:
-        """Whether the document's commands end well."""
+        """Whether the document's commands succeed."""
         return self._cluster.shell(waits(), self.namespace) == 0
 
 
@@ -246,7 +246,7 @@ def stores(with_operators: Cluster) -> Stores:
     return stores
 
 
-def test_what_is_there_is_waited_for(stores: Stores):
+def test_existing_resources_are_awaited(stores: Stores):
     assert stores.waited_for()
 
 
@@ -279,7 +279,7 @@ def test_the_conditions_are_those_that_the_operators_set(module: str):
         assert re.search(rf'ConditionType = "{condition}"', source), condition
 
 
-# What Helm says of Secrets
+# What Helm prints about Secrets
 
 NAMED = {
     "pedidos.database": "a",
@@ -290,7 +290,7 @@ NAMED = {
     "conferir.estoqueDatabase": "f",
     "conferir.pedidosDatabase": "g",
 }
-"""Where values name a Secret; names of ours for each."""
+"""Where values name a Secret, with a test name for each."""
 NAMES = [f"{path}.{value}" for path, name in NAMED.items() for value in (f"existingSecret={name}", f"key={name}-url")]
 AUTHORITIES = [f"{path}.ca.secret={name}-ca" for path, name in NAMED.items()]
 
@@ -324,7 +324,7 @@ def missing(helm: Helm, cluster: Cluster, namespace: str, *sets: str, values: Pa
     return [line for line in said.splitlines() if "Secret" in line or "ConfigMap" in line]
 
 
-def test_notes_say_of_each_secret_who_names_it(helm: Helm, with_operators: Cluster, namespace: str):
+def test_notes_name_the_users_of_each_secret(helm: Helm, with_operators: Cluster, namespace: str):
     assert missing(helm, with_operators, namespace) == [
         "Helm finds no Secret estoque-db in this namespace: create it, or name another one in "
         "estoque.database.existingSecret and operator.database.existingSecret and "

@@ -24,14 +24,14 @@ EACH = {
 
 
 def said(helm: Helm, *sets: str, chart: str = "reserva-estoque", **options: Any) -> str:
-    """What Helm says when it refuses these values."""
+    """Helm's message when it refuses these values."""
     with pytest.raises(RefusedError) as refused:
         helm.text(chart, *sets, **options)
     return str(refused.value)
 
 
 def pods_at_once(deployment: Manifest, replicas: int) -> int:
-    """By what Kubernetes does: those that end do not count for maxSurge, and end within their grace period."""
+    """By Kubernetes' rules: terminating pods do not count for maxSurge, and end within their grace period."""
     spec = deployment["spec"]
     surge = spec["strategy"]["rollingUpdate"]["maxSurge"]
     grace = spec["template"]["spec"]["terminationGracePeriodSeconds"]
@@ -91,12 +91,12 @@ def test_more_than_the_server_takes_is_refused(helm: Helm, sets: list[str]):
     ],
     ids=" ".join,
 )
-def test_what_fits_or_is_not_there_is_not_refused(helm: Helm, sets: list[str]):
+def test_values_that_fit_or_are_absent_are_not_refused(helm: Helm, sets: list[str]):
     assert helm.text("reserva-estoque", *sets)
 
 
 @pytest.mark.parametrize("service", ["pedidos", "estoque"])
-def test_a_service_by_itself_counts_itself(helm: Helm, service: str):
+def test_a_service_installed_alone_counts_itself(helm: Helm, service: str):
     assert f"{service}.database.maxConnections" in said(helm, "autoscaling.maxReplicas=30", chart=service)
     assert helm.text(service)
 

@@ -1,4 +1,4 @@
-"""What the documents say of charts is so."""
+"""What the documents say about charts is true."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ SERVICES = ("pedidos", "estoque")
 
 
 def described() -> Iterator[str]:
-    """The values of the table, each written out: `a.b`, `.c` means a.b and a.c."""
+    """The values in the table, each in full: `a.b`, `.c` means a.b and a.c."""
     table = (DOCS / "kubernetes.md").read_text().split("| value |")[1].split("\n\n")[0]
     for row in table.splitlines()[2:]:
         stem = ""
@@ -24,7 +24,7 @@ def described() -> Iterator[str]:
 
 
 def places(name: str) -> list[str]:
-    """`<part>` and `<service>` stand for each that has values of its own."""
+    """`<part>` and `<service>` stand for each part that has its own values."""
     head, _, rest = name.partition(".")
     heads = {"<part>": PARTS, "<service>": SERVICES}.get(head, (head,))
     return [f"{head}.{rest}" for head in heads]

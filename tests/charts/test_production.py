@@ -1,4 +1,4 @@
-"""The production manifests say what the programs, the charts and the data stores for development say."""
+"""The production manifests agree with the programs, the charts and the data stores for development."""
 
 import re
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_data_stores_for_development_have_the_same_roles(helm: Helm, database: s
         assert f"create role {role} login" in sql
 
 
-def test_the_system_s_values_name_secrets_that_somebody_makes():
+def test_the_system_s_values_name_secrets_that_exist():
     document = (CHARTS.parent / "docs/production.md").read_text()
     values = yaml.safe_load((PRODUCTION / "values.yaml").read_text())
     parts = [value for part in values.values() for value in part.values() if isinstance(value, dict)]
@@ -170,7 +170,7 @@ def test_pods_of_a_service_are_as_many_on_each_node(helm: Helm):
         node, zone = pod["spec"]["topologySpreadConstraints"]
         assert (node["topologyKey"], node["maxSkew"]) == ("kubernetes.io/hostname", 1)
         assert node["whenUnsatisfiable"] == "DoNotSchedule"
-        assert node["nodeTaintsPolicy"] == "Honor"  # a node that is lost or drained is not waited for
+        assert node["nodeTaintsPolicy"] == "Honor"  # a lost or drained node is not waited for
         assert zone["topologyKey"] == "topology.kubernetes.io/zone"
         for constraint in (node, zone):
             assert constraint["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
@@ -178,7 +178,7 @@ def test_pods_of_a_service_are_as_many_on_each_node(helm: Helm):
 
 
 NODE_LOST_SECONDS = 55
-"""Kubernetes' default --node-monitor-grace-period and the 5 s between two looks at it."""
+"""Kubernetes' default --node-monitor-grace-period and the 5 s between two checks of it."""
 
 
 @pytest.mark.parametrize("database", ["pedidos", "estoque"])

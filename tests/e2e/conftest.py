@@ -1,4 +1,4 @@
-"""The system on a cluster: made once, used by all tests, gone after them; see docs/e2e.md."""
+"""The system on a cluster: created once, used by all tests, deleted after them; see docs/e2e.md."""
 
 import asyncio
 import os
@@ -48,7 +48,7 @@ def installed(cluster: Cluster) -> Installation:
 
 @pytest.fixture(scope="session")
 def production(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
-    """Installed as docs/production.md says, on a cluster of its own with three workers."""
+    """Installed as docs/production.md says, on a separate cluster with three workers."""
     folder = tmp_path_factory.mktemp("production")
     try:
         with open_cluster(folder, nodes="four-nodes", name=f"{NAME}-production") as one:
@@ -68,7 +68,7 @@ def production(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def cost(request: pytest.FixtureRequest) -> Callable[[Row], None]:
-    """Keeps what a fault has cost, in `.e2e/<time>/production.md`; all of it is told when the tests are over."""
+    """Records the cost of faults in `.e2e/<time>/production.md`; printed when the tests are over."""
 
     def cost(row: Row) -> None:
         rows = request.config.stash.setdefault(COSTS, [])
@@ -81,7 +81,7 @@ def cost(request: pytest.FixtureRequest) -> Callable[[Row], None]:
 
 @pytest.fixture
 async def shop(installed: Installation) -> AsyncIterator[Shop]:
-    """A shop; in the end nothing was oversold or lost, and nothing is under way any more."""
+    """A shop; at the end nothing was oversold or lost, and nothing is in flight."""
     async with open_shop(installed) as shop:
         yield shop
     await at_rest(installed)
@@ -99,7 +99,7 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
 
 async def at_rest(installed: Installation, seconds: float = 60) -> None:
-    """`conferir` finds nothing, now and since it runs. What a dead pod held is sent again after 30 s."""
+    """`conferir` finds nothing, now and since it started. What a dead pod held is resent after 30 s."""
     end = time.monotonic() + seconds
     while True:
         try:
@@ -118,12 +118,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is quick and basic goes first."""
+    """Runs quick and basic tests first."""
     items.sort(key=lambda item: next(n for n, name in enumerate(DEPTHS) if item.get_closest_marker(name)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The table of what faults have cost."""
+    """Prints the table of the faults' cost."""
     if rows := config.stash.get(COSTS, []):
         terminalreporter.section(f"what faults cost ({(FINDINGS / 'production.md').relative_to(ROOT)})")
         terminalreporter.write_line(table(rows))
@@ -133,7 +133,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where a test or what it needs has failed: all that a person would ask the cluster for."""
+    """When a test or its setup has failed: keeps everything that a person would query from the cluster."""
     report = yield
     if report.failed and (one := item.config.stash.get(CLUSTER, None)):
         folder = FINDINGS / f"{item.name}-{report.when}"

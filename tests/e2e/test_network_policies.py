@@ -48,7 +48,7 @@ def test_a_stranger_reaches_the_gateway_and_nothing_else(installed: Installation
 
 
 def attempt(installed: Installation, namespace: str, where: dict[str, tuple[str, int]]) -> dict[str, bool]:
-    """What a pod that belongs to nobody can connect to."""
+    """The addresses to which an unrelated pod can connect."""
     name = f"estranho-{int(time.time())}"
     pod = {
         "apiVersion": "v1",

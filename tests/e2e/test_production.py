@@ -1,7 +1,7 @@
 """Production's data stores under their real operators: installed as the document says, then put through its faults.
 
-Each fault comes while customers order. Afterwards the data stores must be whole again by themselves, `conferir` finds
-nothing, and no answer that a customer has got is contradicted. What a fault costs is kept for docs/production.md.
+Each fault occurs while customers order. Afterwards the data stores must recover on their own, `conferir` finds
+nothing, and no answer that a customer got is contradicted. The cost of each fault is recorded for docs/production.md.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from journey import (  # noqa: F401
     test_a_stock_item_that_is_applied_becomes_synced,
     test_an_order_is_reserved_and_its_units_are_held,
     test_close_sells_the_units_and_is_final,
-    test_lapsed_reservation_is_told_and_its_units_come_back,
+    test_lapsed_reservation_is_reported_and_its_units_return,
     test_order_that_lacks_one_item_holds_nothing_and_names_it,
 )
 from production.document import section
@@ -33,9 +33,9 @@ from reservaestoque.bus.topology import QUEUES
 pytestmark = pytest.mark.production
 
 RECOVERY_SECONDS = 240
-"""Orders must be steady again so long after a fault, or the test gives up."""
+"""How long after a fault orders may take to be steady again before the test gives up."""
 WHOLE_SECONDS = 300
-"""Time after that within which every server, broker and replica must be back."""
+"""How long after that every server, broker and replica may take to be back."""
 FREEZE_SECONDS = 120
 OPERATOR_IDLE_SECONDS = 25.0
 """CloudNativePG's operator keeps a connection to each server for 20 s after it has asked for its status. When that
@@ -53,13 +53,13 @@ DECIDED_AFTER_LIMIT = 20.0
 
 @pytest.fixture(scope="session")
 def installed(production: Production) -> Production:
-    """What `shop` and its tests run on here."""
+    """The installation that `shop` and its tests use here."""
     return production
 
 
 @dataclass
 class Fault:
-    """A fault that is on, or was: `name` is its row's, `note` what else is worth telling."""
+    """A fault that is in effect, or was: `name` names its row, `note` holds further remarks."""
 
     name: str
     load: Load
@@ -69,7 +69,7 @@ class Fault:
     note: str = ""
 
     def begins(self) -> None:
-        """Now; what is measured counts from here."""
+        """Marks the instant from which everything is measured."""
         self.began = time.monotonic()
 
     async def recovered(self) -> None:
@@ -82,7 +82,7 @@ Bench = Callable[[str], "AsyncIterator[Fault]"]
 
 @pytest.fixture
 async def under_load(shop: Shop, production: Production, cost: Callable[[Row], None], say: Callable[[str], None]):
-    """`async with under_load("a fault") as fault`: customers order inside, and after it all is right again."""
+    """`async with under_load("a fault") as fault`: customers order inside; afterwards everything has recovered."""
 
     @asynccontextmanager
     async def under_load(name: str) -> AsyncIterator[Fault]:
@@ -110,7 +110,7 @@ async def under_load(shop: Shop, production: Production, cost: Callable[[Row], N
 
 
 async def whole(production: Production) -> None:
-    """Waits until every server, broker and replica is there; raises TimeoutError with what is not."""
+    """Waits until every server, broker and replica is back; raises TimeoutError with what is missing."""
     last: list[str] = []
 
     async def nothing_ails() -> bool:
@@ -124,7 +124,7 @@ async def whole(production: Production) -> None:
 
 
 async def at_rest(production: Production) -> None:
-    """`conferir --at-rest` finds nothing; what a dead pod held is sent again after 30 s."""
+    """`conferir --at-rest` finds nothing; what a dead pod held is resent after 30 s."""
 
     async def sound() -> bool:
         try:
@@ -198,10 +198,10 @@ async def test_a_cut_off_primary_is_replaced(under_load: Bench, production: Prod
 
 
 @pytest.mark.parametrize("database", DATABASES)
-async def test_a_primary_that_is_frozen_and_thawed_takes_nobody_along(
+async def test_a_primary_that_is_frozen_and_thawed_gets_no_followers(
     under_load: Bench, production: Production, database: str
 ):
-    """The old primary comes back and takes itself for it: no standby may follow it."""
+    """The old primary comes back and believes that it still is: no standby may follow it."""
     async with under_load(f"node of the primary of {database} frozen for {FREEZE_SECONDS} s") as fault:
         before = await asyncio.to_thread(production.primary, database)
         node = await asyncio.to_thread(production.node_of, before)
@@ -245,7 +245,7 @@ async def test_a_drained_node_is_left_in_good_order(under_load: Bench, productio
 
 
 @pytest.mark.parametrize("pod", [f"rabbitmq-server-{n}" for n in range(SERVERS)])
-async def test_a_killed_broker_is_missed_by_nobody(under_load: Bench, production: Production, pod: str):
+async def test_a_killed_broker_goes_unnoticed(under_load: Bench, production: Production, pod: str):
     async with under_load(f"{pod} killed") as fault:
         led = [q.name for q in QUEUES if await asyncio.to_thread(production.queue_leader, q.name) == pod]
         fault.note = f"led {' and '.join(led)}" if led else ""
@@ -272,7 +272,7 @@ async def test_a_queue_s_leader_may_move(under_load: Bench, production: Producti
         await until(elsewhere, 30)
 
 
-# What an operator does
+# Operations
 
 
 @pytest.mark.parametrize("what", ["upgrade", "rollback"])
@@ -318,7 +318,7 @@ async def test_the_replica_limit_is_within_what_the_databases_accept(under_load:
         changes = [word for s, limit in limits.items() for word in ("--set", f"{s}.autoscaling.minReplicas={limit}")]
         await asyncio.to_thread(production.upgrade, *changes)
 
-        async def all_there() -> bool:  # the autoscaler acts some seconds after Helm is content
+        async def all_there() -> bool:  # the autoscaler acts some seconds after Helm has returned
             pods = [await asyncio.to_thread(production.pods, service) for service in SERVICES]
             ready = [await asyncio.to_thread(production.ready, service) for service in SERVICES]
             return [len(each) for each in pods] == list(limits.values()) and all(ready)

@@ -44,7 +44,7 @@ async def test_upgrade_and_rollback_under_load_fail_no_request(
 
 
 def other_tag(installed: Installation) -> str:
-    """The same images by another tag: for Kubernetes another release."""
+    """The same images under another tag: another release as far as Kubernetes is concerned."""
     another = f"{installed.tag}-other"
     images = [f"reservaestoque/{program}" for program in PROGRAMS]
     for image in images:
@@ -55,19 +55,19 @@ def other_tag(installed: Installation) -> str:
 
 
 def names(installed: Installation) -> set[str]:
-    """The pods of the release `shop` that are there to stay."""
+    """The pods of the release `shop` that are not terminating."""
     parts = ("pedidos", "estoque", "operator", "conferir", "gateway")
     return {pod["metadata"]["name"] for part in parts for pod in installed.pods(part)}
 
 
 async def nothing_left(installed: Installation) -> bool:
-    """Whether everything of the release `shop` has gone; pods take leave after what made them."""
+    """Whether everything of the release `shop` has gone; pods go after their owners."""
     types = "deployments,replicasets,services,hpa,pdb,networkpolicies,configmaps,serviceaccounts,jobs,pods"
     chosen = (types, "--selector=app.kubernetes.io/instance=loja", "--output=name")
     return not await asyncio.to_thread(installed.kubectl, "get", *chosen)
 
 
-async def test_uninstalling_leaves_nothing_stuck_and_a_new_install_goes_on(shop: Shop, installed: Installation):
+async def test_uninstalling_leaves_nothing_stuck_and_a_new_install_continues(shop: Shop, installed: Installation):
     await shop.declare("V-A", 10)
     await shop.declare("V-B", 1)
     vendido = (await shop.order(**{"V-A": 3})).json()["pedidoId"]
@@ -79,7 +79,7 @@ async def test_uninstalling_leaves_nothing_stuck_and_a_new_install_goes_on(shop:
     assert [item["metadata"]["uid"] for item in installed.read("stockitems")["items"]] == [
         item["metadata"]["uid"] for item in before
     ]
-    # What is deleted while nobody is there to take leave of it waits for the operator.
+    # StockItems deleted while no operator runs wait for it because of their finalizers.
     installed.kubectl("delete", "stockitem", "v-b", "--wait=false")
 
     await asyncio.to_thread(installed.install)

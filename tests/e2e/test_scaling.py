@@ -1,4 +1,4 @@
-"""Under load the autoscalers add replicas, Envoy finds them by DNS, and after it they go again; nobody notices."""
+"""Under load the autoscalers add replicas, Envoy finds them by DNS, and later they go again; no customer notices."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.full
 
 SERVICES = ("pedidos", "estoque")
 DNS_SECONDS = 15
-"""Envoy asks every 2 s, the cluster's DNS remembers for 5 s, a health check takes 1 s: and as much again."""
+"""Envoy queries every 2 s, the cluster's DNS caches for 5 s, a health check takes 1 s: and as much again."""
 
 
 async def test_load_adds_replicas_which_serve_and_go_again_without_a_failed_request(
@@ -37,7 +37,7 @@ async def test_load_adds_replicas_which_serve_and_go_again_without_a_failed_requ
         for service in SERVICES:
             await until(lambda service=service: replicas(installed, service, 2), 240)
         shrank = time.monotonic() - start
-        await asyncio.sleep(10)  # what is sent to a pod that has gone would fail now
+        await asyncio.sleep(10)  # requests sent to a pod that has gone would fail now
     say(
         f"scaled out after {grew:.0f} s, in after {shrank:.0f} s; first request {delays} s after ready\n"
         f"under load: {customers.summary()}\nmeanwhile: {light.summary()}"
@@ -47,7 +47,7 @@ async def test_load_adds_replicas_which_serve_and_go_again_without_a_failed_requ
 
 
 async def replicas(installed: Installation, service: str, count: int) -> bool:
-    """Whether a service has so many replicas, all ready."""
+    """Whether a service has this many replicas, all ready."""
     await asyncio.sleep(1)
     return len(installed.pods(service)) == count and await asyncio.to_thread(installed.ready, service)
 

@@ -1,4 +1,4 @@
-"""What a developer does: skaffold deploys the system, and a changed line is live in the pod without a new image."""
+"""A developer's workflow: skaffold deploys the system, and a changed line is live in the pod without a new image."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ LINE = "Orders that pass the filters"
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What git knows of this checkout, in a folder where files may be changed."""
+    """The tracked files of this checkout, in a folder where they may be changed."""
     folder = tmp_path_factory.mktemp("copy")
     for name in run("git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def empty(cluster: Cluster) -> Installation:
-    """A cluster on which nothing of ours is installed by the tests themselves."""
+    """A cluster on which the tests themselves install nothing of ours."""
     require(["skaffold"])
     cluster.load(*third_party_images())
     return Installation(cluster, "")
@@ -70,7 +70,7 @@ async def is_ready(log: Path) -> bool:
 
 
 async def shows(shop: Shop, text: str) -> bool:
-    """Whether what pedidos says of itself, through the gateway, has this text."""
+    """Whether pedidos' OpenAPI document, through the gateway, contains this text."""
     return text in (await shop.client.get("/schema/pedidos/openapi.json")).text
 
 
@@ -80,7 +80,7 @@ def environment(empty: Installation) -> dict[str, str]:
 
 @contextmanager
 def skaffold_dev(empty: Installation, copy: Path, log: Path) -> Iterator[Path]:
-    """`skaffold dev` at work; what it prints goes to `log`."""
+    """Runs `skaffold dev`; its output goes to `log`."""
     with log.open("w") as output:
         argv = ["skaffold", "dev", "--cleanup=false", "--port-forward=off"]
         process = subprocess.Popen(argv, cwd=copy, env=environment(empty), stdout=output, stderr=subprocess.STDOUT)

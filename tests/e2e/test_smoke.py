@@ -1,4 +1,4 @@
-"""What the local system is asked too (tests/support/journey.py), on the cluster, through the gateway's address."""
+"""The tests of the local system (tests/support/journey.py), on the cluster, through the gateway's address."""
 
 import pytest
 from cluster import Installation
@@ -6,7 +6,7 @@ from journey import (  # noqa: F401
     test_a_stock_item_that_is_applied_becomes_synced,
     test_an_order_is_reserved_and_its_units_are_held,
     test_close_sells_the_units_and_is_final,
-    test_lapsed_reservation_is_told_and_its_units_come_back,
+    test_lapsed_reservation_is_reported_and_its_units_return,
     test_order_that_lacks_one_item_holds_nothing_and_names_it,
 )
 

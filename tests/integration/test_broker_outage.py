@@ -1,6 +1,6 @@
-"""The broker falls silent, or a program does: orders are decided again soon, and nobody has to help.
+"""The broker falls silent, or a program does: orders are decided again soon, without intervention.
 
-pedidos and estoque are started here, since their way to the broker leads through a proxy.
+pedidos and estoque are started here, since their connections to the broker lead through a proxy.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ async def customer(
 
 
 async def order(customer: httpx.AsyncClient) -> httpx.Response:
-    """Orders what nobody has; waits for the decision."""
+    """Orders an unknown SKU; waits for the decision."""
     body = {"clienteId": "ana", "itens": [{"sku": "NAO-HA", "quantidade": 1}]}
     return await customer.post("/pedidos", json=body, headers={"Prefer": f"wait={SOON}"})
 
@@ -60,7 +60,7 @@ async def test_orders_are_decided_again_soon_after_the_broker_vanished(customer:
     assert (await order(customer)).status_code == 201
 
 
-async def test_a_program_that_was_frozen_until_the_broker_dropped_it_comes_back_by_itself(
+async def test_a_program_frozen_until_the_broker_dropped_it_recovers_on_its_own(
     customer: httpx.AsyncClient, estoque: Program, backing: System
 ):
     estoque.freeze()

@@ -85,7 +85,7 @@ async def lapsed(shop: Shop, pedido: str) -> None:
     await until(expired)
 
 
-async def test_lapsed_order_is_checked_anew(short_lived: Shop):
+async def test_lapsed_order_is_checked_again(short_lived: Shop):
     await short_lived.declare("K-E", 3)
     renewed, closed, refused = [await reservado(short_lived, "K-E") for _ in range(3)]
     for pedido in (renewed, closed, refused):

@@ -1,4 +1,4 @@
-"""Many customers at once, two replicas of each service: never oversold, nobody waits for ever, no deadlock."""
+"""Many customers at once, two replicas of each service: never oversold, no endless wait, no deadlock."""
 
 import asyncio
 import random

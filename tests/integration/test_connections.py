@@ -1,4 +1,4 @@
-"""A replica opens no more connections than the charts count on, however much it has to do."""
+"""A replica opens no more connections than the charts expect, however much it has to do."""
 
 import asyncio
 import time
@@ -71,13 +71,13 @@ async def test_estoque_keeps_to_its_connections_when_every_statement_waits(backi
 async def busiest(
     system: System, log: Path, name: str, tables: str, calls: Callable[[httpx.AsyncClient], list[Any]]
 ) -> dict[str, int]:
-    """A replica's sessions by name, when it had the most of them."""
+    """A replica's sessions by name, at the time when it had the most of them."""
     settings = {"DATABASE_URL": system.database_url(name), "AMQP_URL": system.amqp_url}
     seen: list[dict[str, int]] = []
     deadline = time.monotonic() + PATIENCE
 
     def looking() -> bool:
-        """For LOOKS times, and for longer while no pool has grown: the machine may be slow."""
+        """Samples LOOKS times, and for longer while no pool has grown: the machine may be slow."""
         grown = any(max(sessions.values(), default=0) > 1 for sessions in seen)
         return len(seen) < LOOKS or (not grown and time.monotonic() < deadline)
 

@@ -1,4 +1,4 @@
-"""Dead letters of the running system, as a person handles them with `make dlq`: seen, replayed, discarded."""
+"""Dead letters of the running system, as a person handles them with `make dlq`: viewed, replayed, discarded."""
 
 import json
 import os
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 
 
 def dlq(system: System, *words: str) -> str:
-    """What `python -m local_system dlq ...` prints, which `make dlq` runs."""
+    """The output of `python -m local_system dlq ...`, which `make dlq` runs."""
     done = subprocess.run(
         [sys.executable, "-m", "local_system", "dlq", *words],
         env={**os.environ, "LOCAL_DIR": str(system.layout.state)},
@@ -50,7 +50,7 @@ async def send(system: System, event: CloudEvent) -> None:
     await publish(system, "estoque.pedidos", body)
 
 
-async def test_poison_is_seen_and_comes_back_with_its_reason_when_it_is_replayed(shop: Shop, system: System):
+async def test_poison_is_shown_and_returns_with_its_reason_when_it_is_replayed(shop: Shop, system: System):
     garbage = {"type": "Nunca", "id": "lixo-1", "subject": "ninguem"}
     await publish(system, "estoque.pedidos", json.dumps([garbage]).encode())
 
@@ -71,9 +71,9 @@ async def test_poison_is_seen_and_comes_back_with_its_reason_when_it_is_replayed
 
 @pytest.fixture
 def unwatched(shop: Shop, system: System) -> Iterator[None]:
-    """Without `conferir`, which counts what a test breaks on purpose when that takes more than ten seconds.
+    """Without `conferir`, which reports what a test breaks on purpose if that takes more than ten seconds.
 
-    It is back before `shop` asks what it has counted.
+    It is back before `shop` checks its counters.
     """
     system.stop("conferir")
     yield
@@ -81,8 +81,8 @@ def unwatched(shop: Shop, system: System) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("unwatched")
-async def test_what_was_refused_for_a_cause_that_has_passed_is_done_when_it_is_replayed(shop: Shop, system: System):
-    """pedidos has lost an order, as after a restore from a backup, and hears of it before it is put back."""
+async def test_letters_whose_cause_has_passed_succeed_when_replayed(shop: Shop, system: System):
+    """pedidos has lost an order, as after a restore from a backup, and gets its snapshot before it is put back."""
     await shop.declare("CM-A", 5)
     pedido_id = (await shop.order(**{"CM-A": 2})).json()["pedidoId"]
     async with database(system, "pedidos") as pedidos:
@@ -109,7 +109,7 @@ async def test_what_was_refused_for_a_cause_that_has_passed_is_done_when_it_is_r
     assert letters(system, "pedidos.status", pedido_id) == []
 
 
-def test_nothing_runs_is_said_in_a_sentence(tmp_path_factory: pytest.TempPathFactory):
+def test_nothing_running_is_reported_in_a_sentence(tmp_path_factory: pytest.TempPathFactory):
     empty = tmp_path_factory.mktemp("empty")
     done = subprocess.run(
         [sys.executable, "-m", "local_system", "dlq"],

@@ -1,4 +1,4 @@
-"""Event streams through the gateway: what happens is told, in order, once, also to those who were away."""
+"""Event streams through the gateway: changes are sent in order, once, also to clients that were away."""
 
 import asyncio
 import json
@@ -65,7 +65,7 @@ async def test_an_order_that_is_still_undecided_is_followed_from_its_creation(sh
         await asyncio.to_thread(system.start, "estoque")
 
 
-async def test_one_order_goes_on_after_the_version_that_was_seen(shop: Shop):
+async def test_a_stream_of_one_order_resumes_after_the_version_that_was_seen(shop: Shop):
     await shop.declare("E-C", 5)
     pedido = await order(shop, "ana", "E-C")
     async with open_stream(shop.client, f"/pedidos/{pedido['pedidoId']}/eventos", since="1") as stream:
@@ -98,7 +98,7 @@ async def test_a_customers_list_has_their_orders_only(shop: Shop):
         assert seen == {p["pedidoId"] for p in (de_ana, de_bia, other_of_ana)}
 
 
-async def test_who_was_away_misses_nothing_and_hears_nothing_twice(shop: Shop):
+async def test_a_client_that_was_away_misses_nothing_and_gets_nothing_twice(shop: Shop):
     await shop.declare("E-E", 500)
     cliente, total = new_customer(), 60
     doing = []
@@ -107,7 +107,7 @@ async def test_who_was_away_misses_nothing_and_hears_nothing_twice(shop: Shop):
         doing = [asyncio.create_task(order(shop, cliente, "E-E", wait=n % 2 * 10)) for n in range(total)]
         seen += [(e.data["pedidoId"], e.data["versao"]) for e in await stream.events(25)]
         last = stream.last_id
-    while len(seen) < 2 * total:  # again and again away, while orders go on
+    while len(seen) < 2 * total:  # disconnects again and again, while orders continue
         async with open_stream(shop.client, "/pedidos/eventos", since=last, clienteId=cliente) as stream:
             seen += [(e.data["pedidoId"], e.data["versao"]) for e in await stream.events(19)]
             last = stream.last_id
@@ -115,7 +115,7 @@ async def test_who_was_away_misses_nothing_and_hears_nothing_twice(shop: Shop):
     assert sorted(seen) == sorted((pedido, versao) for pedido in pedidos for versao in (0, 1))
 
 
-async def test_every_replica_tells_what_any_of_them_heard(shop: Shop, system: System):
+async def test_every_replica_streams_what_any_of_them_received(shop: Shop, system: System):
     await shop.declare("E-F", 50)
     cliente = new_customer()
     one, other = system.program_url("pedidos-1"), system.program_url("pedidos-2")
@@ -133,14 +133,14 @@ async def test_every_replica_tells_what_any_of_them_heard(shop: Shop, system: Sy
         ):
             await shop.client.post(f"/pedidos/{pedido['pedidoId']}/cancelar")
             assert await on_one.until_end() == await on_other.until_end()
-    # What one replica told is an id on the other one too.
+    # An id from one replica is valid on the other one too.
     async with open_stream(
         shop.client, f"{other}/pedidos/eventos", since=heard[0][3][0], clienteId=cliente
     ) as stream:
         assert [(e.id, e.data) for e in await stream.events(6)] == heard[0][4:]
 
 
-async def test_stock_is_told_once_a_sku_with_the_balance_as_it_is(shop: Shop):
+async def test_stock_is_sent_once_per_sku_with_the_current_balance(shop: Shop):
     await shop.declare("E-G", 100)
     await shop.declare("E-H", 100)
     async with open_stream(shop.client, "/estoque/eventos") as stream:
@@ -162,14 +162,14 @@ async def test_stock_is_told_once_a_sku_with_the_balance_as_it_is(shop: Shop):
 
 
 async def snapshots_until(stream: EventStream, sku: str, **fields: int) -> AsyncIterator[Any]:
-    """The events up to the one that says this of `sku`."""
+    """The events up to the one that reports this about `sku`."""
     while event := await stream.proximo():
         yield event
         if event.data["sku"] == sku and fields.items() <= event.data.items():
             return
 
 
-async def test_an_item_that_its_shop_deletes_is_told_as_no_longer_offered(shop: Shop, system: System):
+async def test_a_deleted_item_is_reported_as_no_longer_offered(shop: Shop, system: System):
     await shop.declare("E-I", 1)
     async with open_stream(shop.client, "/estoque/eventos") as stream:
         await stream.opened()
@@ -203,7 +203,7 @@ async def purge(system: System, service: str) -> None:
 
 
 @pytest.mark.parametrize(("service", "url"), [("pedidos", "/pedidos/eventos"), ("estoque", "/estoque/eventos")])
-async def test_an_id_that_is_too_old_is_said_to_be_so(shop: Shop, system: System, service: str, url: str):
+async def test_an_id_that_is_too_old_is_refused_as_such(shop: Shop, system: System, service: str, url: str):
     async with open_stream(shop.client, url) as stream:
         old = (await stream.opened()).last_id
     await shop.declare(f"E-L-{service.upper()}", 5)
@@ -263,13 +263,13 @@ async def test_other_methods_are_refused_by_the_service(shop: Shop, url: str):
 
 
 class SlowReader:
-    """A client that has asked for a stream and does not read it."""
+    """A client that has requested a stream and does not read it."""
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self.reader = reader
 
     async def ids(self) -> list[str]:
-        """Reads at last; the ids of all events, until the stream ends as it should: with an empty chunk."""
+        """Reads at last; the ids of all events, until the stream ends properly: with an empty chunk."""
         text = b""
         async with asyncio.timeout(30):
             while size := int(await self.reader.readline(), 16):
@@ -305,7 +305,7 @@ async def note_many(system: System, rows: int) -> None:
             )
 
 
-async def test_a_reader_that_does_not_read_slows_nobody_is_cut_off_and_can_go_on(shop: Shop, system: System):
+async def test_a_stuck_reader_slows_no_others_is_cut_off_and_can_resume(shop: Shop, system: System):
     url, seen = system.program_url("pedidos-1"), list[str]()
     async with (
         slow_reader(url, "/pedidos/eventos?clienteId=muitos") as stopped,
@@ -334,7 +334,7 @@ async def test_streams_end_cleanly_when_the_service_stops_and_go_on_at_another_r
         open_stream(shop.client, f"{one}/pedidos/{pedido['pedidoId']}/eventos", since="1") as one_order,
     ):
         await listing.opened()
-        await note_many(system, 300)  # now one client is stuck, too
+        await note_many(system, 300)  # now one client is stuck as well
         stopping = asyncio.create_task(asyncio.to_thread(system.stop, "pedidos-1"))
         assert await listing.until_end() == []
         assert await one_order.until_end() == []
@@ -395,7 +395,7 @@ async def test_openapi_describes_the_streams(shop: Shop, service: str, paths: li
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A replica of each service that nobody else asks for anything."""
+    """A replica of each service that receives no other requests."""
     config = Config(state=tmp_path_factory.mktemp("quiet"), ports=Ports.free(), parts={"pedidos", "estoque"})
     with System(config) as system:
         yield system
@@ -420,7 +420,7 @@ async def change_many_skus(system: System, skus: int) -> None:
 async def test_streams_that_have_caught_up_hold_nothing_of_what_they_were_sent(
     quiet: System, service: str, path: str, change: Callable[[System], Awaitable[None]]
 ):
-    url, streams = quiet.program_url(f"{service}-1"), list[EventStream]()  # who is not referred to is closed
+    url, streams = quiet.program_url(f"{service}-1"), list[EventStream]()  # unreferenced streams would be closed
 
     async def gauge(client: httpx.AsyncClient, name: str) -> float:
         metrics = (await client.get(f"{url}/metrics")).text
@@ -440,7 +440,7 @@ async def test_streams_that_have_caught_up_hold_nothing_of_what_they_were_sent(
                 await stream.read_block()
 
         async with AsyncExitStack() as stack:
-            await resume(stack)  # what the process takes once, however many there are
+            await resume(stack)  # allocates what the process needs once, however many streams there are
             before = await gauge(client, "process_resident_memory_bytes")
             for _ in range(60):
                 await resume(stack)

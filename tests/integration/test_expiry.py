@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from journey import test_lapsed_reservation_is_told_and_its_units_come_back  # noqa: F401
+from journey import test_lapsed_reservation_is_reported_and_its_units_return  # noqa: F401
 from shop import Shop, conferir, open_shop, until
 
 from local_system import Config, Ports, System
@@ -37,7 +37,7 @@ async def test_with_the_operator_stopped_lapsed_units_can_still_be_had(shop: Sho
 
         await until(lapsed, 10)
         assert (await shop.order(**{"E-B": 2})).json()["status"] == "EstoqueReservado"
-        assert await shop.status(old["pedidoId"]) == "EstoqueReservado", "nobody has swept it yet"
+        assert await shop.status(old["pedidoId"]) == "EstoqueReservado", "it has not been swept yet"
     finally:
         short_lived_system.start("operator")
 

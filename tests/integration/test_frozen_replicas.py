@@ -1,4 +1,4 @@
-"""A replica that stops in the middle of a transaction, as a frozen node leaves it: the others go on without it."""
+"""A replica that stops in the middle of a transaction, as on a frozen node: the others continue without it."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ async def replicas(backing: System, name: str, count: int, folder: Path) -> Asyn
 async def freeze_at(
     table: str, pool: asyncpg.Pool, programs: Sequence[Program], begin: Callable[[], Awaitable[object]]
 ) -> tuple[Program, asyncio.Future[object]]:
-    """Freezes the program that `begin` makes write into `table`, in its transaction, with what that has locked."""
+    """Freezes the program in its transaction, when `begin` makes it write to `table`, with the locks it holds."""
     async with pool.acquire() as gate, gate.transaction():
         await gate.execute(f"lock table {table} in share mode")
         begun = asyncio.ensure_future(begin())
@@ -114,7 +114,7 @@ async def test_strangers_do_not_wait_for_the_keys_that_a_frozen_replica_claims(
 async def test_orders_of_other_skus_do_not_wait_for_one_that_a_frozen_replica_has_locked(
     backing: System, estoque_db: asyncpg.Pool, pedidos_db: asyncpg.Pool, client: httpx.AsyncClient, tmp_path: Path
 ):
-    """Messages that the broker has given to the frozen replica wait until it notices; the others are decided."""
+    """Messages delivered to the frozen replica wait until the broker notices; the others are decided."""
     for sku in (LOCKED, OTHER):
         await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ($1, '', 999, 999)", sku)
     async with (
@@ -138,7 +138,7 @@ async def test_orders_of_other_skus_do_not_wait_for_one_that_a_frozen_replica_ha
             await order(client, pedidos, OTHER)
             if n % 8 == 0:
                 await order(client, pedidos, LOCKED)
-            await asyncio.sleep(0.02)  # a message each
+            await asyncio.sleep(0.02)  # one message each
 
         async def those_of_the_healthy_one() -> bool:
             return await decided(OTHER) >= before + others - PREFETCH
@@ -170,7 +170,7 @@ async def test_orders_of_other_skus_do_not_wait_for_many_of_one_that_an_administ
         await administrator.execute("update estoque set nome = 'x' where sku = $1", LOCKED)
         for _ in range(3 * PREFETCH):
             await order(client, pedidos, LOCKED)
-            await asyncio.sleep(0.02)  # a message each
+            await asyncio.sleep(0.02)  # one message each
         waits = [await timed(order(client, pedidos, OTHER, Prefer="wait=10")) for _ in range(10)]
         assert {status for status, _ in waits} == {201}
         assert max(seconds for _, seconds in waits) < 5

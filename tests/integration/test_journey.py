@@ -1,4 +1,4 @@
-"""An item, an order, a refused one, a bought one: what a cluster is asked too (tests/e2e), on the local system."""
+"""An item, an order, a refused one, a sold one: the tests of a cluster (tests/e2e), on the local system."""
 
 import pytest
 from journey import (  # noqa: F401

@@ -49,7 +49,7 @@ class Sales:
 
 
 def shut_down(system: System, name: str) -> None:
-    """A smart shutdown: PostgreSQL tells no client, and waits until all of them have left."""
+    """A smart shutdown: PostgreSQL notifies no client, and waits until all of them have left."""
     server = psutil.Process(system.states()[name].pid)
     server.terminate()
     server.wait(SHUTDOWN_SECONDS)
@@ -93,14 +93,14 @@ async def test_no_accepted_order_is_lost(shop: Shop, system: System, name: str):
     assert status.count("EstoqueReservado") <= saldo["reservado"]
     assert set(status) <= {"EstoqueReservado", "EstoqueNaoDisponivel"}
     crashed = {part for part, state in system.states().items() if state.pid != before[part].pid}
-    assert crashed == set(system.names(victim)), "a part ended that nobody had hit"
+    assert crashed == set(system.names(victim)), "a part ended that was not hit"
 
 
 async def _all(shop: Shop, ids: set[str]) -> list[str]:
     return await asyncio.gather(*[shop.status(pedido_id) for pedido_id in sorted(ids)])
 
 
-async def test_who_waits_is_answered_when_the_service_stops(shop: Shop, system: System):
+async def test_waiting_requests_are_answered_when_the_service_stops(shop: Shop, system: System):
     await shop.declare("Q-ESPERA", 5)
     await asyncio.to_thread(system.stop, "estoque")
     try:
@@ -125,7 +125,7 @@ async def test_who_waits_is_answered_when_the_service_stops(shop: Shop, system: 
 
 
 async def test_reads_that_get_nowhere_leave_the_replica_ready(shop: Shop, system: System):
-    """A dozen of them once took all connections: the replica was unready, and nobody was served."""
+    """A dozen of them once took all connections: the replica was unready, and served no requests."""
     async with database(system, "pedidos") as pool, pool.acquire() as connection, connection.transaction():
         await connection.execute("lock table pedido in access exclusive mode")
         lists = [asyncio.create_task(shop.client.get("/pedidos")) for _ in range(40)]

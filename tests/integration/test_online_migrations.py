@@ -1,4 +1,4 @@
-"""A migration of a running system: orders are decided meanwhile, whatever sessions read the table that it alters."""
+"""A migration of a running system: orders are decided meanwhile, whatever sessions read the altered table."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def migrations(system: System, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 async def reader(system: System, shop: Shop) -> AsyncIterator[asyncpg.Connection]:
-    """Somebody who has read stock in a transaction that goes on."""
+    """A session that has read stock in a transaction that is still open."""
     await shop.declare("MIGRATION", 10_000)
     connection = await asyncpg.connect(system.database_url("estoque", "conferente"))
     await connection.execute("begin isolation level repeatable read read only; select count(sku) from estoque")
@@ -85,7 +85,7 @@ async def test_orders_are_decided_while_a_migration_cannot_have_its_lock(
 
 
 async def lines_until(stream: asyncio.StreamReader, words: str, times: int) -> None:
-    """Returns when `times` lines have had these words. Raises AssertionError when the stream ends before that."""
+    """Returns when `times` lines have contained these words. Raises AssertionError when the stream ends first."""
     async with asyncio.timeout(120):
         while times:
             line = (await stream.readline()).decode()

@@ -125,7 +125,7 @@ async def test_orders_are_decided_soon_after_the_database_of_estoque_vanished(sh
 
 @pytest.fixture(scope="module")
 def new_primary(backing: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Where pedidos' database is after the fail-over."""
+    """The address of pedidos' database after the fail-over."""
     config = Config(state=tmp_path_factory.mktemp("primary"), ports=Ports.free(), parts={"postgres-pedidos"})
     with System(config) as system:
         system.psql("pedidos", f"alter role pedidos password '{backing.layout.secrets['pedidos']}'")
@@ -135,7 +135,7 @@ def new_primary(backing: System, tmp_path_factory: pytest.TempPathFactory) -> It
 def take_writes(system: System, value: str) -> None:
     system.psql("pedidos", f"alter system set default_transaction_read_only = {value}")
     system.psql("pedidos", "select pg_reload_conf()")
-    # Sessions are told before a new one begins with it.
+    # Sessions are ended before a new one begins with it.
     deadline = time.monotonic() + 10
     while system.psql("pedidos", "show default_transaction_read_only").strip() != value:
         assert time.monotonic() < deadline
@@ -143,7 +143,7 @@ def take_writes(system: System, value: str) -> None:
 
 
 async def test_a_fail_over_that_leaves_connections_open_is_survived(backing: System, shop: Shop, new_primary: System):
-    """They lead to the old primary, which takes no writes any more: once the program had to be restarted."""
+    """They lead to the old primary, which no longer takes writes: once, the program had to be restarted."""
 
     async def ordering() -> bool:
         return (await shop.order()).status_code == 202
@@ -187,7 +187,7 @@ async def refusal(shop: Shop) -> Any:
     return answer.json() if answer.status_code == 503 else None
 
 
-async def test_a_column_that_changes_its_type_stops_nobody(
+async def test_a_column_that_changes_its_type_stops_no_program(
     backing: System, shop: Shop, estoque_db: asyncpg.Pool, pedidos_db: asyncpg.Pool
 ):
     """A prepared statement that no longer fits ended estoque, and put a lone command into the dead letters."""
@@ -211,7 +211,7 @@ async def test_a_column_that_changes_its_type_stops_nobody(
     assert "event_set_aside" not in shop.estoque.log() + shop.pedidos.log()
 
 
-async def test_who_waits_is_answered_in_time_though_the_database_freezes(backing: System, shop: Shop):
+async def test_waiting_requests_are_answered_in_time_though_the_database_freezes(backing: System, shop: Shop):
     """The order is committed: without its id the customer would order again."""
     shop.estoque.freeze()
     began = time.monotonic()

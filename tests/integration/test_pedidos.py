@@ -53,7 +53,7 @@ async def test_unknown_and_paused_items_have_their_own_reasons(shop: Shop):
     assert (await shop.saldo("P-E"))["disponivel"] == 10
 
 
-async def test_who_waited_is_told_what_can_be_read_afterwards(shop: Shop):
+async def test_a_waiter_gets_what_can_be_read_afterwards(shop: Shop):
     await shop.declare("P-I", 100)
 
     async def send(path: str) -> None:
@@ -65,7 +65,7 @@ async def test_who_waited_is_told_what_can_be_read_afterwards(shop: Shop):
     await send(f"{pedido}/fechar")
     await send(f"/pedidos/{(await shop.order(**{'P-I': 1})).json()['pedidoId']}/cancelar")
 
-    # Few and many that lack: an answer can be longer than a notification.
+    # Few and many missing items: an answer can be longer than a notification.
     for count in (1, 5, 100):
         itens = {f"NAO-HA-{n:03}": 1 for n in range(count)}
         refused = (await shop.order(**itens)).json()
@@ -74,7 +74,7 @@ async def test_who_waited_is_told_what_can_be_read_afterwards(shop: Shop):
         assert (await shop.client.get(f"/pedidos/{refused['pedidoId']}")).json() == refused
 
 
-async def test_many_who_wait_at_once_are_each_told_of_their_own_order(shop: Shop):
+async def test_many_concurrent_waiters_each_get_their_own_order(shop: Shop):
     await shop.declare("P-J", 150)
     lists = [{"P-J": 1}, {"P-J": 1, "NAO-HA": 1}] * 100
     pedidos = [r.json() for r in await asyncio.gather(*(shop.order(**itens) for itens in lists))]
@@ -177,7 +177,7 @@ async def test_filter_by_a_customer_that_there_cannot_be(shop: Shop):
         ("GET", "/health/live", 404),
     ],
 )
-async def test_what_is_not_there_is_answered_as_a_problem(shop: Shop, method: str, path: str, status: int):
+async def test_missing_resources_are_answered_as_problems(shop: Shop, method: str, path: str, status: int):
     response = await shop.client.request(method, path)
     assert response.status_code == status, response.text
     assert response.headers["content-type"].startswith("application/problem+json")
@@ -198,14 +198,14 @@ async def test_body_that_is_not_plain_utf_8(shop: Shop, headers: object, sentenc
     assert sentence in response.json()["detail"]
 
 
-async def test_body_that_says_that_it_is_plain_utf_8(shop: Shop):
+async def test_body_declared_as_plain_utf_8(shop: Shop):
     headers = {"Content-Type": 'application/json; charset="UTF-8"', "Content-Encoding": "identity"}
     response = await shop.client.post("/pedidos", content=_um(quantidade=0), headers=headers)
     assert response.status_code == 422
 
 
 @pytest.mark.parametrize("path", ["/estoque/caf%C3%A9%20%22", "/pedidos/%0A", "/nada/%C3%A9"])
-async def test_a_problem_names_the_path_as_it_was_received(shop: Shop, path: str):
+async def test_a_problem_names_the_path_as_received(shop: Shop, path: str):
     assert (await shop.client.get(path)).json()["instance"] == path
 
 

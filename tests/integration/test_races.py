@@ -1,4 +1,4 @@
-"""Races on real parts: two who want different things of one order at the same instant; one event at two replicas."""
+"""Races on real parts: conflicting commands to one order at the same instant; one event at two replicas."""
 
 import asyncio
 import re
@@ -44,9 +44,9 @@ async def flash(fast_system: System) -> AsyncIterator[Shop]:
 
 
 async def test_close_against_expiry_at_the_same_instant(flash: Shop, fast_system: System):
-    """Each order is closed in the very moment its time ends: sold once, or lapsed and sold again, never both.
+    """Each order is closed at the very moment its reservation ends: sold once, or lapsed and sold again, never both.
 
-    One in ten aims up to 0.4 s beside it, so that both sides are met however slow the machine is.
+    One in ten is up to 0.4 s off, so that both sides are hit however slow the machine is.
     """
     await flash.declare("R-FIM", TIMES)
     turn = asyncio.Semaphore(AT_ONCE)
@@ -116,7 +116,7 @@ from comando c join pedido p on p.id = c.pedido_id where p.id = any ($1)
 
 
 async def test_events_that_both_replicas_have_at_once_take_effect_once(shop: Shop, system: System):
-    """Fifty orders wait, each six times, one event a message, when both replicas of estoque come back."""
+    """Fifty orders wait, each six times, one event per message, when both replicas of estoque come back."""
     await shop.declare("R-ECO", 1000)
     await asyncio.to_thread(system.stop, "estoque")
     try:
@@ -142,7 +142,7 @@ async def test_events_that_both_replicas_have_at_once_take_effect_once(shop: Sho
 
 
 async def _repeated(system: System) -> int:
-    """How many events the replicas of estoque recognised, since they were started."""
+    """How many redelivered events the replicas of estoque have recognised since they were started."""
     total = 0.0
     async with httpx.AsyncClient(trust_env=False) as client:
         for replica in system.names("estoque"):

@@ -1,4 +1,4 @@
-"""The commands of the README and of the tour work as they stand there."""
+"""The commands of the README and of the tour work as written."""
 
 import os
 import re
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(system: System, commands: str) -> str:
-    """What these shell commands print, on this system instead of the one that `make up` starts."""
+    """The output of these shell commands, on this system instead of the one that `make up` starts."""
     script = "set -eu\n" + commands
     script = script.replace("http://127.0.0.1:8080", system.gateway_url)
     script = script.replace(".local/kubeconfig", str(system.kubeconfig))

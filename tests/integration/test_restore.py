@@ -1,4 +1,4 @@
-"""Both databases come back from their archives, and agree: the commands of docs/production.md on real parts."""
+"""Both databases are restored from their archives, and agree: the commands of docs/production.md on real parts."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def archive(objects: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    """A running system whose two PostgreSQL servers archive their logs."""
+    """A running system whose two PostgreSQL servers archive their WAL."""
     folder = tmp_path_factory.mktemp("restore")
     config = Config(state=folder / "state", ports=Ports.free(), settings={"RESEND_AFTER": "3s", "GRACE": "30s"})
     try:
@@ -46,8 +46,8 @@ def archive(objects: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 class Past(NamedTuple):
-    """What is remembered of the lost time: orders answered 2xx before the instant and in all, and the newest row of
-    each event streams' log, `transaction.row`.
+    """What is known about the lost period: orders answered 2xx before the instant and in all, and the newest row of
+    each change log, `transaction.row`.
     """
 
     instants: dict[str, datetime]
@@ -90,7 +90,7 @@ async def test_dumps_are_loaded_into_new_servers(archive: Archive):
         await shop.declare("DUMPED", 10)
         reserved, sold = [(await shop.order(DUMPED=1)).json()["pedidoId"] for _ in range(2)]
         await shop.client.post(f"/pedidos/{sold}/fechar", headers={"Prefer": "wait=10"})
-        await conferir(system)  # nothing is under way
+        await conferir(system)  # nothing is in flight
         before = {database: archive.orders(database) for database in DATABASES}
         changes = {database: archive.newest_change(database) for database in DATABASES}
         await asyncio.to_thread(stop_programs, archive)
@@ -140,7 +140,7 @@ async def at_least(number: int, things: Collection[object]) -> bool:
 
 
 def restore(archive: Archive, past: Past) -> None:
-    """Both volumes are lost; the steps up to databases that nobody uses yet."""
+    """Both volumes are lost; the steps up to databases that are not in use yet."""
     for database in DATABASES:
         archive.lose(database)
     stop_programs(archive)

@@ -1,4 +1,4 @@
-"""estoque is restored to before it decided an order that pedidos knows: it decides again, and both say the same."""
+"""estoque is restored to before it decided an order that pedidos knows: it decides again, and both agree."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ async def shop(pedidos_db: "Pool[Any]", estoque_db: "Pool[Any]") -> Shop:
 
 
 async def have_decided(shop: Shop, types: list[CommandType], units: int = 2) -> UUID:
-    """An order of one unit of so many, after these commands."""
+    """An order of one unit, with this supply, after these commands."""
     supply = "insert into estoque (sku, nome, alvo, quantidade) values ('A', 'A', $1, $1)"
     await shop.estoque.execute(supply, units)
     order = new_id()
@@ -84,7 +84,7 @@ async def test_an_order_that_found_too_little_stays_refused(shop: Shop, archive:
     await conferir(archive.system)
 
 
-async def test_a_customer_who_closes_before_anybody_asks_has_closed(shop: Shop):
+async def test_closing_an_order_before_it_is_asked_about_closes_it(shop: Shop):
     order = await have_decided(shop, [CommandType.CRIAR])
     await restore_estoque_to_before_it_heard_of_any(shop)
     await shop.order(CommandType.FECHAR, order)

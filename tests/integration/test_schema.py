@@ -1,4 +1,4 @@
-"""schema.sql is what the migrations make, so are db/functions, and every migration can be undone."""
+"""schema.sql equals the result of the migrations, so do db/functions, and every migration can be undone."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from local_system import System
 
 pytestmark = pytest.mark.integration
 
-# What the transaction under way has not written. CREATE OR REPLACE writes the row whether or not anything changes.
+# Whatever the current transaction has not written. CREATE OR REPLACE writes the row whether or not anything changes.
 UNTOUCHED = """
 select p.proname from pg_proc p
 where p.pronamespace = 'public'::regnamespace and p.xmin <> pg_current_xact_id()::xid
@@ -46,7 +46,7 @@ def test_schema_file_equals_the_migrations(backing: System, service: str, tmp_pa
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_functions_and_views_are_what_db_functions_says(backing: System, service: str):
+async def test_functions_and_views_equal_db_functions(backing: System, service: str):
     url = create_migrated(backing, service, f"esquema_{service}")
     migrated = dump(url)
     connection = await asyncpg.connect(url)

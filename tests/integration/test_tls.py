@@ -36,7 +36,7 @@ Addresses = dict[str, str]
 
 @contextlib.asynccontextmanager
 async def secured(system: System, certificate: Certificate) -> AsyncIterator[Addresses]:
-    """Addresses at which each server speaks TLS only, with this certificate."""
+    """Addresses at which each server speaks only TLS, with this certificate."""
     async with (
         postgres_with(system, "pedidos", certificate) as pedidos,
         postgres_with(system, "estoque", certificate) as estoque,
@@ -58,7 +58,7 @@ def service(name: str, addresses: Addresses, authority: Authority, **others: str
 
 
 async def ended(*arguments: str, **settings: str) -> tuple[int | None, str]:
-    """The exit code and what `python -m …` said."""
+    """The exit code and the output of `python -m …`."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", *arguments),
@@ -72,7 +72,7 @@ async def ended(*arguments: str, **settings: str) -> tuple[int | None, str]:
 
 @pytest.fixture
 async def both(addresses: Addresses, authority: Authority, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """pedidos and estoque with everything by TLS; the client speaks to pedidos."""
+    """pedidos and estoque with TLS everywhere; the client connects to pedidos."""
     async with (
         running("estoque", tmp_path / "estoque.log", **service("estoque", addresses, authority)),
         running("pedidos", tmp_path / "pedidos.log", **service("pedidos", addresses, authority)) as pedidos,

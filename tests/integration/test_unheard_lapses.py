@@ -1,4 +1,4 @@
-"""Word of the end of a three-day reservation is lost, in a shop that waits for a boleto: the order heals."""
+"""The expiry notice of a three-day reservation is lost, in a shop that waits for a boleto: the order heals."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 async def shop(pedidos_db: "Pool[Any]", estoque_db: "Pool[Any]") -> AsyncIterator[Shop]:
-    """With an order whose reservation has just lapsed: pedidos has not heard of it."""
+    """With an order whose reservation has just lapsed: pedidos has not been notified."""
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', 'A', 9, 9)")
     shop = Shop(pedidos_db, estoque_db, TTL)
     await shop.order(CommandType.CRIAR, new_id(), [Item("A", 1)])
@@ -53,7 +53,7 @@ async def test_it_is_asked_about_although_its_command_was_made_long_ago(shop: Sh
         ("closed", "Fechado"),
     ],
 )
-async def test_where_no_answer_came_it_is_cancelled_later_and_put_right(shop: Shop, meanwhile: str, comes_of_it: str):
+async def test_without_an_answer_it_is_cancelled_later_and_corrected(shop: Shop, meanwhile: str, comes_of_it: str):
     if meanwhile == "swept":
         await shop.estoque.execute("select expirar_reservas(9)")
     if meanwhile == "closed":

@@ -1,5 +1,5 @@
-"""The services' own code and SQL against the model, step by step, wherever Hypothesis leads: no mishap, but messages
-delivered in any order, as often as it likes, and batches cut as it likes. What fails is shrunk to a few steps.
+"""The services' own code and SQL against the model, step by step, wherever Hypothesis leads: no faults, but messages
+delivered in any order and any number of times, and batches cut anywhere. Failures are shrunk to a few steps.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ SECONDS = st.sampled_from([0.000001, 1, 60, 1799.999999, 1800, 3600])
 
 
 class Mailbox:
-    """Where a relay publishes to; every event stays and can be delivered again and again."""
+    """A publishing target for a relay; every event is kept and can be delivered repeatedly."""
 
     connected = True
 
@@ -164,7 +164,7 @@ class LifeOfOrders(RuleBasedStateMachine):
         self._do("pedidos", self.group_commit.write(new_ones))
 
     def _do(self, database: str, call: Any) -> Any:
-        """Does it, has it judged, and publishes what is to be told."""
+        """Runs the step, has it judged, and publishes the resulting facts."""
         self.party.instant = self.world.now
 
         async def do() -> Any:
@@ -229,8 +229,8 @@ def live(urls: dict[str, str], mutant: str | None = None) -> None:
             run_state_machine_as_test(
                 machine,
                 settings=settings(
-                    # What it tries depends on the constants that it finds in all code that is loaded. Ends when it
-                    # has found a mistake.
+                    # What it tries depends on the constants that it finds in all loaded code. Ends when it has found
+                    # a mistake.
                     max_examples=5000 if mutant else 200,
                     stateful_step_count=40,
                     deadline=None,
@@ -245,7 +245,7 @@ def live(urls: dict[str, str], mutant: str | None = None) -> None:
             stage.close()
 
 
-def test_orders_live_as_the_model_says(urls: dict[str, str]):
+def test_orders_live_according_to_the_model(urls: dict[str, str]):
     live(urls)
 
 

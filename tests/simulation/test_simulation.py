@@ -1,5 +1,5 @@
-"""A thousand histories, each chosen by a seed, of orders through a bus that loses and parties that die; and the proof
-that they would show a mistake: mistakes put into the code on purpose are all found.
+"""A thousand histories, each determined by a seed, of orders through a lossy bus and parties that die; and the proof
+that they would expose a mistake: mistakes put into the code on purpose are all found.
 """
 
 import os
@@ -47,7 +47,7 @@ def test_a_seed_makes_the_same_history_every_time(stages: list[Stage]):
 
 @pytest.fixture(scope="module")
 def all_found(stages: list[Stage]) -> dict[str, Result]:
-    """What the seeds make of each mistake, side by side."""
+    """The seeds' verdict on each mistake, in parallel."""
     return dict(side_by_side(stages, [partial(search, seeds=SEEDS, mutant=name) for name in MUTANTS]))
 
 

@@ -1,7 +1,7 @@
 """An archive of both databases in an object store: real PostgreSQL, Barman's programs, an S3 server on loopback.
 
-The shell blocks of docs/production.md are what is run. `kubectl` is not here: a block finds a program of that name
-which runs what `kubectl exec` is told to run, beside the part of the local system that the pod stands for.
+The tests run the shell blocks of docs/production.md. There is no `kubectl` here: the blocks find a program of that
+name which runs the command given to `kubectl exec` locally, against the part that the pod stands for.
 """
 
 import os
@@ -28,7 +28,7 @@ _KUBECTL = Path(__file__).with_name("kubectl_here.py")
 
 
 def blocks(section: str) -> list[str]:
-    """The shell blocks of a section of docs/production.md, without its subsections. Raises ValueError without any."""
+    """The shell blocks of a section of docs/production.md, without its subsections. Raises ValueError if none."""
     text = (ROOT / "docs/production.md").read_text()
     match = re.search(rf"^#+ {re.escape(section)}\n(.*?)(?=^## |^### |\Z)", text, re.M | re.S)
     found = re.findall(r"^ *```sh\n(.*?)^ *```", match[1], re.M | re.S) if match else []
@@ -38,7 +38,7 @@ def blocks(section: str) -> list[str]:
 
 
 def block(section: str, words: str) -> str:
-    """The one block of a section with these words in it. Raises ValueError when there is none, or another."""
+    """The only block of a section that contains these words. Raises ValueError when there is none, or several."""
     [found] = [one for one in blocks(section) if words in one]
     return found
 
@@ -70,7 +70,7 @@ def _listens(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 def link_programs(folder: Path) -> None:
-    """What the blocks find: PostgreSQL's programs and `kubectl` in `folder`, and beside it the checkout's k8s/."""
+    """Puts what the blocks need in place: PostgreSQL's programs and `kubectl` in `folder`, k8s/ beside it."""
     folder.mkdir()
     for program in postgres.BIN.iterdir():
         (folder / program.name).symlink_to(program)
@@ -80,7 +80,7 @@ def link_programs(folder: Path) -> None:
 
 
 def barman(folder: Path) -> None:
-    """Barman's programs too, with the key of the object store. Raises MissingError."""
+    """Adds Barman's programs, with the object store's key. Raises MissingError."""
     key = f"AWS_ACCESS_KEY_ID={_KEY} AWS_SECRET_ACCESS_KEY={_SECRET} AWS_DEFAULT_REGION=us-east-1"
     for program in tools.barman().glob("barman-cloud-*"):
         _script(folder / program.name, f'exec env {key} {shlex.quote(str(program))} "$@"')
@@ -100,11 +100,11 @@ class Archive:
         self._folder = folder
 
     def run(self, script: str, database: str | None = None, **variables: str) -> str:
-        """What a shell block prints, run as it stands in the document; with `database` it finds that server."""
+        """The output of a shell block, run unchanged from the document; with `database` it finds that server."""
         return self._bash(script, database, variables)
 
     def empty(self, database: str) -> None:
-        """A new server in place of a lost one, with the roles and the database that initdb makes, and no table."""
+        """Replaces a lost server by a new one, with the roles and the database that initdb creates, and no table."""
         self.system.start(f"postgres-{database}")
         layout = self.system.layout
         script = f"drop database {database} with (force);\n{postgres.provisioning(database, layout.secrets)}"
@@ -143,21 +143,21 @@ class Archive:
         return env
 
     def data(self, database: str) -> Path:
-        """The folder of a server's data."""
+        """A server's data folder."""
         return self.system.layout.state / f"postgres-{database}" / "data"
 
     def begin(self, script: str) -> None:
-        """Has both servers archive their log."""
+        """Makes both servers archive their WAL."""
         for database in DATABASES:
             self.run(script, database)
             self.system.restart(f"postgres-{database}")
 
     def now(self) -> datetime:
-        """What the clock of pedidos' server says."""
+        """The clock of pedidos' server."""
         return datetime.fromisoformat(self.system.psql("pedidos", "select clock_timestamp();").strip())
 
     def archive_everything(self, script: str) -> None:
-        """Runs the block that begins a new file of the log; returns when the archives have those before it."""
+        """Runs the block that starts a new WAL file; returns when the archives have the earlier ones."""
         last = {
             database: self.system.psql(database, "select pg_walfile_name(pg_current_wal_lsn());").strip()
             for database in DATABASES
@@ -173,12 +173,12 @@ class Archive:
         return self.system.psql(database, "select last_archived_wal from pg_stat_archiver;").strip()
 
     def newest_change(self, database: str) -> str:
-        """The newest row of the event streams' log, `transaction.row`."""
+        """The newest row of the change log, `transaction.row`."""
         newest = "select transacao || '.' || id from mudanca order by transacao desc, id desc limit 1;"
         return self.system.psql(database, newest).strip()
 
     def agree(self, instant: datetime) -> None:
-        """The step that has both databases tell each other what they did last."""
+        """The step that makes both databases report their last changes to each other."""
         self.run(block("Restore", "agree.sh").replace("2030-01-01 12:00:00+00", str(instant)))
 
     def orders(self, database: str) -> dict[str, tuple[str, int]]:
@@ -187,7 +187,7 @@ class Archive:
         return {pedido: (status, int(versao)) for pedido, status, versao in (row.split("|") for row in rows)}
 
     def lose(self, database: str) -> None:
-        """The volume goes while the server runs, and the server with it."""
+        """Loses the volume, and with it the server, while it runs."""
         shutil.rmtree(self.data(database), ignore_errors=True)  # it still writes files
         self.system.stop(f"postgres-{database}")
         shutil.rmtree(self.data(database), ignore_errors=True)

@@ -121,7 +121,7 @@ class World:
         return day
 
     async def cancel_before_creation(self, pedido: UUID) -> None:
-        """Makes a cancel reach estoque before its order."""
+        """Delivers a cancel to estoque before its order."""
         await self._send(pedido, CommandType.CRIAR, [Item("A", 1)])
         await self.send(pedido, CommandType.CANCELAR)
         async with self.pedidos.acquire() as connection:
@@ -153,7 +153,7 @@ def new_rounds(databases: Databases, *, limit: int = 2, grace: float = GRACE) ->
 
 
 async def run_rounds(databases: Databases, seconds: float = 3 * GRACE) -> set[Rule]:
-    """The rules that the continuous audit finds broken within so many seconds."""
+    """The rules that the continuous audit finds broken within `seconds`."""
     before, rounds = counted(), new_rounds(databases)
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -1,4 +1,4 @@
-"""The broker as its operator sees it: connections, the alarm that blocks publishers, what it is told to do."""
+"""The broker from its operator's side: connections, the alarm that blocks publishers, its commands."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from local_system import System, rabbitmq
 
 
 async def connection_names(system: System) -> list[str]:
-    """The names of the connections that the broker knows; it counts them every five seconds."""
+    """The names of the connections that the broker reports; it updates them every five seconds."""
     async with httpx.AsyncClient(base_url=system.rabbitmq_management_url, trust_env=False) as client:
         connections = (await client.get("/api/connections")).raise_for_status().json()
     return [(connection.get("client_properties") or {}).get("connection_name", "") for connection in connections]
@@ -20,7 +20,7 @@ async def connection_names(system: System) -> list[str]:
 
 @asynccontextmanager
 async def memory_alarm(system: System) -> AsyncIterator[None]:
-    """Within, the broker takes no messages, as when its memory runs out."""
+    """Inside the block, the broker accepts no messages, as when its memory runs out."""
     await _rabbitmqctl(system, "set_vm_memory_high_watermark", "absolute", "1")
     try:
         yield

@@ -1,4 +1,4 @@
-"""What statements cost, in pages of the database: the same on every machine, however busy it is."""
+"""The cost of statements in database pages: the same on every machine, however busy."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import asyncpg
 
 
 class Metered:
-    """A connection that a purge takes for its pool; `pages` are those that each `fetchrow` touched."""
+    """A connection that a purge uses as its pool; `pages` are those that each `fetchrow` touched."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
@@ -20,7 +20,7 @@ class Metered:
         return await self._connection.fetch(sql, *arguments)
 
     async def fetchrow(self, sql: str, *arguments: Any) -> asyncpg.Record | None:
-        """Runs it once to see what it costs, takes that back, and runs it."""
+        """Runs it once to measure its cost, rolls that back, and runs it."""
         attempt = self._connection.transaction()
         await attempt.start()
         plan = json.loads(

@@ -1,4 +1,4 @@
-"""Both services' handlers on their databases, with a bus by hand: which message arrives, and when, the test says."""
+"""Both services' handlers on their databases; the test itself delivers messages, and decides which and when."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,7 +29,7 @@ class NoRelay:
 
 
 class Shop:
-    """Both services' handlers on their databases, with default settings but for how long reservations hold."""
+    """Both services' handlers on their databases, with default settings except for the reservation time."""
 
     def __init__(self, pedidos: "Pool[Any]", estoque: "Pool[Any]", ttl: timedelta) -> None:
         self.pedidos, self.estoque = pedidos, estoque
@@ -73,6 +73,6 @@ class Shop:
             await step()
 
     async def statuses(self) -> tuple[str, str]:
-        """What pedidos says of the one order, and what estoque does."""
+        """The status of the only order in pedidos, and in estoque."""
         said = "select status from pedido"
         return await self.pedidos.fetchval(said), await self.estoque.fetchval(said)

@@ -1,4 +1,4 @@
-"""Certificate authorities, server certificates, and the tests' PostgreSQL and RabbitMQ behind these."""
+"""Certificate authorities, server certificates, and TLS in front of the tests' PostgreSQL and RabbitMQ."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ class Certificate(NamedTuple):
 
 
 class Authority:
-    """A certificate authority of its own; `file` is what its clients are given."""
+    """A separate certificate authority; `file` is what its clients receive."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
@@ -51,9 +51,9 @@ def _openssl(*arguments: str | Path) -> None:
 
 
 class TlsWire(Wire):
-    """A wire to a PostgreSQL server that speaks TLS to its clients and to nobody else.
+    """A wire to a PostgreSQL server that speaks TLS to its clients only.
 
-    The tests' PostgreSQL is built without TLS; this is what a pooler or a proxy in front of it does.
+    The tests' PostgreSQL is built without TLS; this does what a pooler or a proxy in front of it does.
     """
 
     _SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # postgresql.org/docs/current/protocol-message-formats.html
@@ -78,14 +78,14 @@ class TlsWire(Wire):
 
 @contextlib.asynccontextmanager
 async def postgres_with(system: System, database: str, certificate: Certificate) -> AsyncIterator[str]:
-    """The address of a database at which only TLS is spoken, with this certificate."""
+    """The address of a database that accepts only TLS, with this certificate."""
     async with TlsWire(getattr(system.layout.ports, f"postgres_{database}"), certificate) as wire:
         yield by_way_of(wire.port, system.database_url(database)).replace("?sslmode=disable", "")
 
 
 @contextlib.contextmanager
 def rabbitmq_with(system: System, certificate: Certificate) -> Iterator[str]:
-    """The amqps:// address of a listener that shows this certificate as long as the block lasts."""
+    """The amqps:// address of a listener that presents this certificate for the duration of the block."""
     port = Ports.free().rabbitmq
     options = f'[{{certfile, "{certificate.chain}"}}, {{keyfile, "{certificate.key}"}}]'
     address = f'{{"127.0.0.1", {port}, auto}}'

@@ -1,6 +1,6 @@
-"""`make charts`: the schemas of the charts' values, and the version of the database's schema that is among these.
+"""`make charts`: the schemas of the charts' values, and the database schema version that the values contain.
 
-A value's type is that of its default. What a default cannot say is in the tables below, by the value's name.
+A value's type is that of its default. What a default cannot express is in the tables below, by the value's name.
 """
 
 import json
@@ -27,7 +27,7 @@ SETTINGS: dict[str, type[ProgramSettings]] = {
     "operator": OperadorSettings,
     "conferir": ConferirSettings,
 }
-# Other values of the chart, or its Secrets, say these.
+# Set by other values of the chart, or by its Secrets.
 NOT_SETTINGS = {"host", "port", "kubeconfig", "namespace"}
 DURATION = r"^(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+ms)?$"
 
@@ -89,7 +89,7 @@ BY_PATH: dict[str, Schema] = {
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            name: {"type": "string", "pattern": "^[A-Za-z0-9._~-]+$"}  # as it stands in a URL
+            name: {"type": "string", "pattern": "^[A-Za-z0-9._~-]+$"}  # inserted into a URL as it is
             for name in ("pedidos", "estoque", "operador", "conferente", "postgres", "rabbitmq")
         },
     },
@@ -97,12 +97,12 @@ BY_PATH: dict[str, Schema] = {
 
 
 def schema(chart: str) -> Schema:
-    """What may be said of a chart: nothing that it does not know."""
+    """The schema of a chart's values, which allows no unknown ones."""
     values = yaml.safe_load((CHARTS / chart / "values.yaml").read_text())
     whole = _object(values, settings=SETTINGS.get(chart))
     properties = whole["properties"]
     for dependency in yaml.safe_load((CHARTS / chart / "Chart.yaml").read_text()).get("dependencies", []):
-        properties[dependency["name"]] = WHATEVER  # has a schema of its own, which Helm holds it to
+        properties[dependency["name"]] = WHATEVER  # has its own schema, which Helm enforces
     if chart == "reserva-estoque":
         return {"$schema": "http://json-schema.org/draft-07/schema#", **whole}
     umbrella = yaml.safe_load((CHARTS / "reserva-estoque" / "values.yaml").read_text())
@@ -135,7 +135,7 @@ def _of(name: str, path: str, value: Any, settings: type[ProgramSettings] | None
 def _settings(
     program: type[ProgramSettings], *, without: Collection[str] = (), only: Collection[str] | None = None
 ) -> Schema:
-    """The environment variables that a program reads, with what it makes of them."""
+    """The environment variables that a program reads, with their parsed types."""
     found = {}
     for name, field in program.model_json_schema()["properties"].items():
         if (
@@ -153,17 +153,17 @@ def _settings(
 
 
 def text(chart: str) -> str:
-    """As it lies in the chart's folder."""
+    """The text of the file in the chart's folder."""
     return json.dumps(schema(chart), indent=2) + "\n"
 
 
 def charts() -> list[str]:
-    """Those that have values; the library has none."""
+    """The charts that have values; the library has none."""
     return sorted(path.parent.name for path in CHARTS.glob("*/values.yaml"))
 
 
 def values(chart: str) -> str:
-    """values.yaml as it should be: a service's migrations have the version of the newest one."""
+    """values.yaml as it should be: a service's `migrations` name the newest version."""
     text = (CHARTS / chart / "values.yaml").read_text()
     migrations = sorted((ROOT / "services" / chart / "db/migrations").glob("*.sql"))
     if not migrations:

@@ -1,4 +1,4 @@
-"""Holds answers to the OpenAPI documents: a status, a header or a body that they do not tell of fails the test."""
+"""Checks answers against the OpenAPI documents: an undocumented status, header or body fails the test."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts" / "openapi"
 FROM_A_SERVICE = "x-envoy-upstream-service-time"
-"""Envoy adds this header to what a service answered; what it answers by itself is no operation's matter."""
+"""Envoy adds this header to the services' answers; one without it is Envoy's own and belongs to no operation."""
 
 
 @cache
@@ -20,7 +20,7 @@ def documents() -> list[dict[str, Any]]:
 
 
 def operation(method: str, path: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """The document and the operation that a request is for; a path without parameters goes first."""
+    """The document and the operation that match a request; a path without parameters takes precedence."""
     for document in documents():
         for model in sorted(document["paths"], key=lambda one: one.count("{")):
             if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", model), path):

@@ -1,4 +1,4 @@
-"""Load: customers who order, buy, give up and look, at a bounded rate; every answer is kept."""
+"""Load: customers who order, buy, cancel and query at a bounded rate; every answer is kept."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ import httpx
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer; `code` is 0 and `error` says why where there was none. Times are of time.monotonic()."""
+    """An answer; without one, `code` is 0 and `error` says why. Times are of time.monotonic()."""
 
     request: str
     start: float
@@ -30,17 +30,17 @@ class Answer:
 
     @property
     def decided(self) -> bool:
-        """An order that was asked to wait for its decision and got it."""
+        """Whether this is an order that was to wait for its decision and got it."""
         return self.code in (200, 201)
 
 
 class Customers:
-    """As a context manager it is at work inside.
+    """Sends its requests while its context is open.
 
-    `per_second` customers begin each second, however slow the answers are, as long as no more than `at_once` are
-    there: an order of one unit, with Prefer: wait, and then one in three closes it, one in three cancels it, one
-    looks at it and at the stock. Everything that changes something has an Idempotency-Key, so that the gateway
-    may repeat it. With `wait` 0 they don't wait for decisions. They give an answer up after `patience` seconds.
+    Each second `per_second` customers begin, however slow the answers are, as long as no more than `at_once` are
+    active. Each orders one unit, with Prefer: wait; then one in three closes the order, one in three cancels it, and
+    one in three queries it and the stock. Every change has an Idempotency-Key, so that the gateway may retry it. With
+    `wait` 0 they don't wait for decisions. A request without an answer is given up after `patience` seconds.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Customers:
         return [r for r in self.answers if r.start >= since and r.request == "POST /pedidos" and r.decided]
 
     def recovery(self, since: float) -> float:
-        """Seconds from an instant until orders were decided again for good; 0 when they never ceased to be."""
+        """Seconds from an instant until orders were decided again for good; 0 if decisions never stopped."""
         bad = [
             r.start
             for r in self.answers
@@ -103,7 +103,7 @@ class Customers:
         return min(r.end for r in good) - since if good else float("inf")
 
     def summary(self) -> str:
-        """What was asked, how it was answered, how long it took; what failed, if anything."""
+        """What was requested, how it was answered, how long it took; what failed, if anything."""
         if not self.answers:
             return "nothing was asked"
         durations = sorted(r.end - r.start for r in self.answers)

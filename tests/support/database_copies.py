@@ -1,4 +1,4 @@
-"""Further databases beside those of a running system, migrated as it is; and `make schema`, which reads them off."""
+"""Additional databases on a running system's servers, with its migrations; and `make schema`, which dumps them."""
 
 import os
 import subprocess
@@ -16,19 +16,19 @@ SERVICES = ("estoque", "pedidos")
 
 
 def address(system: System, service: str, name: str, role: str | None = None) -> str:
-    """The address of a further database on the server of a service, as its owner unless `role` says otherwise."""
+    """The address of an additional database on a service's server, as its owner unless `role` says otherwise."""
     return system.database_url(service, role).replace(f"/{service}?", f"/{name}?")
 
 
 def criar(system: System, service: str, name: str) -> str:
-    """A new database, empty, in place of any of that name; its address."""
+    """Creates an empty database, replacing any of that name; returns its address."""
     system.psql(service, f"drop database if exists {name} with (force);")
     system.psql(service, f"create database {name} owner {service};")
     return address(system, service, name)
 
 
 def dbmate(url: str, service: str, comando: str, schema: Path | None = None) -> None:
-    """Runs dbmate with the migrations of a service; writes the schema that comes of it into `schema`."""
+    """Runs dbmate with a service's migrations; writes the resulting schema to `schema`."""
     file = [f"--schema-file={schema}"] if schema else ["--no-dump-schema"]
     subprocess.run(
         [DBMATE, "--migrations-dir", ROOT / "services" / service / "db/migrations", *file, comando],
@@ -39,7 +39,7 @@ def dbmate(url: str, service: str, comando: str, schema: Path | None = None) -> 
 
 
 def create_migrated(system: System, service: str, name: str) -> str:
-    """A new database with all migrations of a service; its address."""
+    """Creates a database with all migrations of a service; returns its address."""
     url = criar(system, service, name)
     migrate(url, ROOT / "services" / service / "db/migrations")
     return url

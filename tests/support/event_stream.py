@@ -1,4 +1,4 @@
-"""A client of event streams: what EventSource does, a few lines of it, and shows what it got."""
+"""A client of event streams: the subset of EventSource that the tests need, and access to what it received."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ SECONDS = 30
 
 
 class StreamEvent(NamedTuple):
-    """What was sent; `id` is the last one that came, with this event or before it."""
+    """An event; `id` is the last one received, with this event or before it."""
 
     name: str
     id: str
@@ -39,7 +39,7 @@ class EventStream:
         return None
 
     async def opened(self) -> "EventStream":
-        """Returns when the stream has said where it begins."""
+        """Returns when the stream has sent where it begins."""
         async with asyncio.timeout(SECONDS):
             while not self.last_id:
                 block = await self._block()
@@ -48,25 +48,25 @@ class EventStream:
         return self
 
     async def read_block(self) -> None:
-        """Reads on to the next event, id or heartbeat, which `last_id` tells of. Raises TimeoutError."""
+        """Reads on to the next event, id or heartbeat, and updates `last_id`. Raises TimeoutError."""
         async with asyncio.timeout(SECONDS):
             block = await self._block()
             assert block is not None
             self._note(block)
 
     async def events(self, count: int) -> list[StreamEvent]:
-        """The next events, so many, or fewer when the stream ends."""
+        """The next `count` events, or fewer when the stream ends."""
         seen: list[StreamEvent] = []
         while len(seen) < count and (event := await self.proximo()):
             seen.append(event)
         return seen
 
     async def until_end(self) -> list[StreamEvent]:
-        """All that is left."""
+        """All remaining events."""
         return await self.events(10**9)
 
     async def until_heartbeat(self, before: str = "") -> None:
-        """Returns when a heartbeat has come, and an id other than `before`. Raises TimeoutError after 30 seconds."""
+        """Returns after a heartbeat and an id other than `before`. Raises TimeoutError after 30 seconds."""
         async with asyncio.timeout(SECONDS):
             while not self.heartbeats or self.last_id == before:
                 block = await self._block()

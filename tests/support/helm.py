@@ -1,4 +1,4 @@
-"""What the charts become with some values: Helm, on the charts of this checkout."""
+"""Helm on the charts of this checkout: what they render for given values."""
 
 import subprocess
 from collections.abc import Callable
@@ -17,11 +17,11 @@ Find = Callable[[str], list[Manifest]]
 
 
 class Helm:
-    """Commands of Helm on the charts of this checkout, with their dependencies in place. Raises RefusedError."""
+    """Helm commands on the charts of this checkout, with their dependencies in place. Raises RefusedError."""
 
     def __init__(self, program: Path) -> None:
         self._program = program
-        # The libraries come first: a chart that is packed takes along what it has.
+        # The libraries come first: a packaged chart includes its dependencies as they are then.
         for chart in sorted(CHARTS.iterdir()):
             self("dependency", "update", str(chart))
 
@@ -32,11 +32,11 @@ class Helm:
         return done.stdout
 
     def template(self, chart: str, *sets: str, release: str = "loja") -> list[Manifest]:
-        """What is applied for these values (`a.b=c`), and the pods of `helm test`."""
+        """The manifests for these values (`a.b=c`), and the pods of `helm test`."""
         return [dict(m) for m in _rendered(self, chart, sets, release)]
 
     def text(self, chart: str, *sets: str, release: str = "loja", values: Path | None = None) -> str:
-        """The same as it leaves Helm."""
+        """The same, as Helm's raw output."""
         options = [word for pair in sets for word in ("--set", pair)]
         options += ["--values", str(values)] if values else []
         where = ("--namespace", NAMESPACE, "--kube-version", VERSION)
@@ -44,7 +44,7 @@ class Helm:
 
 
 class RefusedError(Exception):
-    """What Helm said when it refused."""
+    """Helm's message when it refused."""
 
 
 @cache

@@ -1,6 +1,6 @@
 """What must hold wherever the system runs: the same tests on the local system and on a cluster.
 
-They see it as its users do: kubectl, and REST through the gateway. `shop` comes from where they are collected.
+They see it as its users do: through kubectl, and REST through the gateway. The collecting module provides `shop`.
 """
 
 import json
@@ -59,7 +59,7 @@ async def test_close_sells_the_units_and_is_final(shop: Shop):
         assert "ended" in response.json()["detail"]
 
 
-async def test_lapsed_reservation_is_told_and_its_units_come_back(shop: Shop):
+async def test_lapsed_reservation_is_reported_and_its_units_return(shop: Shop):
     """Needs a short RESERVA_TTL."""
     await shop.declare("E-A", 3)
     pedido = (await shop.order(**{"E-A": 2})).json()

@@ -1,7 +1,7 @@
-"""What `kubectl` is for the documents' shell blocks on the local system: the program runs here instead of in a pod.
+"""`kubectl` for the documents' shell blocks on the local system: runs the program here instead of in a pod.
 
-`exec` of a database's pod lets psql and its kin find that server, one of the broker's lets rabbitmqctl find
-the broker. `get cluster` names the primary. Anything else is refused: it needs a cluster.
+`exec` of a database's pod lets psql and similar tools find that server; one of the broker's pods lets rabbitmqctl
+find the broker. `get cluster` names the primary. Anything else is refused: it needs a cluster.
 """
 
 import os
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> None:
 
 
 def environment(pod: str) -> dict[str, str]:
-    """What a program in this pod finds."""
+    """The environment that a program finds in this pod."""
     if pod.startswith("rabbitmq-server-"):
         prefix = "HERE_BROKER_"
         return {name.removeprefix(prefix): value for name, value in os.environ.items() if name.startswith(prefix)}

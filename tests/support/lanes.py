@@ -37,11 +37,11 @@ FIRST = (
     "contracts/tests/unit/test_events.py",
     "tests/charts/",
 )
-"""What takes longest, in the order in which it begins. Tests of a folder share a system that takes long to start, and
-stay together; so do those of a file, unless its folder is here and the file itself is not."""
+"""The slowest units, in the order in which they start. Tests of a folder share a system that is slow to start, and
+stay together; so do those of a file, unless its folder is listed and the file itself is not."""
 
 ALONE = ("tests/simulation/test_simulation.py", "bench/tests/integration/test_bench.py")
-"""What has a process for each core, or measures: it begins when all else has ended, one worker does all of it."""
+"""Tests with a process per core, or that measure: they start when all else has ended, all on one worker."""
 
 
 class Lanes(LoadScopeScheduling):
@@ -53,16 +53,16 @@ class Lanes(LoadScopeScheduling):
 
     @property
     def tests_finished(self) -> bool:
-        """Whether workers have all that there is."""
+        """Whether all tests have been given to workers."""
         return not self._alone and super().tests_finished
 
     @property
     def has_pending(self) -> bool:
-        """Whether tests are left that have not been run."""
+        """Whether there are tests that have not been run."""
         return bool(self._alone) or super().has_pending
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """A worker has ended. Returns the test in which it died, if it did: others get what was behind that."""
+        """Handles the end of a worker. Returns the test in which it died, if any: others get its remaining tests."""
         units = self.assigned_work.pop(node)
         left = [(unit, nodeid) for unit, tests in units.items() for nodeid, done in tests.items() if not done]
         died_in = None
@@ -81,7 +81,7 @@ class Lanes(LoadScopeScheduling):
         return max(named, key=len, default=path)
 
     def schedule(self) -> None:
-        """Begins, or goes on after a worker was replaced."""
+        """Starts, or continues after a worker was replaced."""
         if self.collection is None:
             if not self._check_nodes_have_same_collection():
                 return
@@ -96,7 +96,7 @@ class Lanes(LoadScopeScheduling):
             self._reschedule(node)
 
     def _reschedule(self, node: WorkerController) -> None:
-        """Gives a worker more when it has one test left, which it starts only when it knows the next."""
+        """Gives a worker more when it has one test left, which it starts only when it knows the next one."""
         while not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
             if not self.workqueue and len(self.assigned_work) == 1:
                 self.workqueue.update(self._alone)
@@ -104,13 +104,13 @@ class Lanes(LoadScopeScheduling):
             if self.workqueue:
                 self._assign_work_unit(node)
             elif self._alone and node is self.nodes[0]:
-                return  # it goes on when the others have ended
+                return  # it continues when the others have ended
             else:
                 node.shutdown()
 
 
 def take_ports(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Has the systems of a worker, and of the programs that it starts, take ports that no other worker takes."""
+    """Gives the systems of a worker, and of the programs that it starts, ports that no other worker takes."""
     name, count = environ.get("PYTEST_XDIST_WORKER"), environ.get("PYTEST_XDIST_WORKER_COUNT")
     if name and count:
         number, size = int(name.removeprefix("gw")) % int(count), len(FREE) // int(count)
@@ -119,7 +119,7 @@ def take_ports(environ: MutableMapping[str, str] = os.environ) -> None:
 
 
 def end_systems(folder: Path) -> list[str]:
-    """Ends the systems below a folder, which workers that were killed could not; the names of their processes."""
+    """Ends systems below a folder that killed workers left behind; returns the names of their processes."""
     states = {_state(process) for process in psutil.process_iter()}
     return [name for state in states if folder in state.parents for name in end_leftovers(state)]
 

@@ -1,8 +1,8 @@
-"""`make migration`: begins a migration with the definitions that have changed since the last one.
+"""`make migration`: starts a migration with the definitions that have changed since the last one.
 
-Each function and view has one home, its file in `services/<service>/db/functions`. A migration that brings it holds a
-copy between two lines that name the file, since a migration that has run somewhere never changes while its functions
-do. The newest copy equals the file; `tests/unit/test_migration.py` holds them to that.
+Each function and view has one home, its file in `services/<service>/db/functions`. A migration that installs it holds
+a copy between two lines that name the file, because an applied migration never changes while its functions do. The
+newest copy equals the file; `tests/unit/test_migration.py` enforces that.
 """
 
 import argparse
@@ -34,23 +34,23 @@ def migrations(db: Path) -> list[Path]:
 
 
 def copies(migration: str) -> dict[str, str]:
-    """The definitions that a migration brings, by name."""
+    """The definitions that a migration installs, by name."""
     return {copy["name"]: copy["text"] for copy in _COPY.finditer(_halves(migration)[0])}
 
 
 def newest_copies(db: Path) -> dict[str, str]:
-    """Each definition as the newest migration that brings it has it."""
+    """Each definition as in the newest migration that installs it."""
     return {name: text for file in migrations(db) for name, text in copies(file.read_text()).items()}
 
 
 def refreshed(migration: str, definitions: Mapping[str, str]) -> str:
-    """The migration with its copies made again. Raises KeyError when a definition is gone."""
+    """The migration with its copies refreshed. Raises KeyError when a definition is gone."""
     up, down = _halves(migration)
     return _COPY.sub(lambda copy: _copy(copy["name"], definitions[copy["name"]]), up) + down
 
 
 def draft(changed: Mapping[str, str], before: Mapping[str, str]) -> str:
-    """A migration that brings the definitions `changed`, and back what they were `before`; new ones are dropped."""
+    """A migration that installs the definitions `changed`; its down part restores `before` and drops new ones."""
     up = [_copy(name, text) for name, text in changed.items()]
     down = [before[name] if name in before else _drops(text) for name, text in reversed(changed.items())]
     return "\n".join(["-- migrate:up\n", *up, "-- migrate:down\n", *down])

@@ -1,7 +1,7 @@
-"""Who may talk to whom: NetworkPolicies read as Kubernetes reads them, for the pods of one namespace.
+"""Which pods may connect to which: evaluates NetworkPolicies as Kubernetes does, for the pods of one namespace.
 
 Only what our manifests use: pod and namespace selectors, ports by number. Raises KeyError or ValueError for the rest,
-so that a rule which is not understood is never taken for one that is absent.
+so that a rule that is not understood is never taken for an absent one.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class Pod:
 
 
 def allowed(policies: list[Manifest], ours: str, source: Pod, target: Pod, port: int) -> bool:
-    """Whether a TCP connection from one pod to a port of another is let out there and let in here."""
+    """Whether a TCP connection from one pod to a port of another is allowed by both egress and ingress rules."""
     out = _permits(policies, ours, source, target, port, "Egress")
     return out and _permits(policies, ours, target, source, port, "Ingress")
 

@@ -54,7 +54,7 @@ DELETE = "delete from estoque where sku = '{sku}'"
 
 @dataclass
 class World:
-    """The system and the verbs in which the tests are written. `kubectl` acts in the namespace default."""
+    """The system, and the verbs that the tests use. `kubectl` acts in the namespace default."""
 
     system: System
     created: list[tuple[str, str]] = field(default_factory=list)
@@ -74,13 +74,13 @@ class World:
         self.created.append((ns, item))
 
     def apply_list(self, items: list[dict[str, Any]]) -> None:
-        """All these StockItems in one apply."""
+        """Applies all these StockItems at once."""
         body = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         self.kubectl("apply", "--server-side", "--filename=-", stdin=body)
         self.created.extend((i["metadata"]["namespace"], i["metadata"]["name"]) for i in items)
 
     def apply_many(self, prefix: str, n: int, *, wait: bool = True) -> None:
-        """StockItems `prefix-0` and so on, in one apply; does not wait for its end unless `wait`."""
+        """Applies StockItems `prefix-0` and so on at once; does not wait for the apply to end unless `wait`."""
         items = [manifest(f"{prefix}-{i}", quantity=i + 1) for i in range(n)]
         for item in items:
             item["metadata"]["labels"] = {"batch": prefix}
@@ -98,7 +98,7 @@ class World:
             self.applying.append(process)
 
     def delete_many(self, prefix: str) -> None:
-        """What `apply_many` created, in one request: kubectl would send a thousand, slowly."""
+        """Deletes what `apply_many` created, in one request: kubectl would send a thousand, slowly."""
         self.kubectl("delete", f"--raw=/{STOCKITEMS}?labelSelector=batch%3D{prefix}")
 
     def delete(self, name: str, *, ns: str = "default") -> None:
@@ -108,7 +108,7 @@ class World:
         return self._get(f"apis/reservaestoque.dev/v1/namespaces/{ns}/stockitems/{name}")
 
     def _get(self, path: str, **query: str) -> dict[str, Any] | None:
-        """What the API server has there, if anything. Conditions are polled: kubectl would take a core for it."""
+        """The API server's object, if any. Conditions are polled: kubectl would take up a core for that."""
         layout = self.system.layout
         answer = httpx.get(
             f"https://127.0.0.1:{layout.ports.kube_apiserver}/{path}",
@@ -147,11 +147,11 @@ class World:
         return [event["reason"] for event in events]
 
     def items(self, prefix: str) -> list[dict[str, Any]]:
-        """The StockItems whose names start so."""
+        """The StockItems whose names have this prefix."""
         return [item for item in self._list(STOCKITEMS) if item["metadata"]["name"].startswith(prefix)]
 
     def synced(self, prefix: str) -> int:
-        """How many items whose names start so are Synced."""
+        """How many items whose names have this prefix are Synced."""
         return sum(
             c["reason"] == "Synced"
             for item in self.items(prefix)
@@ -162,7 +162,7 @@ class World:
         return {i["metadata"]["name"]: i["metadata"]["resourceVersion"] for i in self.items(prefix)}
 
     def lose_items(self, *names: str) -> None:
-        """The StockItems vanish without the operator's doing."""
+        """Makes StockItems vanish without the operator's involvement."""
         for name in names:
             self.delete(name)
             self.kubectl("patch", "stockitem", name, "--type=merge", '--patch={"metadata": {"finalizers": null}}')
@@ -174,7 +174,7 @@ class World:
 
     @contextmanager
     def without_cluster(self) -> Iterator[None]:
-        """etcd and kube-apiserver are down inside, up after."""
+        """etcd and kube-apiserver are down inside the block, up after it."""
         for part in ("kube-apiserver", "etcd"):
             self.system.stop(part)
         try:
@@ -187,15 +187,15 @@ class World:
         return self.system.psql("estoque", statement.format(**values)).strip()
 
     def row(self, sku: str, columns: str) -> str:
-        """Columns of the stock row, divided by bars."""
+        """Columns of the stock row, separated by bars."""
         return self.sql(ROW, sku=sku, columns=columns)
 
     def rows(self, prefix: str) -> int:
-        """How many stock rows have an owner whose name starts so."""
+        """How many stock rows have an owner whose name has this prefix."""
         return int(self.sql(ROWS, prefix=prefix))
 
     def edit_row(self, sku: str, change: str) -> None:
-        """Somebody changes the row by hand."""
+        """Edits the row by hand."""
         self.sql(EDIT, sku=sku, change=change)
 
     def add_undeclared_row(self, sku: str) -> None:
@@ -206,7 +206,7 @@ class World:
 
     @contextmanager
     def database_rule(self, name: str, condition: str) -> Iterator[None]:
-        """A rule that PostgreSQL has and the definition does not know."""
+        """A rule that PostgreSQL enforces and the CRD does not know."""
         self.sql(CONSTRAIN, name=name, condition=condition)
         try:
             yield
@@ -215,7 +215,7 @@ class World:
 
     @contextmanager
     def order_locked(self, pedido: uuid.UUID) -> Iterator[None]:
-        """Another session holds this order's lock inside."""
+        """Another session holds this order's lock inside the block."""
         with asyncio.Runner() as runner:
             connection = runner.run(asyncpg.connect(self.system.database_url("estoque")))
             runner.run(connection.execute("begin"))
@@ -230,11 +230,11 @@ class World:
         return int(self.sql(LIVE_LINES, prefix=prefix))
 
     def facts(self, prefix: str) -> int:
-        """How many facts the outbox holds of orders of these items that lapsed."""
+        """How many facts the outbox holds about lapsed orders of these items."""
         return int(self.sql(FACTS, prefix=prefix))
 
     def lapse_facts(self, pedido: uuid.UUID) -> int:
-        """How often the outbox says that the order's reservation lapsed."""
+        """How often the outbox reports that the order's reservation lapsed."""
         return int(self.sql(FACT, pedido=pedido))
 
     def pedido(self, pedido: uuid.UUID) -> str:
@@ -255,16 +255,16 @@ class World:
         self._decide([[commands.cancelar(pedido)]])
 
     def reservar_many(self, prefix: str, n: int, *, items: int) -> None:
-        """`n` reservations of a unit, over items `prefix-0` and so on."""
+        """Makes `n` reservations of one unit, over items `prefix-0` and so on."""
         new = [commands.criar(**{f"{prefix}-{i % items}": 1}) for i in range(n)]
         self._decide([new[i : i + BATCH] for i in range(0, n, BATCH)], timedelta(hours=1))
 
     def lapse(self, prefix: str) -> None:
-        """The time of these items' reservations is over, of one after the other, within a second."""
+        """Makes these items' reservations lapse one after the other, within a second."""
         self.sql(LAPSE, prefix=prefix)
 
     def _decide(self, batches: Sequence[Sequence[Comando]], ttl: timedelta = timedelta()) -> None:
-        """estoque decides these commands, on its own database."""
+        """Makes estoque decide these commands, on its own database."""
 
         async def decide() -> None:
             connection = await asyncpg.connect(self.system.database_url("estoque"))
@@ -280,7 +280,7 @@ class World:
 
 @dataclass
 class OperatorProcess:
-    """An operator beside that of the system."""
+    """An additional operator beside the system's."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
@@ -290,7 +290,7 @@ class OperatorProcess:
         wait_until(lambda: self.health("ready")[0], 200, seconds=60)
 
     def health(self, which: str) -> tuple[int, str]:
-        """Status and text of /health/`which`; 0 while nobody listens."""
+        """Status and text of /health/`which`; 0 while nothing listens."""
         try:
             response = httpx.get(f"{self.url}/health/{which}", timeout=5)
         except httpx.TransportError as fault:

@@ -1,4 +1,4 @@
-"""One of our programs as a process of its own, on databases and a broker that a test chooses."""
+"""One of our programs as a separate process, on databases and a broker that a test chooses."""
 
 import asyncio
 import contextlib
@@ -25,11 +25,11 @@ class Program:
         self._log = log
 
     def log(self) -> str:
-        """What it has logged."""
+        """Its log so far."""
         return self._log.read_text()
 
     def freeze(self) -> None:
-        """It stops, with all that it holds."""
+        """Stops it, with everything that it holds."""
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -37,7 +37,7 @@ class Program:
         self.process.send_signal(signal.SIGCONT)
 
     async def ready(self, client: httpx.AsyncClient) -> bool:
-        """What its readiness check says."""
+        """The answer of its readiness check."""
         try:
             return (await client.get(f"{self.url}/health/ready", timeout=5)).status_code == 200
         except httpx.TransportError:
@@ -46,7 +46,7 @@ class Program:
 
 @contextlib.asynccontextmanager
 async def running(name: str, log: Path, **settings: str) -> AsyncIterator[Program]:
-    """`python -m <name>` with these settings, ready; stopped in the end, and it must still have been running then."""
+    """`python -m <name>` with these settings, ready; stopped at the end, when it must still be running."""
     port = Ports.free().pedidos
     env = {**os.environ, **settings, "HOST": "127.0.0.1", "PORT": str(port)}
     with log.open("w") as file:
@@ -65,7 +65,7 @@ async def running(name: str, log: Path, **settings: str) -> AsyncIterator[Progra
 
 
 def by_way_of(port: int, url: str) -> str:
-    """The URL of a server, with another port of 127.0.0.1 in its place."""
+    """The URL of a server with another port of 127.0.0.1."""
     parts = urlsplit(url)
     user, at, _ = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{user}{at}127.0.0.1:{port}"))

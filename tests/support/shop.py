@@ -22,11 +22,11 @@ from local_system import System
 T = TypeVar("T")
 
 NO_ORDER = "00000000-0000-4000-8000-000000000000"
-"""The id of no order. It is part of tests' names, which every process that collects them must make alike."""
+"""The id of no order. It is part of test names, which must be the same in every process that collects the tests."""
 
 
 class Installed(Protocol):
-    """A system that runs somewhere: the local one or one on a cluster."""
+    """A running system: the local one or one on a cluster."""
 
     @property
     def gateway_url(self) -> str: ...
@@ -64,7 +64,7 @@ class Shop:
         return (await self.client.get(f"/estoque/{sku}")).raise_for_status().json()
 
     async def order(self, wait: int = 10, **itens: int) -> httpx.Response:
-        """Posts an order; with `wait` it waits so many seconds for the decision."""
+        """Posts an order; `wait` is how many seconds it waits for the decision."""
         body = {"clienteId": "ana", "itens": [{"sku": s, "quantidade": q} for s, q in itens.items()]}
         headers = {"Prefer": f"wait={wait}"} if wait else {}
         return await self.client.post("/pedidos", json=body, headers=headers)
@@ -75,7 +75,7 @@ class Shop:
 
 
 async def until(condition: Callable[[], Awaitable[T]], seconds: float = 30) -> T:
-    """What `condition` returns once it is true. Raises TimeoutError, which says what it returned last."""
+    """The result of `condition` once it is true. Raises TimeoutError with its last result."""
     end = time.monotonic() + seconds
     while True:
         value = await condition()
@@ -104,15 +104,15 @@ _counted: "WeakKeyDictionary[System, dict[str, float]]" = WeakKeyDictionary()
 
 
 def counted_since(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
-    """By how much counters have grown; one that is lower than before has been reset by a restart of its program."""
+    """How much counters have grown; one that is lower than before was reset by a restart of its program."""
     return {name: n - before.get(name, 0) if n >= before.get(name, 0) else n for name, n in now.items()}
 
 
 async def conferir(system: System) -> None:
-    """Nothing was oversold or lost, and soon nothing is under way; nor has `conferir` found anything meanwhile."""
+    """Nothing was oversold or lost, nothing stays in flight, and `conferir` itself has found nothing meanwhile."""
     found: list[Violation] = []
     async with database(system, "pedidos") as pedidos, database(system, "estoque") as estoque:
-        # A message that a killed part had in its hands is sent again after 30 s.
+        # A message that a killed part was handling is resent after 30 s.
         await full_audit.audit(Databases(pedidos, estoque), Criteria(at_rest=True), 45, found.append)
     assert found == []
     if "conferir" in system.names():

@@ -1,4 +1,4 @@
-"""StockItems, rows of the stock and statuses for tests of the operator."""
+"""StockItems, stock rows and statuses for the operator's tests."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def status(stock_item: StockItem, row: Saldo, previous: Status | None = None, no
 
 
 class Clock:
-    """A clock that the test turns."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,6 +1,6 @@
-"""Helm, a linter, definitions of other operators, Barman: from this machine, or as packages into a cache.
+"""Helm, a linter, definitions of other operators, Barman: from this machine, or as packages in a cache.
 
-`python -m tools` gets all that is built, and kube-apiserver and kubectl: building one takes all cores for
+`python -m tools` prepares everything that must be built, and kube-apiserver and kubectl: a build takes all cores for
 minutes.
 """
 
@@ -20,7 +20,7 @@ from local_system.kube_binaries import cache_folder, find_or_get
 HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
 KUBE_SCORE = "github.com/zegl/kube-score/cmd/kube-score@v1.20.0"
 BARMAN = Path(__file__).resolve().parents[2] / "requirements/barman.txt"
-# Whose definitions lie in their Go modules: nothing is compiled.
+# Their definitions are in their Go modules: nothing is compiled.
 CRDS = {
     "github.com/cloudnative-pg/cloudnative-pg@v1.27.0": "config/crd/bases/*.yaml",
     "github.com/rabbitmq/cluster-operator/v2@v2.16.0": "config/crd/bases/*.yaml",
@@ -46,9 +46,9 @@ def kube_score() -> Path:
 
 
 def barman() -> Path:
-    """The folder of Barman's programs for object stores, and of rclone, which is one: requirements/barman.txt.
+    """The folder of Barman's programs for object stores, and of rclone, which serves as one: requirements/barman.txt.
 
-    An environment of their own, made once: they want other releases of what our programs use. Raises MissingError.
+    A separate environment, created once: they need other releases of our programs' dependencies. Raises MissingError.
     """
     pins = BARMAN.read_bytes()
     folder = cache_folder(os.environ).parent / f"barman-{hashlib.sha256(pins).hexdigest()[:12]}"
@@ -104,7 +104,7 @@ def _go(*args: str, env: dict[str, str] | None = None) -> str:
 
 
 def get_all(say: Callable[[str], None]) -> None:
-    """Builds what is not on this machine yet. `say` gets a sentence for each that cannot be built."""
+    """Builds everything missing on this machine. `say` receives a sentence for each tool that cannot be built."""
     for get in (lambda: find_or_get(say), helm, kube_score, crds):
         try:
             get()

@@ -1,4 +1,4 @@
-"""A wire to a server that can be cut without a word: what a lost node or a dropped packet looks like from here."""
+"""A wire to a server that can be cut silently, as a lost node or dropped packets look to a client."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ class Wire:
         self.target_port = target_port
         self.port = 0
         self.accepted = 0
-        """Connections that have been let through so far."""
+        """Connections forwarded so far."""
         self._mute = False
         self._server: asyncio.Server | None = None
         self._pumps: set[asyncio.Task[None]] = set()
@@ -37,7 +37,7 @@ class Wire:
                 writer.transport.abort()
 
     def vanish(self) -> None:
-        """Connections that are open stay open, and nothing passes any more; new ones reach the server."""
+        """Open connections stay open, but nothing passes any more; new ones reach the server."""
         for pump in self._pumps:
             pump.cancel()
         self._pumps.clear()

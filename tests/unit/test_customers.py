@@ -1,4 +1,4 @@
-"""What the load says of its answers: a failure is one, and recovery is when orders are decided again for good."""
+"""The load's report: failures count as failures, and recovery is when orders are decided again for good."""
 
 import asyncio
 

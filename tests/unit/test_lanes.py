@@ -11,7 +11,7 @@ from local_system.processes import leftovers
 
 
 class Worker:
-    """A worker of xdist: it starts a test when it knows the one after it, or that there is none."""
+    """A worker of xdist: it starts a test once it knows the next one, or that there is none."""
 
     def __init__(self, name: str) -> None:
         self.gateway = SimpleNamespace(id=name)
@@ -31,7 +31,7 @@ class Worker:
 
 
 class Session:
-    """What xdist does with the scheduler, and its workers in turns, a test each."""
+    """Calls the scheduler as xdist does, and its workers in turns, one test each."""
 
     def __init__(self, tests: list[str], workers: int) -> None:
         self.tests = tests
@@ -69,7 +69,7 @@ class Session:
 
 
 def run(tests: list[str], workers: int = 2, dies_in: str = "") -> list[tuple[str, str, int]]:
-    """Which worker ran what, and how many workers there were then."""
+    """Which worker ran what, and how many workers there were at the time."""
     session = Session(tests, workers)
     while session.workers:
         assert any(worker.may_start or worker.shutting_down for worker in session.workers), session.ran
@@ -113,12 +113,12 @@ def test_a_file_that_is_named_does_not_stay_with_its_folder():
     assert {test.startswith(file) for worker, test, _ in ran if worker == "gw1"} == {True}
 
 
-def test_what_takes_longest_begins_first():
+def test_the_slowest_units_start_first():
     ran = run([*of("a/test_a.py", 3), *of(FIRST[1], 3), *of(FIRST[0], 3)])
     assert [test.partition("test_x")[0] for _, test, _ in ran[:2]] == [FIRST[0], FIRST[1]]
 
 
-def test_what_is_alone_begins_when_the_other_workers_have_ended():
+def test_exclusive_units_start_when_the_other_workers_have_ended():
     tests = [*of(ALONE[0], 3), *of(ALONE[1], 2), *of("a/test_a.py", 9), *of("a/test_b.py", 2)]
     ran = run(tests, 3)
     assert {workers for _, test, workers in ran if test.startswith(ALONE)} == {1}
@@ -161,6 +161,6 @@ def test_systems_of_killed_workers_are_ended_and_no_others(tmp_path: Path):
 
 
 @pytest.mark.parametrize("unit", [*FIRST, *ALONE])
-def test_what_is_named_is_there(unit: str):
+def test_everything_named_exists(unit: str):
     path = Path(__file__).parents[2] / unit
     assert path.is_dir() if unit.endswith("/") else path.is_file()

@@ -1,4 +1,4 @@
-"""What the tests of production read out of documents and out of their customers' answers."""
+"""What the production tests read from documents and from their customers' answers."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def test_a_section_s_commands_are_read_in_their_order():
     assert commands.split("\n") == ["ns=a", "kubectl apply -k k8s/kind/production", "", "helm install $ns", ""]
 
 
-def test_what_the_document_no_longer_says_cannot_be_substituted():
+def test_text_missing_from_the_document_cannot_be_substituted():
     with pytest.raises(ValueError, match="no longer says"):
         script(DOCUMENT, [Substitution("k8s/staging", "")])
     with pytest.raises(ValueError, match="no section"):
@@ -59,7 +59,7 @@ def test_what_the_document_no_longer_says_cannot_be_substituted():
         (answer("Fechado", 2, 200), order("Fechado", 2)),
     ],
 )
-def test_what_goes_on_as_it_may_contradicts_nothing(told: Answer, there: dict[str, Any]):
+def test_legitimate_changes_contradict_nothing(told: Answer, there: dict[str, Any]):
     assert contradictions([told], {"p": there}) == []
 
 

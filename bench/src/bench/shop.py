@@ -84,7 +84,7 @@ class Shop:
     def insert_reservas(self, count: int, *, lapse_at: int, skus: int) -> None:
         """Inserts `count` reserved orders of one item over the first `skus` SKUs; lapsing at `lapse_at` (epoch)."""
         made_at = round(time.time()) - 3600 - count // 1000
-        with stopped(self.system, "conferir"):  # it would see them in one database only
+        with stopped(self.system, "conferir"):  # it would see them in only one database
             # estoque first: pedidos asks about lapsed reservations at once.
             for database in ("estoque", "pedidos"):
                 self.sql(

@@ -32,13 +32,13 @@ def run(machine: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, cwd=machine, env=environ, capture_output=True, text=True, check=False, timeout=30)
 
 
-def test_what_is_installed_is_left_alone(machine: Path) -> None:
+def test_installed_programs_are_left_alone(machine: Path) -> None:
     program(machine, "wrk", "exit 1")
     done = run(machine)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_what_is_missing_is_installed_and_said(machine: Path) -> None:
+def test_missing_programs_are_installed_and_named(machine: Path) -> None:
     program(machine, "brew", "echo brew $*")
     done = run(machine)
     assert done.returncode == 0, done.stderr
@@ -52,7 +52,7 @@ def test_what_is_missing_is_installed_and_said(machine: Path) -> None:
         ({"brew": "exit 1"}, "error: wrk is missing and brew could not install it"),
     ],
 )
-def test_what_cannot_be_installed_is_said(machine: Path, programs: dict[str, str], sentence: str) -> None:
+def test_programs_that_cannot_be_installed_are_named(machine: Path, programs: dict[str, str], sentence: str) -> None:
     for name, script in programs.items():
         program(machine, name, script)
     done = run(machine)

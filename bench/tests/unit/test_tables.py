@@ -30,7 +30,7 @@ def test_the_median_of_rounds_and_their_extremes() -> None:
         summarize([])
 
 
-def test_what_was_measured_side_by_side_is_compared() -> None:
+def test_goals_compare_measurements_of_the_same_round() -> None:
     # The machine was twice as fast in the second round: the ratio stays.
     measurements = [measurement("e2e-uniform-3", 1, 500, 1000), measurement("e2e-uniform-3", 2, 1000, 2000)]
     [(goal, summary)] = list(evaluate([{m["scenario"]: m} for m in measurements]))

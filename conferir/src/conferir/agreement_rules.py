@@ -1,6 +1,6 @@
 """The rules on how pedidos and estoque must agree. Pure: no I/O, the clock is an argument.
 
-The snapshot of pedidos is always taken first, so the later snapshot of estoque contains everything pedidos has heard.
+The snapshot of pedidos is always taken first, so the later one of estoque contains everything pedidos has received.
 """
 
 from dataclasses import dataclass

@@ -21,7 +21,7 @@ from reservaestoque.program import Health, Program, health_app
 POOL_CONNECTIONS = 3
 """Per database: the snapshot, the check for sessions that wait for its locks, readiness."""
 CONNECTIONS = POOL_CONNECTIONS + 1
-"""With one for the watch. The charts count on it."""
+"""One more for the watch. The charts rely on it."""
 _ONCE_STATEMENT_TIMEOUT = timedelta(minutes=10)
 _REST_FACTOR = 9.0
 """Rest nine times as long as a step took: summing a SKU with a million lines takes a second."""

@@ -15,7 +15,7 @@ import asyncpg
 from reservaestoque.postgres import Connection, Queries
 
 _LOOK_EVERY = 0.5
-"""Seconds. A migration waits two for a lock before it gives way itself."""
+"""Seconds. A migration waits two seconds for a lock before it gives way itself."""
 
 _sql = Queries("conferir")
 
@@ -40,7 +40,7 @@ class Databases(NamedTuple):
 
 
 class Snapshots(NamedTuple):
-    """A snapshot of each database, pedidos first: that of estoque then contains everything pedidos has heard."""
+    """A snapshot of each database, pedidos first: that of estoque then contains everything pedidos has received."""
 
     pedidos: Snapshot
     estoque: Snapshot

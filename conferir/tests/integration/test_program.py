@@ -73,7 +73,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
-def test_metrics_are_there_from_the_start_and_rounds_are_counted(system: System):
+def test_metrics_exist_from_the_start_and_rounds_are_counted(system: System):
     last_round = 'conferir_last_round_timestamp_seconds{scan="commands"}'
     first = counters(system)[last_round]
     wait_until(lambda: counters(system)[last_round] > first)

@@ -11,5 +11,5 @@ def delay(failures: int, *, first: float = 0.5, longest: float = 10.0) -> float:
 
 
 async def back_off(failures: int, *, longest: float = 5.0) -> None:
-    """Sleeps after failure number `failures`: 100 ms at most after the first, then ever longer."""
+    """Sleeps after failure number `failures`: at most 100 ms after the first, longer after each further one."""
     await asyncio.sleep(delay(failures, first=0.05, longest=longest))

@@ -1,4 +1,4 @@
-"""A job that runs again and again, in bounded steps, and survives the faults that pass by themselves."""
+"""A job that runs again and again, in bounded steps, and survives transient faults."""
 
 import asyncio
 import contextlib
@@ -27,8 +27,8 @@ _failed = Counter("job_failures_total", "Times that a job failed and was put off
 class Pace:
     """How long a job pauses: `every` when there is nothing more to do, `between` while there is.
 
-    A pause is at least `rest` times as long as the step took, so that a step that finds much more than usual leaves
-    the database to others. While the job fails, its pauses grow up to `longest` seconds.
+    A pause is at least `rest` times as long as the step took, so that a step with unusually much to do leaves the
+    database to others. While the job fails, its pauses grow up to `longest` seconds.
     """
 
     every: timedelta
@@ -37,7 +37,7 @@ class Pace:
     longest: float = 30.0
 
     def after(self, took: float, *, more: bool) -> float:
-        """Seconds to pause after a step that took so many."""
+        """Seconds to pause after a step that took `took` seconds."""
         return max(self.rest * took, (self.between if more else self.every).total_seconds())
 
 
@@ -48,7 +48,7 @@ class Periodic:
     in `transient`.
 
     Jobs that share a `turn`, a lock, run one step at a time. `beat` is called before each step and every few seconds
-    of a pause. Setting `wake` ends the pause between two steps; it is cleared when the next step begins.
+    during a pause. Setting `wake` ends the pause between two steps; it is cleared when the next step begins.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Periodic:
             await self._pause(self._pace.after(time.monotonic() - began, more=more), self._wake)
 
     async def _pause(self, seconds: float, wake: asyncio.Event | None) -> None:
-        """Until the time is over or `wake` is set."""
+        """Sleeps until the time is over or `wake` is set."""
         while wake is None or not wake.is_set():
             self._beat()
             await _sleep(min(seconds, _BEAT_SECONDS), wake)

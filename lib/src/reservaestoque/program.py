@@ -1,4 +1,4 @@
-"""How a program lives: its tasks and its HTTP server run together until a signal stops them, and serve its health."""
+"""A program's life cycle: its tasks and HTTP server run together until a signal stops them, and serve its health."""
 
 import asyncio
 import contextlib
@@ -24,17 +24,17 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI application."""
 
 GRACE_SECONDS = 8
-"""How long requests under way may take once the program has been told to stop."""
+"""How long requests in flight may take once the program has been told to stop."""
 
 _log = logger(__name__)
 
 
 class TaskEndedError(Exception):
-    """A task that runs for as long as its program has returned, or was cancelled by a library."""
+    """A task that should run for as long as its program has returned, or was cancelled by a library."""
 
 
 class Heartbeats:
-    """Tells a loop that hangs from one that works. `clock` gives monotonic seconds."""
+    """Distinguishes a hanging loop from a working one. `clock` gives monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -52,13 +52,13 @@ class Heartbeats:
         return beat
 
     def stalled(self) -> dict[str, float]:
-        """The loops that missed their deadline, with the seconds since the last beat of each."""
+        """The loops that missed their deadline, with the seconds since each one's last beat."""
         now = self._clock()
         return {name: now - last for name, last in self._last.items() if now - last > self._deadlines[name]}
 
 
 class Health:
-    """What the probes ask: the HTTP status and the body of each answer."""
+    """Answers to the probes: HTTP status and body."""
 
     def __init__(self, missing: Missing, heartbeats: Heartbeats | None = None) -> None:
         self._missing = missing
@@ -145,10 +145,10 @@ class Program:
     async def run(self) -> None:
         """Runs until SIGTERM or SIGINT; then answers pending requests, for GRACE_SECONDS at most, and ends the tasks.
 
-        `on_stop` is called first: handlers that wait for something long should answer now.
+        `on_stop` is called first: handlers in a long wait should answer then.
 
         A task that ends or fails stops the program, and its exception is raised in an ExceptionGroup: a program that
-        half works must be seen to be down. Ends the process (code 1) when the port cannot be bound.
+        half works must be visibly down. Ends the process (code 1) when the port cannot be bound.
         """
         self.take_signals()
         async with self._running():
@@ -172,7 +172,7 @@ class Program:
         asyncio.get_running_loop().call_later(self._stop_seconds, self._kill)
 
     def _kill(self) -> None:
-        """A peer that hangs must not hold up the stop. All that matters is in PostgreSQL and in the broker."""
+        """A hanging peer must not hold up the stop. Everything that matters is in PostgreSQL and in the broker."""
         _log.error("stop_took_too_long", seconds=self._stop_seconds)
         os._exit(1)
 
@@ -193,7 +193,7 @@ class Program:
     async def _supervise(self, name: str, task: Task) -> None:
         """Runs a task that must not end before the program does.
 
-        Whether a cancellation is ours is told by `should_exit`: Task.cancelling() of Python 3.11.2 (Debian 12) still
+        `should_exit` tells whether a cancellation is ours: Task.cancelling() of Python 3.11.2 (Debian 12) still
         counts that of a TaskGroup which failed within the task.
         """
         try:
@@ -202,7 +202,7 @@ class Program:
             if self._server.should_exit:
                 raise
             _log.exception("background_task_cancelled", task=name)
-            raise TaskEndedError(f"{name} was cancelled by nobody here") from cancelled
+            raise TaskEndedError(f"{name} was cancelled, but not by the program") from cancelled
         except Exception:
             _log.exception("background_task_failed", task=name)
             raise
@@ -212,4 +212,4 @@ class Program:
 
 async def _forever(name: str, task: Task) -> None:
     await task()
-    raise TaskEndedError(f"{name} has ended by itself")
+    raise TaskEndedError(f"{name} has ended unexpectedly")

@@ -1,4 +1,4 @@
-"""Retention: a walk through a table along an index, for rows whose time is over, in steps of flat cost."""
+"""Retention: a walk along an index, for rows whose time is over, in steps of constant cost."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,27 +12,26 @@ from reservaestoque.periodic import Pace, Periodic, Step
 
 STEP_ROWS = 1000
 LAP = timedelta(hours=1)
-"""How often a walk that has come to its end begins at the beginning again, for rows that had to stay."""
+"""How often a finished walk starts over, for rows that had to stay."""
 
 
 class Looked(NamedTuple):
-    """What a step has found: the statement's row, and whether there is more to look at now."""
+    """What a step found: the statement's row, and whether there is more to look at now."""
 
     row: asyncpg.Record
     more: bool
 
 
 class Walk:
-    """Looks at rows older than `age`, `rows` of them a step at most, each step behind the last one.
+    """Looks at rows older than `age`, at most `rows` of them per step, each step continuing after the last one.
 
-    `statement` is given the instant before which rows are old enough, the number of rows, the key behind which to
-    begin (null: at the beginning) and `arguments`. It returns one row: `seen`, how many rows it looked at; `last`,
-    the key of the last of them, null when there was none; and what else its caller wants to know. `clock` is the
-    statement that reads the database's clock.
+    `statement` receives the instant before which rows are old enough, the number of rows, the key to begin after
+    (null: the beginning) and `arguments`. It returns one row: `seen`, how many rows it looked at; `last`, the key of
+    the last of them, null when there was none; and anything else its caller needs. `clock` is the statement that
+    reads the database's clock.
 
-    So neither rows that have to stay nor index entries of deleted rows that no vacuum has removed yet are walked
-    through in each step, which would cost the more the longer it goes on. Rows that had to stay are looked at again
-    in the next lap.
+    So no step scans rows that have to stay, or index entries of deleted rows that no vacuum has removed yet. Such
+    scans would cost more with every step. Rows that had to stay are looked at again in the next lap.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class Walk:
         if self._lap_began is None:
             self._lap_began = now
         elif self._at_end and now - self._lap_began >= LAP:
-            # Noted before it is tried: should the beginning take too long, the next step goes on at the end.
+            # Set before the attempt: if the beginning takes too long, the next step continues at the end.
             self._lap_began, behind = now, None
         row = await self._pool.fetchrow(self._statement, now - self._age, self._rows, behind, *self._arguments)
         self._at_end = row["seen"] < self._rows
@@ -72,7 +71,7 @@ class Walk:
 
 
 class Purge:
-    """Deletes rows that a walk comes by; its statement says how many it has deleted (`purged`)."""
+    """Deletes rows that a walk reaches; its statement returns how many it has deleted (`purged`)."""
 
     def __init__(self, walk: Walk, purged: Counter) -> None:
         self._walk = walk
@@ -88,7 +87,7 @@ class Purge:
 def taking_turns(jobs: Mapping[str, Step], *, every: timedelta) -> list[Periodic]:
     """These jobs by name, one step at a time among them, so that together they hold one connection.
 
-    One that fails is put off alone. What will not pass by itself it raises.
+    A failing job is postponed alone. Errors that are not transient are raised.
     """
     turn = asyncio.Lock()
     pace = Pace(every=every)

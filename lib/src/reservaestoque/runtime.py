@@ -1,4 +1,4 @@
-"""How a program runs: on uvloop, with a garbage collector for very many small things that live shortly."""
+"""How a program runs: on uvloop, with a garbage collector tuned for very many small, short-lived objects."""
 
 import gc
 from collections.abc import Coroutine
@@ -9,17 +9,17 @@ import uvloop
 T = TypeVar("T")
 
 YOUNG_OBJECTS = 100_000
-"""Objects more than before, made and not freed yet, after which the collector looks at the youngest.
+"""Number of allocations in excess of deallocations at which the collector examines the youngest objects.
 
-By default 700, which hundreds of requests under way exceed without leaving anything behind: it would then walk
-through all that is alive many times a second, and find nothing.
+The default is 700, which hundreds of requests in flight exceed without leaving any garbage: the collector would scan
+everything alive many times a second and find nothing.
 """
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Runs `main` to its end; returns what it returns, raises what it raises.
 
-    What has been imported by now is there to stay, so the collector does not look at it again.
+    Everything imported by now is permanent, so the collector does not examine it again.
     """
     gc.collect()
     gc.freeze()

@@ -55,7 +55,7 @@ class ProgramSettings(BaseSettings):
 
 
 class Settings(ProgramSettings):
-    """What a program with one database reads. With `database_ca_file`, the authority is part of `database_url`."""
+    """Read by every program with one database. With `database_ca_file`, the authority is part of `database_url`."""
 
     database_ca_file: CaFile | None = None
     database_url: PostgresUrl
@@ -69,10 +69,10 @@ class Settings(ProgramSettings):
 class ServiceSettings(Settings):
     """What both services read. Those that an order's life depends on must have the same values in both.
 
-    A reservation holds for `reserva_ttl`. Commands without an answer are sent again until `resend_horizon`, and a
-    lapse of which no word came is asked about for as long; estoque refuses events older than `event_horizon`. Orders
-    whose reservation ended `abandoned_after` ago are cancelled. `max_events` share a transaction. What event streams
-    may be resumed from is kept for `change_retention`; at most `max_streams` of them are open at once. With
+    A reservation holds for `reserva_ttl`. Commands without an answer are resent until `resend_horizon`, and for as
+    long estoque is asked about a lapse that it has not reported; it refuses events older than `event_horizon`. Orders
+    whose reservation ended `abandoned_after` ago are cancelled. Up to `max_events` share a transaction. Event streams
+    can be resumed from changes of the last `change_retention`; at most `max_streams` of them are open at once. With
     `amqp_ca_file`, the authority is part of `amqp_url`.
     """
 
@@ -93,7 +93,7 @@ class ServiceSettings(Settings):
 
     @model_validator(mode="after")
     def _questions_are_answered(self) -> Self:
-        """A question repeats the command that made the reservation: as old as this when it is asked last."""
+        """A question repeats the command that made the reservation: it is this old when it is asked last."""
         self.require_shorter(
             ("reserva_ttl", "resend_horizon"), "event_horizon", "or estoque refuses what it is asked about a lapse"
         )
@@ -127,5 +127,5 @@ def load(kind: type[S]) -> S:
 
 
 def _name(location: tuple[int | str, ...]) -> str:
-    """The variable that is wrong; nothing where it is about several."""
+    """The variable that is wrong; empty where several are."""
     return f"{str(location[0]).upper()}: " if location else ""

@@ -1,7 +1,7 @@
 """Addresses of servers that must prove their identity with a certificate of a given authority (CA).
 
-The file's path becomes part of the address, so every client that connects by it checks the server. Clients read the
-file again for each connection: a renewed authority needs no restart.
+The file's path becomes part of the address, so every client that connects by it checks the server. Clients reread the
+file for each connection: a renewed authority needs no restart.
 """
 
 import ssl
@@ -26,7 +26,7 @@ CaFile = Annotated[Path, AfterValidator(_certificates)]
 
 
 def ca_file(path: str) -> Path:
-    """The path of a file with certificate authorities. Raises ValueError when it is none."""
+    """The path of a file with certificate authorities. Raises ValueError when it is not one."""
     return _certificates(Path(path))
 
 

@@ -68,7 +68,7 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 class Handler:
-    """Remembers what was committed; fails as it is told to."""
+    """Records what was committed; fails as instructed."""
 
     def __init__(self) -> None:
         self.committed: list[Comando] = []
@@ -122,7 +122,7 @@ async def waiting(channel: AbstractChannel, name: str = QUEUE.name) -> int:
     return queue.declaration_result.message_count or 0
 
 
-async def test_what_waits_is_taken_in_batches_and_acknowledged(
+async def test_waiting_messages_are_taken_in_batches_and_acknowledged(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
     events = [an_event() for _ in range(450)]
@@ -213,7 +213,7 @@ async def test_event_of_a_wrong_type_or_with_a_wrong_field_goes_to_the_dead_lett
     assert str(dead.headers[REASON_HEADER]).startswith("not an event of this queue")
 
 
-async def test_what_the_handler_refuses_is_set_aside_with_its_reason(
+async def test_refused_events_are_set_aside_with_their_reason(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
     events = [an_event(), an_event()]
@@ -239,7 +239,7 @@ async def test_a_fault_that_passes_holds_the_batch_and_loses_nothing(
     assert await waiting(channel, QUEUE.dead_letters) == 0
 
 
-async def test_what_was_not_acknowledged_is_given_to_the_next(
+async def test_unacknowledged_messages_go_to_the_next_consumer(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
     event = an_event()
@@ -256,7 +256,7 @@ async def test_what_was_not_acknowledged_is_given_to_the_next(
 async def test_a_batch_that_overtakes_acknowledges_none_but_its_own(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
-    """Of two batches at work the older one is stuck: what it holds is delivered again when the consumer has gone."""
+    """The older of two batches in progress is stuck: its messages are redelivered when the consumer has gone."""
     old, *new = [an_event() for _ in range(5)]
 
     class Stuck(Handler):
@@ -280,7 +280,7 @@ async def test_a_batch_that_overtakes_acknowledges_none_but_its_own(
     assert handler.committed == [old]
 
 
-async def test_consumer_comes_back_when_its_queue_was_deleted(
+async def test_consumer_recovers_when_its_queue_was_deleted(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
     handler = Handler()
@@ -289,7 +289,7 @@ async def test_consumer_comes_back_when_its_queue_was_deleted(
         await until(lambda: len(handler.committed) == 1)
         await channel.queue_delete(QUEUE.name)
         async with asyncio.timeout(10):
-            while len(handler.committed) < 2:  # what is published meanwhile may have gone to others only
+            while len(handler.committed) < 2:  # messages published meanwhile may have gone to others only
                 with contextlib.suppress(NotPublishedError):
                     await publisher.publish(encode_batches([an_event()]))
                 await asyncio.sleep(0.05)

@@ -42,13 +42,13 @@ async def wire(backing: System) -> AsyncIterator[Wire]:
 
 @pytest.fixture
 def url(backing: System, wire: Wire) -> str:
-    """The broker, by way of the proxy."""
+    """The broker, through the proxy."""
     return str(URL(backing.amqp_url).with_port(wire.port))
 
 
 @pytest.fixture
 async def channel(backing: System) -> AsyncIterator[AbstractChannel]:
-    """A channel past the proxy."""
+    """A channel that bypasses the proxy."""
     async with await aio_pika.connect(backing.amqp_url) as connection:
         channel = await connection.channel(on_return_raises=True)
         await topology.declare(channel, QUEUE)
@@ -74,7 +74,7 @@ async def until(condition: Callable[[], bool], seconds: float = SOON) -> None:
 
 
 async def published(publisher: Publisher, *events: CancelarPedido) -> None:
-    """Publishes as the relay does: again and again until it is certain."""
+    """Publishes as the relay does: again and again until it is confirmed."""
     while True:
         with contextlib.suppress(NotPublishedError):
             return await publisher.publish(encode_batches(events))
@@ -82,7 +82,7 @@ async def published(publisher: Publisher, *events: CancelarPedido) -> None:
 
 
 class Handler:
-    """Remembers what was committed."""
+    """Records what was committed."""
 
     def __init__(self) -> None:
         self.committed: list[Comando] = []
@@ -111,7 +111,7 @@ async def test_events_are_published_again_soon_after_the_broker_vanished(
 
 
 async def test_a_publisher_whose_socket_is_full_gives_up_too(wire: Wire, url: str, channel: AbstractChannel):
-    """More than the kernel takes for a peer that reads nothing: nothing may wait until it is flushed."""
+    """More than the kernel buffers for a peer that reads nothing: nothing may wait for it to be flushed."""
     publisher = Publisher(url, QUEUE, "testes", confirm_timeout=1)
     async with running(publisher.run):
         await until(lambda: publisher.connected)
@@ -138,7 +138,7 @@ async def test_events_are_consumed_again_soon_after_the_broker_vanished(
         )  # and perhaps the first again: its acknowledgement may be lost
 
 
-async def test_a_broker_that_says_nothing_when_it_is_connected_to_is_given_up(wire: Wire, url: str):
+async def test_a_broker_that_stays_silent_on_connect_is_given_up(wire: Wire, url: str):
     wire.mute()
     async with asyncio.timeout(SOON):
         with pytest.raises(FAULTS):
@@ -154,7 +154,7 @@ async def test_a_broker_that_answers_nothing_is_given_up_at_the_deadline(wire: W
                 await connection.channel()
 
 
-async def test_a_connection_ends_soon_when_nobody_answers_the_close_or_takes_what_is_before_it(wire: Wire, url: str):
+async def test_a_connection_ends_soon_when_the_peer_neither_answers_the_close_nor_reads(wire: Wire, url: str):
     async with asyncio.timeout(SOON):
         async with open_connection(f"{url}?heartbeat=60", "testes") as connection:
             channel = await connection.channel()
@@ -171,14 +171,14 @@ async def test_a_heartbeat_that_the_url_names_is_kept(url: str):
 
 
 async def test_in_a_memory_alarm_one_connection_waits_for_its_end(backing: System, channel: AbstractChannel):
-    """The broker reads nothing from it, so it would not notice that a connection is closed, and hold each one."""
+    """The broker reads nothing from it, so it would not notice that a connection is closed, and keep each one."""
     publisher = Publisher(backing.amqp_url, QUEUE, "alarm", confirm_timeout=1)
     one = an_event()
     async with running(publisher.run):
         await until(lambda: publisher.connected)
         async with memory_alarm(backing):
             for _ in range(5):
-                with pytest.raises(NotPublishedError, match="takes no messages"):
+                with pytest.raises(NotPublishedError, match="accepts no messages"):
                     await publisher.publish(encode_batches([one]))
                 assert not publisher.connected
             names: list[str] = []
@@ -191,7 +191,7 @@ async def test_in_a_memory_alarm_one_connection_waits_for_its_end(backing: Syste
         await publisher.publish(encode_batches([one]))
 
 
-async def test_what_is_set_aside_in_a_memory_alarm_waits_for_its_end_on_one_connection(
+async def test_dead_letters_wait_for_the_end_of_a_memory_alarm_on_one_connection(
     backing: System, wire: Wire, url: str, channel: AbstractChannel, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("reservaestoque.bus.consumer.ANSWER_TIMEOUT", 0.5)
@@ -200,7 +200,7 @@ async def test_what_is_set_aside_in_a_memory_alarm_waits_for_its_end_on_one_conn
     async with contextlib.AsyncExitStack() as stack:
         async with memory_alarm(backing):
             await stack.enter_async_context(running(consumer(url, Handler()).run))
-            await asyncio.sleep(4)  # several times what it would wait for an answer
+            await asyncio.sleep(4)  # several times as long as it would wait for an answer
         queue = await channel.get_queue(QUEUE.dead_letters)
         async with asyncio.timeout(SOON):
             while (dead := await queue.get(fail=False, no_ack=True)) is None:
@@ -221,7 +221,7 @@ async def test_looking_at_dead_letters_ends_soon_after_the_broker_vanished(
                 await box.look(Choice())
 
 
-async def test_the_dead_letter_tool_says_that_the_broker_does_not_answer(wire: Wire, url: str):
+async def test_the_dead_letter_tool_reports_that_the_broker_does_not_answer(wire: Wire, url: str):
     wire.mute()
     process = await asyncio.create_subprocess_exec(
         sys.executable,

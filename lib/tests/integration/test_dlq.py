@@ -1,4 +1,4 @@
-"""The dead-letter tool on a real RabbitMQ: looking takes nothing, moving loses nothing, errors are sentences."""
+"""The dead-letter tool on a real RabbitMQ: viewing takes nothing, moving loses nothing, errors are sentences."""
 
 import json
 import os
@@ -46,7 +46,7 @@ async def channel(backing: System) -> AsyncIterator[AbstractChannel]:
 
 
 async def separate(channel: AbstractChannel, motivos: Sequence[str]) -> list[CancelarPedido]:
-    """Sets events aside, one for each reason."""
+    """Dead-letters events, one for each reason."""
     events = [an_event() for _ in motivos]
     for one, motivo in zip(events, motivos, strict=True):
         await dead_letters.publish(channel, QUEUE, body(one), motivo)
@@ -150,7 +150,7 @@ async def test_replay_moves_the_chosen_ones_back_and_leaves_the_others(backing: 
     assert await take(channel, QUEUE.dead_letters) == []
 
 
-async def test_replayed_message_is_persistent_and_says_what_it_is(backing: System, channel: AbstractChannel):
+async def test_replayed_message_is_persistent_and_carries_its_type(backing: System, channel: AbstractChannel):
     await separate(channel, ["x"])
     dlq(backing, "replay", "estoque.pedidos")
     queue = await channel.get_queue(QUEUE.name)
@@ -182,7 +182,7 @@ async def test_letter_that_cannot_be_delivered_stays_where_it_is(backing: System
     await channel.queue_delete(QUEUE.name)
     done = dlq(backing, "replay", "estoque.pedidos")
     assert done.returncode == 1
-    assert "what was not done is as it was" in done.stderr
+    assert "unreported letters are unchanged" in done.stderr
     assert done.stderr.count("\n") == 1
     assert await take(channel, QUEUE.dead_letters) == [body(one)]
 
@@ -209,7 +209,7 @@ async def test_batch_that_rabbitmq_gave_up_on_is_understood_and_replayed_whole(
     queue = await channel.get_queue(QUEUE.name)
     for _ in range(topology.DELIVERY_LIMIT + 1):
         message = await queue.get(timeout=10)
-        await message.reject(requeue=True)  # what a consumer's crash amounts to
+        await message.reject(requeue=True)  # equivalent to a consumer's crash
     async with await aio_pika.connect(backing.amqp_url) as connection:
         box = Box(await connection.channel(), QUEUE)
         for _ in range(100):
@@ -225,7 +225,7 @@ async def test_batch_that_rabbitmq_gave_up_on_is_understood_and_replayed_whole(
     assert await take(channel, QUEUE.name) == [body(*events)]
 
 
-async def test_letter_that_is_not_there_is_said_to_be(backing: System, channel: AbstractChannel):
+async def test_a_missing_letter_is_reported(backing: System, channel: AbstractChannel):
     for verb in ("show", "replay", "discard"):
         done = dlq(backing, verb, "estoque.pedidos", "--id", "nada")
         assert done.returncode == 1
@@ -239,7 +239,7 @@ async def test_letter_that_is_not_there_is_said_to_be(backing: System, channel: 
         (["list"], "http://x", "AMQP_URL is missing or no amqp"),
         (["list"], "amqp://u:segredo@127.0.0.1:1/", "the broker is away or refuses"),
         (["show", "nada"], None, "there is no queue 'nada'; there are estoque.pedidos and pedidos.status"),
-        (["list", "--limit", "0"], None, "'0' is no number from 1 up"),
+        (["list", "--limit", "0"], None, "'0' is not a number of 1 or more"),
         (["list"], None, "the broker has no queue estoque.pedidos.dlq"),
     ],
 )

@@ -32,7 +32,7 @@ def url(backing: System) -> str:
 
 @pytest.fixture
 async def connection(url: str, tmp_path: Path) -> AsyncIterator[asyncpg.Connection]:
-    """To a database with the table `t`, which somebody has read in a transaction that goes on."""
+    """To a database with the table `t`, which another session has read in a transaction that is still open."""
     (tmp_path / "1_t.sql").write_text(TABLE)
     await asyncio.to_thread(migrate, url, tmp_path)
     reader = await asyncpg.connect(url)
@@ -68,7 +68,7 @@ async def run(url: str, tmp_path: Path) -> AsyncIterator[Run]:
 
 
 async def finish(process: asyncio.subprocess.Process) -> tuple[str, str]:
-    """Waits for its end; what it said. Raises TimeoutError after a minute."""
+    """Waits for its exit; returns its output. Raises TimeoutError after a minute."""
     async with asyncio.timeout(60):
         out, err = await process.communicate()
     return out.decode(), err.decode()
@@ -87,15 +87,13 @@ async def test_it_gives_up_with_dbmates_words_and_nothing_is_changed(
     process = await run("--give-up-after", "3s")
     out, err = await finish(process)
     assert process.returncode == 1
-    assert err.startswith("could not migrate: gave up: somebody's lock was in the way at all of ")
+    assert err.startswith("could not migrate: gave up: another session's lock blocked all ")
     assert err.rstrip().endswith("(55P03)")
     assert out.count("Applying: 2_m.sql") >= 2
     assert await connection.fetchval("select count(*) from schema_migrations") == 1
 
 
-async def test_what_is_wrong_with_a_migration_is_said_at_once(
-    run: Run, connection: asyncpg.Connection, tmp_path: Path
-):
+async def test_an_error_in_a_migration_is_reported_at_once(run: Run, connection: asyncpg.Connection, tmp_path: Path):
     (tmp_path / "2_m.sql").write_text(COLUMN.replace("table t", "table nobodys"))
     process = await run()
     out, err = await finish(process)
@@ -107,7 +105,7 @@ async def test_what_is_wrong_with_a_migration_is_said_at_once(
 async def test_an_index_that_is_built_concurrently_waits_for_old_snapshots_as_long_as_they_last(
     run: Run, connection: asyncpg.Connection, tmp_path: Path
 ):
-    """Cancelled, it would be left behind invalid, and the next try would find that it exists."""
+    """If cancelled, the index would be left behind invalid, and the next attempt would find that it exists."""
     (tmp_path / "2_i.sql").write_text(INDEX)
     process = await run()
     await until(lambda: connection.fetchval(WAITS))
@@ -120,10 +118,10 @@ async def test_an_index_that_is_built_concurrently_waits_for_old_snapshots_as_lo
 
 
 async def test_several_at_once_migrate_one_after_the_other(run: Run, connection: asyncpg.Connection, tmp_path: Path):
-    """Also while an index is built concurrently: those that wait have snapshots, for which the build waits."""
+    """Also while an index is built concurrently: waiting sessions hold snapshots, for which the build waits."""
     (tmp_path / "2_i.sql").write_text(INDEX)
     (tmp_path / "3_m.sql").write_text(COLUMN)
-    await connection.execute("rollback; begin; insert into t values (1)")  # what the build waits for at its beginning
+    await connection.execute("rollback; begin; insert into t values (1)")  # the build's first phase waits for this
     processes = [await run()]
     await until(lambda: connection.fetchval(WAITS))
     processes += [await run(), await run()]
@@ -134,7 +132,7 @@ async def test_several_at_once_migrate_one_after_the_other(run: Run, connection:
     assert await connection.fetchval("select indisvalid from pg_index where indexrelid = 't_n'::regclass")
 
 
-async def test_nobody_can_read_the_password(url: str, run: Run, connection: asyncpg.Connection, tmp_path: Path):
+async def test_the_password_cannot_be_read(url: str, run: Run, connection: asyncpg.Connection, tmp_path: Path):
     (tmp_path / "2_m.sql").write_text(COLUMN)
     process = await run("--give-up-after", "3s")
     await until(lambda: connection.fetchval(WAITS))
@@ -172,7 +170,7 @@ async def test_it_opens_as_many_connections_as_the_charts_count_on(
     assert opened == int(re.search(r"^migrations: (\d+)$", CONNECTIONS.read_text(), re.M)[1])  # type: ignore[index]
 
 
-async def test_it_waits_until_somebody_has_migrated(
+async def test_it_waits_until_another_session_has_migrated(
     url: str, run: Run, connection: asyncpg.Connection, tmp_path: Path
 ):
     await connection.execute("rollback")

@@ -55,7 +55,7 @@ async def pool(backing: System, wire: Wire) -> AsyncIterator[Pool]:
 
 
 async def hold(pool: Pool, connections: int) -> None:
-    """Opens so many connections and gives them back."""
+    """Opens this many connections and returns them."""
     held = [await pool.acquire() for _ in range(connections)]
     for connection in held:
         await pool.release(connection)
@@ -88,7 +88,7 @@ async def test_a_server_that_vanished_within_a_transaction_is_let_go(pool: Pool,
 
 
 async def test_a_caller_who_is_cancelled_leaves_the_pool_to_others(pool: Pool, wire: Wire):
-    """asyncpg asks the server to cancel, and waits for an answer that never comes."""
+    """asyncpg asks the server to cancel, and waits for an answer that never arrives."""
     reading = [asyncio.create_task(pool.fetchval("select pg_sleep(60)")) for _ in range(4)]
     await asyncio.sleep(0.2)
     wire.vanish()
@@ -101,7 +101,7 @@ async def test_a_caller_who_is_cancelled_leaves_the_pool_to_others(pool: Pool, w
 
 
 async def test_a_caller_who_is_cancelled_within_a_transaction_is_cancelled(pool: Pool):
-    """Not told of a closed connection, which a loop would take for an outage and go on."""
+    """Not an error about a closed connection, which a loop would take for an outage and continue."""
 
     def cancel() -> None:
         task.cancel()
@@ -124,7 +124,7 @@ async def test_a_statement_that_takes_too_long_ends_on_the_server_too(backing: S
             await asyncio.sleep(0.1)
 
 
-async def test_a_lock_that_does_not_come_is_given_up(pool: Pool, pedidos_db: "asyncpg.Pool"):
+async def test_a_lock_wait_times_out(pool: Pool, pedidos_db: "asyncpg.Pool"):
     await pedidos_db.execute("create table if not exists trancada ()")
     async with await open_pool(pool._connect_args[0], program="t", size=1, statement_seconds=5) as patient:
         async with pedidos_db.acquire() as other, other.transaction():
@@ -138,7 +138,7 @@ async def test_a_lock_that_does_not_come_is_given_up(pool: Pool, pedidos_db: "as
 
 
 async def pause_until(url: str, others: Awaitable[object]) -> None:
-    """A transaction that has locked a table, and does nothing until `others` are served."""
+    """A transaction that has locked a table, and idles until `others` are served."""
     async with (
         await open_pool(url, program="t", size=1) as pool,
         pool.acquire() as frozen,
@@ -150,7 +150,7 @@ async def pause_until(url: str, others: Awaitable[object]) -> None:
 
 
 async def test_a_transaction_of_a_frozen_process_lets_go_of_its_locks(backing: System, pedidos_db: "asyncpg.Pool"):
-    """It holds them for as long as it pauses, and no longer than three seconds."""
+    """It holds them for as long as it pauses, but no longer than three seconds."""
     await pedidos_db.execute("create table if not exists trancada ()")
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as fault:
         await pause_until(backing.database_url("pedidos"), pedidos_db.fetch("select from trancada"))
@@ -159,7 +159,7 @@ async def test_a_transaction_of_a_frozen_process_lets_go_of_its_locks(backing: S
 
 
 async def test_a_type_that_changes_under_a_prepared_statement_passes(pool: Pool, pedidos_db: "asyncpg.Pool"):
-    """In a transaction asyncpg cannot prepare it again by itself: the next attempt does."""
+    """Within a transaction asyncpg cannot prepare it again on its own: the next attempt does."""
     await pedidos_db.execute("create table mutavel (n integer)")
     await pedidos_db.execute("insert into mutavel values (1)")
 
@@ -192,7 +192,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, Sys
 def stop_writes(system: System, value: str) -> None:
     system.psql("pedidos", f"alter system set default_transaction_read_only = {value}")
     system.psql("pedidos", "select pg_reload_conf()")
-    # Sessions are told before a new one begins with it.
+    # Sessions are ended before a new one begins with it.
     deadline = time.monotonic() + 10
     while system.psql("pedidos", "show default_transaction_read_only").strip() != value:
         assert time.monotonic() < deadline
@@ -201,7 +201,7 @@ def stop_writes(system: System, value: str) -> None:
 
 @contextlib.asynccontextmanager
 async def switched(pair: tuple[System, System]) -> AsyncIterator[tuple[Pool, ServerWatch]]:
-    """A pool with three connections to a server that takes no writes any more; new ones lead to another server."""
+    """A pool with three connections to a server that no longer takes writes; new ones lead to another server."""
     old, new = pair
     async with Wire(old.layout.ports.postgres_pedidos) as wire:
         url = through(wire, old.database_url("pedidos"))
@@ -258,7 +258,7 @@ async def test_a_server_without_a_connection_to_spare_keeps_those_it_has(pair: t
 
 
 async def test_a_server_that_shuts_down_is_let_go(pair: tuple[System, System]):
-    """A smart shutdown waits until its last client has left, and tells none of them."""
+    """A smart shutdown waits until its last client has left, and notifies none of them."""
     one, _ = pair
     url = one.database_url("pedidos")
     async with await open_pool(url, program="t", size=3, idle_seconds=60) as pool:
@@ -280,7 +280,7 @@ async def test_a_server_that_shuts_down_is_let_go(pair: tuple[System, System]):
 
 
 async def test_an_administrator_may_stop_writes(pair: tuple[System, System]):
-    """No connection of ours overrides it, and the replica stays ready: another one could do no better."""
+    """No connection of ours overrides it, and the replica stays ready: no other one could do better."""
     one, _ = pair
     url = one.database_url("pedidos")
     stop_writes(one, "on")
@@ -333,7 +333,7 @@ def with_hosts(url: str, *hosts: str) -> str:
 
 
 async def test_a_shutdown_is_noticed_whatever_the_other_hosts_say(pair: tuple[System, System]):
-    """The fault of the last host is what a caller sees."""
+    """The caller sees the fault of the last host."""
     one, _ = pair
     closed = f"127.0.0.1:{Ports.free().postgres_pedidos}"
     url = with_hosts(one.database_url("pedidos"), f"127.0.0.1:{one.layout.ports.postgres_pedidos}", closed)
@@ -365,7 +365,7 @@ async def test_a_silent_host_does_not_blind_the_watch(pair: tuple[System, System
 
 
 async def test_a_slow_read_costs_its_own_connection_only(backing: System):
-    """It once replaced all of them, which an overloaded server would have had to bear as well."""
+    """It once replaced all of them, a burden that an overloaded server would have had to bear as well."""
     async with await open_pool(backing.database_url("pedidos"), program="t", size=2, statement_seconds=5) as pool:
         async with pool.acquire() as kept:
             session = await kept.fetchval("select pg_backend_pid()")
@@ -377,7 +377,7 @@ async def test_a_slow_read_costs_its_own_connection_only(backing: System):
 async def test_of_several_hosts_the_primary_is_found(pair: tuple[System, System], standby: int):
     primary = f"127.0.0.1:{pair[0].layout.ports.postgres_pedidos}"
     url = pair[0].database_url("pedidos")
-    async with asyncio.timeout(30):  # the standby may have to begin yet
+    async with asyncio.timeout(30):  # the standby may still be starting
         while not await is_standby(with_hosts(url, f"127.0.0.1:{standby}")):
             await asyncio.sleep(0.1)
     async with await open_pool(with_hosts(url, f"127.0.0.1:{standby}", primary), program="t", size=1) as pool:
@@ -397,7 +397,7 @@ async def is_standby(url: str) -> bool:
 
 async def test_a_host_that_drops_packets_leaves_time_for_the_next_one(backing: System):
     """asyncpg has one time limit for all hosts of a URL."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never says a word
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never sends anything
         ours = f"127.0.0.1:{backing.layout.ports.postgres_pedidos}"
         url = with_hosts(backing.database_url("pedidos"), f"127.0.0.1:{silent.getsockname()[1]}", ours)
         async with await open_pool(url, program="t", size=2) as pool:
@@ -422,7 +422,7 @@ class Inserting:
 
 
 async def test_a_commit_that_waits_for_its_standby_is_not_cancelled(pair: tuple[System, System]):
-    """Cancelled, it would be committed on the primary alone and visible there, and a fail-over would lose it."""
+    """If cancelled, it would be committed and visible on the primary alone, and a fail-over would lose it."""
     one, _ = pair
     url = one.database_url("pedidos")
     waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'"
@@ -437,7 +437,7 @@ async def test_a_commit_that_waits_for_its_standby_is_not_cancelled(pair: tuple[
         try:
             with pytest.raises(TimeoutError, match="did not answer"):
                 await inserting.run()
-            await asyncio.sleep(5)  # the server looks every two seconds whether its client is there
+            await asyncio.sleep(5)  # the server checks every two seconds whether its client is still there
             assert await other.fetchval(waiting) == 1
             assert await other.fetchval("select count(*) from replicada") == inserting.answered
         finally:

@@ -1,4 +1,4 @@
-"""What both services answer alike, asked of an application of three routes."""
+"""What both services have in common, tested on an application of three routes."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ async def thing(name: FromPath[str]) -> str:
 
 @get("/mine", problems=(), **conditional_get(private=True))
 async def mine() -> str:
-    """What one customer has."""
+    """One customer's things."""
     return "mine"
 
 
@@ -41,7 +41,7 @@ async def things() -> list[str]:
 
 @get("/events", opt={STREAM: True}, problems=())
 async def events() -> str:
-    """As if it had no end."""
+    """A stream without an end."""
     return ""
 
 
@@ -90,20 +90,20 @@ def test_allow_names_the_methods_that_there_are(client: TestClient, method: str,
     assert set(asked.headers["allow"].split(", ")) == allowed
 
 
-def test_head_is_told_of_once_and_not_with_each_operation(client: TestClient):
+def test_head_is_documented_once_and_not_with_each_operation(client: TestClient):
     document = client.get("/schema/shop/openapi.json").json()
     assert set(document["paths"]["/things"]) == {"get", "post"}
     assert "HEAD" in document["info"]["description"]
 
 
 @pytest.mark.parametrize("known", ["{tag}", "W/{tag}", '"other", {tag}', "*"])
-def test_who_has_the_present_answer_is_not_sent_it_again(client: TestClient, known: str):
+def test_a_client_with_the_current_answer_is_not_sent_it_again(client: TestClient, known: str):
     tag = client.get("/things/a").headers["etag"]
     again = client.get("/things/a", headers={"If-None-Match": known.format(tag=tag)})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
 
 
-def test_who_has_another_answer_is_sent_the_present_one(client: TestClient):
+def test_a_client_with_another_answer_is_sent_the_current_one(client: TestClient):
     tag = client.get("/things/a").headers["etag"]
     other = client.get("/things/b", headers={"If-None-Match": tag})
     assert (other.status_code, other.text) == (200, "b")
@@ -111,7 +111,7 @@ def test_who_has_another_answer_is_sent_the_present_one(client: TestClient):
     assert client.head("/things/a").headers["etag"] == tag
 
 
-def test_what_went_wrong_has_no_etag(client: TestClient):
+def test_errors_have_no_etag(client: TestClient):
     wrong = client.get("/things/none", headers={"If-None-Match": "*"})
     assert wrong.status_code == 404
     assert "etag" not in wrong.headers
@@ -119,9 +119,7 @@ def test_what_went_wrong_has_no_etag(client: TestClient):
 
 @pytest.mark.parametrize(("path", "said"), [("/things/a", "no-cache"), ("/mine", "private, no-cache")])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_what_has_an_etag_is_used_by_no_cache_before_it_has_asked_again(
-    client: TestClient, method: str, path: str, said: str
-):
+def test_caches_must_revalidate_answers_with_an_etag(client: TestClient, method: str, path: str, said: str):
     answer = client.request(method, path)
     assert answer.headers.get_list("cache-control") == [said]
     known = client.request(method, path, headers={"If-None-Match": answer.headers["etag"]})

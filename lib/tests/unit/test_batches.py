@@ -1,4 +1,4 @@
-"""What a consumer does with a batch that fails, on a source in memory."""
+"""How a consumer handles a batch that fails, on a source in memory."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ class Message:
 
 @dataclass
 class Memory:
-    """A source that delivers what it is given and remembers what is acknowledged."""
+    """A source that delivers what it is given and records what is acknowledged."""
 
     queue: "asyncio.Queue[Message]" = field(default_factory=asyncio.Queue)
     acknowledged: list[int] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Memory:
 
 @dataclass
 class Database:
-    """A handler whose rows somebody else may hold: those of the events `locked`."""
+    """A handler whose rows another session may hold: those of the events `locked`."""
 
     locked: set[object] = field(default_factory=set)
     silent: set[object] = field(default_factory=set)
@@ -146,7 +146,7 @@ async def test_an_event_that_waits_twice_is_settled_once_its_row_is_free():
 
 
 async def test_a_row_that_is_held_whenever_one_looks_is_waited_for_all_the_same():
-    """Other replicas take it in turn: who waits gets it."""
+    """Other replicas lock it in turn: a waiting session gets it."""
     source = Memory()
 
     class Busy(Database):
@@ -168,7 +168,7 @@ async def test_a_row_that_is_held_whenever_one_looks_is_waited_for_all_the_same(
 
 
 async def test_many_messages_that_wait_go_back_as_few():
-    """A consumer gets a bounded number of messages: others must still come."""
+    """A consumer receives a bounded number of messages, and others must still arrive."""
     source, database = Memory(), Database()
     stuck = [event() for _ in range(100)]
     database.locked = {one.id for one in stuck}
@@ -189,7 +189,7 @@ async def test_many_messages_that_wait_go_back_as_few():
 
 
 async def test_a_locked_row_that_cannot_be_found_is_found_by_halving():
-    """One that another transaction has inserted and not committed is invisible."""
+    """An order that another transaction has inserted and not committed is invisible."""
     source, database = Memory(), Database()
     events = [event() for _ in range(8)]
     database.silent = {events[3].id}

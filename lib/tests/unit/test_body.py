@@ -1,4 +1,4 @@
-"""Request bodies: what is read, and what is refused with which sentence."""
+"""Request bodies: which are read, and which are refused with which sentence."""
 
 import msgspec
 import pytest
@@ -33,13 +33,13 @@ texts = st.text(st.sampled_from(':"\\\\,{}aé'), max_size=4)
         ('{"who": "a", "parts": [], "new": {"x": 1, "y": 2, "x": 3}}', "x"),
     ],
 )
-def test_a_member_that_is_there_twice_is_refused_by_name(body: str, member: str):
-    with pytest.raises(ProblemError, match=f"'{member}' is there twice") as refused:
+def test_a_repeated_member_is_refused_by_name(body: str, member: str):
+    with pytest.raises(ProblemError, match=f"'{member}' is repeated") as refused:
         read(body.encode())
     assert refused.value.problem.status == 400
 
 
-def test_what_only_looks_like_a_repetition_is_read():
+def test_apparent_repetitions_are_accepted():
     assert read(b'{"who": "a:b", "parts": [{"sku": "A", "units": 1}, {"sku": "A", "units": 1}]}').who == "a:b"
     assert read(b'{"new": {"who": "x"}, "who": "a", "parts": []}').who == "a"
 
@@ -50,7 +50,7 @@ def test_what_is_not_asked_for_is_no_trouble(unknown: str):
 
 
 @pytest.mark.parametrize("unknown", [b'"\x01"', b'"\xff"', b"[" * 60_000 + b"]" * 60_000])
-def test_what_python_alone_finds_unreadable_is_the_client_s_mistake(unknown: bytes):
+def test_a_body_that_only_python_rejects_is_the_client_s_mistake(unknown: bytes):
     with pytest.raises(ProblemError) as refused:
         read(b'{"who": "a", "parts": [], "new": ' + unknown + b"}")
     assert refused.value.problem.status == 400
@@ -58,7 +58,7 @@ def test_what_python_alone_finds_unreadable_is_the_client_s_mistake(unknown: byt
 
 @given(texts, st.lists(st.tuples(texts, st.integers(0, 9)), max_size=3), st.booleans(), st.data())
 def test_the_quick_look_never_overlooks_a_repetition(who, parts, escaped, data):
-    """Whatever is in the texts, escaped or not, and whichever member is repeated."""
+    """Whatever the strings contain, escaped or not, and whichever member is repeated."""
 
     def written(text: str) -> str:
         if escaped:

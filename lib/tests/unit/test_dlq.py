@@ -1,4 +1,4 @@
-"""What a dead letter says of itself, whichever program set it aside, and how a person selects letters."""
+"""What a dead letter contains, whichever program set it aside, and how a person selects letters."""
 
 import json
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def test_letter_names_its_event_its_reason_and_its_time():
     assert screen.line(found).split() == ["1", "2026-11-24", "12:00:00Z", "PedidoCriado", "e1", "p1"]
 
 
-def test_letter_that_rabbitmq_moved_says_when_and_why():
+def test_letter_that_rabbitmq_moved_has_time_and_reason():
     death = {"count": 1, "reason": "delivery_limit", "queue": "estoque.pedidos", "time": WHEN, "exchange": ""}
     found = read(1, b"[]", None, {"x-death": [death], "x-delivery-count": 21}, None)
     assert found.at == WHEN
@@ -34,7 +34,7 @@ def test_letter_that_rabbitmq_moved_says_when_and_why():
 
 @pytest.mark.parametrize("headers", [{}, {"x-death": []}, {"x-death": ["?"]}, {"x-death": "?"}])
 def test_letter_without_a_reason_is_still_a_letter(headers: dict[str, Any]):
-    assert read(1, b"[]", None, headers, None).reason == "it does not say why"
+    assert read(1, b"[]", None, headers, None).reason == "no reason given"
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_batch_that_was_moved_whole_is_one_letter():
         (Choice(positions=frozenset({2})), False),
     ],
 )
-def test_all_that_is_said_of_a_letter_must_hold(choice: Choice, meant: bool):
+def test_a_letter_must_meet_all_criteria(choice: Choice, meant: bool):
     assert choice(letter(EVENT)) is meant
     assert choice.everything == (choice == Choice())
 
 
-def test_details_keep_the_body_as_it_stands():
+def test_details_keep_the_body_unchanged():
     big = {**EVENT, "futuro": 12345678901234567890123456789, "nome": "ção"}
     [shown] = json.loads(screen.details([letter(big)]))
     assert shown["body"] == [big]

@@ -12,7 +12,7 @@ from reservaestoque.streams.response import PIECE_BYTES
 
 
 class Client:
-    """What a server sees of a client: `takes` is cleared while it does not read, `leaves` set when it goes."""
+    """A server's view of a client: `takes` is cleared while it does not read, `leaves` set when it disconnects."""
 
     def __init__(self) -> None:
         self.takes = asyncio.Event()
@@ -38,7 +38,7 @@ class Client:
 
 
 class Pieces:
-    """A source of pieces that knows whether it was closed."""
+    """A source of pieces that records whether it was closed."""
 
     def __init__(self, *pieces: bytes, forever: bool = False) -> None:
         self._pieces = pieces
@@ -128,8 +128,8 @@ async def test_of_many_that_were_admitted_at_once_no_more_are_opened_than_allowe
     await asyncio.gather(*serving, return_exceptions=True)
 
 
-async def test_a_stream_that_is_cancelled_says_so_and_leaves_nothing_behind():
-    """What the server does when the time to stop is over."""
+async def test_a_cancelled_stream_raises_and_leaves_nothing_behind():
+    """What the server does when the grace period is over."""
     pieces, client, streams = Pieces(b"a\n\n", forever=True), Client(), Streams(1)
     serving = serve(EventStream(streams, pieces()), client)
     await asyncio.sleep(0.01)
@@ -156,7 +156,7 @@ async def test_a_fault_is_not_hidden():
         (PositionLostError("there is no change 1.1.1"), 410, "begin without Last-Event-ID"),
     ],
 )
-def test_what_is_wrong_with_an_id_is_a_problem(error: Exception, status: int, says: str):
+def test_a_bad_id_is_a_problem(error: Exception, status: int, says: str):
     with pytest.raises(ProblemError, match=says) as refused, resuming():
         raise error
     assert refused.value.problem.status == status

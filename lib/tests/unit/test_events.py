@@ -1,4 +1,4 @@
-"""Batches of CloudEvents: what is written is read again; one bad event does not spoil its neighbours."""
+"""Batches of CloudEvents: what is written can be read back; one bad event does not spoil its neighbours."""
 
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -46,7 +46,7 @@ def test_batch_has_at_most_one_mebibyte():
 
 @pytest.mark.parametrize("versao", [-1, MAX_VERSAO + 1, 2**31 - 2, 10**30])
 def test_a_command_claims_no_version_that_leaves_no_room_for_the_next_ones(versao: int):
-    """A sweep of an order at the limit of its column failed, and so did the operator."""
+    """A sweep of an order at its column's limit once failed, and the operator with it."""
     event = msgspec.json.decode(bodies(criado())[0])[0]
     event["data"]["versaoConhecida"] = versao
     good, bad = decoder.decode(msgspec.json.encode([event]))

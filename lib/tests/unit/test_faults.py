@@ -1,4 +1,4 @@
-"""Which failures of the database pass by themselves."""
+"""Which failures of the database are transient."""
 
 import asyncpg
 import pytest

@@ -1,4 +1,4 @@
-"""A feed on a log in memory: everyone gets everything once and in order, and nobody waits for anybody."""
+"""A feed on a log in memory: every follower gets everything once and in order, and none waits for another."""
 
 import asyncio
 import re
@@ -46,7 +46,7 @@ class Log:
 
 
 class Reader:
-    """A client: takes pieces of its stream and remembers what it got."""
+    """A client: takes pieces of its stream and records what it got."""
 
     def __init__(self, pieces: AsyncGenerator[bytes, None]) -> None:
         self.pieces = pieces
@@ -111,7 +111,7 @@ async def test_a_stream_without_an_id_begins_now():
         assert await asking == ["new"]
 
 
-async def test_a_stream_with_an_id_goes_on_after_it_page_by_page_and_then_lives():
+async def test_a_stream_with_an_id_resumes_after_it_page_by_page_and_then_goes_live():
     log = Log()
     log.write(*[f"{n}" for n in range(3 * PAGE)])
     feed = Feed(log, heartbeat=LONG)
@@ -123,7 +123,7 @@ async def test_a_stream_with_an_id_goes_on_after_it_page_by_page_and_then_lives(
     running.cancel()
 
 
-async def test_each_row_is_read_once_for_all_who_follow():
+async def test_each_row_is_read_once_for_all_followers():
     log = Log()
     feed = Feed(log, heartbeat=LONG)
     async with reading(feed) as one, reading(feed) as other, reading(feed) as third:
@@ -139,7 +139,7 @@ async def test_each_row_is_read_once_for_all_who_follow():
         assert one.events == other.events == third.events == ["a", "b"]
 
 
-async def test_nothing_is_read_while_nobody_follows():
+async def test_nothing_is_read_without_followers():
     log = Log()
     feed = Feed(log, heartbeat=LONG)
     running = asyncio.create_task(feed.run())
@@ -174,12 +174,12 @@ async def test_a_key_gets_its_own_events_only_and_the_id_of_all():
     running.cancel()
 
 
-async def test_a_slow_reader_is_cut_off_resumes_and_holds_up_nobody():
+async def test_a_slow_reader_is_cut_off_resumes_and_holds_up_no_others():
     log = Log()
     feed = Feed(log, buffer=10, heartbeat=LONG)
     async with reading(feed) as slow, reading(feed) as quick:
         await live(feed, log, slow, quick)
-        only = asyncio.create_task(slow.take())  # the one piece that the slow one takes while this lasts
+        only = asyncio.create_task(slow.take())  # the only piece that the slow one takes during this test
         for n in range(30):
             log.write(f"{n}")
             asking = asyncio.create_task(quick.take())
@@ -205,8 +205,8 @@ async def test_one_large_batch_does_not_cut_off_a_reader_that_keeps_up():
     running.cancel()
 
 
-async def test_who_comes_between_is_told_nothing_twice():
-    """A reader that knows more than the feed has read yet: it came from another replica, or read the log just now."""
+async def test_a_follower_that_joins_between_reads_gets_nothing_twice():
+    """A reader that is ahead of the feed: it came from another replica, or has just read the log."""
     log = Log()
     feed = Feed(log, heartbeat=LONG)
     async with reading(feed) as first:
@@ -226,7 +226,7 @@ async def test_who_comes_between_is_told_nothing_twice():
         assert await first.until(3) == ["a", "b", "c"]
 
 
-async def test_whoever_leaves_is_forgotten():
+async def test_followers_that_leave_are_forgotten():
     log = Log()
     feed = Feed(log, heartbeat=LONG)
     async with reading(feed) as stays:
@@ -258,7 +258,7 @@ async def test_while_the_database_is_away_streams_stay_open_and_then_go_on():
     running.cancel()
 
 
-async def test_who_catches_up_while_the_database_is_away_gets_heartbeats_and_then_goes_on():
+async def test_a_follower_catching_up_while_the_database_is_away_gets_heartbeats_and_then_continues():
     log = Log()
     log.write(*[f"{n}" for n in range(2 * PAGE)])
     feed = Feed(log, heartbeat=LONG)
@@ -293,7 +293,7 @@ async def test_a_feed_whose_position_was_purged_ends_its_streams():
         assert await asking == ["d"], "a reader that starts over is served"
 
 
-async def test_who_is_overtaken_by_the_purge_while_catching_up_comes_to_an_end():
+async def test_a_follower_overtaken_by_the_purge_while_catching_up_is_ended():
     log = Log()
     log.write(*[f"{n}" for n in range(2 * PAGE)])
     feed = Feed(log, heartbeat=LONG)
@@ -304,7 +304,7 @@ async def test_who_is_overtaken_by_the_purge_while_catching_up_comes_to_an_end()
         assert len(reader.events) == PAGE
 
 
-async def test_closing_ends_streams_that_wait_that_catch_up_and_that_come_later():
+async def test_closing_ends_streams_that_wait_that_catch_up_and_that_open_later():
     log = Log()
     log.write(*[f"{n}" for n in range(2 * PAGE)])
     feed = Feed(log, heartbeat=LONG)

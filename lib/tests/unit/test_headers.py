@@ -1,4 +1,4 @@
-"""Header lines that came apart and belong together."""
+"""Header lines that arrive separately and belong together."""
 
 from reservaestoque.http.headers import combined
 

@@ -1,4 +1,4 @@
-"""Reads by key share queries, and a failure is told to those who asked."""
+"""Reads by key share queries, and a failure reaches the callers that share it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from reservaestoque.postgres import CrowdedError, Loader, is_transient
 
 
 class PartyDatabase:
-    """Remembers what it was asked, and answers when told to."""
+    """Records the requested keys, and answers when told to."""
 
     def __init__(self) -> None:
         self.consultas: list[list[str]] = []
@@ -31,7 +31,7 @@ async def order(loader: Loader[str, str], *keys: str) -> list[asyncio.Task[str |
     return tasks
 
 
-async def test_those_who_come_during_a_query_share_the_next():
+async def test_callers_that_arrive_during_a_query_share_the_next():
     database = PartyDatabase()
     loader = Loader(database.read)
     first = await order(loader, "a")
@@ -50,7 +50,7 @@ async def test_a_query_has_so_many_keys_at_most():
     assert [len(keys) for keys in database.consultas] == [2, 2, 1]
 
 
-async def test_a_failure_is_told_to_those_of_that_query_and_to_no_others():
+async def test_a_failure_reaches_the_callers_of_that_query_and_no_others():
     database = PartyDatabase()
     database.fault = ConnectionError("away")
     loader = Loader(database.read)
@@ -62,7 +62,7 @@ async def test_a_failure_is_told_to_those_of_that_query_and_to_no_others():
     assert await loader.get("b") == "B"
 
 
-async def test_who_gives_up_takes_the_answer_from_nobody():
+async def test_a_cancelled_caller_does_not_deprive_the_others_of_the_answer():
     database = PartyDatabase()
     loader = Loader(database.read)
     one, other = await order(loader, "a", "a")

@@ -1,4 +1,4 @@
-"""Which migrations run under a lock timeout, which failures are tried again, what becomes of the address."""
+"""Which migrations run under a lock timeout, which failures are retried, how the address changes."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_migrations_in_transactions_run_in_one_go():
     assert stages({}) == []
 
 
-def test_what_builds_concurrently_runs_by_itself_without_a_lock_timeout():
+def test_concurrent_builds_run_alone_without_a_lock_timeout():
     texts = {"1.sql": PLAIN, "2.sql": CONCURRENT, "3.sql": CONCURRENT, "4.sql": PLAIN}
     assert stages(texts) == [
         Stage(("1.sql",), bounded=True),
@@ -50,17 +50,17 @@ def test_everything_else_waits_for_locks_only_briefly(text: str):
         ("dbmate ended with -9", False),
     ],
 )
-def test_only_what_somebodys_lock_caused_is_tried_again(said: str, again: bool):
+def test_only_failures_caused_by_another_sessions_lock_are_retried(said: str, again: bool):
     assert is_worth_another_try(BOUNDED, said) is again
 
 
-def test_what_ran_outside_a_transaction_is_not_tried_again():
+def test_migrations_outside_a_transaction_are_not_retried():
     """It may have left something behind: an invalid index."""
     assert not is_worth_another_try(UNBOUNDED, "Applying: 1.sql\nError: pq: deadlock detected (40P01)")
 
 
 @pytest.mark.parametrize("stage", [BOUNDED, UNBOUNDED])
-def test_who_finds_somebody_else_migrating_comes_again(stage: Stage):
+def test_it_retries_when_another_process_is_migrating(stage: Stage):
     said = "Error: timed out after 500ms waiting for migration lock (is another dbmate instance running?)"
     assert is_worth_another_try(stage, said)
 
@@ -75,7 +75,7 @@ def test_who_finds_somebody_else_migrating_comes_again(stage: Stage):
             "postgres://u:p%40%3F@a,b:5432/db?lock_timeout=2000&target_session_attrs=read-write",
         ),
         ("postgres:///db?host=/run/postgresql", "postgres:///db?lock_timeout=2000&host=/run/postgresql"),
-        # The first of a name counts.
+        # The first parameter of a name counts.
         ("postgres://h/db?lock_timeout=0", "postgres://h/db?lock_timeout=2000&lock_timeout=0"),
     ],
 )
@@ -86,7 +86,7 @@ def test_the_address_gets_a_setting_and_stays_as_it_is(url: str, changed: str):
 @pytest.mark.parametrize(
     "url", ["", "mysql://h/db", "postgres://u:se?cret@h/db", "postgres://u:se#cret@h/db", "secret"]
 )
-def test_what_is_no_address_is_refused_without_repeating_it(url: str):
+def test_an_invalid_address_is_refused_without_repeating_it(url: str):
     with pytest.raises(ValueError, match="no address") as refused:
         with_lock_timeout(url, 2000)
     assert "cret" not in str(refused.value)

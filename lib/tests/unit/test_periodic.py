@@ -11,7 +11,7 @@ from reservaestoque.periodic import Pace, Periodic
 
 
 class Clock:
-    """What time.monotonic() and asyncio.sleep() are in here."""
+    """Replaces time.monotonic() and asyncio.sleep() here."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -109,7 +109,7 @@ async def test_it_wakes_from_its_pause_and_not_from_its_back_off():
     assert steps == [False, False], "woken once, the wish fulfilled; a failure waits for its time"
 
 
-async def test_what_will_not_pass_by_itself_ends_it():
+async def test_a_permanent_fault_ends_it():
     async def step() -> bool:
         raise ZeroDivisionError
 

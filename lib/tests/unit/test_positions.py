@@ -1,4 +1,4 @@
-"""Event ids: read strictly, ordered as the log is, written as they were read; and the text of events."""
+"""Event ids: parsed strictly, ordered as the log is, formatted as they were parsed; and the text of events."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from reservaestoque.streams.position import ORIGIN
 
 
 @pytest.mark.parametrize("text", ["1.1.0", "741.12.200", f"{2**63 - 1}.{2**63 - 1}.999999999"])
-def test_an_id_is_written_as_it_was_read(text: str):
+def test_an_id_is_formatted_as_it_was_parsed(text: str):
     assert str(Position.parse(text)) == text
 
 
@@ -26,7 +26,7 @@ def test_an_id_is_written_as_it_was_read(text: str):
         " 1.1.0",
         "1.1.0\n",
         "1,1,0",
-        "\u0661.1.0",  # a digit, but not of ours
+        "\u0661.1.0",  # a digit, but not an ASCII one
         f"{2**63}.1.0",
         f"1.{2**63}.0",
         "1" * 5000 + ".1.0",
@@ -42,7 +42,7 @@ def test_positions_are_ordered_by_transaction_then_row_then_part():
     assert Position(9, 9, 9) < Position(10, 1, 1) < Position(10, 2) < Position(10, 2, 1) < Position(11, 1)
 
 
-def test_the_origin_has_the_id_that_makes_a_client_begin_anew():
+def test_the_origin_has_the_id_that_makes_a_client_start_over():
     assert str(ORIGIN) == ""
     assert sse.position(ORIGIN) == b"id: \n\n"
 

@@ -1,4 +1,4 @@
-"""Where a problem says that it occurred."""
+"""The `instance` of a problem."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A program: its tasks and its server live and die together, signals stop it, and it tells its health."""
+"""A program: its tasks and its server start and stop together, signals stop it, and it reports its health."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from reservaestoque.program import Health, Heartbeats, Program, Task, TaskEndedE
 
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
-    """A program takes the signals that end it."""
+    """A program handles the signals that end it."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, handler in handlers.items():
@@ -21,7 +21,7 @@ def _signals() -> Iterator[None]:
 
 
 class Clock:
-    """A clock that the test turns."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -58,7 +58,7 @@ async def cancelled() -> None:
 
 
 async def cancelled_after_a_group_failed() -> None:
-    """Python 3.11.2 takes this task for one that was asked to end, ever after."""
+    """From then on, Python 3.11.2 believes that this task was asked to end."""
     with pytest.raises(ExceptionGroup):
         async with asyncio.TaskGroup() as group:
             group.create_task(fails())
@@ -68,9 +68,9 @@ async def cancelled_after_a_group_failed() -> None:
 @pytest.mark.parametrize(
     ("task", "fault", "says"),
     [
-        (ends, TaskEndedError, "two has ended by itself"),
-        (cancelled, TaskEndedError, "two was cancelled by nobody here"),
-        (cancelled_after_a_group_failed, TaskEndedError, "two was cancelled by nobody here"),
+        (ends, TaskEndedError, "two has ended unexpectedly"),
+        (cancelled, TaskEndedError, "two was cancelled, but not by the program"),
+        (cancelled_after_a_group_failed, TaskEndedError, "two was cancelled, but not by the program"),
         (fails, KeyError, "ours"),
     ],
 )
@@ -138,7 +138,7 @@ async def test_a_loop_that_hangs_fails_liveness():
     assert (await answers(health))["/health/live"][0] == 200
 
 
-async def test_readiness_says_what_is_missing():
+async def test_readiness_names_what_is_missing():
     got = await answers(lacking("the database does not answer"))
     assert got["/health/ready"] == (503, '{"missing":["the database does not answer"]}')
     assert got["/health/live"][0] == 200

@@ -1,4 +1,4 @@
-"""A walk through a table: each step behind the last one, from the beginning once a lap; jobs that take turns."""
+"""A walk through a table: each step continues after the last one, starting over once a lap; jobs that take turns."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 
 class Table:
-    """Stands in for a pool whose table has the keys 1 to `size`; remembers what it was asked."""
+    """Stands in for a pool whose table has the keys 1 to `size`; records its arguments."""
 
     def __init__(self, size: int) -> None:
         self.now, self.size, self.fault = NOW, size, None
@@ -47,7 +47,7 @@ async def behinds(table: Table, walk: Walk, steps: int) -> list[int | None]:
     return [arguments[2] for arguments in table.asked]
 
 
-async def test_each_step_begins_behind_the_last_one_and_says_whether_there_is_more():
+async def test_each_step_begins_after_the_last_one_and_reports_whether_there_is_more():
     table = Table(25)
     walking = walk(table)
     assert [(await walking.step()).more for _ in range(4)] == [True, True, False, False]
@@ -146,7 +146,7 @@ async def test_a_job_that_fails_leaves_the_others_at_work_and_is_counted():
     assert failures("working") == 0
 
 
-async def test_what_will_not_pass_by_itself_comes_out():
+async def test_a_permanent_fault_is_raised():
     async def broken() -> bool:
         raise ZeroDivisionError
 

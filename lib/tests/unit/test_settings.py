@@ -1,4 +1,4 @@
-"""Settings: durations as Kubernetes writes them; what is wrong is said in a sentence, never with the value."""
+"""Settings: durations as Kubernetes writes them; errors are reported in a sentence, never with the value."""
 
 from datetime import timedelta
 
@@ -45,5 +45,5 @@ def test_good_settings(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("text", ["30m", "1h30m", "5s", "0.25s", "144h", "1h0.001s", "2h5s"])
-def test_durations_are_said_as_they_are_read(text: str):
+def test_durations_are_formatted_as_they_are_parsed(text: str):
     assert format_duration(parse_duration(text)) == text

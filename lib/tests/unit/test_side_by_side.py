@@ -1,4 +1,4 @@
-"""Jobs side by side on a connection: none that failed, or that the client library cancelled, counts as done."""
+"""Concurrent jobs on a connection: one that failed, or that the client library cancelled, never counts as done."""
 
 import asyncio
 
@@ -52,7 +52,7 @@ async def test_a_confirm_that_the_library_cancels_has_failed():
         await side_by_side([fails(asyncio.CancelledError())])
 
 
-async def test_who_waits_can_be_ended():
+async def test_a_waiting_job_can_be_cancelled():
     log: list[str] = []
     waiting = asyncio.create_task(side_by_side([waits(log)]))
     await asyncio.sleep(0)

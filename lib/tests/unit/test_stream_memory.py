@@ -1,4 +1,4 @@
-"""What open streams hold in memory: nothing of what they have sent, and a bounded part of what they have not."""
+"""What open streams hold in memory: nothing that they have sent, and a bounded part of what they have not."""
 
 import asyncio
 import gc
@@ -18,11 +18,11 @@ EVENT = sse.event("e", b"x" * (KIB - 17))
 assert len(EVENT) == KIB
 PAGE_EVENTS = PAGE_BYTES // KIB
 OVERHEAD = 16 * KIB
-"""More than what a stream is made of: two tasks, generators, a follower."""
+"""More than a stream consists of: two tasks, generators, a follower."""
 
 
 class Log:
-    """A source that makes its events when it is read, as one does that reads a database; a page each a key."""
+    """A source that makes its events when it is read, as one that reads a database does; one page per key."""
 
     def __init__(self) -> None:
         self.changes = 0
@@ -42,7 +42,7 @@ class Log:
 
 
 class Client:
-    """Takes what it is sent, and forgets it, up to so many bytes; then nothing more."""
+    """Takes and discards up to so many bytes; then takes nothing more."""
 
     def __init__(self, takes: float) -> None:
         self.takes = takes
@@ -91,7 +91,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def live(clients: list[Client]) -> None:
-    """Returns when they have been sent all that there is: their opening, where they begin, where they are."""
+    """Returns when they have been sent everything: their opening, where they begin, where they are."""
     await until(lambda: all(client.messages >= 3 for client in clients))
     for _ in range(20):
         await asyncio.sleep(0)
@@ -111,7 +111,7 @@ def traced() -> Iterator[None]:
 
 async def bytes_a_stream(log: Log, takes: float, done: Callable[[Client], bool]) -> float:
     running = Running(log)
-    await running.open("1.1.1", takes)  # what all of them share
+    await running.open("1.1.1", takes)  # allocates what all of them share
     before = held()
     clients = [await running.open("1.1.1", takes) for _ in range(STREAMS)]
     await until(lambda: all(map(done, clients)))
@@ -152,7 +152,7 @@ async def test_a_stream_whose_client_is_slow_holds_one_page():
     )
 
 
-async def test_what_waits_for_slow_streams_is_bounded_for_all_of_them_together():
+async def test_the_buffer_for_slow_streams_is_bounded_for_all_of_them_together():
     log, buffer = Log(), 4 * PAGE_EVENTS
     log.changes, log.keys = 1, STREAMS
     running = Running(log, buffer=buffer)

@@ -22,7 +22,7 @@ CHECKED = "sslmode=verify-full&sslrootcert=%2Fetc%2Fca+dir%2Fca.crt"
         ("postgres://u:p@h/d?sslrootcert=x&sslmode=verify-ca", f"postgres://u:p@h/d?{CHECKED}"),
     ],
 )
-def test_a_database_with_an_authority_is_checked_whatever_its_address_says(url: str, checked: str):
+def test_a_database_with_an_authority_is_checked_whatever_is_in_its_address(url: str, checked: str):
     assert trusting_postgres(url, CA) == checked
     assert trusting_postgres(url, None) == url
 
@@ -31,7 +31,7 @@ def test_each_of_several_hosts_is_checked():
     assert [url.endswith(CHECKED) for url in hosts(trusting_postgres("postgres://u:p@a:1,b:2/d", CA))] == [True, True]
 
 
-def test_a_broker_with_an_authority_is_checked_whatever_its_address_says():
+def test_a_broker_with_an_authority_is_checked_whatever_is_in_its_address():
     url = "amqps://u:p@h/v?no_verify_ssl=1&heartbeat=20&cafile=x"
     assert trusting_amqp(url, CA) == "amqps://u:p@h/v?heartbeat=20&cafile=%2Fetc%2Fca+dir%2Fca.crt"
     assert trusting_amqp(url, None) == url

@@ -12,6 +12,6 @@ def test_valid_context_is_continued():
 
 
 @pytest.mark.parametrize("header", ["", "x", VALID.upper(), VALID + "\n", VALID.replace("4bf9", "4bfg")])
-def test_anything_else_begins_anew(header: str):
+def test_anything_else_starts_a_new_trace(header: str):
     assert continued(header) != header
     assert len(continued(header)) == len(VALID)

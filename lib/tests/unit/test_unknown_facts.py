@@ -1,4 +1,4 @@
-"""What a relay remembers of facts that only another release knows."""
+"""What a relay remembers about facts that only another release knows."""
 
 import pytest
 from prometheus_client import REGISTRY
@@ -12,7 +12,7 @@ def counted() -> float | None:
     return REGISTRY.get_sample_value("outbox_unknown_facts")
 
 
-def test_what_is_remembered_is_left_and_counted():
+def test_unknown_facts_are_left_and_counted():
     facts = UnknownFacts()
     facts.remember({7: "a type", 9: "a type"})
     facts.remember({8: "a type"})
@@ -20,7 +20,7 @@ def test_what_is_remembered_is_left_and_counted():
     assert counted() == 3
 
 
-def test_what_is_remembered_is_forgotten_after_a_minute():
+def test_unknown_facts_are_forgotten_after_a_minute():
     facts = UnknownFacts()
     facts.forget_when_due(1000.0)
     facts.remember({7: "a type"})

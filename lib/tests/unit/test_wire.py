@@ -18,7 +18,7 @@ from reservaestoque.http.tuning.wire import (
 
 
 class FakeTransport:
-    """A transport that notes what it is given."""
+    """A transport that records what it is given."""
 
     def __init__(self) -> None:
         self.sent = list[bytes]()
@@ -43,7 +43,7 @@ def transport() -> Iterator[FakeTransport]:
     return FakeTransport()
 
 
-async def test_what_is_written_in_one_turn_leaves_in_one_piece_before_the_next(transport: FakeTransport):
+async def test_writes_of_one_turn_leave_in_one_piece_before_the_next(transport: FakeTransport):
     gathering = GatheringTransport(transport, asyncio.get_running_loop())
     gathering.write(b"head ")
     gathering.write(b"body")
@@ -56,7 +56,7 @@ async def test_what_is_written_in_one_turn_leaves_in_one_piece_before_the_next(t
     assert transport.sent == [b"head body", b"next"]
 
 
-async def test_what_is_large_does_not_wait_and_nothing_is_sent_twice(transport: FakeTransport):
+async def test_large_writes_do_not_wait_and_nothing_is_sent_twice(transport: FakeTransport):
     gathering = GatheringTransport(transport, asyncio.get_running_loop())
     gathering.write(b"head")
     gathering.write(b"x" * PIECE_BYTES)
@@ -75,7 +75,7 @@ async def test_all_is_sent_before_it_closes(transport: FakeTransport):
     assert transport.sent == [b"last words"]
 
 
-async def test_nothing_is_sent_to_who_has_gone_meanwhile(transport: FakeTransport):
+async def test_nothing_is_sent_to_a_client_that_has_gone(transport: FakeTransport):
     gathering = GatheringTransport(transport, asyncio.get_running_loop())
     gathering.write(b"too late")
     transport.close()
@@ -89,7 +89,7 @@ async def test_the_rest_is_the_transports_own(transport: FakeTransport):
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_what_a_client_does_not_read_is_held_back_soon(loop: str):
+def test_a_client_that_does_not_read_soon_causes_back_pressure(loop: str):
     """On real sockets, whose buffers would otherwise grow to megabytes."""
     receive_buffer, sent, asked = 64 * 1024, list[int](), socket.socket()
 
@@ -117,5 +117,5 @@ def test_what_a_client_does_not_read_is_held_back_soon(loop: str):
 
     with asyncio.Runner(loop_factory=uvicorn.Config(app, loop=loop).get_loop_factory()) as runner:  # type: ignore[arg-type]
         runner.run(serve())
-    # The kernel doubles what it is asked for, on both sides.
+    # The kernel doubles the requested size, on both sides.
     assert 100_000 < sum(sent) < 2 * SEND_BUFFER_BYTES + 2 * receive_buffer + HIGH_WATER_BYTES + PIECE_BYTES

@@ -21,7 +21,7 @@ RESERVA_TTL (30m) and the other settings of the programs. See local/README.md.""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code."""
+    """Runs one command; returns its exit code."""
     arguments = _parser().parse_args(argv)
     command: Callable[[System, argparse.Namespace], int] = arguments.run
     try:
@@ -129,7 +129,7 @@ def _say(line: str) -> None:
 
 @contextmanager
 def termination_as_interruption() -> Iterator[None]:
-    """SIGTERM stops us as Ctrl-C does; once stopping has begun, further ones do not stop the stopping."""
+    """Makes SIGTERM stop us as Ctrl-C does; once stopping has begun, further signals do not interrupt it."""
 
     def interrupt(number: int, _: object) -> None:
         for one in (signal.SIGINT, signal.SIGTERM):

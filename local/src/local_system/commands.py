@@ -1,4 +1,4 @@
-"""Run a helper program (initdb, psql, dbmate, kubectl) to its end."""
+"""Runs a helper program (initdb, psql, dbmate, kubectl) to its end."""
 
 import os
 import subprocess
@@ -17,9 +17,9 @@ def run(
     env: Mapping[str, str] | None = None,
     seconds: float = 60.0,
 ) -> str:
-    """Its standard output. Raises LocalSystemError with what it printed when it fails or takes too long.
+    """Returns its standard output. Raises LocalSystemError with its output when it fails or takes too long.
 
-    It carries the system's marker, so that `down` finds it should we be killed meanwhile.
+    It carries the system's marker, so that `down` finds it if we are killed meanwhile.
     """
     program = Path(argv[0]).name
     try:

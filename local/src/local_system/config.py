@@ -12,7 +12,7 @@ from local_system.ports import MAX_REPLICAS, Ports
 
 ROOT = Path(__file__).resolve().parents[3]
 REPLICATED = ("pedidos", "estoque")
-# Settings of the programs which are handed through from the environment, same names as in Kubernetes.
+# Settings of the programs that are passed through from the environment, under the same names as in Kubernetes.
 SETTINGS = (
     "LOG_LEVEL",
     "RESERVA_TTL",
@@ -44,11 +44,11 @@ SETTINGS = (
 class Config:
     """One local system.
 
-    state: folder of its data, logs and sockets' address; two systems need two folders.
+    state: folder of its data, logs and socket address; two systems need two folders.
     ports: None means those of the last start in this folder, else the default table.
-    replicas: how many processes of `pedidos` and `estoque` run, 1 each unless said otherwise.
+    replicas: how many processes of `pedidos` and `estoque` run, 1 each by default.
     settings: environment of the programs, e.g. {"RESERVA_TTL": "5s"}.
-    parts: what to run, with all that it needs; None means everything. A program's name means all its replicas.
+    parts: what to run, with everything that it needs; None means everything. A program's name means all its replicas.
     """
 
     state: Path = ROOT / ".local"
@@ -59,9 +59,9 @@ class Config:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read LOCAL_DIR, the ports, REPLICAS and the programs' settings.
+        """Reads LOCAL_DIR, the ports, REPLICAS and the programs' settings.
 
-        Raises LocalSystemError with a sentence when a value makes no sense.
+        Raises LocalSystemError with a sentence when a value is invalid.
         """
         state = Path(environ.get("LOCAL_DIR") or ROOT / ".local").absolute()
         return cls(
@@ -73,7 +73,7 @@ class Config:
 
 
 def parse_replicas(text: str) -> dict[str, int]:
-    """`pedidos=2,estoque=2` → {"pedidos": 2, "estoque": 2}; what is not named runs once."""
+    """`pedidos=2,estoque=2` → {"pedidos": 2, "estoque": 2}; a program that is not named runs once."""
     replicas = dict.fromkeys(REPLICATED, 1)
     for entry in filter(None, text.split(",")):
         name, _, count = (part.strip() for part in entry.partition("="))

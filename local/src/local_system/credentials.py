@@ -1,4 +1,4 @@
-"""Passwords and tokens of one local system: made once, kept in its state folder, never printed."""
+"""Passwords and tokens of one local system: created once, kept in its state folder, never printed."""
 
 import json
 import secrets
@@ -18,7 +18,7 @@ NAMES = (
 
 
 def load_or_create(path: Path) -> dict[str, str]:
-    """The credentials by name; those not there yet are made and written to `path` (mode 0600)."""
+    """The credentials by name; missing ones are created and written to `path` (mode 0600)."""
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     missing = [name for name in NAMES if name not in known]
     if missing:
@@ -28,7 +28,7 @@ def load_or_create(path: Path) -> dict[str, str]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Writes a file that only its owner can read, completely or not at all."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600, exist_ok=False)

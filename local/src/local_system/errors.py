@@ -1,4 +1,4 @@
-"""What goes wrong here is told to a person: one sentence which says what to do."""
+"""Failures here are reported to a person: one sentence that says what to do."""
 
 
 class LocalSystemError(Exception):

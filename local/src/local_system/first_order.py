@@ -1,4 +1,4 @@
-"""After a start: apply the sample StockItems, wait until the operator has seen to them, order one as a customer."""
+"""After a start: applies the sample StockItems, waits until the operator has handled them, orders one of them."""
 
 import json
 import time
@@ -17,7 +17,7 @@ _CUSTOMER = "cliente-1"
 
 @dataclass(frozen=True)
 class FirstOrder:
-    """The SKU of a sample that was ordered and the answer; None when no sample can be ordered.
+    """The SKU of the sample that was ordered, and the answer; None when no sample can be ordered.
 
     `remarks`: lines for a person about samples that the API server refuses and StockItems that are not
     Synced.
@@ -29,10 +29,10 @@ class FirstOrder:
 
 
 def apply_and_place(system: System, seconds: float = _SYNC_SECONDS) -> FirstOrder:
-    """Apply k8s/samples and order one unit of a sample.
+    """Applies k8s/samples and orders one unit of a sample.
 
-    StockItems may have been changed so that they cannot be Synced: that is no failure. Raises LocalSystemError with a
-    sentence when the operator does not react to a sample within so many seconds, or the gateway to the order.
+    StockItems may have been changed so that they cannot be Synced: that is not a failure. Raises LocalSystemError
+    with a sentence when the operator does not react to a sample within `seconds`, or the gateway to the order.
     """
     refused = _apply(system)
     samples = _settled(system, seconds)
@@ -49,7 +49,7 @@ def _samples(system: System) -> str:
 
 
 def _apply(system: System) -> list[str]:
-    """Apply the samples; what the API server says of those that it refuses: a name may have another SKU by now."""
+    """Applies the samples; returns the API server's message on each refusal: a name may have another SKU by now."""
     try:
         system.kubectl("apply", _samples(system))
     except LocalSystemError as error:
@@ -58,7 +58,7 @@ def _apply(system: System) -> list[str]:
 
 
 def _settled(system: System, seconds: float) -> list[StockItem]:
-    """The samples, once the operator has done what can be done for them, or when time is up."""
+    """The samples, once the operator has done what it can for them, or when the time is up."""
     deadline = time.monotonic() + seconds
     while True:
         samples = _items(system, _samples(system))
@@ -90,7 +90,7 @@ def body(sku: str) -> str:
 
 
 def place(system: System, sku: str) -> httpx.Response:
-    """Order one unit through the gateway and wait up to 5 s for the decision."""
+    """Orders one unit through the gateway and waits up to 5 s for the decision."""
     headers = {"Prefer": "wait=5", "Content-Type": "application/json"}
     with httpx.Client(timeout=10, trust_env=False) as client:
         return client.post(f"{system.gateway_url}/pedidos", content=body(sku), headers=headers)

@@ -35,7 +35,7 @@ def _endpoints(ports: Sequence[int]) -> str:
 
 
 def part(layout: Layout, config: Config) -> Part:
-    """The gateway, ready when requests reach both services: Envoy is so by itself before it has found any."""
+    """The gateway, ready when requests reach both services: Envoy itself reports ready before it has found either."""
     ports = layout.ports
     within = [f"http://{HOST}:{ports.gateway}/schema/{service}/openapi.json" for service in ("pedidos", "estoque")]
     file = layout.state / "gateway" / "envoy.yaml"

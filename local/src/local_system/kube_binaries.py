@@ -38,7 +38,7 @@ class Binaries:
 
     @classmethod
     def within(cls, folder: Path) -> "Binaries | None":
-        """Those of a folder, None when one is missing there."""
+        """Those in a folder, None when one is missing."""
         paths = [folder / name for name in NAMES]
         return cls(*paths) if all(os.access(path, os.X_OK) for path in paths) else None
 
@@ -46,7 +46,7 @@ class Binaries:
 def find_or_get(say: Say, environ: Mapping[str, str] = os.environ) -> Binaries:
     """The programs, downloaded or built into the cache when this machine has none.
 
-    Raises LocalSystemError which says what was tried and what would help.
+    Raises LocalSystemError, which says what was tried and what would help.
     """
     assets = environ.get("KUBEBUILDER_ASSETS", "")
     cache = cache_folder(environ)
@@ -54,7 +54,7 @@ def find_or_get(say: Say, environ: Mapping[str, str] = os.environ) -> Binaries:
         return found
     cache.mkdir(parents=True, exist_ok=True)
     with (cache.parent / f"{VERSION}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another system on this machine may be getting them right now
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another system on this machine may be fetching them right now
         return Binaries.within(cache) or _get(cache, environ, say)
 
 
@@ -109,7 +109,7 @@ def _download_one(client: httpx.Client, url: str, target: Path, say: Say) -> Non
 
 
 def build(cache: Path, say: Say) -> None:
-    """Build both programs with Go from local/kube. Raises LocalSystemError when Go is missing, too old or fails."""
+    """Builds both programs with Go from local/kube. Raises LocalSystemError if Go is missing, too old or fails."""
     go = shutil.which("go")
     if go is None:
         raise LocalSystemError(
@@ -157,7 +157,7 @@ def _run_telling(argv: list[str], say: Say) -> None:
 
 
 def _run_group(argv: list[str]) -> tuple[int, str]:
-    """Exit code and what was said. When we are interrupted, Go ends together with the compilers it has started."""
+    """Exit code and output. When we are interrupted, Go ends together with the compilers that it started."""
     environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, cwd=MODULE, env=environ, stderr=pipe, text=True, start_new_session=True) as go:

@@ -1,6 +1,6 @@
 """etcd and kube-apiserver: a Kubernetes API without nodes, enough for StockItems and the operator.
 
-No controller manager runs, so a namespace that is deleted stays `Terminating`.
+No controller manager runs, so a deleted namespace stays `Terminating`.
 """
 
 import json
@@ -22,7 +22,7 @@ from local_system.ports import HOST
 
 OPERATOR_USER = "operador"
 CLUSTER_ROLE = "reservaestoque-operador"
-_CERTIFICATE_DAYS = 300  # kube-apiserver signs its own for a year; a new one is made before that ends
+_CERTIFICATE_DAYS = 300  # kube-apiserver's own is valid for a year; a new one is made before it expires
 
 
 def parts(layout: Layout, binaries: Callable[[], Binaries]) -> list[Part]:
@@ -31,7 +31,7 @@ def parts(layout: Layout, binaries: Callable[[], Binaries]) -> list[Part]:
 
 
 def operator_kubeconfig(layout: Layout) -> Path:
-    """What the operator uses: a user which may do what k8s/rbac/operador.yaml says and nothing else."""
+    """The operator's kubeconfig: a user that may do what k8s/rbac/operador.yaml says and nothing else."""
     return layout.state / "kube-apiserver" / "operador.kubeconfig"
 
 
@@ -65,7 +65,7 @@ def _apiserver(layout: Layout, binaries: Callable[[], Binaries]) -> Part:
         "cert-dir": str(folder),
         "token-auth-file": str(folder / "tokens.csv"),
         "authorization-mode": "RBAC",
-        # kube-apiserver makes this key itself, together with its certificate, before it reads it here.
+        # kube-apiserver creates this key itself, together with its certificate, before it reads it here.
         "service-account-key-file": key,
         "service-account-signing-key-file": key,
         "service-account-issuer": "https://kubernetes.default.svc",
@@ -83,7 +83,7 @@ def _apiserver(layout: Layout, binaries: Callable[[], Binaries]) -> Part:
         files={folder / "tokens.csv": _tokens(layout)},
         prepare=lambda: _drop_old_certificate(folder),
         ready_once=lambda: _install(layout, binaries().kubectl),
-        stop_signal="KILL",  # after SIGTERM it waits minutes for an etcd which stops at the same time
+        stop_signal="KILL",  # after SIGTERM it waits minutes for an etcd that stops at the same time
         deadline=120,
     )
 
@@ -116,7 +116,7 @@ def _answers(layout: Layout, certificate: Path) -> None:
 
 
 def _install(layout: Layout, kubectl: Path) -> None:
-    """Credentials for people and for the operator, its rights, and what makes StockItems StockItems."""
+    """Installs credentials for people and for the operator, its rights, and the CRD and policies of StockItems."""
     write_private(layout.kubeconfig, _kubeconfig(layout, "admin"))
     write_private(operator_kubeconfig(layout), _kubeconfig(layout, "operador"))
     call = (kubectl, f"--kubeconfig={layout.kubeconfig}")
@@ -125,7 +125,7 @@ def _install(layout: Layout, kubectl: Path) -> None:
     commands.run(layout, [*call, "apply", "--filename=-"], stdin=json.dumps(_binding()))
     crd = "customresourcedefinition/stockitems.reservaestoque.dev"
     commands.run(layout, [*call, "wait", "--for=condition=Established", "--timeout=30s", crd])
-    # Readiness precedes the controller that makes the namespace in which people work.
+    # The API server is ready before its controller has created the namespace in which people work.
     commands.run(layout, [*call, "wait", "--for=create", "--timeout=30s", "namespace/default"])
     _wait_for_admission(layout, call)
 
@@ -163,7 +163,7 @@ def _binding() -> dict[str, object]:
 
 
 def _kubeconfig(layout: Layout, user: str) -> str:
-    """JSON, which is YAML. The certificate is named, not copied, as kube-apiserver may make a new one."""
+    """JSON, which is also YAML. The certificate is named, not copied, because kube-apiserver may replace it."""
     cluster = {
         "server": f"https://{HOST}:{layout.ports.kube_apiserver}",
         "certificate-authority": str(layout.state / "kube-apiserver" / "apiserver.crt"),

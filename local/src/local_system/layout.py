@@ -14,7 +14,7 @@ from local_system.config import ROOT, Config
 from local_system.errors import LocalSystemError
 from local_system.ports import HOST, Ports
 
-# Every process of a system carries this variable with the system's state folder: it is how leftovers are found.
+# Every process of a system carries this variable with the system's state folder, so that leftovers can be found.
 MARKER = "RESERVAESTOQUE_LOCAL_DIR"
 PART = "RESERVAESTOQUE_LOCAL_PART"
 CONTENTS = (
@@ -34,7 +34,7 @@ CONTENTS = (
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything the modules which describe parts need to know."""
+    """Everything that the modules describing parts need to know."""
 
     state: Path
     ports: Ports
@@ -43,7 +43,7 @@ class Layout:
 
     @classmethod
     def open(cls, config: Config) -> Self:
-        """Make the folders and credentials which are not there yet, and record the ports."""
+        """Creates missing folders and credentials, and records the ports."""
         state = config.state.absolute()
         state.mkdir(parents=True, exist_ok=True)
         (state / "logs").mkdir(exist_ok=True)
@@ -52,9 +52,9 @@ class Layout:
 
     @property
     def sockets(self) -> Path:
-        """A short folder for Unix sockets, whose paths are limited to 107 bytes; the checkout may lie deep.
+        """A short folder for Unix sockets, whose paths are limited to 107 bytes; the checkout's path may be long.
 
-        It depends on nothing but the user and the state folder, so `down` finds it from any shell.
+        It depends only on the user and the state folder, so `down` finds it from any shell.
         """
         name = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]
         return Path("/tmp") / f"reserva-{os.getuid()}-{name}"  # noqa: S108 - checked in make_sockets_folder
@@ -67,7 +67,7 @@ class Layout:
             raise LocalSystemError(f"{self.sockets} does not belong to {getpass.getuser()} alone; remove it")
 
     def remove(self) -> None:
-        """Remove all that a system keeps here, and the folder unless someone keeps other things in it."""
+        """Removes everything that a system keeps here, and the folder unless it holds other things."""
         for name in CONTENTS:
             for path in self.state.glob(name):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -15,12 +15,12 @@ def _nothing() -> None:
 class Part:
     """One process.
 
-    command: its arguments, asked for only when the part is used (finding a program may mean downloading it).
-    files: configuration files it reads at its start, by path; it is restarted when one has changed.
+    command: its arguments, computed only when the part is used (finding a program may mean downloading it).
+    files: configuration files that it reads at start-up, by path; it is restarted when one has changed.
     ready: raises NotReady until the part can do its work.
-    prepare: runs before each start (initdb). ready_once: runs after it got ready, before anything that needs it
+    prepare: runs before each start (initdb). ready_once: runs when it has become ready, before anything that needs it
     (roles, migrations, CRDs), and at every `up`, so it is idempotent.
-    ports: name in Ports → number, for the sentence about a port that is taken.
+    ports: name in Ports → number, for the message about a port that is taken.
     stop_seconds: how long it may take to stop before it is killed.
     """
 
@@ -39,7 +39,7 @@ class Part:
 
 
 def select(parts: Iterable[Part], wanted: Iterable[str] | None) -> list[Part]:
-    """The wanted parts and all they need, in an order in which nothing comes before what it needs.
+    """The wanted parts and everything they need, ordered so that each part comes after what it needs.
 
     `pedidos` names all its replicas (`pedidos-1`, …). Raises LocalSystemError for a name that does not exist.
     """
@@ -58,7 +58,7 @@ def select(parts: Iterable[Part], wanted: Iterable[str] | None) -> list[Part]:
 
 
 def expand(names: Iterable[str], wanted: str) -> list[str]:
-    """The parts a person means by a name: itself, or all replicas of it."""
+    """The parts that a name means: the part itself, or all its replicas."""
     known = list(names)
     found = [name for name in known if name == wanted or _is_replica(name, wanted)]
     if not found:
@@ -72,7 +72,7 @@ def _is_replica(name: str, program: str) -> bool:
 
 
 def stages(parts: Iterable[Part]) -> list[list[str]]:
-    """Groups of names: each group needs only groups before it. Stopping goes through them backwards."""
+    """Groups of names: each group needs only earlier groups. Stopping goes through them in reverse."""
     depth: dict[str, int] = {}
     for part in parts:
         depth[part.name] = 1 + max((depth[need] for need in part.needs if need in depth), default=-1)

@@ -15,19 +15,19 @@ from local_system.errors import LocalSystemError
 HOST = "127.0.0.1"
 MAX_REPLICAS = 20
 FREE_RANGE = "FREE_PORTS"
-"""The environment variable with the range that free ports come from, `10000-16999`. Of processes that take ports side
-by side each needs a range of its own: a port that one has found free another may take before it is listened on."""
-# Below the range from which Linux and macOS give ports to outgoing connections: such a connection could sit
-# on a part's port at the moment the part restarts.
+"""The environment variable with the range that free ports come from, `10000-16999`. Processes that take ports in
+parallel need a range each: between finding a port free and listening on it, another process may take it."""
+# Below the range from which Linux and macOS assign ports to outgoing connections: such a connection could occupy
+# a part's port while the part restarts.
 FREE = range(10_000, 32_000)
 _FEW, _HIGHEST = 99, 65_535
 
 
 @dataclass(frozen=True)
 class Ports:
-    """One port a part. The environment variable of a field is its name in capitals and `_PORT`.
+    """One port per part. The environment variable of a field is its name in capitals and `_PORT`.
 
-    `pedidos` and `estoque` are the ports of the first replica; the others follow it one by one.
+    `pedidos` and `estoque` are the ports of the first replica; the others follow consecutively.
     """
 
     gateway: int = 8080
@@ -48,7 +48,7 @@ class Ports:
 
     @classmethod
     def free(cls) -> Self:
-        """A block of ports that are all free now, for a system beside another one.
+        """A block of ports that are all free now, for an additional system.
 
         Raises LocalSystemError when no such block is found, or when FREE_PORTS makes no sense.
         """
@@ -65,7 +65,7 @@ class Ports:
 
     @classmethod
     def read(cls, recorded: Path, environ: Mapping[str, str]) -> Self:
-        """What the environment says, else what the last start recorded, else the default table."""
+        """The ports from the environment, else those of the last start, else the default table."""
         values: dict[str, int] = json.loads(recorded.read_text()) if recorded.exists() else {}
         for field in fields(cls):
             text = environ.get(variable(field.name), "")
@@ -74,7 +74,7 @@ class Ports:
         return cls(**values)
 
     def record(self, path: Path) -> None:
-        """Keep the ports, so that the next start uses the same ones."""
+        """Records the ports, so that the next start uses the same ones."""
         path.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 
@@ -86,7 +86,7 @@ def variable(name: str) -> str:
 def is_free(port: int) -> bool:
     """Whether a server could listen on this port of 127.0.0.1 now."""
     with socket.socket() as probe:
-        # Without it a port whose last connections are in TIME_WAIT looks taken.
+        # Otherwise a port whose last connections are in TIME_WAIT looks taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

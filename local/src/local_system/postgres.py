@@ -1,4 +1,4 @@
-"""The two PostgreSQL servers: made by initdb, loopback TCP only, one database with its roles each, migrated."""
+"""The two PostgreSQL servers: created by initdb, loopback TCP only, one database each with its roles, migrated."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ SETTINGS = {
     "max_connections": "100",
     "fsync": "on",
     "synchronous_commit": "on",
-    # Checkpoints far apart, and WAL files that are written again: to make a new one stops commits for 50 ms.
+    # Checkpoints far apart, and recycled WAL files: creating a new one stops commits for 50 ms.
     "min_wal_size": "512MB",
     "max_wal_size": "2GB",
     "timezone": "UTC",
@@ -29,7 +29,7 @@ SETTINGS = {
     "log_lock_waits": "on",
     "log_checkpoints": "off",
 }
-# Login roles beside the owner, by database. What they may do there is granted by the migrations.
+# Login roles besides the owner, by database. The migrations grant their privileges.
 GUESTS = {"pedidos": ("conferente",), "estoque": ("operador", "conferente")}
 
 _MIGRATION_SECONDS = 600.0
@@ -53,11 +53,11 @@ def part(layout: Layout, database: str) -> Part:
 
 
 def unprivileged() -> tuple[str, ...]:
-    """How to run a PostgreSQL program, which refuses to run as root.
+    """The command prefix for PostgreSQL programs, which refuse to run as root.
 
-    Root becomes `nobody` but keeps the one capability that opens files when the checkout or a test's folder lies
-    below a directory which only root may enter. initdb asks access(2) about its programs, which heeds the capability
-    only with no_setuid_fixup.
+    Root becomes `nobody` but keeps the one capability that opens files when the checkout or a test's folder is below
+    a directory that only root may enter. initdb calls access(2) on its programs, which honours the capability only
+    with no_setuid_fixup.
     """
     if os.getuid() != 0:
         return ()
@@ -73,7 +73,7 @@ def unprivileged() -> tuple[str, ...]:
 
 
 def psql(layout: Layout, database: str, port: int, script: str, seconds: float = 60.0) -> str:
-    """Run a script as the superuser. Raises LocalSystemError with the server's message when it fails."""
+    """Runs a script as the superuser. Raises LocalSystemError with the server's message when it fails."""
     argv = [str(BIN / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", HOST, "-p", str(port)]
     argv += ["-U", "postgres", "-d", database, "-f", "-"]
     env = {"PGPASSWORD": layout.secrets["postgres"], "PGSSLMODE": "disable", "PGCONNECT_TIMEOUT": "2"}
@@ -91,7 +91,7 @@ def _initialise(layout: Layout, data: Path) -> None:
     if (data / "PG_VERSION").exists():
         return
     folder = layout.folder(data.parent.name)
-    draft = folder / "data.new"  # renamed when complete: an interrupted initdb leaves nothing half made behind
+    draft = folder / "data.new"  # renamed when complete: an interrupted initdb leaves nothing half done behind
     shutil.rmtree(draft, ignore_errors=True)
     if os.getuid() == 0:
         os.chown(folder, 65534, 65534)
@@ -99,7 +99,7 @@ def _initialise(layout: Layout, data: Path) -> None:
     password.touch(mode=0o600)
     password.write_text(layout.secrets["postgres"])
     try:
-        # The built-in provider sorts alike everywhere, whatever locales the machine has.
+        # The built-in provider sorts the same everywhere, whatever locales the machine has.
         locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8")
         login = ("--auth=scram-sha-256", "--username=postgres", f"--pwfile={password}")
         commands.run(layout, [*unprivileged(), BIN / "initdb", "--no-sync", *login, *locale, "-D", draft])
@@ -112,13 +112,13 @@ def _provision_and_migrate(layout: Layout, database: str, port: int) -> None:
     psql(layout, "postgres", port, provisioning(database, layout.secrets))
     migrations = layout.root / "services" / database / "db" / "migrations"
     argv = [sys.executable, "-m", "reservaestoque.migrate", "--migrations-dir", str(migrations)]
-    # By environment: the arguments of a process are everyone's to read.
+    # By environment: any user can read the arguments of a process.
     env = {"DATABASE_URL": layout.database_url(database)}
     commands.run(layout, [*argv, "--give-up-after", "60s"], env=env, seconds=_MIGRATION_SECONDS)
 
 
 def provisioning(database: str, secrets: Mapping[str, str]) -> str:
-    """SQL (psql) that makes the database, its owner of the same name, and its guests; harmless when repeated."""
+    """SQL (psql) that creates the database, its owner of the same name, and its guests; idempotent."""
     roles = (database, *GUESTS[database])
     lines = ["set log_min_error_statement = panic; -- a statement that fails must not take a password to the log"]
     for role in roles:

@@ -1,4 +1,4 @@
-"""Find processes: those that a local system left behind, and who sits on a port."""
+"""Finds processes: those that a local system left behind, and the one that listens on a port."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ _GRACE_SECONDS = 10
 
 
 def leftovers(state: Path) -> list[psutil.Process]:
-    """Processes of the system with this state folder, and their children; never ourselves nor who started us."""
+    """Processes of the system with this state folder, and their children; never this process or its ancestors."""
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
@@ -24,9 +24,9 @@ def leftovers(state: Path) -> list[psutil.Process]:
 
 
 def end_leftovers(state: Path) -> list[str]:
-    """Stop them and wait until they are gone; the names of those there were."""
+    """Stops them and waits until they are gone; returns their names."""
     found = leftovers(state)
-    # supervisord first and for good: it would start the others again.
+    # supervisord first and for good: it would restart the others.
     for process in [process for process in found if "supervisor.supervisord" in _command(process)]:
         _signal(process, signal.SIGKILL)
     names = [f"{_name(process)} ({process.pid})" for process in found]
@@ -40,7 +40,7 @@ def end_leftovers(state: Path) -> list[str]:
 
 
 def listener(port: int) -> str:
-    """Who listens on a TCP port: `envoy (pid 123)`, or `another process` where the system does not tell."""
+    """The listener on a TCP port: `envoy (pid 123)`, or `another process` where the system does not tell."""
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:  # macOS tells only root
@@ -60,7 +60,7 @@ def _polite_signal(part: str) -> signal.Signals:
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
     try:
-        process.send_signal(number)  # psutil makes sure that the id still is this process
+        process.send_signal(number)  # psutil makes sure that the pid still belongs to this process
     except psutil.Error:
         return
 

@@ -1,4 +1,4 @@
-"""Our four programs, with the environment they have in Kubernetes too."""
+"""Our four programs, with the same environment as in Kubernetes."""
 
 import sys
 
@@ -69,7 +69,7 @@ def _conferir(layout: Layout, config: Config) -> Part:
 
 
 def conferir_env(layout: Layout) -> dict[str, str]:
-    """Where conferir reads: both databases, with its own role."""
+    """conferir's database settings: both databases, with its own role."""
     return {
         f"{database.upper()}_DATABASE_URL": layout.database_url(database, role="conferente")
         for database in ("pedidos", "estoque")

@@ -1,7 +1,7 @@
-"""RabbitMQ and its port mapper (epmd) as the machine's package brought them, with everything of ours elsewhere.
+"""RabbitMQ and its port mapper (epmd) as the machine's package installed them, with everything of ours elsewhere.
 
-The scripts of the distribution are used without its wrapper (which changes to the user `rabbitmq`), and epmd is a
-part of its own: started by the broker it would become a daemon that outlives it.
+The distribution's scripts are used without its wrapper (which changes to the user `rabbitmq`). epmd is a part of its
+own: started by the broker, it would become a daemon that outlives it.
 """
 
 import os
@@ -28,7 +28,7 @@ ERLANG = (
     "/opt/homebrew/opt/erlang/lib/erlang/erts-*/bin",
 )
 NO_BUSY_WAIT = "+sbwt none +sbwtdcpu none +sbwtdio none"
-"""Schedulers with nothing to do sleep at once: the machine has other programs to run (rabbitmq.com/docs/runtime)."""
+"""Idle schedulers sleep at once: the machine has other programs to run (rabbitmq.com/docs/runtime)."""
 CONFIGURATION = """\
 listeners.tcp.1 = {host}:{port}
 management.tcp.ip = {host}
@@ -70,7 +70,7 @@ def parts(layout: Layout) -> list[Part]:
         needs=("epmd",),
         ports={name: getattr(ports, name) for name in names},
         prepare=lambda: _write_cookie(layout),
-        stop_seconds=15,  # 6 s in general; while it starts it does not react at all
+        stop_seconds=15,  # usually 6 s; while it is starting, it does not react at all
         deadline=120,
     )
     return [epmd, broker]
@@ -103,9 +103,9 @@ def _environment(layout: Layout) -> Mapping[str, str]:
         "HOME": str(home),  # where the Erlang cookie is
         "ERL_EPMD_PORT": str(layout.ports.epmd),
         "ERL_EPMD_ADDRESS": HOST,
-        # For the broker and every short-lived Erlang it starts: never a daemon of their own.
+        # For the broker and every short-lived Erlang that it starts: none may start a daemon of its own.
         "ERL_AFLAGS": "-start_epmd false",
-        "RABBITMQ_ALLOW_INPUT": "1",  # the script becomes the virtual machine, so signals reach it
+        "RABBITMQ_ALLOW_INPUT": "1",  # the script execs the virtual machine, so signals reach it
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-kernel inet_dist_use_interface {{127,0,0,1}} {NO_BUSY_WAIT}",
         "RABBITMQ_NODENAME": "reserva@localhost",
         "RABBITMQ_DIST_PORT": str(layout.ports.rabbitmq_distribution),
@@ -136,4 +136,4 @@ def _write_cookie(layout: Layout) -> None:
     cookie = layout.state / "rabbitmq" / ".erlang.cookie"
     if not cookie.exists():
         write_private(cookie, layout.secrets["erlang-cookie"])
-        cookie.chmod(0o400)  # Erlang accepts nothing wider
+        cookie.chmod(0o400)  # Erlang refuses a wider mode

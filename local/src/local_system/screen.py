@@ -1,4 +1,4 @@
-"""What people see: after `up`, and of `status`."""
+"""What people see after `up`, and from `status`."""
 
 import contextlib
 import json
@@ -48,13 +48,13 @@ def after_start(system: System, first: FirstOrder, seconds: float) -> str:
 
 
 def _indented(text: str) -> str:
-    with contextlib.suppress(ValueError):  # not JSON: as it came
+    with contextlib.suppress(ValueError):  # not JSON: shown as received
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     return "\n".join(f"  {line}" for line in text.splitlines())
 
 
 def status(system: System, states: Mapping[str, State]) -> str:
-    """A line a part: state, process, seconds since its start, port."""
+    """One line per part: state, process, seconds since its start, port."""
     rows = [f"{'PART':<18} {'STATE':<10} {'PID':>8} {'UP':>8}"]
     rows += [
         f"{name:<18} {state.name:<10} {state.pid or '-':>8} {f'{state.uptime} s' if state.pid else '-':>8}"

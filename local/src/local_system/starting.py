@@ -1,4 +1,4 @@
-"""Start parts side by side, each as soon as what it needs is ready, and wait for each."""
+"""Starts parts in parallel, each as soon as what it needs is ready, and waits for each."""
 
 import threading
 import time
@@ -16,9 +16,9 @@ _TAIL_LINES = 15
 
 
 def in_order(parts: Sequence[Part], start: Callable[[Part], None], cancelled: threading.Event) -> None:
-    """Call `start` for each part after all it needs are done, in parallel.
+    """Calls `start` for each part after all that it needs are done, in parallel.
 
-    The first failure, or an interruption of this thread, sets `cancelled`, waits for those under way and is raised.
+    The first failure, or an interruption of this thread, sets `cancelled`, waits for running starts and is raised.
     """
     waiting = {part.name: part for part in parts}
     ready: set[str] = set()
@@ -39,10 +39,10 @@ def in_order(parts: Sequence[Part], start: Callable[[Part], None], cancelled: th
 
 
 def wait_ready(layout: Layout, supervisor: Supervisor, part: Part, cancelled: threading.Event) -> None:
-    """Return when the part's check passes.
+    """Returns when the part's check passes.
 
-    Raises LocalSystemError which names the part and shows the end of its log when its deadline passes, when it dies
-    again and again, or when `cancelled` is set meanwhile.
+    Raises LocalSystemError, which names the part and shows the end of its log, when its deadline passes, when it
+    dies repeatedly, or when `cancelled` is set meanwhile.
     """
     deadline = time.monotonic() + part.deadline
     processes: set[int] = set()

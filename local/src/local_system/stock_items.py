@@ -1,4 +1,4 @@
-"""What a StockItem's status says of the operator's work on it. Pure: items are as kubectl prints them."""
+"""What a StockItem's status says about the operator's work on it. Pure: items are as kubectl prints them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,12 +10,12 @@ _LISTED = 10
 
 
 def has_reaction(item: StockItem) -> bool:
-    """Whether the operator has said something about the StockItem as it stands."""
+    """Whether the operator has reported on the current generation of the StockItem."""
     return _condition(item, "Synced") is not None
 
 
 def is_settled(item: StockItem) -> bool:
-    """Whether the operator has done for the StockItem as it stands what can be done: waiting brings nothing more."""
+    """Whether the operator has done what it can for the current generation: waiting longer changes nothing."""
     synced = _condition(item, "Synced")
     return synced is not None and synced["reason"] != _UNFINISHED
 
@@ -30,7 +30,7 @@ def in_stock(items: Iterable[StockItem]) -> str | None:
 
 
 def not_synced(items: Iterable[StockItem]) -> list[str]:
-    """A line for each item that is not Synced, with the reason, by name; ten lines at most, and how many more."""
+    """A line with the reason for each item that is not Synced, by name; at most ten, and how many more there are."""
     lines = [line for item in sorted(items, key=_name) if (line := _why_not(item))]
     more = len(lines) - _LISTED
     return lines if more <= 0 else [*lines[:_LISTED], f"and {more} more"]
@@ -44,19 +44,19 @@ def _why_not(item: StockItem) -> str:
 
 
 def names(items: Sequence[StockItem]) -> str:
-    """Their names in a sentence."""
+    """Their names, joined for a sentence."""
     return ", ".join(sorted(map(_name, items)))
 
 
 def _name(item: StockItem) -> str:
-    """As kubectl is asked for it: with the namespace unless that is the one that people work in."""
+    """The name as kubectl takes it: with the namespace, unless that is the default one."""
     metadata = item["metadata"]
     namespace: str = metadata.get("namespace", "default")
     return metadata["name"] if namespace == "default" else f"{namespace}/{metadata['name']}"
 
 
 def _condition(item: StockItem, kind: str) -> dict[str, Any] | None:
-    """The condition, when it is about the present generation."""
+    """The condition, if it is about the current generation."""
     for condition in item.get("status", {}).get("conditions", []):
         if condition["type"] == kind and condition.get("observedGeneration", 0) >= item["metadata"]["generation"]:
             return dict(condition)

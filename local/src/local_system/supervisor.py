@@ -1,6 +1,6 @@
-"""supervisord runs the processes: it starts them again when they die, and keeps and rotates their logs.
+"""supervisord runs the processes: it restarts them when they die, and keeps and rotates their logs.
 
-We write its configuration from the table of parts and tell it what to do through XML-RPC on a Unix socket.
+We write its configuration from the table of parts and control it through XML-RPC on a Unix socket.
 """
 
 import getpass
@@ -23,7 +23,7 @@ from local_system.errors import LocalSystemError
 from local_system.layout import MARKER, PART, Layout
 from local_system.parts import Part, stages
 
-# What supervisord hands to its children besides each part's own environment.
+# What supervisord passes to its children besides each part's own environment.
 INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ")
 _NOT_RUNNING = frozenset({"STOPPED", "EXITED", "FATAL"})
 _FAULT_ALREADY_STARTED, _FAULT_NOT_RUNNING, _FAULT_BAD_NAME = 60, 70, 10
@@ -32,7 +32,7 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class State:
-    """What supervisord knows of a part: its state's name, its process id (0: none), seconds since its start."""
+    """supervisord's view of a part: the name of its state, its pid (0: none), seconds since its start."""
 
     name: str
     pid: int
@@ -41,12 +41,12 @@ class State:
 
     @property
     def runs(self) -> bool:
-        """Whether supervisord has it running or will start it again by itself."""
+        """Whether supervisord has it running or will restart it on its own."""
         return self.name not in _NOT_RUNNING
 
 
 def configuration(layout: Layout, parts: Iterable[Part]) -> str:
-    """supervisord.conf for these parts; none starts by itself, each starts again when it dies."""
+    """supervisord.conf for these parts; none starts automatically, each is restarted when it dies."""
     parts = list(parts)
     sections = [_main_sections(layout)]
     for priority, names in enumerate(stages(parts)):
@@ -77,7 +77,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 def _program_section(layout: Layout, part: Part, priority: int) -> str:
     environment = {PART: part.name, **part.env}
-    if part.files:  # so that a part is restarted when a file it reads at its start has changed
+    if part.files:  # so that a part is restarted when a file that it reads at start-up has changed
         content = "\0".join(f"{path}\0{text}" for path, text in part.files.items())
         environment["RESERVAESTOQUE_LOCAL_FILES"] = hashlib.sha256(content.encode()).hexdigest()
     return f"""\
@@ -123,7 +123,7 @@ class Supervisor:
         self._file = layout.state / "supervisord.conf"
 
     def call(self, method: str, *args: object) -> Any:
-        """One XML-RPC call on a connection of its own, so that threads do not meet.
+        """One XML-RPC call on a connection of its own, so that threads do not interfere.
 
         Raises LocalSystemError when supervisord does not run.
         """
@@ -144,7 +144,7 @@ class Supervisor:
         return True
 
     def apply(self, parts: Iterable[Part]) -> None:
-        """Run with these parts: start supervisord, or stop what was changed or removed and take over the rest."""
+        """Configures these parts: starts supervisord, or stops changed and removed parts and keeps the rest."""
         write_private(self._file, configuration(self._layout, parts))
         if not self.running():
             self._launch()
@@ -173,11 +173,11 @@ class Supervisor:
         _wait_until(self.running, 15, f"supervisord does not answer; see {self._layout.log('supervisord')}")
 
     def states(self) -> dict[str, State]:
-        """All parts it knows."""
+        """All parts that it knows."""
         return {info["name"]: _state(info) for info in self.call("supervisor.getAllProcessInfo")}
 
     def start(self, name: str) -> None:
-        """Start a part which does not run; it runs, or is tried again and again, when this returns."""
+        """Starts a part that is not running; it runs, or is retried repeatedly, when this returns."""
         try:
             self.call("supervisor.startProcess", name, False)
         except xmlrpc.client.Fault as fault:
@@ -185,7 +185,7 @@ class Supervisor:
                 raise LocalSystemError(f"{name} cannot be started: {fault.faultString}") from fault
 
     def stop(self, names: Iterable[str]) -> None:
-        """Stop parts side by side and wait until their processes are gone."""
+        """Stops parts in parallel and waits until their processes are gone."""
         names = list(names)
         for name in names:
             try:
@@ -201,7 +201,7 @@ class Supervisor:
         _wait_until(stopped, 60, f"{', '.join(names)} did not stop")
 
     def kill(self, name: str) -> None:
-        """SIGKILL to the part's process; returns when supervisord has noticed, before the part is back."""
+        """Sends SIGKILL to the part's process; returns when supervisord has noticed, before the part is back."""
         pid = self.states()[name].pid
         if not pid:
             raise LocalSystemError(f"{name} does not run")
@@ -209,12 +209,12 @@ class Supervisor:
         _wait_until(lambda: self.states()[name].pid != pid, 10, f"{name} did not die")
 
     def stop_all(self) -> None:
-        """Stop every part, those that need others first, then supervisord itself."""
+        """Stops every part, dependents first, then supervisord itself."""
         table = {info["name"]: info["process_prio"] for info in self.call("supervisor.getAllConfigInfo")}
         for priority in sorted(set(table.values()), reverse=True):
             self.stop(name for name, own in table.items() if own == priority)
         process = psutil.Process(self.call("supervisor.getPID"))
-        process.kill()  # with nothing left to stop; asked to shut down it takes two seconds about it
+        process.kill()  # nothing is left to stop, and an orderly shutdown takes two seconds
         _wait_until(lambda: not process.is_running(), 15, "supervisord did not stop")
 
 
@@ -224,7 +224,7 @@ def _state(info: dict[str, Any]) -> State:
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
-    """supervisord looks after its children whenever it is called, so that asking often makes it quick."""
+    """supervisord checks on its children at each call, so frequent polling speeds it up."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -43,13 +43,13 @@ def _write_files(part: Part) -> None:
 
 
 class System:
-    """One local system. As a context manager it is up inside and down after.
+    """One local system. As a context manager, it is up inside the block and down afterwards.
 
     Every method that acts raises LocalSystemError with a sentence for a person when it fails.
     """
 
     def __init__(self, config: Config, say: Callable[[str], None] = _silent) -> None:
-        """Make the state folder with its credentials; start nothing. `say` gets one line a step."""
+        """Creates the state folder with its credentials; starts nothing. `say` receives one line per step."""
         self.config = config
         self.layout = Layout.open(config)
         self._say = say
@@ -110,7 +110,7 @@ class System:
     # The whole
 
     def up(self) -> None:
-        """Start everything that does not run yet and return when all of it is ready.
+        """Starts everything that is not running yet and returns when all of it is ready.
 
         When it fails or is interrupted, everything that it started is stopped again.
         """
@@ -132,17 +132,17 @@ class System:
                 raise
 
     def down(self) -> None:
-        """Stop everything in order; whatever is left of it, also without its supervisord, is ended too."""
+        """Stops everything in order; also ends leftover processes, even without their supervisord."""
         with self._alone():
             self._stop_everything()
 
     def clean(self) -> None:
-        """Stop everything and remove all data."""
+        """Stops everything and removes all data."""
         self.down()
         self.layout.remove()
 
     def states(self) -> dict[str, State]:
-        """What supervisord says of each part; empty when nothing runs."""
+        """supervisord's state of each part; empty when nothing runs."""
         return self._supervisor.states() if self._supervisor.running() else {}
 
     # One part
@@ -152,25 +152,25 @@ class System:
         return list(self._parts) if name is None else parts.expand(self._parts, name)
 
     def stop(self, name: str) -> None:
-        """Stop a part (`pedidos`: all its replicas); it stays down until `start` or `up`."""
+        """Stops a part (`pedidos`: all its replicas); it stays down until `start` or `up`."""
         self._supervisor.stop(self.names(name))
 
     def start(self, name: str) -> None:
-        """Start a part that was stopped and wait until it is ready."""
+        """Starts a part that was stopped and waits until it is ready."""
         self._start([self._parts[one] for one in self.names(name)], [], alone=True)
 
     def restart(self, name: str) -> None:
-        """Stop a part, start it and wait until it is ready."""
+        """Stops a part, starts it and waits until it is ready."""
         self.stop(name)
         self.start(name)
 
     def kill(self, name: str) -> None:
-        """SIGKILL to a part's process; it comes back by itself (see `wait_ready`)."""
+        """Sends SIGKILL to a part's process; supervisord restarts it (see `wait_ready`)."""
         for one in self.names(name):
             self._supervisor.kill(one)
 
     def wait_ready(self, name: str) -> None:
-        """Return when the part can do its work (again)."""
+        """Returns when the part can do its work (again)."""
         for one in self.names(name):
             starting.wait_ready(self.layout, self._supervisor, self._parts[one], threading.Event())
 
@@ -187,11 +187,11 @@ class System:
         return self._binaries().kubectl
 
     def kubectl(self, *args: str, stdin: str = "") -> str:
-        """Run kubectl as the administrator; its standard output. Raises LocalSystemError with what it said."""
+        """Runs kubectl as the administrator; returns its output. Raises LocalSystemError with its error message."""
         return commands.run(self.layout, [self.kubectl_path, f"--kubeconfig={self.kubeconfig}", *args], stdin=stdin)
 
     def psql(self, database: str, script: str) -> str:
-        """Run SQL as the superuser; unaligned rows."""
+        """Runs SQL as the superuser; returns unaligned rows."""
         port: int = getattr(self.layout.ports, f"postgres_{database}")
         return postgres.psql(self.layout, database, port, script)
 

@@ -1,4 +1,4 @@
-"""Programs that came as Python wheels."""
+"""Programs that are installed as Python wheels."""
 
 from importlib.util import find_spec
 from pathlib import Path

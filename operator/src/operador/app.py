@@ -1,4 +1,4 @@
-"""Wires the operator and runs it: all its loops live and die together."""
+"""Wires the operator and runs it: its loops start and stop together."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ _IDLE_SECONDS = 60.0
 """A resync reads all balances page by page in one transaction, and compares each page before it fetches the next."""
 POOL_CONNECTIONS = 6
 CONNECTIONS = POOL_CONNECTIONS + 1
-"""With one for the watch. The charts count on it."""
+"""One more for the watch. The charts rely on it."""
 _STATUS_WORKERS = 24
 _MANY_STATUSES = 100
 _DEADLINE = 120.0
@@ -107,7 +107,7 @@ def wire(settings: OperadorSettings, api: ClusterApi, database: Database, server
 
 
 class _Readiness:
-    """Ready once the database answers and every StockItem has been compared with its row and put right."""
+    """Ready once the database answers and every StockItem has been compared with its row and reconciled."""
 
     def __init__(self, database: Database, resync: Resync, queue: WorkQueue) -> None:
         self._database, self._resync, self._queue = database, resync, queue

@@ -1,4 +1,4 @@
-"""A real kube-apiserver, etcd, PostgreSQL and operator for all tests here; each test has names of its own."""
+"""A real kube-apiserver, etcd, PostgreSQL and operator for all tests here; each test uses its own names."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ def world(system: System) -> Iterator[World]:
 
 @pytest.fixture
 def start_operator(system: System, tmp_path: Path) -> Iterator[Callable[..., OperatorProcess]]:
-    """Starts operators. `prelude` is Python which runs before the program, `kubeconfig` who it is."""
+    """Starts operators. `prelude` is Python that runs before the program, `kubeconfig` is its identity."""
     started: list[OperatorProcess] = []
 
     def start(prelude: str = "", kubeconfig: Path | None = None, **environment: str) -> OperatorProcess:

@@ -1,4 +1,4 @@
-"""The definition of StockItem refuses with a sentence what makes no sense, and explains itself."""
+"""The CRD of StockItem refuses invalid specs with a sentence, and documents itself."""
 
 from pathlib import Path
 

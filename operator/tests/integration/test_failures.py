@@ -1,4 +1,4 @@
-"""What happens when parts fail, and when there are two of the operator."""
+"""What happens when parts fail, and when there are two operators."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def second(start_operator):
-    """A second operator beside the first."""
+    """A second operator in addition to the first."""
     return start_operator()
 
 
@@ -45,7 +45,7 @@ def test_an_operator_killed_in_the_middle_of_a_thousand_items_finishes_them(worl
     assert world.rows(name) == 0, "all were given up"
 
 
-def test_an_item_that_postgresql_refuses_says_so_and_holds_up_nobody(world, name, until):
+def test_an_item_that_postgresql_refuses_reports_it_and_holds_up_no_others(world, name, until):
     with world.database_rule("sem_proibidos", "nome <> 'proibido'"):
         items = [manifest(f"{name}-{n}", quantity=1, **({"name": "proibido"} if n == 7 else {})) for n in range(20)]
         world.apply_list(items)
@@ -71,7 +71,7 @@ def test_changes_made_while_the_operator_was_down_are_caught_up(world, name, unt
     until(lambda: world.read(f"{name}-some"), None)
 
 
-def test_a_database_that_is_away_is_told_and_heals_by_itself(world, name, until):
+def test_a_database_outage_is_reported_and_heals_on_its_own(world, name, until):
     world.apply(name, quantity=10)
     until(lambda: world.reason(name), "Synced")
     world.system.stop("postgres-estoque")
@@ -204,7 +204,7 @@ def test_it_stops_in_time_though_the_api_server_hangs(world, name, until, second
     until(lambda: world.reason(name), "Synced")
 
 
-def test_without_settings_it_says_what_is_missing():
+def test_without_settings_it_names_what_is_missing():
     end = subprocess.run([sys.executable, "-m", "operador"], env={}, capture_output=True, text=True, check=False)
     assert end.returncode == 1
     assert "DATABASE_URL" in end.stderr

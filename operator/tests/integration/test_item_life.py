@@ -1,4 +1,4 @@
-"""What a shop sees of a StockItem from its first apply on."""
+"""What a shop sees of a StockItem, from its first apply on."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""No zombie: a watch or a loop that is dead fails liveness, or ends the program."""
+"""No zombies: a dead watch or loop fails liveness, or ends the program."""
 
 import signal
 

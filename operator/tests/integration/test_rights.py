@@ -1,4 +1,4 @@
-"""The operator's rights in the cluster: what k8s/rbac grants is enough, and none of it could be left out."""
+"""The operator's rights in the cluster: what k8s/rbac grants is sufficient, and all of it is necessary."""
 
 import json
 import time
@@ -28,7 +28,7 @@ def role(rights):
 
 @pytest.fixture(scope="module")
 def account(system, tmp_path_factory):
-    """A ServiceAccount's kubeconfig; it may do what the ClusterRole `test-role` says, in one namespace only."""
+    """A ServiceAccount's kubeconfig; it may do what the ClusterRole `test-role` allows, in one namespace only."""
     system.stop("operator")
     system.kubectl("create", "namespace", NS)
     system.kubectl("create", "serviceaccount", "operator", f"--namespace={NS}")
@@ -66,13 +66,13 @@ def vanishes(world, name):
 
 @pytest.fixture
 def with_rights(world, name, account, start_operator):
-    """An operator with these rights; whether it does all it is there for within the time."""
+    """Runs an operator with these rights; returns whether it does its whole job within the time."""
 
     def attempt(rights, seconds):
         world.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=role(rights))
         world.kubectl("create", "--filename=-", stdin=json.dumps(manifest(name, ns=NS, quantity=1)))
         world.created.append((NS, name))
-        # No resync after the first: what changes later comes through the watch.
+        # No resync after the first: later changes arrive through the watch.
         operator = start_operator(kubeconfig=account, NAMESPACE=NS, RESYNC_INTERVAL="10m")
         end = time.monotonic() + seconds
         done = all(_until(step, world, name, end) for step in (appears, changes, announces, vanishes))
@@ -95,7 +95,7 @@ def _until(step, world, name, end):
     return False
 
 
-def test_what_is_granted_is_enough(with_rights):
+def test_granted_rights_are_sufficient(with_rights):
     assert with_rights(RIGHTS, 20)
 
 

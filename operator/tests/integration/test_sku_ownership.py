@@ -1,4 +1,4 @@
-"""Who owns a SKU, and how it is given up."""
+"""Which StockItem owns a SKU, and how it gives it up."""
 
 import pytest
 
@@ -121,7 +121,7 @@ def test_all_items_restored_with_new_uids_have_their_stock_again(world, name, un
     vendido, reservado = world.reservar(f"{name}-0", 3), world.reservar(f"{name}-1", 4)
     world.fechar(vendido)
     before = {n: world.read(f"{name}-{n}")["metadata"]["uid"] for n in range(5)}
-    world.system.stop("operator")  # the cluster is lost, and with it all StockItems: nobody deletes them in order
+    world.system.stop("operator")  # the cluster is lost with all StockItems: they are not deleted in order
     world.lose_items(*(f"{name}-{n}" for n in range(5)))
     for n in range(5):
         world.apply(f"{name}-{n}", quantity=10)
@@ -145,7 +145,7 @@ def test_items_lost_and_restored_while_the_operator_runs_have_their_stock_again(
     assert world.row(name, "situacao, dono") == f"Ativo|default/{name}"
 
 
-def test_our_finalizer_comes_back_when_somebody_takes_it_off(world, name, until):
+def test_our_finalizer_is_restored_when_another_client_removes_it(world, name, until):
     world.apply(name, quantity=10)
     until(lambda: world.reason(name), "Synced")
     world.kubectl("patch", "stockitem", name, "--type=merge", '--patch={"metadata": {"finalizers": null}}')

@@ -1,1 +1,1 @@
-"""A package, since pytest would otherwise import these as `operator.tests…`, which hides Python's own `operator`."""
+"""A package, because pytest would otherwise import these as `operator.tests…`, hiding Python's own `operator`."""

@@ -45,7 +45,7 @@ def test_a_list_that_is_older_than_the_deletion_brings_nothing_back():
     assert cache.observe(item(version=31, uid="uid-2"), None), "a new one of that name is another matter"
 
 
-def test_a_deletion_that_comes_late_does_not_touch_the_successor():
+def test_a_late_deletion_does_not_touch_the_successor():
     cache = Cache()
     cache.observe(item(version=31, uid="uid-2"), None)
     assert cache.remove(item(version=30)) == []

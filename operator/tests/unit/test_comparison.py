@@ -1,4 +1,4 @@
-"""What the resync and the balances do with rows, held against doubles of the API server and of PostgreSQL."""
+"""How the resync and the balances handle rows, with doubles of the API server and of PostgreSQL."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ START = Position(7, 70, 1)
 
 
 class Database:
-    """Rows, and how they are asked for. `log` has the pages of changes."""
+    """Rows, and the calls that read them. `log` has the pages of changes."""
 
     def __init__(self, *rows):
         self.rows, self.log, self.read_from = list(rows), [], []
@@ -192,7 +192,7 @@ async def test_nothing_is_listed_before_it_is_watched():
     assert (api.lists, world.resync.compared.is_set()) == (1, True)
 
 
-async def test_a_watch_that_begins_anew_calls_for_a_list():
+async def test_a_new_watch_calls_for_a_list():
     api = Api(50, body())
     world = World(api, Database(CAMISETA))
     asyncio.get_running_loop().call_later(0.05, world.resync.watch_began, 60)
@@ -201,7 +201,7 @@ async def test_a_watch_that_begins_anew_calls_for_a_list():
 
 
 async def test_a_list_is_as_new_as_the_watch_that_has_begun_and_else_the_newest():
-    """What the API server has in memory will do where the watch shows all that came later, and nowhere else."""
+    """A list from the API server's memory will do where the watch shows everything later, and nowhere else."""
     api = Api(50, body())
     world = World(api, Database(CAMISETA))
     await world.resync_for()
@@ -210,7 +210,7 @@ async def test_a_list_is_as_new_as_the_watch_that_has_begun_and_else_the_newest(
 
 
 async def test_a_watch_older_than_the_last_list_calls_for_the_newest():
-    """One of several API servers may lag: a list of its own memory might be older than what is known."""
+    """One of several API servers may lag: a list from its own memory might be older than what is known."""
     api = Api(50, body())
     world = World(api, Database(CAMISETA))
     await world.resync_for()
@@ -236,7 +236,7 @@ async def test_a_list_older_than_the_last_one_ends_the_program():
         await world.resync_for()
 
 
-async def test_changes_are_read_from_where_the_last_read_ended_and_each_is_told_once():
+async def test_changes_are_read_from_where_the_last_read_ended_and_each_is_reported_once():
     world = World(Api(50), Database())
     world.cache.observe(read_item(body()), read_status(body()))
     await world.balances.step()
@@ -251,7 +251,7 @@ async def test_changes_are_read_from_where_the_last_read_ended_and_each_is_told_
 
 
 async def test_a_resync_during_a_read_has_the_changes_read_again():
-    """It may have proposed older numbers meanwhile."""
+    """The resync may have proposed older numbers meanwhile."""
     world = World(Api(50), Database())
     world.cache.observe(read_item(body()), read_status(body()))
     world.balances.start(START)
@@ -277,7 +277,7 @@ async def test_a_position_that_the_log_has_lost_calls_for_a_resync():
     assert world.database.read_from[1:] == [START]
 
 
-async def test_a_sku_that_is_free_again_wakes_those_who_wait_for_it():
+async def test_a_released_sku_wakes_the_items_that_wait_for_it():
     world = World(Api(50), Database())
     waiting = read_item(body())
     world.cache.observe(waiting, None)

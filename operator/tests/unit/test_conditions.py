@@ -55,7 +55,7 @@ def test_numbers():
     assert (seen.quantidade, seen.disponivel, seen.reservado, seen.vendido, seen.on_hand) == (120, 0, 90, 30, 90)
 
 
-def test_what_is_being_deleted_offers_nothing():
+def test_an_item_being_deleted_offers_nothing():
     assert status(item(deleting=True), saldo(**ENDING)).disponivel == 0
 
 

@@ -8,7 +8,7 @@ TABLE = [
     ("all as declared", item(), saldo(), Outcome.SYNCED),
     ("the name is compared where the row tells it", item(), saldo(nome="Camiseta"), Outcome.SYNCED),
     ("no row yet", item(), None, Outcome.DIVERGENT),
-    ("a row that nobody owns", item(), saldo(dono=None, situacao="Encerrado"), Outcome.DIVERGENT),
+    ("a row without an owner", item(), saldo(dono=None, situacao="Encerrado"), Outcome.DIVERGENT),
     ("another quantity", item(), saldo(alvo=99, quantidade=99), Outcome.DIVERGENT),
     ("another name", item(), saldo(nome="Outra"), Outcome.DIVERGENT),
     ("not paused yet", item(paused=True), saldo(), Outcome.DIVERGENT),
@@ -43,5 +43,5 @@ WAITS = [
 
 
 @pytest.mark.parametrize(("obj", "status", "expected"), [c[1:] for c in WAITS], ids=[c[0] for c in WAITS])
-def test_what_postgresql_has_yet_to_hear_of(obj, status, expected):
+def test_changes_that_postgresql_has_yet_to_see(obj, status, expected):
     assert awaits_database(obj, status) is expected

@@ -17,7 +17,7 @@ def status(n):
 
 
 class Api:
-    """Takes statuses; fails the first times with what it is told."""
+    """Accepts statuses; raises the given errors first."""
 
     def __init__(self, *faults):
         self.faults, self.written = list(faults), []
@@ -45,7 +45,7 @@ async def build():
         yield with_api
 
 
-async def test_what_is_already_there_is_not_written(build):
+async def test_an_unchanged_status_is_not_written(build):
     api = Api()
     writer, *_ = await build(api)
     writer.propose(item(), status(0))

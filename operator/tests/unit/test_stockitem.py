@@ -22,7 +22,7 @@ def test_everything_is_read():
     assert (read.deleting, read.ending, read.finalized) == (True, True, True)
 
 
-def test_a_status_reads_as_it_was_written():
+def test_a_status_survives_a_round_trip():
     status = status_from_saldo(item(), saldo(), Outcome.SYNCED, None, NOW)
     assert read_status({"status": status_body(status, NOW)}) == status
 

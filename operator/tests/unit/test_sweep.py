@@ -12,7 +12,7 @@ from reservaestoque.periodic import Periodic
 
 
 class Database:
-    """Gives these answers one after the other, then zeros."""
+    """Returns these answers one after the other, then zeros."""
 
     def __init__(self, *answers):
         self.answers, self.calls = list(answers), 0
@@ -55,11 +55,11 @@ async def test_a_million_leave_room_for_orders_and_are_swept_in_five_minutes(mon
         await loop(Database(*[BATCH] * 2000), every=timedelta(seconds=1)).run()
     between = PAUSE.total_seconds()
     assert pauses == [between] * 2000 + [1]
-    one_batch = 0.04  # with orders beside it, on two cores
+    one_batch = 0.04  # alongside orders, on two cores
     assert 100 < 2000 * between < 300 - 2000 * one_batch
 
 
-async def test_it_goes_on_after_an_outage():
+async def test_it_continues_after_an_outage():
     database = Database(ConnectionRefusedError(), asyncpg.AdminShutdownError(), 3)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(2.5):
@@ -76,7 +76,7 @@ async def test_the_lag_is_what_was_seen_and_grows_while_nothing_can_be_seen():
     clock = Clock()
     lag = Lag(clock)
     clock.now += 2
-    assert lag.seconds() == 2, "counted from the start: nobody has looked yet"
+    assert lag.seconds() == 2, "counted from the start: there was no look yet"
     lag.measured(7.5)
     assert lag.seconds() == 7.5
     clock.now += 30

@@ -6,7 +6,7 @@ from operador.stock.sync import sync
 
 
 class Database:
-    """Refuses every batch in which a bad item is."""
+    """Refuses every batch that contains a bad item."""
 
     def __init__(self, bad=(), fault=asyncpg.CheckViolationError):
         self.bad, self.fault, self.calls = set(bad), fault, 0
@@ -32,12 +32,12 @@ async def test_a_refused_item_does_not_hold_up_its_neighbours():
     assert database.calls < 40
 
 
-async def test_an_outage_is_nobody_s_fault():
+async def test_an_outage_is_no_items_fault():
     with pytest.raises(asyncpg.CannotConnectNowError):
         await sync(Database({"1"}, asyncpg.CannotConnectNowError), [item(sku=str(n)) for n in range(4)])
 
 
-async def test_nothing_to_do_calls_nobody():
+async def test_nothing_to_do_makes_no_call():
     database = Database()
     assert (await sync(database, [])).synced == []
     assert database.calls == 0
@@ -51,7 +51,7 @@ async def test_an_item_whose_row_is_held_does_not_hold_up_its_neighbours():
 
 
 async def test_when_all_rows_are_held_not_each_is_tried():
-    """Each try costs the time of a lock."""
+    """Each attempt costs a lock timeout."""
     skus = {str(n) for n in range(500)}
     database = Database(skus, asyncpg.LockNotAvailableError)
     result = await sync(database, [item(sku=sku) for sku in skus])

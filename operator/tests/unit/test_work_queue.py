@@ -21,7 +21,7 @@ async def test_no_more_than_asked_for():
     assert [i.sku for i in await queue.take(3, 0.01)] == ["3", "4"]
 
 
-async def test_what_is_put_off_comes_back_in_time():
+async def test_deferred_items_return_in_time():
     clock = Clock()
     queue = WorkQueue(clock)
     queue.defer(item(), 5)

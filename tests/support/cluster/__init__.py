@@ -1,4 +1,4 @@
-"""The system on a kind cluster, by the programs that people use: docker, kind, kubectl, helm."""
+"""The system on a kind cluster, through the programs that people use: docker, kind, kubectl, helm."""
 
 from cluster.installation import Installation
 from cluster.kind import Cluster, open_cluster

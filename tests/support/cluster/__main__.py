@@ -1,4 +1,4 @@
-"""``python -m cluster docker kind …``: whether these programs are here; says with a sentence which one is not."""
+"""``python -m cluster docker kind …``: checks that these programs are installed; names each missing one."""
 
 import sys
 

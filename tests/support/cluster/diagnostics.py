@@ -1,4 +1,4 @@
-"""After a failure: all that a person would ask the cluster for, in one folder."""
+"""After a failure: everything that a person would query from the cluster, in one folder."""
 
 import contextlib
 import json
@@ -10,13 +10,13 @@ from cluster.kind import Cluster
 from cluster.tools import ToolError
 
 OPERATORS = ("cnpg-system", "rabbitmq-system")
-"""Namespaces of the operators of production's data stores; elsewhere they are not there and have no pods."""
+"""Namespaces of the operators of production's data stores; elsewhere they do not exist and have no pods."""
 DATA_STORES = "clusters.postgresql.cnpg.io,failoverquorums,rabbitmqclusters,users.rabbitmq.com,queues.rabbitmq.com"
 KINDS = "pods,jobs,deployments,statefulsets,services,endpointslices,hpa,pdb,networkpolicies,pvc,stockitems"
 
 
 def keep(cluster: Cluster, folder: Path) -> None:
-    """Writes the logs of all pods, those of containers that ended before too, events, and what `describe` says."""
+    """Writes all pods' logs, including those of earlier containers, events, and the output of `describe`."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(cluster, folder / "nodes.txt", "describe", "nodes")
     _write(cluster, folder / "all.txt", "get", "all,pvc,pv,crd,events", "--all-namespaces", "--output=wide")

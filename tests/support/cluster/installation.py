@@ -1,4 +1,4 @@
-"""The system, installed with Helm on a cluster; what is asked of it is what is asked of the local one too."""
+"""The system installed with Helm on a cluster, with the same interface as the local one."""
 
 import json
 from collections.abc import Collection
@@ -26,7 +26,7 @@ TIMEOUT = "6m"
 
 
 class Installation:
-    """The releases `data` and `shop` in the namespace reserva-estoque, of images with one tag."""
+    """The releases `data` and `shop` in the namespace reserva-estoque, with images of one tag."""
 
     def __init__(self, cluster: Cluster, tag: str) -> None:
         self.cluster = cluster
@@ -34,7 +34,7 @@ class Installation:
 
     @property
     def gateway_url(self) -> str:
-        """The gateway's address for customers outside of the cluster."""
+        """The gateway's address for customers outside the cluster."""
         return self.cluster.gateway_url
 
     def kubectl(self, *args: str, stdin: str = "", seconds: float = 120) -> str:
@@ -42,7 +42,7 @@ class Installation:
         return self.cluster.kubectl(f"--namespace={NAMESPACE}", *args, stdin=stdin, seconds=seconds)
 
     def read(self, *args: str) -> dict[str, Any]:
-        """What `kubectl get` says, as JSON."""
+        """The output of `kubectl get`, parsed from JSON."""
         content: dict[str, Any] = json.loads(self.kubectl("get", *args, "--output=json"))
         return content
 
@@ -52,7 +52,7 @@ class Installation:
         return run(*argv, seconds=480, environment=self.cluster.environment)
 
     def prepare(self) -> None:
-        """The namespace, the data stores, and what the nodes need."""
+        """Creates the namespace and the data stores, and prepares the nodes."""
         images = [f"reservaestoque/{program}:{self.tag}" for program in PROGRAMS]
         self.cluster.load(*images, *third_party_images())
         self.cluster.kubectl("apply", "--filename", str(ROOT / "k8s/namespace.yaml"))
@@ -60,7 +60,7 @@ class Installation:
         self.helm("upgrade", "--install", "data-stores", "charts/data-stores", "--wait", "--timeout", TIMEOUT)
 
     def install(self, *more: str, tag: str = "") -> None:
-        """Installs the release `shop` or brings it up to date, and waits until all of it is ready."""
+        """Installs the release `shop` or upgrades it, and waits until all of it is ready."""
         values = [argument for file in VALUES for argument in ("--values", file)]
         image = ("--set-string", f"global.image.tag={tag or self.tag}")
         wait = ("--wait", "--timeout", TIMEOUT)
@@ -68,16 +68,16 @@ class Installation:
         self.settle()
 
     def settle(self) -> None:
-        """Waits until every rollout is over. Helm is content when new pods are ready; old ones may be there still."""
+        """Waits until every rollout is complete. Helm returns when new pods are ready; old ones may still exist."""
         for part in ("pedidos", "estoque", "operator", "conferir", "gateway"):
             self.kubectl("rollout", "status", PARTS[part], f"--timeout={TIMEOUT}", seconds=400)
 
     def conferir(self, *args: str) -> str:
-        """Runs `conferir` in its pod; what it says. Raises ToolError when it finds anything."""
+        """Runs `conferir` in its pod; returns its output. Raises ToolError when it finds anything."""
         return self.kubectl("exec", "deployment/conferir", "--", "python", "-m", "conferir", *args)
 
     def violations(self) -> list[str]:
-        """The counters of the running `conferir` which are not 0."""
+        """The counters of the running `conferir` that are not 0."""
         program = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
         metrics = self.kubectl("exec", "deployment/conferir", "--", "python", "-c", program)
         counted = [row for row in metrics.splitlines() if row.startswith("conferir_violations_total{")]
@@ -86,13 +86,13 @@ class Installation:
         return [row for row in counted if not row.endswith(" 0.0")]
 
     def pods(self, part: str) -> list[dict[str, Any]]:
-        """The pods of a part that are not on their way out, oldest first."""
+        """The pods of a part that are not terminating, oldest first."""
         itens = self.read("pods", f"--selector={selector(part)}")["items"]
         staying = [pod for pod in itens if "deletionTimestamp" not in pod["metadata"]]
         return sorted(staying, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
     def ready(self, part: str, without: Collection[str] = ()) -> bool:
-        """Whether a part has as many pods as it should, all ready, and none with a uid of `without`."""
+        """Whether a part has all its pods, all ready, and none with a uid in `without`."""
         pods = self.pods(part)
         return (
             len(pods) == self.read(PARTS[part])["spec"]["replicas"]
@@ -108,7 +108,7 @@ def condition(pod: dict[str, Any], tipo: str) -> dict[str, str]:
 
 
 def selector(part: str) -> str:
-    """Chooses a part's own pods, not those that migrate for it or test it."""
+    """Selects a part's own pods, not those that run its migrations or tests."""
     return f"app.kubernetes.io/name={part},app.kubernetes.io/component notin (migrations,test)"
 
 

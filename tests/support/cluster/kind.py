@@ -1,4 +1,4 @@
-"""A cluster: an existing one (KUBECONFIG), or one of kind's, made for the tests and gone after them."""
+"""A cluster: an existing one (KUBECONFIG), or a kind cluster created for the tests and deleted after them."""
 
 import hashlib
 import json
@@ -15,12 +15,12 @@ from cluster.tools import ROOT, require, run
 
 NODE_PORT = 30080
 NAME = f"reserva-e2e-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
-"""One a checkout: what an interrupted run has left is replaced, another checkout's is not touched."""
+"""One per checkout: leftovers of an interrupted run are replaced; other checkouts' clusters are not touched."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running cluster; `kind` is its name where it is one of kind's, and empty otherwise."""
+    """A running cluster; `kind` is its name if it is a kind cluster, and empty otherwise."""
 
     kubeconfig: Path
     gateway_url: str
@@ -28,7 +28,7 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What programs need to find it."""
+        """The environment that programs need to find it."""
         return {"KUBECONFIG": str(self.kubeconfig)}
 
     def kubectl(self, *args: str, stdin: str = "", seconds: float = 120) -> str:
@@ -36,7 +36,7 @@ class Cluster:
         return run("kubectl", *args, stdin=stdin, seconds=seconds, environment=self.environment)
 
     def load(self, *images: str) -> None:
-        """Gives its nodes the images that docker has here; others they pull by themselves."""
+        """Loads local docker images into its nodes, which pull all others on their own."""
         here = [image for image in images if run("docker", "images", "--quiet", image).strip()]
         if self.kind and here:
             run("kind", "load", "docker-image", "--name", self.kind, *here, seconds=600)
@@ -44,10 +44,10 @@ class Cluster:
 
 @contextmanager
 def open_cluster(folder: Path, nodes: str = "", name: str = NAME) -> Iterator[Cluster]:
-    """The cluster that KUBECONFIG names, or a new one, deleted in the end unless E2E_KEEP says otherwise.
+    """The cluster that KUBECONFIG names, or a new one, deleted at the end unless E2E_KEEP says otherwise.
 
-    `nodes` or E2E_NODES choose the configuration: `one-node`, `three-nodes` or `four-nodes`. KIND_NODE_IMAGE names
-    the image of its nodes. Raises ToolError.
+    `nodes` or E2E_NODES select the configuration: `one-node`, `three-nodes` or `four-nodes`. KIND_NODE_IMAGE names
+    the nodes' image. Raises ToolError.
     """
     if existing := os.environ.get("KUBECONFIG"):
         require(["kubectl", "helm"])
@@ -80,7 +80,7 @@ def _criar(folder: Path, kubeconfig: Path, port: int, nodes: str, name: str) -> 
 
 
 def _existing(kubeconfig: Path) -> Cluster:
-    """The gateway is at E2E_GATEWAY, or at the node port of its first node."""
+    """The gateway is at E2E_GATEWAY, or at the node port of the first node."""
     context = run("kubectl", "config", "current-context").strip()
     nodes = json.loads(run("kubectl", "get", "nodes", "--output=json"))["items"]
     internal = next(e["address"] for e in nodes[0]["status"]["addresses"] if e["type"] == "InternalIP")

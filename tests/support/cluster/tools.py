@@ -29,7 +29,7 @@ def require(names: Iterable[str]) -> None:
 
 
 def run(*argv: str, stdin: str = "", seconds: float = 120, environment: Mapping[str, str] | None = None) -> str:
-    """Its standard output. Raises ToolError with what it printed when it fails or takes too long."""
+    """Returns its standard output. Raises ToolError with its output when it fails or takes too long."""
     comando = " ".join(argv[:4])
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Commands as docs/production.md has them, to be run by a test: pure."""
+"""Commands from docs/production.md, to be run by a test: pure."""
 
 import re
 from collections.abc import Iterable
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Substitution:
-    """What a test cluster has to write in place of what a document says; `pattern` must be found."""
+    """A replacement that a test cluster needs in a document's text; `pattern` must be found."""
 
     pattern: str
     replacement: str
 
 
 def section(document: str, heading: str) -> str:
-    """What is below a heading of the second level. Raises ValueError where there is none."""
+    """The text below a heading of the second level. Raises ValueError when there is none."""
     found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", document, re.M | re.S)
     if found is None:
         raise ValueError(f"no section {heading!r}")
@@ -22,9 +22,9 @@ def section(document: str, heading: str) -> str:
 
 
 def script(text: str, substitutions: Iterable[Substitution] = ()) -> str:
-    """The shell blocks of a text, one after another, substituted. Raises ValueError for a pattern that is not there.
+    """The shell blocks of a text, joined and substituted. Raises ValueError for a pattern that is not found.
 
-    A block may be indented, as below a numbered step.
+    A block may be indented, for example below a numbered step.
     """
     blocks = re.findall(r"^( *)```sh\n(.*?)^\1```", text, re.M | re.S)
     if not blocks:

@@ -17,7 +17,7 @@ add rule inet cut out oifname "eth0" drop
 
 @contextlib.contextmanager
 def paused(node: str) -> Iterator[None]:
-    """Every process of a node stands still; its kernel still answers for them, as TCP does."""
+    """Stops every process of a node; its kernel still answers for them, at the level of TCP."""
     _pause(node)
     try:
         yield
@@ -26,7 +26,7 @@ def paused(node: str) -> Iterator[None]:
 
 
 def _pause(node: str, seconds: float = 60) -> None:
-    """The kernel fails to freeze what is just being forked, and has to be asked again."""
+    """The kernel fails to freeze a process that is just being forked, so this retries."""
     end = time.monotonic() + seconds
     while True:
         try:
@@ -40,7 +40,7 @@ def _pause(node: str, seconds: float = 60) -> None:
 
 @contextlib.contextmanager
 def cut_off(node: str) -> Iterator[None]:
-    """Every packet from and to other nodes is dropped; inside of it all goes on."""
+    """Drops every packet from and to other nodes; everything inside the node continues."""
     run("docker", "exec", "-i", node, "nft", "-f", "-", stdin=CUT)
     try:
         yield

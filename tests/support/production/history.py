@@ -1,4 +1,4 @@
-"""What customers were told, held against what is there in the end, and how long they were told nothing: pure."""
+"""Compares the answers that customers got with the final state, and finds how long they got none: pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ Order = Mapping[str, Any]
 
 
 def contradictions(answers: Iterable[Answer], orders: Mapping[str, Order]) -> list[str]:
-    """One sentence for each acknowledged answer that does not agree with the orders as they are at rest.
+    """One sentence for each acknowledged answer that contradicts the orders at rest.
 
-    `orders` are all that the system has, by id. Nothing that was answered 2xx may be gone, have other items, an older
-    version or another end, or be undecided.
+    `orders` are all that the system has, by id. An order that was answered 2xx must not be missing, have other items,
+    an older version or another end, or be undecided.
     """
     found = []
     for answer in answers:
@@ -44,14 +44,14 @@ def _contradiction(told: Order, order: Order) -> str:
 
 
 def longest_silence(instants: Iterable[float], begin: float, end: float) -> float:
-    """Seconds of the longest time between `begin` and `end` in which none of the instants lies."""
+    """The longest gap, in seconds, between `begin` and `end` without any of the instants."""
     inside = sorted(instant for instant in instants if begin <= instant <= end)
     return max(later - earlier for earlier, later in pairwise([begin, *inside, end]))
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a fault cost: seconds without accepted and without decided orders, and requests that failed."""
+    """The cost of a fault: seconds without accepted and without decided orders, and failed requests."""
 
     fault: str
     accepted: float

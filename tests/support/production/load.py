@@ -1,4 +1,4 @@
-"""Customers of two kinds while a fault is on: some leave their order and go, some wait until it is decided."""
+"""Two kinds of customers during a fault: some leave after ordering, some wait for the decision."""
 
 import asyncio
 import time
@@ -11,13 +11,13 @@ from customers import Answer, Customers, orders_of
 from production.history import Order, contradictions, longest_silence
 
 STEADY_SECONDS = 6.0
-"""So long orders must have been accepted and decided without a pause of `PAUSE_SECONDS` to count as recovered."""
+"""How long orders must be accepted and decided without a gap of `PAUSE_SECONDS` to count as recovered."""
 PAUSE_SECONDS = 2.5
 PATIENCE = 20.0
 
 
 class Load:
-    """As a context manager it is at work inside; every answer is kept."""
+    """Sends its requests while its context is open; every answer is kept."""
 
     def __init__(self, url: str, skus: Sequence[str], per_second: float = 6, wait: int = 5) -> None:
         self._leaving = Customers(url, skus, per_second=per_second, wait=0, patience=PATIENCE)
@@ -33,11 +33,11 @@ class Load:
 
     @property
     def answers(self) -> list[Answer]:
-        """All of them, failed ones too."""
+        """All answers, including failed ones."""
         return self._leaving.answers + self._waiting.answers
 
     def accepted(self) -> list[float]:
-        """The instants at which an order was acknowledged to a customer who did not ask to wait."""
+        """The instants at which an order was acknowledged to a customer who did not wait."""
         return [a.end for a in self._leaving.answers if a.request == "POST /pedidos" and not a.failed]
 
     def decided(self) -> list[float]:
@@ -45,13 +45,13 @@ class Load:
         return [a.end for a in self._waiting.answers if a.request == "POST /pedidos" and a.code == 201]
 
     def silences(self, begin: float, end: float) -> tuple[float, float]:
-        """The longest times without an accepted and without a decided order."""
+        """The longest gaps without an accepted and without a decided order."""
         return longest_silence(self.accepted(), begin, end), longest_silence(self.decided(), begin, end)
 
     async def steady(self, within: float) -> None:
-        """Waits until orders have been accepted and decided without a pause for some seconds.
+        """Waits until orders have been accepted and decided without a gap for some seconds.
 
-        Raises TimeoutError, which says what was last seen, when that is not so `within` seconds.
+        Raises TimeoutError with the last observation when that takes longer than `within` seconds.
         """
         began = time.monotonic()
         while True:
@@ -65,16 +65,16 @@ class Load:
                 raise TimeoutError(f"no steady orders within {within:.0f} s: {seen}")
 
     def failed(self, since: float) -> tuple[int, int]:
-        """How many requests failed of how many that were answered since an instant."""
+        """How many requests failed, of how many that were answered since an instant."""
         answers = [answer for answer in self.answers if answer.end >= since]
         return sum(answer.failed for answer in answers), len(answers)
 
     def faults(self) -> str:
-        """What the failed answers were."""
+        """Summary of the failed answers."""
         return f"{self._leaving.summary()}\n{self._waiting.summary()}"
 
     async def contradictions(self, http: httpx.AsyncClient) -> list[str]:
-        """What was acknowledged and does not agree with what is there: to be asked at rest."""
+        """Acknowledged answers that contradict the final state: call it at rest."""
         orders: dict[str, Order] = {}
         for customers in (self._leaving, self._waiting):
             orders |= await orders_of(http, customers.cliente)

@@ -22,13 +22,13 @@ OPERATORS = (
     "https://github.com/rabbitmq/messaging-topology-operator/releases/download/v1.15.0/"
     "messaging-topology-operator-with-certmanager.yaml",
 )
-"""Manifests that install the operators; E2E_OPERATORS names others, which may be files."""
+"""Manifests that install the operators; E2E_OPERATORS overrides them, possibly with files."""
 DATA_STORE_IMAGES = ("ghcr.io/cloudnative-pg/postgresql:17", "rabbitmq:4-management")
 OPERATOR_NAMESPACES = ("cert-manager", "cnpg-system", "rabbitmq-system")
 
 
 def substitutions(tag: str) -> list[Substitution]:
-    """What a kind cluster needs written otherwise: docs/e2e.md lists it."""
+    """The replacements that a kind cluster needs: docs/e2e.md lists them."""
     values = "-f k8s/production/values.yaml"
     more = "-f k8s/kind/production/values.yaml -f tests/e2e/production.yaml"
     return [
@@ -49,11 +49,11 @@ class Production(Installation):
 
     @property
     def installed(self) -> bool:
-        """Whether the release is there already, as on a cluster of an earlier run that was kept."""
+        """Whether the release exists already, as on a cluster kept from an earlier run."""
         return "loja" in self.helm("list", "--short").split()
 
     def prepare(self) -> None:
-        """The operators, as their own pages install them."""
+        """Installs the operators, as their own documentation says."""
         manifests = os.environ.get("E2E_OPERATORS", "").split() or OPERATORS
         images = os.environ.get("E2E_OPERATOR_IMAGES", "").split()
         ours = [f"reservaestoque/{program}:{self.tag}" for program in PROGRAMS]
@@ -69,7 +69,7 @@ class Production(Installation):
                 self.cluster.kubectl("wait", *where, "--for=condition=Available", "--timeout=5m", seconds=320)
 
     def install(self, *more: str, tag: str = "") -> None:
-        """What the document's section says, word for word but for `substitutions`; `helm test` is part of it."""
+        """Runs the document's section word for word, except for `substitutions`; `helm test` is part of it."""
         self.run(section(DOCUMENT.read_text(), "Install"), substitutions(tag or self.tag), seconds=1800)
         self.settle()
 
@@ -79,7 +79,7 @@ class Production(Installation):
         return run("bash", "-c", commands, seconds=seconds, environment=self.cluster.environment)
 
     def upgrade(self, *values: str) -> None:
-        """Another revision of the release with these changes, all of it ready."""
+        """Upgrades the release with these changes and waits until all of it is ready."""
         self.helm("upgrade", "loja", "charts/reserva-estoque", "--reuse-values", "--wait", "--timeout", "6m", *values)
         self.settle()
 
@@ -94,7 +94,7 @@ class Production(Installation):
         return str(self.read("pod", pod)["spec"]["nodeName"])
 
     def sql(self, database: str, query: str, pod: str = "") -> str:
-        """What the primary or another server answers, its rows as lines and columns parted by `|`."""
+        """The answer of the primary or another server: rows as lines, columns separated by `|`."""
         psql = ("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", database, f"--command={query}")
         where = (pod or self.primary(database), "--container=postgres")
         return self.kubectl("exec", *where, "--", *psql, seconds=30).strip()
@@ -105,17 +105,17 @@ class Production(Installation):
         return [str(pod["metadata"]["name"]) for pod in pods]
 
     def connections(self, database: str) -> int:
-        """How many the primary has of its `max_connections`."""
+        """How many of its `max_connections` the primary uses."""
         return int(self.sql(database, "select count(*) from pg_stat_activity where usename is not null"))
 
     def roles_on(self, node: str) -> str:
-        """The databases whose primary is on a node, and the queues that are led from there."""
+        """The databases whose primary is on a node, and the queues whose leader is there."""
         primaries = [one for one in DATABASES if self.node_of(self.primary(one)) == node]
         queues = [queue.name for queue in QUEUES if self.node_of(self.queue_leader(queue.name)) == node]
         return f"primary of {' and '.join(primaries)}" + (f", leader of {' and '.join(queues)}" if queues else "")
 
     def rabbitmq(self, *command: str, pod: str = "rabbitmq-server-0") -> str:
-        """What one of RabbitMQ's own programs says on a node of it."""
+        """The output of one of RabbitMQ's own programs, run on one of its nodes."""
         return self.kubectl("exec", pod, "--container=rabbitmq", "--", *command, seconds=60).strip()
 
     def queue_leader(self, queue: str) -> str:
@@ -127,7 +127,7 @@ class Production(Installation):
         return str(leader).partition("@")[2].partition(".")[0]
 
     def ailments(self) -> list[str]:
-        """What is not yet as it was installed: servers, standbys that stream, brokers, pods that are not ready."""
+        """What is not yet restored: servers, streaming standbys, brokers, pods that are not ready."""
         found = [ailment for database in DATABASES for ailment in self._ailments_of(database)]
         broker = self.read("rabbitmqclusters.rabbitmq.com", "rabbitmq")["status"]["conditions"]
         if {"AllReplicasReady": "True"}.items() - {one["type"]: one["status"] for one in broker}.items():

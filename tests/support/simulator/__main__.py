@@ -1,4 +1,4 @@
-"""`make simulate`: as many seeds as asked, from a random beginning unless one is named; or one seed again."""
+"""`make simulate`: the requested number of seeds, from a random or given start; or a single seed again."""
 
 import argparse
 import os

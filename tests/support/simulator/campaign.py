@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Result:
-    """What some seeds came to: how many were run, in how many steps, what was seen, and the first that failed."""
+    """The outcome of some seeds: how many ran, in how many steps, what was seen, and the first that failed."""
 
     seeds: int = 0
     steps: int = 0
@@ -47,13 +47,13 @@ class Result:
 
 
 def prepare(system: System, name: str) -> dict[str, str]:
-    """Scratch databases of this name on the servers of `system`, migrated; their addresses."""
+    """Creates scratch databases of this name on the servers of `system`, migrated; returns their addresses."""
     return {service: create_migrated(system, service, f"simulation_{service}_{name}") for service in DATABASES}
 
 
 def run(urls: dict[str, str], seeds: Iterable[int], mutant: str | None = None) -> Result:
     """Runs these seeds one after another, up to the first that fails."""
-    # The services warn of every mishap, and mishaps are what this is about.
+    # The services warn about every fault, and faults are the point here.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         return asyncio.run(_run(urls, seeds, mutant))
@@ -83,14 +83,14 @@ async def _run(urls: dict[str, str], seeds: Iterable[int], mutant: str | None) -
 
 
 def search(urls: dict[str, str], seeds: Iterable[int], mutant: str) -> tuple[str, Result]:
-    """What these seeds make of this mistake."""
+    """Runs these seeds with this mutant; returns its name and the result."""
     return mutant, run(urls, seeds, mutant)
 
 
 def side_by_side(stages: list[dict[str, str]], tasks: Iterable[Callable[[dict[str, str]], T]]) -> Iterator[T]:
-    """The results of the tasks as they come, each on a stage of its own, in as many processes as there are stages.
+    """The results of the tasks as they complete, each on its own stage, in as many processes as there are stages.
 
-    The next task is asked for when the result before it has been taken.
+    The next task is requested once the result before it has been taken.
     """
     remaining = iter(tasks)
     with ProcessPoolExecutor(len(stages), multiprocessing.get_context("spawn")) as processes:
@@ -104,7 +104,7 @@ def side_by_side(stages: list[dict[str, str]], tasks: Iterable[Callable[[dict[st
 
 
 def run_side_by_side(stages: list[dict[str, str]], seeds: Iterable[int], seconds: float | None = None) -> Result:
-    """Runs seeds in as many processes as there are stages, up to the first that fails or until time is over."""
+    """Runs seeds in as many processes as there are stages, up to the first failure or until the time is over."""
     end = time.monotonic() + seconds if seconds else None
     total = Result()
 

@@ -1,4 +1,4 @@
-"""What a party holds instead of a connection pool: the same calls, each of them a step that may go wrong."""
+"""A party's replacement for a connection pool: the same calls, each of them a step that may go wrong."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +16,7 @@ AfterCommit = Callable[[Party, str], Awaitable[None]]
 
 
 class PartyDatabase:
-    """A party's way into a database (`name`), on a real connection of its own."""
+    """A party's access to a database (`name`), on a real connection of its own."""
 
     def __init__(self, party: Party, name: str, real: asyncpg.Connection, after: AfterCommit) -> None:
         self._party = party
@@ -26,7 +26,7 @@ class PartyDatabase:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator["PartyConnection"]:
-        """A connection; one that broke stays broken, the next one is sound."""
+        """A connection; one that broke stays broken, and the next one works."""
         yield PartyConnection(self._party, self._name, self._real, self._after)
 
     async def execute(self, sql: str, *args: Any) -> str:
@@ -42,7 +42,7 @@ class PartyDatabase:
         return await self._alone("fetchval", sql, args)
 
     async def _alone(self, method: str, sql: str, args: tuple[Any, ...]) -> Any:
-        """A statement that is a transaction by itself."""
+        """A statement that is its own transaction."""
         async with self.acquire() as connection, connection.transaction(implicit=True):
             return await getattr(connection, method)(sql, *args)
 
@@ -60,7 +60,7 @@ class PartyConnection:
 
     @asynccontextmanager
     async def transaction(self, *, implicit: bool = False) -> AsyncIterator[None]:
-        """A transaction. Dying or losing the connection before its commit undoes it, afterwards it does not."""
+        """A transaction. A crash or a lost connection before its commit undoes it; afterwards it does not."""
         transaction = self._real.transaction()
         await transaction.start()
         self._explicit = not implicit
@@ -75,7 +75,7 @@ class PartyConnection:
         self._party.transaction = None
         await transaction.commit()
         await self._after(self._party, self._name)
-        # The commit is done; what may be lost now is the answer.
+        # The commit is done; only the answer may be lost now.
         await self._step("committed")
 
     async def execute(self, sql: str, *args: Any) -> str:
@@ -107,10 +107,10 @@ class PartyConnection:
             raise
 
     async def _execute(self, call: Awaitable[Any]) -> Any:
-        """Runs a statement; while it waits for a lock the others move."""
+        """Runs a statement; while it waits for a lock, the other parties move."""
         party, world = self._party, self._party.world
         task = asyncio.ensure_future(call)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # also when nobody waits
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # even if it is never awaited
         party.instant = world.now
         await asyncio.wait({task}, timeout=_PATIENCE)
         if not task.done():
@@ -129,7 +129,7 @@ class PartyConnection:
     async def _await_lock(self, wait: LockWait) -> bool:
         """Returns when the statement has ended; whether it had to wait for a lock, or was just slow.
 
-        Only one party at a time waits in a database: of two, PostgreSQL would let either go on first.
+        Only one party at a time waits in a database: of two, PostgreSQL would let either one proceed first.
         """
         world = self._party.world
         while not wait.task.done() and not await world.blocked_by(wait):
@@ -150,6 +150,6 @@ class PartyConnection:
 
 
 def _summary(sql: str) -> str:
-    """The line of a statement that says why it is there."""
+    """The line of a statement that says why it exists."""
     first = sql.strip().splitlines()[0]
     return first.removeprefix("-- ")[:70]

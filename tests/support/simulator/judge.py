@@ -1,7 +1,7 @@
-"""Holds every commit, every acknowledgement and the end of a seed against the model. Watches from outside.
+"""Checks every commit, every acknowledgement and the end of a seed against the model. Watches from outside.
 
-Reads rows in the order of their keys: their place in the table may differ from run to run, and the first of several
-violations is reported.
+Reads rows in key order: their physical order may differ from run to run, and the first of several violations is
+reported.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ _read_shortages = msgspec.json.Decoder(list[ItemEmFalta]).decode
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a StockItem is being made to say."""
+    """The spec to which a StockItem is being changed."""
 
     dono: str
     sku: str
@@ -48,7 +48,7 @@ class Declaration:
 
 @dataclass
 class Judge:
-    """Remembers what was asked (`orders`), accepted (`accepted`) and said by estoque (`history`)."""
+    """Remembers what was requested (`orders`), accepted (`accepted`) and reported by estoque (`history`)."""
 
     world: World
     model: Model
@@ -65,7 +65,7 @@ class Judge:
     _marks: dict[str, datetime] = field(default_factory=dict)
 
     async def after_commit(self, party: Party, database: str) -> None:
-        """Looks at what a party has just committed."""
+        """Checks what a party has just committed."""
         monitor = self.world.monitors[database]
         outbox = await monitor.fetch("select * from outbox order by id")
         self.unpublished[database] = len(outbox)
@@ -88,7 +88,7 @@ class Judge:
                 encerrar=declaration.encerrar,
                 now=instant,
             )
-        # Ids are given out before the commit: the newest fact need not have the highest.
+        # Ids are assigned before the commit: the newest fact need not have the highest.
         facts = [fact for fact in outbox if fact["id"] not in self._seen]
         for fact in facts:
             self._seen.add(fact["id"])
@@ -98,11 +98,11 @@ class Judge:
             await self._check_balances(monitor)
 
     async def _request_of(self, causa: UUID) -> Request:
-        """What that event asked for. What no customer asked for pedidos did: it cancels abandoned orders."""
+        """The request behind that event. If no customer made it, pedidos did: it cancels abandoned orders."""
         if causa not in self.orders:
             comando = await self.world.monitors["pedidos"].fetchrow("select * from comando where id = $1", causa)
             if comando is None or comando["tipo"] != "CancelarPedido":
-                raise ViolationError(f"estoque answered {causa}, which nobody asked")
+                raise ViolationError(f"estoque answered {causa}, which was never sent")
             pedido, versao = comando["pedido_id"], comando["se_versao"]
             seen = self.history.get((pedido, versao))
             if seen is None or not self._abandoned(seen):
@@ -132,7 +132,7 @@ class Judge:
         self.history[pedido, stated.snapshot.versao] = stated.snapshot
 
     def _check_instant(self, fact: asyncpg.Record) -> None:
-        """Neither the clock of an order nor that of its SKUs goes back. What is said again was decided before."""
+        """The clock of an order and of its SKUs never goes back. A repeated answer was decided earlier."""
         pedido, now = fact["pedido_id"], fact["criado_em"]
         if (pedido, fact["versao"]) not in self.history:
             if now < self._clocks.get(pedido, now):
@@ -168,7 +168,7 @@ class Judge:
                 raise ViolationError(f"balance of {row['sku']}: {tuple(row)[1:]} and it should be {expected}")
 
     async def _check_orders(self, monitor: asyncpg.Connection) -> None:
-        """What pedidos says of an order is something that estoque said, and never older than before."""
+        """pedidos shows only snapshots that estoque has published, and never an older one than before."""
         for row in await monitor.fetch("select * from pedido where versao > 0 order by id"):
             pedido, versao = row["id"], row["versao"]
             if versao < self._versions.get(pedido, 0):
@@ -228,7 +228,7 @@ class Judge:
         return [str(v) for v in await ledger.violations(self.world.monitors["estoque"])]
 
     async def check_end(self, dead: Iterable[tuple[bytes, str]]) -> None:
-        """At rest: nobody is owed anything, both services say the same, and it is what the model says."""
+        """At rest, no answer is outstanding, and both services and the model agree."""
         in_estoque, in_pedidos = await self._orders_in("estoque"), await self._orders_in("pedidos")
         problems = await self.ledger_violations()
         problems += [f"dead letter: {reason}: {body[:200]!r}" for body, reason in dead]
@@ -269,8 +269,8 @@ class Judge:
 
     def _forgettable(self, pedido_id: UUID, kept: timedelta) -> bool:
         snapshot = self.model.snapshots.get(pedido_id)
-        # estoque's instant may be ahead of the clock that pedidos read when it heard of it.
-        # A command that comes after the end makes a new version of it, which pedidos may not hear of in time.
+        # estoque's instant may be ahead of the clock that pedidos read when it received the snapshot.
+        # A command that arrives after the end makes a new version of it, which pedidos may not receive in time.
         old = self.world.now - self._ended.get(pedido_id, self.world.now) > kept - self.world.step_back
         return old and snapshot is not None and snapshot.status in FINAL_STATUSES
 
@@ -288,7 +288,7 @@ def snapshot(row: Any) -> Snapshot:
 
 
 def _put_back(queue: Queue, event: CloudEvent, messages: Sequence[Message]) -> bool:
-    """Whether another message has the event too."""
+    """Whether another message contains the event as well."""
     others = [*queue.messages, *(m for delivered in queue.delivered.values() for m in delivered)]
     return any(str(event.id).encode() in m.body for m in others if m not in messages)
 

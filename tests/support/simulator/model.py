@@ -1,7 +1,7 @@
-"""What orders and stock must do, said as plainly as possible: a pure model, one command at a time.
+"""What orders and stock must do, stated as plainly as possible: a pure model, one command at a time.
 
-It knows no batches, no locks, no counters and no sweep: a reservation counts while its time is not over. Written
-from DESIGN.md and not from the services' code, so that a mistake there does not repeat itself here.
+It has no batches, locks, counters or sweep: a reservation counts while its time is not over. Written from DESIGN.md
+and not from the services' code, so that a mistake there is not repeated here.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from uuid import UUID
 FINAL_STATUSES = ("Fechado", "Cancelado", "EstoqueNaoDisponivel")
 
 Shortage = tuple[str, int, int, str]
-"""SKU, units asked for, units there were, why."""
+"""SKU, units requested, units available, reason."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A command: its event id and type, the order, the units asked for by SKU, and the newest version it is about."""
+    """A command: its event id and type, the order, the units requested by SKU, and the newest version it is about."""
 
     id: UUID
     tipo: str
@@ -28,7 +28,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot of an order, as AtualizarStatus tells it."""
+    """A snapshot of an order, as in AtualizarStatus."""
 
     status: str = "Criado"
     versao: int = 0
@@ -38,7 +38,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a command is answered: the snapshot after it, and why it changed nothing if it did not."""
+    """The answer to a command: the resulting snapshot, and why nothing changed, if nothing did."""
 
     snapshot: Snapshot
     recusa: str | None
@@ -46,7 +46,7 @@ class Reply:
 
 @dataclass
 class Product:
-    """A SKU: units ever supplied, units sold, what may be done with it, and who declares it."""
+    """A SKU: units ever supplied, units sold, whether it is offered, and its owner."""
 
     alvo: int
     situacao: str = "Ativo"
@@ -74,7 +74,7 @@ class Model:
         return product.alvo - product.vendido - self.reservado(sku, now)
 
     def answer(self, order: Request, now: datetime) -> Reply:
-        """Carries out a command, or repeats the present snapshot when it has been carried out before."""
+        """Executes a command, or repeats the current snapshot when it was executed before."""
         if order.id not in self.recusas:
             self._execute(order, now)
         return Reply(self.snapshots[order.pedido_id], self.recusas[order.id])
@@ -89,7 +89,7 @@ class Model:
         return Reply(new, None)
 
     def declare(self, dono: str, sku: str, alvo: int, *, paused: bool, encerrar: bool, now: datetime) -> None:
-        """A StockItem as the operator brings it: it owns a SKU from its first claim until it is deleted."""
+        """A StockItem as the operator applies it: it owns a SKU from its first claim until it is deleted."""
         product = self.products.get(sku)
         if product is None:
             if not encerrar:

@@ -1,4 +1,4 @@
-"""Mistakes, put into the services' code on purpose: a simulation that does not find them proves nothing."""
+"""Mistakes introduced into the services' code on purpose: a simulation that does not find them proves nothing."""
 
 import inspect
 import textwrap
@@ -19,19 +19,19 @@ from reservaestoque.postgres import Queries
 from reservaestoque.postgres.queries import statements
 
 Apply = Callable[[asyncpg.Connection], AbstractAsyncContextManager[None]]
-"""Puts the mistake in, given a connection to estoque's database, and takes it out again."""
+"""Introduces the mistake, given a connection to estoque's database, and removes it again."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mistake: what is wrong, and how it is made."""
+    """A mistake: what is wrong, and how it is introduced."""
 
     error: str
     mudancas: tuple[Apply, ...]
 
     @asynccontextmanager
     async def applied(self, estoque: asyncpg.Connection) -> AsyncIterator[None]:
-        """The mistake is in the code inside, and out of it after."""
+        """The mistake is in the code inside the block, and removed after it."""
         async with AsyncExitStack() as stack:
             for mudanca in self.mudancas:
                 await stack.enter_async_context(mudanca(estoque))
@@ -45,7 +45,7 @@ def _replace(text: str, before: str, after: str) -> str:
 
 
 def code(function: Any, *replacements: tuple[str, str]) -> Apply:
-    """Other lines in a function; modules that have imported it get the mistake too."""
+    """Replaces lines of a function; modules that have imported it get the mistake too."""
     assert isinstance(function, FunctionType)
 
     @asynccontextmanager
@@ -66,7 +66,7 @@ def code(function: Any, *replacements: tuple[str, str]) -> Apply:
 
 
 def statement(sql: Queries, name: str, before: str, after: str) -> Apply:
-    """Another text in a statement."""
+    """Replaces text in a statement."""
 
     @asynccontextmanager
     async def change(_: asyncpg.Connection) -> AsyncIterator[None]:
@@ -81,7 +81,7 @@ def statement(sql: Queries, name: str, before: str, after: str) -> Apply:
 
 
 def sql_function(name: str, *replacements: tuple[str, str]) -> Apply:
-    """Another text in a function of estoque's database."""
+    """Replaces text in a function of estoque's database."""
 
     @asynccontextmanager
     async def change(estoque: asyncpg.Connection) -> AsyncIterator[None]:
@@ -100,7 +100,7 @@ def sql_function(name: str, *replacements: tuple[str, str]) -> Apply:
 
 @asynccontextmanager
 async def _sweep_in_two_steps(estoque: asyncpg.Connection) -> AsyncIterator[None]:
-    """Finds lapsed orders in one transaction and sweeps them in the next, without a second look at their time."""
+    """Finds lapsed orders in one transaction and sweeps them in the next, without rechecking their time."""
     intact = await estoque.fetchval("select pg_get_functiondef('expirar_reservas'::regproc)")
     start, end = intact.index("select array_agg(t.id)"), intact.index(") t;")
     pattern = "select array_agg(t.id) into v_pedidos from (select p.id from pedido p where p.id = any (p_achados) "
@@ -132,7 +132,7 @@ _triage_line = "        triage = await _triage(connection, commands, horizon)\n"
 
 MUTANTS: dict[str, Mutant] = {
     "versions-ignored": Mutant(
-        "pedidos applies whatever snapshot comes, the older ones too",
+        "pedidos applies every snapshot, even older ones",
         (
             code(repository.newest, ("event.data.versao > known.versao", "True")),
             statement(repository._sql, "aplicar_status", " and p.versao < n.versao", ""),
@@ -166,22 +166,22 @@ MUTANTS: dict[str, Mutant] = {
         (code(batch.process, ("stock, now = await", "stock, _ = await"), (_triage_line, _clock + _triage_line)),),
     ),
     "line-released-twice": Mutant(
-        "the sweep gives units back and leaves the line, which is given back again",
+        "the sweep releases units and leaves the line, which is released again",
         (sql_function("expirar_reservas", (_delete, _leave)),),
     ),
     "sweeps-a-renewed-order": Mutant(
-        "the sweep takes orders that were renewed after it had found them", (_sweep_in_two_steps,)
+        "the sweep ends orders that were renewed after it had found them", (_sweep_in_two_steps,)
     ),
     "inbox-ignored": Mutant(
-        "events that come again take effect again",
+        "redelivered events take effect again",
         (code(batch._triage, ('triage.new if row["novo"] else triage.repeated', "triage.new")),),
     ),
     "one-release-forgotten": Mutant(
-        "of an order's SKUs only the first is given back",
+        "of an order's SKUs only the first is released",
         (code(decision._Batch._release, ("pedido.lines.items()", "list(pedido.lines.items())[:1]")),),
     ),
     "skips-locked-stock": Mutant(
-        "stock rows that somebody else has locked are skipped",
+        "stock rows locked by another session are skipped",
         (statement(batch._sql, "travar_estoque", "for no key update", "for no key update skip locked"),),
     ),
     "stock-locked-before-orders": Mutant(
@@ -189,19 +189,19 @@ MUTANTS: dict[str, Mutant] = {
         (code(batch.process, (_triage_line, _triage_line + _lock_line)),),
     ),
     "not-all-or-nothing": Mutant(
-        "an order is refused only when all of its items lack",
+        "an order is refused only when all of its items are short",
         (code(decision._Batch._check_stock, ("    if missing:\n", "    if len(missing) == len(pedido.itens):\n")),),
     ),
     "lapsed-units-stay-held": Mutant(
-        "lapsed units wait for the sweep before somebody else can have them",
+        "lapsed units are not available to other orders before the sweep",
         (code(batch._release_lapsed, ("if not missing:", "if True:")),),
     ),
     "refusal-forgotten": Mutant(
-        "a refused command that comes again is answered as if it had been obeyed",
+        "a redelivered refused command is answered as if it had been obeyed",
         (code(writes.write, ("if refusals:", "if False:")),),
     ),
     "key-of-the-last-order": Mutant(
-        "an idempotency key stands for the last order that came with it",
+        "an idempotency key stands for the last order sent with it",
         (
             statement(
                 repository._sql,
@@ -212,11 +212,11 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "lapses-never-asked-for": Mutant(
-        "word of a sweep that was lost is never asked for",
+        "a lost expiry notice is never asked for",
         (code(resend.Resend.step, ("    await self._ask()\n", "")),),
     ),
     "question-ages-from-its-command": Mutant(
-        "a lapse is asked about for so long after the command that made the reservation, which may hold for longer",
+        "the time to ask about a lapse counts from the command that made the reservation, which may hold for longer",
         (statement(resend._sql, "perguntar_de_novo", "p.expira_em < agora() - $2", "c.criado_em < agora() - $2"),),
     ),
     "gives-up-the-unpublished": Mutant(
@@ -238,11 +238,11 @@ MUTANTS: dict[str, Mutant] = {
         (code(decision._Batch._refuse, ("(command.data.versao or pedido.versao)", "pedido.versao")),),
     ),
     "a-frozen-party-holds-the-batch": Mutant(
-        "a batch that waits for one row is held with all that is in it",
+        "a batch that waits for one row is held as a whole",
         (code(Batches._settle, ("contended = is_contended(fault)", "contended = False")),),
     ),
     "strangers-wait-for-a-key": Mutant(
-        "an idempotency key that a frozen replica is claiming is waited for",
+        "commands wait for an idempotency key that a frozen replica is claiming",
         (
             statement(
                 repository._sql,
@@ -253,7 +253,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "the-clock-of-a-sku-goes-back": Mutant(
-        "a batch is decided at what the clock says, although its SKUs changed later",
+        "a batch is decided at the clock's time, although its SKUs changed later",
         (
             statement(
                 batch._sql, "travar_estoque", "greatest(max(t.alterado_em), $2::timestamptz)", "$2::timestamptz"
@@ -261,7 +261,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "nothing-resent": Mutant(
-        "a command that was lost is never sent again",
+        "a lost command is never resent",
         (code(resend.Resend.step, ("    await self._resend()\n", "")),),
     ),
 }

@@ -1,4 +1,4 @@
-"""A broker in memory: at least once at best. It loses, repeats, reorders and delays as the seed says."""
+"""A broker in memory: at least once at best. The seed decides what it loses, duplicates, reorders and delays."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from simulator.world import Party, World
 
 @dataclass(frozen=True)
 class Message:
-    """A message as a consumer gets it."""
+    """A message as a consumer receives it."""
 
     number: int
     body: bytes
@@ -19,7 +19,7 @@ class Message:
 
 @dataclass
 class Queue:
-    """A queue and its dead letters; `decoder` reads what is in it."""
+    """A queue and its dead letters; `decoder` reads its messages."""
 
     name: str
     decoder: Decoder
@@ -29,7 +29,7 @@ class Queue:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits and nothing is at work."""
+        """Whether no message is waiting or being processed."""
         return not self.messages and not any(self.delivered.values())
 
 
@@ -41,7 +41,7 @@ class Network:
         self.queues = {queue.name: queue for queue in queues}
         self.history: list[tuple[Queue, bytes]] = []
         self.losing: Queue | None = None
-        """The queue that all messages to are lost, however calm it is."""
+        """The queue whose messages are all lost, even in calm weather."""
         self._numbers = itertools.count(1)
 
     def keep(self, queue: Queue, body: bytes) -> None:
@@ -51,7 +51,7 @@ class Network:
 
 
 class Publisher:
-    """What a relay publishes with; every message is a step."""
+    """A relay's publisher; every message is a step."""
 
     def __init__(self, party: Party, network: Network, queue: Queue) -> None:
         self._party = party
@@ -120,7 +120,7 @@ class Deliveries:
         self._queue.delivered[self] = [m for m in self._queue.delivered[self] if m not in messages]
 
     def encerrar(self) -> None:
-        """The session is over: what it had is delivered again."""
+        """Ends the session: its messages are delivered again."""
         self._queue.messages += self._queue.delivered.pop(self, [])
 
     def _take(self) -> Message:

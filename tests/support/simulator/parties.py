@@ -1,4 +1,4 @@
-"""The parties: the services' own code, each loop of it one that dies and is born again."""
+"""The parties: the services' own code; each of their loops can die and is restarted."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ Life = Callable[[Party], Awaitable[None]]
 
 
 class NoWake:
-    """Relays of the simulation look by themselves."""
+    """Relays of the simulation poll instead."""
 
     def wake(self) -> None:
         """Nothing to do."""
@@ -48,7 +48,7 @@ class NoWake:
 
 @dataclass
 class KeyUse:
-    """A key that a customer uses: the first command that came with it, and the order that it stands for."""
+    """A key that a customer uses: the first command sent with it, and the order that it stands for."""
 
     comando: NewCommand
     pedido_id: UUID | None = None
@@ -56,7 +56,7 @@ class KeyUse:
 
 @dataclass
 class Cast:
-    """Everybody of one seed. `connections` gives a party a connection to a database."""
+    """All parties of one seed. `connections` gives a party a connection to a database."""
 
     world: World
     judge: Judge
@@ -64,10 +64,10 @@ class Cast:
     times: Times
     connections: Callable[[str, str], asyncpg.Connection]
     keys: dict[str, KeyUse] = field(default_factory=dict)
-    claiming: dict[str, list[str]] = field(default_factory=dict)  # by party, the keys that it claims now
+    claiming: dict[str, list[str]] = field(default_factory=dict)  # by party, the keys that it is claiming
 
     def spawn(self) -> None:
-        """All parties: two replicas of everything, as many customers."""
+        """Starts all parties: two replicas of everything, as many customers."""
         for name, (life, weight) in PARTIES.items():
             self.world.spawn(name, lambda party, life=life: _live_again(party, lambda p: life(self, p)), weight)
 
@@ -75,7 +75,7 @@ class Cast:
         return PartyDatabase(party, name, self.connections(party.name, name), self.judge.after_commit)
 
     def _rest(self, party: Party) -> Callable[[], bool]:
-        """Parties that act by themselves stop when the seed calms down, unless they are asked."""
+        """Parties that act on their own stop when the seed calms down, unless they are called."""
         return lambda: not self.world.calm or party.name in self.world.called
 
     # The services
@@ -161,7 +161,7 @@ class Cast:
         )
 
         async def step() -> None:
-            # Real ids would be in another order each time.
+            # Real ids would be in a different order each time.
             with patch.object(retention, "new_id", lambda: _uuid(party)):
                 for job in jobs:
                     await job()
@@ -210,7 +210,7 @@ class Cast:
         return self._repeat(party, step)
 
     async def _in_time(self, leap: timedelta) -> timedelta:
-        """A leap of the clock, left out where commands without an answer would be given up, or orders forgotten."""
+        """A leap of the clock, omitted where commands without an answer would be given up, or orders forgotten."""
         pending = "select min(criado_em) from comando where respondido_em is null"
         since = await self.world.monitors["pedidos"].fetchval(pending)
         then = self.world.now + leap
@@ -222,8 +222,8 @@ class Cast:
 
         async def step() -> None:
             rng = party.rng
-            # All of them at first: a row that is not there can't be locked, so an order that comes while it is made
-            # may rightly find it or not.
+            # All of them at first: a missing row can't be locked, so an order that arrives while it is being created
+            # may legitimately find it or not.
             new_ones = [sku for sku in SKUS if sku not in self.judge.model.products]
             itens = [self._manifest(party, sku) for sku in new_ones or rng.sample(SKUS, rng.randint(1, 2))]
             self.judge.declaring[party.name] = [
@@ -277,7 +277,7 @@ class Cast:
         return self._repeat(party, step)
 
     def _ended_orders(self, comando: NewCommand) -> set[UUID]:
-        """pedidos takes no more commands to an order that it knows to have ended."""
+        """pedidos accepts no more commands to an order that it knows to have ended."""
         snapshot = self.judge.model.snapshots.get(comando.pedido_id)
         end = snapshot is not None and snapshot.status in FINAL_STATUSES and comando.itens is None
         return {comando.pedido_id} if end and comando.id.int % 4 else set()
@@ -306,7 +306,7 @@ class Cast:
         return new
 
     def _ask_again(self, party: Party) -> NewCommand:
-        """A customer who asks again: with the same key, for the same (or, wrongly, for something else)."""
+        """A customer who repeats a request: with the same key, for the same thing (or, wrongly, for another)."""
         before = self.keys[self.world.repeated or party.rng.choice(sorted(self.keys))].comando
         key = before.key
         if key is not None and party.rng.random() < 0.2:
@@ -314,7 +314,7 @@ class Cast:
         return replace(before, id=_uuid(party), pedido_id=_uuid(party), key=key)
 
     def _hear(self, new: NewCommand, result: Committed | Exception) -> None:
-        """What the customer is told; while a key is kept it stands for one order."""
+        """Checks the customer's answer: while a key is kept, it stands for one order."""
         if isinstance(result, Exception):
             if not (isinstance(result, KeyReusedError | KeyBusyError) and new.key is not None):
                 raise result
@@ -324,7 +324,7 @@ class Cast:
         if new.key is None:
             return
         use = self.keys[new.key.value]
-        # Kept from the commit on, which the customer may hear of much later.
+        # Kept from the commit on; the customer may learn of it much later.
         if use.pedido_id is None or self.world.now - _made_at(use.pedido_id) > self.times.idempotency_retention:
             use.pedido_id = result.pedido_id
         if use.pedido_id != result.pedido_id:
@@ -332,19 +332,19 @@ class Cast:
 
 
 def _uuid(party: Party) -> UUID:
-    """A UUIDv7 of this seed, so that the history is the same every time."""
+    """A UUIDv7 from this seed, so that the history is the same every time."""
     milliseconds = int(party.world.now.timestamp() * 1000)
     rng = party.rng.getrandbits(74)
     return UUID(int=milliseconds << 80 | 7 << 76 | (rng >> 62) << 64 | 2 << 62 | rng & (1 << 62) - 1)
 
 
 def _made_at(pedido_id: UUID) -> datetime:
-    """When this id was made (RFC 9562, section 5.7), to the millisecond."""
+    """When this id was created (RFC 9562, section 5.7), to the millisecond."""
     return datetime.fromtimestamp((pedido_id.int >> 80) / 1000, UTC)
 
 
 async def _live_again(party: Party, spawn: Callable[[Party], Life]) -> None:
-    """Runs a party's life; when it dies, or something fails that passes, a new one begins with empty hands."""
+    """Runs a party's life; when it dies, or meets a transient fault, a new one begins without any state."""
     while True:
         life = spawn(party)
         try:
@@ -378,4 +378,4 @@ PARTIES: dict[str, tuple[Callable[[Cast, Party], Life], float]] = {
     "shop": (Cast._shop, 0.2),
     "clock": (Cast._clock, 0.6),
 }
-"""Everybody by name: how they live, and how often they move."""
+"""All parties by name: how they live, and how often they move."""

@@ -1,4 +1,4 @@
-"""One seed, from an empty shop to the last order's end."""
+"""One seed, from an empty shop to the end of the last order."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -26,7 +26,7 @@ _TABLES = {
 }
 _LAPSED = "reservations beyond their time"
 _OLD = ("ForaDoHorizonte", "PedidoDesconhecido", "PedidoEsquecido")
-"""Why messages from long ago are set aside; that no order is lost is looked at separately."""
+"""Why old messages are set aside; that no order is lost is checked separately."""
 _RESTLESS = {
     "facts not published": "select true from outbox limit 1",
     "commands without an answer": "select true from comando where respondido_em is null limit 1",
@@ -46,7 +46,7 @@ _STEPS = 5000
 
 
 class SeedFailedError(Exception):
-    """A seed found something; says what, and the end of its trail."""
+    """A seed found something; has the error and the end of its trail."""
 
     def __init__(self, seed: int, error: BaseException, trail: list[str]) -> None:
         end = "\n".join(trail[-60:])
@@ -62,10 +62,10 @@ class Stage:
         self._connections: dict[tuple[str, str], asyncpg.Connection] = {}
 
     async def prepare(self, names: Iterable[str]) -> None:
-        """Opens what is not open for these parties, takes the databases' clock and empties them.
+        """Opens missing connections for these parties, replaces the databases' clock and empties them.
 
-        Truncated and never vacuumed, so that where a row lies, and so in which order rows come where a statement
-        does not care, is the same whatever ran before.
+        Truncated and never vacuumed, so that the physical order of rows, and so their order in statements that do not
+        sort, does not depend on earlier seeds.
         """
         for name in names:
             for database in DATABASES:
@@ -75,7 +75,7 @@ class Stage:
                         server_settings={
                             "synchronous_commit": "off",
                             "timezone": "UTC",
-                            # As the services': a generic plan after some executions may order rows differently.
+                            # As in the services: a generic plan, after some executions, may order rows differently.
                             "plan_cache_mode": "force_custom_plan",
                         },
                     )
@@ -87,7 +87,7 @@ class Stage:
             )
 
     async def _take_over(self, database: str) -> None:
-        """Once, not for each seed: DDL invalidates the plans of every connection."""
+        """Called once, not for each seed: DDL invalidates the plans of every connection."""
         monitor = self.connection(MONITOR, database)
         await monitor.execute(_CLOCK)
         for table in _TABLES[database]:
@@ -105,7 +105,7 @@ class Stage:
 
 
 async def run_seed(stage: Stage, seed: int) -> World:
-    """Runs a seed. Raises SeedFailedError when something that must never happen did."""
+    """Runs a seed. Raises SeedFailedError when something happened that must never happen."""
     await stage.prepare((MONITOR, *PARTIES))
     monitors = {database: stage.connection(MONITOR, database) for database in DATABASES}
     world = World(seed, monitors, await bridged_step_back(monitors["estoque"]))
@@ -131,7 +131,7 @@ async def run_seed(stage: Stage, seed: int) -> World:
 
 
 async def _live(cast: Cast) -> None:
-    """All that befalls them, from the first order to the last one's end."""
+    """The parties' whole history, from the first order to the end of the last one."""
     world, judge, network, times = cast.world, cast.judge, cast.network, cast.times
     await world.run(world.rng.choice([100, 200, 400]))
     if world.rng.random() < _FREEZE:
@@ -145,7 +145,8 @@ async def _live(cast: Cast) -> None:
 
 
 async def _freeze(world: World, cast: Cast) -> None:
-    """A party stops with its locks held, as by SIGSTOP, while the others go on: who needs none of them must not wait.
+    """Freezes a party with its locks held, as by SIGSTOP. The others continue: those that need none of its locks must
+    not wait.
 
     In the end the server ends its transaction.
     """
@@ -174,7 +175,7 @@ async def _freeze(world: World, cast: Cast) -> None:
 
 
 async def _inside_a_transaction(world: World) -> Party | None:
-    """A party that is between two statements of a transaction, after at most so many steps."""
+    """A party that is between two statements of a transaction, if there is one within a bounded number of steps."""
     for _ in range(_STEPS_ASIDE):
         await world.run(1)
         in_between = [party for party in world.parties if party.transaction is not None and party.at_gate]
@@ -184,9 +185,9 @@ async def _inside_a_transaction(world: World) -> Party | None:
 
 
 async def _stop_the_broker(world: World, times: Times) -> None:
-    """The broker is away for longer than commands are sent again, with what was accepted still in the outbox.
+    """The broker is down for longer than commands are resent, with accepted commands still in the outbox.
 
-    Only where no message is lost: one that was lost so long ago is given up, with an alert.
+    Only in seeds without message loss: a command whose message was lost that long ago is given up, with an alert.
     """
     if world.weather.loss or world.seed % 2:
         return
@@ -194,7 +195,7 @@ async def _stop_the_broker(world: World, times: Times) -> None:
     since = await world.monitors["pedidos"].fetchval(
         "select coalesce(min(criado_em), agora()) from comando where respondido_em is null"
     )
-    # The oldest is no longer sent again then, and not yet too old for estoque.
+    # By then the oldest is no longer resent, but not yet too old for estoque.
     await world.advance((times.resend_horizon + times.event_horizon) / 2 - (world.now - since))
     world.broker_away = True
     for _ in range(2):
@@ -204,7 +205,7 @@ async def _stop_the_broker(world: World, times: Times) -> None:
 
 
 async def _lapse(world: World, network: Network, times: Times) -> None:
-    """All reservations lapse. Of some seeds word of it is lost, of some so are the first answers to who asks."""
+    """All reservations lapse. Some seeds lose the notices, some of these also the first answers to questions."""
     if world.rng.random() < _HEARD:
         await world.advance(2 * times.reserva_ttl)
         return
@@ -226,11 +227,11 @@ async def _lapse(world: World, network: Network, times: Times) -> None:
 
 
 async def _age(world: World, judge: Judge, network: Network) -> None:
-    """Weeks later, when what is old has been forgotten, messages turn up once more: nothing may come of them."""
+    """Weeks later, when old data has been purged, old messages turn up once more: they must have no effect."""
     past = len(network.history)
     await world.advance(timedelta(days=world.rng.choice([8, 40])))
     await _return_at_the_last_hour(world)
-    for _ in range(2):  # what was abandoned is cancelled in the first round
+    for _ in range(2):  # abandoned orders are cancelled in the first round
         world.called.add("retention")
         await _calm_down(world, judge, network)
     for queue, body in world.rng.choices(network.history[:past], k=5) if past else ():
@@ -239,7 +240,7 @@ async def _age(world: World, judge: Judge, network: Network) -> None:
 
 
 async def _return_at_the_last_hour(world: World) -> None:
-    """Customers renew what has just been found abandoned, and is about to be cancelled."""
+    """Customers renew orders that have just been found abandoned, and are about to be cancelled."""
     world.called.add("retention")
     for _ in range(_STEPS):
         await world.run(1)
@@ -252,7 +253,7 @@ async def _return_at_the_last_hour(world: World) -> None:
 
 
 async def _calm_down(world: World, judge: Judge, network: Network) -> None:
-    """No more orders and no more mishaps: within some rounds all must be done, said, and the same everywhere."""
+    """No more orders and no more faults: within some rounds all must be done, reported, and the same everywhere."""
     world.calm = True
     for round_ in range(_ROUNDS):
         await world.run(_STEPS, until_idle=True)
@@ -270,7 +271,7 @@ async def _calm_down(world: World, judge: Judge, network: Network) -> None:
 
 
 async def _await_abandonment(world: World, times: Times) -> None:
-    """Where pedidos has given up asking about all reservations whose end it has not heard of, it cancels them later.
+    """Where pedidos has given up asking about every lapse that it has not been told of, it cancels the orders later.
 
     Raises ViolationError when it has given up although estoque would still answer.
     """
@@ -286,13 +287,13 @@ async def _await_abandonment(world: World, times: Times) -> None:
             raise ViolationError(f"order {row['id']}: given up asking {lapsed} after its reservation lapsed")
     world.seen["question given up"] += 1
     due = max(row["expira_em"] for row in unheard) + times.abandoned_after
-    # A walk that is at its end begins again in the next lap.
+    # A walk at its end starts over in the next lap.
     await world.advance(due - world.now + LAP + timedelta(seconds=1))
     world.called.add("retention")
 
 
 async def _restless(world: World, network: Network) -> list[str]:
-    """What still has to happen."""
+    """What has yet to happen."""
     missing = [f"messages in {queue.name}" for queue in network.queues.values() if not queue.empty]
     for database, monitor in world.monitors.items():
         for what, query in _RESTLESS.items():

@@ -1,4 +1,4 @@
-"""How long things take and are kept in a seed's history: what both services accept, and right at its edge."""
+"""How long things take and are kept in a seed's history: what both services accept, and right at the limits."""
 
 import random
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from pedidos.settings import PedidosSettings
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 EDGE = timedelta(milliseconds=1)
-"""By how much one setting is longer than what it has to be longer than, at the edge of what is allowed."""
+"""By how much, at the limit of what is allowed, one setting exceeds another that it must exceed."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """The settings of both services that are durations, by their names; ORDER_RETENTION each has of its own."""
+    """Those settings of both services that are durations, by name; each has its own ORDER_RETENTION."""
 
     reserva_ttl: timedelta
     resend_after: timedelta
@@ -30,7 +30,7 @@ class Times:
 
     @property
     def shortest_memory(self) -> timedelta:
-        """Nothing but idempotency keys and changes is forgotten while it is younger than this."""
+        """Nothing younger than this is purged, except idempotency keys and changes."""
         return min(self.inbox_retention, self.estoque_order_retention, self.pedidos_order_retention)
 
     @classmethod
@@ -50,7 +50,7 @@ class Times:
 
     @classmethod
     def draw(cls, seed: int) -> Self:
-        """The same for a seed each time. Raises ValidationError when the services would refuse what is drawn."""
+        """Deterministic for a seed. Raises ValidationError when the services would refuse the drawn settings."""
         rng = random.Random(f"{seed}/times")
         slack = rng.choice([EDGE, EDGE, HOUR, DAY])
         reserva_ttl = rng.choice([30 * MINUTE, 30 * MINUTE, 5 * MINUTE, 36 * HOUR, 72 * HOUR])
@@ -74,7 +74,7 @@ class Times:
         return times
 
     def check(self) -> None:
-        """Raises ValidationError unless both services take these settings."""
+        """Raises ValidationError unless both services accept these settings."""
         addresses = {"database_url": "postgres://", "amqp_url": "amqp://"}
         shared = {
             "reserva_ttl": self.reserva_ttl,

@@ -1,4 +1,4 @@
-"""Who moves next, and what befalls them: drawn from a seed, one party and one step at a time."""
+"""Which party moves next, and which faults it meets: drawn from a seed, one party and one step at a time."""
 
 import asyncio
 import random
@@ -14,16 +14,16 @@ START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 class Crash(BaseException):
-    """The party's process dies here. No handler of its own can catch it, like SIGKILL."""
+    """The party's process dies here. Like SIGKILL, no handler of its own can catch it."""
 
 
 class ViolationError(BaseException):
-    """Something that must never happen did. Like Crash, no handler under test can catch it."""
+    """Something that must never happen has happened. Like Crash, no handler under test can catch it."""
 
 
 @dataclass(frozen=True)
 class Weather:
-    """How rough it is, as probabilities by step: `leaps` that the clock leaps beyond a reservation, `steps_back` that
+    """How rough it is, as probabilities per step: `leaps` that the clock leaps past a reservation, `steps_back` that
     it steps back.
     """
 
@@ -51,7 +51,7 @@ class Weather:
 
 @dataclass
 class LockWait:
-    """A statement that waits for a lock: in which database, in which process of the server; whether it gave up."""
+    """A statement that waits for a lock: in which database and server process; whether it gave up."""
 
     task: "asyncio.Task[object]"
     database: str
@@ -66,14 +66,14 @@ async def bridged_step_back(estoque: "Connection") -> timedelta:
 
 
 class OpenTransaction(NamedTuple):
-    """A transaction under way: in which database, and in which process of the server."""
+    """A transaction in progress: in which database and server process."""
 
     database: str
     pid: int
 
 
 class Party:
-    """A party: one task that moves only when it is told to."""
+    """A party: one task that moves only when told to."""
 
     def __init__(self, world: "World", name: str, weight: float) -> None:
         self.world = world
@@ -82,17 +82,17 @@ class Party:
         self.rng = random.Random(f"{world.seed}/{name}")
         self.task: asyncio.Task[None] | None = None
         self.waiting_for_lock: LockWait | None = None
-        self.instant = world.now  # at which its last statement had all that it waited for
-        self.transaction: OpenTransaction | None = None  # when it is between two statements of one
+        self.instant = world.now  # at which its last statement had everything that it waited for
+        self.transaction: OpenTransaction | None = None  # while it is between two statements of one
         self.frozen = False
-        self.abandoned = False  # its session has ended while it was frozen
+        self.abandoned = False  # its session ended while it was frozen
         self._gate: asyncio.Future[None] | None = None
         self._when: Callable[[], bool] | None = None
         self._stopped = asyncio.Event()
 
     async def turn(self, step: str, *, when: Callable[[], bool] | None = None, danger: bool = True) -> None:
-        """Waits to be told to move, which it is only while `when`. Raises Crash or ConnectionDoesNotExistError
-        when that is what befalls it at this step; nothing does where there is no `danger`.
+        """Waits to be told to move, which happens only while `when`. Raises Crash or ConnectionDoesNotExistError
+        when this step meets that fault; none happens without `danger`.
         """
         if self.world.finished:
             raise asyncio.CancelledError
@@ -120,7 +120,7 @@ class Party:
 
     @property
     def at_gate(self) -> bool:
-        """Whether it waits to be told to move."""
+        """Whether it is waiting to be told to move."""
         return self._gate is not None and not self._gate.done()
 
     async def mover(self) -> None:
@@ -131,18 +131,18 @@ class Party:
         await self._stopped.wait()
 
     def freeze(self) -> None:
-        """It stops, as by SIGSTOP, with all locks that it has."""
+        """Stops it, as by SIGSTOP, with all the locks that it holds."""
         self.frozen = True
         self.world.note(f"{self.name}: is frozen")
 
     def thaw(self) -> None:
-        """It goes on; the server has ended its transaction meanwhile."""
+        """Lets it continue; the server has ended its transaction meanwhile."""
         self.frozen = False
         self.abandoned = True
         self.world.note(f"{self.name}: is thawed")
 
     def stop(self) -> None:
-        """It waits for a lock, or has ended."""
+        """Marks that it waits for a lock, or has ended."""
         self._stopped.set()
 
 
@@ -177,13 +177,13 @@ class World:
         self.weather = Weather.draw(self.rng)
 
     def spawn(self, name: str, life: Callable[[Party], Awaitable[None]], weight: float = 1.0) -> Party:
-        """A new party, which lives `life`."""
+        """Adds a party, which lives `life`."""
         party = Party(self, name, weight)
 
         async def live() -> None:
             try:
                 await life(party)
-                self.violation = ViolationError(f"{name} has ended by itself")
+                self.violation = ViolationError(f"{name} has ended unexpectedly")
             except asyncio.CancelledError:
                 raise
             except BaseException as error:
@@ -200,7 +200,7 @@ class World:
         self.trail.append(f"{self.steps:4} {self.now:%d %H:%M:%S.%f} {row}")
 
     def draw_fault(self, party: Party) -> BaseException | None:
-        """What befalls a party at a step, if anything."""
+        """The fault that a party meets at a step, if any."""
         if self.calm:
             return None
         die = party.rng.random()
@@ -215,7 +215,7 @@ class World:
         await self._set_clock(self.now + max(amount, timedelta()))
 
     async def step_back_by(self, amount: timedelta) -> None:
-        """Moves the clock of both databases back, at most `step_back` behind the latest instant that it showed."""
+        """Moves the clock of both databases back, to at most `step_back` behind the latest instant that it showed."""
         await self._set_clock(max(self.now - amount, self.latest - self.step_back))
 
     async def _set_clock(self, instant: datetime) -> None:
@@ -247,7 +247,7 @@ class World:
             raise ViolationError(f"the parties are not at rest after {limite} steps")
 
     async def _settle(self) -> None:
-        """Lets those who got the lock that they waited for go on to their next step."""
+        """Lets parties that got the lock they waited for proceed to their next step."""
         for party in self.parties:
             while not (
                 party.at_gate
@@ -257,12 +257,12 @@ class World:
                 await asyncio.sleep(0)
 
     async def expire_lock_waits(self) -> None:
-        """So much time has passed that nobody waits for a lock any longer."""
+        """Lets enough time pass that no party waits for a lock any longer."""
         while await self._give_up_a_lock():
             await self._settle()
 
     async def _give_up_a_lock(self) -> bool:
-        """Ends the wait of somebody who waits for a lock, as the server does; False when nobody does."""
+        """Ends one party's wait for a lock, as the server does; False when none waits."""
         for party in self.parties:
             wait = party.waiting_for_lock
             if wait is not None and not wait.task.done():
@@ -272,7 +272,7 @@ class World:
         return False
 
     async def give_up(self, party: Party) -> None:
-        """The lock that a party waits for did not come in time."""
+        """Times out the lock that a party waits for."""
         assert party.waiting_for_lock is not None
         party.waiting_for_lock.gave_up = True
         self.note(f"{party.name}: … gives up waiting for a lock")
@@ -289,7 +289,7 @@ class World:
         return pids
 
     def who_waits(self, database: str, besides: "Party") -> "LockWait | None":
-        """The statement of somebody else that waits for a lock in this database."""
+        """Another party's statement that waits for a lock in this database."""
         waits = (party.waiting_for_lock for party in self.parties if party is not besides)
         return next((e for e in waits if e is not None and e.database == database), None)
 

@@ -1,4 +1,4 @@
-"""RabbitMQ: the topology, a publisher that knows what arrived, a consumer that loses nothing."""
+"""RabbitMQ: the topology, a publisher that knows what was delivered, a consumer that loses nothing."""
 
 from reservaestoque.bus.batches import Batches, Handler, Refused
 from reservaestoque.bus.consumer import BatchConsumer

@@ -1,7 +1,7 @@
-"""What a consumer does with its messages: each settled, then acknowledged; poison set aside alone, and what waits for
-a lock waits alone.
+"""How a consumer settles its messages: each is settled, then acknowledged. A poison event goes to the dead letters
+alone, and an event blocked by a lock waits alone.
 
-Free of the broker: a `Source` gives the messages and takes the acknowledgement.
+Independent of the broker: a `Source` delivers the messages and takes the acknowledgements.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -33,8 +33,8 @@ _events = Counter("consumer_events_total", "Events whose effect is committed", [
 _batch = Histogram(
     "consumer_batch_events", "Events a transaction", ["queue"], buckets=(1, 2, 5, 10, 20, 50, 100, 200, 400)
 )
-_blocked = Counter("consumer_blocked_total", "Events that had to wait for a lock apart from the others", ["queue"])
-_held = Counter("consumer_held_total", "Times that a batch was held for a fault that passes", ["queue"])
+_blocked = Counter("consumer_blocked_total", "Events set apart to wait for a lock", ["queue"])
+_held = Counter("consumer_held_total", "Times that a batch was held because of a transient fault", ["queue"])
 
 
 class Message(Protocol):
@@ -57,15 +57,15 @@ class Source(Protocol[M]):
         ...
 
     def take(self) -> M | None:
-        """Another message that has arrived already; None when none has."""
+        """Another message that has already arrived; None when there is none."""
         ...
 
     async def set_aside(self, body: bytes, reason: str) -> None:
-        """Puts `body` into the dead letters; returns when that is certain."""
+        """Publishes `body` to the dead letters; returns once that is confirmed."""
         ...
 
     async def put_back(self, kind: str, body: bytes) -> None:
-        """Puts a message of events of type `kind` at the end of the queue; returns when that is certain."""
+        """Puts a message of events of type `kind` at the end of the queue; returns once that is confirmed."""
         ...
 
     async def acknowledge(self, messages: Sequence[M]) -> None:
@@ -74,7 +74,7 @@ class Source(Protocol[M]):
 
 
 class Refused(NamedTuple):
-    """An event that the handler could not use, and a sentence that says why; it goes to the dead letters."""
+    """An event that the handler could not use, and a sentence saying why; it goes to the dead letters."""
 
     event: CloudEvent
     reason: str
@@ -84,9 +84,9 @@ class Handler(Protocol[E_contra]):
     """What a program does with the events of a queue."""
 
     async def handle(self, events: Sequence[E_contra], /) -> Sequence[Refused]:
-        """Returns when the effect of all of them, but for those that it refuses, is committed.
+        """Returns when the effects of all events, except those that it refuses, are committed.
 
-        It must bear being given an event twice. After an error none of them has taken effect.
+        It must tolerate redelivered events. After an error, no event has taken effect.
         """
         ...
 
@@ -97,22 +97,22 @@ class Handler(Protocol[E_contra]):
 
 @dataclass
 class _Delivery(Generic[M, E]):
-    """A message, and those of its events that are not settled yet."""
+    """A message, and those of its events that are not yet settled."""
 
     message: M
     events: list[E]
 
 
 class Batches(Generic[E]):
-    """Feeds the events that wait at a source to `handler`, as many at a time as wait, about `max_events` at most.
+    """Feeds the events waiting at a source to `handler`, all that have arrived, but about `max_events` at a time.
 
-    What becomes of a batch for which it raises an error:
+    When `handler` raises an error for a batch, it depends on the error:
 
-    - A lock did not come in time (`is_contended`): the events that are blocked wait, their messages unacknowledged,
-      while the others go on. When they are many messages they go back to the end of the queue, as few.
-    - Another fault that passes (`is_transient`): the same events are tried again, after `pause` with the number of
+    - Lock timeout (`is_contended`): the blocked events wait, their messages unacknowledged; the others continue. When
+      they hold up many messages, they are put back at the end of the queue, packed into few.
+    - Any other transient fault (`is_transient`): the same events are retried, after `pause` with the number of
       failures so far, and nothing else is taken. A batch that times out twice is halved: it may be too large.
-    - Anything else: the batch is halved until the one event at fault is alone; that one goes to the dead letters.
+    - Anything else: the batch is bisected until the faulty event is alone; that event goes to the dead letters.
     """
 
     def __init__(
@@ -140,10 +140,10 @@ class Batches(Generic[E]):
     async def _settle_next(
         self, source: Source[M], late: list[_Delivery[M, E]], wary: int
     ) -> tuple[list[_Delivery[M, E]], int]:
-        """Settles the messages that wait, and the events of `late`; returns what is late then, and the next `wary`.
+        """Settles the waiting messages and the events of `late`; returns what is late now, and the next `wary`.
 
-        For the next `wary` rounds locks are probed before they are awaited. No longer: probes of a hot row that many
-        replicas lock in turn nearly always fail, while a waiting session gets it.
+        During the next `wary` rounds, locks are probed before they are awaited. Not for longer: on a hot row that
+        many replicas lock in turn, a probe nearly always fails, whereas a waiting session gets the lock.
         """
         fresh, rejected = await self._take(source, LATE_SECONDS if late else None)
         await self._set_aside(source, rejected)
@@ -154,10 +154,10 @@ class Batches(Generic[E]):
         held = await self._still_blocked([*waiting, *arrived]) if wary else set()
         free = [event for event in waiting if event.id not in held]
         due = free[: self._max_events]
-        # An event may have been delivered twice.
+        # An event may be delivered twice.
         held |= {event.id for event in free} - {event.id for event in due}
         events = [event for event in arrived if event.id not in held]
-        # Apart from each other: should the lock be missed again, the fresh ones have not waited for it.
+        # Settled separately: if the lock times out again, the fresh events have not waited for it.
         missed = await self._settle(source, events, messages)
         missed |= await self._settle(source, due, messages)
         held |= missed
@@ -175,7 +175,7 @@ class Batches(Generic[E]):
         return (late if len(late) <= MAX_LATE else await self._put_back(source, late)), next_wary
 
     async def _put_back(self, source: Source[M], late: list[_Delivery[M, E]]) -> list[_Delivery[M, E]]:
-        """Puts events that wait back into the queue, if that makes the messages fewer; returns what is late then."""
+        """Puts waiting events back into the queue if that makes fewer messages; returns what is late then."""
         encoded = [
             piece
             for delivery in late
@@ -191,7 +191,7 @@ class Batches(Generic[E]):
         return []
 
     async def _take(self, source: Source[M], seconds: float | None) -> tuple[list[_Delivery[M, E]], list[Rejected]]:
-        """Waits for one message, then takes what else has arrived."""
+        """Waits for one message, then takes whatever else has arrived."""
         deliveries: list[_Delivery[M, E]] = []
         rejected: list[Rejected] = []
         count = 0
@@ -205,7 +205,7 @@ class Batches(Generic[E]):
         return deliveries, rejected
 
     async def _settle(self, source: Source[M], events: Sequence[E], messages: list[M]) -> set[object]:
-        """Commits the events or sets them aside; returns the ids of those that are blocked instead."""
+        """Commits the events or sets them aside; returns the ids of blocked ones, which are neither."""
         failures = 0
         while events:
             try:
@@ -240,7 +240,7 @@ class Batches(Generic[E]):
     async def _narrow(
         self, source: Source[M], events: Sequence[E], messages: list[M], fault: Exception
     ) -> set[object]:
-        """One of these events is at fault. Alone, it goes to the dead letters."""
+        """One of these events is at fault. Once it is alone, it goes to the dead letters."""
         if len(events) > 1:
             return await self._halve(source, events, messages)
         reason = f"the event could not be processed: {fault!r}"
@@ -248,7 +248,7 @@ class Batches(Generic[E]):
         return set()
 
     async def _blocked(self, events: Sequence[E]) -> set[object]:
-        """The ids of those that wait for a lock; of none when that cannot be found out."""
+        """The ids of those that wait for a lock; none when that cannot be determined."""
         try:
             blocked = set(await self._handler.find_blocked(events))
         except Exception as fault:
@@ -261,7 +261,7 @@ class Batches(Generic[E]):
         return blocked
 
     async def _still_blocked(self, late: Sequence[E]) -> set[object]:
-        """The ids of those that still wait for their lock; of all of them when that cannot be found out."""
+        """The ids of those that still wait for their lock; all of them when that cannot be determined."""
         try:
             return set(await self._handler.find_blocked(late)) if late else set()
         except Exception as fault:
@@ -274,7 +274,7 @@ class Batches(Generic[E]):
             await source.set_aside(body, reason)
 
     def _original(self, event: CloudEvent, messages: Sequence[Message]) -> bytes:
-        """The bytes that the event came in, with fields that this release does not know."""
+        """The bytes in which the event arrived, including fields that this release does not know."""
         for message in messages:
             original = self._decoder.find(message.body, event)
             if original is not None:

@@ -1,7 +1,7 @@
 """One connection at a time, replaced after every failure: nothing is repaired, so nothing is half repaired.
 
-A vanished peer sends nothing, so every wait here is bounded. Heartbeats detect that it is gone, deadlines that it
-does not answer; the socket is then closed without the closing handshake, which nobody would answer.
+A vanished peer sends nothing, so every wait here is bounded. Heartbeats detect a dead peer; deadlines detect one that
+does not answer. The socket is then closed without the closing handshake, which would never be answered.
 """
 
 import asyncio
@@ -20,15 +20,17 @@ from reservaestoque.backoff import back_off
 from reservaestoque.telemetry import logger
 
 FAULTS = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError)
-"""What a broker that is away, restarting or failing over looks like from here."""
+"""Errors raised here when a broker is down, restarting or failing over."""
 
 HEARTBEAT = 5
-"""Seconds, unless the URL has `?heartbeat=`. aiormq gives a silent broker up after three times one second more, which
-it looks at every two seconds: 20 at most. RabbitMQ advises against less (rabbitmq.com/docs/heartbeats)."""
+"""Seconds, unless the URL has `?heartbeat=`. aiormq gives up on a silent broker after three heartbeats plus one
+second, and checks every two seconds: after 20 s at most. RabbitMQ advises against less than this
+(rabbitmq.com/docs/heartbeats).
+"""
 
 CONNECT_TIMEOUT = 5.0
 ANSWER_TIMEOUT = 10.0
-"""Seconds that a broker may take to declare what is there, or to confirm what it was sent."""
+"""Seconds that a broker may take to declare the topology, or to confirm a message."""
 CLOSE_TIMEOUT = 3.0
 """Seconds for the closing handshake; aiormq itself waits two for its answer."""
 LOOK_SECONDS = 1.0
@@ -38,10 +40,10 @@ _lost = Counter("bus_connections_lost_total", "Broker connections that ended by 
 
 
 class Connection(aio_pika.Connection):
-    """A connection that can be thrown away."""
+    """A connection that can be aborted."""
 
     def __init__(self, url: str, purpose: str) -> None:
-        """`purpose` is its name in the broker's lists and in our logs."""
+        """`purpose` names it in the broker's lists and in our logs."""
         address = URL(url)
         if "heartbeat" not in address.query:
             address = address.update_query(heartbeat=HEARTBEAT)
@@ -52,9 +54,9 @@ class Connection(aio_pika.Connection):
 
     @property
     def blocked(self) -> bool:
-        """Whether the broker has said that it takes no messages for now: its memory or disk runs out.
+        """Whether the broker has announced that it accepts no messages for now: its memory or disk is running out.
 
-        It reads nothing more from such a connection, not even that it is closed, and still sends heartbeats
+        It stops reading from such a connection, so it does not even notice its close, but it still sends heartbeats
         (rabbitmq.com/docs/connection-blocked).
         """
         if self.transport is None:
@@ -68,12 +70,12 @@ class Connection(aio_pika.Connection):
         return True
 
     def abort(self) -> None:
-        """Throws the socket away; everything that waits on it fails."""
+        """Drops the socket; everything that waits on it fails."""
         self._transports.abort()
 
     @contextlib.contextmanager
     def deadline(self, seconds: float, *, unless_blocked: bool = False) -> Iterator[None]:
-        """Aborts the connection when what is done within takes longer; with `unless_blocked` not while it is."""
+        """Aborts the connection when the block takes longer; with `unless_blocked`, not while it is blocked."""
         expiry = asyncio.create_task(self._expire(seconds, unless_blocked))
         try:
             yield
@@ -89,16 +91,16 @@ class Connection(aio_pika.Connection):
         self.abort()
 
     async def lost(self) -> None:
-        """Waits until the connection has ended, then raises ConnectionResetError, which says why."""
+        """Waits until the connection has ended, then raises ConnectionResetError with the reason."""
         if self.transport is None:
             raise ConnectionResetError("the connection is closed")
         connection = self.transport.connection
         closing = connection.closing
-        # aiormq calls a connection closed only once it has flushed, which a peer that reads nothing keeps it from.
+        # aiormq reports a connection as closed only after a flush, which a peer that reads nothing prevents.
         while connection.is_opened:
             await asyncio.wait([closing], timeout=LOOK_SECONDS)
         cause = closing.exception() if closing.done() else None
-        # What aiormq cancels is what got no heartbeat.
+        # aiormq cancels a connection that missed its heartbeats.
         silent = isinstance(cause, asyncio.CancelledError)
         raise ConnectionResetError("the broker fell silent" if silent else f"the connection has ended: {cause!r}")
 
@@ -108,13 +110,13 @@ class Connection(aio_pika.Connection):
             await self.connect()
 
     async def end(self) -> None:
-        """Closes the connection in good order, or aborts it when the broker does not answer."""
+        """Closes the connection cleanly, or aborts it when the broker does not answer."""
         with self.deadline(CLOSE_TIMEOUT):
             await self.close()
 
 
 class _Transports(TransportFactory):
-    """Makes the connection's socket and keeps hold of it: aiormq has no way to close one without its peer."""
+    """Creates the connection's socket and keeps a reference: aiormq cannot close one without its peer."""
 
     def __init__(self) -> None:
         self._writer: asyncio.StreamWriter | None = None
@@ -132,7 +134,7 @@ class _Transports(TransportFactory):
 
 @contextlib.asynccontextmanager
 async def open_connection(url: str, purpose: str) -> AsyncIterator[Connection]:
-    """A connection to the broker. Raises one of FAULTS if it cannot be opened, within ten seconds."""
+    """A connection to the broker. Raises one of FAULTS if it cannot be opened within ten seconds."""
     connection = Connection(url, purpose)
     try:
         await connection.open()
@@ -142,9 +144,9 @@ async def open_connection(url: str, purpose: str) -> AsyncIterator[Connection]:
 
 
 async def keep_connected(url: str, purpose: str, session: Callable[[Connection], Awaitable[None]]) -> None:
-    """Runs `session` on a connection, again and again until cancelled, whatever the broker does meanwhile.
+    """Runs `session` on a connection, again and again until cancelled, whatever the broker does.
 
-    A session ends with its connection, whatever it waits for.
+    A session ends with its connection, whatever it is waiting for.
     """
     async for _ in _attempts():
         try:
@@ -162,12 +164,12 @@ async def _whole(session: Awaitable[None]) -> None:
 
 
 async def side_by_side(jobs: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Runs `jobs` until all of them have ended or one has failed, which ends the others.
+    """Runs `jobs` until all have ended or one has failed, which ends the others.
 
-    Raises what one raised, rather one that is not of FAULTS. A job that the client library cancelled, as it does when
-    a connection closes, has failed (ConnectionAbortedError): to asyncio.TaskGroup it would have ended well. And a
-    TaskGroup that fails counts its own task as cancelled, for which Python 3.11.2 (Debian 12) ends it at its next
-    timeout.
+    Raises what one of them raised, preferably an error that is not in FAULTS. The client library cancels jobs when a
+    connection closes: such a job has failed (ConnectionAbortedError), whereas asyncio.TaskGroup would count it as
+    finished. And a failing TaskGroup leaves its own task counted as cancelled, so Python 3.11.2 (Debian 12) ends that
+    task at its next timeout.
     """
     tasks = [asyncio.create_task(_job(job)) for job in jobs]
     try:
@@ -185,7 +187,7 @@ async def _job(job: Coroutine[Any, Any, None]) -> None:
 
 
 async def _end(tasks: Iterable["asyncio.Task[None]"]) -> list[Exception]:
-    """Ends all that still run; what any of them raised."""
+    """Ends all that are still running; returns what any of them raised."""
     for task in tasks:
         task.cancel()
     return [end for end in await asyncio.gather(*tasks, return_exceptions=True) if isinstance(end, Exception)]
@@ -193,7 +195,7 @@ async def _end(tasks: Iterable["asyncio.Task[None]"]) -> list[Exception]:
 
 @contextlib.contextmanager
 def _cancelled_by_us_only() -> Iterator[None]:
-    """Raises ConnectionAbortedError when something within is cancelled, but this task is not."""
+    """Raises ConnectionAbortedError when something inside the block is cancelled, but this task is not."""
     try:
         yield
     except asyncio.CancelledError as cancelled:

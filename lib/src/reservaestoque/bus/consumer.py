@@ -14,16 +14,16 @@ from reservaestoque.bus.connection import ANSWER_TIMEOUT, Connection, keep_conne
 from reservaestoque.events import CONTENT_TYPE, CloudEvent, Decoder
 
 PREFETCH = 32
-"""Messages that a consumer holds: of one event each at rest, of 200 when many wait, and then others get theirs."""
+"""Unacknowledged messages per consumer: of one event at rest, of 200 under load, so that others get their share."""
 
 E = TypeVar("E", bound=CloudEvent)
 
 
 class BatchConsumer(Generic[E]):
-    """Feeds the events that wait in `queue` to `handler`; see `Batches` for what becomes of them.
+    """Feeds the events waiting in `queue` to `handler`; see `Batches` for what happens to them.
 
-    `at_once` batches are at work side by side, so that one is prepared while the database writes another; `handler`
-    must bear that, as it bears another replica.
+    `at_once` batches are processed concurrently, so that one is prepared while the database writes another. `handler`
+    must tolerate that, as it tolerates another replica.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class BatchConsumer(Generic[E]):
         self._at_once = at_once
 
     async def run(self) -> None:
-        """Consumes until cancelled, whatever broker and database do meanwhile."""
+        """Consumes until cancelled, through broker and database outages."""
         await keep_connected(self._url, self._purpose, self._session)
 
     async def _session(self, connection: Connection) -> None:
@@ -59,7 +59,7 @@ class BatchConsumer(Generic[E]):
 
 
 class _Deliveries:
-    """Messages delivered on a channel and not yet taken; bounded by the prefetch count."""
+    """Messages delivered on a channel and not yet taken; bounded by the prefetch limit."""
 
     def __init__(self, connection: Connection, channel: AbstractChannel, queue: topology.Queue) -> None:
         self._connection = connection
@@ -83,13 +83,13 @@ class _Deliveries:
         except TimeoutError:
             return None
         if message is None:
-            self.end()  # for the others who wait
+            self.end()  # for the other waiters
             raise ConnectionResetError("the broker closed the channel or cancelled the consumer")
         self._taken.add(message.delivery_tag or 0)
         return message
 
     def take(self) -> AbstractIncomingMessage | None:
-        """What is there already; None when nothing is. The end of the session stays for `wait` to see."""
+        """A message that has already arrived; None when there is none. `wait` still sees the end of the session."""
         if self._messages.empty():
             return None
         message = self._messages.get_nowait()
@@ -109,7 +109,7 @@ class _Deliveries:
             await self._channel.default_exchange.publish(message, routing_key=self._queue.name, mandatory=True)
 
     async def acknowledge(self, messages: Sequence[AbstractIncomingMessage]) -> None:
-        """All at once when no older message is still at work: that would acknowledge it too."""
+        """All with one acknowledgement, unless an older message is still in progress: it would be included."""
         tags = {message.delivery_tag or 0 for message in messages}
         self._taken -= tags
         if min(self._taken, default=math.inf) > max(tags):

@@ -19,10 +19,10 @@ _dead = Counter("consumer_dead_letters_total", "Events set aside in the dead-let
 
 
 async def publish(channel: AbstractChannel, queue: Queue, body: bytes, reason: str) -> None:
-    """Puts `body` into the dead-letter queue of `queue`; returns when the broker has confirmed it.
+    """Publishes `body` to the dead-letter queue of `queue`; returns once the broker has confirmed it.
 
-    Raises what aio-pika raises when the broker is away; the caller has not acknowledged the original then. How long
-    it may take is the caller's to say.
+    Raises what aio-pika raises when the broker is away; by then the caller has not acknowledged the original. The
+    caller bounds how long it may take.
     """
     message = Message(
         body,

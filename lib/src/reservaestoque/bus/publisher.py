@@ -1,4 +1,4 @@
-"""Publishing with confirms: what returns without an error is in the queue, on a majority of its nodes."""
+"""Publishing with confirms: once a call returns without an error, a majority of the queue's nodes has the message."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,17 +10,17 @@ from reservaestoque.bus import topology
 from reservaestoque.bus.connection import ANSWER_TIMEOUT, FAULTS, Connection, keep_connected, side_by_side
 from reservaestoque.events import CONTENT_TYPE
 
-BLOCKED = "the broker takes no messages for now: its memory or disk runs out"
+BLOCKED = "the broker accepts no messages for now: its memory or disk is running out"
 
 
 class NotPublishedError(Exception):
-    """The broker is away, takes nothing, did not confirm in time, refused the message, or has no queue for it."""
+    """The broker is away or accepts nothing, did not confirm in time, refused the message, or has no queue for it."""
 
 
 class Publisher:
-    """Publishes to the exchange that feeds `queue`, on the connection that `run` holds.
+    """Publishes to the exchange that feeds `queue`, on the connection that `run` keeps open.
 
-    A broker that has not confirmed after `confirm_timeout` seconds is taken for gone, and the connection with it.
+    A broker that has not confirmed after `confirm_timeout` seconds is considered gone, and its connection is dropped.
     """
 
     def __init__(
@@ -34,16 +34,16 @@ class Publisher:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection to publish on now, and a broker that takes messages."""
+        """Whether there is a connection to publish on, to a broker that currently accepts messages."""
         return self._open is not None and not self._open[0].blocked
 
     async def run(self) -> None:
-        """Keeps a connection to the broker until cancelled."""
+        """Keeps a connection to the broker open until cancelled."""
         await keep_connected(self._url, self._purpose, self._session)
 
     async def _session(self, connection: Connection) -> None:
         with connection.deadline(ANSWER_TIMEOUT):
-            # A message without a queue is an error of ours and comes back as one (mandatory).
+            # A message that fits no queue is our own error and is returned as one (mandatory).
             channel: AbstractChannel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             await topology.declare(channel, self._queue)
             exchange = await channel.get_exchange(self._queue.exchange, ensure=False)
@@ -54,9 +54,9 @@ class Publisher:
             self._open = None
 
     async def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
-        """Publishes (type, body) pairs side by side and returns when all of them are confirmed.
+        """Publishes (type, body) pairs concurrently and returns when all are confirmed.
 
-        Raises NotPublishedError when one is not: then any of them may have arrived or not.
+        Raises NotPublishedError when one is not: then any of them may or may not have been delivered.
         """
         if self._open is None:
             raise NotPublishedError("there is no connection to the broker")
@@ -67,7 +67,7 @@ class Publisher:
             async with asyncio.timeout(self._confirm_timeout):
                 await side_by_side(_publish(exchange, kind, body) for kind, body in messages)
         except TimeoutError as late:
-            # A blocked connection stays: the broker would not notice its end, and have one more each time.
+            # A blocked connection is kept: the broker would not notice its close, and each retry would add another.
             if connection.blocked:
                 raise NotPublishedError(BLOCKED) from late
             connection.abort()

@@ -10,8 +10,8 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 DELIVERY_LIMIT = 20
 
 LOOKS_LIMIT = 1_000_000_000
-"""How often a dead letter may be looked at and put back. When nothing is said RabbitMQ 4 drops it after 20 times; -1
-means without limit there, but not at all on 3.x (rabbitmq.com/docs/quorum-queues, poison message handling)."""
+"""How often a dead letter may be viewed and put back. By default RabbitMQ 4 drops it after 20 times. There -1 removes
+the limit; on 3.x it would mean not even once (rabbitmq.com/docs/quorum-queues, poison message handling)."""
 
 
 class Exchange(StrEnum):
@@ -25,7 +25,7 @@ class Exchange(StrEnum):
 class Queue:
     """A quorum queue, the exchange and event types that feed it, and its dead-letter queue `<name>.dlq`.
 
-    The name is that of the program which consumes it, a dot, and what is in it.
+    The name is the consuming program, a dot, and what the queue holds.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Queue:
 
     @property
     def dead_letter_arguments(self) -> dict[str, Any]:
-        """Nothing leaves the dead-letter queue by itself, however often it is looked at."""
+        """Nothing leaves the dead-letter queue on its own, however often it is viewed."""
         return {"x-queue-type": "quorum", "x-delivery-limit": LOOKS_LIMIT}
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """RabbitMQ moves a message to the dead letters itself only after DELIVERY_LIMIT crashes over it.
+        """RabbitMQ moves a message to the dead letters on its own only after DELIVERY_LIMIT crashes over it.
 
         At-least-once dead-lettering requires `reject-publish` (rabbitmq.com/docs/quorum-queues).
         """
@@ -71,7 +71,7 @@ QUEUES = (ESTOQUE_PEDIDOS, PEDIDOS_STATUS)
 
 
 async def declare(channel: AbstractChannel, *queues: Queue) -> list[AbstractQueue]:
-    """Declares these queues with all that belongs to them; returns them in the order given."""
+    """Declares these queues and everything that belongs to them; returns them in the order given."""
     declared = []
     for queue in queues:
         exchange = await channel.declare_exchange(queue.exchange, ExchangeType.TOPIC, durable=True)

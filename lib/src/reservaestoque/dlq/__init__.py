@@ -1,4 +1,4 @@
-"""Dead letters in the hands of a person: shown without being taken, replayed, discarded.
+"""Dead letters for an operator at the keyboard: list without taking, replay, discard.
 
 ``python -m reservaestoque.dlq`` in any pod of pedidos or estoque; AMQP_URL says where the broker is.
 """

@@ -1,4 +1,4 @@
-"""A dead-letter queue on the broker: looking puts everything back, moving never loses anything."""
+"""A dead-letter queue on the broker: viewing puts everything back, moving never loses anything."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ class NoSuchBoxError(Exception):
 
 
 class Box:
-    """The dead letters of `queue`, seen through a channel with publisher confirms and nothing else on it."""
+    """The dead letters of `queue`, seen through a channel of its own that has publisher confirms."""
 
     def __init__(self, channel: AbstractChannel, queue: Queue) -> None:
         self._channel = channel
@@ -33,7 +33,7 @@ class Box:
         self.count = 0
 
     async def look(self, choice: Choice, limit: int | None = None) -> list[Letter]:
-        """The chosen letters, the oldest `limit` of them; all letters are where they were when this returns."""
+        """The chosen letters, only the oldest `limit`; all letters are back in place when this returns."""
         chosen: list[Letter] = []
         async with contextlib.aclosing(self._held()) as held:
             async for letter, _ in held:
@@ -44,8 +44,8 @@ class Box:
     async def replay(self, choice: Choice, done: Callable[[Letter], None]) -> None:
         """Moves the chosen letters back into the queue they came from, calling `done` after each.
 
-        A letter is acknowledged when the broker has confirmed its copy: a crash in between leaves both, and the
-        consumers bear an event that comes twice. Raises what aio-pika raises; what was not `done` is where it was.
+        A letter is acknowledged once the broker has confirmed its copy. A crash in between leaves both, and consumers
+        tolerate a duplicate. Raises what aio-pika raises; letters not reported to `done` are left in place.
         """
 
         async def move(letter: Letter, message: AbstractIncomingMessage) -> None:
@@ -79,10 +79,10 @@ class Box:
                     await act(letter, message)
 
     async def _held(self) -> AsyncGenerator[tuple[Letter, AbstractIncomingMessage], None]:
-        """Every letter, ours for the moment; what was not acknowledged goes back at the end, in its order.
+        """Every letter, held for now; those not acknowledged go back at the end, in their order.
 
-        Taking only some would change the order: RabbitMQ puts returned messages behind those returned before. No more
-        than there were at the beginning: one that is replayed and comes back is not seen again.
+        Taking only some would change the order: RabbitMQ puts returned messages behind those returned earlier. Takes
+        no more than there were at the start, so a letter that is replayed and comes back is not seen again.
         """
         queue = await self._open()
         self.count = queue.declaration_result.message_count or 0
@@ -97,20 +97,20 @@ class Box:
                 yield read(position, message.body, reason, message.headers, at), message
                 kept += not message.processed
         finally:
-            with contextlib.suppress(*FAULTS):  # without a channel the broker puts them back by itself
+            with contextlib.suppress(*FAULTS):  # without a channel the broker puts them back on its own
                 await self._put_back(kept)
 
     async def _open(self) -> AbstractQueue:
-        """The queue as it is now, with the number of letters that no viewer holds."""
+        """The queue as it is now, with the number of letters that no viewer is holding."""
         try:
             return await self._channel.declare_queue(self._queue.dead_letters, passive=True, timeout=ANSWER_TIMEOUT)
         except ChannelNotFoundEntity as error:
             raise NoSuchBoxError(self._queue.dead_letters) from error
 
     async def _put_back(self, kept: int) -> None:
-        """Returns all that this channel holds (delivery tag 0), and waits until `kept` of them are available again.
+        """Returns everything that this channel holds (delivery tag 0), and waits until `kept` letters are available.
 
-        RabbitMQ 4.3 does not count that as a failed delivery; it says nothing when it is done.
+        RabbitMQ 4.3 does not count that as a failed delivery. It does not report when it is done.
         """
         channel = await self._channel.get_underlay_channel()
         await channel.basic_nack(0, multiple=True, requeue=True)

@@ -25,11 +25,11 @@ authority has signed its certificate."""
 
 
 class DlqError(Exception):
-    """A failure in a sentence for the person at the keyboard."""
+    """A failure, as a sentence for the person at the keyboard."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one verb (`list` when none is given); its exit code, 1 when it could not be done."""
+    """Runs one verb (`list` by default); returns its exit code, 1 when it failed."""
     arguments = parser().parse_args(argv)
     verb: Callable[[argparse.Namespace], Coroutine[None, None, None]] = arguments.verb
     try:
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; what was not done is as it was", file=sys.stderr)
+        print("interrupted; letters not reported as done are unchanged", file=sys.stderr)
         return 130
     return 0
 
@@ -115,7 +115,7 @@ async def _discard(arguments: argparse.Namespace) -> None:
 
 
 async def _rehearse(arguments: argparse.Namespace, word: str) -> int:
-    """Says which letters are chosen, and returns how many."""
+    """Prints which letters are chosen, and returns how many."""
     async with _box(arguments.queue) as box:
         letters = await box.look(_choice(arguments))
         _some(len(letters), box, arguments)
@@ -125,7 +125,7 @@ async def _rehearse(arguments: argparse.Namespace, word: str) -> int:
 
 
 async def _act(arguments: argparse.Namespace, act: Act, word: str) -> None:
-    """Acts on the chosen letters, with a line for each as soon as it is done."""
+    """Acts on the chosen letters, printing a line for each as soon as it is done."""
     count = 0
 
     def done(letter: Letter) -> None:
@@ -140,7 +140,7 @@ async def _act(arguments: argparse.Namespace, act: Act, word: str) -> None:
 
 
 def _some(count: int, box: Box, arguments: argparse.Namespace) -> None:
-    """Raises DlqError when certain letters were asked for and there are none."""
+    """Raises DlqError when specific letters were asked for and none exist."""
     if not count and not _choice(arguments).everything:
         raise DlqError(f"no such letter among the {box.count} of {arguments.queue.dead_letters}")
 
@@ -151,7 +151,7 @@ def _choice(arguments: argparse.Namespace) -> Choice:
 
 @asynccontextmanager
 async def _box(queue: Queue) -> AsyncIterator[Box]:
-    """The dead letters of `queue`. Raises DlqError when the broker or the queue is not there, or goes away."""
+    """The dead letters of `queue`. Raises DlqError when the broker or the queue is missing, or goes away."""
     url = _address()
     try:
         async with open_connection(url, "dlq") as connection:
@@ -162,11 +162,11 @@ async def _box(queue: Queue) -> AsyncIterator[Box]:
         raise DlqError(f"the broker has no queue {error}; pedidos and estoque make it when they connect") from error
     except FAULTS as fault:
         reason = str(fault) or "it does not answer"
-        raise DlqError(f"the broker is away or refuses ({reason}); what was not done is as it was") from fault
+        raise DlqError(f"the broker is away or refuses ({reason}); unreported letters are unchanged") from fault
 
 
 def _address() -> str:
-    """The broker's, from the environment. Raises DlqError."""
+    """The broker's address, from the environment. Raises DlqError."""
     url, authority = os.environ.get("AMQP_URL", ""), os.environ.get("AMQP_CA_FILE")
     if not re.match(r"amqps?://", url):
         raise DlqError("AMQP_URL is missing or no amqp://… address")
@@ -186,5 +186,5 @@ def _queue(text: str) -> Queue:
 
 def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 up")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
     return int(text)

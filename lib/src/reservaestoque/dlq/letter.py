@@ -1,4 +1,4 @@
-"""What a dead letter says, and which ones a person means. Pure: no I/O."""
+"""What a dead letter says, and how letters are chosen. Pure: no I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ UNKNOWN = "-"
 
 
 class EventName(NamedTuple):
-    """An event as far as it can be named; `-` for what it does not say."""
+    """An event as far as it can be identified; `-` for missing fields."""
 
     id: str
     type: str
@@ -25,8 +25,8 @@ class Letter:
     """A message in a dead-letter queue.
 
     position: 1 is the oldest; it stays valid until letters are removed.
-    events: those of the message, one where a consumer set it aside, more where RabbitMQ moved a whole batch; none
-    where the body is no array.
+    events: one where a consumer set the event aside, several where RabbitMQ moved a whole batch; none where the body
+    is not an array.
     """
 
     position: int
@@ -38,7 +38,7 @@ class Letter:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which letters are meant: those for which all that is said here holds. Nothing said means every letter."""
+    """A selection of letters: those that meet every given criterion. Without criteria, every letter."""
 
     positions: frozenset[int] = frozenset()
     ids: frozenset[str] = frozenset()
@@ -47,11 +47,11 @@ class Choice:
 
     @property
     def everything(self) -> bool:
-        """Whether nothing is said."""
+        """Whether there are no criteria."""
         return self == Choice()
 
     def __call__(self, letter: Letter) -> bool:
-        """Whether this letter is meant. A letter with several events is meant when one of them is."""
+        """Whether this letter is chosen. A letter with several events is chosen when one of them matches."""
         return (
             (not self.positions or letter.position in self.positions)
             and (not self.ids or any(event.id in self.ids for event in letter.events))
@@ -65,8 +65,8 @@ def read(
 ) -> Letter:
     """The letter with this body, the reason that our consumer gave, these headers and this timestamp.
 
-    Where our consumer gave none, RabbitMQ moved the message and says why and when in `x-death` (its docs, dlx): after
-    the delivery limit, that is after a consumer crashed over it again and again.
+    If our consumer gave none, RabbitMQ moved the message and records why and when in `x-death` (its docs, dlx): after
+    the delivery limit, that is, after consumers repeatedly crashed over it.
     """
     deaths = headers.get("x-death")
     death = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], Mapping) else {}
@@ -74,7 +74,7 @@ def read(
         reason = f"RabbitMQ set it aside: {death.get('reason')} in {death.get('queue')}"
         died = death.get("time")
         timestamp = died if isinstance(died, datetime) else timestamp
-    return Letter(position, body, str(reason or "it does not say why"), timestamp, _events(body))
+    return Letter(position, body, str(reason or "no reason given"), timestamp, _events(body))
 
 
 def _events(body: bytes) -> tuple[EventName, ...]:

@@ -1,4 +1,4 @@
-"""Letters as text: a table for people, JSON with everything. Pure: no I/O."""
+"""Letters as text: a table for people, JSON in full. Pure: no I/O."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ _HEADINGS = ("#", "SET ASIDE", "TYPE", "EVENT", "ORDER", "BYTES", "REASON")
 
 
 def table(letters: Sequence[Letter]) -> str:
-    """A line a letter under a line of headings."""
+    """One line per letter under a line of headings."""
     rows = [_HEADINGS, *(_row(letter) for letter in letters)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS) - 1)]
     return "\n".join("  ".join([*map(str.ljust, row, widths), row[-1]]) for row in rows)
@@ -24,7 +24,7 @@ def line(letter: Letter) -> str:
 
 
 def details(letters: Iterable[Letter]) -> str:
-    """A JSON array of letters: `body` is the message as it stands, `text` takes its place where that is no JSON."""
+    """A JSON array of letters: `body` is the message as it is; `text` replaces it where it is not JSON."""
     return msgspec.json.format(msgspec.json.encode([_detail(letter) for letter in letters]), indent=2).decode()
 
 

@@ -15,21 +15,21 @@ MAX_BYTES = 1024 * 1024
 E = TypeVar("E", bound=CloudEvent)
 
 UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What bytes that are no event of ours raise: not JSON, wrong types, out of limits, nested too deep."""
+"""Errors raised for bytes that are not an event of ours: not JSON, wrong types, out of limits, nested too deeply."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_raw = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Rejected(NamedTuple):
-    """A piece of a message that is no event of ours: its bytes, and a sentence that says what is wrong."""
+    """A piece of a message that is not an event of ours: its bytes, and a sentence saying what is wrong."""
 
     body: bytes
     reason: str
 
 
 class _NoEvent(msgspec.Struct, tag_field="type", tag="no event"):
-    """Nothing decodes to it. Beside it a lone event type is one of two, so that msgspec demands an event's `type`."""
+    """Nothing decodes to it. It makes a lone event type one of two, so that msgspec requires an event's `type`."""
 
     never: Annotated[int, Meta(ge=1, le=0)]
 
@@ -43,7 +43,7 @@ class Decoder(Generic[E]):
         self._many: msgspec.json.Decoder[list[E]] = msgspec.json.Decoder(list[one])
 
     def decode(self, body: bytes) -> tuple[list[E], list[Rejected]]:
-        """The events of a message, and what in it is none. A bad event does not spoil its neighbours."""
+        """The events of a message, and the pieces that are not events. A bad event does not spoil its neighbours."""
         try:
             return self._many.decode(body), []
         except UNREADABLE:
@@ -64,7 +64,7 @@ class Decoder(Generic[E]):
         return events, rejected
 
     def select(self, body: bytes, ids: Collection[object]) -> list[tuple[str, bytes]]:
-        """Type and bytes of the events with these ids, as they stand in the message `body`."""
+        """Type and bytes of the events with these ids, exactly as they are in the message `body`."""
         selected: list[tuple[str, bytes]] = []
         for piece in _decode_raw(body):
             try:
@@ -76,7 +76,7 @@ class Decoder(Generic[E]):
         return selected
 
     def find(self, body: bytes, event: CloudEvent) -> bytes | None:
-        """The bytes of `event` as it stands in the message `body`, as a batch of one; None when it is not there."""
+        """The bytes of `event`, exactly as in the message `body`, as a batch of one; None when it is not there."""
         try:
             pieces = _decode_raw(body)
         except UNREADABLE:
@@ -92,7 +92,7 @@ class Decoder(Generic[E]):
 
 
 def encode_batches(events: Sequence[CloudEvent]) -> Iterator[tuple[str, bytes]]:
-    """Message bodies for these events: (type, body), at most 200 events and 1 MiB each, order kept a type."""
+    """Message bodies for these events: (type, body), at most 200 events and 1 MiB each, in order within a type."""
     return pack((type(event).__name__, _encode(event)) for event in events)
 
 

@@ -8,17 +8,17 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from uuid_utils.compat import uuid7
 
-Source = Annotated[str, Meta(min_length=1, description="Who made it, a URI reference: `/reservaestoque/<program>`.")]
+Source = Annotated[str, Meta(min_length=1, description="The producer, a URI reference: `/reservaestoque/<program>`.")]
 Subject = Annotated[UUID, Meta(description="The order's id, as in `data.pedidoId`.")]
-Time = Annotated[datetime, Meta(tz=True, description="When it came about: RFC 3339, with its offset from UTC.")]
-Traceparent = Annotated[str, Meta(max_length=128, description="W3C trace context of the request that began it all.")]
+Time = Annotated[datetime, Meta(tz=True, description="When it occurred: RFC 3339, with its offset from UTC.")]
+Traceparent = Annotated[str, Meta(max_length=128, description="W3C trace context of the originating request.")]
 EventId = Annotated[UUID, Meta(description="A UUIDv7; the same event sent again has the same id.")]
 
 
 class CloudEvent(msgspec.Struct, kw_only=True, frozen=True, tag_field="type"):
-    """What every event carries beside its `data`. Unknown fields are accepted.
+    """The attributes that every event has besides its `data`. Unknown fields are accepted.
 
-    `subject` is the order's id. `traceparent` is the W3C trace context of the request that began it all.
+    `subject` is the order's id. `traceparent` is the W3C trace context of the originating request.
     """
 
     specversion: Literal["1.0"] = "1.0"
@@ -30,5 +30,5 @@ class CloudEvent(msgspec.Struct, kw_only=True, frozen=True, tag_field="type"):
 
 
 def new_id() -> UUID:
-    """A new UUIDv7: time-ordered, so the newest keys of an index lie together."""
+    """A new UUIDv7: time-ordered, so the newest keys of an index are adjacent."""
     return uuid7()

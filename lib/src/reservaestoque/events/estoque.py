@@ -22,16 +22,16 @@ class Motivo(StrEnum):
 
 
 class ItemEmFalta(msgspec.Struct, frozen=True):
-    """An item that an order asked for and could not have; `disponivel` is what there was at that instant."""
+    """An item that could not be reserved for an order; `disponivel` is what was available at that instant."""
 
-    sku: Annotated[str, Meta(description="The SKU as it was asked for.", examples=["CAMISETA-AZUL-M"])]
+    sku: Annotated[str, Meta(description="The requested SKU.", examples=["CAMISETA-AZUL-M"])]
     solicitado: Annotated[int, Meta(description="Units asked for, repeated lines summed.", examples=[2])]
     disponivel: Annotated[int, Meta(description="Units available at that instant.", examples=[1])]
     motivo: Motivo
 
 
 class StatusAtualizado(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
-    """An order as estoque sees it; of two snapshots the one with the higher `versao` is true."""
+    """An order as estoque sees it; of two snapshots, the one with the higher `versao` is current."""
 
     pedido_id: PedidoId
     status: Status
@@ -39,12 +39,12 @@ class StatusAtualizado(msgspec.Struct, kw_only=True, frozen=True, rename="camel"
     causa: (
         Annotated[UUID, Meta(description="Id of the command that this answers; null when time was the cause.")] | None
     ) = None
-    recusa: Annotated[str, Meta(description="Why that command changed nothing, in one word.")] | None = None
+    recusa: Annotated[str, Meta(description="Why the command changed nothing, in one word.")] | None = None
     expira_em: (
-        Annotated[datetime, Meta(tz=True, description="Until when units are reserved; null when none are.")] | None
+        Annotated[datetime, Meta(tz=True, description="When the reservation expires; null without one.")] | None
     ) = None
     itens_em_falta: Annotated[
-        list[ItemEmFalta], Meta(description="The items that lack, when the stock was short.")
+        list[ItemEmFalta], Meta(description="The items that could not be reserved, when units were short.")
     ] = []
 
 

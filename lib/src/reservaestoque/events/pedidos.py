@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from reservaestoque.events.cloudevent import CloudEvent, EventId
 
-# `$` alone would let a final line feed pass (Python's re); with the look-ahead it means the same in ECMAScript.
+# `$` alone would let a trailing line feed pass (Python's re); with the look-ahead it means the same in ECMAScript.
 SKU_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)"
 MAX_ITENS = 100
 MAX_QUANTIDADE = 1_000_000
@@ -30,7 +30,7 @@ ITENS = Meta(min_length=1, max_length=MAX_ITENS, description=f"1 to {MAX_ITENS} 
 
 
 MAX_VERSAO = 1_000_000_000
-"""The highest version that a command may claim, so that the order's next versions still fit into 32 bits."""
+"""The highest version that a command may claim, so that the order's later versions still fit into 32 bits."""
 
 
 class _Data(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
@@ -46,7 +46,7 @@ class _Data(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
 
 
 class Item(msgspec.Struct, frozen=True):
-    """So many units of one SKU."""
+    """A number of units of one SKU."""
 
     sku: Sku
     quantidade: Quantidade
@@ -71,7 +71,7 @@ class PedidoCancelado(_Data, frozen=True):
     versao: (
         Annotated[
             int,
-            Meta(ge=1, le=2**31 - 1, description="Only while the order has no newer version; null whatever it has."),
+            Meta(ge=1, le=2**31 - 1, description="Obey only while the order has no newer version; null: always."),
         ]
         | None
     ) = None

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """What has become of an order. Only `Criado` is pedidos' own word; every other one is estoque's."""
+    """The status of an order. pedidos itself sets only `Criado`; every other status comes from estoque."""
 
     CRIADO = "Criado"
     ESTOQUE_RESERVADO = "EstoqueReservado"

@@ -1,4 +1,4 @@
-"""The Litestar application of a service, with all that both services have alike."""
+"""The Litestar application of a service, with everything that both services share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -41,15 +41,15 @@ def probes(health: Health) -> list[ControllerRouterHandler]:
 
 
 async def prepare(request: Request[Any, Any, Any]) -> None:
-    """Combines repeated headers, then refuses a body that does not say that it is JSON. Raises ProblemError (415)."""
+    """Combines repeated headers, then refuses a body that is not declared as JSON. Raises ProblemError (415)."""
     headers = combined(request.scope["headers"])
-    request.scope["headers"] = list(headers.items())  # before Litestar reads and keeps them
+    request.scope["headers"] = list(headers.items())  # before Litestar reads and caches them
     if headers.get(b"content-type") != b"application/json" or b"content-encoding" in headers:
         require_json(request)
 
 
 def require_json(request: Request[Any, Any, Any]) -> None:
-    """Raises ProblemError (415) when there is a body that is not declared as plain JSON in UTF-8."""
+    """Raises ProblemError (415) for a body that is not declared as plain JSON in UTF-8."""
     headers = request.headers
     if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return
@@ -82,7 +82,7 @@ def service_app(
 ) -> Litestar:
     """A Litestar application with these routes, health, metrics, OpenAPI at /schema/<title>, problem+json.
 
-    `problems` says what is answered when a route raises one of these errors.
+    `problems` maps the errors that a route may raise to their answers.
     """
     return Litestar(
         route_handlers=[*map(described, route_handlers), *probes(health), Metrics],
@@ -105,7 +105,7 @@ def service_app(
             license=License(name="Apache-2.0", identifier="Apache-2.0"),
             use_handler_docstrings=True,
             operation_id_creator=lambda handler, *_: handler.handler_name,
-            path=f"/schema/{title}",  # as the gateway serves it: the page asks for the document by its full path
+            path=f"/schema/{title}",  # as the gateway serves it: the page requests the document by its full path
             render_plugins=[ScalarRenderPlugin(version=SCALAR)],
         ),
         plugins=[StructDescriptions(), HeadLikeGet()],

@@ -1,4 +1,4 @@
-"""Request bodies: read strictly (a number is no text), refused with a sentence, described in OpenAPI."""
+"""Request bodies: read strictly (a number is not a string), refused with a sentence, described in OpenAPI."""
 
 import json
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ T = TypeVar("T")
 class JsonBody(Generic[T]):
     """The JSON body of an operation: `read` in the handler, `operation` as the handler's `operation_class`.
 
-    Litestar would convert leniently (``"1"`` passes for 1); money and stock deserve better. No body at all means
-    `absent`, when there is such a value. All fields of `kind`'s structs must be required (`may_repeat_members`).
+    Litestar converts leniently (``"1"`` passes for 1), which is too lax for money and stock. No body at all means
+    `absent`, where that is given. All fields of `kind`'s structs must be required (`may_repeat_members`).
     """
 
     def __init__(self, kind: type[T], *, absent: T | None = None) -> None:
@@ -26,7 +26,7 @@ class JsonBody(Generic[T]):
         self.operation = _documented(kind, required=absent is None)
 
     def read(self, body: bytes) -> T:
-        """The value. Raises ProblemError: 400 when it is no JSON or repeats a member, 422 when it breaks a rule."""
+        """The value. Raises ProblemError: 400 for invalid JSON or a repeated member, 422 for a broken rule."""
         if not body and self._absent is not None:
             return self._absent
         if not body:
@@ -46,17 +46,17 @@ class JsonBody(Generic[T]):
 
 
 def may_repeat_members(body: bytes, value: object) -> bool:
-    """Whether `body`, which was read as `value`, could name a member of an object twice; never wrongly False.
+    """Whether `body`, which was read as `value`, could repeat a member of an object; never wrongly False.
 
-    Every field being required, `value` has all of its members once. Written out again it has as many colons, those
-    within texts included, unless `body` has more members (or hides a colon of a text behind an escape).
+    Every field is required, so `value` has each of its members once. Re-encoded it has as many colons as `body`,
+    those within strings included, unless `body` has more members (or escapes a colon in a string).
     """
     return b"\\" in body or body.count(b":") != msgspec.json.encode(value).count(b":")
 
 
 def refuse_repeated_members(body: bytes) -> None:
-    """Raises ProblemError (400) when an object names a member twice (RFC 8259, section 4): whose value counts?"""
-    # Numbers stay text: Python makes no integer of one with thousands of digits.
+    """Raises ProblemError (400) when an object repeats a member (RFC 8259, section 4): it is unclear which counts."""
+    # Numbers stay text: Python refuses to parse an integer of thousands of digits.
     json.loads(body, object_pairs_hook=_unique, parse_int=str, parse_float=str)
 
 
@@ -64,7 +64,7 @@ def _unique(members: list[tuple[str, Any]]) -> None:
     names: set[str] = set()
     for name, _ in members:
         if name in names:
-            raise ProblemError(MALFORMED, f"the member {name[:64]!r} is there twice in one object of the body")
+            raise ProblemError(MALFORMED, f"the member {name[:64]!r} is repeated in one object of the body")
         names.add(name)
 
 
@@ -84,7 +84,7 @@ def _documented(kind: type[Any], *, required: bool) -> type[Described]:
 
 
 def _inline(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with its definitions put in place: what `#/$defs` means depends on where a schema stands."""
+    """The schema with its definitions inlined: the meaning of `#/$defs` depends on where a schema is placed."""
     definitions = schema.pop("$defs", {})
 
     def put(value: Any) -> Any:

@@ -1,6 +1,6 @@
-"""What caches may do with an answer (RFC 9111): nothing, unless it says so itself.
+"""What caches may do with an answer (RFC 9111): store nothing, unless the answer says otherwise.
 
-Silence would let them keep it: a 200, 204, 404, 405 or 410 is cacheable by default (RFC 9110, section 15.1).
+Without the header they could store it: a 200, 204, 404, 405 or 410 is cacheable by default (RFC 9110, section 15.1).
 """
 
 from litestar.types import Message, Scope
@@ -10,6 +10,6 @@ NO_STORE = (CACHE_CONTROL, b"no-store")
 
 
 async def no_store_by_default(message: Message, _scope: Scope) -> None:
-    """Called before each message of an answer: the only place that all answers pass, those without a route too."""
+    """Called before each message of an answer: the only hook that all answers pass, even those without a route."""
     if message["type"] == "http.response.start" and CACHE_CONTROL not in dict(message["headers"]):
         message["headers"] = [*message["headers"], NO_STORE]

@@ -1,6 +1,6 @@
 """Conditional GET (RFC 9110, section 13.1.2): a client that has the current representation does not get it again.
 
-Caches may keep it, and ask each time whether it still is the present one.
+Caches may store it, and must revalidate it each time.
 """
 
 from collections.abc import Callable
@@ -21,10 +21,10 @@ from reservaestoque.http.openapi import Described
 
 @dataclass
 class ConditionalGet(Described):
-    """The operation of such a handler."""
+    """The operation of a handler with a conditional GET."""
 
     def __post_init__(self) -> None:
-        """Tells of the header that Litestar does not see."""
+        """Documents the header that Litestar does not see."""
         super().__post_init__()
         self.parameters = [
             *(self.parameters or ()),
@@ -32,7 +32,7 @@ class ConditionalGet(Described):
                 name="If-None-Match",
                 param_in="header",
                 schema=Schema(type=OpenAPIType.STRING),
-                description="ETags of earlier answers: if one of them is the present one's, the answer is 304.",
+                description="ETags of earlier answers: if one of them is current, the answer is 304.",
             ),
         ]
 
@@ -73,19 +73,19 @@ def _answer(
 
 
 def conditional_get(*, private: bool = False) -> dict[str, Any]:
-    """Arguments of a GET handler whose answer has an ETag, and is 304 for a client that names it.
+    """Arguments of a GET handler whose answer has an ETag, and is 304 for a client that sends the current one.
 
-    What is `private` concerns one customer: no cache that others share may keep it.
+    A `private` answer concerns one customer: shared caches may not store it.
     """
     cache_control = "private, no-cache" if private else "no-cache"
     return {
         "middleware": [_conditional(cache_control.encode())],
         "operation_class": ConditionalGet,
         "response_headers": [
-            _documented("ETag", "Names this very answer."),
-            _documented("Cache-Control", f"`{cache_control}`: who keeps this answer asks again before using it."),
+            _documented("ETag", "Identifies this version of the answer."),
+            _documented("Cache-Control", f"`{cache_control}`: caches must revalidate this answer before using it."),
         ],
-        "responses": {304: ResponseSpec(None, description="What `If-None-Match` names is what there is.")},
+        "responses": {304: ResponseSpec(None, description="The current answer is one that `If-None-Match` names.")},
     }
 
 

@@ -1,4 +1,4 @@
-"""The methods that come with others: HEAD, which Litestar does not derive from GET, and OPTIONS."""
+"""Methods implied by others: HEAD, which Litestar does not derive from GET, and OPTIONS."""
 
 from copy import copy
 
@@ -8,20 +8,20 @@ from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import Method
 
 STREAM = "stream"
-"""Key in a handler's `opt`: it answers with a stream, whose duration says nothing of the service's speed."""
+"""Key in a handler's `opt`: it answers with a stream, whose duration says nothing about the service's speed."""
 
 
 class HeadLikeGet(ReceiveRoutePlugin):
-    """Each route with GET has HEAD as well (RFC 9110, section 9.3.2), whose body the server leaves out.
+    """Gives each route that has GET a HEAD as well (RFC 9110, section 9.3.2); the server omits its body.
 
-    Save event streams, which have no end: there HEAD is not allowed. OPTIONS names all methods of a path.
+    Except event streams, which have no end: there HEAD is not allowed. OPTIONS lists all methods of a path.
     """
 
     def __init__(self) -> None:
         self._methods: dict[str, set[Method | HttpMethod]] = {}
 
     def receive_route(self, route: BaseRoute) -> None:
-        """Adds HEAD, which OpenAPI need not repeat."""
+        """Adds HEAD, which OpenAPI does not list."""
         if not isinstance(route, HTTPRoute):
             return
         get, parameters = route.route_handler_map.get("GET", (None, None))
@@ -30,7 +30,7 @@ class HeadLikeGet(ReceiveRoutePlugin):
             head._resolved_include_in_schema = False
             route.route_handler_map["HEAD"] = (head, parameters)
             route.methods.add("HEAD")
-        # A further handler of the path makes a new route, but OPTIONS goes on answering for the first.
+        # Another handler for the path makes a new route, but OPTIONS would keep answering for the first.
         methods = self._methods.setdefault(route.path, set())
         methods |= route.methods
         route.methods = methods

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 
 def combined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Each name once, its lines joined by commas in the order in which they came.
+    """Each name once, its lines joined by commas in the order in which they arrived.
 
-    Who looks a header up would otherwise see the first line and not know that there are others.
+    Otherwise, code that looks up a header would see the first line only and miss the others.
     """
     headers = list(headers)
     lines = dict(headers)

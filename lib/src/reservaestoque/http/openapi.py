@@ -1,4 +1,4 @@
-"""What the OpenAPI documents of both services say alike: which problems an operation may answer with, and how."""
+"""What the OpenAPI documents of both services share: which problems an operation may answer with, and how."""
 
 from collections.abc import Iterable
 from copy import copy
@@ -22,13 +22,13 @@ from reservaestoque.http import problems
 from reservaestoque.http.problems import MEDIA_TYPE, Problem
 
 ABOUT = f"""\
-HEAD answers like GET, without the body, save for event streams, which have no HEAD.
+HEAD answers like GET, without the body, except for event streams, which have no HEAD.
 
-Answers with an `ETag` may be kept by caches that ask again before they use them (`Cache-Control: no-cache`), those
-about orders by the customer's own cache alone (`private`). All others are `no-store`.
+Caches may store answers with an `ETag`, and must revalidate them before each use (`Cache-Control: no-cache`); those
+about orders only in the customer's own cache (`private`). All others are `no-store`.
 
-Errors are `{MEDIA_TYPE}` (RFC 9457): each operation names those that it may answer with. The gateway answers by
-itself when it must: 400 for a broken path, 404 and 405 for what is not served, 408, 429, 503 and 504.
+Errors are `{MEDIA_TYPE}` (RFC 9457): each operation names those that it may answer with. The gateway itself may
+answer 400 for a malformed path, 404 and 405 for what is not served, 408, 429, 503 and 504.
 docs/problems.md describes every type.
 """
 
@@ -37,14 +37,14 @@ _DETAILS = {
     problems.MALFORMED: "the body is not valid JSON: Input data was truncated",
     problems.NOT_FOUND: "there is no order '019ab3f2-7c00-7000-8000-0000000000a1'",
     problems.CONFLICT: "the order has ended; it is Fechado",
-    problems.KEY_REUSED: "this Idempotency-Key came before, with another body",
+    problems.KEY_REUSED: "this Idempotency-Key was used before, with another body",
     problems.TOO_LARGE: f"a request body has at most {problems.MAX_BODY_BYTES} bytes",
     problems.MEDIA: "content-type text/plain: send the body as application/json",
     problems.INVALID: "limite: Expected `int` <= 200",
     problems.UNAVAILABLE: "the database cannot be reached right now; try again shortly",
     problems.INTERNAL: "an unexpected error; it has been logged",
 }
-"""A `detail` as it may read; a problem that is not here is shown with its title."""
+"""A sample `detail`; a problem that is not listed is shown with its title."""
 
 
 class ProblemDetails(msgspec.Struct, frozen=True):
@@ -53,20 +53,20 @@ class ProblemDetails(msgspec.Struct, frozen=True):
     type: Annotated[str, Meta(description=f"The kind of problem: `{problems.BASE}` and a word.")]
     title: Annotated[str, Meta(description="The kind of problem in words; always the same for a type.")]
     status: Annotated[int, Meta(description="The response's status code.")]
-    detail: Annotated[str, Meta(description="A sentence about this very request.")]
+    detail: Annotated[str, Meta(description="A sentence about this particular request.")]
     instance: Annotated[str, Meta(description="The path that was asked for, as a URI reference (RFC 3986).")]
 
 
 @dataclass  # or Operation's __init__ would not call __post_init__
 class Described(Operation):
-    """An operation whose description is its handler's docstring, without what that says of Python's errors.
+    """An operation described by its handler's docstring, without the part about Python errors.
 
-    All of its successes carry the same headers; what Litestar believes of validation errors is left out, since they
-    are answered as problems (`described`).
+    All of its success responses carry the same headers. Litestar's own description of validation errors is left out,
+    since they are answered as problems (`described`).
     """
 
     def __post_init__(self) -> None:
-        """Completes what Litestar found out about the operation."""
+        """Completes the operation that Litestar derived."""
         self.description = (self.description or "").partition("Raises ")[0].strip() or None
         answers = {code: one for code, one in (self.responses or {}).items() if isinstance(one, OpenAPIResponse)}
         self.responses = {code: one for code, one in sorted(answers.items()) if not _of_litestar(code, one)}
@@ -77,18 +77,18 @@ class Described(Operation):
         for parameter in self.parameters or ():
             schema = getattr(parameter, "schema", None)
             if isinstance(schema, Schema) and schema.default == "":
-                schema.default = None  # absent is what an empty one means to us, not a value to send
+                schema.default = None  # an empty value means absent here; it is not one to send
 
 
 class StructDescriptions(OpenAPISchemaPlugin):
-    """Schemas of msgspec's structs as Litestar makes them, with their docstrings, which it leaves out."""
+    """Schemas of msgspec structs as Litestar makes them, plus the docstrings, which it leaves out."""
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
-        """Structs alone, no unions."""
+        """Only structs, no unions."""
         return not field_definition.is_union and field_definition.is_subclass_of(msgspec.Struct)
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
-        """The schema that the next plugin makes, described."""
+        """The schema that the next plugin makes, with a description."""
         others = (one for one in schema_creator.plugins if one is not self)
         maker = next(one for one in others if schema_creator.plugin_supports_field(one, field_definition))
         schema: Schema = maker.to_openapi_schema(field_definition=field_definition, schema_creator=schema_creator)
@@ -97,7 +97,7 @@ class StructDescriptions(OpenAPISchemaPlugin):
 
 
 def described(handler: ControllerRouterHandler) -> ControllerRouterHandler:
-    """The handler with the problems that it may answer with: those of its option `problems`, and those of any."""
+    """The handler with the problems that it may answer with: those of its option `problems`, and the common ones."""
     if not isinstance(handler, HTTPRouteHandler):
         return handler
     kinds = {*handler.opt.get("problems", ()), *_of_any(handler)}
@@ -109,7 +109,7 @@ def described(handler: ControllerRouterHandler) -> ControllerRouterHandler:
 
 
 def _of_any(handler: HTTPRouteHandler) -> Iterable[Problem]:
-    """What this application answers by itself, whatever the handler does."""
+    """The problems that this application may answer with on its own, whatever the handler does."""
     yield problems.INTERNAL
     yield problems.UNAVAILABLE
     fields = handler.parsed_fn_signature.parameters
@@ -151,7 +151,7 @@ def _of_litestar(code: str, response: OpenAPIResponse) -> bool:
 
 
 def _forget_ids(response: OpenAPIResponse) -> None:
-    """Litestar names an example by its id, then writes the id as well, which OpenAPI does not know."""
+    """Litestar names an example by its id, then also writes the id, which OpenAPI does not know."""
     for content in (response.content or {}).values():
         for example in (content.examples or {}).values():
             if isinstance(example, Example):
@@ -161,7 +161,7 @@ def _forget_ids(response: OpenAPIResponse) -> None:
 _RETRY_AFTER: dict[str, dict[str, Any]] = {
     str(problems.UNAVAILABLE.status.value): {
         "Retry-After": OpenAPIHeader(
-            schema=Schema(type=OpenAPIType.INTEGER), description="Seconds after which to try again."
+            schema=Schema(type=OpenAPIType.INTEGER), description="Seconds to wait before a retry."
         )
     }
 }

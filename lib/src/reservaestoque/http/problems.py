@@ -83,12 +83,12 @@ def answer(
 
 
 def headers_of(problem: Problem) -> dict[str, str]:
-    """The headers of its answer: a 503 says when to come back."""
+    """The headers of its answer: a 503 says when to retry."""
     return {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem is UNAVAILABLE else {}
 
 
 def reference(path: bytes) -> str:
-    """A path as it was received, as a URI reference (RFC 3986): what may not stand in one is percent-encoded."""
+    """A received path as a URI reference (RFC 3986): characters not allowed in one are percent-encoded."""
     return quote(_LONE_PERCENT.sub(b"%25", path), safe="/%:@!$&'()*+,;=-._~")
 
 
@@ -124,12 +124,12 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
 
 
 def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[dict[str, Any]]:
-    """Answers everything else."""
+    """Answers everything else: 503 while the database is away, 500 for our own bugs."""
     return on_problem(request, problem_of(fault, request.url.path))
 
 
 def problem_of(fault: Exception, path: str) -> ProblemError:
-    """The problem that a fault is, which is logged: 503 while the database is away, 500 for our bugs."""
+    """The problem that a fault amounts to, which is logged: 503 while the database is away, 500 for our own bugs."""
     if isinstance(fault, ProblemError):
         return fault
     if is_transient(fault):

@@ -1,4 +1,4 @@
-"""Migrations while the system runs: dbmate with a bound on lock waits, retried until no other session blocks it."""
+"""Migrations on a running system: dbmate with bounded lock waits, retried until no other session blocks it."""
 
 from reservaestoque.migrate.runner import MigrationError, migrate
 

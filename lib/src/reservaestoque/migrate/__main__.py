@@ -1,6 +1,6 @@
 """``python -m reservaestoque.migrate``: exit code 0 when the database has every migration, else 1 and the reason.
 
-DATABASE_URL names it; DATABASE_CA_FILE the authority that has signed its server's certificate.
+DATABASE_URL is the database; DATABASE_CA_FILE the authority that signed its server's certificate.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Migrates the database of DATABASE_URL, or waits until it has been migrated; returns the exit code."""
     arguments = _parser().parse_args(argv)
     url, authority = os.environ.get("DATABASE_URL", ""), os.environ.get("DATABASE_CA_FILE")
-    # As process 1 of a container nothing ends us but what we handle.
+    # As process 1 of a container, we are only ended by signals that we handle.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         url = trusting_postgres(url, ca_file(authority) if authority else None)

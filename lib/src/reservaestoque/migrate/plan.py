@@ -10,21 +10,21 @@ _DOWN = re.compile(r"^--\s*migrate:down\b", re.M)
 _SQLSTATE = re.compile(r"\(([0-9A-Z]{5})\)$")
 _ADDRESS = re.compile(r"postgres(?:ql)?://(?:[^@/?#\s]+@)?[^@?#\s]*(?:\?[^@#\s]*)?")
 
-_ANOTHER_AT_WORK = "waiting for migration lock"  # dbmate's own words, before it has begun
+_ANOTHER_AT_WORK = "waiting for migration lock"  # printed by dbmate before it begins
 _LOCKED = frozenset(
     {
         "55P03",  # lock_not_available: the lock timeout, or NOWAIT
-        "40P01",  # deadlock_detected: the migration was the one to go
+        "40P01",  # deadlock_detected: the migration was chosen as the victim
     }
 )
 
 
 class Stage(NamedTuple):
-    """Migrations that run in one go: `files` up to here, those of earlier stages included.
+    """Migrations that run in one go: `files` up to here, including those of earlier stages.
 
-    `bounded`: each is one transaction and waits for locks only briefly, so all of it can be tried again. A stage that
-    is not waits as long as it takes: CREATE INDEX CONCURRENTLY and the like block no one while they wait, and one
-    that is cancelled leaves an invalid index.
+    `bounded`: each is one transaction and waits for locks only briefly, so the whole stage can be retried. An
+    unbounded stage waits as long as it takes: CREATE INDEX CONCURRENTLY and the like block no one while they wait,
+    and leave an invalid index when cancelled.
     """
 
     files: tuple[str, ...]
@@ -32,7 +32,7 @@ class Stage(NamedTuple):
 
 
 def stages(migrations: Mapping[str, str]) -> list[Stage]:
-    """The stages of all migrations, which are texts by file name."""
+    """The stages of all migrations, given as texts by file name."""
     names = sorted(migrations)
     found: list[Stage] = []
     for bounded, group in groupby(names, key=lambda name: not is_concurrent(migrations[name])):
@@ -49,7 +49,7 @@ def is_concurrent(text: str) -> bool:
 def is_worth_another_try(stage: Stage, output: str) -> bool:
     """Whether dbmate failed because another session held a lock, and left nothing half done.
 
-    PostgreSQL's failures end with their SQLSTATE in parentheses; the words before that are in the server's language.
+    PostgreSQL's failures end with their SQLSTATE in parentheses; the text before it is in the server's language.
     """
     last = output.strip().rpartition("\n")[2]
     if _ANOTHER_AT_WORK in last:
@@ -59,9 +59,9 @@ def is_worth_another_try(stage: Stage, output: str) -> bool:
 
 
 def with_lock_timeout(url: str, milliseconds: int) -> str:
-    """The address with `lock_timeout` as a run-time setting, before other parameters: the first of a name counts.
+    """The address with `lock_timeout` as a run-time setting, placed before other parameters: the first one counts.
 
-    Several hosts are left as they are. Raises ValueError, without the address in it, when it is none.
+    A list of several hosts is kept. For an invalid address, raises ValueError without the address in it.
     """
     if not _ADDRESS.fullmatch(url):
         raise ValueError(

@@ -37,7 +37,7 @@ DBMATE = Path(sysconfig.get_path("scripts")) / "dbmate"
 
 
 class MigrationError(Exception):
-    """A failure in a sentence, with what dbmate said."""
+    """A failure, as a sentence, with dbmate's output."""
 
 
 def _silent(_: str) -> None:
@@ -52,10 +52,10 @@ def migrate(
     pause: timedelta = PAUSE,
     give_up_after: timedelta = GIVE_UP_AFTER,
 ) -> None:
-    """Brings the database to the newest migration of `folder`. `say` gets a line at a time.
+    """Brings the database to the newest migration of `folder`. `say` receives one line at a time.
 
-    Several at once do so one after the other. A try begins no later than `give_up_after` from now; one that is at
-    work is never cut short. Raises MigrationError.
+    Concurrent runs take turns. No attempt begins later than `give_up_after` from now; an attempt in progress is never
+    cut short. Raises MigrationError.
     """
     deadline = time.monotonic() + give_up_after.total_seconds()
     plan = stages({file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.sql")})
@@ -69,16 +69,16 @@ def migrate(
             if not is_worth_another_try(stage, output):
                 raise MigrationError(output)
             if time.monotonic() + rest > deadline:
-                raise MigrationError(f"gave up: somebody's lock was in the way at all of {failures} tries\n{output}")
-            say(f"somebody's lock is in the way: trying again in {rest:.0f} s")
+                raise MigrationError(f"gave up: another session's lock blocked all {failures} tries\n{output}")
+            say(f"another session's lock is in the way: trying again in {rest:.0f} s")
             time.sleep(rest)
 
 
 def await_migrations(url: str, folder: Path, *, say: Callable[[str], None] = _silent) -> None:
-    """Returns when the database has every migration of `folder`; those of a later release do not disturb it.
+    """Returns when the database has every migration of `folder`; those of a later release do no harm.
 
-    Waits as long as it takes, for the server too. `say` gets what dbmate says, unless it has just said it. Raises
-    MigrationError when dbmate cannot be run.
+    Waits as long as it takes, for the server too. `say` receives dbmate's output, without immediate repetitions.
+    Raises MigrationError when dbmate cannot be run.
     """
     options = ["--no-dump-schema", "--migrations-dir", str(folder)]
     env = {**os.environ, "DATABASE_URL": url}
@@ -91,10 +91,10 @@ def await_migrations(url: str, folder: Path, *, say: Callable[[str], None] = _si
 
 
 def _run(url: str, folder: Path, stage: Stage, say: Callable[[str], None]) -> str:
-    """What dbmate said, when it failed; nothing when it did not."""
+    """dbmate's output when it failed; empty when it succeeded."""
     milliseconds = int(LOCK_TIMEOUT.total_seconds() * 1000) if stage.bounded else 0
     try:
-        # By environment: the arguments of a process are everyone's to read.
+        # By environment: any user can read the arguments of a process.
         env = {**os.environ, "DATABASE_URL": with_lock_timeout(url, milliseconds)}
     except ValueError as wrong:
         raise MigrationError(f"DATABASE_URL: {wrong}") from None
@@ -123,7 +123,7 @@ def _call(arguments: list[str], env: dict[str, str], say: Callable[[str], None])
 
 @contextmanager
 def _ended(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """When we are interrupted it ends too."""
+    """Ends the process when we are interrupted."""
     try:
         yield
     except BaseException:

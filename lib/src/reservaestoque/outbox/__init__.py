@@ -1,4 +1,4 @@
-"""The transactional outbox: facts written with the change they tell of, published afterwards, at least once."""
+"""The transactional outbox: facts written in the transaction they report, published afterwards, at least once."""
 
 from reservaestoque.outbox.relay import RELAY_IDLE_SECONDS, Relay
 from reservaestoque.outbox.unknown import UnknownFactError

@@ -1,7 +1,7 @@
-"""The relay: takes facts out of the outbox, makes events of them, commits once the broker has confirmed.
+"""The relay: takes facts out of the outbox, turns them into events, commits once the broker has confirmed.
 
 Any number of relays may run: each locks the rows it takes and skips those of the others (pattern "Transactional
-outbox", microservices.io). A crash between confirm and commit sends an event again; consumers bear that.
+outbox", microservices.io). A crash between confirm and commit resends an event; consumers tolerate that.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from reservaestoque.telemetry import logger
 ROWS = 1000
 POLL_SECONDS = 1.0
 RELAY_IDLE_SECONDS = 15.0
-"""How long a relay's transaction may pause: confirms take ten at most. Others skip the rows that it holds."""
+"""How long a relay's transaction may pause: confirms take ten at most. Other relays skip the rows that it holds."""
 
 _log = logger(__name__)
 _sent = Counter("outbox_events_total", "Events published and confirmed")
@@ -30,7 +30,7 @@ _failed = Counter("outbox_failures_total", "Times that publishing the outbox fai
 
 
 class Publishing(Protocol):
-    """Where events go: `reservaestoque.bus.Publisher`."""
+    """Where events are published: `reservaestoque.bus.Publisher`."""
 
     @property
     def connected(self) -> bool:
@@ -43,9 +43,9 @@ class Publishing(Protocol):
 
 
 class Relay:
-    """Publishes what is in the outbox, at once after `wake`, else within a second.
+    """Publishes what is in the outbox: at once after `wake`, otherwise within a second.
 
-    `take` deletes and returns up to $1 rows, the oldest first, skipping locked ones and those whose `id` is in $2;
+    `take` deletes and returns up to $1 rows, the oldest first, skipping locked ones and those whose `id` is in $2.
     `to_event` makes the event of a row. A row for which it raises UnknownFactError stays in the outbox for a replica
     that knows it, and neither delays nor breaks the others.
     """
@@ -66,15 +66,15 @@ class Relay:
         self._unknown = UnknownFacts()
 
     def wake(self) -> None:
-        """Says that this process has just committed facts."""
+        """Signals that this process has just committed facts."""
         self._news.set()
 
     async def run(self) -> None:
-        """Relays until cancelled, whatever broker and database do meanwhile."""
+        """Relays until cancelled, through broker and database outages."""
         failures = 0
         while True:
             try:
-                # Only a full take hints at more: leftovers of a crash, or a burst.
+                # Only a full take suggests that there is more: leftovers of a crash, or a burst.
                 if await self.relay_once() < ROWS:
                     await self._wait()
                 failures = 0
@@ -87,15 +87,15 @@ class Relay:
                 await back_off(failures)
 
     async def relay_once(self) -> int:
-        """Publishes up to 1,000 facts and says how many. Raises NotPublishedError or what asyncpg raises."""
+        """Publishes up to 1,000 facts and returns how many. Raises NotPublishedError or what asyncpg raises."""
         self._news.clear()
         if not self._publisher.connected:
-            raise NotPublishedError("the broker is away or takes no messages")
+            raise NotPublishedError("the broker is down or accepts no messages")
         self._unknown.forget_when_due(asyncio.get_running_loop().time())
         while not self._unknown.full:
             try:
                 return await self._relay_known()
-            except _UnknownTakenError as taken:  # and rolled back: all are there again
+            except _UnknownTakenError as taken:  # rolled back: all rows are in the outbox again
                 self._unknown.remember(taken.facts)
         return 0
 
@@ -108,7 +108,7 @@ class Relay:
         return len(rows)
 
     def _events(self, rows: Sequence[asyncpg.Record]) -> list[CloudEvent]:
-        """The events of `rows`. Raises _UnknownTakenError when there are facts of another release among them."""
+        """The events of `rows`. Raises _UnknownTakenError when some of the facts are of another release."""
         events: list[CloudEvent] = []
         unknown: dict[int, str] = {}
         for row in rows:
@@ -127,7 +127,7 @@ class Relay:
 
 
 class _UnknownTakenError(Exception):
-    """Among the rows taken are some that are not for us; `facts` says by id why."""
+    """Some of the rows taken are not for us; `facts` says why, by id."""
 
     def __init__(self, facts: dict[int, str]) -> None:
         super().__init__(facts)

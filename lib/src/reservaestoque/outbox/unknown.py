@@ -1,4 +1,4 @@
-"""Facts that another release wrote and this one cannot read: left where they are, for a replica that knows them."""
+"""Facts that another release wrote and this one cannot read: left in place for a replica that knows them."""
 
 from collections.abc import Mapping
 
@@ -8,18 +8,18 @@ from reservaestoque.telemetry import logger
 
 FORGET_SECONDS = 60.0
 MAX_FACTS = 100_000
-"""So many make a take some tens of milliseconds slower, and a process some ten megabytes larger."""
+"""This many make a take some tens of milliseconds slower, and a process some ten megabytes larger."""
 
 _log = logger(__name__)
 _left = Gauge("outbox_unknown_facts", "Facts in the outbox that only another release knows")
 
 
 class UnknownFactError(Exception):
-    """A row of the outbox says something that this release does not know."""
+    """A row of the outbox has a value that this release does not know."""
 
 
 class UnknownFacts:
-    """The ids that a relay takes no more. They are forgotten now and then: others may have published them since."""
+    """The ids that a relay no longer takes. They are forgotten now and then: others may have published them."""
 
     def __init__(self) -> None:
         self._ids: set[int] = set()
@@ -28,16 +28,16 @@ class UnknownFacts:
 
     @property
     def ids(self) -> list[int]:
-        """The rows to leave."""
+        """The rows to leave in place."""
         return list(self._ids)
 
     @property
     def full(self) -> bool:
-        """Whether there are too many to look past them: then all facts wait for the other release."""
+        """Whether there are too many to skip: then all facts wait for the other release."""
         return len(self._ids) >= MAX_FACTS
 
     def remember(self, facts: Mapping[int, str]) -> None:
-        """Leaves `facts`, which say by id why they are unknown; logs those that are news."""
+        """Leaves `facts`, reasons by id, in place; logs those that are new."""
         self._ids |= facts.keys()
         _left.set(len(self._ids))
         news = facts.keys() - self._logged
@@ -48,10 +48,10 @@ class UnknownFacts:
             _log.error("outbox_full_of_unknown_facts", total=len(self._ids))
 
     def forget_when_due(self, now: float) -> None:
-        """Forgets all that it remembers when it has not done so for a minute; `now` is in seconds, of any clock."""
+        """Forgets all ids when a minute has passed since the last time; `now` is in seconds, of any clock."""
         if now - self._forgotten_at < FORGET_SECONDS:
             return
         self._forgotten_at = now
-        self._logged &= self._ids  # what has gone is news if it comes again
+        self._logged &= self._ids  # an id that has gone is logged again if it returns
         self._ids.clear()
         _left.set(0)

@@ -1,4 +1,4 @@
-"""A connection whose statements end in time, or end with it."""
+"""A connection whose statements end in time, or end along with it."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -17,12 +17,13 @@ _log = logger(__name__)
 
 
 class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
-    """Closes itself, abruptly, when a statement is not answered within its `timeout`, or `statement_seconds`.
+    """Closes itself abruptly when a statement is not answered within its `timeout`, or `statement_seconds`.
 
-    asyncpg's own time limit asks the server to cancel the statement and waits for it to obey: for a server that has
-    vanished or hangs that takes as long again. And a COMMIT that waits for its synchronous standby must not be
-    cancelled, for then it has succeeded without one. Here nothing is asked of the server: it finds the client gone
-    (client_connection_check_interval) and ends what still runs. Whether a COMMIT took effect is not known then.
+    asyncpg's own time limit asks the server to cancel the statement and waits until it has: on a server that has
+    vanished or hangs, that takes as long again. And a COMMIT that waits for its synchronous standby must not be
+    cancelled, because it would then succeed without one. Here nothing is asked of the server: it notices that the
+    client is gone (client_connection_check_interval) and ends whatever still runs. Whether a COMMIT took effect is
+    then unknown.
     """
 
     __slots__ = ()
@@ -30,7 +31,7 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
     statement_seconds = 10.0
 
     def get_reset_query(self) -> str:
-        """Nothing of ours changes a session, so nothing is reset when it returns to the pool: a round trip less.
+        """Nothing of ours changes a session, so nothing is reset on return to the pool: one round trip less.
 
         A transaction that is still open is rolled back nevertheless.
         """
@@ -53,20 +54,20 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
         return await self.in_time(super().fetchval(query, *args, column=column), timeout)
 
     def _cancel_current_command(self, waiter: "asyncio.Future[None]", cancel_waiter: object = None) -> None:
-        """What asyncpg does when a caller is cancelled: here the connection goes too."""
+        """asyncpg's hook for a cancelled caller: here it also drops the connection."""
         self.terminate()
         if not waiter.done():
             waiter.set_result(None)
 
     async def close(self, *, timeout: float | None = None) -> None:
-        """As asyncpg's, but a server that does not answer is not waited for."""
+        """As asyncpg's, but does not wait for a server that does not answer."""
         try:
             await super().close(timeout=min(timeout or CLOSE_SECONDS, CLOSE_SECONDS))
         except TimeoutError:
             _log.info("connection_closed_abruptly", seconds=CLOSE_SECONDS)
 
     async def in_time(self, answer: Awaitable[T], timeout: float | None = None) -> T:
-        """What `answer`, a call of this connection's, returns.
+        """What `answer`, a call on this connection, returns.
 
         Raises what it raises, TimeoutError, and SlowStatementError for a `timeout` shorter than `statement_seconds`.
         """

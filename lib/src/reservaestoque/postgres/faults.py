@@ -1,19 +1,19 @@
-"""Which failures pass by themselves, and what they say about the server. What is listed nowhere is the fault of the
-data and does not pass.
+"""Which failures are transient, and what they say about the server. A fault that is not listed is the fault of the
+data and is permanent.
 """
 
 import asyncpg
 
 _TRANSIENT_CLASSES = (
     "08",  # connection exception
-    "25",  # invalid transaction state: a fail-over left us on a read-only server, the session was idle for too long
+    "25",  # invalid transaction state: a fail-over left us on a read-only server, or the session idled too long
     "26",  # invalid SQL statement name: the session lost its prepared statements
     "28",  # authorisation: a rotated password
-    "3D",  # the database is not there (yet)
+    "3D",  # the database does not exist (yet)
     "40",  # serialization failure, deadlock
     "42",  # schema or privileges do not fit this release: a migration is under way
     "53",  # insufficient resources
-    "54",  # program limit exceeded: settings of the server; what our data can reach is bounded before it gets there
+    "54",  # program limit exceeded: the server's settings; whatever our data can reach is bounded before that
     "55",  # object not in prerequisite state: lock not available
     "57",  # operator intervention: shutdown, cancelled statement
     "58",  # system error
@@ -22,7 +22,7 @@ _TRANSIENT_CLASSES = (
 
 _SERVER_CLASSES = (
     "08",
-    "25006",  # read-only transaction: not the primary any more, or an administrator stopped writes
+    "25006",  # read-only transaction: no longer the primary, or an administrator stopped writes
     "26",
     "57P",  # shutting down, starting, crashed
     "58",
@@ -31,24 +31,24 @@ _SERVER_CLASSES = (
 
 
 class SlowStatementError(TimeoutError):
-    """A statement was not answered within a time limit of its own, shorter than that of the pool.
+    """A statement was not answered within its own time limit, which is shorter than that of the pool.
 
     It says nothing about the server: the statement may have much to read.
     """
 
 
 class CrowdedError(Exception):
-    """So many wait for the database already that one more is sent away at once, to come again shortly."""
+    """So many callers already wait for the database that another one is rejected at once and should retry shortly."""
 
 
 def is_transient(fault: BaseException) -> bool:
-    """True when trying the same again later may succeed: the server or the network failed, not the data."""
+    """True when a retry may succeed: the server or the network failed, not the data."""
     if isinstance(fault, asyncpg.PostgresError):
         # A migration has changed what a prepared statement returns; the next attempt prepares it again.
         stale_plan = isinstance(fault, asyncpg.InvalidCachedStatementError)
         return stale_plan or (fault.sqlstate or "08").startswith(_TRANSIENT_CLASSES)
-    # What asyncpg says of our arguments is an InterfaceError and a ValueError; of a broken connection, the former
-    # alone, or an InternalClientError when it broke in the middle of an answer.
+    # asyncpg reports bad arguments as both an InterfaceError and a ValueError; a broken connection as the former
+    # alone, or as an InternalClientError when it broke in the middle of an answer.
     if isinstance(fault, asyncpg.InterfaceError):
         return not isinstance(fault, ValueError)
     return isinstance(fault, OSError | asyncpg.InternalClientError | CrowdedError)

@@ -9,29 +9,29 @@ from reservaestoque.postgres.connection import BoundedConnection
 from reservaestoque.postgres.faults import is_transient
 
 CONNECT_SECONDS = 3.0
-"""How long one server may take to accept a connection, its TLS and authentication included."""
+"""How long one server may take to accept a connection, including TLS and authentication."""
 
 
 def hosts(database_url: str) -> list[str]:
-    """The URL once for each of its hosts, in their order: ``postgres://u:p@a:1,b:2/d`` names two servers."""
+    """The URL once for each of its hosts, in order: ``postgres://u:p@a:1,b:2/d`` names two servers."""
     parts = urlsplit(database_url)
     user, at, servers = parts.netloc.rpartition("@")
     return [urlunsplit(parts._replace(netloc=f"{user}{at}{server}")) for server in servers.split(",")]
 
 
 class Connector:
-    """Connects to the first server of a URL that fits; the one that fitted last is asked first.
+    """Connects to the first server of a URL that fits, starting with the one that fitted last.
 
-    Each server has CONNECT_SECONDS of its own, since one that drops packets must not use up the time of the others.
-    asyncpg itself has one time limit for all of them. A standby fits only where the URL says so, by
-    ``target_session_attrs`` (libpq, section 32.1.2), or where `standby` is true.
+    Each server has CONNECT_SECONDS of its own, so that one that drops packets does not use up the others' time;
+    asyncpg itself has one time limit for all. A standby fits only where the URL says so by ``target_session_attrs``
+    (libpq, section 32.1.2), or where `standby` is true.
     """
 
     def __init__(self, database_url: str, *, standby: bool = False) -> None:
         self._urls = hosts(database_url)
         self.standby = standby
         self.faults: dict[str, Exception] = {}
-        """Why servers did not fit at the last attempt, by URL."""
+        """Why servers did not fit on the last attempt, by URL."""
         stated = standby or "target_session_attrs=" in database_url
         self._attributes = {} if stated else {"target_session_attrs": "primary"}
 

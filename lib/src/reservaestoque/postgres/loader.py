@@ -1,6 +1,7 @@
-"""Reads by key that share queries: those that come while one is under way go together with the next.
+"""Reads by key that share queries: keys requested while a query runs are read together by the next one.
 
-However many ask, a loader has one query running, so it takes one connection, and under load a read costs less.
+However many callers there are, a loader runs one query at a time, so it takes one connection, and under load a read
+costs less.
 """
 
 import asyncio
@@ -14,9 +15,9 @@ V = TypeVar("V")
 
 
 class Loader(Generic[K, V]):
-    """Reads with `load`, which is given up to `max_keys` different keys and returns what it finds.
+    """Reads with `load`, which receives up to `max_keys` different keys and returns what it finds.
 
-    More than `max_waiting` different keys do not wait.
+    At most `max_waiting` different keys wait.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class Loader(Generic[K, V]):
         self._reader: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> V | None:
-        """What a query that begins after this call finds; None when it finds nothing.
+        """The result of a query that begins after this call; None when it finds nothing.
 
         Raises CrowdedError, and what `load` raises.
         """
@@ -40,7 +41,7 @@ class Loader(Generic[K, V]):
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
         if self._reader is None:
             self._reader = asyncio.create_task(self._read())
-        # Others may wait for the same: it is not for one of them to cancel.
+        # Others may wait for the same key, so no single caller may cancel the read.
         return await asyncio.shield(future)
 
     async def _read(self) -> None:
@@ -52,7 +53,7 @@ class Loader(Generic[K, V]):
             except Exception as fault:
                 for future in futures.values():
                     future.set_exception(fault)
-                    future.exception()  # the callers may be gone; then the exception needs no warning
+                    future.exception()  # the callers may be gone; marks the exception as retrieved
             else:
                 for key, future in futures.items():
                     future.set_result(found.get(key))

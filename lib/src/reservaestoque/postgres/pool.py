@@ -18,8 +18,8 @@ LOCK_SECONDS = 1.0
 READER_LOCK_SECONDS = 30.0
 """A reader waits only for table locks, behind a migration, and blocks no order."""
 IDLE_SECONDS = 3.0
-"""A transaction of ours pauses for milliseconds between two statements. One that pauses for seconds belongs to a
-process that is frozen or gone, and holds rows that others need.
+"""Our transactions pause for milliseconds between two statements. One that pauses for seconds belongs to a process
+that is frozen or gone, and holds rows that others need.
 """
 _HEALTH_SECONDS = 2.0
 _LONG_SNAPSHOT = 3600.0
@@ -28,13 +28,13 @@ _log = logger(__name__)
 
 
 class Pool(asyncpg.Pool):  # type: ignore[misc]
-    """A pool that does not hand out connections to a server which is no longer the one to speak to.
+    """A pool that does not hand out connections to a server that should no longer be used.
 
-    A fault that blames the server (`blames_server`) closes all connections: they lead to the same server.
+    A fault that blames the server (`blames_server`) closes all connections, since they lead to the same server.
     """
 
     async def let_go(self) -> None:
-        """Closes the connections that are open now: idle ones at once, those in use when they are given back."""
+        """Closes the open connections: idle ones at once, those in use when they are returned."""
         await self.expire_connections()
         for holder in self._holders:
             if holder.is_idle():
@@ -59,7 +59,7 @@ class _Acquired(PoolAcquireContext):  # type: ignore[misc]
             if self.connection._con is not None:  # else it has left the pool already
                 self.connection.terminate()
         await super().__aexit__(kind, fault, trace)
-        # A transaction whose caller is cancelled finds its connection closed, and says that instead.
+        # A transaction whose caller is cancelled finds its connection closed and raises that instead.
         if isinstance(fault, asyncpg.InterfaceError) and isinstance(fault.__context__, asyncio.CancelledError):
             raise fault.__context__
 
@@ -73,11 +73,11 @@ async def open_pool(
     idle_seconds: float = IDLE_SECONDS,
     read_only: bool = False,
 ) -> Pool:
-    """A pool of at most `size` connections, opened as they are needed: a server that is down is no error.
+    """A pool of at most `size` connections, opened on demand: a server that is down is no error.
 
-    Connections are to the primary, whichever of the URL's hosts that is (see `Connector`); with `read_only` also to a
-    standby, and every write is refused. A statement that is not answered within `statement_seconds` closes its
-    connection. The server ends a transaction that pauses for `idle_seconds`.
+    Connections lead to the primary, whichever of the URL's hosts that is (see `Connector`). With `read_only`, a
+    standby is accepted too, and every write is refused. A statement that is not answered within `statement_seconds`
+    closes its connection. The server ends a transaction that pauses for `idle_seconds`.
     """
     bounded = type("Connection", (BoundedConnection,), {"__slots__": (), "statement_seconds": statement_seconds})
     pool: Pool = await Pool(
@@ -93,7 +93,7 @@ async def open_pool(
         max_size=size,
         max_queries=50_000,
         max_inactive_connection_lifetime=300.0,
-        # Kept for good: a client that stops while it prepares a statement, alone, does not count as idle.
+        # Never expires: a client that stops while preparing a statement outside a transaction does not count as idle.
         max_cached_statement_lifetime=0,
         server_settings=_session(program, _LONG_SNAPSHOT if read_only else idle_seconds, read_only=read_only),
     )
@@ -101,15 +101,15 @@ async def open_pool(
 
 
 def _session(program: str, idle_seconds: float, *, read_only: bool) -> dict[str, str]:
-    """What a session is told when it begins. Only the reader says whether it writes: for all others an administrator
-    may stop writes with default_transaction_read_only.
+    """Server settings of a new session. Only the reader sets whether it writes: for all others, an administrator may
+    stop writes with default_transaction_read_only.
     """
     return {
         "application_name": program,
         "timezone": "UTC",
         "lock_timeout": _milliseconds(READER_LOCK_SECONDS if read_only else LOCK_SECONDS),
         "idle_in_transaction_session_timeout": _milliseconds(idle_seconds),
-        # A client that vanished is noticed: while it is sent something, while it is silent, while a statement runs.
+        # Detects a vanished client: while it is sent something, while it is silent, while a statement runs.
         "tcp_user_timeout": "10000",
         "tcp_keepalives_idle": "5",
         "tcp_keepalives_interval": "2",
@@ -135,7 +135,7 @@ async def reachable(pool: Pool) -> bool:
 
 
 class Readiness:
-    """Whether a program's database takes writes. It keeps a connection of its own: the server may have none left."""
+    """Whether a program's database takes writes. Keeps its own connection: the server may have none left."""
 
     def __init__(self, health: Pool) -> None:
         self._health = health
@@ -144,12 +144,12 @@ class Readiness:
     async def __call__(self) -> bool:
         """True where the primary answers within two seconds.
 
-        Also where an administrator has stopped writes there: this replica can do no better than another one, and what
-        it answers says why.
+        Also true while an administrator has stopped writes there: no other replica could do better, and this one's
+        answers say why.
         """
         writes = await _answer(self._health)
         if writes is False:
-            # Either this connection leads to a server of yesterday, or writes are stopped: a new one tells.
+            # Either this connection leads to an old primary, or writes are stopped: a new connection shows which.
             await self._health.let_go()
             writes = await _answer(self._health)
         if writes is False and not self._stopped:

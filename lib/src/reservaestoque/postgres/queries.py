@@ -1,4 +1,4 @@
-"""SQL in files: one statement a file, named after it."""
+"""SQL in files: one statement per file, which is named after it."""
 
 from functools import cache
 from importlib.resources import files
@@ -7,7 +7,7 @@ from importlib.resources import files
 class Queries:
     """The statements of a folder ``sql`` inside a package: ``Queries("estoque")["travar_estoque"]``.
 
-    The files are read when the first statement of the package is asked for, which `app` does at start-up; importing a
+    The files are read when the package's first statement is requested, which `app` does at start-up. Importing a
     module that has a Queries reads nothing.
     """
 
@@ -21,7 +21,7 @@ class Queries:
 
 @cache
 def statements(package: str) -> dict[str, str]:
-    """The statements of a package by name, read once in a process."""
+    """The statements of a package by name, read once per process."""
     return {
         file.name.removesuffix(".sql"): file.read_text(encoding="utf-8")
         for file in (files(package) / "sql").iterdir()

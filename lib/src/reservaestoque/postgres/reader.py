@@ -1,4 +1,4 @@
-"""Reads that clients choose the size of: pages and lists."""
+"""Reads whose size is up to clients: pages and lists."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ import asyncpg
 from reservaestoque.postgres.faults import CrowdedError
 
 READ_SECONDS = 3.0
-"""How long a read for a client may take: it shall not outlast the client."""
+"""How long a read for a client may take; it must not outlast the client."""
 
 _PATIENCE = 2.0
 
 
 class Reader:
-    """Takes at most `connections` of the pool, so that slow reads leave the others to those who take orders."""
+    """Takes at most `connections` of the pool, so that slow reads leave the others for taking orders."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]", *, connections: int, patience: float = _PATIENCE) -> None:
         self._pool = pool
@@ -23,8 +23,8 @@ class Reader:
         self._patience = patience
 
     async def fetch(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
-        """The rows. Raises CrowdedError when no turn comes within `patience` seconds, TimeoutError when the
-        database takes longer than READ_SECONDS, and what asyncpg raises.
+        """The rows. Raises CrowdedError when no connection becomes free within `patience` seconds, TimeoutError when
+        the database takes longer than READ_SECONDS, and what asyncpg raises.
         """
         try:
             async with asyncio.timeout(self._patience):

@@ -1,4 +1,4 @@
-"""Which server a program's new connections lead to, and what becomes of the old ones when that changes."""
+"""Which server a program's new connections lead to, and what happens to the old ones when that changes."""
 
 import asyncio
 import contextlib
@@ -29,11 +29,11 @@ def _shuts_down(fault: Exception) -> bool:
 
 
 class ServerWatch:
-    """Connects every WATCH_SECONDS; closes connections to another server, or to one that shuts down.
+    """Connects every WATCH_SECONDS; closes connections to another server, or to one that is shutting down.
 
     Open connections do not tell. After a fail-over they may lead to the old primary for as long as it answers. During
     a smart shutdown the server serves them, refuses new ones, and waits until its clients have left. Where standbys
-    fit, new connections may lead to another server each time, so only a shutdown counts.
+    fit, each new connection may lead to another server, so only a shutdown counts.
     """
 
     def __init__(self, connector: Connector, *pools: Pool, program: str) -> None:
@@ -44,10 +44,10 @@ class ServerWatch:
         self._started: datetime | None = None
         self._moved = asyncio.Event()
         self.moves = 0
-        """How often connections had to be let go."""
+        """How often connections had to be dropped."""
 
     async def run(self) -> None:
-        """Looks until cancelled, through database outages."""
+        """Watches until cancelled, through database outages."""
         while True:
             await self.look()
             await asyncio.sleep(WATCH_SECONDS * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
@@ -55,7 +55,7 @@ class ServerWatch:
     async def look(self) -> None:
         """Connects once. A server that does not answer, or has no connection to spare, changes nothing.
 
-        Raises what does not pass by itself.
+        Raises errors that are not transient.
         """
         started: datetime | None = None
         try:
@@ -74,7 +74,7 @@ class ServerWatch:
             self._url, self._started = self._connector.chosen, started
 
     async def moved(self, since: int, seconds: float) -> bool:
-        """Whether a connection made at `since` moves should be let go; waits for that up to `seconds`."""
+        """Whether a connection made at `since` moves should be dropped; waits up to `seconds` for that."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self.moves == since:

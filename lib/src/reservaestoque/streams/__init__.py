@@ -1,4 +1,4 @@
-"""Server-sent events: a log of changes that is read once for all, and streams that may be resumed."""
+"""Server-sent events: a change log that is read once for all followers, and streams that can be resumed."""
 
 from reservaestoque.streams import sse
 from reservaestoque.streams.feed import (

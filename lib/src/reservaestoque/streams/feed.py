@@ -1,9 +1,9 @@
 """A feed reads changes once per process and hands them to all followers, each at its own pace.
 
-Nothing is read while nobody follows. A reader that is too slow for the buffer is cut off. It reconnects with its last
+Nothing is read while there are no followers. A reader too slow for the buffer is cut off. It reconnects with its last
 event id and reads the log in bounded pages until it has caught up, so no reader waits for another one.
 
-A page is released once it is sent, so a stream holds one page at most, and an idle one none. A name that outlives its
+A page is released once it is sent, so a stream holds at most one page, and an idle one none. A name that outlives its
 use would keep a page for hours: hence the `del` statements.
 """
 
@@ -27,7 +27,7 @@ from reservaestoque.streams.position import Position, PositionLostError
 from reservaestoque.telemetry import logger
 
 PAGE_BYTES = 32 * 1024
-"""What a source reads at once, as the text of its events: each slow reader holds so much, beside its connection."""
+"""Maximum text of the events that a source reads at once: each slow reader holds this much, plus its connection."""
 
 STREAM_CONNECTIONS = 2
 BUFFER_EVENTS = 10_000  # a few seconds of a busy day, for all readers together
@@ -48,7 +48,7 @@ class Frame(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Events in order, PAGE_BYTES at most; with them one has come to `position`. `more` when more may follow."""
+    """Events in order, at most PAGE_BYTES, which bring a reader to `position`. `more` when more may follow."""
 
     frames: Sequence[Frame]
     position: Position
@@ -56,20 +56,20 @@ class Batch(NamedTuple):
 
 
 class Source(Protocol):
-    """Where a feed reads, on one connection at a time. All methods raise what asyncpg raises."""
+    """What a feed reads from, on one connection at a time. All methods raise what asyncpg raises."""
 
     async def newest(self) -> Position:
-        """The position past all that may be read now."""
+        """The position past everything that may be read now."""
 
     async def check(self, position: Position) -> None:
         """Raises PositionLostError if no reader can resume from there."""
 
     async def read(self, after: Position) -> Batch:
-        """What comes after a position, PAGE_BYTES at most. Raises PositionLostError."""
+        """What follows a position, at most PAGE_BYTES. Raises PositionLostError."""
 
 
 async def woken(signal: asyncio.Event, seconds: float) -> bool:
-    """Waits for `signal` and clears it; False when it did not come within `seconds`."""
+    """Waits for `signal` and clears it; False when it is not set within `seconds`."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await signal.wait()
@@ -79,12 +79,12 @@ async def woken(signal: asyncio.Event, seconds: float) -> bool:
 
 
 def fitting(sizes: Iterable[int]) -> int:
-    """How many of the first events, of so many bytes each, make a page; one at least, where there is one."""
+    """How many of the first events, given their sizes in bytes, make a page; at least one, if there is one."""
     return max(1, bisect_right(list(accumulate(sizes)), PAGE_BYTES))
 
 
 class _Chunk:
-    """Consecutive events, joined once for all who get them, until they are dropped for being too old."""
+    """Consecutive events, joined once for all their readers, until they are dropped for being too old."""
 
     def __init__(self, frames: Sequence[Frame]) -> None:
         self._frames = frames
@@ -105,8 +105,8 @@ class _Chunk:
 class _Recent:
     """The newest chunks, up to `limit` events: a reader that still needs older ones has lost them.
 
-    The limit is one for all readers, or a thousand of them that follow different keys would hold a thousand times
-    as much. It holds no chunk itself: what everyone has taken is gone.
+    All readers share one limit, or a thousand of them that follow different keys would hold a thousand times as much.
+    It keeps no chunk alive: one that every reader has taken is freed.
     """
 
     def __init__(self, limit: int) -> None:
@@ -126,7 +126,7 @@ class _Recent:
 
 
 class _Follower:
-    """How far one reader has come, and what it still has to be told."""
+    """How far one reader has come, and what it has yet to be sent."""
 
     def __init__(self, position: Position, key: str | None) -> None:
         self.position = position
@@ -152,7 +152,7 @@ class _Follower:
         self.signal.set()
 
     def take(self) -> bytes:
-        """The next events, none when they are known, or lost: then the reader is cut off."""
+        """The next events; none when they are not known yet, or lost: then the reader is cut off."""
         self._look()
         if self.cut:
             return b""
@@ -178,9 +178,9 @@ class _Follower:
 class Feed:
     """Follows `source` for everyone in this process; `run` it.
 
-    `buffer` is how many events may wait for slow readers, `heartbeat` how many seconds a stream may be silent.
-    Two reads at most are under way at once, so that a thousand streams that come back together leave connections of
-    the pool to everyone else, and two pages at most are being made.
+    `buffer` is how many events may wait for slow readers, `heartbeat` how many seconds a stream may be silent. At
+    most two reads are in flight at once, so a thousand streams that reconnect together leave connections of the pool
+    for everyone else, and at most two pages are being built.
     """
 
     def __init__(self, source: Source, *, buffer: int = BUFFER_EVENTS, heartbeat: float = HEARTBEAT_SECONDS) -> None:
@@ -199,7 +199,7 @@ class Feed:
         return sum(len(followers) for followers in self._followers.values())
 
     def close(self) -> None:
-        """Ends all streams: the program stops."""
+        """Ends all streams because the program is stopping."""
         self._closed = True
         self._close_all()
 
@@ -211,7 +211,7 @@ class Feed:
     async def step(self) -> bool:
         """Waits for a follower, then reads new changes and hands them on; returns whether there are more.
 
-        Raises what asyncpg raises; the next call goes on from the same position.
+        Raises what asyncpg raises; the next call continues from the same position.
         """
         await self._wanted.wait()
         asked = self._position
@@ -221,16 +221,16 @@ class Feed:
             batch = await self._next(asked)
         except PositionLostError:
             _log.warning("feed_position_lost", position=str(asked))
-            self._close_all()  # those who come back are told
+            self._close_all()  # clients that reconnect learn that their position is lost
             return False
         if self._position != asked:
-            return True  # all followers left in the meantime, and a new one came
+            return True  # all followers left meanwhile, and a new one arrived
         self._position = batch.position
         self._hand_on(batch.frames)
         return batch.more
 
     async def begin(self, last_event_id: str) -> Position:
-        """Where a stream begins: after that id, which must be there; now, when it is empty.
+        """Where a stream begins: after that id, which must still exist; now, when it is empty.
 
         Raises InvalidPositionError, PositionLostError, or what asyncpg raises.
         """
@@ -242,7 +242,7 @@ class Feed:
             return position
 
     async def follow(self, position: Position, key: str | None = None) -> AsyncGenerator[bytes, None]:
-        """The text of a stream after `position`, of the events with that key, or of all when it is None."""
+        """The text of a stream after `position`: the events with that key, or all when it is None."""
         yield sse.OPENING
         with contextlib.suppress(PositionLostError), self._following(position, key) as follower:
             yield sse.position(position)
@@ -254,9 +254,9 @@ class Feed:
                     del piece
 
     async def _page(self, follower: _Follower) -> bytes:
-        """What comes next in the log; a heartbeat while the database is away."""
+        """What follows in the log; a heartbeat while the database is away."""
         follower.forget()
-        # It sees all that was handed on before it begins: from then on nothing can be missed.
+        # It sees everything that was handed on before it begins: from then on nothing can be missed.
         batch = await self._read(follower.position)
         if batch is None:
             return sse.HEARTBEAT
@@ -271,7 +271,7 @@ class Feed:
                     yield piece
                 del piece
             elif not await woken(follower.signal, self._heartbeat) and not follower.waiting:
-                # All that was for this one has been sent: it need not look at the rest again.
+                # Everything for this reader has been sent: it need not look at the rest again.
                 follower.position = max(follower.position, self._position or follower.position)
                 yield sse.HEARTBEAT + sse.position(follower.position)
         if follower.cut:
@@ -282,7 +282,7 @@ class Feed:
             return await self._source.read(after)
 
     async def _read(self, after: Position) -> Batch | None:
-        """None when the database is away; then it has waited a little."""
+        """None when the database is away, after a short wait."""
         try:
             async with asyncio.timeout(self._heartbeat):
                 return await self._next(after)

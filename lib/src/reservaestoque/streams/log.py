@@ -1,8 +1,8 @@
 """Reads the table `mudanca`, a row for each statement that changed something, in an order that skips nothing.
 
-Transactions commit in any order, so neither time nor a sequence says how far one has read. Rows are read by the id of
-their transaction, and only those below the oldest one that still runs (``pg_snapshot_xmin``): whatever commits later
-has a higher one. So a position names a row, and while that row is there, all that follow it are.
+Transactions commit in any order, so neither time nor a sequence says how far a reader has come. Rows are read by the
+id of their transaction, and only those below the oldest one still running (``pg_snapshot_xmin``): whatever commits
+later has a higher id. So a position names a row, and while that row exists, so do all that follow it.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from reservaestoque.streams.position import ORIGIN, Position, PositionLostError
 class ChangeLog:
     """The log of a service. Methods raise what asyncpg raises.
 
-    What a row tells differs from service to service, and with it two statements. `newest` selects `transacao`, `id`
-    and `partes` of the last row that may be read; `page` the changes after the first $3 of the row ($1, $2), $4 at
-    most, each with the `transacao` and `id` of its row and its number there, `parte`. Where a row has none to tell,
-    and in the first row when all of its are known, `parte` is null.
+    The services' rows differ, and so do two of the statements. `newest` selects `transacao`, `id` and `partes` of the
+    last row that may be read. `page` selects up to $4 changes after the first $3 of the row ($1, $2), each with the
+    `transacao` and `id` of its row and its number there, `parte`. For a row without changes, and for the first row
+    when all of its changes are known, `parte` is null.
     """
 
     def __init__(self, pool: "asyncpg.Pool[Any]", *, newest: str, page: str) -> None:
@@ -32,17 +32,17 @@ class ChangeLog:
         self._page = page
 
     async def newest(self) -> Position:
-        """The position past all that may be read now."""
+        """The position past everything that may be read now."""
         row = await self._pool.fetchrow(self._newest)
         return Position(row["transacao"], row["id"], row["partes"]) if row else ORIGIN
 
     async def check(self, position: Position) -> None:
-        """Raises PositionLostError when the row of `position` is gone, or never was: others may be gone with it."""
+        """Raises PositionLostError when the row of `position` is gone, or never existed: others may be gone too."""
         if not await self._pool.fetchval(self._check, str(position.transaction), position.row):
             raise _lost(position)
 
     async def page(self, after: Position, changes: int) -> Sequence[asyncpg.Record]:
-        """Up to so many changes, two at least, behind `after`. Raises PositionLostError as `check` does."""
+        """Up to `changes` changes after `after`, but two at least. Raises PositionLostError as `check` does."""
         found: Sequence[asyncpg.Record] = await self._pool.fetch(
             self._page, str(after.transaction), after.row, after.part, changes
         )
@@ -52,12 +52,12 @@ class ChangeLog:
 
 
 def old_changes(pool: "asyncpg.Pool[Any]", *, clock: str, age: timedelta) -> Walk:
-    """The walk that purges changes older than `age`, by the statement `clock`."""
+    """The walk that purges changes older than `age`; the statement `clock` reads the time."""
     return Walk(pool, _queries()["purge_changes"], clock=clock, age=age)
 
 
 def reached(row: asyncpg.Record) -> Position:
-    """Where one has come with a change of a page."""
+    """The position that a page's change reaches."""
     return Position(row["transacao"], row["id"], row["parte"] or 0)
 
 

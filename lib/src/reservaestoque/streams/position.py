@@ -1,4 +1,4 @@
-"""Positions in a log of changes, and what they look like as event ids. Pure: no I/O, no clock."""
+"""Positions in a change log, and how they look as event ids. Pure: no I/O, no clock."""
 
 import re
 from typing import NamedTuple, Self
@@ -12,11 +12,11 @@ class InvalidPositionError(ValueError):
 
 
 class PositionLostError(LookupError):
-    """The log does not know this position (any more): what came after it cannot be told."""
+    """The log does not, or no longer, know this position: what followed it cannot be determined."""
 
 
 class Position(NamedTuple):
-    """How far a reader of a log has come: in the row `row` of `transaction`, past its first `part` changes."""
+    """How far a reader of a log has come: the row `row` of `transaction`, past its first `part` changes."""
 
     transaction: int
     row: int

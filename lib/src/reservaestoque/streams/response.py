@@ -1,4 +1,4 @@
-"""The HTTP answer that is a stream: open as long as its client reads, and no longer."""
+"""The HTTP answer that is a stream: open for as long as its client reads, and no longer."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ SEND_SECONDS = 30.0
 PIECE_BYTES = 16 * 1024
 
 LastEventId = Annotated[
-    str, HeaderParameter(name="Last-Event-ID", description="The last event's id: the stream goes on after it.")
+    str, HeaderParameter(name="Last-Event-ID", description="The last event's id: the stream resumes after it.")
 ]
 
 _log = logger(__name__)
@@ -56,7 +56,7 @@ class Streams:
 
 
 class EventStream(ASGIResponse):
-    """Sends `pieces` as they come, until they end or the client goes; then `pieces` is closed."""
+    """Sends `pieces` as they arrive, until they end or the client disconnects; then closes `pieces`."""
 
     __slots__ = ("_pieces", "_send_seconds", "_streams")
 
@@ -65,7 +65,7 @@ class EventStream(ASGIResponse):
     def __init__(
         self, streams: Streams, pieces: AsyncGenerator[bytes, None], *, send_seconds: float = SEND_SECONDS
     ) -> None:
-        # For proxies like nginx, which would hold events back.
+        # For proxies like nginx, which would buffer the events.
         super().__init__(media_type=MEDIA_TYPE, headers={"X-Accel-Buffering": "no"})
         self._streams = streams
         self._pieces = pieces
@@ -73,13 +73,13 @@ class EventStream(ASGIResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Returns when the stream has ended. Raises what `pieces` raises, and ProblemError (503) before it begins."""
-        # Many may have been admitted while the first of them were looking up where they begin.
+        # Many may have been admitted while the first ones were looking up where they begin.
         with self._streams.counted():
             async with contextlib.aclosing(self._pieces):
                 await super().__call__(scope, receive, send)
 
     async def send_body(self, send: Send, receive: Receive) -> None:
-        """Sends the pieces until they end or the client goes."""
+        """Sends the pieces until they end or the client disconnects."""
         writing = asyncio.create_task(self._write(send))
         leaving = asyncio.create_task(_left(receive))
         leaving.add_done_callback(lambda _: writing.cancel())
@@ -96,14 +96,14 @@ class EventStream(ASGIResponse):
             async for piece in self._pieces:
                 for begin in range(0, len(piece), PIECE_BYTES):
                     await self._send(send, piece[begin : begin + PIECE_BYTES], more=True)
-                del piece  # or it would be kept until there is another one, for hours perhaps
+                del piece  # or it would be kept until the next one, perhaps for hours
             await self._send(send, b"", more=False)
         except TimeoutError:
             _stuck.inc()
             _log.info("stream_stuck", seconds=self._send_seconds)
 
     async def _send(self, send: Send, body: bytes, *, more: bool) -> None:
-        # The server waits here while the client does not read what it has been sent.
+        # The server blocks here while the client does not read what it has been sent.
         async with asyncio.timeout(self._send_seconds):
             await send({"type": "http.response.body", "body": body, "more_body": more})
 
@@ -115,7 +115,7 @@ async def _left(receive: Receive) -> None:
 
 @contextlib.contextmanager
 def resuming() -> Iterator[None]:
-    """Turns what is wrong with a Last-Event-ID into a ProblemError: 400 when it is none, 410 when it is lost."""
+    """Turns errors about a Last-Event-ID into a ProblemError: 400 when it is malformed, 410 when it is lost."""
     try:
         yield
     except InvalidPositionError as error:

@@ -8,7 +8,7 @@ from structlog.typing import Processor
 
 
 def configure_logs(program: str, level: str) -> None:
-    """Sends every log record of this process to standard error as one JSON object a line.
+    """Sends every log record of this process to standard error, one JSON object per line.
 
     Each line carries ``program``, ``level``, ``logger``, ``timestamp`` (RFC 3339, UTC) and ``event``.
     """

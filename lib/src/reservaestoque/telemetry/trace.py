@@ -7,8 +7,8 @@ _VALID = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0
 
 
 def continued(traceparent: str) -> str:
-    """The trace context that came with a request, or a new one when none, or none that is valid, did."""
+    """The trace context that came with a request; a new one when it has none, or an invalid one."""
     if _VALID.fullmatch(traceparent):
         return traceparent
-    trace, span = random.getrandbits(128) or 1, random.getrandbits(64) or 1  # names, no secrets
+    trace, span = random.getrandbits(128) or 1, random.getrandbits(64) or 1  # identifiers, not secrets
     return f"00-{trace:032x}-{span:016x}-01"

@@ -15,13 +15,13 @@ from operador.decide.stockitem import GROUP, KIND, PLURAL, VERSION, Status, Stoc
 
 _PAGE = 500
 _SECONDS = 15
-# Not left to the client, which would declare a merge patch as a JSON patch.
+# Set here because the client would declare a merge patch as a JSON patch.
 _MERGE: dict[str, Any] = {
     "_content_type": "application/merge-patch+json",
     "_request_timeout": _SECONDS,
     "field_manager": "reservaestoque-operador",
 }
-# What the API server answers a status patch with: the whole object, encoded there and decoded here, says nothing new.
+# The API server answers a status patch with the whole object. Encoding it there and decoding it here would be wasted.
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _STOCKITEMS: dict[str, Any] = {"group": GROUP, "version": VERSION, "plural": PLURAL}
 
@@ -46,9 +46,9 @@ class UnavailableError(ClusterError):
 
 @asynccontextmanager
 async def open_api(namespace: str, kubeconfig: str) -> AsyncIterator["ClusterApi"]:
-    """The API of the cluster that this file names or, when it is empty, of the one this pod runs in.
+    """The API of the cluster that this file names, or of this pod's own cluster when it is empty.
 
-    Empty `namespace`: all of them.
+    An empty `namespace` means all of them.
     """
     configuration = client.Configuration()
     if kubeconfig:
@@ -57,7 +57,7 @@ async def open_api(namespace: str, kubeconfig: str) -> AsyncIterator["ClusterApi
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     async with client.ApiClient(configuration) as objects, client.ApiClient(configuration) as statuses:
         for api_client in (objects, statuses):
-            # Else aiohttp looks for a password in ~/.netrc before each request, in a thread.
+            # Otherwise aiohttp looks for a password in ~/.netrc before each request, in a thread.
             api_client.rest_client.pool_manager._trust_env = False
         statuses.set_default_header("Accept", _METADATA_ONLY)
         yield ClusterApi(objects, statuses, namespace)
@@ -99,8 +99,8 @@ class ClusterApi:
     ) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
         """All StockItems, page by page, each with the resourceVersion of the whole list.
 
-        The list is the newest or, where `not_before` is given, one no older than that: such a list the API server may
-        serve from memory, where it would otherwise read and decode each object from etcd.
+        The list is the newest or, with `not_before`, one no older than that. The API server may serve such a list
+        from memory; for the newest, it would read and decode each object from etcd.
         """
         token = ""
         since = {"resource_version": str(not_before), "resource_version_match": "NotOlderThan"} if not_before else {}
@@ -126,10 +126,10 @@ class ClusterApi:
         return body
 
     async def patch_status(self, item: StockItem, status: Status, now: str) -> int:
-        """Writes the status of exactly this version of the StockItem; returns its version after that.
+        """Writes the status of exactly this version of the StockItem; returns the resulting version.
 
-        Exactly this version: then the version returned hides no change by another client. And the API server does not
-        compare the uid when a status is patched.
+        Exactly this version, so that the version returned hides no change by another client, and because the API
+        server does not compare the uid when a status is patched.
         """
         async with _faults():
             written = await self._statuses.patch_namespaced_custom_object_status(

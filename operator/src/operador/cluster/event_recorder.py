@@ -1,4 +1,4 @@
-"""Posts Kubernetes Events, apart from the statuses: they can wait, and can be dropped."""
+"""Posts Kubernetes Events separately from the statuses: they can wait, and can be dropped."""
 
 import asyncio
 import itertools
@@ -24,8 +24,8 @@ _dropped = Counter("operador_events_dropped", "Kubernetes Events that could not 
 class EventRecorder:
     """A bounded queue of Events, posted at a bounded rate: an apply of ten thousand must not cost as many Events.
 
-    What does not fit, or cannot be posted, is dropped: the conditions say the same. Warnings go first, Normal events
-    are dropped first.
+    Events that do not fit, or cannot be posted, are dropped: the conditions say the same. Warnings are posted first,
+    Normal events are dropped first.
     """
 
     def __init__(self, api: ClusterApi) -> None:
@@ -34,7 +34,7 @@ class EventRecorder:
         self._numbers = itertools.count()
 
     def record(self, item: StockItem, event: K8sEvent) -> None:
-        """To be posted soon."""
+        """Queues an Event for posting."""
         normal = event.type != "Warning"
         if self._queue.qsize() < (_NORMAL_CAPACITY if normal else _CAPACITY):
             self._queue.put_nowait((normal, next(self._numbers), item, event))
@@ -42,7 +42,7 @@ class EventRecorder:
             _dropped.inc()
 
     async def run(self, under_load: Callable[[], bool]) -> None:
-        """Posts them; runs for ever. While `under_load`, Normal events leave the API server to more urgent work."""
+        """Posts Events until cancelled. While `under_load`, Normal events yield the API server to urgent work."""
         while True:
             normal, _, item, event = await self._queue.get()
             try:

@@ -1,4 +1,4 @@
-"""Our finalizer: attached before a SKU is claimed, detached after it was given up.
+"""Our finalizer: attached before a SKU is claimed, detached after it is given up.
 
 In this order a crash at any point leaves at worst a StockItem with a finalizer and no claim, never a claimed SKU
 whose StockItem can vanish unnoticed.
@@ -43,7 +43,7 @@ class Finalizer:
         return [item for item in ready if item is not None]
 
     async def detach(self, items: Sequence[StockItem]) -> None:
-        """Takes our finalizer off these items, which no longer own anything."""
+        """Removes our finalizer from these items, which no longer own anything."""
         await asyncio.gather(*(self._change(item, without_ours(item.finalizers)) for item in items))
 
     async def _attach(self, item: StockItem) -> StockItem | None:
@@ -52,12 +52,12 @@ class Finalizer:
         return await self._change(item, with_ours(item.finalizers))
 
     async def _change(self, item: StockItem, finalizers: tuple[str, ...]) -> StockItem | None:
-        """The item after the change; None when it was not changed, and something else will bring it back."""
+        """The item after the change; None when it was not changed, and something else will requeue it."""
         try:
             async with self._slots:
                 body = await self._api.set_finalizers(item, finalizers)
         except NotFoundError:
-            return None  # the watch will tell
+            return None  # the watch will report it
         except ConflictError:
             self._queue.defer(item, delay(0))  # the watch brings the newer version
             return None

@@ -1,4 +1,4 @@
-"""What kopf must not do here. Everything in this module turns something of kopf off; the watch is all that is left.
+"""What kopf must not do here. Everything in this module turns off part of kopf; only the watch is left.
 
 kopf keeps notes and finalizers of its own on each object, lists all objects before it watches, handles them one by
 one, and gives up after some failures. The operator does each of these itself, or does without.
@@ -15,14 +15,14 @@ from operador.decide.stockitem import PLURAL
 from reservaestoque.backoff import delay
 
 # A name that no object can have, at any version in memory: otherwise every object is read from etcd. A watch that
-# begins with an older version than the newest shows more than it has to.
+# begins before the newest version only shows more than it has to.
 _NOTHING = {"fieldSelector": "metadata.name=-", "resourceVersion": "0"}
 # The watch is requested again at least this often, which is also its heartbeat.
 _WATCH_SECONDS = 50
 
 
 class _Patience:
-    """kopf's back-offs between the attempts of a request, without end: an API server that is away comes back."""
+    """kopf's back-offs between the attempts of a request, without end: an API server that is down comes back."""
 
     def __iter__(self) -> Iterator[float]:
         failures = 0
@@ -64,7 +64,7 @@ class _NoProgress(kopf.ProgressStorage):
 
 
 def settings() -> kopf.OperatorSettings:
-    """kopf's settings for a watch and nothing else. Silences its account of each object, too."""
+    """kopf's settings for a watch and nothing else. Also silences its logging about each object."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
     settings = kopf.OperatorSettings()
     settings.persistence.diffbase_storage = _NoDiffs()
@@ -79,7 +79,7 @@ def settings() -> kopf.OperatorSettings:
     settings.watching.client_timeout = _WATCH_SECONDS + 10
     settings.watching.inactivity_timeout = _WATCH_SECONDS + 10
     settings.watching.chunk_size = 500
-    settings.queueing.idle_timeout = 0.5  # a worker that lingers costs memory, and the work queue does its job
+    settings.queueing.idle_timeout = 0.5  # an idle worker costs memory, and the work queue does its job
     return settings
 
 
@@ -88,8 +88,8 @@ def session(
 ) -> kopf.AiohttpSession:
     """kopf's connection, without its list of all objects: our resync lists them, in pages.
 
-    Calls `beat` for each request. Before it watches, kopf asks for a list, and would handle each object
-    by itself. It gets an empty one instead, whose version says from when on it watches: `began` is called with that.
+    Calls `beat` for each request. Before it watches, kopf requests a list, and would handle each object separately.
+    It gets an empty one instead, whose version sets where its watch begins: `began` is called with that.
     """
 
     async def no_list(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -64,7 +64,7 @@ class StatusWriter:
             self._due.put_nowait(item.key)
 
     async def run(self) -> None:
-        """One of the workers that share the proposals; runs for ever."""
+        """One of the workers that share the proposals; runs until cancelled."""
         while True:
             await self._serve(await self._due.get())
 
@@ -83,16 +83,16 @@ class StatusWriter:
             self._scheduled.discard(key)
 
     async def _write(self, cached: CachedItem, status: Status) -> float | None:
-        """Writes it; None when that is settled, else the seconds after which to try again."""
+        """Writes it; None when that is settled, else the seconds to wait before a retry."""
         item, previous = cached.item, cached.status
         if status == previous:
             return None
-        # Before the write: the watch may echo it sooner than the answer arrives, and the echo is no news.
+        # Before the write: the watch may echo it before the answer arrives, and an echo is not a change.
         cached.status = status
         try:
             version = await self._api.patch_status(item, status, _now())
         except NotFoundError:
-            return None  # deleted meanwhile: the watch will tell
+            return None  # deleted meanwhile: the watch will report it
         except ConflictError:
             cached.status = previous
             # Another client was faster. The watch brings its version; then the item starts over.

@@ -18,7 +18,7 @@ _BEAT_SECONDS = 5.0
 class Watch:
     """`beat` is called for each request and each event, `began` with the version from which a watch begins.
 
-    Empty `namespace`: all of them. Empty `kubeconfig`: the pod's service account.
+    An empty `namespace` means all of them; an empty `kubeconfig` means the pod's service account.
     """
 
     def __init__(

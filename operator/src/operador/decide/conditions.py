@@ -29,7 +29,7 @@ def status_from_saldo(item: StockItem, saldo: Saldo, outcome: Outcome, previous:
 
 
 def status_unsynced(item: StockItem, previous: Status | None, reason: str, message: str, now: str) -> Status:
-    """The status of an item that could not be synchronised: its last known units stay."""
+    """The status of an item that could not be synchronised: it keeps its last known units."""
     synced = Condition(SYNCED, "False", reason, message, item.generation, now)
     kept = [c for c in (previous.conditions if previous else ()) if c.type != SYNCED]
     base = previous or Status(sku=item.sku, generation=item.generation, conditions=())

@@ -1,4 +1,4 @@
-"""Decides which Kubernetes Events a change of status is worth."""
+"""Decides which Kubernetes Events a status change warrants."""
 
 import msgspec
 
@@ -19,7 +19,7 @@ class K8sEvent(msgspec.Struct, frozen=True):
 
 
 def k8s_events(previous: Status | None, new: Status) -> list[K8sEvent]:
-    """What a person would want to hear about the step from one status to the next; orders alone cause none."""
+    """What people want to know about the step from one status to the next; orders alone cause none."""
     found = [
         _sync(_of(previous, SYNCED), _of(new, SYNCED)),
         _availability(_of(previous, AVAILABLE), _of(new, AVAILABLE)),
@@ -43,7 +43,7 @@ def _sync(before: Condition | None, after: Condition | None) -> K8sEvent | None:
 
 
 def _recovered(before: Condition, after: Condition) -> bool:
-    """An outage is over and nothing else has changed."""
+    """Whether an outage is over and nothing else has changed."""
     return before.reason in _SILENT and after.reason == "Synced"
 
 

@@ -36,7 +36,7 @@ def assess(item: StockItem, saldo: Saldo | None) -> Outcome:
 
 
 def awaits_database(item: StockItem, status: Status | None) -> bool:
-    """Whether PostgreSQL has not seen this item's latest change yet, as far as its status tells."""
+    """Whether PostgreSQL has yet to see this item's latest change, as far as its status tells."""
     return status is None or status.generation != item.generation or item.deleting
 
 

@@ -4,7 +4,7 @@ import msgspec
 
 
 class Saldo(msgspec.Struct, frozen=True):
-    """Units of a SKU now, lapsed reservations not counted, and what the row knows of its StockItem.
+    """Current units of a SKU, without lapsed reservations, and what the row knows about its StockItem.
 
     `dono` is the owner, ``namespace/name``, None when no item declares the SKU. `quantidade` is the supply in force,
     `alvo` the supply asked for. `nome` is None where the function does not return it.

@@ -1,4 +1,4 @@
-"""A StockItem as the operator sees it: what it asks for, and the status that it has."""
+"""A StockItem as the operator sees it: what it requests, and its status."""
 
 import sys
 from collections.abc import Hashable, Mapping
@@ -43,7 +43,7 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """A status without lastSyncTime: two that are equal need no write. Units are None when they are not known."""
+    """A status without lastSyncTime: two that are equal need no write. Units are None when they are unknown."""
 
     sku: str
     generation: int
@@ -80,7 +80,7 @@ class StockItem(msgspec.Struct, frozen=True):
 
     @property
     def ending(self) -> bool:
-        """Whether it gives up its SKU."""
+        """Whether it is giving up its SKU."""
         return self.deleting or self.gone
 
     @property

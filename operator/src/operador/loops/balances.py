@@ -1,4 +1,4 @@
-"""Brings balances that changed into the statuses of their StockItems."""
+"""Brings changed balances into the statuses of their StockItems."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ _log = logger(__name__)
 
 
 class Balances:
-    """Follows estoque's change log. `resync_wanted` is set when the log no longer has what comes next."""
+    """Follows estoque's change log. `resync_wanted` is set when the log no longer has the next changes."""
 
     def __init__(self, *, database: Database, cache: Cache, queue: WorkQueue, writer: StatusWriter) -> None:
         self._database = database
@@ -26,12 +26,12 @@ class Balances:
         self._position: Position | None = None
 
     def start(self, position: Position | None) -> None:
-        """All changes up to this position have been received: the loop reads what comes next. None stops it."""
+        """All changes up to this position have been received: the loop reads what follows. None stops it."""
         self._position = position
 
     @property
     def position(self) -> Position | None:
-        """Up to where changes have been received; None while stopped."""
+        """The position up to which changes have been received; None while stopped."""
         return self._position
 
     async def step(self) -> bool:
@@ -53,7 +53,7 @@ class Balances:
         return changes.more
 
     def receive(self, saldo: Saldo) -> bool:
-        """Proposes the status that follows; whether a known StockItem declares this row."""
+        """Proposes the resulting status; returns whether a known StockItem declares this row."""
         if saldo.dono is None:
             for waiting in self._cache.sku_released(saldo.sku):
                 self._queue.add(waiting)

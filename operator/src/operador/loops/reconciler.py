@@ -1,4 +1,4 @@
-"""Takes what waits in the work queue to PostgreSQL, a batch at a time, and acts on what the rows say then."""
+"""Takes the items waiting in the work queue to PostgreSQL, a batch at a time, and acts on the resulting rows."""
 
 from collections.abc import Sequence
 
@@ -54,9 +54,9 @@ class Reconciler:
         self._deletion_seconds = deletion_seconds
 
     async def step(self) -> bool:
-        """Reconciles the next batch, for which it waits a few seconds; there is always more to do.
+        """Reconciles the next batch, waiting for it for a few seconds; there is always more to do.
 
-        Raises what asyncpg raises when the database is away; the items wait in the queue then.
+        Raises what asyncpg raises when the database is away; the items then wait in the queue.
         """
         batch = await self._queue.take(BATCH, _PATIENCE)
         _known.set(len(self._cache))
@@ -72,7 +72,7 @@ class Reconciler:
                 raise
             await self._act(result)
             if before is not None and self._balances.position != before:
-                # Newer balances may have been proposed before these: have the changes read again.
+                # Newer balances may have been proposed before these: have the changes reread.
                 self._balances.start(before)
         return True
 

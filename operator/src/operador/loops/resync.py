@@ -22,11 +22,11 @@ _resyncs = Counter("operador_resyncs", "Full resyncs that were completed")
 
 
 class HistoryRewoundError(Exception):
-    """The cluster is older than it was: etcd was restored from a backup, so versions no longer say what is newer."""
+    """The cluster has gone back in time: etcd was restored from a backup, so versions no longer say what is newer."""
 
 
 class Resync:
-    """Lists everything and compares it with all rows, first once the watch has begun.
+    """Lists everything and compares it with all rows, for the first time once the watch has begun.
 
     `defined` is set when the API server knows StockItems, so that they can be watched; `compared` when the first list
     has been compared; `wake` when the next resync must not wait. `beat` is called for each page.
@@ -57,14 +57,14 @@ class Resync:
         self._watch_version = 0
 
     def watch_began(self, version: int) -> None:
-        """The watch begins, or begins again, with this version: what existed by then is for a list to tell."""
+        """The watch begins, or begins again, at this version: a list must cover what existed by then."""
         self._watch_version, self._watched = version, True
         self.wake.set()
 
     async def step(self) -> bool:
-        """Resyncs, unless nothing is watched yet.
+        """Resyncs, unless nothing is being watched yet.
 
-        Raises ClusterError and what asyncpg raises; and HistoryRewoundError: all that is known then is worthless, and
+        Raises ClusterError, what asyncpg raises, and HistoryRewoundError: then everything in memory is worthless, and
         the program has to restart.
         """
         if not self.defined.is_set():
@@ -78,7 +78,7 @@ class Resync:
         return False
 
     async def _list(self) -> None:
-        """Takes in every StockItem. One whose status shows it to be out of date waits for no comparison."""
+        """Takes in every StockItem. One whose status shows that it is stale is queued without a comparison."""
         seen: set[ItemKey] = set()
         list_version = 0
         async for bodies, list_version in self._api.pages(not_before=self._oldest_acceptable()):  # noqa: B007
@@ -95,10 +95,10 @@ class Resync:
         self._cache.drop_tombstones()
 
     def _oldest_acceptable(self) -> int:
-        """The version that the list must have at least; 0 asks for the newest.
+        """The version that the list must have at least; 0 requests the newest.
 
-        That with which a watch has just begun will do, since the watch shows everything later; unless it is older
-        than the last list. Every other list has to be the newest.
+        After a new watch, the version at which it began will do, since the watch shows everything later, unless that
+        is older than the last list. Every other list has to be the newest.
         """
         version, self._watch_version = self._watch_version, 0
         return version if version >= self._list_version else 0

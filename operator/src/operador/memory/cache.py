@@ -1,4 +1,4 @@
-"""What the operator knows of every StockItem: its newest version, its status, and the SKU that it waits for."""
+"""What the operator knows of every StockItem: its newest version, its status, and the SKU that it is waiting for."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Cache:
         return iter(list(self._items.values()))
 
     def get(self, key: ItemKey) -> CachedItem | None:
-        """What is known of that StockItem."""
+        """The cached state of that StockItem."""
         return self._items.get(key)
 
     def observe(self, item: StockItem, status: Status | None) -> bool:
@@ -57,7 +57,7 @@ class Cache:
         return sync
 
     def remove(self, item: StockItem) -> list[StockItem]:
-        """Takes in that this StockItem is gone; what has to be given up: nothing if a newer one replaced it."""
+        """Takes in that this StockItem is gone; returns what must be given up: nothing if a newer one replaced it."""
         before = self._items.get(item.key)
         if before is not None and before.item.version > item.version:
             return [] if before.item.sku == item.sku else [replace(item, gone=True)]
@@ -74,7 +74,7 @@ class Cache:
         return cached.item
 
     def drop_tombstones(self) -> None:
-        """Forgets deletions. Only while no list that could be older than them is being read."""
+        """Forgets deletions. Call only while no list that could be older than them is being read."""
         self._tombstones.clear()
 
     def wait_for_sku(self, item: StockItem) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from operador.decide.stockitem import ItemKey, StockItem
 
-# How long a first item waits for company: an apply of a thousand arrives over some time, and one SQL call
-# should take many of them.
+# How long the first item waits for others: an apply of a thousand arrives over some time, and one SQL call should
+# take many of them.
 _GATHER_SECONDS = 0.02
 
 _Slot = tuple[ItemKey, str]
@@ -28,11 +28,11 @@ class WorkQueue:
 
     @property
     def ready(self) -> int:
-        """How many need not wait any longer."""
+        """How many items are ready to be taken."""
         return len(self._ready)
 
     def add(self, item: StockItem) -> None:
-        """To be done as soon as possible. Replaces an older version, yields to a newer one."""
+        """Queues an item for immediate processing. Replaces an older version, yields to a newer one."""
         slot = (item.key, item.sku)
         waiting = self._ready.get(slot)
         if waiting is not None and waiting.version > item.version:
@@ -42,7 +42,7 @@ class WorkQueue:
         self._bell.set()
 
     def defer(self, item: StockItem, seconds: float) -> None:
-        """To be done again after so many seconds, unless something newer comes first."""
+        """Queues an item to be processed after `seconds`, unless something newer arrives first."""
         slot = (item.key, item.sku)
         if slot in self._ready:
             return

@@ -9,12 +9,12 @@ from operador.decide.stockitem import StockItem
 from reservaestoque.postgres import Pool, Queries, reachable
 
 CHANGES_PER_PAGE = 2000
-"""So many that a busy SKU, which changes with each batch of orders, is read once for several changes."""
+"""Large enough for a busy SKU, which changes with each batch of orders, to be read once for several changes."""
 _ROWS_PER_PAGE = 1000
 
 
 class Position(NamedTuple):
-    """A place in estoque's change log: all that changed up to part `parte` of the row (`transacao`, `mudanca`)."""
+    """A place in estoque's change log: all changes up to part `parte` of the row (`transacao`, `mudanca`)."""
 
     transacao: int
     mudanca: int
@@ -22,7 +22,7 @@ class Position(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """The present balances of the SKUs that changed up to `position`, and whether there is more to read now."""
+    """The current balances of the SKUs that changed up to `position`, and whether there is more to read now."""
 
     saldos: list[Saldo]
     position: Position
@@ -37,7 +37,7 @@ class Database:
         self._sql = Queries("operador")
 
     async def sync(self, items: Sequence[StockItem]) -> dict[tuple[str, str], Saldo | None]:
-        """Makes the rows say what the items say. Returns each row by (owner, SKU), None when there is none."""
+        """Makes the rows match the items. Returns each row by (owner, SKU), None when there is none."""
         rows = await self._pool.fetch(
             self._sql["sincronizar_itens"],
             [i.key.dono for i in items],
@@ -66,7 +66,7 @@ class Database:
         return Position(**row) if row else None
 
     async def changed_since(self, position: Position) -> Changes | None:
-        """A page of changes behind `position`; None when the log has no such position: changes may be lost."""
+        """A page of changes after `position`; None when the log has no such position: changes may be lost."""
         rows = await self._pool.fetch(self._sql["saldos_desde"], *position, CHANGES_PER_PAGE)
         if not rows:
             return None
@@ -79,7 +79,7 @@ class Database:
         return int(await self._pool.fetchval(self._sql["expirar_reservas"], limit))
 
     async def sweep_lag(self) -> float:
-        """Seconds for which the oldest lapsed reservation has been waiting for the sweep; 0 when none does."""
+        """Seconds for which the oldest lapsed reservation has been waiting for the sweep; 0 when there is none."""
         lag: timedelta = await self._pool.fetchval(self._sql["atraso_da_expiracao"])
         return lag.total_seconds()
 

@@ -11,8 +11,9 @@ from reservaestoque.telemetry import logger
 
 BATCH = 500
 PAUSE = timedelta(seconds=0.08)
-"""Between full batches. Nobody waits for the sweep, since estoque releases lapsed units by itself; orders wait for
-the rows that it locks, and their decisions queue behind its events. A million are still swept in some four minutes.
+"""Between full batches. No order waits for the sweep's result, since estoque releases lapsed units on its own, but
+orders do wait for the rows that it locks, and their decisions queue behind its events. A million are still swept in
+some four minutes.
 """
 
 _log = logger(__name__)
@@ -22,15 +23,15 @@ _last_sweep = Gauge("operador_last_sweep_timestamp_seconds", "When the last swee
 
 
 def pace(every: timedelta) -> Pace:
-    """Sweeps this often; bounds what a sweep of very many takes away from orders."""
+    """Sweeps this often; limits how much a sweep of very many slows down orders."""
     return Pace(every=every, between=PAUSE, longest=5.0)
 
 
 class Lag:
-    """How late the sweep is at most. `clock` gives monotonic seconds.
+    """Upper bound of the sweep's lag. `clock` gives monotonic seconds.
 
-    What lapsed after the last look cannot be seen, so the lag counts on from what that look saw: it grows while the
-    database is away or the loop hangs.
+    Reservations that lapsed after the last look are not visible yet, so the lag keeps counting from what that look
+    saw: it grows while the database is away or the loop hangs.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -38,7 +39,7 @@ class Lag:
         self._since = clock()
 
     def measured(self, seconds: float) -> None:
-        """The oldest lapsed reservation that is not swept lapsed so long ago; 0 when there is none."""
+        """Records how long ago the oldest unswept reservation lapsed; 0 when there is none."""
         self._since = self._clock() - seconds
 
     def seconds(self) -> float:

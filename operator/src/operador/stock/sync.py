@@ -12,7 +12,7 @@ from reservaestoque.postgres import is_contended, is_transient
 from reservaestoque.telemetry import logger
 
 MAX_BLOCKED = 8
-"""How many items with a locked row to single out: each costs a lock timeout. Beyond that the whole rest waits."""
+"""How many items with a locked row to single out: each costs a lock timeout. Beyond that, all remaining ones wait."""
 
 _log = logger(__name__)
 _batch_items = Histogram(
@@ -35,7 +35,7 @@ class SyncResult:
 async def sync(database: Database, items: Sequence[StockItem]) -> SyncResult:
     """Synchronises all items in one statement; bisects when PostgreSQL rejects their data or a row is locked.
 
-    Raises what `is_transient` recognises when the database is away: nothing is known of the items then.
+    Raises what `is_transient` recognises when the database is away: the outcome for the items is then unknown.
     """
     result = SyncResult()
     await _try(database, items, result)

@@ -26,11 +26,11 @@ PURGE_EVERY = timedelta(minutes=1)
 BATCHES_AT_ONCE = 2
 """One batch is decoded and decided while PostgreSQL writes the other."""
 TASK_CONNECTIONS = BATCHES_AT_ONCE + 1
-"""Tasks that hold a connection now and then: batches, and one of the jobs of retention, which take turns."""
+"""Tasks that need a connection now and then: batches, and one of the retention jobs, which take turns."""
 POOL_CONNECTIONS = TASK_CONNECTIONS + READ_CONNECTIONS + STREAM_CONNECTIONS
-"""No task waits for another one's connection."""
+"""No task waits for another's connection."""
 CONNECTIONS = POOL_CONNECTIONS + 3
-"""What a replica opens at most, with one each for the relay, readiness and the watch. The charts count on it."""
+"""The most that a replica opens, with one each for the relay, readiness and the watch. The charts rely on it."""
 
 
 async def run(settings: EstoqueSettings) -> None:

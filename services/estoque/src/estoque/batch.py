@@ -29,7 +29,7 @@ class BatchResult(NamedTuple):
 
 
 class _Triage(NamedTuple):
-    """The commands of a batch, each once: to decide, to answer again, too old to tell the two apart."""
+    """The commands of a batch, each once: to decide, to answer again, or too old to tell which."""
 
     new: list[Comando]
     repeated: list[Comando]

@@ -19,7 +19,7 @@ _sql = Queries("estoque")
 
 
 class Page:
-    """The SKUs that changes name, each once, up to PAGE_SKUS, and the log position that is reached with them."""
+    """The SKUs that changes name, each once, up to PAGE_SKUS, and the log position reached with them."""
 
     def __init__(self, after: Position) -> None:
         self.position = after

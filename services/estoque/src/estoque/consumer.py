@@ -14,7 +14,7 @@ from reservaestoque.outbox import Relay
 
 _TRIES = 5
 
-_repeated = Counter("estoque_repeated_events_total", "Events that came again and changed nothing")
+_repeated = Counter("estoque_repeated_events_total", "Redelivered events that changed nothing")
 
 
 class CommandConsumer:

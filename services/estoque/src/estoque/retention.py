@@ -1,4 +1,4 @@
-"""Retention: a job per table, which every replica runs in small steps that skip rows other replicas work on."""
+"""Retention: a job per table, which every replica runs in small steps that skip rows in use by other replicas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

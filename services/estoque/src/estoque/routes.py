@@ -10,7 +10,7 @@ from estoque.saldos import MAX_PAGE, Saldo, SaldoLookup, SaldoLookupResult, Sald
 from reservaestoque.http import JsonBody, ProblemError, conditional_get
 from reservaestoque.http.problems import NOT_FOUND
 
-Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="How many balances a page has at most.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Maximum number of balances per page.")]
 Cursor = Annotated[str, QueryParameter(max_length=64, description="`proximo` of the page before.")]
 
 
@@ -62,7 +62,7 @@ async def look_up_balances(saldos: NamedDependency[Saldos], body: RawBody) -> Sa
 
 
 def _without_nul(text: str) -> str:
-    """PostgreSQL text has no NUL, and so no SKU has one: the replacement makes the search find nothing."""
+    """PostgreSQL text has no NUL, and so no SKU has one: after the replacement, the search finds nothing."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 

@@ -12,7 +12,7 @@ from reservaestoque.streams import EventStream, Feed, LastEventId, Streams, docu
 
 
 class StreamSources(NamedTuple):
-    """What the streams are made of."""
+    """What the streams are built from."""
 
     feed: Feed
     streams: Streams

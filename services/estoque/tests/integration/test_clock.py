@@ -31,7 +31,7 @@ class NoRelay:
 
 @pytest.fixture
 async def set_clock(estoque_db: asyncpg.Pool) -> AsyncIterator[SetClock]:
-    """Sets what the database's clock says."""
+    """Sets the database's clock."""
     real = await estoque_db.fetchval("select pg_get_functiondef('agora'::regproc)")
 
     async def set_to(instant: datetime) -> None:
@@ -109,7 +109,7 @@ async def test_the_instants_of_a_sku_and_of_an_order_never_go_back(estoque_db: a
 
 
 async def test_a_clock_that_was_wrong_by_hours_is_not_waited_for(estoque_db: asyncpg.Pool, set_clock: SetClock):
-    """Otherwise units would be held until real time reaches what the clock once said."""
+    """Otherwise units would be held until real time reaches what the clock once showed."""
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 9, 9)")
     await set_clock(NOON + timedelta(days=1))
     await handle(estoque_db, created())
@@ -135,7 +135,7 @@ async def test_the_balance_that_customers_see_does_not_step_back(estoque_db: asy
 async def test_orders_and_balances_bridge_a_step_back_alike(
     estoque_db: asyncpg.Pool, set_clock: SetClock, tolerate: Callable[[str], Awaitable[None]]
 ):
-    """A balance does not promise units that an order would not get, and the other way round."""
+    """A balance does not promise units that an order would not get, and vice versa."""
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 1, 1)")
     await set_clock(NOON)
     await handle(estoque_db, created())

@@ -202,7 +202,7 @@ async def test_pages_of_changes_miss_nothing(operador: "asyncpg.Connection[Any]"
     assert pages > 1000 // 70
 
 
-async def test_what_may_still_be_followed_by_older_changes_is_not_read_yet(
+async def test_changes_that_older_ones_may_still_follow_are_not_read_yet(
     operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
 ):
     await declare(operador, ("loja/a", "A", 10), ("loja/b", "B", 10))

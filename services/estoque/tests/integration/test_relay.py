@@ -1,4 +1,4 @@
-"""The relay of estoque's outbox: two releases at once, and a broker that vanishes while it is told something."""
+"""The relay of estoque's outbox: two releases at once, and a broker that vanishes during a publication."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -24,7 +24,7 @@ SOON = 25
 
 
 class Events:
-    """Where a relay publishes to."""
+    """A publishing target for a relay."""
 
     connected = True
 
@@ -39,7 +39,7 @@ class Events:
 
 
 class Handler:
-    """Remembers which events have arrived."""
+    """Records which events have arrived."""
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
@@ -53,7 +53,7 @@ class Handler:
 
 
 async def fact(pool: "Pool[Any]", status: str = "Cancelado", missing: str = "[]") -> str:
-    """A snapshot of an order in the outbox; the id of its event."""
+    """Puts a snapshot of an order into the outbox; returns the id of its event."""
     pedido_id = new_id()
     await pool.execute(
         "insert into outbox (pedido_id, versao, status, itens_em_falta) values ($1, 1, $2, $3)",
@@ -96,7 +96,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize("unknown", UNKNOWN, ids=["status", "motivo"])
-async def test_snapshots_of_another_release_wait_for_it_and_the_relay_goes_on(
+async def test_snapshots_of_another_release_wait_for_it_and_the_relay_continues(
     estoque_db: "Pool[Any]", unknown: dict[str, str]
 ):
     left = await fact(estoque_db, **unknown)

@@ -1,1 +1,1 @@
-"""pedidos: takes orders, hands them to estoque through its outbox, and tells what became of them."""
+"""pedidos: takes orders, hands them to estoque through its outbox, and reports the outcome."""

@@ -17,7 +17,7 @@ LAST_LOOK_SECONDS = 0.5
 
 
 class Answers:
-    """Submits commands and says what becomes of them. Every method raises what asyncpg raises, and CrowdedError."""
+    """Submits commands and returns their outcomes. Every method raises what asyncpg raises, and CrowdedError."""
 
     def __init__(self, reads: Reads, group_commit: GroupCommit, waiters: Waiters) -> None:
         self._reads = reads
@@ -34,7 +34,7 @@ class Answers:
             if committed.command_id == command.id:
                 return Outcome(False, None, pedido or _created(command, committed))
             return await self._earlier(committed, wait)
-        # Subscribed before the commit: estoque may answer before this replica has been told that it is done.
+        # Subscribed before the commit: estoque may answer before this replica knows that the commit is done.
         with self._waiters.subscribe(command.pedido_id) as subscription:
             committed = await self._group_commit.submit(command)
             if committed.command_id == command.id:
@@ -42,7 +42,7 @@ class Answers:
         return await self._earlier(committed, wait)
 
     async def repeat(self, key: IdempotencyKey, pedido: Pedido) -> Outcome | None:
-        """What became of the command that the key stands for, to an order that has ended; None when there is none.
+        """The outcome of the command that the key stands for, to an order that has ended; None if there is none.
 
         Raises KeyReusedError.
         """
@@ -56,7 +56,7 @@ class Answers:
     async def _await_answer(
         self, command: NewCommand, committed: Committed, pedido: Pedido | None, subscription: Subscription, wait: int
     ) -> Outcome:
-        """The outcome of a command that has just been committed; the order as it was when no answer comes in time."""
+        """The outcome of a command that has just been committed; without an answer in time, the order before it."""
         accepted = pedido or _created(command, committed)
         outcome: Outcome | None = None
 
@@ -85,7 +85,7 @@ class Answers:
                 raise
 
     async def _earlier(self, committed: Committed, wait: int) -> Outcome:
-        """The outcome of the command that the key has stood for, perhaps to another order."""
+        """The outcome of the earlier command that the key stands for, perhaps to another order."""
         outcome = await self._reads.outcome(committed.command_id)
 
         async def answered() -> bool:
@@ -95,12 +95,12 @@ class Answers:
 
         if wait and outcome is not None and not outcome.answered:
             with self._waiters.subscribe(committed.pedido_id) as subscription:
-                subscription.set()  # it may have been answered since
+                subscription.set()  # it may have been answered meanwhile
                 await self._until(subscription, answered, wait)
         return outcome or await self._purged(committed.pedido_id)
 
     async def _purged(self, pedido_id: UUID) -> Outcome:
-        """A key may outlive its command by a moment: then the order says what became of it."""
+        """A key may briefly outlive its command: then the outcome is the order itself."""
         pedido = await self._reads.order(pedido_id)
         if pedido is None:
             raise LookupError(f"order {pedido_id} was purged before its idempotency key")

@@ -34,13 +34,13 @@ from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 RESEND_EVERY = timedelta(seconds=5)
 PURGE_EVERY = timedelta(minutes=1)
 TASK_CONNECTIONS = 5
-"""Tasks that hold a connection now and then: two lanes of group commit, the consumer, resends, one of the jobs of
-retention, which take turns.
+"""Tasks that need a connection now and then: two lanes of group commit, the consumer, resends, one of the retention
+jobs, which take turns.
 """
 POOL_CONNECTIONS = TASK_CONNECTIONS + READ_CONNECTIONS + STREAM_CONNECTIONS
-"""No task waits for another one's connection."""
+"""No task waits for another's connection."""
 CONNECTIONS = POOL_CONNECTIONS + 4
-"""What a replica opens at most, with one each for relay, readiness, LISTEN and the watch. The charts count on it."""
+"""The most that a replica opens, with one each for relay, readiness, LISTEN and the watch. The charts rely on it."""
 
 
 async def run(settings: PedidosSettings) -> None:

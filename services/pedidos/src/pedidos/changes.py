@@ -15,7 +15,7 @@ _json = msgspec.json.Encoder()
 
 
 class PedidoChange(msgspec.Struct, frozen=True, rename="camel"):
-    """An order as it became; `versao` 0 when it was created. `expira_em` is there while its units are reserved."""
+    """An order after a change; `versao` is 0 on creation. `expira_em` is set while its units are reserved."""
 
     pedido_id: UUID
     cliente_id: str

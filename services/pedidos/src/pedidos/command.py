@@ -25,7 +25,7 @@ class CommandType(StrEnum):
 
 
 class IdempotencyKey(msgspec.Struct, frozen=True):
-    """An Idempotency-Key: unique per customer and path. `body_hash` is that of the first body that came with it."""
+    """An Idempotency-Key: unique per customer and path. `body_hash` is that of the first body sent with it."""
 
     cliente_id: str
     path: str
@@ -59,14 +59,14 @@ class InvalidKeyError(ValueError):
 
 
 class KeyReusedError(Exception):
-    """The Idempotency-Key came before, with another body."""
+    """The Idempotency-Key was used before, with another body."""
 
     def __init__(self) -> None:
-        super().__init__("this Idempotency-Key came before, with another body")
+        super().__init__("this Idempotency-Key was used before, with another body")
 
 
 class KeyBusyError(Exception):
-    """Another request that has not ended holds the Idempotency-Key."""
+    """Another request, still in progress, holds the Idempotency-Key."""
 
 
 def parse_key(header: str | None) -> str | None:

@@ -11,7 +11,7 @@ from pedidos.repository import apply, locked_orders
 from reservaestoque.bus import Refused
 from reservaestoque.events import AtualizarStatus
 
-_old = Counter("pedidos_old_snapshots_total", "Snapshots that were no newer than what the order said")
+_old = Counter("pedidos_old_snapshots_total", "Snapshots that were no newer than the order")
 
 
 class StatusConsumer:

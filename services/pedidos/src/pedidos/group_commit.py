@@ -201,7 +201,7 @@ class GroupCommit:
         The result is KeyBusyError for a command whose key another session is claiming: it is not written. Raises what
         asyncpg raises.
         """
-        if not any(command.key for command in commands):  # one statement is a transaction by itself
+        if not any(command.key for command in commands):  # a single statement is its own transaction
             created = await repository.insert(self._pool, commands, self._resend_after)
             return [_result(command, {}, created) for command in commands]
         async with self._pool.acquire() as connection, connection.transaction():

@@ -1,4 +1,4 @@
-"""The headers that orders and commands come with, and those of the answers."""
+"""The request headers of orders and commands, and the headers of their answers."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Intake: from a request to a new command. The order or command that a client asks for, with its key, becomes one."""
+"""Intake: from a request to a new command, made of the order or command that a client sends, and its key."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ class EndedError(Exception):
 
 
 class RequestContext(NamedTuple):
-    """What comes with every command: the client's key and trace, and for how many seconds it would wait."""
+    """What accompanies every command: the client's key and trace, and how many seconds the client would wait."""
 
     key: str | None
     traceparent: str

@@ -20,14 +20,14 @@ ClienteId = Annotated[
     Meta(
         pattern=CLIENTE_PATTERN,
         max_length=128,
-        description="Who orders: 1 to 128 printable ASCII characters.",
+        description="The customer: 1 to 128 printable ASCII characters.",
         examples=["ana"],
     ),
 ]
 
 
 class OrderRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """What a customer asks for. A SKU that is named twice counts once, with the sum."""
+    """What a customer orders. Lines with the same SKU are summed."""
 
     cliente_id: ClienteId
     itens: Annotated[list[Item], ITENS]
@@ -47,12 +47,12 @@ class Pedido(msgspec.Struct, frozen=True, rename="camel"):
     itens_em_falta: Annotated[list[ItemEmFalta], Meta(description="The items that could not be reserved.")]
     criado_em: Annotated[datetime, Meta(description="When it was accepted, UTC.")]
     atualizado_em: Annotated[datetime, Meta(description="When its status changed last, UTC.")]
-    expira_em: Annotated[datetime, Meta(description="Until when units are reserved; null when none are.")] | None
+    expira_em: Annotated[datetime, Meta(description="When the reservation expires; null without one.")] | None
     versao: Annotated[int, Meta(description="Of two views of the order the one with the higher number is newer.")]
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):
-    """What estoque has said of an order: the fields that can change, and the command that it answers (`causa`)."""
+    """What estoque last reported about an order: the fields that can change, and the command answered (`causa`)."""
 
     causa: UUID | None
     recusa: str | None

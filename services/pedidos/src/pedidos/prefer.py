@@ -4,16 +4,16 @@ import re
 
 MAX_WAIT_SECONDS = 30
 
-_QUOTED = r'"(?:[^"\\]|\\.)*(?:"|\\?$)'  # one that never ends takes the rest with it
+_QUOTED = r'"(?:[^"\\]|\\.)*(?:"|\\?$)'  # an unterminated one takes the rest with it
 _PREFERENCE = re.compile(rf'(?:{_QUOTED}|[^,"])+')
 _WAIT = re.compile(r'[ \t]*wait[ \t]*=[ \t]*("?)([0-9]+)\1[ \t]*(?:;.*)?', re.IGNORECASE)
 
 
 def wait_seconds(header: str) -> int:
-    """Seconds of the preference ``wait`` in a Prefer header, 30 at most; 0 when it is not there.
+    """Seconds of the preference ``wait`` in a Prefer header, 30 at most; 0 without one.
 
-    Preferences that are unknown or make no sense are ignored, as the RFC demands (section 2); of several
-    ``wait`` the first counts. Commas and semicolons within quotes separate nothing.
+    Preferences that are unknown or make no sense are ignored, as the RFC demands (section 2); if there are several
+    ``wait``, the first counts. Commas and semicolons within quotes are not separators.
     """
     for preference in _PREFERENCE.findall(header):
         if wait := _WAIT.fullmatch(preference):

@@ -1,4 +1,4 @@
-"""What customers and waiting requests read: by key, shared among all who ask at the same time; lists one by one."""
+"""What customers and waiting requests read: single rows by key, shared by concurrent callers; lists one by one."""
 
 from functools import partial
 from typing import Any
@@ -40,7 +40,7 @@ class Reads:
         return await repository.page(self._lists, cliente_id, status, before, limit)
 
     async def outcome(self, command_id: UUID) -> Outcome | None:
-        """What has become of the command; None when it is unknown, or has been purged."""
+        """The outcome of the command; None when it is unknown, or has been purged."""
         return await self._outcomes.get(command_id)
 
     async def key_owner(self, scope: Scope) -> KeyOwner | None:

@@ -128,7 +128,7 @@ async def outcomes(pool: "asyncpg.Pool[Any]", commands: Sequence[UUID]) -> dict[
 async def apply(
     pool: "asyncpg.Pool[Any]", events: Sequence[AtualizarStatus], ask_after: timedelta
 ) -> tuple[int, set[UUID]]:
-    """Applies the newest snapshot of each order where it is newer than what the order says, and notes answers.
+    """Applies the newest snapshot of each order where it is newer than the stored one, and records answers.
 
     Schedules a question about each reservation, `ask_after` its expiry, in case the expiry notice gets lost.
 

@@ -1,6 +1,6 @@
-"""Resends: a command without an answer is published again, and one whose answer must be out of date.
+"""Resends: a command without an answer is published again, and so is one whose answer must be out of date.
 
-So a message that was lost heals itself, whichever way it went.
+So a lost message heals itself, whichever direction it was going.
 """
 
 from datetime import timedelta
@@ -44,7 +44,7 @@ class Resend:
         """One bounded step; whether there is more to do. Raises what asyncpg raises."""
         await self._resend()
         await self._ask()
-        # Never again at once: resends must not pile up for a service that is away.
+        # Never resent back to back: resends must not pile up for a service that is away.
         return False
 
     async def _resend(self) -> None:

@@ -1,4 +1,4 @@
-"""Retention: a job per table, which every replica runs in small steps that skip rows other replicas work on."""
+"""Retention: a job per table, which every replica runs in small steps that skip rows in use by other replicas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,12 +61,11 @@ def retention_jobs(
 
 
 class AbandonedOrders:
-    """Cancels orders that say `status` although their reservation ended `age` ago.
+    """Cancels orders that still have `status` although their reservation ended `age` ago.
 
-    The customer never returned to one that is `ReservaExpirada`. One that still says `EstoqueReservado` never got the
-    notice that it lapsed, however often estoque was asked. Both are cancelled by an ordinary command. estoque ends
-    the order, unless it has changed, and answers with its current snapshot, which corrects the order: then it may be
-    purged.
+    The customer of one that is `ReservaExpirada` never returned. One that is still `EstoqueReservado` never got the
+    expiry notice, however often estoque was asked. Both are cancelled by an ordinary command. estoque ends the order,
+    unless it has changed, and answers with its current snapshot, which corrects the order: then it may be purged.
     """
 
     def __init__(self, pool: "asyncpg.Pool[Any]", group_commit: GroupCommit, status: Status, age: timedelta) -> None:

@@ -36,7 +36,7 @@ ClienteId = Annotated[
 ]
 ByStatus = Annotated[Status | None, QueryParameter(name="status", description="Orders with this status.")]
 Cursor = Annotated[UUID | None, QueryParameter(description="`proximo` of the page before.")]
-Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="How many orders a page has at most.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Maximum number of orders per page.")]
 
 Id = Annotated[str, PathParameter(description="The order's id.")]
 
@@ -44,7 +44,7 @@ _new_order = JsonBody(OrderRequest)
 _command = JsonBody(CommandBody, absent=CommandBody())
 _DECIDED = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: the order, decided.")
 _ANSWERED = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: what became of it.")
-_ACCEPTED = "Accepted; what becomes of it is not known yet."
+_ACCEPTED = "Accepted; the outcome is not known yet."
 
 
 @post(
@@ -129,7 +129,7 @@ fechar = _command_route(
     "fechar",
     CommandType.FECHAR,
     "Close an order: its units are sold",
-    "Units still reserved become sold ones; after their time a new check of the stock decides.",
+    "Sells the reserved units; after the reservation has lapsed, a new stock check decides.",
 )
 cancelar = _command_route(
     "cancelar",
@@ -141,7 +141,7 @@ reservar = _command_route(
     "reservar",
     CommandType.RESERVAR,
     "Renew a reservation that has lapsed",
-    "A new check of the stock and a new time limit; 409 while the reservation still holds.",
+    "A new stock check and a new time limit; 409 while the reservation still holds.",
 )
 
 
@@ -185,7 +185,7 @@ async def get_status(reads: NamedDependency[Reads], pedido_id: Id) -> StatusDoPe
 
 @get(
     "/statusPedido",
-    summary="The status of an order, as existing clients ask for it",
+    summary="The status of an order, at the path that existing clients use",
     response_description="The status.",
     problems=(NOT_FOUND,),
     **conditional_get(private=True),
@@ -230,4 +230,4 @@ PROBLEMS: dict[type[Exception], Callable[[Any], ProblemError]] = {
     KeyBusyError: lambda error: ProblemError(UNAVAILABLE, f"{error}; repeat the request shortly, with the same key"),
     OverloadedError: lambda error: ProblemError(UNAVAILABLE, f"too many at once: {error}; try again shortly"),
 }
-"""What is answered when a route, or what it calls, raises one of these."""
+"""The answer when a route, or what it calls, raises one of these."""

@@ -9,9 +9,9 @@ from reservaestoque.settings import Duration, ServiceSettings, format_duration
 
 
 class PedidosSettings(ServiceSettings):
-    """`max_batch` commands share a commit; more than `max_waiting` waiting for one are answered 503.
+    """`max_batch` commands share a commit; when more than `max_waiting` wait for one, further ones are answered 503.
 
-    A command without an answer is sent again after `resend_after`, and so is one whose reservation must have lapsed.
+    A command without an answer is resent after `resend_after`, and so is one whose reservation must have lapsed.
     Idempotency keys and answered commands are kept for `idempotency_retention`, ended orders for `order_retention`.
     """
 

@@ -29,7 +29,7 @@ _VERSION = re.compile("[0-9]{1,10}")
 
 
 class StreamSources(NamedTuple):
-    """What the streams are made of."""
+    """What the streams are built from."""
 
     feed: Feed
     follower: Follower
@@ -41,7 +41,7 @@ class StreamSources(NamedTuple):
     summary="Orders as they change",
     responses=documented(
         "Events `status`: `pedidoId`, `clienteId`, `status`, `versao`, `atualizadoEm`, `expiraEm` of an order that "
-        "was created or changed; from now on, or all that came after Last-Event-ID."
+        "was created or changed; from now on, or everything after Last-Event-ID."
     ),
     opt={STREAM: True},
     problems=(MALFORMED, POSITION_LOST),
@@ -61,7 +61,7 @@ async def follow_orders(
     summary="An order as it changes",
     responses=documented(
         "Events `status`: the order as `GET /pedidos/{id}` shows it, now and whenever its `versao` rises, which is "
-        "the event's id. Ends with the order's final status; asked for again then: 204."
+        "the event's id. Ends with the order's final status; a later reconnect gets 204."
     )
     | {204: ResponseSpec(None, description="The order has ended, and Last-Event-ID is its end.")},
     opt={STREAM: True},
@@ -86,7 +86,7 @@ async def follow_order(
 
 
 def _version(last_event_id: str) -> int:
-    """The version that was seen last, -1 for none. Raises InvalidPositionError."""
+    """The version that the client saw last, -1 for none. Raises InvalidPositionError."""
     if not last_event_id:
         return -1
     if not _VERSION.fullmatch(last_event_id):

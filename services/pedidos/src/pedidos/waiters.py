@@ -1,8 +1,8 @@
 """Requests that wait for estoque's answer (``Prefer: wait``): one LISTEN connection per replica, no polling.
 
 Whichever replica consumes AtualizarStatus, its commit notifies all replicas and carries the order's new snapshot, so
-that no waiter has to read it. A notification lost with the connection costs only time: waiters read for themselves
-when the connection is back, and at their deadline.
+no waiter has to read it. A notification lost with the connection costs only time: waiters read for themselves when
+the connection is back, and at their deadline.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ class Subscription(asyncio.Event):
     expired = False
 
     def expire(self) -> None:
-        """The time to wait is over: the waiter reads one last time."""
+        """The wait is over: the waiter reads one last time."""
         self.expired = True
         self.set()
 
 
 class _Notification(msgspec.Struct, frozen=True, array_like=True):
-    """What `aplicar_status.sql` notifies of an order."""
+    """The notification that `aplicar_status.sql` sends about an order."""
 
     pedido_id: UUID
     snapshot: Snapshot | None = None
@@ -57,13 +57,13 @@ class Waiters:
         self._closed = asyncio.Event()
 
     def close(self) -> None:
-        """Ends every wait at once: the program stops."""
+        """Ends every wait at once because the program is stopping."""
         self._closed.set()
         self._wake_all()
 
     @property
     def closed(self) -> bool:
-        """Whether the program is stopping: no wait may begin or go on."""
+        """Whether the program is stopping: no wait may begin or continue."""
         return self._closed.is_set()
 
     @contextlib.contextmanager
@@ -79,7 +79,7 @@ class Waiters:
                 del self._subscriptions[pedido_id]
 
     async def until(self, subscription: Subscription, ready: Callable[[], Awaitable[bool]], seconds: float) -> None:
-        """Returns when `ready` says so, after `seconds`, or at a stop.
+        """Returns when `ready` returns true, after `seconds`, or at a stop.
 
         `ready` is checked whenever `subscription` is set, and one last time after `seconds`.
         """

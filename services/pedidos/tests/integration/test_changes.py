@@ -1,4 +1,4 @@
-"""The log of changed orders: one row a statement, read so that nothing is skipped, purged so that a loss shows."""
+"""The log of changed orders: one row per statement, read so that nothing is skipped, purged so that a loss shows."""
 
 import json
 from collections.abc import AsyncIterator
@@ -89,14 +89,14 @@ async def test_a_statement_is_one_row_and_each_order_in_it_an_event(pedidos_db: 
     assert datetime.fromisoformat(event["expiraEm"]) == row["expira_em"]
 
 
-async def test_times_are_utc_whatever_the_session_says(pedidos_db: "Pool[Any]"):
+async def test_times_are_utc_whatever_the_session_time_zone(pedidos_db: "Pool[Any]"):
     async with under_way(pedidos_db) as connection:
         await connection.execute("set local timezone = 'America/Sao_Paulo'")
         await criar(connection, "ana")
     assert data(await source(pedidos_db).read(ORIGIN))[0]["atualizadoEm"].endswith("Z")
 
 
-async def test_what_changes_nothing_that_is_shown_writes_no_row(pedidos_db: "Pool[Any]"):
+async def test_invisible_changes_write_no_row(pedidos_db: "Pool[Any]"):
     ids = await criar(pedidos_db, "ana")
     before = await pedidos_db.fetchval("select count(*) from mudanca")
     await pedidos_db.execute("update pedido set itens = '[]', atualizado_em = agora()")
@@ -123,7 +123,7 @@ async def test_nothing_is_skipped_although_the_older_transaction_commits_later(p
         assert pedidos(await log.read(frame.position)) == [str(first), str(segundo)][n + 1 :]
 
 
-async def test_an_id_in_the_middle_of_a_row_goes_on_in_that_row(pedidos_db: "Pool[Any]"):
+async def test_an_id_in_the_middle_of_a_row_resumes_in_that_row(pedidos_db: "Pool[Any]"):
     ids = [str(i) for i in await criar(pedidos_db, "a", "b", "c")]
     log = source(pedidos_db)
     everything = await log.read(ORIGIN)

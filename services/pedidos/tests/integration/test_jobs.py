@@ -1,4 +1,4 @@
-"""Resends and retention on a real PostgreSQL: what is lost heals, what is old goes, nothing else does."""
+"""Resends and retention on a real PostgreSQL: what is lost heals, what is old is purged, nothing else is touched."""
 
 import asyncio
 from datetime import timedelta
@@ -66,7 +66,7 @@ def resend(pool: "Pool[Any]", until: timedelta = NEVER, horizon: timedelta = NEV
 
 
 async def retain(pool: "Pool[Any]", periods: RetentionPeriods) -> bool:
-    """A step of each job of retention; whether there is more to do."""
+    """A step of each retention job; whether there is more to do."""
     return any([await step() for step in retention_jobs(pool, group_commit(pool), periods).values()])
 
 
@@ -105,8 +105,8 @@ async def test_resends_wait_for_their_time_and_end_at_the_horizon(pedidos_db: "P
     assert await pedidos_db.fetchval("select reenviar_em from comando") is None, "given up"
 
 
-async def test_reservation_whose_end_was_not_heard_of_is_asked_about_ever_more_rarely(pedidos_db: "Pool[Any]"):
-    """The sweep answers no command: should its message be lost, nothing else would tell."""
+async def test_reservation_whose_expiry_notice_is_missing_is_asked_about_ever_more_rarely(pedidos_db: "Pool[Any]"):
+    """The sweep answers no command: if its message is lost, nothing else reports the lapse."""
     reservado, closed = new(), new()
     await group_commit(pedidos_db).write([reservado, closed])
     await answer(pedidos_db, reservado, Status.ESTOQUE_RESERVADO, vale=NOW)

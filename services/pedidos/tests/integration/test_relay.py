@@ -1,4 +1,4 @@
-"""Two releases at once: commands of a type that only the newer one knows wait for it, and hold up no others."""
+"""Two releases at once: commands of a type that only the newer one knows wait for it, and do not hold up others."""
 
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
@@ -24,7 +24,7 @@ class NoRelay:
 
 
 class Events:
-    """Where a relay publishes to."""
+    """A publishing target for a relay."""
 
     connected = True
 
@@ -40,7 +40,7 @@ class Events:
 
 @pytest.fixture
 async def newer_schema(pedidos_db: "Pool[Any]") -> AsyncIterator[None]:
-    """The next release's migration lets commands have more types."""
+    """The next release's migration allows more command types."""
     check = await pedidos_db.fetchval(
         "select pg_get_constraintdef(oid) from pg_constraint where conname = 'tipo_valido'"
     )
@@ -51,7 +51,7 @@ async def newer_schema(pedidos_db: "Pool[Any]") -> AsyncIterator[None]:
 
 
 async def order(pool: "Pool[Any]", tipo: str = "PedidoCriado") -> NewCommand:
-    """An order whose command is of that type."""
+    """Creates an order whose command has that type."""
     new = NewCommand(new_id(), new_id(), CommandType.CRIAR, "", "ana", [Item("A", 1)])
     group_commit = GroupCommit(pool, NoRelay(), max_batch=9, max_waiting=9, resend_after=timedelta(days=1))
     await group_commit.write([new])

@@ -1,9 +1,9 @@
-"""Retention on a real PostgreSQL: a step costs the same whatever there is and however old; what must stay, stays."""
+"""Retention on a real PostgreSQL: a step costs the same at any table size and age, and keeps what must stay."""
 
 from datetime import timedelta
 from typing import Any
 
-# ruff: noqa: S608 - statements made of nothing but our own words
+# ruff: noqa: S608 - statements built from constants of this module
 import asyncpg
 import pytest
 from buffers import Metered
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 Pool = asyncpg.Pool
 DAY = timedelta(days=1)
 MAX_PAGES = 8_000
-"""That a step of 1,000 rows may touch: to walk by a row, to lock it and to delete it is two pages each."""
+"""What a step of 1,000 rows may touch: visiting, locking and deleting a row costs two pages each."""
 
 UUID_V7 = """
     (lpad(to_hex((extract(epoch from {at}) * 1000)::bigint), 12, '0') || '7' || substr(md5({n}::text), 1, 3)
@@ -38,7 +38,7 @@ async def remaining(connection: Any, table: str) -> int:
 
 
 async def test_forgetting_keys_costs_the_same_however_many_there_are_and_have_been(pedidos_db: "Pool[Any]"):
-    """Two days of them, in an order in which rows lie when space has been used again; none is vacuumed meanwhile."""
+    """Two days of commands, in the physical order that reused space produces; none is vacuumed meanwhile."""
     async with pedidos_db.acquire() as connection:
         await connection.execute("alter table idempotencia set (autovacuum_enabled = false)")
         try:
@@ -64,7 +64,7 @@ async def test_forgetting_keys_costs_the_same_however_many_there_are_and_have_be
     assert meter.pages[-1] < 100, "where nothing is to be done nothing is looked at"
 
 
-async def test_a_key_that_was_given_anew_is_young_again(pedidos_db: "Pool[Any]"):
+async def test_a_reclaimed_key_is_young_again(pedidos_db: "Pool[Any]"):
     await pedidos_db.execute(
         "insert into idempotencia (cliente_id, caminho, chave, corpo, pedido_id, comando_id, criado_em) "
         "values ('ana', '/pedidos', 'k', '', gen_random_uuid(), gen_random_uuid(), now() - interval '2 days')"
@@ -75,7 +75,7 @@ async def test_a_key_that_was_given_anew_is_young_again(pedidos_db: "Pool[Any]")
 
 
 async def test_commands_that_have_to_stay_are_not_looked_at_in_each_step(pedidos_db: "Pool[Any]"):
-    """The oldest 5,000 made reservations that still last, a three-day one each; 3,000 behind them are done with."""
+    """The oldest 5,000 made three-day reservations that still hold; the 3,000 after them are finished."""
     await pedidos_db.execute(
         f"""
         insert into pedido (id, cliente_id, itens, status, versao, expira_em, criado_em, perguntar_em)
@@ -125,7 +125,7 @@ async def test_orders_that_have_to_stay_are_not_looked_at_in_each_step(pedidos_d
 
 @pytest.mark.parametrize("asked", [0, 20_000])
 async def test_orders_that_seem_abandoned_are_found_among_those_that_are_not_yet(pedidos_db: "Pool[Any]", asked: int):
-    """The oldest live on, as customers renew them; and a broker that is away leaves many commands unanswered."""
+    """The oldest live on, as customers renew them; and a broker that is down leaves many commands unanswered."""
     await pedidos_db.execute(
         f"""
         insert into pedido (id, cliente_id, itens, status, versao, expira_em)

@@ -1,4 +1,4 @@
-"""What those who wait are told at the commit of an answer, on a real PostgreSQL."""
+"""What waiters are sent at the commit of an answer, on a real PostgreSQL."""
 
 import asyncio
 import contextlib
@@ -75,7 +75,7 @@ async def apply(pool: "Pool[Any]", *events: AtualizarStatus) -> None:
     assert await StatusConsumer(pool, ask_after=AFTER).handle(events) == []
 
 
-async def test_a_batch_says_of_each_order_what_it_has_become(pedidos_db: "Pool[Any]", waiters: Waiters):
+async def test_a_batch_notifies_each_orders_new_snapshot(pedidos_db: "Pool[Any]", waiters: Waiters):
     new_ones = await criar(pedidos_db, 200)
     with contextlib.ExitStack() as everything:
         subscriptions = {new.id: everything.enter_context(waiters.subscribe(new.pedido_id)) for new in new_ones}
@@ -99,7 +99,7 @@ async def test_an_answer_that_changes_nothing_wakes_without_a_snapshot(pedidos_d
     with waiters.subscribe(new.pedido_id) as subscription:
         await apply(pedidos_db, response(new, versao=1))
         async with asyncio.timeout(10):
-            while subscription.snapshot or not subscription.is_set():  # that of version 2 may come in yet
+            while subscription.snapshot or not subscription.is_set():  # that of version 2 may still arrive
                 await asyncio.sleep(0.01)
 
 

@@ -20,7 +20,7 @@ class NoRelay:
 
 
 class Ledger(GroupCommit):
-    """Notes the size of each commit."""
+    """Records the size of each commit."""
 
     def __init__(self, max_batch: int = 10, max_waiting: int = 100) -> None:
         super().__init__(
@@ -58,7 +58,7 @@ def interval(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return lambda seconds: monkeypatch.setattr(group_commit, "INTERVAL_SECONDS", seconds)
 
 
-async def test_what_comes_one_at_a_time_goes_at_once(interval: Callable[[float], None]):
+async def test_single_commands_are_committed_at_once(interval: Callable[[float], None]):
     interval(3600)
     async with asyncio.timeout(5), running(ledger := Ledger()) as submit:
         for _ in range(3):
@@ -66,7 +66,7 @@ async def test_what_comes_one_at_a_time_goes_at_once(interval: Callable[[float],
     assert ledger.commits == [1, 1, 1]
 
 
-async def test_what_comes_soon_after_a_commit_of_several_shares_the_next_one(interval: Callable[[float], None]):
+async def test_commands_soon_after_a_commit_of_several_share_the_next_one(interval: Callable[[float], None]):
     interval(0.5)
     async with asyncio.timeout(5), running(ledger := Ledger()) as submit:
         await asyncio.gather(submit(new_command()), submit(new_command()))
@@ -122,8 +122,8 @@ async def test_no_more_are_taken_than_may_wait():
         one.cancel()
 
 
-async def test_a_commit_that_does_not_end_holds_nobody(monkeypatch: pytest.MonkeyPatch):
-    """All callers fail: those in it, those waiting for the next one, new ones. Then it goes on as before."""
+async def test_a_commit_that_does_not_end_holds_up_no_caller(monkeypatch: pytest.MonkeyPatch):
+    """All callers fail: those in it, those waiting for the next one, new ones. Then it works as before."""
     monkeypatch.setattr(group_commit, "COMMIT_SECONDS", 0.1)
     async with asyncio.timeout(5), running(ledger := Ledger()) as submit:
         ledger.go_on.clear()
@@ -193,8 +193,8 @@ async def test_a_command_whose_key_is_held_costs_the_others_nothing(locked: bool
         await waiting
 
 
-async def test_locks_that_do_not_come_are_not_waited_for_one_after_another(monkeypatch: pytest.MonkeyPatch):
-    """Each waiting command would cost the others the time of a lock."""
+async def test_lock_timeouts_do_not_add_up(monkeypatch: pytest.MonkeyPatch):
+    """Each waiting command would cost the others a lock timeout."""
     monkeypatch.setattr(group_commit, "CONTENDED_SECONDS", 0.2)
 
     class Slow(Contended):

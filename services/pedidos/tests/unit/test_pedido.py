@@ -126,7 +126,7 @@ def test_a_list_of_idempotency_keys_is_refused(header: str):
 
 
 @pytest.mark.parametrize("status", ["EstoqueReservado", "Fechado"])
-def test_a_refusal_is_told_rightly_whatever_became_of_the_order(status: str):
+def test_a_refusal_is_explained_correctly_whatever_became_of_the_order(status: str):
     assert explain("ReservaVigente", Status(status)) == (
         f"the reservation still held, so there was nothing to renew; the order is {status} now"
     )

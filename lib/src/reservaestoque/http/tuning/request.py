@@ -1,4 +1,4 @@
-"""A request without a mapping of all its headers, which Litestar makes to find the length of the body."""
+"""A request that does not build a mapping of all its headers, as Litestar does to find the length of the body."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from litestar import Request
 
 
 class PlainRequest(Request[Any, Any, Any]):
-    """Litestar's request, save that it looks for one header where it needs one.
+    """Litestar's request, except that it looks up one header where it needs only one.
 
     Reading a body costs FIGURE less. It can go when Litestar's `content_length` does not build `headers`.
     """
 
     @property
     def content_length(self) -> int | None:
-        """What the request says that its body has, in bytes; the server has seen that it is a number."""
+        """The declared length of the body, in bytes; the server has checked that it is a number."""
         return next((int(value) for name, value in self.scope["headers"] if name == b"content-length"), None)

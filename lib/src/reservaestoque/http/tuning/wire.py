@@ -1,6 +1,6 @@
 """An answer leaves in one piece: one system call here, one segment on the wire, one event at the gateway.
 
-uvicorn writes head and body of an answer one after the other, and uvloop sends each write at once.
+uvicorn writes the head and the body of an answer separately, and uvloop sends each write at once.
 """
 
 import asyncio
@@ -10,19 +10,19 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 PIECE_BYTES = 65_536
-"""So much is sent without waiting for more: then the transport can say that it has enough."""
+"""Bytes sent without waiting for more, so that the transport can apply back-pressure."""
 
 
 SEND_BUFFER_BYTES = 32_768
-"""Of the kernel's, for a connection. Left to itself it grows to megabytes for a client that does not read, and all of
-that counts as the pod's memory."""
+"""Size of the kernel's send buffer per connection. By default it grows to megabytes for a client that does not read,
+and all of that counts as the pod's memory."""
 
 HIGH_WATER_BYTES = 16_384
 """Bytes buffered here before the sender is paused."""
 
 
 class GatheringTransport:
-    """A transport that sends what is written within one turn of the event loop together, before the next turn."""
+    """A transport that sends everything written within one turn of the event loop together, before the next turn."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
@@ -40,7 +40,7 @@ class GatheringTransport:
             self._send()
 
     def close(self) -> None:
-        """Closes the transport once all that was written has been sent."""
+        """Closes the transport once everything written has been sent."""
         self._send()
         self._transport.close()
 
@@ -48,16 +48,16 @@ class GatheringTransport:
         if not self._pieces:
             return
         pieces, self._pieces, self._size = self._pieces, [], 0
-        if not self._transport.is_closing():  # the other side may have gone since
+        if not self._transport.is_closing():  # the peer may have gone meanwhile
             self._transport.write(b"".join(pieces))
 
     def __getattr__(self, name: str) -> Any:
-        """All the rest is the transport's own."""
+        """Everything else is delegated to the transport."""
         return getattr(self._transport, name)
 
 
 class GatheringProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 protocol on such a transport."""
+    """uvicorn's HTTP/1.1 protocol on a `GatheringTransport`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by the event loop."""

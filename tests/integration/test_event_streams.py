@@ -298,9 +298,9 @@ async def note_many(system: System, rows: int) -> None:
     async with database(system, "pedidos") as pool:
         for _ in range(rows):
             await pool.execute(
-                """insert into mudanca (pedidos)
-                   select jsonb_agg(jsonb_build_object('pedidoId', gen_random_uuid(), 'clienteId', 'muitos',
-                       'status', 'Fechado', 'versao', 2, 'atualizadoEm', agora(), 'expiraEm', null))
+                """insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
+                   select array_agg(gen_random_uuid()), array_agg('muitos'), array_agg('Fechado'), array_agg(2),
+                       array_agg(agora()), array_agg(null::timestamptz)
                    from generate_series(1, 200)"""
             )
 

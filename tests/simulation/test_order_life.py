@@ -20,11 +20,12 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from no_relay import NoRelay
 from simulator.campaign import prepare
 from simulator.judge import Declaration, Judge
 from simulator.model import Model, Request
 from simulator.mutants import MUTANTS
-from simulator.parties import SKUS, NoWake
+from simulator.parties import SKUS
 from simulator.seed import DATABASES, MONITOR, Stage
 from simulator.times import Times
 from simulator.world import Party, ViolationError, World, bridged_step_back
@@ -86,10 +87,10 @@ class LifeOfOrders(RuleBasedStateMachine):
         self.pedidos: list[UUID] = []
         estoque, pedidos = (_Pool(self.stage.connection("parte", database)) for database in DATABASES)
         self.operador = Database(estoque)
-        self.estoque = CommandConsumer(estoque, NoWake(), TIMES.reserva_ttl, TIMES.event_horizon)
+        self.estoque = CommandConsumer(estoque, NoRelay(), TIMES.reserva_ttl, TIMES.event_horizon)
         self.status = PedidosConsumer(pedidos, ask_after=TIMES.resend_after)
         self.group_commit = GroupCommit(
-            pedidos, NoWake(), max_batch=9, max_waiting=9, resend_after=TIMES.resend_after
+            pedidos, NoRelay(), max_batch=9, max_waiting=9, resend_after=TIMES.resend_after
         )
         self.comandos, self.facts = (
             Mailbox(Decoder[Comando](Comando)),
@@ -219,7 +220,7 @@ def urls(backing: System) -> Iterator[dict[str, str]]:
 def live(urls: dict[str, str], mutant: str | None = None) -> None:
     """Lets Hypothesis look for a way to break the rules, with a mistake in the code if one is named."""
     stage = Stage(urls)
-    machine = type("Maquina", (LifeOfOrders,), {"palco": stage})
+    machine = type("Machine", (LifeOfOrders,), {"stage": stage})
     with asyncio.Runner() as runner:
         machine.runner = runner
         runner.run(stage.prepare((MONITOR, "parte")))

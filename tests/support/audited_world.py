@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 import database_copies
+from no_relay import NoRelay
 
 from conferir import full_audit
 from conferir.agreement_rules import Criteria
@@ -35,10 +36,6 @@ ASK_AFTER = timedelta(seconds=30)
 
 _pedidos = Queries("pedidos")
 _estoque = Queries("estoque")
-
-
-class NoRelay:
-    def wake(self) -> None: ...
 
 
 class World:
@@ -76,7 +73,7 @@ class World:
 
     async def deliver_commands(self) -> int:
         async with self.pedidos.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_pedidos["tomar_outbox"], 50, [])
+            rows = await connection.fetch(_pedidos["tomar_outbox"], 50, [], 2**62)
             if rows:
                 await self.apply([command_event(row) for row in rows])
         return len(rows)
@@ -86,7 +83,7 @@ class World:
 
     async def deliver_snapshots(self) -> int:
         async with self.estoque.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_estoque["tomar_outbox"], 50, [])
+            rows = await connection.fetch(_estoque["tomar_outbox"], 50, [], 2**62)
             if rows:
                 assert (
                     await PedidosConsumer(self.pedidos, ask_after=ASK_AFTER).handle(
@@ -127,7 +124,7 @@ class World:
         async with self.pedidos.acquire() as connection:
             transaction = connection.transaction()
             await transaction.start()
-            rows = await connection.fetch(_pedidos["tomar_outbox"], 50, [])
+            rows = await connection.fetch(_pedidos["tomar_outbox"], 50, [], 2**62)
             await transaction.rollback()  # the rows stay in the outbox and are delivered again
         mine = [command_event(row) for row in rows if row["pedido_id"] == pedido]
         for command in reversed(mine):

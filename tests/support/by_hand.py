@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+from no_relay import NoRelay
 
 from estoque.consumer import CommandConsumer
 from estoque.events import to_event as status_event
@@ -22,10 +23,6 @@ Pool = asyncpg.Pool
 CLOCK = "create or replace function agora() returns timestamptz language sql volatile as 'select clock_timestamp(){}'"
 _ADDRESSES = {"database_url": "postgres://db", "amqp_url": "amqp://mq"}
 _MINUTE = timedelta(minutes=1)
-
-
-class NoRelay:
-    def wake(self) -> None: ...
 
 
 class Shop:
@@ -47,12 +44,12 @@ class Shop:
         await self.group_commit.write([NewCommand(new_id(), order_id, tipo, "", "ana", itens)])
 
     async def commands_arrive(self) -> int:
-        rows = await self.pedidos.fetch(Queries("pedidos")["tomar_outbox"], 9, [])
+        rows = await self.pedidos.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62)
         assert await self._to_estoque([to_event(row) for row in rows]) == []
         return len(rows)
 
     async def answers_arrive(self) -> None:
-        rows = await self.estoque.fetch(Queries("estoque")["tomar_outbox"], 9, [])
+        rows = await self.estoque.fetch(Queries("estoque")["tomar_outbox"], 9, [], 2**62)
         assert await self._to_pedidos([status_event(row) for row in rows]) == []
 
     async def answers_are_lost(self) -> None:

@@ -647,7 +647,7 @@ COMMENT ON TABLE public.inbox IS 'ids of events that have been processed, and wh
 CREATE TABLE public.mudanca (
     id bigint NOT NULL,
     transacao xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    skus text[] NOT NULL,
+    skus text[] DEFAULT '{}'::text[] NOT NULL,
     criado_em timestamp with time zone DEFAULT public.agora() NOT NULL
 );
 
@@ -925,4 +925,4 @@ CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EA
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261126000000');
+    ('20261126170000');

@@ -37,12 +37,14 @@ COMMENT ON FUNCTION public.agora() IS 'the only clock of this database';
 
 CREATE FUNCTION public.anotar_pedidos_criados() RETURNS trigger
     LANGUAGE plpgsql
-    SET "TimeZone" TO 'UTC'
     SET search_path TO 'public', 'pg_temp'
     AS $$
 begin
-    insert into mudanca (pedidos)
-    select jsonb_agg(resumo_do_pedido(n) order by n.id) from novos n having count(*) > 0;
+    insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
+    select array_agg(n.id), array_agg(n.cliente_id), array_agg(n.status), array_agg(n.versao),
+        array_agg(n.atualizado_em), array_agg(n.expira_em)
+    from (select * from novos order by id) n
+    having count(*) > 0;
     return null;
 end $$;
 
@@ -60,15 +62,15 @@ COMMENT ON FUNCTION public.anotar_pedidos_criados() IS 'trigger: logs the orders
 
 CREATE FUNCTION public.anotar_pedidos_mudados() RETURNS trigger
     LANGUAGE plpgsql
-    SET "TimeZone" TO 'UTC'
     SET search_path TO 'public', 'pg_temp'
     AS $$
 begin
-    insert into mudanca (pedidos)
-    select jsonb_agg(resumo_do_pedido(n) order by n.id)
-    from novos n
-    join antigos a on a.id = n.id
-    where n.versao <> a.versao
+    insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
+    select array_agg(n.id), array_agg(n.cliente_id), array_agg(n.status), array_agg(n.versao),
+        array_agg(n.atualizado_em), array_agg(n.expira_em)
+    from (
+        select n.* from novos n join antigos a on a.id = n.id where n.versao <> a.versao order by n.id
+    ) n
     having count(*) > 0;
     return null;
 end $$;
@@ -101,92 +103,6 @@ end $$;
 COMMENT ON FUNCTION public.recusar_cliente_invalido() IS 'trigger: rejects a malformed customer id';
 
 
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
-
---
--- Name: pedido; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.pedido (
-    id uuid NOT NULL,
-    cliente_id text NOT NULL,
-    itens jsonb NOT NULL,
-    status text DEFAULT 'Criado'::text NOT NULL,
-    versao integer DEFAULT 0 NOT NULL,
-    itens_em_falta jsonb DEFAULT '[]'::jsonb NOT NULL,
-    expira_em timestamp with time zone,
-    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
-    atualizado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
-    causa uuid,
-    perguntar_em timestamp with time zone,
-    CONSTRAINT status_valido CHECK ((status = ANY (ARRAY['Criado'::text, 'EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
-    CONSTRAINT versao_de_estoque CHECK (((status = 'Criado'::text) = (versao = 0)))
-)
-WITH (fillfactor='70');
-
-
---
--- Name: TABLE pedido; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.pedido IS 'an order as its customer sees it';
-
-
---
--- Name: COLUMN pedido.status; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.pedido.status IS 'from estoque, like the columns below up to expira_em: the snapshot with the highest versao received so far';
-
-
---
--- Name: COLUMN pedido.versao; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.pedido.versao IS 'of the snapshot; 0 until estoque has answered';
-
-
---
--- Name: COLUMN pedido.causa; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.pedido.causa IS 'the command that the snapshot answers';
-
-
---
--- Name: COLUMN pedido.perguntar_em; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.pedido.perguntar_em IS 'when to publish causa again, because no snapshot has followed the end of the reservation; null when none is awaited';
-
-
---
--- Name: resumo_do_pedido(public.pedido); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.resumo_do_pedido(p_pedido public.pedido) RETURNS jsonb
-    LANGUAGE sql STABLE
-    AS $$
-    select jsonb_build_object(
-        'pedidoId', p_pedido.id,
-        'clienteId', p_pedido.cliente_id,
-        'status', p_pedido.status,
-        'versao', p_pedido.versao,
-        'atualizadoEm', p_pedido.atualizado_em,
-        'expiraEm', p_pedido.expira_em
-    );
-$$;
-
-
---
--- Name: FUNCTION resumo_do_pedido(p_pedido public.pedido); Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON FUNCTION public.resumo_do_pedido(p_pedido public.pedido) IS 'an order as event streams report it';
-
-
 --
 -- Name: uuid_de(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
@@ -204,6 +120,10 @@ $$;
 
 COMMENT ON FUNCTION public.uuid_de(p_instante timestamp with time zone) IS 'the smallest UUIDv7 of an instant (RFC 9562, section 5.7): ids generated before it are smaller';
 
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
 
 --
 -- Name: comando; Type: TABLE; Schema: public; Owner: -
@@ -289,8 +209,13 @@ COMMENT ON COLUMN public.idempotencia.corpo IS 'a hash of the body that the key 
 CREATE TABLE public.mudanca (
     id bigint NOT NULL,
     transacao xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    pedidos jsonb NOT NULL,
-    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL
+    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    pedidos uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    clientes text[] DEFAULT '{}'::text[] NOT NULL,
+    status text[] DEFAULT '{}'::text[] NOT NULL,
+    versoes integer[] DEFAULT '{}'::integer[] NOT NULL,
+    atualizado_em timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
+    expira_em timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL
 );
 
 
@@ -344,6 +269,63 @@ ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+
+--
+-- Name: pedido; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.pedido (
+    id uuid NOT NULL,
+    cliente_id text NOT NULL,
+    itens jsonb NOT NULL,
+    status text DEFAULT 'Criado'::text NOT NULL,
+    versao integer DEFAULT 0 NOT NULL,
+    itens_em_falta jsonb DEFAULT '[]'::jsonb NOT NULL,
+    expira_em timestamp with time zone,
+    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    atualizado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    causa uuid,
+    perguntar_em timestamp with time zone,
+    CONSTRAINT status_valido CHECK ((status = ANY (ARRAY['Criado'::text, 'EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
+    CONSTRAINT versao_de_estoque CHECK (((status = 'Criado'::text) = (versao = 0)))
+)
+WITH (fillfactor='70');
+
+
+--
+-- Name: TABLE pedido; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.pedido IS 'an order as its customer sees it';
+
+
+--
+-- Name: COLUMN pedido.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.pedido.status IS 'from estoque, like the columns below up to expira_em: the snapshot with the highest versao received so far';
+
+
+--
+-- Name: COLUMN pedido.versao; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.pedido.versao IS 'of the snapshot; 0 until estoque has answered';
+
+
+--
+-- Name: COLUMN pedido.causa; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.pedido.causa IS 'the command that the snapshot answers';
+
+
+--
+-- Name: COLUMN pedido.perguntar_em; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.pedido.perguntar_em IS 'when to publish causa again, because no snapshot has followed the end of the reservation; null when none is awaited';
 
 
 --
@@ -485,4 +467,4 @@ CREATE TRIGGER pedidos_mudados AFTER UPDATE ON public.pedido REFERENCING OLD TAB
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261126000000');
+    ('20261126170000');

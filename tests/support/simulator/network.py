@@ -119,7 +119,7 @@ class Deliveries:
         await self._on_acknowledge(self._queue, messages)  # type: ignore[operator]
         self._queue.delivered[self] = [m for m in self._queue.delivered[self] if m not in messages]
 
-    def encerrar(self) -> None:
+    def close(self) -> None:
         """Ends the session: its messages are delivered again."""
         self._queue.messages += self._queue.delivered.pop(self, [])
 

@@ -1,6 +1,6 @@
 """The parties: the services' own code; each of their loops can die and is restarted."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
@@ -24,7 +24,7 @@ from pedidos.resend import Resend
 from pedidos.retention import RetentionPeriods
 from pedidos.retention import retention_jobs as pedidos_retention
 from reservaestoque.bus import Batches, Handler, NotPublishedError
-from reservaestoque.events import FINAL_STATUSES, Item
+from reservaestoque.events import FINAL_STATUSES, CloudEvent, Item
 from reservaestoque.outbox import Relay
 from reservaestoque.postgres import Queries, is_transient
 from simulator.database import PartyDatabase
@@ -35,15 +35,24 @@ from simulator.times import Times
 from simulator.world import START, Crash, Party, ViolationError, World
 
 SKUS = ("A", "B", "C")
+_FRESH_FIRST = 0.7
 
 Life = Callable[[Party], Awaitable[None]]
 
 
-class NoWake:
-    """Relays of the simulation poll instead."""
+class HandOver:
+    """The relay of a process, as the rest of the process sees it: whichever lives now, if any."""
+
+    def __init__(self) -> None:
+        self.relay: Relay | None = None
+
+    def publish(self, rows: Sequence[int], events: Sequence[CloudEvent]) -> None:
+        """Hands over to the relay that lives."""
+        if self.relay is not None:
+            self.relay.publish(rows, events)
 
     def wake(self) -> None:
-        """Nothing to do."""
+        """Relays of the simulation poll instead."""
 
 
 @dataclass
@@ -65,6 +74,7 @@ class Cast:
     connections: Callable[[str, str], asyncpg.Connection]
     keys: dict[str, KeyUse] = field(default_factory=dict)
     claiming: dict[str, list[str]] = field(default_factory=dict)  # by party, the keys that it is claiming
+    relays: dict[str, HandOver] = field(default_factory=dict)  # by service and number of the replica
 
     def spawn(self) -> None:
         """Starts all parties: two replicas of everything, as many customers."""
@@ -74,6 +84,10 @@ class Cast:
     def _database(self, party: Party, name: str) -> PartyDatabase:
         return PartyDatabase(party, name, self.connections(party.name, name), self.judge.after_commit)
 
+    def _hand_over(self, service: str, party: Party) -> HandOver:
+        """The relay of the replica that a party belongs to."""
+        return self.relays.setdefault(f"{service}-{party.name.rpartition('-')[2]}", HandOver())
+
     def _rest(self, party: Party) -> Callable[[], bool]:
         """Parties that act on their own stop when the seed calms down, unless they are called."""
         return lambda: not self.world.calm or party.name in self.world.called
@@ -82,7 +96,10 @@ class Cast:
 
     def _estoque(self, party: Party) -> Life:
         consumer = CommandConsumer(
-            self._database(party, "estoque"), NoWake(), self.times.reserva_ttl, self.times.event_horizon
+            self._database(party, "estoque"),
+            self._hand_over("estoque", party),
+            self.times.reserva_ttl,
+            self.times.event_horizon,
         )
         return self._consume(party, self.network.queues["estoque.pedidos"], consumer)
 
@@ -103,7 +120,7 @@ class Cast:
             try:
                 await batches.run(deliveries)
             finally:
-                deliveries.encerrar()
+                deliveries.close()
 
         return life
 
@@ -123,11 +140,15 @@ class Cast:
             take=sql["tomar_outbox"],
             to_event=event,
         )
+        self._hand_over(database, party).relay = relay
 
         async def life(_: Party) -> None:
             while True:
                 await party.turn("look into the outbox", when=lambda: self._has_unpublished(database))
-                await relay.relay_once()
+                if party.rng.random() < _FRESH_FIRST:
+                    await relay.publish_fresh()
+                else:
+                    await relay.relay_once()
 
         return life
 
@@ -137,7 +158,7 @@ class Cast:
     def _resend(self, party: Party) -> Life:
         resend = Resend(
             self._database(party, "pedidos"),
-            NoWake(),
+            HandOver(),
             after=self.times.resend_after,
             until=self.times.resend_horizon,
             horizon=self.times.event_horizon,
@@ -153,7 +174,7 @@ class Cast:
             times.change_retention,
         )
         jobs = (
-            *pedidos_retention(pedidos, self._group_commit(pedidos), periods).values(),
+            *pedidos_retention(pedidos, self._group_commit(party, pedidos), periods).values(),
             *estoque_retention(
                 self._database(party, "estoque"),
                 EstoquePeriods(times.inbox_retention, times.estoque_order_retention, times.change_retention),
@@ -185,8 +206,9 @@ class Cast:
 
         return life
 
-    def _group_commit(self, database: PartyDatabase) -> GroupCommit:
-        return GroupCommit(database, NoWake(), max_batch=9, max_waiting=9, resend_after=self.times.resend_after)
+    def _group_commit(self, party: Party, database: PartyDatabase) -> GroupCommit:
+        relay = self._hand_over("pedidos", party)
+        return GroupCommit(database, relay, max_batch=9, max_waiting=9, resend_after=self.times.resend_after)
 
     # Those outside
 
@@ -250,7 +272,7 @@ class Cast:
 
     def _customer(self, party: Party) -> Life:
         database = self._database(party, "pedidos")
-        group_commit = self._group_commit(database)
+        group_commit = self._group_commit(party, database)
 
         async def step() -> None:
             if not self.judge.model.products:
@@ -292,7 +314,8 @@ class Cast:
             return self._ask_again(party)
         if known and rng.random() < 0.55:
             tipo = rng.choice([CommandType.FECHAR, CommandType.CANCELAR, CommandType.RESERVAR])
-            return NewCommand(_uuid(party), rng.choice(known), tipo, "", "ana")
+            pedido_id = rng.choice(known)
+            return NewCommand(_uuid(party), pedido_id, tipo, "", "ana", known_items=self._items_of(pedido_id))
         skus = rng.sample((*SKUS, "NAO-HA") if rng.random() < 0.05 else SKUS, rng.randint(1, 3))
         itens = [Item(sku, rng.randint(1, 3)) for sku in sorted(set(skus))]
         key = (
@@ -304,6 +327,11 @@ class Cast:
         if key is not None:
             self.keys[key.value] = KeyUse(new)
         return new
+
+    def _items_of(self, pedido_id: UUID) -> list[Item]:
+        """The items of an order that a customer has been told of."""
+        itens = next(request.itens for request in self.judge.orders.values() if request.pedido_id == pedido_id)
+        return [Item(sku, quantidade) for sku, quantidade in itens.items()]
 
     def _ask_again(self, party: Party) -> NewCommand:
         """A customer who repeats a request: with the same key, for the same thing (or, wrongly, for another)."""

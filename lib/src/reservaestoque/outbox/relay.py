@@ -1,11 +1,12 @@
-"""The relay: takes facts out of the outbox, turns them into events, commits once the broker has confirmed.
+"""The relay: publishes the facts in the outbox as events and deletes them once the broker has confirmed.
 
 Any number of relays may run: each locks the rows it takes and skips those of the others (pattern "Transactional
-outbox", microservices.io). A crash between confirm and commit resends an event; consumers tolerate that.
+outbox", microservices.io). A crash between confirm and delete resends an event; consumers tolerate that.
 """
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -16,11 +17,15 @@ from reservaestoque.backoff import back_off
 from reservaestoque.bus import NotPublishedError
 from reservaestoque.events import CloudEvent, encode_batches
 from reservaestoque.outbox.unknown import UnknownFactError, UnknownFacts
-from reservaestoque.postgres import is_transient
+from reservaestoque.postgres import Queries, is_transient
 from reservaestoque.telemetry import logger
 
 ROWS = 1000
 POLL_SECONDS = 1.0
+FRESH_EVENTS = 20_000
+"""Events handed over that may wait for the broker in memory: some seconds of the highest load, some ten megabytes."""
+_LAST = 2**63 - 1
+
 RELAY_IDLE_SECONDS = 15.0
 """How long a relay's transaction may pause: confirms take ten at most. Other relays skip the rows that it holds."""
 
@@ -43,11 +48,17 @@ class Publishing(Protocol):
 
 
 class Relay:
-    """Publishes what is in the outbox: at once after `wake`, otherwise within a second.
+    """Publishes what is in the outbox.
 
-    `take` deletes and returns up to $1 rows, the oldest first, skipping locked ones and those whose `id` is in $2.
-    `to_event` makes the event of a row. A row for which it raises UnknownFactError stays in the outbox for a replica
-    that knows it, and neither delays nor breaks the others.
+    Facts take one of two ways. The process that commits them hands their events over (`publish`), so nothing is read
+    back: they are published at once and their rows deleted. All others are taken from the table: those of a process
+    that has died, those that could not be published, those that SQL functions write. A row is taken when it was there
+    at the look before, a second earlier, so that it is not taken from the process that is publishing it; or at once
+    after `wake`.
+
+    `take` deletes and returns up to $1 rows with an `id` up to $3, the oldest first, skipping locked ones and those
+    in $2. `to_event` makes the event of a row. A row for which it raises UnknownFactError stays in the outbox for a
+    replica that knows it, and neither delays nor breaks the others.
     """
 
     def __init__(
@@ -62,46 +73,110 @@ class Relay:
         self._publisher = publisher
         self._take = take
         self._to_event = to_event
+        self._sql = Queries("reservaestoque.outbox")
+        self._fresh: deque[tuple[Sequence[int], Sequence[CloudEvent]]] = deque()
+        self._fresh_events = 0
         self._news = asyncio.Event()
+        self._newest: int | None = None
         self._unknown = UnknownFacts()
 
+    def publish(self, rows: Sequence[int], events: Sequence[CloudEvent]) -> None:
+        """Hands over the events of these outbox rows, which this process has just committed.
+
+        Beyond FRESH_EVENTS they are left to the table, where they wait for a broker that is away.
+        """
+        if self._fresh_events + len(events) > FRESH_EVENTS:
+            return
+        self._fresh.append((rows, events))
+        self._fresh_events += len(events)
+        self._news.set()
+
     def wake(self) -> None:
-        """Signals that this process has just committed facts."""
+        """Has the relay take all rows of the table now: this process has just committed facts that it cannot name."""
+        self._newest = _LAST
         self._news.set()
 
     async def run(self) -> None:
-        """Relays until cancelled, through broker and database outages."""
-        failures = 0
+        """Relays until cancelled, whatever broker and database do meanwhile."""
+        loop = asyncio.get_running_loop()
+        failures, next_look = 0, loop.time()
         while True:
             try:
-                # Only a full take suggests that there is more: leftovers of a crash, or a burst.
-                if await self.relay_once() < ROWS:
-                    await self._wait()
+                await self.publish_fresh()
+                if self._newest == _LAST or loop.time() >= next_look:
+                    # Only a full take hints at more: leftovers of a crash, or a burst.
+                    taken = await self._look()
+                    next_look = loop.time() + (POLL_SECONDS if taken < ROWS else 0)
                 failures = 0
+                await self._wait(next_look - loop.time())
             except Exception as fault:
                 if not (isinstance(fault, NotPublishedError) or is_transient(fault)):
                     raise
+                self.forget_fresh()
                 failures += 1
                 _failed.inc()
                 _log.warning("outbox_put_off", failures=failures, fault=repr(fault))
                 await back_off(failures)
 
     async def relay_once(self) -> int:
-        """Publishes up to 1,000 facts and returns how many. Raises NotPublishedError or what asyncpg raises."""
+        """Publishes up to 1,000 facts of the table; returns how many.
+
+        Raises NotPublishedError or what asyncpg raises.
+        """
+        return await self._relay_up_to(_LAST)
+
+    async def publish_fresh(self) -> None:
+        """Publishes what has been handed over.
+
+        Raises NotPublishedError or what asyncpg raises; it stays in the table, and `forget_fresh` forgets it here.
+        """
         self._news.clear()
-        if not self._publisher.connected:
-            raise NotPublishedError("the broker is down or accepts no messages")
+        while self._fresh:
+            rows: list[int] = []
+            events: list[CloudEvent] = []
+            while self._fresh and len(events) < ROWS:
+                more_rows, more_events = self._fresh.popleft()
+                rows += more_rows
+                events += more_events
+            self._fresh_events -= len(events)
+            self._check_connected()
+            await self._publisher.publish(encode_batches(events))
+            _sent.inc(len(events))
+            await self._pool.execute(self._sql["remove"], rows)
+
+    def forget_fresh(self) -> None:
+        """Leaves what has been handed over to the table."""
+        self._fresh.clear()
+        self._fresh_events = 0
+
+    async def _look(self) -> int:
+        """Takes the rows that were there at the look before, and says how many."""
+        newest: int | None = await self._pool.fetchval(self._sql["newest"])
+        up_to, self._newest = self._newest, newest
+        if newest is None or up_to is None:
+            return 0
+        taken = await self._relay_up_to(up_to)
+        if taken >= ROWS:
+            self._newest = up_to
+        return taken
+
+    async def _relay_up_to(self, newest: int) -> int:
+        self._check_connected()
         self._unknown.forget_when_due(asyncio.get_running_loop().time())
         while not self._unknown.full:
             try:
-                return await self._relay_known()
+                return await self._relay_known(newest)
             except _UnknownTakenError as taken:  # rolled back: all rows are in the outbox again
                 self._unknown.remember(taken.facts)
         return 0
 
-    async def _relay_known(self) -> int:
+    def _check_connected(self) -> None:
+        if not self._publisher.connected:
+            raise NotPublishedError("the broker is away or takes no messages")
+
+    async def _relay_known(self, newest: int) -> int:
         async with self._pool.acquire() as connection, connection.transaction():
-            rows: Sequence[asyncpg.Record] = await connection.fetch(self._take, ROWS, self._unknown.ids)
+            rows: Sequence[asyncpg.Record] = await connection.fetch(self._take, ROWS, self._unknown.ids, newest)
             if rows:
                 await self._publisher.publish(encode_batches(self._events(rows)))
         _sent.inc(len(rows))
@@ -120,9 +195,9 @@ class Relay:
             raise _UnknownTakenError(unknown)
         return events
 
-    async def _wait(self) -> None:
+    async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._news.wait()
 
 

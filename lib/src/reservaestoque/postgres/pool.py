@@ -72,12 +72,14 @@ async def open_pool(
     statement_seconds: float = STATEMENT_SECONDS,
     idle_seconds: float = IDLE_SECONDS,
     read_only: bool = False,
+    durable: bool = True,
 ) -> Pool:
     """A pool of at most `size` connections, opened on demand: a server that is down is no error.
 
     Connections lead to the primary, whichever of the URL's hosts that is (see `Connector`). With `read_only`, a
     standby is accepted too, and every write is refused. A statement that is not answered within `statement_seconds`
-    closes its connection. The server ends a transaction that pauses for `idle_seconds`.
+    closes its connection. The server ends a transaction that pauses for `idle_seconds`. Unless it is `durable`, a
+    commit waits neither for the disk nor for a standby: a crash of the server may undo it.
     """
     bounded = type("Connection", (BoundedConnection,), {"__slots__": (), "statement_seconds": statement_seconds})
     pool: Pool = await Pool(
@@ -95,7 +97,10 @@ async def open_pool(
         max_inactive_connection_lifetime=300.0,
         # Never expires: a client that stops while preparing a statement outside a transaction does not count as idle.
         max_cached_statement_lifetime=0,
-        server_settings=_session(program, _LONG_SNAPSHOT if read_only else idle_seconds, read_only=read_only),
+        server_settings={
+            **_session(program, _LONG_SNAPSHOT if read_only else idle_seconds, read_only=read_only),
+            **({} if durable else {"synchronous_commit": "off"}),
+        },
     )
     return pool
 

@@ -39,7 +39,7 @@ async def run(settings: EstoqueSettings) -> None:
     async with (
         await open_pool(settings.database_url, program="estoque", size=POOL_CONNECTIONS) as pool,
         await open_pool(
-            settings.database_url, program="estoque relay", size=1, idle_seconds=RELAY_IDLE_SECONDS
+            settings.database_url, program="estoque relay", size=1, idle_seconds=RELAY_IDLE_SECONDS, durable=False
         ) as outbox,
         await open_pool(settings.database_url, program="estoque health", size=1) as health,
     ):

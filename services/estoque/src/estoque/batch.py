@@ -21,11 +21,17 @@ _decode_missing = msgspec.json.Decoder(tuple[ItemEmFalta, ...]).decode
 
 
 class BatchResult(NamedTuple):
-    """How many commands were new, which were older than the horizon, and which repeat one to a purged order."""
+    """How many commands were new, which were older than the horizon, and which repeat one to a purged order.
+
+    `facts` are the answers, written at `now`; `outbox` their rows.
+    """
 
     new: int
     too_old: list[Comando]
     purged: list[Comando]
+    facts: list[Fact]
+    now: datetime
+    outbox: list[int]
 
 
 class _Triage(NamedTuple):
@@ -58,9 +64,9 @@ async def process(
         current = {**known, **decision.pedidos}
         answerable = [c for c in triage.repeated if c.data.pedido_id in current]
         decision.facts += await _answer_again(connection, answerable, current)
-        await write(connection, decision, known, now)
+        outbox = await write(connection, decision, known, now)
     purged = [c for c in triage.repeated if c.data.pedido_id not in current]
-    return BatchResult(len(triage.new), triage.too_old, purged)
+    return BatchResult(len(triage.new), triage.too_old, purged, decision.facts, now, outbox)
 
 
 async def blocked_orders(pool: "asyncpg.Pool[Any]", commands: Sequence[Comando]) -> set[UUID]:

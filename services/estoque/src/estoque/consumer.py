@@ -1,4 +1,4 @@
-"""The consumer of commands: decides incoming batches and wakes the relay."""
+"""The consumer of commands: decides incoming batches and hands the answers to the relay."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,6 +8,7 @@ import asyncpg
 from prometheus_client import Counter
 
 from estoque.batch import BatchResult, blocked_orders, process
+from estoque.events import event_of
 from reservaestoque.bus import Refused
 from reservaestoque.events import Comando
 from reservaestoque.outbox import Relay
@@ -32,7 +33,7 @@ class CommandConsumer:
     async def handle(self, commands: Sequence[Comando]) -> Sequence[Refused]:
         """Decides these commands in one transaction. Raises what asyncpg raises; nothing is changed then."""
         result = await self._process(commands)
-        self._relay.wake()
+        self._relay.publish(result.outbox, [event_of(fact, result.now) for fact in result.facts])
         refused = [
             *[Refused(c, f"ForaDoHorizonte: made {c.time}, longer ago than {self._horizon}") for c in result.too_old],
             *[Refused(c, "PedidoEsquecido: it came again, and its order has been purged") for c in result.purged],

@@ -15,8 +15,10 @@ _sql = Queries("estoque")
 _json = msgspec.json.Encoder()
 
 
-async def write(connection: Connection, decision: Decision, known: Mapping[UUID, Pedido], now: datetime) -> None:
-    """Writes a decision and its facts. The caller holds the locks of the orders in `known` and of all stock rows.
+async def write(connection: Connection, decision: Decision, known: Mapping[UUID, Pedido], now: datetime) -> list[int]:
+    """Writes a decision and its facts; returns the rows of the facts in the outbox.
+
+    The caller holds the locks of the orders in `known` and of all stock rows.
 
     Raises UniqueViolationError when another transaction has inserted an order that was new to this one.
     """
@@ -30,16 +32,18 @@ async def write(connection: Connection, decision: Decision, known: Mapping[UUID,
     refusals = [(fact.causa, fact.recusa) for fact in decision.facts if fact.recusa]
     if refusals:
         await connection.execute(_sql["anotar_recusas"], *zip(*refusals, strict=True))
-    if decision.facts:
-        await connection.execute(
-            _sql["gravar_lote"],
-            now,
-            *_snapshots(new),
-            [_text(pedido.itens) for pedido in new],
-            *_movements(decision.movements),
-            *_lines([decision.pedidos[key] for key in decision.changed_lines], now),
-            *_facts(decision.facts),
-        )
+    if not decision.facts:
+        return []
+    rows: list[int] = await connection.fetchval(
+        _sql["gravar_lote"],
+        now,
+        *_snapshots(new),
+        [_text(pedido.itens) for pedido in new],
+        *_movements(decision.movements),
+        *_lines([decision.pedidos[key] for key in decision.changed_lines], now),
+        *_facts(decision.facts),
+    )
+    return rows
 
 
 def _movements(movements: Mapping[str, StockMovement]) -> tuple[list[Any], ...]:

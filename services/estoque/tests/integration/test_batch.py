@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 from commands import cancelar, criar, fechar, reservar
+from no_relay import NoRelay
 
 from conferir import ledger
 from estoque.consumer import CommandConsumer
@@ -21,10 +22,6 @@ Pool = asyncpg.Pool
 TTL = timedelta(minutes=30)
 HORIZON = timedelta(days=6)
 LAPSED = timedelta(microseconds=-1)
-
-
-class NoRelay:
-    def wake(self) -> None: ...
 
 
 async def supply(pool: "Pool[Any]", **units_by_sku: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 from commands import criar, fechar
+from no_relay import NoRelay
 
 from estoque.changes import PAGE_SKUS, READ_CHANGES, Changes
 from estoque.consumer import CommandConsumer
@@ -22,10 +23,6 @@ pytestmark = pytest.mark.integration
 Pool = asyncpg.Pool
 SQL = Queries("estoque")
 INSTANT, DAY = timedelta(microseconds=1), timedelta(days=1)
-
-
-class NoRelay:
-    def wake(self) -> None: ...
 
 
 def source(pool: "Pool[Any]") -> Changes:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+from no_relay import NoRelay
 
 from estoque.consumer import CommandConsumer
 from reservaestoque.events import (
@@ -23,10 +24,6 @@ HORIZON = timedelta(days=6)
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 SetClock = Callable[[datetime], Awaitable[None]]
-
-
-class NoRelay:
-    def wake(self) -> None: ...
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from buffers import Metered
 from commands import criar, fechar
+from no_relay import NoRelay
 from prometheus_client import REGISTRY
 
 from estoque.consumer import CommandConsumer
@@ -36,10 +37,6 @@ OF_ALL_AGES = f"""
     ) a
 """
 """Two weeks of event ids, in the physical order that reused space produces."""
-
-
-class NoRelay:
-    def wake(self) -> None: ...
 
 
 async def handle(pool: "Pool[Any]", *commands: Comando) -> None:

@@ -1,10 +1,14 @@
 -- Triggers on the table log every new order and every new version, regardless of its source. They lock nothing: a log
--- entry is an insert, ordered by its transaction. Instants are written in UTC, regardless of the session's time zone.
+-- entry is an insert, ordered by its transaction. The columns of an entry are those of its orders, as arrays: an event
+-- stream delivers every version of an order, including superseded ones.
 create or replace function anotar_pedidos_criados() returns trigger
-language plpgsql set timezone = 'UTC' set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp as $$
 begin
-    insert into mudanca (pedidos)
-    select jsonb_agg(resumo_do_pedido(n) order by n.id) from novos n having count(*) > 0;
+    insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
+    select array_agg(n.id), array_agg(n.cliente_id), array_agg(n.status), array_agg(n.versao),
+        array_agg(n.atualizado_em), array_agg(n.expira_em)
+    from (select * from novos order by id) n
+    having count(*) > 0;
     return null;
 end $$;
 
@@ -12,13 +16,14 @@ comment on function anotar_pedidos_criados is 'trigger: logs the orders that a s
 
 -- Updates that leave `versao` alone change nothing that a customer sees.
 create or replace function anotar_pedidos_mudados() returns trigger
-language plpgsql set timezone = 'UTC' set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp as $$
 begin
-    insert into mudanca (pedidos)
-    select jsonb_agg(resumo_do_pedido(n) order by n.id)
-    from novos n
-    join antigos a on a.id = n.id
-    where n.versao <> a.versao
+    insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
+    select array_agg(n.id), array_agg(n.cliente_id), array_agg(n.status), array_agg(n.versao),
+        array_agg(n.atualizado_em), array_agg(n.expira_em)
+    from (
+        select n.* from novos n join antigos a on a.id = n.id where n.versao <> a.versao order by n.id
+    ) n
     having count(*) > 0;
     return null;
 end $$;

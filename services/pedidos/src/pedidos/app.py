@@ -49,7 +49,7 @@ async def run(settings: PedidosSettings) -> None:
     async with (
         await open_pool(settings.database_url, program="pedidos", size=POOL_CONNECTIONS) as pool,
         await open_pool(
-            settings.database_url, program="pedidos relay", size=1, idle_seconds=RELAY_IDLE_SECONDS
+            settings.database_url, program="pedidos relay", size=1, idle_seconds=RELAY_IDLE_SECONDS, durable=False
         ) as outbox,
         await open_pool(settings.database_url, program="pedidos health", size=1) as health,
     ):

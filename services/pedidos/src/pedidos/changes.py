@@ -25,9 +25,6 @@ class PedidoChange(msgspec.Struct, frozen=True, rename="camel"):
     expira_em: datetime | None
 
 
-_decode = msgspec.json.Decoder(PedidoChange).decode
-
-
 class Changes:
     """A source of events `status`, keyed by customer, each with a position of its own."""
 
@@ -53,5 +50,8 @@ class Changes:
 
 
 def _event(row: asyncpg.Record) -> Frame:
-    change, position = _decode(row["pedido"]), reached(row)
+    position = reached(row)
+    change = PedidoChange(
+        row["pedido_id"], row["cliente_id"], row["status"], row["versao"], row["atualizado_em"], row["expira_em"]
+    )
     return Frame(position, change.cliente_id, sse.event("status", _json.encode(change), position))

@@ -41,7 +41,8 @@ class IdempotencyKey(msgspec.Struct, frozen=True):
 class NewCommand(msgspec.Struct, frozen=True):
     """A command to write; `itens` are those of a new order, which is written with it.
 
-    With `se_versao` estoque obeys only if the order has no newer version.
+    With `se_versao` estoque obeys only if the order has no newer version. `known_items` and `known_version` are those
+    of an order that exists, as it was just read: its event repeats them.
     """
 
     id: UUID
@@ -52,6 +53,8 @@ class NewCommand(msgspec.Struct, frozen=True):
     itens: list[Item] | None = None
     key: IdempotencyKey | None = None
     se_versao: int | None = None
+    known_items: list[Item] | None = None
+    known_version: int = 0
 
 
 class InvalidKeyError(ValueError):

@@ -1,8 +1,13 @@
-"""Outgoing events: what a fact of the outbox is published as."""
+"""Outgoing events: what commands are published as, straight from memory or from a row of the outbox."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 import asyncpg
 import msgspec
 
+from pedidos.command import CommandType, NewCommand
 from reservaestoque.events import (
     CancelarPedido,
     Comando,
@@ -27,27 +32,56 @@ def to_event(fact: asyncpg.Record) -> Comando:
 
     Raises UnknownFactError when only another release knows its type, or the form of its items.
     """
-    envelope = {
-        "id": fact["comando_id"],
-        "source": SOURCE,
-        "subject": fact["pedido_id"],
-        "time": fact["criado_em"],
-        "traceparent": fact["traceparent"] or msgspec.UNSET,
-    }
-    pedido = {"pedido_id": fact["pedido_id"], "versao_conhecida": min(fact["versao"], MAX_VERSAO)}
     try:
         itens = _decode_items(fact["itens"])
+        tipo = CommandType(fact["tipo"])
     except msgspec.ValidationError as error:
         raise UnknownFactError(f"the items of an order: {error}") from error
-    match fact["tipo"]:
-        case "PedidoCriado":
-            created = PedidoData(cliente_id=fact["cliente_id"], itens=itens, **pedido)
-            return PedidoCriado(data=created, **envelope)
-        case "FecharPedido":
+    except ValueError as error:
+        raise UnknownFactError(f"a command of type {fact['tipo']!r}") from error
+    command = NewCommand(
+        fact["comando_id"],
+        fact["pedido_id"],
+        tipo,
+        fact["traceparent"],
+        fact["cliente_id"],
+        se_versao=fact["se_versao"],
+        known_items=itens,
+        known_version=fact["versao"],
+    )
+    return event_of(command, itens, fact["criado_em"])
+
+
+def events_of(commands: Sequence[NewCommand], criado_em: datetime) -> list[Comando] | None:
+    """The events of commands written at `criado_em`; None when the items of one are not at hand."""
+    events = []
+    for command in commands:
+        itens = command.itens or command.known_items
+        if itens is None and command.tipo != CommandType.CANCELAR:
+            return None
+        events.append(event_of(command, itens or [], criado_em))
+    return events
+
+
+def event_of(command: NewCommand, itens: list[Item], criado_em: datetime) -> Comando:
+    """The event that carries a command, written at `criado_em`, to an order with these items."""
+    envelope: dict[str, Any] = {
+        "id": command.id,
+        "source": SOURCE,
+        "subject": command.pedido_id,
+        "time": criado_em,
+        "traceparent": command.traceparent or msgspec.UNSET,
+    }
+    pedido: dict[str, Any] = {
+        "pedido_id": command.pedido_id,
+        "versao_conhecida": min(command.known_version, MAX_VERSAO),
+    }
+    match command.tipo:
+        case CommandType.CRIAR:
+            return PedidoCriado(data=PedidoData(cliente_id=command.cliente_id, itens=itens, **pedido), **envelope)
+        case CommandType.FECHAR:
             return FecharPedido(data=ItensDoPedido(itens=itens, **pedido), **envelope)
-        case "ReservarPedido":
+        case CommandType.RESERVAR:
             return ReservarPedido(data=ItensDoPedido(itens=itens, **pedido), **envelope)
-        case "CancelarPedido":
-            return CancelarPedido(data=PedidoCancelado(versao=fact["se_versao"], **pedido), **envelope)
-        case tipo:
-            raise UnknownFactError(f"a command of type {tipo!r}")
+        case CommandType.CANCELAR:
+            return CancelarPedido(data=PedidoCancelado(versao=command.se_versao, **pedido), **envelope)

@@ -15,7 +15,8 @@ from prometheus_client import Counter, Histogram
 
 from pedidos import repository
 from pedidos.command import KeyBusyError, KeyReusedError, NewCommand
-from pedidos.repository import KeyOwner, Scope
+from pedidos.events import events_of
+from pedidos.repository import KeyOwner, Scope, Written
 from reservaestoque.outbox import Relay
 from reservaestoque.postgres import is_contended, is_transient
 from reservaestoque.telemetry import logger
@@ -143,7 +144,6 @@ class GroupCommit:
                 return
             results = [fault] * len(batch)
         _batch.observe(len(batch))
-        self._relay.wake()
         for one, result in zip(batch, results, strict=True):
             if isinstance(result, KeyBusyError):
                 self._set_apart([one])
@@ -178,9 +178,7 @@ class GroupCommit:
                 await asyncio.sleep(_CONTENDED_PAUSE / self._contended.qsize())
                 continue
             _answer(one, result)
-            if isinstance(result, Committed):
-                self._relay.wake()
-            elif is_transient(result):
+            if isinstance(result, Exception) and is_transient(result):
                 self._fail_contended(result)  # the database is away: the others would fail too
 
     async def _attempt(self, command: NewCommand) -> Committed | Exception:
@@ -201,14 +199,28 @@ class GroupCommit:
         The result is KeyBusyError for a command whose key another session is claiming: it is not written. Raises what
         asyncpg raises.
         """
+        owners: Mapping[Scope, KeyOwner] = {}
+        written: Written | None = None
+        new = commands
         if not any(command.key for command in commands):  # a single statement is its own transaction
-            created = await repository.insert(self._pool, commands, self._resend_after)
-            return [_result(command, {}, created) for command in commands]
-        async with self._pool.acquire() as connection, connection.transaction():
-            owners = await repository.claim_keys(connection, commands)
-            new = [command for command in commands if _is_new(command, owners)]
-            created = await repository.insert(connection, new, self._resend_after) if new else {}
-        return [_result(command, owners, created) for command in commands]
+            written = await repository.insert(self._pool, commands, self._resend_after)
+        else:
+            async with self._pool.acquire() as connection, connection.transaction():
+                owners = await repository.claim_keys(connection, commands)
+                new = [command for command in commands if _is_new(command, owners)]
+                if new:
+                    written = await repository.insert(connection, new, self._resend_after)
+        if written is not None:
+            self._publish(new, written)
+        return [_result(command, owners, written) for command in commands]
+
+    def _publish(self, commands: Sequence[NewCommand], written: Written) -> None:
+        """Hands the events of commands that have just been committed to the relay."""
+        events = events_of(commands, written.criado_em)
+        if events is None:
+            self._relay.wake()
+        else:
+            self._relay.publish(written.outbox, events)
 
 
 def _answer(one: _Waiting, result: Committed | Exception) -> None:
@@ -228,11 +240,10 @@ def _is_new(command: NewCommand, owners: Mapping[Scope, KeyOwner]) -> bool:
     return owner is not None and owner.command_id == command.id
 
 
-def _result(
-    command: NewCommand, owners: Mapping[Scope, KeyOwner], created: Mapping[UUID, datetime]
-) -> Committed | Exception:
+def _result(command: NewCommand, owners: Mapping[Scope, KeyOwner], written: Written | None) -> Committed | Exception:
     if command.key is None or _is_new(command, owners):
-        return Committed(command.id, command.pedido_id, created.get(command.pedido_id))
+        created = written is not None and command.itens is not None
+        return Committed(command.id, command.pedido_id, written.criado_em if written and created else None)
     owner = owners.get(command.key.scope)
     if owner is None:
         return KeyBusyError(_BUSY)

@@ -53,7 +53,16 @@ class Intake:
             if outcome is None:
                 raise EndedError(pedido.status)
             return outcome
-        command = NewCommand(new_id(), pedido.pedido_id, tipo, context.traceparent, pedido.cliente_id, key=key)
+        command = NewCommand(
+            new_id(),
+            pedido.pedido_id,
+            tipo,
+            context.traceparent,
+            pedido.cliente_id,
+            key=key,
+            known_items=pedido.itens,
+            known_version=pedido.versao,
+        )
         return await self._answers.submit(command, pedido, context.wait)
 
 

@@ -38,12 +38,19 @@ class KeyOwner(NamedTuple):
     command_id: UUID
 
 
+class Written(NamedTuple):
+    """When commands were written, and their rows in the outbox."""
+
+    criado_em: datetime
+    outbox: list[int]
+
+
 async def insert(
     connection: "Connection | asyncpg.Pool[Any]", commands: Sequence[NewCommand], resend_after: timedelta
-) -> dict[UUID, datetime]:
-    """Writes these commands and their new orders, in one statement; returns when each new order was created."""
+) -> Written:
+    """Writes these commands and their new orders, in one statement."""
     new = [c for c in commands if c.itens is not None]
-    rows = await connection.fetch(
+    row = await connection.fetchrow(
         _sql["registrar"],
         [n.pedido_id for n in new],
         [n.cliente_id for n in new],
@@ -55,7 +62,7 @@ async def insert(
         [c.se_versao for c in commands],
         resend_after,
     )
-    return {row["id"]: row["criado_em"] for row in rows}
+    return Written(row["criado_em"], row["outbox"])
 
 
 async def claim_keys(connection: Connection, commands: Sequence[NewCommand]) -> dict[Scope, KeyOwner]:

@@ -79,7 +79,15 @@ class AbandonedOrders:
         """One bounded step; whether there is more to do. Raises what asyncpg raises."""
         row, more = await self._walk.step()
         commands = [
-            NewCommand(new_id(), pedido_id, CommandType.CANCELAR, trace.continued(""), cliente_id, se_versao=versao)
+            NewCommand(
+                new_id(),
+                pedido_id,
+                CommandType.CANCELAR,
+                trace.continued(""),
+                cliente_id,
+                se_versao=versao,
+                known_version=versao,
+            )
             for pedido_id, cliente_id, versao in zip(
                 row["ids"] or (), row["clientes"] or (), row["versoes"] or (), strict=True
             )

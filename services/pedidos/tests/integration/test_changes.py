@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from no_relay import NoRelay
 
 from pedidos.changes import PAGE_CHANGES, Changes
 from pedidos.group_commit import GroupCommit
@@ -171,10 +172,7 @@ async def test_an_empty_log_is_read_from_its_origin(pedidos_db: "Pool[Any]"):
 
 
 async def purge_changes(pool: "Pool[Any]", age: timedelta) -> None:
-    class SemRelay:
-        def wake(self) -> None: ...
-
-    group_commit = GroupCommit(pool, SemRelay(), max_batch=9, max_waiting=9, resend_after=NEVER)
+    group_commit = GroupCommit(pool, NoRelay(), max_batch=9, max_waiting=9, resend_after=NEVER)
     await retention_jobs(pool, group_commit, RetentionPeriods(NEVER, NEVER, NEVER, age))["purge mudanca"]()
 
 

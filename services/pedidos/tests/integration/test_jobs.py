@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from no_relay import NoRelay
 
 from pedidos.command import CommandType, IdempotencyKey, NewCommand
 from pedidos.consumer import StatusConsumer
@@ -31,12 +32,8 @@ Pool = asyncpg.Pool
 NOW, NEVER = timedelta(microseconds=1), timedelta(days=1)
 
 
-class SemRelay:
-    def wake(self) -> None: ...
-
-
 def group_commit(pool: "Pool[Any]", resend_after: timedelta = NOW) -> GroupCommit:
-    return GroupCommit(pool, SemRelay(), max_batch=9, max_waiting=9, resend_after=resend_after)
+    return GroupCommit(pool, NoRelay(), max_batch=9, max_waiting=9, resend_after=resend_after)
 
 
 def new(key: IdempotencyKey | None = None) -> NewCommand:
@@ -62,7 +59,7 @@ async def na_outbox(pool: "Pool[Any]") -> list[UUID]:
 
 
 def resend(pool: "Pool[Any]", until: timedelta = NEVER, horizon: timedelta = NEVER) -> Resend:
-    return Resend(pool, SemRelay(), after=NOW, until=until, horizon=horizon)
+    return Resend(pool, NoRelay(), after=NOW, until=until, horizon=horizon)
 
 
 async def retain(pool: "Pool[Any]", periods: RetentionPeriods) -> bool:
@@ -183,7 +180,7 @@ async def test_an_abandoned_order_is_cancelled_only_while_it_has_the_version_tha
     await group_commit(pedidos_db).write([criado])
     await answer(pedidos_db, criado, Status.RESERVA_EXPIRADA, versao=4)
     await retain(pedidos_db, RetentionPeriods(NEVER, NOW, NEVER, NEVER))
-    facts = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [])
+    facts = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62)
     [cancelar] = [e for e in map(to_event, facts) if isinstance(e, CancelarPedido)]
     assert cancelar.data == PedidoCancelado(pedido_id=criado.pedido_id, versao=4, versao_conhecida=4)
 

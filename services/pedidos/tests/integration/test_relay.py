@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from no_relay import NoRelay
 
 from pedidos.command import CommandType, NewCommand
 from pedidos.events import to_event
@@ -17,10 +18,6 @@ from reservaestoque.postgres import Queries
 pytestmark = pytest.mark.integration
 
 Pool = asyncpg.Pool
-
-
-class NoRelay:
-    def wake(self) -> None: ...
 
 
 class Events:

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from no_relay import NoRelay
 
 from local_system import System
 from pedidos.command import CommandType, NewCommand
@@ -21,10 +22,6 @@ pytestmark = pytest.mark.integration
 
 Pool = asyncpg.Pool
 AFTER = timedelta(seconds=30)
-
-
-class SemRelay:
-    def wake(self) -> None: ...
 
 
 @pytest.fixture
@@ -45,7 +42,7 @@ async def criar(pool: "Pool[Any]", count: int) -> list[NewCommand]:
         NewCommand(new_id(), new_id(), CommandType.CRIAR, "00-0-0-01", "ana", [Item("A", 1)], None)
         for _ in range(count)
     ]
-    group_commit = GroupCommit(pool, SemRelay(), max_batch=200, max_waiting=200, resend_after=AFTER)
+    group_commit = GroupCommit(pool, NoRelay(), max_batch=200, max_waiting=200, resend_after=AFTER)
     await group_commit.write(new_ones)
     return new_ones
 

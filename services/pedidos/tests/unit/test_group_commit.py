@@ -8,15 +8,12 @@ from datetime import timedelta
 import asyncpg
 import pytest
 from msgspec.structs import replace
+from no_relay import NoRelay
 
 from pedidos import group_commit
 from pedidos.command import CommandType, IdempotencyKey, KeyBusyError, NewCommand
 from pedidos.group_commit import Committed, GroupCommit, OverloadedError
 from reservaestoque.events import Item, new_id
-
-
-class NoRelay:
-    def wake(self) -> None: ...
 
 
 class Ledger(GroupCommit):

@@ -22,8 +22,12 @@ movido as (
 linha as (
     insert into reserva (pedido_id, sku, quantidade, expira_em, vendida)
     select * from unnest($11::uuid[], $12::text[], $13::integer[], $14::timestamptz[], $15::boolean[])
+),
+anotado as (
+    insert into outbox (pedido_id, status, versao, itens_em_falta, expira_em, causa, recusa, traceparent, criado_em)
+    select n.*, $1
+    from unnest($16::uuid[], $17::text[], $18::integer[], $19::jsonb[], $20::timestamptz[], $21::uuid[], $22::text[],
+        $23::text[]) as n (pedido_id, status, versao, itens_em_falta, expira_em, causa, recusa, traceparent)
+    returning id
 )
-insert into outbox (pedido_id, status, versao, itens_em_falta, expira_em, causa, recusa, traceparent, criado_em)
-select n.*, $1
-from unnest($16::uuid[], $17::text[], $18::integer[], $19::jsonb[], $20::timestamptz[], $21::uuid[], $22::text[],
-    $23::text[]) as n (pedido_id, status, versao, itens_em_falta, expira_em, causa, recusa, traceparent)
+select array(select id from anotado)

@@ -135,14 +135,19 @@ create index idempotencia_por_instante on idempotencia (criado_em);
 create table mudanca (
     id        bigint generated always as identity,
     transacao xid8 not null default pg_current_xact_id(),
-    pedidos   jsonb not null,
     criado_em timestamptz not null default agora(),
+    pedidos   uuid[] not null default '{}',
+    clientes  text[] not null default '{}',
+    status    text[] not null default '{}',
+    versoes   integer[] not null default '{}',
+    atualizado_em timestamptz[] not null default '{}',
+    expira_em timestamptz[] not null default '{}',
     primary key (transacao, id)
 );
 
 comment on table mudanca is 'change log for the event streams: the orders that each statement created or gave a new version';
 
-insert into mudanca (pedidos) values ('[]');
+insert into mudanca default values;
 
 -- begin functions/recusar_cliente_invalido.sql
 -- A trigger on insert and on changes of `cliente_id`, not a check constraint: a check is evaluated at every update of the
@@ -162,31 +167,18 @@ before insert or update of cliente_id on pedido
 for each row when (new.cliente_id !~ '^[\x20-\x7e]{1,128}$')
 execute function recusar_cliente_invalido();
 
--- begin functions/resumo_do_pedido.sql
--- Stored with each change, so that an event stream delivers every version of an order, including superseded ones.
-create or replace function resumo_do_pedido(p_pedido pedido) returns jsonb
-language sql stable as $$
-    select jsonb_build_object(
-        'pedidoId', p_pedido.id,
-        'clienteId', p_pedido.cliente_id,
-        'status', p_pedido.status,
-        'versao', p_pedido.versao,
-        'atualizadoEm', p_pedido.atualizado_em,
-        'expiraEm', p_pedido.expira_em
-    );
-$$;
-
-comment on function resumo_do_pedido is 'an order as event streams report it';
--- end functions/resumo_do_pedido.sql
-
 -- begin functions/anotar_pedidos.sql
 -- Triggers on the table log every new order and every new version, regardless of its source. They lock nothing: a log
--- entry is an insert, ordered by its transaction. Instants are written in UTC, regardless of the session's time zone.
+-- entry is an insert, ordered by its transaction. The columns of an entry are those of its orders, as arrays: an event
+-- stream delivers every version of an order, including superseded ones.
 create or replace function anotar_pedidos_criados() returns trigger
-language plpgsql set timezone = 'UTC' set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp as $$
 begin
-    insert into mudanca (pedidos)
-    select jsonb_agg(resumo_do_pedido(n) order by n.id) from novos n having count(*) > 0;
+    insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
+    select array_agg(n.id), array_agg(n.cliente_id), array_agg(n.status), array_agg(n.versao),
+        array_agg(n.atualizado_em), array_agg(n.expira_em)
+    from (select * from novos order by id) n
+    having count(*) > 0;
     return null;
 end $$;
 
@@ -194,13 +186,14 @@ comment on function anotar_pedidos_criados is 'trigger: logs the orders that a s
 
 -- Updates that leave `versao` alone change nothing that a customer sees.
 create or replace function anotar_pedidos_mudados() returns trigger
-language plpgsql set timezone = 'UTC' set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp as $$
 begin
-    insert into mudanca (pedidos)
-    select jsonb_agg(resumo_do_pedido(n) order by n.id)
-    from novos n
-    join antigos a on a.id = n.id
-    where n.versao <> a.versao
+    insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
+    select array_agg(n.id), array_agg(n.cliente_id), array_agg(n.status), array_agg(n.versao),
+        array_agg(n.atualizado_em), array_agg(n.expira_em)
+    from (
+        select n.* from novos n join antigos a on a.id = n.id where n.versao <> a.versao order by n.id
+    ) n
     having count(*) > 0;
     return null;
 end $$;
@@ -223,6 +216,5 @@ grant select (id) on outbox to conferente;
 
 -- migrate:down
 
-drop function resumo_do_pedido;
 drop table mudanca, idempotencia, outbox, comando, pedido;
 drop function anotar_pedidos_mudados, anotar_pedidos_criados, recusar_cliente_invalido, uuid_de, agora;

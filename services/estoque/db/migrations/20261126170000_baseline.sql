@@ -165,14 +165,14 @@ comment on table outbox is
 create table mudanca (
     id        bigint generated always as identity,
     transacao xid8 not null default pg_current_xact_id(),
-    skus      text[] not null,
+    skus      text[] not null default '{}',
     criado_em timestamptz not null default agora(),
     primary key (transacao, id)
 );
 
 comment on table mudanca is 'change log for the event streams: the SKUs whose balance each statement changed';
 
-insert into mudanca (skus) values ('{}');
+insert into mudanca default values;
 
 -- begin functions/saldo.sql
 -- What customers and the operator see: lapsed reservations do not count, whether or not they have been swept. It takes

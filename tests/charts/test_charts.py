@@ -57,7 +57,7 @@ def test_helm_finds_nothing_to_say(helm: Helm, chart: str):
 
 @pytest.mark.parametrize("chart", CHARTS)
 def test_values_and_schemas_are_those_that_make_charts_writes(chart: str):
-    assert (chart_values.CHARTS / chart / "chart_values.schema.json").read_text() == chart_values.text(chart)
+    assert (chart_values.CHARTS / chart / "values.schema.json").read_text() == chart_values.text(chart)
     assert (chart_values.CHARTS / chart / "values.yaml").read_text() == chart_values.values(chart)
 
 

@@ -4,102 +4,27 @@ import json
 import os
 import re
 import socket
-import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from http.client import HTTPResponse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import envoy_here
 import httpx
 import pytest
 import yaml
+from envoy_here import Service, serving, started, until, validate
 
 from local_system import gateway
-from local_system.config import ROOT
 from local_system.ports import Ports
 from reservaestoque.streams import HEARTBEAT_SECONDS
 
 pytestmark = pytest.mark.integration
 PROBLEM = "https://reservaestoque.dev/problemas/"
-
-
-@dataclass
-class Service:
-    """Answers 200 and echoes the request, unless `answers` says otherwise."""
-
-    name: str
-    port: int = 0
-    ready: bool = True
-    seen: list[str] = field(default_factory=list)
-    answer: Callable[[BaseHTTPRequestHandler], None] | None = None
-    begin: Callable[[], None] = lambda: None
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    service: Service
-
-    def handle_any(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.path == "/health/ready":
-            self.reply(200 if self.service.ready else 503, "")
-            return
-        self.service.seen.append(f"{self.command} {self.path}")
-        if self.service.answer:
-            self.service.answer(self)
-        else:
-            self.reply(200, f"{self.service.name} {self.command} {self.path}")
-
-    do_GET = do_HEAD = do_POST = do_DELETE = handle_any  # noqa: N815
-
-    def reply(self, status: int, text: str, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(text.encode())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        return
-
-
-class QuietServer(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        return  # the test drops the connection on purpose
-
-
-@contextmanager
-def serving(name: str, *, late: bool = False) -> Iterator[Service]:
-    """A service on a port of its own; a late one refuses connections until `begin` is called."""
-    service = Service(name)
-    handler = type("Of", (Handler,), {"service": service})
-    with QuietServer(("127.0.0.1", 0), handler, bind_and_activate=False) as server:
-        server.server_bind()
-        service.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-
-        def begin() -> None:
-            server.server_activate()
-            thread.start()
-
-        service.begin = begin
-        if not late:
-            begin()
-        try:
-            yield service
-        finally:
-            if thread.is_alive():
-                server.shutdown()
-                thread.join()
 
 
 @dataclass
@@ -110,39 +35,19 @@ class Running:
     log: Path
 
 
-@contextmanager
-def envoy(folder: Path, pedidos: list[int], estoque: list[int]) -> Iterator[tuple[httpx.Client, Path]]:
+def rendered(pedidos: Sequence[int], estoque: Sequence[int]) -> str:
     ports = Ports.free()
-    text = gateway.render(
+    return gateway.render(
         gateway.TEMPLATE.read_text(),
         listen_port=ports.gateway,
         admin_port=ports.gateway_admin,
         pedidos=pedidos,
         estoque=estoque,
     )
-    (folder / "envoy.yaml").write_text(text)
-    log = folder / "envoy.log"
-    argv = [gateway.BINARY, "-c", folder / "envoy.yaml", "--disable-hot-restart", "--concurrency", "1"]
-    with log.open("wb") as file, subprocess.Popen([*argv, "-l", "warning"], stdout=file, stderr=file) as process:
-        try:
-            ready = f"http://127.0.0.1:{ports.gateway_admin}/ready"
-            until(lambda: httpx.get(ready, trust_env=False).status_code == 200)
-            with httpx.Client(base_url=f"http://127.0.0.1:{ports.gateway}", trust_env=False) as client:
-                yield client, log
-        finally:
-            process.terminate()
 
 
-def until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if condition():
-                return
-        except httpx.HTTPError:
-            pass
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.05)
+def envoy(folder: Path, pedidos: list[int], estoque: list[int]) -> AbstractContextManager[tuple[httpx.Client, Path]]:
+    return envoy_here.running(folder, rendered(pedidos, estoque))
 
 
 @pytest.fixture(scope="module")
@@ -173,16 +78,8 @@ def assert_problem(answer: httpx.Response, status: int, slug: str, path: str) ->
 
 
 def test_envoy_accepts_the_configuration(tmp_path: Path) -> None:
-    text = gateway.render(gateway.TEMPLATE.read_text(), listen_port=1, admin_port=2, pedidos=range(3, 5), estoque=[5])
-    (tmp_path / "envoy.yaml").write_text(text)
-    done = subprocess.run(
-        [gateway.BINARY, "--mode", "validate", "-c", tmp_path / "envoy.yaml"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "deprecat" not in done.stderr.lower()
+    text = rendered([3, 4], [5])
+    validate(tmp_path, text)
     clusters = {cluster["name"]: cluster for cluster in yaml.safe_load(text)["static_resources"]["clusters"]}
     assert len(clusters["pedidos"]["load_assignment"]["endpoints"][0]["lb_endpoints"]) == 2
 
@@ -452,15 +349,6 @@ def asks_only(client: httpx.Client, chosen: Service, other: Service) -> bool:
     chosen.seen.clear()
     other.seen.clear()
     return {client.get("/pedidos").status_code for _ in range(20)} == {200} and len(chosen.seen) == 20
-
-
-def started(folder: Path, patience: int) -> bool:
-    """Kubernetes' check of a pod before it sends requests there."""
-    admin = yaml.safe_load((folder / "envoy.yaml").read_text())["admin"]["address"]["socket_address"]["port_value"]
-    argv = ["bash", ROOT / "charts/gateway/files/lifecycle.sh", "started", str(patience)]
-    asked = subprocess.run(argv, env={**os.environ, "ADMIN_PORT": str(admin)}, capture_output=True, check=False)
-    assert not asked.stderr
-    return asked.returncode == 0
 
 
 def test_a_gateway_has_started_when_all_of_both_services_have_answered(tmp_path: Path) -> None:

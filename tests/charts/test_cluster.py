@@ -67,6 +67,27 @@ RENDERED = {
             "conferir.pedidosDatabase.ca.secret=pedidos-db-ca",
         ],
     ),
+    "a cell": (
+        "reserva-estoque",
+        [
+            "gateway.enabled=false",
+            "global.gatewayNamespaces[0]=gateway",
+            f"operator.watchNamespace={NAMESPACE}",
+            "operator.crds.install=false",
+        ],
+    ),
+    "the gateway of a cell": (
+        "gateway",
+        [
+            "defaultCell=false",
+            "cells.norte.hosts[0]=norte.loja.example",
+            *(
+                f"cells.norte.{s}.{pair}"
+                for s in ("pedidos", "estoque")
+                for pair in (f"host={s}.norte.svc", "port=8000")
+            ),
+        ],
+    ),
     "the data stores": ("data-stores", []),
     **{f"{chart} alone": (chart, []) for chart in ("pedidos", "estoque", "operator", "gateway", "conferir")},
 }

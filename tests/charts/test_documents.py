@@ -47,9 +47,9 @@ def exists(chart: str, *path: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("document", ["kubernetes.md", "production.md"])
+@pytest.mark.parametrize("document", ["kubernetes.md", "production.md", "cells.md"])
 def test_commands_are_written_as_a_shell_reads_them(document: str):
-    blocks = re.findall(r"^```sh\n(.*?)^```", (DOCS / document).read_text(), re.M | re.S)
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", (DOCS / document).read_text(), re.M | re.S)
     assert len(blocks) > 3
     for block in blocks:
         done = subprocess.run(["sh", "-n"], input=block, capture_output=True, text=True, check=False)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
 import pytest
 from cluster import Cluster, Installation, ToolError, open_cluster
+from cluster.cells import Cells
 from cluster.diagnostics import keep
 from cluster.kind import NAME
 from cluster.tools import ROOT
@@ -18,7 +19,7 @@ from shop import Shop, open_shop
 pytest.register_assert_rewrite("journey")
 
 FINDINGS = ROOT / ".e2e" / time.strftime("%Y%m%d-%H%M%S")
-DEPTHS = ("smoke", "full", "chaos", "skaffold", "production")
+DEPTHS = ("smoke", "full", "chaos", "skaffold", "cells", "production")
 CLUSTER = pytest.StashKey[Cluster]()
 COSTS = pytest.StashKey[list[Row]]()
 
@@ -64,6 +65,33 @@ def production(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
             yield system
     except ToolError as fault:
         pytest.exit(f"{fault}\nwhat the cluster says: {FINDINGS.relative_to(ROOT)}", returncode=1)
+
+
+@pytest.fixture(scope="session")
+def cells(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cells]:
+    """Two cells and a gateway, installed as docs/cells.md says, on a separate cluster."""
+    folder = tmp_path_factory.mktemp("cells")
+    try:
+        with open_cluster(folder, name=f"{NAME}-cells") as one:
+            request.config.stash[CLUSTER] = one
+            both = Cells(one, os.environ.get("TAG") or "dev", folder)
+            try:
+                if not both.installed:
+                    both.install()
+            except ToolError:
+                keep(one, FINDINGS)
+                raise
+            yield both
+    except ToolError as fault:
+        pytest.exit(f"{fault}\nwhat the cluster says: {FINDINGS.relative_to(ROOT)}", returncode=1)
+
+
+@pytest.fixture
+async def cells_at_rest(cells: Cells) -> AsyncIterator[None]:
+    """At the end nothing was oversold or lost in any cell, and nothing is in flight."""
+    yield
+    for cell in cells.by_name.values():
+        await at_rest(cell)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from http import HTTPStatus
 
 import pytest
 from cluster import ToolError
+from cluster.document import section
 from journey import (  # noqa: F401
     test_a_stock_item_that_is_applied_becomes_synced,
     test_an_order_is_reserved_and_its_units_are_held,
@@ -21,7 +22,6 @@ from journey import (  # noqa: F401
     test_lapsed_reservation_is_reported_and_its_units_return,
     test_order_that_lacks_one_item_holds_nothing_and_names_it,
 )
-from production.document import section
 from production.faults import cut_off, paused
 from production.history import Row
 from production.load import Load

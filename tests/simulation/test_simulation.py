@@ -15,7 +15,7 @@ from local_system import System
 pytestmark = pytest.mark.integration
 
 SEEDS = range(int(os.environ.get("SIMULATION_SEEDS", "1000")))
-SIDE_BY_SIDE = 2
+SIDE_BY_SIDE = 3
 
 Stage = dict[str, str]
 
@@ -40,7 +40,7 @@ def test_nothing_that_must_never_happen_happens_in_any_history(stages: list[Stag
 
 
 def test_a_seed_makes_the_same_history_every_time(stages: list[Stage]):
-    first, second = (run(stage, range(40, 50)) for stage in stages)
+    first, second = (run(stage, range(40, 50)) for stage in stages[:2])
     assert first == second
     assert first.fault is None, "a history that ends in a crash proves nothing"
 

@@ -37,6 +37,30 @@ OBJECTS: Schema = {"type": "array", "items": {"type": "object"}}
 PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 REFERENCE: Schema = {"type": "string", "minLength": 1, "maxLength": 253}
 STRINGS: Schema = {"type": "array", "items": {"type": "string"}}
+# A name of a cell is part of names of Envoy's clusters, before an underscore.
+CELL_NAME: Schema = {"pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
+HOST: Schema = {
+    "type": "string",
+    "maxLength": 253,
+    "pattern": r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+}
+UPSTREAM: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["host", "port"],
+    "properties": {"host": REFERENCE, "port": PORT},
+}
+CELL: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["hosts", "pedidos", "estoque"],
+    "properties": {
+        "hosts": {"type": "array", "minItems": 1, "items": HOST},
+        "pedidos": UPSTREAM,
+        "estoque": UPSTREAM,
+        "peers": OBJECTS,
+    },
+}
 POD_MONITOR: Schema = {
     "type": "object",
     "additionalProperties": False,
@@ -51,6 +75,7 @@ BY_NAME: dict[str, Schema] = {
     "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
     "existingSecret": REFERENCE,
     "externalTrafficPolicy": {"enum": ["", "Cluster", "Local"]},
+    "gatewayNamespaces": STRINGS,
     "hostnames": STRINGS,
     "key": REFERENCE,
     "labels": WORDS,
@@ -82,6 +107,7 @@ BY_TYPE: dict[type, Schema] = {
     list: OBJECTS,
 }
 BY_PATH: dict[str, Schema] = {
+    "cells": {"type": "object", "propertyNames": CELL_NAME, "additionalProperties": CELL},
     "podMonitor": POD_MONITOR,
     "service.type": {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
     "postgres.settings": WORDS,

@@ -31,15 +31,19 @@ class Helm:
             raise RefusedError(done.stdout + done.stderr)
         return done.stdout
 
-    def template(self, chart: str, *sets: str, release: str = "loja") -> list[Manifest]:
+    def template(
+        self, chart: str, *sets: str, release: str = "loja", namespace: str = NAMESPACE, values: Path | None = None
+    ) -> list[Manifest]:
         """The manifests for these values (`a.b=c`), and the pods of `helm test`."""
-        return [dict(m) for m in _rendered(self, chart, sets, release)]
+        return [dict(m) for m in _rendered(self, chart, sets, release, namespace, values)]
 
-    def text(self, chart: str, *sets: str, release: str = "loja", values: Path | None = None) -> str:
+    def text(
+        self, chart: str, *sets: str, release: str = "loja", namespace: str = NAMESPACE, values: Path | None = None
+    ) -> str:
         """The same, as Helm's raw output."""
         options = [word for pair in sets for word in ("--set", pair)]
         options += ["--values", str(values)] if values else []
-        where = ("--namespace", NAMESPACE, "--kube-version", VERSION)
+        where = ("--namespace", namespace, "--kube-version", VERSION)
         return self("template", release, str(CHARTS / chart), *where, *options)
 
 
@@ -48,5 +52,8 @@ class RefusedError(Exception):
 
 
 @cache
-def _rendered(helm: Helm, chart: str, sets: tuple[str, ...], release: str) -> list[Manifest]:
-    return [m for m in yaml.load_all(helm.text(chart, *sets, release=release), yaml.CSafeLoader) if m]
+def _rendered(
+    helm: Helm, chart: str, sets: tuple[str, ...], release: str, namespace: str, values: Path | None
+) -> list[Manifest]:
+    text = helm.text(chart, *sets, release=release, namespace=namespace, values=values)
+    return [m for m in yaml.load_all(text, yaml.CSafeLoader) if m]

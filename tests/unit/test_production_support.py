@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from cluster.document import Substitution, script, section
 from customers import Answer
-from production.document import Substitution, script, section
 from production.history import Row, contradictions, longest_silence, table
 
 DOCUMENT = """# Title

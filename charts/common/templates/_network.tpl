@@ -56,3 +56,23 @@ spec:
   ports:
     - {protocol: TCP, port: {{ .port }}}
 {{- end }}
+
+{{- /* Ingress from the gateway of this namespace, or from those of the namespaces in global.gatewayNamespaces: [context]. */}}
+{{- define "common.ingressGateway" -}}
+{{- $labels := dict "app.kubernetes.io/name" "gateway" "app.kubernetes.io/part-of" "reserva-estoque" -}}
+- from:
+    {{- range dig "gatewayNamespaces" list (.Values.global | default dict) }}
+    - podSelector:
+        matchLabels:
+          {{- toYaml $labels | nindent 10 }}
+      namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ . }}
+    {{- else }}
+    - podSelector:
+        matchLabels:
+          {{- toYaml $labels | nindent 10 }}
+    {{- end }}
+  ports:
+    - {protocol: TCP, port: 8000}
+{{- end }}

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cluster.cells import CELLS, GATEWAY
 from cluster.installation import NAMESPACE
 from cluster.kind import Cluster
 from cluster.tools import ToolError
@@ -20,18 +21,27 @@ def keep(cluster: Cluster, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _write(cluster, folder / "nodes.txt", "describe", "nodes")
     _write(cluster, folder / "all.txt", "get", "all,pvc,pv,crd,events", "--all-namespaces", "--output=wide")
-    _write(cluster, folder / "events.txt", *_here("events"))
-    _write(cluster, folder / "describe.txt", *_here("describe", KINDS))
-    _write(cluster, folder / "data-stores.yaml", *_here("get", DATA_STORES, "--output=yaml"))
-    for namespace in (NAMESPACE, *OPERATORS):
+    _namespace(cluster, folder, NAMESPACE)
+    _write(cluster, folder / "data-stores.yaml", f"--namespace={NAMESPACE}", "get", DATA_STORES, "--output=yaml")
+    for namespace in (GATEWAY, *CELLS):
         with contextlib.suppress(ToolError):
-            pods = cluster.kubectl("get", "pods", f"--namespace={namespace}", "--output=json")
-            for pod in json.loads(pods)["items"]:
-                _logs(cluster, folder / "logs", pod)
+            cluster.kubectl("get", "namespace", namespace)
+            _namespace(cluster, folder / namespace, namespace)
+    for namespace in OPERATORS:
+        _all_logs(cluster, folder, namespace)
 
 
-def _here(*args: str) -> tuple[str, ...]:
-    return (f"--namespace={NAMESPACE}", *args)
+def _namespace(cluster: Cluster, folder: Path, namespace: str) -> None:
+    _write(cluster, folder / "events.txt", f"--namespace={namespace}", "events")
+    _write(cluster, folder / "describe.txt", f"--namespace={namespace}", "describe", KINDS)
+    _all_logs(cluster, folder, namespace)
+
+
+def _all_logs(cluster: Cluster, folder: Path, namespace: str) -> None:
+    with contextlib.suppress(ToolError):
+        pods = cluster.kubectl("get", "pods", f"--namespace={namespace}", "--output=json")
+        for pod in json.loads(pods)["items"]:
+            _logs(cluster, folder / "logs", pod)
 
 
 def _logs(cluster: Cluster, folder: Path, pod: dict[str, Any]) -> None:

@@ -26,11 +26,14 @@ TIMEOUT = "6m"
 
 
 class Installation:
-    """The releases `data` and `shop` in the namespace reserva-estoque, with images of one tag."""
+    """The releases `data-stores` and `loja` in the namespace reserva-estoque, with images of one tag."""
 
-    def __init__(self, cluster: Cluster, tag: str) -> None:
+    deployments: tuple[str, ...] = ("pedidos", "estoque", "operator", "conferir", "gateway")
+
+    def __init__(self, cluster: Cluster, tag: str, namespace: str = NAMESPACE) -> None:
         self.cluster = cluster
         self.tag = tag
+        self.namespace = namespace
 
     @property
     def gateway_url(self) -> str:
@@ -39,7 +42,7 @@ class Installation:
 
     def kubectl(self, *args: str, stdin: str = "", seconds: float = 120) -> str:
         """Runs kubectl as the administrator, in the system's namespace. Raises ToolError."""
-        return self.cluster.kubectl(f"--namespace={NAMESPACE}", *args, stdin=stdin, seconds=seconds)
+        return self.cluster.kubectl(f"--namespace={self.namespace}", *args, stdin=stdin, seconds=seconds)
 
     def read(self, *args: str) -> dict[str, Any]:
         """The output of `kubectl get`, parsed from JSON."""
@@ -48,7 +51,7 @@ class Installation:
 
     def helm(self, *args: str) -> str:
         """Runs helm in the system's namespace. Raises ToolError."""
-        argv = ("helm", *args, "--namespace", NAMESPACE)
+        argv = ("helm", *args, "--namespace", self.namespace)
         return run(*argv, seconds=480, environment=self.cluster.environment)
 
     def prepare(self) -> None:
@@ -60,7 +63,7 @@ class Installation:
         self.helm("upgrade", "--install", "data-stores", "charts/data-stores", "--wait", "--timeout", TIMEOUT)
 
     def install(self, *more: str, tag: str = "") -> None:
-        """Installs the release `shop` or upgrades it, and waits until all of it is ready."""
+        """Installs the release `loja` or upgrades it, and waits until all of it is ready."""
         values = [argument for file in VALUES for argument in ("--values", file)]
         image = ("--set-string", f"global.image.tag={tag or self.tag}")
         wait = ("--wait", "--timeout", TIMEOUT)
@@ -69,7 +72,7 @@ class Installation:
 
     def settle(self) -> None:
         """Waits until every rollout is complete. Helm returns when new pods are ready; old ones may still exist."""
-        for part in ("pedidos", "estoque", "operator", "conferir", "gateway"):
+        for part in self.deployments:
             self.kubectl("rollout", "status", PARTS[part], f"--timeout={TIMEOUT}", seconds=400)
 
     def conferir(self, *args: str) -> str:

@@ -5,10 +5,10 @@ import os
 from typing import Any
 
 from cluster import Cluster, Installation, ToolError, run
+from cluster.document import Substitution, script, section
 from cluster.installation import NAMESPACE, PROGRAMS, third_party_images
 from cluster.tools import ROOT
 
-from production.document import Substitution, script, section
 from reservaestoque.bus.topology import QUEUES
 
 DOCUMENT = ROOT / "docs/production.md"

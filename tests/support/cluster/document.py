@@ -1,4 +1,4 @@
-"""Commands from docs/production.md, to be run by a test: pure."""
+"""Commands from the documents, to be run by a test: pure."""
 
 import re
 from collections.abc import Iterable

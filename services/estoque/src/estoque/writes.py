@@ -22,7 +22,6 @@ async def write(connection: Connection, decision: Decision, known: Mapping[UUID,
 
     Raises UniqueViolationError when another transaction has inserted an order that was new to this one.
     """
-    new = [p for key, p in decision.pedidos.items() if key not in known]
     changed = [p for key, p in decision.pedidos.items() if key in known]
     replaced = [key for key in decision.changed_lines if key in known]
     if changed:
@@ -37,11 +36,9 @@ async def write(connection: Connection, decision: Decision, known: Mapping[UUID,
     rows: list[int] = await connection.fetchval(
         _sql["gravar_lote"],
         now,
-        *_snapshots(new),
-        [_text(pedido.itens) for pedido in new],
+        *_facts(decision.facts, known),
         *_movements(decision.movements),
         *_lines([decision.pedidos[key] for key in decision.changed_lines], now),
-        *_facts(decision.facts),
     )
     return rows
 
@@ -71,9 +68,12 @@ def _snapshots(pedidos: Sequence[Pedido]) -> tuple[list[Any], ...]:
     )
 
 
-def _facts(facts: Sequence[Fact]) -> tuple[list[Any], ...]:
+def _facts(facts: Sequence[Fact], known: Mapping[UUID, Pedido]) -> tuple[list[Any], ...]:
+    """The last fact of an order that is not known yet carries its items."""
+    last = {fact.pedido.id: fact for fact in facts if fact.pedido.id not in known}
     return (
         *_snapshots([fact.pedido for fact in facts]),
+        [_text(fact.pedido.itens) if last.get(fact.pedido.id) is fact else None for fact in facts],
         [fact.causa for fact in facts],
         [fact.recusa for fact in facts],
         [fact.traceparent for fact in facts],

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import growth, profiling, rounds, statements
+from bench import growth, model_cli, profiling, rounds, statements
 from bench.load_generator import GeneratorError
 from bench.plan import Plan
 from bench.scenarios import GROUPS, SCENARIOS, choose
@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     grow = add("grow", _grow, "create the databases of the `grown` scenarios")
     grow.add_argument("--orders", type=int, default=10_000_000, help="past orders")
     grow.add_argument("--skus", type=int, default=1_000_000)
+    model_cli.add_commands(add)
     return whole
 
 

@@ -29,7 +29,8 @@ def test_every_group_is_named() -> None:
 
 
 def test_commands_parse() -> None:
-    commands = [line.split("#")[0].strip() for line in TEXT.split("```sh")[1].split("```")[0].splitlines() if line]
+    blocks = re.findall(r"^```sh\n(.*?)^```", TEXT, re.M | re.S)
+    commands = [re.split("[#>]", line)[0].strip() for block in blocks for line in block.splitlines() if line]
     for command in commands:
         words = shlex.split(command)
         if words[0] == "make":

@@ -1,0 +1,97 @@
+"""The simulation's parts agree with what is known in closed form."""
+
+import random
+
+import pytest
+
+from bench.queueing import Clock, Flush, Gauge, Locks, Loop, Machine
+
+
+def waits(load: float, *, orders: int = 40_000) -> list[float]:
+    """Times in system on one thread: Poisson arrivals, service of 1 ms."""
+    clock, rng = Clock(), random.Random(1)
+    loop = Loop(Machine(clock, 1), "part", wake=0.0)
+    passed: list[float] = []
+
+    def arrive() -> None:
+        sent = clock.now
+        loop.submit(1.0, lambda: passed.append(clock.now - sent))
+        clock.at(clock.now + rng.expovariate(load), arrive)
+
+    clock.at(0.0, arrive)
+    while len(passed) < orders:
+        clock.run(clock.now + 1000)
+    return passed
+
+
+@pytest.mark.parametrize("load", [0.3, 0.6, 0.8])
+def test_one_thread_is_an_m_d_1_queue(load: float) -> None:
+    passed = waits(load)
+    expected = 1 + load / (2 * (1 - load))  # Pollaczek-Khinchine
+    assert sum(passed) / len(passed) == pytest.approx(expected, rel=0.05)
+
+
+def test_jobs_share_cores() -> None:
+    clock, ends = Clock(), list[float]()
+    machine = Machine(clock, 2)
+    for cpu in (1.0, 1.0, 2.0):
+        machine.run("part", cpu, lambda: ends.append(clock.now))
+    clock.run(10)
+    assert ends == pytest.approx([1.5, 1.5, 2.5])  # three at 2/3 of a core, then one at a whole one
+    assert machine.cpu == {"part": 4.0}
+
+
+def test_a_job_never_runs_faster_than_one_core() -> None:
+    clock, ends = Clock(), list[float]()
+    Machine(clock, 16).run("part", 3.0, lambda: ends.append(clock.now))
+    clock.run(10)
+    assert ends == [3.0]
+
+
+def test_tasks_that_wait_share_one_wake() -> None:
+    clock, ends = Clock(), list[float]()
+    loop = Loop(Machine(clock, 1), "part", wake=5.0)
+    for _ in range(3):
+        loop.submit(1.0, lambda: ends.append(clock.now))
+    clock.run(100)
+    assert ends == [6.0, 12.0, 13.0]  # the first alone, the other two in one turn
+    assert (loop.turns, loop.cpu) == (2, 13.0)
+
+
+def test_a_flush_serves_all_who_came_before_it() -> None:
+    clock, ends = Clock(), list[float]()
+    flush = Flush(clock, 2.0)
+    for time in (0.0, 0.5, 1.5, 3.0):
+        clock.at(time, lambda: flush(lambda: ends.append(clock.now)))
+    clock.run(100)
+    assert ends == [2.0, 4.0, 4.0, 6.0]
+    assert flush.flushes == 3
+
+
+@pytest.mark.parametrize(("conflict", "last"), [(True, 12.0), (False, 3.0)])
+def test_batches_with_a_common_row_take_turns(conflict: bool, last: float) -> None:
+    clock, ends = Clock(), list[float]()
+    locks = Locks(clock, lambda n, m: conflict)
+
+    def held(release) -> None:  # type: ignore[no-untyped-def]
+        def end() -> None:
+            ends.append(clock.now)
+            release()
+
+        clock.at(clock.now + 3.0, end)
+
+    for _ in range(4):
+        locks.acquire(200, held)
+    clock.run(100)
+    assert ends[-1] == last
+    assert locks.waiting.area == pytest.approx(last - 3.0)
+
+
+def test_a_gauge_integrates() -> None:
+    clock = Clock()
+    gauge = Gauge(clock)
+    gauge.add(2)
+    clock.run(3.0)
+    gauge.add(-1)
+    clock.run(5.0)
+    assert gauge.area == 8.0

@@ -18,7 +18,6 @@ from reservaestoque.http.headers import combined
 from reservaestoque.http.openapi import ABOUT, StructDescriptions, described
 from reservaestoque.http.problems import MAX_BODY_BYTES, MEDIA, ProblemError, on_fault, on_http_error, on_problem
 from reservaestoque.http.tuning.metrics import Metrics, measured
-from reservaestoque.http.tuning.request import PlainRequest
 from reservaestoque.program import Health
 
 SCALAR = "1.72.1"
@@ -89,7 +88,6 @@ def service_app(
         dependencies=dependencies,
         middleware=[measured],
         before_send=[no_store_by_default],
-        request_class=PlainRequest,
         before_request=prepare,
         request_max_body_size=MAX_BODY_BYTES,
         exception_handlers={

@@ -33,6 +33,9 @@ class FastLane:
 
     A plain request has a JSON body or none, its length, no query and no header twice; anything else is Litestar's,
     which serves the same routes. `problems` are those of the application.
+
+    POST /pedidos costs 58 µs of CPU with it and 114 without, the order itself aside (wrk, 32 connections). It can go
+    when Litestar comes close to that.
     """
 
     def __init__(

@@ -28,6 +28,7 @@ def measured(app: ASGIApp) -> ASGIApp:
     """Middleware: observes each answer of a route, except event streams, health and metrics.
 
     Litestar's own costs a fifth of what it measures, because it looks up four metrics by their labels each time.
+    It can go when Litestar keeps the labelled metrics.
     """
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,6 +1,8 @@
 """An answer leaves in one piece: one system call here, one segment on the wire, one event at the gateway.
 
 uvicorn writes the head and the body of an answer separately, and uvloop sends each write at once.
+Together with notifications that carry the decision, one write saved an eighth of pedidos' CPU. It can go when uvicorn
+writes both at once.
 """
 
 import asyncio

@@ -30,15 +30,15 @@ from simulator.seed import DATABASES, MONITOR, Stage
 from simulator.times import Times
 from simulator.world import Party, ViolationError, World, bridged_step_back
 
-from estoque.consumer import CommandConsumer
 from estoque.events import to_event as status_event
+from estoque.handler import CommandHandler
 from local_system import System
 from operador.decide.stockitem import ItemKey, StockItem
 from operador.stock.database import Database
 from pedidos.command import CommandType, NewCommand
-from pedidos.consumer import StatusConsumer as PedidosConsumer
 from pedidos.events import to_event
 from pedidos.group_commit import GroupCommit
+from pedidos.handler import StatusHandler as PedidosHandler
 from reservaestoque.events import AtualizarStatus, Comando, Decoder, Item
 from reservaestoque.outbox import Relay
 from reservaestoque.postgres import Queries
@@ -87,8 +87,8 @@ class LifeOfOrders(RuleBasedStateMachine):
         self.pedidos: list[UUID] = []
         estoque, pedidos = (_Pool(self.stage.connection("parte", database)) for database in DATABASES)
         self.operador = Database(estoque)
-        self.estoque = CommandConsumer(estoque, NoRelay(), TIMES.reserva_ttl, TIMES.event_horizon)
-        self.status = PedidosConsumer(pedidos, ask_after=TIMES.resend_after)
+        self.estoque = CommandHandler(estoque, NoRelay(), TIMES.reserva_ttl, TIMES.event_horizon)
+        self.status = PedidosHandler(pedidos, ask_after=TIMES.resend_after)
         self.group_commit = GroupCommit(
             pedidos, NoRelay(), max_batch=9, max_waiting=9, resend_after=TIMES.resend_after
         )

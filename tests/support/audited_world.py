@@ -20,13 +20,13 @@ from conferir.metrics import VIOLATIONS
 from conferir.rounds import Rounds
 from conferir.snapshot import Databases
 from conferir.violation import Rule, Violation
-from estoque.consumer import CommandConsumer as EstoqueConsumer
 from estoque.events import to_event as status_event
+from estoque.handler import CommandHandler as EstoqueHandler
 from local_system import System
 from pedidos.command import CommandType, NewCommand
-from pedidos.consumer import StatusConsumer as PedidosConsumer
 from pedidos.events import to_event as command_event
 from pedidos.group_commit import GroupCommit
+from pedidos.handler import StatusHandler as PedidosHandler
 from reservaestoque.events import Comando, Item, new_id
 from reservaestoque.postgres import Queries
 
@@ -79,14 +79,14 @@ class World:
         return len(rows)
 
     async def apply(self, commands: list[Comando]) -> None:
-        assert await EstoqueConsumer(self.estoque, NoRelay(), self.ttl, HORIZON).handle(commands) == []
+        assert await EstoqueHandler(self.estoque, NoRelay(), self.ttl, HORIZON).handle(commands) == []
 
     async def deliver_snapshots(self) -> int:
         async with self.estoque.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_estoque["tomar_outbox"], 50, [], 2**62)
             if rows:
                 assert (
-                    await PedidosConsumer(self.pedidos, ask_after=ASK_AFTER).handle(
+                    await PedidosHandler(self.pedidos, ask_after=ASK_AFTER).handle(
                         [status_event(row) for row in rows]
                     )
                     == []

@@ -6,13 +6,13 @@ from typing import Any
 import asyncpg
 from no_relay import NoRelay
 
-from estoque.consumer import CommandConsumer
 from estoque.events import to_event as status_event
+from estoque.handler import CommandHandler
 from estoque.settings import EstoqueSettings
 from pedidos.command import CommandType, NewCommand
-from pedidos.consumer import StatusConsumer
 from pedidos.events import to_event
 from pedidos.group_commit import GroupCommit
+from pedidos.handler import StatusHandler
 from pedidos.resend import Resend
 from pedidos.retention import RetentionPeriods, retention_jobs
 from pedidos.settings import PedidosSettings
@@ -33,8 +33,8 @@ class Shop:
         self.settings = PedidosSettings(**_ADDRESSES, reserva_ttl=ttl)
         self.group_commit = GroupCommit(pedidos, NoRelay(), max_batch=9, max_waiting=9, resend_after=_MINUTE)
         horizon = EstoqueSettings(**_ADDRESSES, reserva_ttl=ttl).event_horizon
-        self._to_estoque = CommandConsumer(estoque, NoRelay(), ttl, horizon).handle
-        self._to_pedidos = StatusConsumer(pedidos, ask_after=self.settings.resend_after).handle
+        self._to_estoque = CommandHandler(estoque, NoRelay(), ttl, horizon).handle
+        self._to_pedidos = StatusHandler(pedidos, ask_after=self.settings.resend_after).handle
 
     async def wait(self, since_the_beginning: timedelta) -> None:
         for pool in (self.pedidos, self.estoque):

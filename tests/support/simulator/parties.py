@@ -9,17 +9,17 @@ from uuid import UUID
 import asyncpg
 from msgspec.structs import replace
 
-from estoque.consumer import CommandConsumer
 from estoque.events import to_event as status_event
+from estoque.handler import CommandHandler
 from estoque.retention import RetentionPeriods as EstoquePeriods
 from estoque.retention import retention_jobs as estoque_retention
 from operador.decide.stockitem import ItemKey, StockItem
 from operador.stock.database import Database
 from pedidos import retention
 from pedidos.command import CommandType, IdempotencyKey, KeyBusyError, KeyReusedError, NewCommand, digest
-from pedidos.consumer import StatusConsumer
 from pedidos.events import to_event
 from pedidos.group_commit import Committed, GroupCommit
+from pedidos.handler import StatusHandler
 from pedidos.resend import Resend
 from pedidos.retention import RetentionPeriods
 from pedidos.retention import retention_jobs as pedidos_retention
@@ -95,7 +95,7 @@ class Cast:
     # The services
 
     def _estoque(self, party: Party) -> Life:
-        consumer = CommandConsumer(
+        consumer = CommandHandler(
             self._database(party, "estoque"),
             self._hand_over("estoque", party),
             self.times.reserva_ttl,
@@ -104,7 +104,7 @@ class Cast:
         return self._consume(party, self.network.queues["estoque.pedidos"], consumer)
 
     def _pedidos(self, party: Party) -> Life:
-        consumer = StatusConsumer(self._database(party, "pedidos"), ask_after=self.times.resend_after)
+        consumer = StatusHandler(self._database(party, "pedidos"), ask_after=self.times.resend_after)
         return self._consume(party, self.network.queues["pedidos.status"], consumer)
 
     def _consume(self, party: Party, queue: Queue, handler: Handler) -> Life:

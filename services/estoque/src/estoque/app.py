@@ -6,8 +6,8 @@ from importlib.metadata import version
 from litestar.di import Provide
 
 from estoque.changes import Changes
-from estoque.consumer import CommandConsumer
 from estoque.events import to_event
+from estoque.handler import CommandHandler
 from estoque.retention import RetentionPeriods, retention_jobs
 from estoque.routes import ROUTES
 from estoque.saldos import READ_CONNECTIONS, Saldos
@@ -53,7 +53,7 @@ async def run(settings: EstoqueSettings) -> None:
             settings.amqp_url,
             ESTOQUE_PEDIDOS,
             Decoder[Comando](Comando),
-            CommandConsumer(pool, relay, settings.reserva_ttl, settings.event_horizon),
+            CommandHandler(pool, relay, settings.reserva_ttl, settings.event_horizon),
             max_events=settings.max_events,
             at_once=BATCHES_AT_ONCE,
         )

@@ -12,7 +12,7 @@ from commands import cancelar, criar, fechar, reservar
 from no_relay import NoRelay
 
 from conferir import ledger
-from estoque.consumer import CommandConsumer
+from estoque.handler import CommandHandler
 from estoque.retention import RetentionPeriods, retention_jobs
 from reservaestoque.events import Comando, new_id
 
@@ -30,7 +30,7 @@ async def supply(pool: "Pool[Any]", **units_by_sku: int) -> None:
 
 
 async def handle(pool: "Pool[Any]", *commands: Comando, ttl: timedelta = TTL) -> None:
-    assert await CommandConsumer(pool, NoRelay(), ttl, HORIZON).handle(commands) == []
+    assert await CommandHandler(pool, NoRelay(), ttl, HORIZON).handle(commands) == []
 
 
 async def status(pool: "Pool[Any]", command: Comando) -> str:
@@ -262,7 +262,7 @@ async def test_events_beyond_the_horizon_are_refused(estoque_db: "Pool[Any]"):
     await supply(estoque_db, A=5)
     new = criar(A=1)
     too_old = msgspec.structs.replace(criar(A=1), time=new.time - HORIZON - timedelta(seconds=1))
-    [refused] = await CommandConsumer(estoque_db, NoRelay(), TTL, HORIZON).handle([too_old, new])
+    [refused] = await CommandHandler(estoque_db, NoRelay(), TTL, HORIZON).handle([too_old, new])
     assert refused.event == too_old
     assert refused.reason.startswith("ForaDoHorizonte")
     assert await counters(estoque_db, "A") == (1, 0)

@@ -11,7 +11,7 @@ from commands import criar, fechar
 from no_relay import NoRelay
 
 from estoque.changes import PAGE_SKUS, READ_CHANGES, Changes
-from estoque.consumer import CommandConsumer
+from estoque.handler import CommandHandler
 from estoque.retention import RetentionPeriods, retention_jobs
 from reservaestoque.events import Comando
 from reservaestoque.postgres import Queries
@@ -48,7 +48,7 @@ async def declare(pool: "Pool[Any]", skus: list[str], targets: list[int], **opti
 
 
 async def handle(pool: "Pool[Any]", *commands: Comando, ttl: timedelta = timedelta(minutes=30)) -> None:
-    assert await CommandConsumer(pool, NoRelay(), ttl, timedelta(days=6)).handle(commands) == []
+    assert await CommandHandler(pool, NoRelay(), ttl, timedelta(days=6)).handle(commands) == []
 
 
 def events(batch: Batch) -> list[tuple[str, dict[str, Any]]]:

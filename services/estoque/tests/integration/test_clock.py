@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from no_relay import NoRelay
 
-from estoque.consumer import CommandConsumer
+from estoque.handler import CommandHandler
 from reservaestoque.events import (
     FecharPedido,
     Item,
@@ -54,7 +54,7 @@ async def tolerate(estoque_db: asyncpg.Pool) -> AsyncIterator[Callable[[str], Aw
 
 
 async def handle(pool: asyncpg.Pool, *commands: PedidoCriado | FecharPedido) -> None:
-    assert await CommandConsumer(pool, NoRelay(), TTL, HORIZON).handle(commands) == []
+    assert await CommandHandler(pool, NoRelay(), TTL, HORIZON).handle(commands) == []
 
 
 def created() -> PedidoCriado:

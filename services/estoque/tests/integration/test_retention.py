@@ -12,7 +12,7 @@ from commands import criar, fechar
 from no_relay import NoRelay
 from prometheus_client import REGISTRY
 
-from estoque.consumer import CommandConsumer
+from estoque.handler import CommandHandler
 from estoque.retention import RetentionPeriods, retention_jobs
 from reservaestoque.events import Comando
 from reservaestoque.retention import taking_turns
@@ -40,7 +40,7 @@ OF_ALL_AGES = f"""
 
 
 async def handle(pool: "Pool[Any]", *commands: Comando) -> None:
-    assert await CommandConsumer(pool, NoRelay(), timedelta(minutes=30), 6 * DAY).handle(commands) == []
+    assert await CommandHandler(pool, NoRelay(), timedelta(minutes=30), 6 * DAY).handle(commands) == []
 
 
 def jobs(pool: Any, kept: timedelta = KEPT) -> Any:

@@ -7,11 +7,11 @@ from litestar.di import Provide
 
 from pedidos.answer import Answers
 from pedidos.changes import Changes
-from pedidos.consumer import StatusConsumer
 from pedidos.events import to_event
 from pedidos.fast_lane import BusyRoutes
 from pedidos.follow import Follower
 from pedidos.group_commit import GroupCommit
+from pedidos.handler import StatusHandler
 from pedidos.intake import Intake
 from pedidos.reads import READ_CONNECTIONS, Reads
 from pedidos.resend import Resend
@@ -81,7 +81,7 @@ async def run(settings: PedidosSettings) -> None:
             settings.amqp_url,
             PEDIDOS_STATUS,
             Decoder[AtualizarStatus](AtualizarStatus),
-            StatusConsumer(pool, ask_after=settings.resend_after),
+            StatusHandler(pool, ask_after=settings.resend_after),
             max_events=settings.max_events,
         )
         reads = Reads(pool)

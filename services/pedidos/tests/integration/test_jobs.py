@@ -10,9 +10,9 @@ import pytest
 from no_relay import NoRelay
 
 from pedidos.command import CommandType, IdempotencyKey, NewCommand
-from pedidos.consumer import StatusConsumer
 from pedidos.events import to_event
 from pedidos.group_commit import GroupCommit
+from pedidos.handler import StatusHandler
 from pedidos.resend import Resend
 from pedidos.retention import RetentionPeriods, retention_jobs
 from reservaestoque.events import (
@@ -51,7 +51,7 @@ async def answer(
     event = AtualizarStatus(
         id=f"{comando.pedido_id}:{versao}", source="/t", subject=comando.pedido_id, time=now, data=data
     )
-    assert await StatusConsumer(pool, ask_after=NOW).handle([event]) == []
+    assert await StatusHandler(pool, ask_after=NOW).handle([event]) == []
 
 
 async def na_outbox(pool: "Pool[Any]") -> list[UUID]:

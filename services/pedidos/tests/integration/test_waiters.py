@@ -12,8 +12,8 @@ from no_relay import NoRelay
 
 from local_system import System
 from pedidos.command import CommandType, NewCommand
-from pedidos.consumer import StatusConsumer
 from pedidos.group_commit import GroupCommit
+from pedidos.handler import StatusHandler
 from pedidos.waiters import Waiters
 from reservaestoque.events import AtualizarStatus, Item, ItemEmFalta, Motivo, Status, StatusAtualizado, new_id
 from reservaestoque.postgres import Connector, ServerWatch
@@ -69,7 +69,7 @@ def response(
 
 
 async def apply(pool: "Pool[Any]", *events: AtualizarStatus) -> None:
-    assert await StatusConsumer(pool, ask_after=AFTER).handle(events) == []
+    assert await StatusHandler(pool, ask_after=AFTER).handle(events) == []
 
 
 async def test_a_batch_notifies_each_orders_new_snapshot(pedidos_db: "Pool[Any]", waiters: Waiters):

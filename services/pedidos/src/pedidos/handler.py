@@ -1,4 +1,4 @@
-"""The consumer of AtualizarStatus: the highest version wins, lower ones are counted and dropped."""
+"""Handles AtualizarStatus: the highest version wins, lower ones are counted and dropped."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,7 +14,7 @@ from reservaestoque.events import AtualizarStatus
 _old = Counter("pedidos_old_snapshots_total", "Snapshots that were no newer than the order")
 
 
-class StatusConsumer:
+class StatusHandler:
     """Applies estoque's snapshots to orders; schedules a question about a reservation `ask_after` its expiry."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]", *, ask_after: timedelta) -> None:

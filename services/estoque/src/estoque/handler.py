@@ -1,4 +1,4 @@
-"""The consumer of commands: decides incoming batches and hands the answers to the relay."""
+"""Handles commands: decides incoming batches and hands the answers to the relay."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -18,7 +18,7 @@ _TRIES = 5
 _repeated = Counter("estoque_repeated_events_total", "Redelivered events that changed nothing")
 
 
-class CommandConsumer:
+class CommandHandler:
     """Decides commands on the database behind `pool`; reservations hold for `ttl`.
 
     Refuses commands older than `horizon`: the inbox may have forgotten their ids, so they could take effect twice.

@@ -1,5 +1,6 @@
 """Two cells and their gateway on a cluster, installed as docs/cells.md says."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -85,3 +86,13 @@ class Cells:
         )
         rollout = ("rollout", "status", "deployment/gateway", "--timeout=5m")
         self.cluster.kubectl(f"--namespace={GATEWAY}", *rollout, seconds=320)
+        # A terminating pod drains, and still answers as the table before says.
+        pods = self.cluster.kubectl("get", "pods", f"--namespace={GATEWAY}", "--output=json")
+        terminating = [
+            f"pod/{pod['metadata']['name']}"
+            for pod in json.loads(pods)["items"]
+            if "deletionTimestamp" in pod["metadata"]
+        ]
+        if terminating:
+            gone = ("wait", "--for=delete", *terminating, "--timeout=2m")
+            self.cluster.kubectl(f"--namespace={GATEWAY}", *gone, seconds=140)

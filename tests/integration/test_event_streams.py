@@ -299,8 +299,8 @@ async def note_many(system: System, rows: int) -> None:
         for _ in range(rows):
             await pool.execute(
                 """insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
-                   select array_agg(gen_random_uuid()), array_agg('muitos'::text), array_agg('Fechado'::text), array_agg(2),
-                       array_agg(agora()), array_agg(null::timestamptz)
+                   select array_agg(gen_random_uuid()), array_agg('muitos'::text), array_agg('Fechado'::text),
+                       array_agg(2), array_agg(agora()), array_agg(null::timestamptz)
                    from generate_series(1, 200)"""
             )
 

@@ -110,7 +110,8 @@ async def test_cancel_against_close_of_live_orders(shop: Shop):
 
 
 EVENTS = """
-select c.id as comando_id, c.tipo, c.pedido_id, c.traceparent, c.criado_em, c.se_versao, p.cliente_id, p.itens, p.versao
+select c.id as comando_id, c.tipo, c.pedido_id, c.traceparent, c.criado_em, c.se_versao, p.cliente_id, p.itens,
+    p.versao
 from comando c join pedido p on p.id = c.pedido_id where p.id = any ($1)
 """
 

@@ -132,3 +132,59 @@ async def test_facts_that_were_being_published_when_the_broker_vanished_go_out_o
             await relay.relay_once()
             await until(lambda: set(facts) <= handler.seen)
     assert await waiting(estoque_db) == []
+
+
+async def handed_over(pool: "Pool[Any]") -> tuple[list[int], list[AtualizarStatus]]:
+    """The rows of the outbox and their events, as the process has them that committed them."""
+    rows = await pool.fetch("select * from outbox order by id")
+    return [row["id"] for row in rows], [to_event(row) for row in rows]
+
+
+async def test_facts_handed_over_are_published_at_once_and_their_rows_deleted(estoque_db: "Pool[Any]"):
+    events = Events()
+    relay = relay_of(estoque_db, events)
+    async with running(relay.run):
+        facts = [await fact(estoque_db) for _ in range(3)]
+        relay.publish(*await handed_over(estoque_db))
+        async with asyncio.timeout(SOON):
+            while await waiting(estoque_db):
+                await asyncio.sleep(0.02)
+    assert [event.id for event in events.published] == facts
+
+
+async def test_facts_that_another_process_left_are_taken_at_the_second_look(estoque_db: "Pool[Any]"):
+    left = await fact(estoque_db)
+    events = Events()
+    relay = relay_of(estoque_db, events)
+    assert await relay._look() == 0, "its process may be publishing it"
+    later = await fact(estoque_db)
+    assert await relay._look() == 1
+    assert [event.id for event in events.published] == [left]
+    assert await waiting(estoque_db) == [later]
+
+
+async def test_facts_handed_over_that_cannot_be_published_are_taken_from_the_table(estoque_db: "Pool[Any]"):
+    facts = [await fact(estoque_db) for _ in range(2)]
+    events = Events()
+    events.connected = False
+    relay = relay_of(estoque_db, events)
+    async with running(relay.run):
+        relay.publish(*await handed_over(estoque_db))
+        await asyncio.sleep(0.3)
+        assert await waiting(estoque_db) == facts
+        events.connected = True
+        await until(lambda: len(events.published) == 2)
+    assert [event.id for event in events.published] == facts
+
+
+async def test_rows_that_another_relay_has_locked_are_not_waited_for(estoque_db: "Pool[Any]"):
+    facts = [await fact(estoque_db) for _ in range(2)]
+    events = Events()
+    relay = relay_of(estoque_db, events)
+    relay.publish(*await handed_over(estoque_db))
+    async with estoque_db.acquire() as frozen, frozen.transaction():
+        await frozen.fetch("select from outbox order by id limit 1 for update")
+        async with asyncio.timeout(2):
+            await relay.publish_fresh()
+        assert await waiting(estoque_db) == facts[:1]
+    assert [event.id for event in events.published] == facts

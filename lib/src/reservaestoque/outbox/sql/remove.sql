@@ -1,2 +1,4 @@
--- Deletes rows whose events have been published. Those that another relay has taken meanwhile are gone already.
-delete from outbox where id = any ($1::bigint[])
+-- Deletes rows whose events have been published. Rows that another relay has locked are not waited for: it publishes them
+-- once more, and deletes them.
+delete from outbox
+where id = any (array(select id from outbox where id = any ($1::bigint[]) for update skip locked))

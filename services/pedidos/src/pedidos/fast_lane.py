@@ -7,11 +7,9 @@ from pedidos.headers import request_context
 from pedidos.intake import Intake, RequestContext
 from pedidos.pedido import Pedido
 from pedidos.reads import Reads
-from pedidos.routes import command, create
+from pedidos.routes import COMMANDS, command, create
 from reservaestoque.http.tuning.answer import JsonAnswer
 from reservaestoque.http.tuning.fast_lane import Handler, Headers
-
-_COMMANDS = {"fechar": CommandType.FECHAR, "cancelar": CommandType.CANCELAR, "reservar": CommandType.RESERVAR}
 
 
 class BusyRoutes:
@@ -29,7 +27,7 @@ class BusyRoutes:
             return path, self._create
         start, _, rest = path.partition("/pedidos/")
         pedido_id, _, name = rest.partition("/")
-        tipo = _COMMANDS.get(name)
+        tipo = COMMANDS.get(name)
         if start or not pedido_id or tipo is None:
             return None
         return f"/pedidos/{{pedido_id}}/{name}", partial(self._send, pedido_id, tipo)

@@ -44,6 +44,8 @@ _new_order = JsonBody(OrderRequest)
 _command = JsonBody(CommandBody, absent=CommandBody())
 _DECIDED = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: the order, decided.")
 _ANSWERED = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: what became of it.")
+COMMANDS = {"fechar": CommandType.FECHAR, "cancelar": CommandType.CANCELAR, "reservar": CommandType.RESERVAR}
+"""The commands to an order, by the last part of their path."""
 _ACCEPTED = "Accepted; the outcome is not known yet."
 
 
@@ -91,7 +93,7 @@ async def command(
     return _answer(outcome, context, 200 if outcome.answered else 202)
 
 
-def _command_route(name: str, tipo: CommandType, summary: str, description: str) -> HTTPRouteHandler:
+def _command_route(name: str, summary: str, description: str) -> HTTPRouteHandler:
     """The route of a command to an order: 202 and the order; with ``Prefer: wait=N`` 200 and the outcome.
 
     It raises ProblemError (400 malformed, 404 unknown, 409 refused), and the errors in PROBLEMS.
@@ -120,26 +122,23 @@ def _command_route(name: str, tipo: CommandType, summary: str, description: str)
         traceparent: Traceparent = "",
     ) -> Response[Pedido]:
         context = request_context(prefer, idempotency_key, traceparent)
-        return await command(reads, intake, pedido_id, tipo, body, context)
+        return await command(reads, intake, pedido_id, COMMANDS[name], body, context)
 
     return route
 
 
 fechar = _command_route(
     "fechar",
-    CommandType.FECHAR,
     "Close an order: its units are sold",
     "Sells the reserved units; after the reservation has lapsed, a new stock check decides.",
 )
 cancelar = _command_route(
     "cancelar",
-    CommandType.CANCELAR,
     "Cancel an order: its units are free again",
     "Ends the order, whether its reservation holds or has lapsed.",
 )
 reservar = _command_route(
     "reservar",
-    CommandType.RESERVAR,
     "Renew a reservation that has lapsed",
     "A new stock check and a new time limit; 409 while the reservation still holds.",
 )

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from reservaestoque.http.caching import NO_STORE
+from reservaestoque.http.caching import no_store_by_default
 from reservaestoque.http.problems import (
     MAX_BODY_BYTES,
     MEDIA_TYPE,
@@ -66,7 +66,10 @@ class FastLane:
         except Exception as fault:
             answer = self._problem(fault, scope)
         try:
-            await _send(answer, send)
+            start, piece = answer.messages()
+            await no_store_by_default(start, scope)
+            await send(start)
+            await send(piece)
         finally:
             observe((scope["method"], template, answer.status_code or 200), time.perf_counter() - began)
 
@@ -108,13 +111,3 @@ async def _read(receive: Receive) -> bytes | None:
         pieces.append(message["body"])
         if not message["more_body"]:
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-async def _send(answer: JsonAnswer[Any], send: Send) -> None:
-    start, piece = answer.messages()
-    await send(_with_no_store(start))
-    await send(piece)
-
-
-def _with_no_store(start: Message) -> Message:
-    return {**start, "headers": [*start["headers"], NO_STORE]}  # type: ignore[typeddict-item, return-value]

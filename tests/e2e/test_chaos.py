@@ -14,7 +14,7 @@ from shop import Shop, until
 pytestmark = pytest.mark.chaos
 
 UNITS = 300
-"""So few that some orders are refused, and that any overselling shows."""
+"""Few enough that some orders are refused, so that any overselling shows."""
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -1,4 +1,4 @@
-"""A stranger's pod reaches the gateway and nothing else of the system."""
+"""An unrelated pod can reach the gateway, but no other part of the system."""
 
 import json
 import time

@@ -33,9 +33,9 @@ from reservaestoque.bus.topology import QUEUES
 pytestmark = pytest.mark.production
 
 RECOVERY_SECONDS = 240
-"""How long after a fault orders may take to be steady again before the test gives up."""
+"""Seconds after a fault within which orders must flow steadily again."""
 WHOLE_SECONDS = 300
-"""How long after that every server, broker and replica may take to be back."""
+"""Seconds after that within which every server, broker and replica must be healthy."""
 FREEZE_SECONDS = 120
 OPERATOR_IDLE_SECONDS = 25.0
 """CloudNativePG's operator keeps a connection to each server for 20 s after it has asked for its status. When that
@@ -46,7 +46,7 @@ SERVICES = ("pedidos", "estoque")
 PRIMARY_DELETED_LIMIT = 10.0
 NODE_LOST_LIMIT = 60.0
 NODE_FROZEN_LIMIT = 90.0
-"""Less than the node stays frozen: recovery must not depend on the thaw."""
+"""Shorter than the freeze: recovery must not depend on the thaw."""
 DECIDED_AFTER_LIMIT = 20.0
 """Seconds after which orders are decided again once the databases take writes."""
 
@@ -113,12 +113,12 @@ async def whole(production: Production) -> None:
     """Waits until every server, broker and replica is back; raises TimeoutError with what is missing."""
     last: list[str] = []
 
-    async def nothing_ails() -> bool:
-        last[:] = await asyncio.to_thread(production.ailments)
+    async def all_healthy() -> bool:
+        last[:] = await asyncio.to_thread(production.unhealthy)
         return not last
 
     try:
-        await until(nothing_ails, WHOLE_SECONDS)
+        await until(all_healthy, WHOLE_SECONDS)
     except TimeoutError as slow:
         raise TimeoutError("; ".join(last)) from slow
 
@@ -201,7 +201,7 @@ async def test_a_cut_off_primary_is_replaced(under_load: Bench, production: Prod
 async def test_a_primary_that_is_frozen_and_thawed_gets_no_followers(
     under_load: Bench, production: Production, database: str
 ):
-    """The old primary comes back and believes that it still is: no standby may follow it."""
+    """The old primary comes back, believing that it is still the primary: no standby may follow it."""
     async with under_load(f"node of the primary of {database} frozen for {FREEZE_SECONDS} s") as fault:
         before = await asyncio.to_thread(production.primary, database)
         node = await asyncio.to_thread(production.node_of, before)

@@ -55,13 +55,13 @@ def other_tag(installed: Installation) -> str:
 
 
 def names(installed: Installation) -> set[str]:
-    """The pods of the release `shop` that are not terminating."""
+    """The pods of the release `loja` that are not terminating."""
     parts = ("pedidos", "estoque", "operator", "conferir", "gateway")
     return {pod["metadata"]["name"] for part in parts for pod in installed.pods(part)}
 
 
 async def nothing_left(installed: Installation) -> bool:
-    """Whether everything of the release `shop` has gone; pods go after their owners."""
+    """Whether the release `loja` has left nothing behind; pods disappear after their owners."""
     types = "deployments,replicasets,services,hpa,pdb,networkpolicies,configmaps,serviceaccounts,jobs,pods"
     chosen = (types, "--selector=app.kubernetes.io/instance=loja", "--output=name")
     return not await asyncio.to_thread(installed.kubectl, "get", *chosen)

@@ -1,4 +1,4 @@
-"""Under load the autoscalers add replicas, Envoy finds them by DNS, and later they go again; no customer notices."""
+"""Under load the autoscalers add replicas, Envoy finds them by DNS, and later they are removed; no request fails."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.full
 
 SERVICES = ("pedidos", "estoque")
 DNS_SECONDS = 15
-"""Envoy queries every 2 s, the cluster's DNS caches for 5 s, a health check takes 1 s: and as much again."""
+"""Twice the sum of Envoy's DNS refresh (2 s), the cluster's DNS cache (5 s) and a health check (1 s), rounded."""
 
 
 async def test_load_adds_replicas_which_serve_and_go_again_without_a_failed_request(
@@ -66,7 +66,7 @@ async def delay(installed: Installation, service: str) -> float:
 
 
 def access_log(installed: Installation) -> list[str]:
-    """The gateway's access log of the last minutes, of all its pods."""
+    """The recent access log of all gateway pods."""
     chosen = ("--selector=app.kubernetes.io/name=gateway,app.kubernetes.io/component=gateway", "--tail=-1")
     return installed.kubectl("logs", *chosen, "--since=5m").splitlines()
 

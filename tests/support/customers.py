@@ -75,7 +75,7 @@ class Customers:
         await self._arrivals_task
         await self._http.aclose()
 
-    # What came of it
+    # Results
 
     @property
     def failures(self) -> list[Answer]:

@@ -11,7 +11,7 @@ from local_system.processes import leftovers
 
 
 class Worker:
-    """A worker of xdist: it starts a test once it knows the next one, or that there is none."""
+    """An xdist worker: starts a test only once it knows which test follows, or that it is the last one."""
 
     def __init__(self, name: str) -> None:
         self.gateway = SimpleNamespace(id=name)
@@ -31,7 +31,7 @@ class Worker:
 
 
 class Session:
-    """Calls the scheduler as xdist does, and its workers in turns, one test each."""
+    """Drives the scheduler as xdist does; its workers take turns, one test each."""
 
     def __init__(self, tests: list[str], workers: int) -> None:
         self.tests = tests
@@ -69,7 +69,7 @@ class Session:
 
 
 def run(tests: list[str], workers: int = 2, dies_in: str = "") -> list[tuple[str, str, int]]:
-    """Which worker ran what, and how many workers there were at the time."""
+    """Each test with its worker and the number of workers alive at that moment."""
     session = Session(tests, workers)
     while session.workers:
         assert any(worker.may_start or worker.shutting_down for worker in session.workers), session.ran

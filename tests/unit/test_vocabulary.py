@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TECHNICAL = frozenset((Path(__file__).parent / "portuguese_technical_words.txt").read_text().split())
-"""Portuguese words that name nothing of the domain, taken from identifiers that the code once had."""
+"""Portuguese words outside the domain vocabulary, collected from former identifiers."""
 TREES = ("services", "lib", "operator", "conferir", "contracts", "bench", "local", "tests", "k8s", "conftest.py")
 PROSE = (*TREES, "docs", "charts", "gateway", "*.md")
 
@@ -21,7 +21,7 @@ def words(identifier: str) -> list[str]:
 
 
 def identifiers(source: Path) -> Iterator[str]:
-    """The file's own name, and every name that its code defines or uses."""
+    """The file name, and every name that the code defines or uses."""
     yield source.stem
     for node in ast.walk(ast.parse(source.read_text())):
         for attribute in ("id", "attr", "name", "arg", "asname"):
@@ -31,7 +31,7 @@ def identifiers(source: Path) -> Iterator[str]:
 
 
 def sources(tree: str) -> list[Path]:
-    """The Python files of a tree, or the one file that it is."""
+    """The Python files below a folder; or the file itself."""
     return [ROOT / tree] if tree.endswith(".py") else sorted((ROOT / tree).rglob("*.py"))
 
 

@@ -60,7 +60,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Queued:
-    """estoque alone: so many orders in its queue, and no pedidos."""
+    """estoque alone: this many orders in its queue, pedidos down."""
 
     orders: int
 
@@ -152,7 +152,7 @@ class _World:
         return loop
 
     def statement(self, part: str, cpu: float, then: Continue, count: int = 1) -> None:
-        """Executes so many statements with this CPU time in all beyond what each costs anyway."""
+        """Executes `count` statements that cost `cpu` in all, on top of the fixed cost of each."""
         self.statements[part] += count
         self.machines[part].run(part, cpu + count * self.p.costs[part].wake, then)
 
@@ -448,7 +448,7 @@ class _Estoque:
 
 
 def simulate(parameters: Parameters, setup: Setup, load: Load, *, orders: int = 20_000, seed: int = 1) -> Prediction:
-    """Simulates until about so many orders have been answered, after a warm-up of a quarter; Queued: all decided.
+    """Simulates until about `orders` orders have been answered, after a warm-up of a quarter; Queued: all decided.
 
     Raises OverloadError for a constant rate that is too high.
     """

@@ -88,7 +88,7 @@ class Loop:
         self.cpu = 0.0
 
     def submit(self, cpu: float, then: Continue, turns: int = 0) -> None:
-        """Calls `then` after a task of this cost, which needs so many more turns than the one it runs in."""
+        """Calls `then` after a task of this cost, which takes `turns` turns beyond the one that it runs in."""
         self.turns += turns
         self._ready.append((cpu + turns * self._wake, then))
         if not self._runs:
@@ -115,7 +115,7 @@ class Loop:
 
 
 class Flush:
-    """A log on a disk: one flush at a time, of a fixed length; those who come meanwhile share the next one."""
+    """A log on a disk: one flush at a time, of a fixed length; writers arriving meanwhile share the next one."""
 
     def __init__(self, clock: Clock, length: float) -> None:
         self._clock = clock

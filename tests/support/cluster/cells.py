@@ -86,7 +86,7 @@ class Cells:
         )
         rollout = ("rollout", "status", "deployment/gateway", "--timeout=5m")
         self.cluster.kubectl(f"--namespace={GATEWAY}", *rollout, seconds=320)
-        # A terminating pod drains, and still answers as the table before says.
+        # A terminating pod drains, and still routes by the previous table.
         pods = self.cluster.kubectl("get", "pods", f"--namespace={GATEWAY}", "--output=json")
         terminating = [
             f"pod/{pod['metadata']['name']}"

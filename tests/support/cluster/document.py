@@ -14,7 +14,7 @@ class Substitution:
 
 
 def section(document: str, heading: str) -> str:
-    """The text below a heading of the second level. Raises ValueError when there is none."""
+    """The section under a level-2 heading. Raises ValueError when the heading is missing."""
     found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", document, re.M | re.S)
     if found is None:
         raise ValueError(f"no section {heading!r}")

@@ -1,4 +1,4 @@
-"""Faults of nodes, pods and queues. A fault of a node ends with its context, even after an error."""
+"""Node faults. Each ends with its context, even after an error."""
 
 import contextlib
 import time

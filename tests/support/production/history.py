@@ -1,4 +1,4 @@
-"""Compares the answers that customers got with the final state, and finds how long they got none: pure."""
+"""Compares the answers that customers got with the final state, and finds the longest gap between them: pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from customers import Answer, Customers, orders_of
 from production.history import Order, contradictions, longest_silence
 
 STEADY_SECONDS = 6.0
-"""How long orders must be accepted and decided without a gap of `PAUSE_SECONDS` to count as recovered."""
+"""Orders count as recovered once they have been accepted and decided this long without a gap of PAUSE_SECONDS."""
 PAUSE_SECONDS = 2.5
 PATIENCE = 20.0
 
@@ -65,7 +65,7 @@ class Load:
                 raise TimeoutError(f"no steady orders within {within:.0f} s: {seen}")
 
     def failed(self, since: float) -> tuple[int, int]:
-        """How many requests failed, of how many that were answered since an instant."""
+        """The number of failed requests and of all requests answered since an instant."""
         answers = [answer for answer in self.answers if answer.end >= since]
         return sum(answer.failed for answer in answers), len(answers)
 

@@ -40,7 +40,7 @@ def substitutions(tag: str) -> list[Substitution]:
 
 
 class Production(Installation):
-    """The release `shop` with CloudNativePG and RabbitMQ's operators, in the namespace reserva-estoque."""
+    """The release `loja` with CloudNativePG and RabbitMQ's operators, in the namespace reserva-estoque."""
 
     def __init__(self, cluster: Cluster, tag: str) -> None:
         super().__init__(cluster, tag)
@@ -126,9 +126,9 @@ class Production(Installation):
         leader = next(one["leader"] for one in json.loads(listed) if one["name"] == queue)
         return str(leader).partition("@")[2].partition(".")[0]
 
-    def ailments(self) -> list[str]:
+    def unhealthy(self) -> list[str]:
         """What is not yet restored: servers, streaming standbys, brokers, pods that are not ready."""
-        found = [ailment for database in DATABASES for ailment in self._ailments_of(database)]
+        found = [one for database in DATABASES for one in self._unhealthy_of(database)]
         broker = self.read("rabbitmqclusters.rabbitmq.com", "rabbitmq")["status"]["conditions"]
         if {"AllReplicasReady": "True"}.items() - {one["type"]: one["status"] for one in broker}.items():
             found.append("RabbitMQ lacks a node")
@@ -139,7 +139,7 @@ class Production(Installation):
                 found.append(f"{name} has {status.get('readyReplicas', 0)} of {wanted} replicas ready")
         return found
 
-    def _ailments_of(self, database: str) -> list[str]:
+    def _unhealthy_of(self, database: str) -> list[str]:
         status: dict[str, Any] = self.read("clusters.postgresql.cnpg.io", f"{database}-db")["status"]
         if status["phase"] != "Cluster in healthy state" or status.get("readyInstances") != SERVERS:
             return [f"{database}-db: {status['phase']}, {status.get('readyInstances', 0)} ready"]

@@ -38,7 +38,7 @@ class SlowStatementError(TimeoutError):
 
 
 class CrowdedError(Exception):
-    """So many callers already wait for the database that another one is rejected at once and should retry shortly."""
+    """Too many callers are waiting for the database: this one is rejected at once and should retry shortly."""
 
 
 def is_transient(fault: BaseException) -> bool:

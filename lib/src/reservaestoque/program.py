@@ -12,16 +12,13 @@ import msgspec
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from reservaestoque.telemetry import logger
+from reservaestoque.telemetry import App, logger, traced
 
 Task = Callable[[], Coroutine[Any, Any, None]]
 """Runs until it is cancelled."""
 
 Missing = Callable[[], Awaitable[list[str]]]
 """What a program lacks to be ready, in sentences; none when it is ready."""
-
-App = Callable[[Any, Any, Any], Awaitable[None]]
-"""An ASGI application."""
 
 GRACE_SECONDS = 8
 """How long requests in flight may take once the program has been told to stop."""
@@ -128,7 +125,7 @@ class Program:
         self._stop_seconds = stop_seconds
         self._server = _Server(
             uvicorn.Config(
-                app,
+                traced(app),
                 host=host,
                 port=port,
                 http=protocol,

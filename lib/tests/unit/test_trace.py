@@ -2,7 +2,7 @@
 
 import pytest
 
-from reservaestoque.telemetry.trace import continued
+from reservaestoque.telemetry.trace import TraceIds, continued, parse
 
 VALID = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -15,3 +15,8 @@ def test_valid_context_is_continued():
 def test_anything_else_starts_a_new_trace(header: str):
     assert continued(header) != header
     assert len(continued(header)) == len(VALID)
+    assert parse(header) is None
+
+
+def test_the_numbers_of_a_context_are_read():
+    assert parse(VALID) == TraceIds(0x4BF92F3577B34DA6A3CE929D0E0E4736, 0x00F067AA0BA902B7, 1)

@@ -6,7 +6,7 @@ from operador.app import run
 from operador.settings import OperadorSettings
 from reservaestoque import runtime
 from reservaestoque.settings import load
-from reservaestoque.telemetry import configure_logs, logger
+from reservaestoque.telemetry import configure_logs, exporting_traces, logger
 
 
 def main() -> None:
@@ -14,7 +14,8 @@ def main() -> None:
     settings = load(OperadorSettings)
     configure_logs("operador", settings.log_level)
     try:
-        runtime.run(run(settings))
+        with exporting_traces("operador"):
+            runtime.run(run(settings))
     except Exception:
         logger("operador").exception("failed")
         sys.exit(1)

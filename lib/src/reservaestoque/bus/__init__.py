@@ -4,6 +4,7 @@ from reservaestoque.bus.batches import Batches, Handler, Refused
 from reservaestoque.bus.consumer import BatchConsumer
 from reservaestoque.bus.publisher import NotPublishedError, Publisher
 from reservaestoque.bus.topology import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, QUEUES, Exchange, Queue
+from reservaestoque.bus.traced import sending
 
 __all__ = [
     "ESTOQUE_PEDIDOS",
@@ -17,4 +18,5 @@ __all__ = [
     "Publisher",
     "Queue",
     "Refused",
+    "sending",
 ]

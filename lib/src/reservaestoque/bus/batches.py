@@ -11,6 +11,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from prometheus_client import Counter, Histogram
 
 from reservaestoque.backoff import back_off
+from reservaestoque.bus.traced import processing
 from reservaestoque.events import CloudEvent, Decoder, Rejected, pack
 from reservaestoque.postgres import is_contended, is_transient
 from reservaestoque.telemetry import logger
@@ -209,7 +210,8 @@ class Batches(Generic[E]):
         failures = 0
         while events:
             try:
-                refused = await self._handler.handle(events)
+                with processing(events, self._queue) as traced:
+                    refused = await self._handler.handle(traced)
             except Exception as fault:
                 contended = is_contended(fault)
                 blocked = await self._blocked(events) if contended else set()
@@ -227,7 +229,8 @@ class Batches(Generic[E]):
                 _log.warning("batch_held", queue=self._queue, failures=failures, fault=repr(fault))
                 await self._pause(failures)
             else:
-                originals = [Rejected(self._original(r.event, messages), r.reason) for r in refused]
+                sent = {event.id: event for event in events} if refused else {}
+                originals = [Rejected(self._original(sent[r.event.id], messages), r.reason) for r in refused]
                 await self._set_aside(source, originals)
                 break
         return set()

@@ -14,7 +14,7 @@ import asyncpg
 from prometheus_client import Counter
 
 from reservaestoque.backoff import back_off
-from reservaestoque.bus import NotPublishedError
+from reservaestoque.bus import NotPublishedError, sending
 from reservaestoque.events import CloudEvent, encode_batches
 from reservaestoque.outbox.unknown import UnknownFactError, UnknownFacts
 from reservaestoque.postgres import Queries, is_transient
@@ -140,7 +140,7 @@ class Relay:
                 events += more_events
             self._fresh_events -= len(events)
             self._check_connected()
-            await self._publisher.publish(encode_batches(events))
+            await self._send(events)
             _sent.inc(len(events))
             await self._pool.execute(self._sql["remove"], rows)
 
@@ -178,9 +178,13 @@ class Relay:
         async with self._pool.acquire() as connection, connection.transaction():
             rows: Sequence[asyncpg.Record] = await connection.fetch(self._take, ROWS, self._unknown.ids, newest)
             if rows:
-                await self._publisher.publish(encode_batches(self._events(rows)))
+                await self._send(self._events(rows))
         _sent.inc(len(rows))
         return len(rows)
+
+    async def _send(self, events: Sequence[CloudEvent]) -> None:
+        with sending(events) as traced:
+            await self._publisher.publish(encode_batches(traced))
 
     def _events(self, rows: Sequence[asyncpg.Record]) -> list[CloudEvent]:
         """The events of `rows`. Raises _UnknownTakenError when some of the facts are of another release."""

@@ -9,6 +9,7 @@ from asyncpg.pool import PoolAcquireContext
 from reservaestoque.postgres.connection import BoundedConnection
 from reservaestoque.postgres.faults import blames_server, is_transient
 from reservaestoque.postgres.hosts import Connector
+from reservaestoque.postgres.traced import trace_statements
 from reservaestoque.telemetry import logger
 
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
@@ -85,7 +86,7 @@ async def open_pool(
     pool: Pool = await Pool(
         database_url,
         loop=None,
-        init=None,
+        init=_init,
         setup=None,
         reset=None,
         connect=Connector(database_url, standby=read_only).connect,
@@ -103,6 +104,10 @@ async def open_pool(
         },
     )
     return pool
+
+
+async def _init(connection: asyncpg.Connection) -> None:
+    trace_statements(connection)
 
 
 def _session(program: str, idle_seconds: float, *, read_only: bool) -> dict[str, str]:

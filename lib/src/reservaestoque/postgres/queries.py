@@ -3,6 +3,8 @@
 from functools import cache
 from importlib.resources import files
 
+_names: dict[str, str] = {}
+
 
 class Queries:
     """The statements of a folder ``sql`` inside a package: ``Queries("estoque")["travar_estoque"]``.
@@ -19,11 +21,18 @@ class Queries:
         return statements(self._package)[name]
 
 
+def name_of(text: str) -> str | None:
+    """The name of a statement that has been read from a file; None for any other."""
+    return _names.get(text)
+
+
 @cache
 def statements(package: str) -> dict[str, str]:
     """The statements of a package by name, read once per process."""
-    return {
+    texts = {
         file.name.removesuffix(".sql"): file.read_text(encoding="utf-8")
         for file in (files(package) / "sql").iterdir()
         if file.name.endswith(".sql")
     }
+    _names.update({text: name for name, text in texts.items()})
+    return texts

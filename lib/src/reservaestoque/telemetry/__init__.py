@@ -1,5 +1,7 @@
-"""Telemetry: logs as JSON lines, trace contexts. Metrics live beside what they measure."""
+"""Telemetry: logs as JSON lines, traces. Metrics live beside what they measure."""
 
 from reservaestoque.telemetry.logs import configure_logs, logger
+from reservaestoque.telemetry.requests import App, traced
+from reservaestoque.telemetry.tracing import exporting_traces
 
-__all__ = ["configure_logs", "logger"]
+__all__ = ["App", "configure_logs", "exporting_traces", "logger", "traced"]

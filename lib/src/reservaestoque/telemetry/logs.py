@@ -6,15 +6,22 @@ import sys
 import structlog
 from structlog.typing import Processor
 
+from reservaestoque.telemetry import tracing
+
 
 def configure_logs(program: str, level: str) -> None:
     """Sends every log record of this process to standard error, one JSON object per line.
 
-    Each line carries ``program``, ``level``, ``logger``, ``timestamp`` (RFC 3339, UTC) and ``event``.
+    Each line carries ``program``, ``level``, ``logger``, ``timestamp`` (RFC 3339, UTC) and ``event``; with tracing
+    on, those that belong to a span carry ``trace_id`` and ``span_id``.
     """
 
     def name_program(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         event["program"] = program
+        return event
+
+    def name_trace(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event.update(tracing.ids_of_current())
         return event
 
     shared: list[Processor] = [
@@ -24,6 +31,7 @@ def configure_logs(program: str, level: str) -> None:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         name_program,
+        name_trace,
     ]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,

@@ -2,8 +2,10 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from msgspec.structs import replace
+from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 
 from operador.cluster.api import ClusterApi, ConflictError, NotFoundError, UnavailableError
@@ -16,10 +18,18 @@ from operador.decide.stockitem import ItemKey, Status, StockItem
 from operador.memory.cache import Cache, CachedItem
 from operador.memory.work_queue import WorkQueue
 from reservaestoque.backoff import delay
-from reservaestoque.telemetry import logger
+from reservaestoque.telemetry import logger, tracing
 
 _log = logger(__name__)
 _written = Counter("operador_status_writes", "Status writes that the API server accepted")
+
+
+class _Proposal(NamedTuple):
+    """A status for the StockItem with this uid, and the trace context of what proposed it."""
+
+    uid: str
+    status: Status
+    traceparent: str
 
 
 class StatusWriter:
@@ -30,7 +40,7 @@ class StatusWriter:
         self._recorder = recorder
         self._cache = cache
         self._queue = queue
-        self._proposals: dict[ItemKey, tuple[str, Status]] = {}
+        self._proposals: dict[ItemKey, _Proposal] = {}
         self._scheduled: set[ItemKey] = set()
         self._due: asyncio.Queue[ItemKey] = asyncio.Queue()
         self._failures = 0
@@ -58,7 +68,7 @@ class StatusWriter:
         if cached.status == status:
             self._proposals.pop(item.key, None)
             return
-        self._proposals[item.key] = (item.uid, status)
+        self._proposals[item.key] = _Proposal(item.uid, status, tracing.carried())
         if item.key not in self._scheduled:
             self._scheduled.add(item.key)
             self._due.put_nowait(item.key)
@@ -71,16 +81,24 @@ class StatusWriter:
     async def _serve(self, key: ItemKey) -> None:
         proposal, cached = self._proposals.pop(key, None), self._cache.get(key)
         wait: float | None = None
-        if proposal is not None and cached is not None and cached.item.uid == proposal[0]:
+        if proposal is not None and cached is not None and cached.item.uid == proposal.uid:
             wait = cached.rate_limit.delay(asyncio.get_running_loop().time())
             if wait == 0:
-                wait = await self._write(cached, proposal[1])
+                wait = await self._traced_write(cached, proposal)
             if wait is not None:
                 self._proposals.setdefault(key, proposal)
         if key in self._proposals:
             asyncio.get_running_loop().call_later(wait or 0, self._due.put_nowait, key)
         else:
             self._scheduled.discard(key)
+
+    async def _traced_write(self, cached: CachedItem, proposal: _Proposal) -> float | None:
+        if not proposal.traceparent:
+            return await self._write(cached, proposal.status)
+        key = cached.item.key
+        attributes = {"k8s.namespace.name": key.namespace, "reservaestoque.stockitem": key.name}
+        with tracing.span("write status", kind=SpanKind.CLIENT, parent=proposal.traceparent, attributes=attributes):
+            return await self._write(cached, proposal.status)
 
     async def _write(self, cached: CachedItem, status: Status) -> float | None:
         """Writes it; None when that is settled, else the seconds to wait before a retry."""

@@ -15,7 +15,7 @@ from operador.memory.work_queue import WorkQueue
 from operador.stock.database import Database
 from operador.stock.sync import SyncResult, sync
 from reservaestoque.postgres import is_transient
-from reservaestoque.telemetry import logger
+from reservaestoque.telemetry import logger, tracing
 
 BATCH = 500
 _PATIENCE = 5.0
@@ -62,19 +62,23 @@ class Reconciler:
         _known.set(len(self._cache))
         _waiting.set(len(self._queue))
         if batch:
-            items = await self._finalizer.attach([self._cache.newest(item) for item in batch])
-            before = self._balances.position
-            try:
-                result = await sync(self._database, items)
-            except Exception as fault:
-                if is_transient(fault):
-                    self._put_off(items)
-                raise
-            await self._act(result)
-            if before is not None and self._balances.position != before:
-                # Newer balances may have been proposed before these: have the changes reread.
-                self._balances.start(before)
+            with tracing.span("reconcile", attributes={"reservaestoque.stockitems": len(batch)}):
+                await self._reconcile([self._cache.newest(item) for item in batch])
         return True
+
+    async def _reconcile(self, batch: Sequence[StockItem]) -> None:
+        items = await self._finalizer.attach(batch)
+        before = self._balances.position
+        try:
+            result = await sync(self._database, items)
+        except Exception as fault:
+            if is_transient(fault):
+                self._put_off(items)
+            raise
+        await self._act(result)
+        if before is not None and self._balances.position != before:
+            # Newer balances may have been proposed before these: have the changes reread.
+            self._balances.start(before)
 
     async def _act(self, result: SyncResult) -> None:
         for item, message in result.rejected:

@@ -4,14 +4,15 @@ from estoque.app import run
 from estoque.settings import EstoqueSettings
 from reservaestoque import runtime
 from reservaestoque.settings import load
-from reservaestoque.telemetry import configure_logs
+from reservaestoque.telemetry import configure_logs, exporting_traces
 
 
 def main() -> None:
     """Reads the settings and runs the service."""
     settings = load(EstoqueSettings)
     configure_logs("estoque", settings.log_level)
-    runtime.run(run(settings))
+    with exporting_traces("estoque"):
+        runtime.run(run(settings))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pedidos.reads import Outcome, Reads
 from pedidos.waiters import Subscription, Waiters
 from reservaestoque.events import Status
 from reservaestoque.postgres import is_transient
+from reservaestoque.telemetry import tracing
 
 LAST_LOOK_SECONDS = 0.5
 """How long after its deadline a waiting customer is answered at the latest: the last read must not take longer."""
@@ -78,8 +79,9 @@ class Answers:
         A database that fails meanwhile ends the wait, not the request: the customer must learn the order's id.
         """
         try:
-            async with asyncio.timeout(wait + LAST_LOOK_SECONDS):
-                await self._waiters.until(subscription, answered, wait)
+            with tracing.span("await decision"):
+                async with asyncio.timeout(wait + LAST_LOOK_SECONDS):
+                    await self._waiters.until(subscription, answered, wait)
         except Exception as fault:
             if not is_transient(fault):
                 raise

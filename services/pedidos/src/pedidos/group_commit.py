@@ -19,7 +19,7 @@ from pedidos.events import events_of
 from pedidos.repository import KeyOwner, Scope, Written
 from reservaestoque.outbox import Relay
 from reservaestoque.postgres import is_contended, is_transient
-from reservaestoque.telemetry import logger
+from reservaestoque.telemetry import logger, tracing
 
 INTERVAL_SECONDS = 0.015
 """Time between the starts of two commits, unless a full batch is waiting or the first commit had one command only, so
@@ -94,7 +94,8 @@ class GroupCommit:
             self._waiting.put_nowait((command, future))
         except asyncio.QueueFull:
             raise OverloadedError(f"{self._waiting.maxsize} wait already") from None
-        return await future
+        with tracing.span("commit"):
+            return await future
 
     async def run(self) -> None:
         """Commits what arrives until cancelled."""
@@ -131,7 +132,8 @@ class GroupCommit:
         if not batch:
             return
         try:
-            results = await self.write([command for command, _ in batch])
+            with tracing.span("group commit", links=[command.traceparent for command, _ in batch]):
+                results = await self.write([command for command, _ in batch])
         except Exception as fault:
             keyed = [one for one in batch if one[0].key is not None]
             if is_contended(fault) and keyed:

@@ -50,6 +50,7 @@ class FastLane:
         if scope["type"] == ScopeType.HTTP and (found := self._find(scope["method"], scope["path"])):
             headers = _plain(scope)
             if headers is not None:
+                cast(dict[str, Any], scope)["path_template"] = found[0]  # as Litestar sets it
                 await self._serve(scope, *found, headers, receive, send)
                 return
         await self._app(scope, receive, send)

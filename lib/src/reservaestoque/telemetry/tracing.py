@@ -1,0 +1,159 @@
+"""Distributed traces with OpenTelemetry: off, at no cost per order, unless an endpoint is set.
+
+The SDK reads OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES and others on its own
+("OpenTelemetry Environment Variable Specification"). Names and attributes of spans follow its semantic conventions.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from importlib import import_module
+
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    Tracer,
+    get_current_span,
+    set_span_in_context,
+    use_span,
+)
+
+from reservaestoque.telemetry.trace import parse
+
+Attributes = Mapping[str, str | int | float | bool]
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""Tracing is on when one of these is set: the address of a collector that accepts OTLP over HTTP, usually on 4318."""
+
+_FLUSH_SECONDS = 2.0
+_OFF: AbstractContextManager[None] = contextlib.nullcontext()
+
+
+class _Recording:
+    """What spans are recorded with; None while tracing is off."""
+
+    tracer: Tracer | None = None
+
+
+@contextlib.contextmanager
+def exporting_traces(program: str, environ: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """Turns tracing on inside the block if an endpoint is set; at its end sends the last spans, for 2 s at most."""
+    if not any(environ.get(name) for name in ENDPOINTS):
+        yield
+        return
+    provider = import_module("reservaestoque.telemetry.otlp").provider(program)
+    _Recording.tracer = provider.get_tracer("reservaestoque")
+    try:
+        yield
+    finally:
+        _Recording.tracer = None
+        # In a thread that may be left behind: the SDK waits for a silent collector longer than it is told to.
+        flushing = threading.Thread(target=provider.force_flush, daemon=True)
+        flushing.start()
+        flushing.join(_FLUSH_SECONDS)
+
+
+def enabled() -> bool:
+    """Whether this process records spans."""
+    return _Recording.tracer is not None
+
+
+def span(
+    name: str,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    parent: str | None = None,
+    links: Iterable[str] = (),
+    attributes: Attributes | None = None,
+) -> AbstractContextManager[Span | None]:
+    """A span that is current inside the block; None while tracing is off.
+
+    The parent is the current span, or that of the traceparent given; with none, or an empty one, the span begins a
+    trace. `links` are the traceparents of related spans. An exception that leaves the block is recorded and marks
+    the span as failed.
+    """
+    if _Recording.tracer is None:
+        return _OFF
+    return use_span(start(name, kind=kind, parent=parent, links=links, attributes=attributes), end_on_exit=True)
+
+
+def start(
+    name: str,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    parent: str | None = None,
+    links: Iterable[str] = (),
+    attributes: Attributes | None = None,
+    since: datetime | None = None,
+) -> Span:
+    """As `span`, but the caller ends it, and it is not current; `since` is when it began, now by default.
+
+    Raises RuntimeError while tracing is off.
+    """
+    if _Recording.tracer is None:
+        raise RuntimeError("tracing is off")
+    return _Recording.tracer.start_span(
+        name,
+        context=None if parent is None else _context(parent),
+        kind=kind,
+        links=[Link(context) for context in map(_span_context, links) if context is not None],
+        attributes=dict(attributes or {}),
+        start_time=None if since is None else int(since.timestamp() * 1e9),
+    )
+
+
+def current() -> Span | None:
+    """The current span if it is recorded."""
+    if _Recording.tracer is None:
+        return None
+    found = get_current_span()
+    return found if found.is_recording() else None
+
+
+def fail(failed: Span, fault: BaseException | None = None) -> None:
+    """Marks a span as failed, with this exception if there is one."""
+    if fault is not None:
+        failed.record_exception(fault)
+    failed.set_status(StatusCode.ERROR, None if fault is None else type(fault).__name__)
+
+
+def traceparent(of: Span) -> str:
+    """The W3C trace context of a span, for whatever it causes elsewhere."""
+    context = of.get_span_context()
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
+
+
+def carried() -> str:
+    """The traceparent of the current span, for what another task does later; empty without one."""
+    found = current()
+    return "" if found is None else traceparent(found)
+
+
+def ids_of_current() -> dict[str, str]:
+    """`trace_id` and `span_id` of the current span, for a line of the log; empty without one."""
+    found = current()
+    if found is None:
+        return {}
+    context = found.get_span_context()
+    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
+
+
+def _context(parent: str) -> Context:
+    context = _span_context(parent)
+    return Context() if context is None else set_span_in_context(NonRecordingSpan(context), Context())
+
+
+def _span_context(text: str) -> SpanContext | None:
+    ids = parse(text)
+    if ids is None:
+        return None
+    return SpanContext(ids.trace, ids.span, is_remote=True, trace_flags=TraceFlags(ids.flags))

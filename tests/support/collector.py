@@ -1,0 +1,125 @@
+"""An OpenTelemetry collector in this process: it accepts OTLP over HTTP and keeps the spans."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+KINDS = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A span as a collector receives it; ids as hexadecimal text, times in seconds."""
+
+    program: str
+    name: str
+    kind: str
+    trace: str
+    id: str
+    parent: str
+    start: float
+    end: float
+    attributes: dict[str, Any]
+    links: tuple[tuple[str, str], ...]
+    failed: bool
+
+
+@dataclass
+class Collector:
+    """What has been received at `endpoint`."""
+
+    endpoint: str
+    spans: list[Seen] = field(default_factory=list)
+    silent: bool = False
+
+    def trace(self, trace: str) -> list[Seen]:
+        return sorted((span for span in self.spans if span.trace == trace), key=lambda span: span.start)
+
+    def until(self, enough: Callable[["Collector"], bool], seconds: float = 30) -> None:
+        """Waits for spans. Raises TimeoutError with the names of those that came."""
+        deadline = time.monotonic() + seconds
+        while not enough(self):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not enough among {sorted({f'{s.program}: {s.name}' for s in self.spans})}")
+            time.sleep(0.05)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Inside the block it answers no request."""
+        self.silent = True
+        try:
+            yield
+        finally:
+            self.silent = False
+
+    def tree(self, trace: str) -> str:
+        """The spans of a trace, indented below their parents, in order of their start: `program name`."""
+        spans = self.trace(trace)
+        known = {span.id for span in spans}
+
+        def lines(parent: str | None, depth: int) -> Iterator[str]:
+            for span in spans:
+                if span.parent == parent or (parent is None and span.parent not in known):
+                    yield f"{'  ' * depth}{span.program} {span.name}"
+                    yield from lines(span.id, depth + 1)
+
+        return "\n".join(lines(None, 0))
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    """A collector on a free port of loopback."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            while collector.silent:
+                time.sleep(0.05)
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            collector.spans.extend(_spans(ExportTraceServiceRequest.FromString(body)))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    collector = Collector(f"http://127.0.0.1:{server.server_address[1]}")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield collector
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _spans(request: ExportTraceServiceRequest) -> Iterator[Seen]:
+    for resource in request.resource_spans:
+        program = _attributes(resource.resource.attributes)["service.name"]
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                yield Seen(
+                    program=program,
+                    name=span.name,
+                    kind=KINDS[span.kind],
+                    trace=span.trace_id.hex(),
+                    id=span.span_id.hex(),
+                    parent=span.parent_span_id.hex(),
+                    start=span.start_time_unix_nano / 1e9,
+                    end=span.end_time_unix_nano / 1e9,
+                    attributes=_attributes(span.attributes),
+                    links=tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links),
+                    failed=span.status.code == span.status.STATUS_CODE_ERROR,
+                )
+
+
+def _attributes(pairs: Any) -> dict[str, Any]:
+    return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in pairs}

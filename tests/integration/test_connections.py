@@ -98,7 +98,7 @@ async def busiest(
 
     async with (
         running(name, log, **settings) as program,
-        httpx.AsyncClient(base_url=program.url, trust_env=False, timeout=2) as client,
+        httpx.AsyncClient(base_url=program.url, trust_env=False, timeout=10) as client,
     ):
         await asyncio.gather(look(), *(ask(client) for _ in range(10)))
     return max(seen, key=lambda sessions: sum(sessions.values()))

@@ -82,6 +82,9 @@ migration: .venv/ready ## create a migration with the functions that changed (SE
 contracts: .venv/ready ## regenerate contracts/ (AsyncAPI, JSON Schemas, OpenAPI) from the code
 	@$(BIN)/python -m contracts
 
+reference: .venv/ready ## regenerate docs/metrics.md from the code
+	@PYTHONPATH=tests/support $(BIN)/python -m metric_reference
+
 charts: .venv/ready ## regenerate what the charts say about settings and migrations
 	@$(BIN)/python tests/support/chart_values.py
 
@@ -101,5 +104,5 @@ rabbitmq: .venv/ready
 wrk:
 	@sh bench/setup/wrk.sh
 
-.PHONY: help up down status logs dlq conferir clean test e2e simulate bench lint fmt images schema migration contracts charts \
+.PHONY: help up down status logs dlq conferir clean test e2e simulate bench lint fmt images schema migration contracts reference charts \
 	requirements rabbitmq wrk

@@ -13,6 +13,7 @@ import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from reservaestoque.telemetry import App, logger, traced
+from reservaestoque.telemetry.load import observe_loop_lag
 
 Task = Callable[[], Coroutine[Any, Any, None]]
 """Runs until it is cancelled."""
@@ -120,7 +121,7 @@ class Program:
         on_stop: Callable[[], None] = lambda: None,
         stop_seconds: float = 12.0,
     ) -> None:
-        self._tasks = tasks
+        self._tasks = {**tasks, "loop lag": observe_loop_lag}
         self._on_stop = on_stop
         self._stop_seconds = stop_seconds
         self._server = _Server(

@@ -84,11 +84,12 @@ class Purge:
         return more
 
 
-def taking_turns(jobs: Mapping[str, Step], *, every: timedelta) -> list[Periodic]:
+def taking_turns(jobs: Mapping[str, Step], *, every: timedelta, turn: asyncio.Lock | None = None) -> list[Periodic]:
     """These jobs by name, one step at a time among them, so that together they hold one connection.
 
-    A failing job is postponed alone. Errors that are not transient are raised.
+    Other jobs that share `turn` hold none besides. A failing job is postponed alone. Errors that are not transient are
+    raised.
     """
-    turn = asyncio.Lock()
+    turn = turn or asyncio.Lock()
     pace = Pace(every=every)
     return [Periodic(step, name=name, pace=pace, turn=turn) for name, step in jobs.items()]

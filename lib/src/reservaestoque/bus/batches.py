@@ -4,8 +4,10 @@ alone, and an event blocked by a lock waits alone.
 Independent of the broker: a `Source` delivers the messages and takes the acknowledgements.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from prometheus_client import Counter, Histogram
@@ -33,6 +35,18 @@ _log = logger(__name__)
 _events = Counter("consumer_events_total", "Events whose effect is committed", ["queue"])
 _batch = Histogram(
     "consumer_batch_events", "Events a transaction", ["queue"], buckets=(1, 2, 5, 10, 20, 50, 100, 200, 400)
+)
+_seconds = Histogram(
+    "consumer_batch_seconds",
+    "From the start of a batch's transaction to its commit",
+    ["queue"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+_age = Histogram(
+    "consumer_oldest_event_seconds",
+    "Age of a batch's oldest event when its transaction starts: its time in the outbox and in the queue",
+    ["queue"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
 _blocked = Counter("consumer_blocked_total", "Events set apart to wait for a lock", ["queue"])
 _held = Counter("consumer_held_total", "Times that a batch was held because of a transient fault", ["queue"])
@@ -210,8 +224,7 @@ class Batches(Generic[E]):
         failures = 0
         while events:
             try:
-                with processing(events, self._queue) as traced:
-                    refused = await self._handler.handle(traced)
+                refused = await self._handle(events)
             except Exception as fault:
                 contended = is_contended(fault)
                 blocked = await self._blocked(events) if contended else set()
@@ -234,6 +247,15 @@ class Batches(Generic[E]):
                 await self._set_aside(source, originals)
                 break
         return set()
+
+    async def _handle(self, events: Sequence[E]) -> Sequence[Refused]:
+        began = time.perf_counter()
+        oldest = min(event.time for event in events)
+        _age.labels(self._queue).observe(max((datetime.now(UTC) - oldest).total_seconds(), 0.0))
+        with processing(events, self._queue) as traced:
+            refused = await self._handler.handle(traced)
+        _seconds.labels(self._queue).observe(time.perf_counter() - began)
+        return refused
 
     async def _halve(self, source: Source[M], events: Sequence[E], messages: list[M]) -> set[object]:
         middle = len(events) // 2

@@ -55,7 +55,14 @@ class BatchConsumer(Generic[E]):
             channel.close_callbacks.add(source.end)
             (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(source.end)
             await queue.consume(source.put)
-        await side_by_side(self._batches.run(source) for _ in range(self._at_once))
+        batches = [self._batches.run(source) for _ in range(self._at_once)]
+        await side_by_side([*batches, self._count_dead_letters(connection, channel)])
+
+    async def _count_dead_letters(self, connection: Connection, channel: AbstractChannel) -> None:
+        while True:
+            with connection.deadline(ANSWER_TIMEOUT, unless_blocked=True):
+                await dead_letters.count(channel, self._queue)
+            await asyncio.sleep(dead_letters.COUNT_SECONDS)
 
 
 class _Deliveries:

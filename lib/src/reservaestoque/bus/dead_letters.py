@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from reservaestoque.bus.topology import Queue
 from reservaestoque.events import CONTENT_TYPE
@@ -15,7 +15,17 @@ QUEUE_HEADER = "x-queue"
 _MAX_REASON = 1000
 
 _log = logger(__name__)
+COUNT_SECONDS = 5.0
+"""Interval between two looks at how many there are."""
+
+_now = Gauge("consumer_dead_letter_messages", "Messages in the dead-letter queue now", ["queue"])
 _dead = Counter("consumer_dead_letters_total", "Events set aside in the dead-letter queue", ["queue"])
+
+
+async def count(channel: AbstractChannel, queue: Queue) -> None:
+    """Reads how many there are, from the broker. Raises what aio-pika raises."""
+    declared = await channel.declare_queue(queue.dead_letters, passive=True)
+    _now.labels(queue.name).set(declared.declaration_result.message_count or 0)
 
 
 async def publish(channel: AbstractChannel, queue: Queue, body: bytes, reason: str) -> None:

@@ -8,14 +8,16 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import asyncpg
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from reservaestoque.backoff import back_off
 from reservaestoque.bus import NotPublishedError, sending
 from reservaestoque.events import CloudEvent, encode_batches
+from reservaestoque.outbox.backlog import MAX_COUNT, Backlog
 from reservaestoque.outbox.unknown import UnknownFactError, UnknownFacts
 from reservaestoque.postgres import Queries, is_transient
 from reservaestoque.telemetry import logger
@@ -31,6 +33,11 @@ RELAY_IDLE_SECONDS = 15.0
 
 _log = logger(__name__)
 _sent = Counter("outbox_events_total", "Events published and confirmed")
+_wait = Histogram(
+    "outbox_oldest_event_seconds",
+    "From the commit of the oldest event of those published together to the broker's confirm",
+    buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
 _failed = Counter("outbox_failures_total", "Times that publishing the outbox failed and was put off")
 
 
@@ -79,6 +86,7 @@ class Relay:
         self._news = asyncio.Event()
         self._newest: int | None = None
         self._unknown = UnknownFacts()
+        self._backlog = Backlog()
 
     def publish(self, rows: Sequence[int], events: Sequence[CloudEvent]) -> None:
         """Hands over the events of these outbox rows, which this process has just committed.
@@ -151,7 +159,9 @@ class Relay:
 
     async def _look(self) -> int:
         """Takes the rows that were there at the look before, and says how many."""
-        newest: int | None = await self._pool.fetchval(self._sql["newest"])
+        row = await self._pool.fetchrow(self._sql["newest"], MAX_COUNT)
+        self._backlog.seen(row["oldest"], row["depth"], asyncio.get_running_loop().time())
+        newest: int | None = row["newest"]
         up_to, self._newest = self._newest, newest
         if newest is None or up_to is None:
             return 0
@@ -185,6 +195,9 @@ class Relay:
     async def _send(self, events: Sequence[CloudEvent]) -> None:
         with sending(events) as traced:
             await self._publisher.publish(encode_batches(traced))
+        if events:
+            oldest = min(event.time for event in events)
+            _wait.observe(max((datetime.now(UTC) - oldest).total_seconds(), 0.0))
 
     def _events(self, rows: Sequence[asyncpg.Record]) -> list[CloudEvent]:
         """The events of `rows`. Raises _UnknownTakenError when some of the facts are of another release."""

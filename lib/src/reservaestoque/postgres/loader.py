@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from reservaestoque.postgres.faults import CrowdedError
+from reservaestoque.telemetry.load import count_refused
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -37,6 +38,7 @@ class Loader(Generic[K, V]):
         future = self._waiting.get(key)
         if future is None:
             if len(self._waiting) >= self._max_waiting:
+                count_refused("reads")
                 raise CrowdedError(f"{self._max_waiting} reads wait already")
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
         if self._reader is None:

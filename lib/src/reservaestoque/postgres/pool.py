@@ -1,14 +1,17 @@
 """The connection pools of a program."""
 
 import asyncio
+import time
 from types import TracebackType
 
 import asyncpg
 from asyncpg.pool import PoolAcquireContext
+from prometheus_client import Histogram
 
 from reservaestoque.postgres.connection import BoundedConnection
 from reservaestoque.postgres.faults import blames_server, is_transient
 from reservaestoque.postgres.hosts import Connector
+from reservaestoque.postgres.metrics import pool_wait, pools
 from reservaestoque.postgres.traced import trace_statements
 from reservaestoque.telemetry import logger
 
@@ -32,7 +35,10 @@ class Pool(asyncpg.Pool):  # type: ignore[misc]
     """A pool that does not hand out connections to a server that should no longer be used.
 
     A fault that blames the server (`blames_server`) closes all connections, since they lead to the same server.
+    `wait` observes how long callers wait for a connection.
     """
+
+    wait: Histogram
 
     async def let_go(self) -> None:
         """Closes the open connections: idle ones at once, those in use when they are returned."""
@@ -48,6 +54,12 @@ class Pool(asyncpg.Pool):  # type: ignore[misc]
 
 class _Acquired(PoolAcquireContext):  # type: ignore[misc]
     __slots__ = ()
+
+    async def __aenter__(self) -> asyncpg.pool.PoolConnectionProxy:
+        began = time.perf_counter()
+        connection = await super().__aenter__()
+        self.pool.wait.observe(time.perf_counter() - began)
+        return connection
 
     async def __aexit__(
         self,
@@ -103,6 +115,8 @@ async def open_pool(
             **({} if durable else {"synchronous_commit": "off"}),
         },
     )
+    pool.wait = pool_wait.labels(program)
+    pools.add(pool, program)
     return pool
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from reservaestoque.postgres.faults import CrowdedError
+from reservaestoque.telemetry.load import count_refused
 
 READ_SECONDS = 3.0
 """How long a read for a client may take; it must not outlast the client."""
@@ -30,6 +31,7 @@ class Reader:
             async with asyncio.timeout(self._patience):
                 await self._turns.acquire()
         except TimeoutError:
+            count_refused("lists")
             raise CrowdedError(f"no turn to read within {self._patience} s") from None
         try:
             rows: Sequence[asyncpg.Record] = await self._pool.fetch(query, *arguments, timeout=READ_SECONDS)

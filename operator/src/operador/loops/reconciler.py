@@ -29,6 +29,7 @@ _NO_DATABASE = ("DatabaseUnavailable", "The stock database does not answer; it w
 _log = logger(__name__)
 _known = Gauge("operador_stockitems", "StockItems that the operator knows")
 _waiting = Gauge("operador_waiting_items", "StockItems that wait to be synchronised")
+_lag = Gauge("operador_sync_lag_seconds", "How long the longest-waiting StockItem has been ready to be synchronised")
 
 
 class Reconciler:
@@ -61,6 +62,7 @@ class Reconciler:
         batch = await self._queue.take(BATCH, _PATIENCE)
         _known.set(len(self._cache))
         _waiting.set(len(self._queue))
+        _lag.set(self._queue.oldest_seconds)
         if batch:
             with tracing.span("reconcile", attributes={"reservaestoque.stockitems": len(batch)}):
                 await self._reconcile([self._cache.newest(item) for item in batch])

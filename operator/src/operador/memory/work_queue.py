@@ -19,6 +19,7 @@ class WorkQueue:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._ready: dict[_Slot, StockItem] = {}
+        self._since: dict[_Slot, float] = {}
         self._deferred: dict[_Slot, tuple[float, StockItem]] = {}
         self._schedule: list[tuple[float, _Slot]] = []
         self._bell = asyncio.Event()
@@ -31,6 +32,12 @@ class WorkQueue:
         """How many items are ready to be taken."""
         return len(self._ready)
 
+    @property
+    def oldest_seconds(self) -> float:
+        """How long the item that has been ready for longest waits; 0 when none is ready."""
+        since = next(iter(self._since.values()), None)
+        return 0.0 if since is None else self._clock() - since
+
     def add(self, item: StockItem) -> None:
         """Queues an item for immediate processing. Replaces an older version, yields to a newer one."""
         slot = (item.key, item.sku)
@@ -39,6 +46,7 @@ class WorkQueue:
             return
         self._deferred.pop(slot, None)
         self._ready[slot] = item
+        self._since.setdefault(slot, self._clock())
         self._bell.set()
 
     def defer(self, item: StockItem, seconds: float) -> None:
@@ -64,6 +72,8 @@ class WorkQueue:
                 await asyncio.sleep(_GATHER_SECONDS)
             self._promote()
         slots = list(self._ready)[:limit]
+        for slot in slots:
+            del self._since[slot]
         return [self._ready.pop(slot) for slot in slots]
 
     def _next_due(self) -> float:
@@ -78,4 +88,5 @@ class WorkQueue:
             if deferred is not None and deferred[0] == when:
                 del self._deferred[slot]
                 self._ready.setdefault(slot, deferred[1])
+                self._since.setdefault(slot, now)
         return bool(self._ready)

@@ -1,10 +1,12 @@
 """All of estoque's wiring."""
 
+import asyncio
 from datetime import timedelta
 from importlib.metadata import version
 
 from litestar.di import Provide
 
+from estoque.census import Census
 from estoque.changes import Changes
 from estoque.events import to_event
 from estoque.handler import CommandHandler
@@ -26,7 +28,7 @@ PURGE_EVERY = timedelta(minutes=1)
 BATCHES_AT_ONCE = 2
 """One batch is decoded and decided while PostgreSQL writes the other."""
 TASK_CONNECTIONS = BATCHES_AT_ONCE + 1
-"""Tasks that need a connection now and then: batches, and one of the retention jobs, which take turns."""
+"""Tasks that need a connection now and then: batches, and one of the other jobs, which take turns."""
 POOL_CONNECTIONS = TASK_CONNECTIONS + READ_CONNECTIONS + STREAM_CONNECTIONS
 """No task waits for another's connection."""
 CONNECTIONS = POOL_CONNECTIONS + 3
@@ -48,7 +50,8 @@ async def run(settings: EstoqueSettings) -> None:
         periods = RetentionPeriods(
             inbox=settings.inbox_retention, ended=settings.order_retention, changes=settings.change_retention
         )
-        jobs = taking_turns(retention_jobs(pool, periods), every=PURGE_EVERY)
+        turn = asyncio.Lock()
+        jobs = [Census(pool).job(turn), *taking_turns(retention_jobs(pool, periods), every=PURGE_EVERY, turn=turn)]
         consumer = BatchConsumer(
             settings.amqp_url,
             ESTOQUE_PEDIDOS,

@@ -20,6 +20,7 @@ from pedidos.repository import KeyOwner, Scope, Written
 from reservaestoque.outbox import Relay
 from reservaestoque.postgres import is_contended, is_transient
 from reservaestoque.telemetry import logger, tracing
+from reservaestoque.telemetry.load import count_refused
 
 INTERVAL_SECONDS = 0.015
 """Time between the starts of two commits, unless a full batch is waiting or the first commit had one command only, so
@@ -93,6 +94,7 @@ class GroupCommit:
         try:
             self._waiting.put_nowait((command, future))
         except asyncio.QueueFull:
+            count_refused("commits")
             raise OverloadedError(f"{self._waiting.maxsize} wait already") from None
         with tracing.span("commit"):
             return await future

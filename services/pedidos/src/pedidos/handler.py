@@ -1,16 +1,28 @@
 """Handles AtualizarStatus: the highest version wins, lower ones are counted and dropped."""
 
+import time
+from collections import Counter as Tally
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from pedidos.repository import apply, locked_orders
 from reservaestoque.bus import Refused
 from reservaestoque.events import AtualizarStatus
 
+_FIRST = 1
+"""The version of the snapshot that decides an order."""
+
+_orders = Counter("pedidos_orders_total", "Snapshots by status; a redelivered one counts again", ["status"])
+_decision = Histogram(
+    "pedidos_decision_seconds",
+    "From an order's acceptance until its decision is stored",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300),
+)
 _old = Counter("pedidos_old_snapshots_total", "Snapshots that were no newer than the order")
 
 
@@ -33,9 +45,24 @@ class StatusHandler:
             if event.data.pedido_id in unknown
         ]
         _old.inc(len(events) - len(refused) - applied)
+        _observe([event for event in events if event.data.pedido_id not in unknown])
         return refused
 
     async def find_blocked(self, events: Sequence[AtualizarStatus]) -> set[object]:
         """The ids of those whose order is locked by another session. Raises what asyncpg raises."""
         locked = await locked_orders(self._pool, [event.data.pedido_id for event in events])
         return {event.id for event in events if event.data.pedido_id in locked}
+
+
+def _observe(events: Sequence[AtualizarStatus]) -> None:
+    for status, count in Tally(event.data.status for event in events).items():
+        _orders.labels(status.value).inc(count)
+    now = time.time()
+    for event in events:
+        if event.data.versao == _FIRST:
+            _decision.observe(max(now - _made(event.data.pedido_id), 0.0))
+
+
+def _made(pedido_id: UUID) -> float:
+    """When the order was made, in seconds: a UUIDv7 begins with the milliseconds (RFC 9562, section 5.7)."""
+    return (pedido_id.int >> 80) / 1000

@@ -1,0 +1,28 @@
+"""Metrics of a program under load: what it turned away, and how long its event loop was busy."""
+
+import asyncio
+
+from prometheus_client import Counter, Histogram
+
+_SAMPLE_SECONDS = 0.5
+
+_refused = Counter("refused_for_load_total", "Requests turned away because too many waited", ["resource"])
+_lag = Histogram(
+    "event_loop_lag_seconds",
+    "How much later than due the event loop ran a timer, twice a second",
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+
+
+def count_refused(resource: str) -> None:
+    """Counts a request that was turned away because too many others waited for `resource`."""
+    _refused.labels(resource).inc()
+
+
+async def observe_loop_lag() -> None:
+    """Samples the lag of the running event loop until cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + _SAMPLE_SECONDS
+        await asyncio.sleep(_SAMPLE_SECONDS)
+        _lag.observe(max(loop.time() - due, 0.0))

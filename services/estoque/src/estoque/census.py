@@ -1,0 +1,39 @@
+"""Counts reservations that lapse soon, or have lapsed and are not swept, for whoever watches the system."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+from prometheus_client import Gauge
+
+from reservaestoque.periodic import Pace, Periodic
+from reservaestoque.postgres import Queries
+
+EVERY = timedelta(seconds=5)
+MAX_COUNT = 10_000
+"""Reservations of a kind that are counted at most."""
+
+_sql = Queries("estoque")
+_reservations = Gauge(
+    "estoque_reservations",
+    f"Reservations that lapse within a minute (lapsing), or have lapsed unswept (lapsed); up to {MAX_COUNT}",
+    ["state"],
+)
+
+
+class Census:
+    """A look at the reservations every few seconds. Every replica reports the same figures."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+        self._pool = pool
+
+    def job(self, turn: asyncio.Lock) -> Periodic:
+        """The job that counts, in turns with others."""
+        return Periodic(self._step, name="census", pace=Pace(every=EVERY), turn=turn)
+
+    async def _step(self) -> bool:
+        row = await self._pool.fetchrow(_sql["contar_reservas"], MAX_COUNT)
+        for state in ("lapsing", "lapsed"):
+            _reservations.labels(state).set(row[state])
+        return False

@@ -18,7 +18,7 @@ SHARED = "reservaestoque"
 INTRODUCTION = """\
 # Metrics
 
-Every metric of the programs, generated from the code by `make reference`. Each program serves its own at `GET /metrics`,
+Every metric of the programs, generated from the code by `make reference`. Each program serves its own at `/metrics`,
 which the gateway does not route. Those under "every program" appear where a program has the part: an outbox, a
 consumer, a pool, an HTTP server. Counters have the suffix `_total`, histograms the series `_bucket`, `_sum` and
 `_count`. [Operations](operations.md#metrics) says which to watch.

@@ -37,6 +37,9 @@ dlq: .venv/ready ## show the dead letters (ARGS="replay estoque.pedidos" and oth
 conferir: .venv/ready ## prove on the running system that nothing was oversold or lost (CONFERIR=--at-rest: and that nothing is in flight)
 	@$(LOCAL) conferir $(CONFERIR)
 
+token: .venv/ready ## print a token, for GATEWAY_JWT=on (CLIENTE=ana ESCOPO="pedidos:admin estoque:ler" EXPIRA=15m)
+	@$(LOCAL) token "$(or $(CLIENTE),cliente-1)" --scope "$(ESCOPO)" --valid "$(or $(EXPIRA),1h)"
+
 clean: .venv/ready ## stop everything and remove all data
 	@$(LOCAL) clean
 
@@ -104,5 +107,4 @@ rabbitmq: .venv/ready
 wrk:
 	@sh bench/setup/wrk.sh
 
-.PHONY: help up down status logs dlq conferir clean test e2e simulate bench lint fmt images schema migration contracts reference charts \
-	requirements rabbitmq wrk
+.PHONY: $(shell sed -n 's/^\([a-z0-9]*\):.*/\1/p' $(MAKEFILE_LIST))

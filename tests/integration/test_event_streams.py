@@ -235,9 +235,9 @@ async def test_an_id_that_is_too_old_is_refused_as_such(shop: Shop, system: Syst
     [
         ("/pedidos/eventos", "garbage", 400, "three numbers"),
         ("/pedidos/eventos", "-1.0.0", 400, "three numbers"),
-        ("/pedidos/eventos", f"{2**62}.1.0", 410, "another database"),
+        ("/pedidos/eventos", f"{10**17}.1.0", 410, "another database"),
         ("/estoque/eventos", "1", 400, "three numbers"),
-        ("/estoque/eventos", f"{2**62}.1.0", 410, "another database"),
+        ("/estoque/eventos", f"{10**17}.1.0", 410, "another database"),
         ("{pedido}", "1.1.1", 400, "versao"),
         ("{pedido}", "9" * 2000, 400, "versao"),
         ("{pedido}", "7", 410, "no version 7"),

@@ -28,7 +28,7 @@ SETTINGS: dict[str, type[ProgramSettings]] = {
     "conferir": ConferirSettings,
 }
 # Set by other values of the chart, or by its Secrets.
-NOT_SETTINGS = {"host", "port", "kubeconfig", "namespace"}
+NOT_SETTINGS = {"host", "port", "kubeconfig", "namespace", "identity"}
 DURATION = r"^(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+ms)?$"
 
 WORDS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -61,6 +61,34 @@ CELL: Schema = {
         "peers": OBJECTS,
     },
 }
+OPTIONAL_REFERENCE: Schema = {"type": "string", "maxLength": 253}
+# A name of an issuer is part of names of Envoy's clusters and of volumes.
+ISSUER: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["issuer"],
+    "properties": {
+        "issuer": {"type": "string", "minLength": 1},
+        "audiences": STRINGS,
+        "jwksUri": {"type": "string", "pattern": "^https?://[^/@]+/"},
+        "jwksCa": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"secret": OPTIONAL_REFERENCE, "configMap": OPTIONAL_REFERENCE, "key": REFERENCE},
+        },
+        "cacheSeconds": {"type": "integer", "minimum": 10},
+        "jwksSecret": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["name"],
+            "properties": {"name": REFERENCE, "key": REFERENCE},
+        },
+        "jwks": {"type": "string"},
+        "clockSkewSeconds": {"type": "integer", "minimum": 1, "maximum": 300},
+        "subjectClaim": REFERENCE,
+        "scopeClaim": REFERENCE,
+    },
+}
 POD_MONITOR: Schema = {
     "type": "object",
     "additionalProperties": False,
@@ -77,8 +105,16 @@ BY_NAME: dict[str, Schema] = {
     "externalTrafficPolicy": {"enum": ["", "Cluster", "Local"]},
     "gatewayNamespaces": STRINGS,
     "hostnames": STRINGS,
+    "httpsNodePort": {"type": ["integer", "null"], "minimum": 1, "maximum": 65535},
+    "httpsPort": PORT,
     "key": REFERENCE,
     "labels": WORDS,
+    "perSecond": {"type": "integer", "minimum": 1},
+    "burst": {"type": "integer", "minimum": 1},
+    "clients": {"type": "integer", "minimum": 1},
+    "dnsNames": STRINGS,
+    "issuerRef": WHATEVER,
+    "origins": STRINGS,
     "maxConnections": {"type": "integer", "minimum": 1},
     "maxReplicas": {"type": "integer", "minimum": 1},
     "maxUnavailable": {"type": ["integer", "string"]},
@@ -108,6 +144,12 @@ BY_TYPE: dict[type, Schema] = {
 }
 BY_PATH: dict[str, Schema] = {
     "cells": {"type": "object", "propertyNames": CELL_NAME, "additionalProperties": CELL},
+    "accessLog.subjectKey.existingSecret": OPTIONAL_REFERENCE,
+    "jwt.issuers": {
+        "type": "object",
+        "propertyNames": {"pattern": "^[a-z0-9]([-a-z0-9]{0,40}[a-z0-9])?$"},
+        "additionalProperties": ISSUER,
+    },
     "podMonitor": POD_MONITOR,
     "service.type": {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
     "postgres.settings": WORDS,

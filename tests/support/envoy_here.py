@@ -1,14 +1,16 @@
 """Envoy on this machine, with services that are a few lines of Python."""
 
+import json
 import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
@@ -20,12 +22,13 @@ from local_system.ports import HOST
 
 @dataclass
 class Service:
-    """Answers 200 and echoes the request, unless `answers` says otherwise."""
+    """Answers 200 and echoes the request, unless `answer` says otherwise; `headers` are those of the last request."""
 
     name: str
     port: int = 0
     ready: bool = True
     seen: list[str] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
     answer: Callable[[BaseHTTPRequestHandler], None] | None = None
     begin: Callable[[], None] = lambda: None
 
@@ -40,12 +43,13 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(200 if self.service.ready else 503, "")
             return
         self.service.seen.append(f"{self.command} {self.path}")
+        self.service.headers = {name.lower(): value for name, value in self.headers.items()}
         if self.service.answer:
             self.service.answer(self)
         else:
             self.reply(200, f"{self.service.name} {self.command} {self.path}")
 
-    do_GET = do_HEAD = do_POST = do_DELETE = handle_any  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_DELETE = do_OPTIONS = handle_any  # noqa: N815
 
     def reply(self, status: int, text: str, **headers: str) -> None:
         self.send_response(status)
@@ -93,7 +97,9 @@ def serving(name: str, *, late: bool = False) -> Iterator[Service]:
 
 
 @contextmanager
-def running(folder: Path, text: str) -> Iterator[tuple[httpx.Client, Path]]:
+def running(
+    folder: Path, text: str, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[httpx.Client, Path]]:
     """Envoy with this configuration once it is ready: a client of its first listener, and its log."""
     (folder / "envoy.yaml").write_text(text)
     config = yaml.safe_load(text)
@@ -101,7 +107,11 @@ def running(folder: Path, text: str) -> Iterator[tuple[httpx.Client, Path]]:
     port, admin = (address["address"]["socket_address"]["port_value"] for address in (listener, config["admin"]))
     log = folder / "envoy.log"
     argv = [gateway.BINARY, "-c", folder / "envoy.yaml", "--disable-hot-restart", "--concurrency", "1"]
-    with log.open("wb") as file, subprocess.Popen([*argv, "-l", "warning"], stdout=file, stderr=file) as process:
+    argv += ["-l", "warning"]
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(argv, stdout=file, stderr=file, env={**os.environ, **(env or {})}) as process,
+    ):
         try:
             until(lambda: httpx.get(f"http://{HOST}:{admin}/ready", trust_env=False).status_code == 200)
             with httpx.Client(base_url=f"http://{HOST}:{port}", trust_env=False) as client:
@@ -110,11 +120,17 @@ def running(folder: Path, text: str) -> Iterator[tuple[httpx.Client, Path]]:
             process.terminate()
 
 
+def lines(log: Path) -> list[dict[str, Any]]:
+    """The requests in Envoy's log."""
+    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+
+
 def validate(folder: Path, text: str) -> None:
     """Asserts that Envoy accepts this configuration without a deprecation warning."""
     (folder / "envoy.yaml").write_text(text)
     argv = [gateway.BINARY, "--mode", "validate", "-c", folder / "envoy.yaml"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    env = {**os.environ, "SUBJECT_KEY": "0" * 32}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stderr
     assert "deprecat" not in done.stderr.lower()
 

@@ -27,6 +27,7 @@ FIRST = (
     "tests/integration/test_frozen_replicas.py",
     "tests/integration/test_broker_outage.py",
     "tests/integration/test_commands.py",
+    "tests/integration/test_authorization.py",
     "tests/integration/test_expiry.py",
     "tests/integration/test_restored_behind.py",
     "tests/integration/test_tls.py",

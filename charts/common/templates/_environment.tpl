@@ -11,6 +11,7 @@
 {{- define "common.serviceEnv" -}}
 {{ include "common.secretEnv" (dict "name" "DATABASE_URL" "from" .Values.database) }}
 {{ include "common.secretEnv" (dict "name" "AMQP_URL" "from" .Values.broker) }}
+- {name: IDENTITY, value: {{ ternary "gateway" "none" (dig "jwt" "enabled" false (.Values.global | default dict)) }}}
 {{- range $name, $value := dig "settings" dict (.Values.global | default dict) }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}

@@ -1,6 +1,7 @@
 # Probes and hooks that Envoy itself does not provide. Needs only bash: the image has no HTTP client.
 #   lifecycle.sh started SECONDS        whether the pod may receive requests
 #   lifecycle.sh drain SECONDS SECONDS  runs before Envoy receives SIGTERM
+#   lifecycle.sh run COMMAND            starts Envoy with a key for the subjects in its access log
 ask() {
     exec 3<>"/dev/tcp/127.0.0.1/${ADMIN_PORT:-9901}" || return
     printf '%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$1" >&3
@@ -40,6 +41,15 @@ drain() {
         ask 'GET /stats?filter=^http\.ingress\.downstream_rq_active$' | grep -q 'downstream_rq_active: 0' && break
         sleep 1
     done
+}
+
+# Without a key of the installation's, this pod's log has one of its own. Only this process knows it.
+run() {
+    if [[ -z ${SUBJECT_KEY:-} ]]; then
+        SUBJECT_KEY=$(od -An -N32 -tx1 /dev/urandom)
+        export SUBJECT_KEY=${SUBJECT_KEY//[[:space:]]/}
+    fi
+    exec "$@"
 }
 
 "$@"

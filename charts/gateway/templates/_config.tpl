@@ -5,6 +5,7 @@ of the same template, filled in with the cell's Services and renamed.
 */}}
 {{- define "gateway.config" -}}
 {{- include "gateway.checkCells" . }}
+{{- include "gateway.checkTls" . }}
 {{- $config := include "gateway.filled" (list . .Values.upstreams) | fromYaml }}
 {{- if $config.Error }}{{ fail $config.Error }}{{ end }}
 {{- $resources := $config.static_resources }}
@@ -38,6 +39,16 @@ of the same template, filled in with the cell's Services and renamed.
 {{- $_ := set (first (first (first $resources.listeners).filter_chains).filters) "typed_config" $manager }}
 {{- $_ := set $resources "clusters" $clusters }}
 {{- end }}
+{{- if include "gateway.jwt" . }}
+{{- range $name, $issuer := .Values.jwt.issuers }}
+{{- if $issuer.jwksUri }}
+{{- $_ := set $resources "clusters" (append $resources.clusters (include "gateway.jwksCluster" (list $name $issuer) | fromYaml)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.tls.enabled .Values.tls.redirect }}
+{{- $_ := set $resources "listeners" (append $resources.listeners (.Files.Get "files/redirect.yaml" | fromYaml)) }}
+{{- end }}
 {{- $more := .Files.Get "files/operation.yaml" | fromYaml }}
 {{- $_ := set $resources "listeners" (append $resources.listeners $more.listener) }}
 {{- $_ := set $resources "clusters" (append $resources.clusters $more.cluster) }}
@@ -48,7 +59,41 @@ of the same template, filled in with the cell's Services and renamed.
 {{- define "gateway.filled" -}}
 {{- $c := index . 0 }}
 {{- $text := $c.Files.Get "files/envoy.yaml" }}
-{{- $text = $text | replace "${LISTEN_ADDRESS}" "0.0.0.0" | replace "${LISTEN_PORT}" "8080" | replace "${ADMIN_PORT}" "9901" }}
+{{- $v := $c.Values }}
+{{- range $option, $on := dict "jwt" (include "gateway.jwt" $c) "limits" $v.limits.enabled "cors" $v.cors.origins "tls" $v.tls.enabled }}
+{{- if not $on }}
+{{- $text = regexReplaceAll (printf "(?ms)^ *# if %s\n.*?^ *# end %s\n" $option $option) $text "" }}
+{{- end }}
+{{- end }}
+{{- $text = $text | replace "${LISTEN_ADDRESS}" "0.0.0.0" | replace "${LISTEN_PORT}" (ternary "8443" "8080" $v.tls.enabled) | replace "${ADMIN_PORT}" "9901" }}
+{{- $text = $text | replace "${TRUSTED_HOPS}" (toString (int64 $v.trustedHops)) | replace "${HSTS_SECONDS}" (toString (int64 $v.tls.hstsSeconds)) }}
+{{- $text = $text | replace "${TLS_SECRET}" "/etc/envoy/certificate.yaml" }}
+{{- range $v.cors.origins }}
+{{- if not (regexMatch "^https?://[^/]+$" .) }}
+{{- fail (printf "gateway.cors.origins: %s is no origin: write scheme, host and perhaps a port, such as https://loja.example" .) }}
+{{- end }}
+{{- end }}
+{{- $origins := list }}
+{{- range $v.cors.origins }}{{ $origins = append $origins (dict "exact" .) }}{{ end }}
+{{- $text = $text | replace "${CORS_ORIGINS}" (toJson $origins) }}
+{{- if include "gateway.jwt" $c }}
+{{- $names := list }}
+{{- range $name := keys $v.jwt.issuers | sortAlpha }}{{ $names = append $names (dict "provider_name" $name) }}{{ end }}
+{{- $requirement := first $names }}
+{{- if rest $names }}{{ $requirement = dict "requires_any" (dict "requirements" $names) }}{{ end }}
+{{- $optional := dict "requires_any" (dict "requirements" (append $names (dict "allow_missing" dict))) }}
+{{- $text = $text | replace "${JWT_REQUIREMENT}" (toJson $requirement) | replace "${JWT_OPTIONAL}" (toJson $optional) }}
+{{- $text = $text | replace "${JWT_PROVIDERS}" (include "gateway.providers" $c | fromYaml | toJson) }}
+{{- $text = $text | replace "${SUBJECT_LUA}" ($c.Files.Get "files/subject.lua" | toJson) }}
+{{- end }}
+{{- $text = $text | replace "${LIMITS_LUA}" ($c.Files.Get "files/limits.lua" | toJson) }}
+{{- $text = $text | replace "${LIMIT_CLIENTS}" (toString (int64 $v.limits.clients)) }}
+{{- range $name := list "reads" "writes" "streams" }}
+{{- $rate := index $v.limits $name }}
+{{- $upper := trimSuffix "S" (upper $name) }}
+{{- $text = $text | replace (printf "${LIMIT_%s_RATE}" $upper) (toString (int64 $rate.perSecond)) }}
+{{- $text = $text | replace (printf "${LIMIT_%s_BURST}" $upper) (toString (int64 $rate.burst)) }}
+{{- end }}
 {{- range $name, $to := pick (index . 1) "pedidos" "estoque" }}
 {{- $endpoint := dict "endpoint" (dict "address" (dict "socket_address" (dict "address" $to.host "port_value" (int $to.port)))) }}
 {{- $text = $text | replace (printf "${%s_ENDPOINTS}" (upper $name)) (list $endpoint | toJson) }}
@@ -73,6 +118,106 @@ of the same template, filled in with the cell's Services and renamed.
 {{- fail (printf "the host %s is in the cells %s and %s" . (index $cellOf .) $name) }}
 {{- end }}
 {{- $_ := set $cellOf . $name }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Whether requests need a token: not empty, or empty. The switch is one for the gateway and the services. */}}
+{{- define "gateway.jwt" -}}
+{{- if dig "jwt" "enabled" false (.Values.global | default dict) }}
+{{- if not .Values.jwt.issuers }}
+{{- fail "global.jwt.enabled is true, but gateway.jwt.issuers names no issuer: whose tokens should the gateway accept? (docs/security.md)" }}
+{{- end -}}
+true
+{{- end }}
+{{- end }}
+
+{{- /* The issuers as jwt_authn has them. */}}
+{{- define "gateway.providers" -}}
+{{- range $name, $issuer := .Values.jwt.issuers }}
+{{- $sources := list }}
+{{- range list "jwksUri" "jwksSecret" "jwks" }}{{ if index $issuer . }}{{ $sources = append $sources . }}{{ end }}{{ end }}
+{{- if ne (len $sources) 1 }}
+{{- fail (printf "gateway.jwt.issuers.%s: name its keys by one of jwksUri, jwksSecret and jwks (found: %s)" $name (join ", " $sources | default "none")) }}
+{{- end }}
+{{ $name }}:
+  issuer: {{ $issuer.issuer | quote }}
+  {{- with $issuer.audiences }}
+  audiences: {{ toJson . }}
+  {{- end }}
+  require_expiration: true
+  clock_skew_seconds: {{ $issuer.clockSkewSeconds | default 30 }}
+  {{- if $issuer.jwksUri }}
+  remote_jwks:
+    http_uri: {uri: {{ $issuer.jwksUri | quote }}, cluster: jwks_{{ $name }}, timeout: 5s}
+    cache_duration: {{ $issuer.cacheSeconds | default 300 }}s
+    # Before the gateway takes requests, and again each time before the keys grow too old. If the issuer is down, the
+    # keys last fetched remain in use.
+    async_fetch: {failed_refetch_duration: 1s}
+  {{- else if $issuer.jwksSecret }}
+  local_jwks:
+    filename: /etc/envoy-jwks/{{ $name }}/{{ $issuer.jwksSecret.key | default "jwks.json" }}
+    watched_directory: {path: /etc/envoy-jwks/{{ $name }}}
+  {{- else }}
+  local_jwks: {inline_string: {{ $issuer.jwks | quote }}}
+  {{- end }}
+  from_headers: [{name: Authorization, value_prefix: "Bearer "}] # never from the query, which ends up in logs
+  claim_to_headers:
+    - {claim_name: {{ $issuer.subjectClaim | default "sub" | quote }}, header_name: x-reserva-subject}
+    - {claim_name: {{ $issuer.scopeClaim | default "scope" | quote }}, header_name: x-reserva-scopes}
+{{- end }}
+{{- end }}
+
+{{- /* Where an issuer's keys are fetched: [its name, its values]. */}}
+{{- define "gateway.jwksCluster" -}}
+{{- $name := index . 0 }}
+{{- $issuer := index . 1 }}
+{{- $url := urlParse $issuer.jwksUri }}
+{{- $tls := eq $url.scheme "https" }}
+name: jwks_{{ $name }}
+cluster_type:
+  name: envoy.clusters.dns
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster
+    dns_refresh_rate: 30s
+    dns_lookup_family: V4_PREFERRED
+    all_addresses_in_single_endpoint: true
+connect_timeout: 5s
+load_assignment:
+  cluster_name: jwks_{{ $name }}
+  endpoints:
+    - lb_endpoints:
+        - endpoint:
+            address:
+              socket_address: {address: {{ $url.hostname | quote }}, port_value: {{ include "gateway.port" $url }}}
+{{- if $tls }}
+transport_socket:
+  name: envoy.transport_sockets.tls
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+    sni: {{ $url.hostname | quote }}
+    common_tls_context:
+      tls_params: {tls_minimum_protocol_version: TLSv1_2}
+      validation_context:
+        trusted_ca: {filename: {{ if $issuer.jwksCa }}/etc/envoy-jwks-ca/{{ $name }}/{{ $issuer.jwksCa.key | default "ca.crt" }}{{ else }}/etc/ssl/certs/ca-certificates.crt{{ end }}}
+        match_typed_subject_alt_names:
+          - {san_type: DNS, matcher: {exact: {{ $url.hostname | quote }}}}
+{{- end }}
+{{- end }}
+
+{{- /* The port of a URL that urlParse has parsed. */}}
+{{- define "gateway.port" -}}
+{{- $port := trimPrefix ":" (trimPrefix .hostname .host) -}}
+{{- $port | default (ternary "443" "80" (eq .scheme "https")) -}}
+{{- end }}
+
+{{- define "gateway.checkTls" -}}
+{{- if .Values.tls.enabled }}
+{{- if not .Values.tls.secret }}
+{{- fail "gateway.tls.enabled is true, but gateway.tls.secret names no Secret with tls.crt and tls.key" }}
+{{- end }}
+{{- if or .Values.ingress.enabled .Values.httpRoute.enabled }}
+{{- fail "gateway.tls and gateway.ingress or gateway.httpRoute are both enabled: TLS ends either at the gateway or in front of it" }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -16,6 +16,7 @@ from litestar.handlers import HTTPRouteHandler
 import estoque.app
 import pedidos.app
 from reservaestoque.http import service_app
+from reservaestoque.http.identity import Identity
 from reservaestoque.program import Health
 
 SERVICES: dict[str, ModuleType] = {"pedidos": pedidos.app, "estoque": estoque.app}
@@ -23,13 +24,14 @@ _VALUES = (str, int, float, bool, UUID, Enum, msgspec.Struct)
 
 
 def openapi(service: str) -> dict[str, Any]:
-    """The document that the service serves at /schema/<service>/openapi.json."""
+    """The document that the service serves at /schema/<service>/openapi.json where it asks for tokens."""
     routes = _routes(SERVICES[service])
     app = service_app(
         title=service,
         version=version(f"reservaestoque-{service}"),
         route_handlers=routes,
         health=Health(_nothing_missing),
+        identity=Identity("gateway"),
         dependencies={name: _nothing() for name in sorted(_dependencies(routes))},
     )
     return app.openapi_schema.to_schema()

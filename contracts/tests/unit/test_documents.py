@@ -1,6 +1,7 @@
 """The committed documents match what the code generates, and are valid by their standards."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from contracts.documents import ROOT, existing, generate
 from contracts.examples import examples
 from contracts.openapi import SERVICES
 from contracts.schemas import event_types
+from pedidos.command import KEY_PATTERN, InvalidKeyError, parse_key
 from reservaestoque.bus import QUEUES
 from reservaestoque.events import CloudEvent
 from reservaestoque.http.problems import MEDIA_TYPE
@@ -94,11 +96,55 @@ def test_operations_describe_every_response(service: str, path: str, method: str
             assert content["schema"] == {"$ref": "#/components/schemas/ProblemDetails"}
             assert {each["value"]["status"] for each in content["examples"].values()} == {int(code)}
     assert "Retry-After" in operation["responses"]["503"]["headers"]
+    assert "Retry-After" in operation["responses"]["429"]["headers"]
+    assert "WWW-Authenticate" in operation["responses"]["401"]["headers"]
+
+
+@pytest.mark.parametrize(("service", "path", "method"), OPERATIONS)
+def test_operations_say_how_callers_are_known(service: str, path: str, method: str):
+    operation = document(f"openapi/{service}.json")["paths"][path][method]
+    stream = "text/event-stream" in operation["responses"].get("200", {}).get("content", {})
+    assert operation["security"] == [{"bearer": []}, *([{"bilhete": []}] if stream else [])]
+    assert {"401", "403"} <= operation["responses"].keys()
+    assert "bilhete" not in {parameter["name"] for parameter in operation.get("parameters", [])}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a", "a b", "x" * 128, '"a,b"', r'"\\"', r'"\""', '"' + "x" * 128 + '"', '"a', 'a"', '""a', "\\", "~!"],
+)
+def test_idempotency_keys_that_are_accepted_match_their_pattern(value: str):
+    assert parse_key(value)
+    assert re.search(KEY_PATTERN, value)
+
+
+@pytest.mark.parametrize(
+    "value", ["", '""', "a,b", '"a,b', "x" * 129, '"' + "x" * 129 + '"', "é", "a\tb", '"é"', '"a","b"', r'"\a,"']
+)
+def test_idempotency_keys_that_are_refused_do_not(value: str):
+    with pytest.raises(InvalidKeyError):
+        parse_key(value)
+    assert not re.search(KEY_PATTERN, value)
+
+
+def test_documents_describe_the_events_of_streams():
+    paths = {**document("openapi/pedidos.json")["paths"], **document("openapi/estoque.json")["paths"]}
+    samples = {
+        "/pedidos/eventos": ("status", "741.12.3"),
+        "/pedidos/{pedido_id}/eventos": ("status", "7"),
+        "/estoque/eventos": ("encerrado", "741.12.3"),
+    }
+    for path, (name, identity) in samples.items():
+        schema = paths[path]["get"]["responses"]["200"]["content"]["text/event-stream"]["schema"]
+        event = {"event": name, "id": identity, "data": "{}"}
+        Draft202012Validator(schema).validate(event)
+        for wrong in ({"event": "other"}, {"id": "x"}, {"data": {}}):
+            assert not Draft202012Validator(schema).is_valid(event | wrong)
 
 
 def test_creating_an_order_documents_every_status_and_header():
     operation = document("openapi/pedidos.json")["paths"]["/pedidos"]["post"]
-    assert list(operation["responses"]) == ["201", "202", "400", "413", "415", "422", "500", "503"]
+    assert " ".join(operation["responses"]) == "201 202 400 401 403 413 415 422 429 500 503"
     for code in ("201", "202"):
         assert list(operation["responses"][code]["headers"]) == ["Location", "Preference-Applied"]
     assert set(operation["responses"]["422"]["content"][MEDIA_TYPE]["examples"]) == {

@@ -72,8 +72,9 @@ class ServiceSettings(Settings):
     A reservation holds for `reserva_ttl`. Commands without an answer are resent until `resend_horizon`, and for as
     long estoque is asked about a lapse that it has not reported; it refuses events older than `event_horizon`. Orders
     whose reservation ended `abandoned_after` ago are cancelled. Up to `max_events` share a transaction. Event streams
-    can be resumed from changes of the last `change_retention`; at most `max_streams` of them are open at once. With
-    `amqp_ca_file`, the authority is part of `amqp_url`.
+    can be resumed from changes of the last `change_retention`; at most `max_streams` of them are open at once in a
+    process, `max_streams_per_client` of one customer (or address). `identity` says whether the gateway's headers name
+    the callers, or everyone may do everything. With `amqp_ca_file`, the authority is part of `amqp_url`.
     """
 
     amqp_ca_file: CaFile | None = None
@@ -85,6 +86,8 @@ class ServiceSettings(Settings):
     abandoned_after: Duration = timedelta(days=7)
     change_retention: Duration = timedelta(days=1)
     max_streams: int = Field(default=1000, ge=1)
+    max_streams_per_client: int = Field(default=100, ge=1)
+    identity: Literal["none", "gateway"] = "none"
 
     @field_validator("amqp_url")
     @classmethod

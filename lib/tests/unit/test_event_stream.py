@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from reservaestoque.http import ProblemError
-from reservaestoque.streams import EventStream, InvalidPositionError, PositionLostError, Streams, resuming
+from reservaestoque.http.caller import ANYONE, Caller
+from reservaestoque.streams import (
+    EventStream,
+    InvalidPositionError,
+    PositionLostError,
+    Streams,
+    client_of,
+    resuming,
+)
 from reservaestoque.streams.response import PIECE_BYTES
 
 
@@ -61,8 +69,8 @@ def serve(stream: EventStream, client: Client) -> "asyncio.Task[None]":
 
 
 async def test_pieces_are_sent_as_an_event_stream_until_they_end():
-    pieces, client, streams = Pieces(b"a\n\n", b"b\n\n"), Client(), Streams(9)
-    await serve(EventStream(streams, pieces()), client)
+    pieces, client, streams = Pieces(b"a\n\n", b"b\n\n"), Client(), Streams(9, 9)
+    await serve(EventStream(streams, "ana", pieces()), client)
     start = client.got[0]
     assert start["status"] == 200
     assert (b"content-type", b"text/event-stream; charset=utf-8") in start["headers"]
@@ -74,28 +82,28 @@ async def test_pieces_are_sent_as_an_event_stream_until_they_end():
 
 async def test_a_large_piece_is_sent_in_parts_each_waiting_for_the_client():
     pieces, client = Pieces(b"x" * (2 * PIECE_BYTES + 1)), Client()
-    await serve(EventStream(Streams(9), pieces()), client)
+    await serve(EventStream(Streams(9, 9), "ana", pieces()), client)
     assert [len(m["body"]) for m in client.got[1:]] == [PIECE_BYTES, PIECE_BYTES, 1, 0]
 
 
 async def test_a_client_that_leaves_ends_what_was_made_for_it():
-    pieces, client, streams = Pieces(b"a\n\n", forever=True), Client(), Streams(1)
-    serving = serve(EventStream(streams, pieces()), client)
+    pieces, client, streams = Pieces(b"a\n\n", forever=True), Client(), Streams(1, 1)
+    serving = serve(EventStream(streams, "ana", pieces()), client)
     async with asyncio.timeout(10):
         while not client.body:
             await asyncio.sleep(0)
     with pytest.raises(ProblemError) as refused:
-        streams.admit()
+        streams.admit("ana")
     assert (refused.value.problem.status, refused.value.problem.slug) == (503, "indisponivel")
     client.leaves.set()
     await serving
     assert pieces.closed
-    streams.admit()
+    streams.admit("ana")
 
 
 async def test_a_client_that_leaves_without_having_read_is_let_go_too():
     pieces, client = Pieces(b"a\n\n", forever=True), Client()
-    serving = serve(EventStream(Streams(1), pieces()), client)
+    serving = serve(EventStream(Streams(1, 1), "ana", pieces()), client)
     client.takes.clear()
     await asyncio.sleep(0.01)
     client.leaves.set()
@@ -105,21 +113,21 @@ async def test_a_client_that_leaves_without_having_read_is_let_go_too():
 
 
 async def test_a_client_that_takes_nothing_is_given_up_after_a_time():
-    pieces, client, streams = Pieces(*[b"a\n\n"] * 1000, forever=True), Client(), Streams(1)
-    serving = serve(EventStream(streams, pieces(), send_seconds=0.02), client)
+    pieces, client, streams = Pieces(*[b"a\n\n"] * 1000, forever=True), Client(), Streams(1, 1)
+    serving = serve(EventStream(streams, "ana", pieces(), send_seconds=0.02), client)
     await asyncio.sleep(0)
     client.takes.clear()  # after its first piece at the latest
     await asyncio.wait_for(serving, 10)
     assert pieces.closed
     assert not client.complete
-    streams.admit()
+    streams.admit("ana")
 
 
 async def test_of_many_that_were_admitted_at_once_no_more_are_opened_than_allowed():
-    streams, clients = Streams(2), [Client() for _ in range(5)]
+    streams, clients = Streams(2, 2), [Client() for _ in range(5)]
     for _ in clients:
-        streams.admit()
-    serving = [serve(EventStream(streams, Pieces(forever=True)()), client) for client in clients]
+        streams.admit("ana")
+    serving = [serve(EventStream(streams, "ana", Pieces(forever=True)()), client) for client in clients]
     await asyncio.sleep(0.01)
     assert [type(task.exception()) for task in serving if task.done()] == [ProblemError] * 3
     assert [len(client.got) for client in clients] == [1, 1, 0, 0, 0], "refused before anything was sent"
@@ -128,16 +136,53 @@ async def test_of_many_that_were_admitted_at_once_no_more_are_opened_than_allowe
     await asyncio.gather(*serving, return_exceptions=True)
 
 
+async def test_a_client_may_open_some_of_them_and_leaves_the_others_to_others():
+    streams, clients = Streams(3, 2), [Client() for _ in range(4)]
+    serving = [
+        serve(EventStream(streams, name, Pieces(forever=True)()), client)
+        for name, client in zip(("ana", "ana", "ana", "bia"), clients, strict=True)
+    ]
+    await asyncio.sleep(0.01)
+    [refused] = [task.exception() for task in serving if task.done()]
+    assert isinstance(refused, ProblemError)
+    assert (refused.problem.status, refused.problem.slug) == (429, "limite-excedido")
+    assert "2 of your event streams" in refused.detail
+    assert [len(client.got) for client in clients] == [1, 1, 0, 1]
+    clients[0].leaves.set()
+    await serving[0]
+    streams.admit("ana")
+    for client in clients:
+        client.leaves.set()
+    await asyncio.gather(*serving, return_exceptions=True)
+    assert not streams._by_client, "nothing is kept of clients that have gone"
+
+
+@pytest.mark.parametrize(
+    ("caller", "address", "client"),
+    [
+        (Caller("ana"), b"10.0.0.1", "ana"),
+        (ANYONE, b"203.0.113.9", "203.0.113.9"),
+        (ANYONE, b"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        (ANYONE, b"a pipe", "a pipe"),
+        (ANYONE, b"", "127.0.0.1"),
+    ],
+)
+def test_whose_stream_it_is(caller: Caller, address: bytes, client: str):
+    headers = [(b"x-reserva-client", address)] if address else []
+    scope: Any = {"type": "http", "headers": headers, "client": ("127.0.0.1", 1234)}
+    assert client_of(caller, scope) == client
+
+
 async def test_a_cancelled_stream_raises_and_leaves_nothing_behind():
     """What the server does when the grace period is over."""
-    pieces, client, streams = Pieces(b"a\n\n", forever=True), Client(), Streams(1)
-    serving = serve(EventStream(streams, pieces()), client)
+    pieces, client, streams = Pieces(b"a\n\n", forever=True), Client(), Streams(1, 1)
+    serving = serve(EventStream(streams, "ana", pieces()), client)
     await asyncio.sleep(0.01)
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
     assert pieces.closed
-    streams.admit()
+    streams.admit("ana")
 
 
 async def test_a_fault_is_not_hidden():
@@ -146,7 +191,7 @@ async def test_a_fault_is_not_hidden():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await serve(EventStream(Streams(1), broken()), Client())
+        await serve(EventStream(Streams(1, 1), "ana", broken()), Client())
 
 
 @pytest.mark.parametrize(

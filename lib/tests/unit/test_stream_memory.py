@@ -66,7 +66,7 @@ class Running:
 
     def __init__(self, log: Log, **options: Any) -> None:
         self.feed = Feed(log, heartbeat=60.0, **options)
-        self._streams = Streams(10_000)
+        self._streams = Streams(10_000, 10_000)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self, last_id: str, takes: float, key: str | None = None) -> Client:
@@ -74,7 +74,7 @@ class Running:
         pieces = self.feed.follow(await self.feed.begin(last_id), key)
         scope: Any = {"type": "http"}
         self._tasks.append(
-            asyncio.create_task(EventStream(self._streams, pieces)(scope, client.receive, client.send))
+            asyncio.create_task(EventStream(self._streams, "ana", pieces)(scope, client.receive, client.send))
         )
         return client
 

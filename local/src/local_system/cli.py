@@ -16,7 +16,8 @@ from local_system.first_order import FirstOrder
 from local_system.system import System
 
 _DOCUMENTATION = """\
-Settings, by environment: LOCAL_DIR (.local), GATEWAY_PORT (8080) and the other ports, REPLICAS=pedidos=2,estoque=2,
+Settings, by environment: LOCAL_DIR (.local), GATEWAY_PORT (8080) and the other ports, GATEWAY_JWT=on,
+GATEWAY_LIMITS=on, REPLICAS=pedidos=2,estoque=2,
 RESERVA_TTL (30m) and the other settings of the programs. See local/README.md."""
 
 
@@ -57,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     restart.add_argument("part", metavar="NAME", help="as `status` shows it; `pedidos` means all replicas")
     conferir = add("conferir", _conferir, "prove on the running system that nothing was oversold or lost")
     conferir.add_argument("--at-rest", action="store_true", help="nothing may be under way either")
+    token = add("token", _token, "print a token for a customer, for a system with GATEWAY_JWT=on")
+    token.add_argument("customer", metavar="CLIENTE", help="the clienteId whose orders it opens")
+    token.add_argument("--scope", default="", help='more rights: "pedidos:admin estoque:ler"')
+    token.add_argument("--valid", default="1h", type=_duration, help="how long: 90s, 15m, 8h (1h)")
     add("clean", _clean, "stop everything and remove all data")
     return parser
 
@@ -115,6 +120,17 @@ def _conferir(system: System, arguments: argparse.Namespace) -> int:
     argv = [sys.executable, "-m", "conferir", *(["--at-rest"] if arguments.at_rest else [])]
     env = {**os.environ, **programs.conferir_env(system.layout)}
     return subprocess.run(argv, env=env, check=False).returncode
+
+
+def _token(system: System, arguments: argparse.Namespace) -> int:
+    _say(system.layout.issuer().token(arguments.customer, arguments.scope, arguments.valid))
+    return 0
+
+
+def _duration(text: str) -> int:
+    """Seconds. Raises ValueError, which argparse reports."""
+    seconds = {"s": 1, "m": 60, "h": 3600}
+    return int(text[:-1]) * seconds[text[-1:]] if text[-1:] in seconds else int(text)
 
 
 def _clean(system: System, _: argparse.Namespace) -> int:

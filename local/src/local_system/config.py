@@ -26,6 +26,7 @@ SETTINGS = (
     "MAX_EVENTS",
     "MAX_WAITING",
     "MAX_STREAMS",
+    "MAX_STREAMS_PER_CLIENT",
     "CHANGE_RETENTION",
     "EXPIRY_INTERVAL",
     "STATUS_INTERVAL",
@@ -54,6 +55,7 @@ class Config:
     ports: None means those of the last start in this folder, else the default table.
     replicas: how many processes of `pedidos` and `estoque` run, 1 each by default.
     settings: environment of the programs, e.g. {"RESERVA_TTL": "5s"}.
+    jwt: whether every call needs a token (`make token`). limits: whether the gateway limits each client.
     parts: what to run, with everything that it needs; None means everything. A program's name means all its replicas.
     """
 
@@ -61,11 +63,13 @@ class Config:
     ports: Ports | None = None
     replicas: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    jwt: bool = False
+    limits: bool = False
     parts: frozenset[str] | set[str] | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Reads LOCAL_DIR, the ports, REPLICAS and the programs' settings.
+        """Reads LOCAL_DIR, the ports, REPLICAS, GATEWAY_JWT, GATEWAY_LIMITS and the programs' settings.
 
         Raises LocalSystemError with a sentence when a value is invalid.
         """
@@ -75,7 +79,17 @@ class Config:
             ports=Ports.read(state / "ports.json", environ),
             replicas=parse_replicas(environ.get("REPLICAS", "")),
             settings={name: environ[name] for name in SETTINGS if environ.get(name)},
+            jwt=parse_switch("GATEWAY_JWT", environ),
+            limits=parse_switch("GATEWAY_LIMITS", environ),
         )
+
+
+def parse_switch(name: str, environ: Mapping[str, str]) -> bool:
+    """`on` or `off`, which is also what an unset variable means."""
+    text = environ.get(name) or "off"
+    if text not in ("on", "off"):
+        raise LocalSystemError(f"{name}={text}: write on or off")
+    return text == "on"
 
 
 def parse_replicas(text: str) -> dict[str, int]:

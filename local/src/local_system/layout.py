@@ -12,6 +12,7 @@ from typing import Self
 from local_system import credentials
 from local_system.config import ROOT, Config
 from local_system.errors import LocalSystemError
+from local_system.identity import Issuer
 from local_system.ports import HOST, Ports
 
 # Every process of a system carries this variable with the system's state folder, so that leftovers can be found.
@@ -21,6 +22,7 @@ CONTENTS = (
     "credentials.json",
     "etcd",
     "gateway",
+    "jwt",
     "kube-apiserver",
     "kubeconfig",
     "lock",
@@ -99,6 +101,10 @@ class Layout:
     def gateway_url(self) -> str:
         """The only way in for customers."""
         return f"http://{HOST}:{self.ports.gateway}"
+
+    def issuer(self) -> Issuer:
+        """Who signs this system's tokens. Its keys are made on first use."""
+        return Issuer.open(self.state / "jwt")
 
     @property
     def kubeconfig(self) -> Path:

@@ -34,6 +34,7 @@ def _service(layout: Layout, config: Config, program: str, number: int) -> Part:
         port_name=program,
         env={
             **config.settings,
+            "IDENTITY": "gateway" if config.jwt else "none",
             "DATABASE_URL": layout.database_url(program),
             "AMQP_URL": layout.amqp_url,
         },

@@ -28,11 +28,15 @@ def after_start(system: System, first: FirstOrder, seconds: float) -> str:
         f"  export KUBECONFIG={system.kubeconfig}",
         f"  alias kubectl={system.kubectl_path}",
         "  kubectl get stockitems --watch",
-        f"  curl {url}/estoque",
     ]
+    bearer = ""
+    if system.config.jwt:
+        lines += [f'  TOKEN=$(make -s token CLIENTE={first_order.CUSTOMER} ESCOPO="estoque:ler")']
+        bearer = ' -H "Authorization: Bearer $TOKEN"'
+    lines += [f"  curl{bearer} {url}/estoque"]
     if first.sku is not None:
         lines += [
-            f"  curl -X POST {url}/pedidos -H 'Prefer: wait=5' -H 'Content-Type: application/json' \\",
+            f"  curl{bearer} -X POST {url}/pedidos -H 'Prefer: wait=5' -H 'Content-Type: application/json' \\",
             f"    -d '{first_order.body(first.sku)}'",
         ]
     if first.remarks:

@@ -553,6 +553,39 @@ SET default_tablespace = '';
 SET default_table_access_method = heap;
 
 --
+-- Name: bilhete; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.bilhete (
+    resumo bytea NOT NULL,
+    cliente_id text,
+    escopos text[] NOT NULL,
+    expira_em timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: TABLE bilhete; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.bilhete IS 'tickets for event streams that have been issued and not used';
+
+
+--
+-- Name: COLUMN bilhete.resumo; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.bilhete.resumo IS 'SHA-256 of the ticket, which itself is stored nowhere';
+
+
+--
+-- Name: COLUMN bilhete.cliente_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.bilhete.cliente_id IS 'whom it was issued to; null if the service did not ask';
+
+
+--
 -- Name: estoque; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -802,6 +835,14 @@ CREATE TABLE public.schema_migrations (
 
 
 --
+-- Name: bilhete bilhete_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.bilhete
+    ADD CONSTRAINT bilhete_pkey PRIMARY KEY (resumo);
+
+
+--
 -- Name: estoque estoque_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -855,6 +896,13 @@ ALTER TABLE ONLY public.reserva
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+
+--
+-- Name: bilhete_por_fim; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX bilhete_por_fim ON public.bilhete USING btree (expira_em);
 
 
 --
@@ -925,4 +973,5 @@ CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EA
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261126170000');
+    ('20261126170000'),
+    ('20261126200000');

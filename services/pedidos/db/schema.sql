@@ -126,6 +126,39 @@ SET default_tablespace = '';
 SET default_table_access_method = heap;
 
 --
+-- Name: bilhete; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.bilhete (
+    resumo bytea NOT NULL,
+    cliente_id text,
+    escopos text[] NOT NULL,
+    expira_em timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: TABLE bilhete; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.bilhete IS 'tickets for event streams that have been issued and not used';
+
+
+--
+-- Name: COLUMN bilhete.resumo; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.bilhete.resumo IS 'SHA-256 of the ticket, which itself is stored nowhere';
+
+
+--
+-- Name: COLUMN bilhete.cliente_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.bilhete.cliente_id IS 'whom it was issued to; null if the service did not ask';
+
+
+--
 -- Name: comando; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -338,6 +371,14 @@ CREATE TABLE public.schema_migrations (
 
 
 --
+-- Name: bilhete bilhete_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.bilhete
+    ADD CONSTRAINT bilhete_pkey PRIMARY KEY (resumo);
+
+
+--
 -- Name: comando comando_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -383,6 +424,13 @@ ALTER TABLE ONLY public.pedido
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+
+--
+-- Name: bilhete_por_fim; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX bilhete_por_fim ON public.bilhete USING btree (expira_em);
 
 
 --
@@ -467,4 +515,5 @@ CREATE TRIGGER pedidos_mudados AFTER UPDATE ON public.pedido REFERENCING OLD TAB
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261126170000');
+    ('20261126170000'),
+    ('20261126200000');

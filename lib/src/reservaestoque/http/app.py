@@ -15,8 +15,17 @@ from litestar.types import ControllerRouterHandler
 from reservaestoque.http.caching import no_store_by_default
 from reservaestoque.http.head import HeadLikeGet
 from reservaestoque.http.headers import combined
-from reservaestoque.http.openapi import ABOUT, StructDescriptions, described
-from reservaestoque.http.problems import MAX_BODY_BYTES, MEDIA, ProblemError, on_fault, on_http_error, on_problem
+from reservaestoque.http.identity import Identity
+from reservaestoque.http.openapi import ABOUT, QUERY, SECURITY, StructDescriptions, described
+from reservaestoque.http.problems import (
+    MALFORMED,
+    MAX_BODY_BYTES,
+    MEDIA,
+    ProblemError,
+    on_fault,
+    on_http_error,
+    on_problem,
+)
 from reservaestoque.http.tuning.metrics import Metrics, measured
 from reservaestoque.program import Health
 
@@ -40,11 +49,32 @@ def probes(health: Health) -> list[ControllerRouterHandler]:
 
 
 async def prepare(request: Request[Any, Any, Any]) -> None:
-    """Combines repeated headers, then refuses a body that is not declared as JSON. Raises ProblemError (415)."""
+    """Combines repeated headers, then refuses a query or a body that is not what the route takes.
+
+    Raises ProblemError (400, 415).
+    """
+    if request.scope["query_string"] and QUERY in request.route_handler.opt:
+        check_query(request)
     headers = combined(request.scope["headers"])
     request.scope["headers"] = list(headers.items())  # before Litestar reads and caches them
     if headers.get(b"content-type") != b"application/json" or b"content-encoding" in headers:
         require_json(request)
+
+
+def check_query(request: Request[Any, Any, Any]) -> None:
+    """Raises ProblemError (400) for a query parameter that is repeated, or that the route does not have.
+
+    Of a repeated one it is unclear which counts; and a misspelt filter would answer with more than was asked for.
+    """
+    known = request.route_handler.opt[QUERY]
+    seen = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known:
+            takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+            raise ProblemError(MALFORMED, f"this call has no query parameter {name[:64]!r}; {takes}")
+        if name in seen:
+            raise ProblemError(MALFORMED, f"the query parameter {name!r} is repeated; give it once")
+        seen.add(name)
 
 
 def require_json(request: Request[Any, Any, Any]) -> None:
@@ -77,15 +107,19 @@ def service_app(
     route_handlers: Sequence[ControllerRouterHandler],
     health: Health,
     dependencies: dict[str, Provide],
+    identity: Identity | None = None,
     problems: Mapping[type[Exception], Callable[[Any], ProblemError]] = MappingProxyType({}),
 ) -> Litestar:
     """A Litestar application with these routes, health, metrics, OpenAPI at /schema/<title>, problem+json.
 
-    `problems` maps the errors that a route may raise to their answers.
+    `identity` guards these routes, and them only; without one they are open to everyone. `problems` maps the errors
+    that a route may raise to their answers.
     """
+    identity = identity or Identity()
+    described_handlers = [described(handler, identity=identity.asked) for handler in route_handlers]
     return Litestar(
-        route_handlers=[*map(described, route_handlers), *probes(health), Metrics],
-        dependencies=dependencies,
+        route_handlers=[*map(identity.guarding, described_handlers), *probes(health), Metrics],
+        dependencies={**dependencies, "caller": Provide(identity.provide, sync_to_thread=False)},
         middleware=[measured],
         before_send=[no_store_by_default],
         before_request=prepare,
@@ -102,6 +136,7 @@ def service_app(
             description=ABOUT,
             license=License(name="Apache-2.0", identifier="Apache-2.0"),
             use_handler_docstrings=True,
+            components=SECURITY,
             operation_id_creator=lambda handler, *_: handler.handler_name,
             path=f"/schema/{title}",  # as the gateway serves it: the page requests the document by its full path
             render_plugins=[ScalarRenderPlugin(version=SCALAR)],

@@ -69,7 +69,7 @@ def _unique(members: list[tuple[str, Any]]) -> None:
 
 
 def _documented(kind: type[Any], *, required: bool) -> type[Described]:
-    schema = _inline(msgspec.json.schema(kind))
+    schema = inlined(msgspec.json.schema(kind))
     content = {"application/json": OpenAPIMediaType(schema=cast(Schema, schema))}
 
     @dataclass
@@ -83,7 +83,7 @@ def _documented(kind: type[Any], *, required: bool) -> type[Described]:
     return Documented
 
 
-def _inline(schema: dict[str, Any]) -> dict[str, Any]:
+def inlined(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema with its definitions inlined: the meaning of `#/$defs` depends on where a schema is placed."""
     definitions = schema.pop("$defs", {})
 

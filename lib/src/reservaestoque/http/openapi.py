@@ -7,18 +7,28 @@ from inspect import cleandoc
 from typing import Annotated, Any
 
 import msgspec
-from litestar.enums import ParamType
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIHeader, OpenAPIResponse, Operation, Schema
+from litestar.openapi.spec import (
+    Components,
+    Example,
+    OpenAPIHeader,
+    OpenAPIResponse,
+    Operation,
+    Schema,
+    SecurityScheme,
+)
 from litestar.openapi.spec.enums import OpenAPIType
-from litestar.params import ParameterKwarg
+from litestar.params import QueryParameter
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.types import ControllerRouterHandler
 from litestar.typing import FieldDefinition
 from msgspec import Meta
 
 from reservaestoque.http import problems
+from reservaestoque.http.caller import ALL_ORDERS, READ_STOCK
+from reservaestoque.http.head import STREAM
+from reservaestoque.http.identity import TICKET
 from reservaestoque.http.problems import MEDIA_TYPE, Problem
 
 ABOUT = f"""\
@@ -27,20 +37,29 @@ HEAD answers like GET, without the body, except for event streams, which have no
 Caches may store answers with an `ETag`, and must revalidate them before each use (`Cache-Control: no-cache`); those
 about orders only in the customer's own cache (`private`). All others are `no-store`.
 
+A query parameter that an operation does not list, and one that is repeated, is refused (400).
+
+A shop may require tokens at its gateway. Then a customer, whose `clienteId` is the token's `sub`, sees and changes
+their own orders only: those of others are answered like unknown ones. The scope `{ALL_ORDERS}` opens everybody's
+orders, the scope `{READ_STOCK}` the balances.
+
 Errors are `{MEDIA_TYPE}` (RFC 9457): each operation names those that it may answer with. The gateway itself may
-answer 400 for a malformed path, 404 and 405 for what is not served, 408, 429, 503 and 504.
-docs/problems.md describes every type.
+answer 400 for a malformed path (such as one with an escaped `/` or `\\`), 404 and 405 for what is not served, 408,
+429, 431, 503 and 504. docs/problems.md describes every type.
 """
 
 
 _DETAILS = {
     problems.MALFORMED: "the body is not valid JSON: Input data was truncated",
-    problems.NOT_FOUND: "there is no order '019ab3f2-7c00-7000-8000-0000000000a1'",
+    problems.UNAUTHENTICATED: "this call needs a token: Authorization: Bearer …",
+    problems.FORBIDDEN: "these orders are another customer's; the scope pedidos:admin opens them",
+    problems.NOT_FOUND: "there is no order with this id",
     problems.CONFLICT: "the order has ended; it is Fechado",
     problems.KEY_REUSED: "this Idempotency-Key was used before, with another body",
     problems.TOO_LARGE: f"a request body has at most {problems.MAX_BODY_BYTES} bytes",
     problems.MEDIA: "content-type text/plain: send the body as application/json",
     problems.INVALID: "limite: Expected `int` <= 200",
+    problems.LIMIT: "Repeat the request after the time given in Retry-After.",
     problems.UNAVAILABLE: "the database cannot be reached right now; try again shortly",
     problems.INTERNAL: "an unexpected error; it has been logged",
 }
@@ -54,7 +73,35 @@ class ProblemDetails(msgspec.Struct, frozen=True):
     title: Annotated[str, Meta(description="The kind of problem in words; always the same for a type.")]
     status: Annotated[int, Meta(description="The response's status code.")]
     detail: Annotated[str, Meta(description="A sentence about this particular request.")]
-    instance: Annotated[str, Meta(description="The path that was asked for, as a URI reference (RFC 3986).")]
+    instance: (
+        Annotated[
+            str,
+            Meta(description="The path, as a URI reference (RFC 3986); absent where the gateway could not read it."),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+
+
+SECURITY = Components(
+    security_schemes={
+        "bearer": SecurityScheme(
+            type="http",
+            scheme="bearer",
+            bearer_format="JWT",
+            description="A token of the shop's own login (RFC 6750), if the shop requires one.",
+        ),
+        TICKET: SecurityScheme(
+            type="apiKey",
+            name=TICKET,
+            security_scheme_in="query",
+            description="A ticket, which opens one event stream: for clients that cannot send a header.",
+        ),
+    }
+)
+"""How a client says who it is."""
+
+QUERY = "query"
+"""Key in a handler's `opt`: the names of its query parameters."""
 
 
 @dataclass  # or Operation's __init__ would not call __post_init__
@@ -72,8 +119,10 @@ class Described(Operation):
         self.responses = {code: one for code, one in sorted(answers.items()) if not _of_litestar(code, one)}
         headers = next((one.headers for code, one in answers.items() if code < "300" and one.headers), None)
         for code, one in answers.items():
-            one.headers = dict(sorted((headers or {}).items())) if code < "400" else _RETRY_AFTER.get(code)
+            one.headers = dict(sorted((headers or {}).items())) if code < "400" else _ERROR_HEADERS.get(code)
             _forget_ids(one)
+        # A ticket is a way to say who one is, which is described as such.
+        self.parameters = [one for one in self.parameters or () if getattr(one, "name", "") != TICKET] or None
         for parameter in self.parameters or ():
             schema = getattr(parameter, "schema", None)
             if isinstance(schema, Schema) and schema.default == "":
@@ -96,12 +145,18 @@ class StructDescriptions(OpenAPISchemaPlugin):
         return schema
 
 
-def described(handler: ControllerRouterHandler) -> ControllerRouterHandler:
-    """The handler with the problems that it may answer with: those of its option `problems`, and the common ones."""
+def described(handler: ControllerRouterHandler, *, identity: bool) -> ControllerRouterHandler:
+    """The handler with the problems that it may answer with: those of its option `problems`, and the common ones.
+
+    And with what it asks of its callers, unless it serves everyone (no `identity`): then a token is accepted, too.
+    """
     if not isinstance(handler, HTTPRouteHandler):
         return handler
     kinds = {*handler.opt.get("problems", ()), *_of_any(handler)}
     handler = copy(handler)
+    handler.opt = {**handler.opt, QUERY: frozenset(_query_parameters(handler))}
+    tickets: list[dict[str, list[str]]] = [{TICKET: []}] if handler.opt.get(STREAM) else []
+    handler.security = [*([] if identity else [{}]), {"bearer": []}, *tickets]
     handler.responses = {**(handler.responses or {}), **_answers(sorted(kinds, key=lambda one: one.slug))}
     if not issubclass(handler.operation_class, Described):
         handler.operation_class = Described
@@ -110,17 +165,20 @@ def described(handler: ControllerRouterHandler) -> ControllerRouterHandler:
 
 def _of_any(handler: HTTPRouteHandler) -> Iterable[Problem]:
     """The problems that this application may answer with on its own, whatever the handler does."""
-    yield problems.INTERNAL
-    yield problems.UNAVAILABLE
+    yield from (problems.INTERNAL, problems.UNAVAILABLE, problems.LIMIT)
+    yield from (problems.MALFORMED, problems.UNAUTHENTICATED, problems.FORBIDDEN)
     fields = handler.parsed_fn_signature.parameters
     if "POST" in handler.http_methods:
         yield from (problems.MEDIA, problems.TOO_LARGE)
-    if "body" in fields:
-        yield from (problems.MALFORMED, problems.INVALID)
-    in_path = {name for name in fields if any(f"{{{name}:" in path for path in handler.paths)}
-    definitions = [field.kwarg_definition for name, field in fields.items() if name not in in_path]
-    if any(isinstance(one, ParameterKwarg) and one.param_type == ParamType.QUERY for one in definitions):
+    if "body" in fields or set(_query_parameters(handler)) - {TICKET, "lastEventId"}:
         yield problems.INVALID
+
+
+def _query_parameters(handler: HTTPRouteHandler) -> Iterable[str]:
+    """The names of its query parameters, as clients write them."""
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        if isinstance(field.kwarg_definition, QueryParameter):  # which a dependency is not, although it has a kind
+            yield field.kwarg_definition.name or name
 
 
 def _answers(kinds: Iterable[Problem]) -> dict[int, ResponseSpec]:
@@ -158,10 +216,11 @@ def _forget_ids(response: OpenAPIResponse) -> None:
                 example.id = None
 
 
-_RETRY_AFTER: dict[str, dict[str, Any]] = {
-    str(problems.UNAVAILABLE.status.value): {
-        "Retry-After": OpenAPIHeader(
-            schema=Schema(type=OpenAPIType.INTEGER), description="Seconds to wait before a retry."
-        )
-    }
+_ERROR_HEADERS: dict[str, dict[str, Any]] = {
+    str(problem.status.value): {name: OpenAPIHeader(schema=Schema(type=kind), description=description)}
+    for problem, name, kind, description in (
+        (problems.UNAUTHENTICATED, "WWW-Authenticate", OpenAPIType.STRING, "How to say who one is: `Bearer`."),
+        (problems.LIMIT, "Retry-After", OpenAPIType.INTEGER, "Seconds to wait before a retry."),
+        (problems.UNAVAILABLE, "Retry-After", OpenAPIType.INTEGER, "Seconds to wait before a retry."),
+    )
 }

@@ -33,6 +33,8 @@ class Problem:
 
 
 MALFORMED = Problem("requisicao-malformada", HTTPStatus.BAD_REQUEST, "The request cannot be read")
+UNAUTHENTICATED = Problem("nao-autenticado", HTTPStatus.UNAUTHORIZED, "The caller is not known")
+FORBIDDEN = Problem("sem-permissao", HTTPStatus.FORBIDDEN, "The caller may not do this")
 NOT_FOUND = Problem("nao-encontrado", HTTPStatus.NOT_FOUND, "There is no such thing")
 METHOD = Problem("metodo-nao-permitido", HTTPStatus.METHOD_NOT_ALLOWED, "This method is not allowed here")
 CONFLICT = Problem("estado-nao-permite", HTTPStatus.CONFLICT, "The order's status does not allow this")
@@ -40,6 +42,7 @@ POSITION_LOST = Problem("posicao-perdida", HTTPStatus.GONE, "The stream cannot g
 KEY_REUSED = Problem("chave-reutilizada", HTTPStatus.UNPROCESSABLE_ENTITY, "The key came with another body")
 TOO_LARGE = Problem("corpo-grande-demais", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request body is too large")
 MEDIA = Problem("formato-nao-suportado", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON")
+LIMIT = Problem("limite-excedido", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests")
 INVALID = Problem("conteudo-invalido", HTTPStatus.UNPROCESSABLE_ENTITY, "The content breaks a rule")
 UNAVAILABLE = Problem("indisponivel", HTTPStatus.SERVICE_UNAVAILABLE, "The service cannot do this right now")
 INTERNAL = Problem("erro-interno", HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
@@ -83,8 +86,10 @@ def answer(
 
 
 def headers_of(problem: Problem) -> dict[str, str]:
-    """The headers of its answer: a 503 says when to retry."""
-    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem is UNAVAILABLE else {}
+    """The headers of its answer: a 429 or 503 says when to retry, a 401 what is asked for (RFC 6750, section 3)."""
+    if problem in (UNAVAILABLE, LIMIT):
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return {"WWW-Authenticate": "Bearer"} if problem is UNAUTHENTICATED else {}
 
 
 def reference(path: bytes) -> str:

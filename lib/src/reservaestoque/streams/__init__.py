@@ -13,18 +13,24 @@ from reservaestoque.streams.feed import (
     woken,
 )
 from reservaestoque.streams.log import ChangeLog, old_changes, reached
-from reservaestoque.streams.position import InvalidPositionError, Position, PositionLostError
+from reservaestoque.streams.position import POSITION_PATTERN, InvalidPositionError, Position, PositionLostError
 from reservaestoque.streams.response import (
     EventStream,
     LastEventId,
+    ResumeAfter,
     Streams,
+    client_of,
     documented,
+    last_event_id,
+    resume_after,
     resuming,
+    stream_of,
 )
 
 __all__ = [
     "HEARTBEAT_SECONDS",
     "PAGE_BYTES",
+    "POSITION_PATTERN",
     "STREAM_CONNECTIONS",
     "Batch",
     "ChangeLog",
@@ -35,13 +41,18 @@ __all__ = [
     "LastEventId",
     "Position",
     "PositionLostError",
+    "ResumeAfter",
     "Source",
     "Streams",
+    "client_of",
     "documented",
     "fitting",
+    "last_event_id",
     "old_changes",
     "reached",
+    "resume_after",
     "resuming",
     "sse",
+    "stream_of",
     "woken",
 ]

@@ -3,8 +3,10 @@
 import re
 from typing import NamedTuple, Self
 
-_TEXT = re.compile(r"([1-9][0-9]{0,18})\.([1-9][0-9]{0,18})\.([0-9]{1,9})")
-_MAX_BIGINT = 2**63 - 1
+POSITION_PATTERN = r"[1-9][0-9]{0,17}\.[1-9][0-9]{0,17}\.[0-9]{1,9}"
+"""Transactions and rows are bigints, as is every number of 18 digits."""
+
+_TEXT = re.compile(POSITION_PATTERN)
 
 
 class InvalidPositionError(ValueError):
@@ -25,11 +27,9 @@ class Position(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Reads ``<transaction>.<row>.<part>``. Raises InvalidPositionError."""
-        match = _TEXT.fullmatch(text)
-        numbers = [int(group) for group in match.groups()] if match else []
-        if not numbers or max(numbers) > _MAX_BIGINT:
+        if not _TEXT.fullmatch(text):
             raise InvalidPositionError("an event id of this stream reads <transaction>.<row>.<part>, three numbers")
-        return cls(*numbers)
+        return cls(*map(int, text.split(".")))
 
     def __str__(self) -> str:
         """The event id; that of the origin is empty, so that a client starts from the beginning."""

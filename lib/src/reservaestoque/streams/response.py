@@ -2,26 +2,51 @@
 
 import asyncio
 import contextlib
+from collections import Counter as Tally
 from collections.abc import AsyncGenerator, Iterator
-from typing import Annotated
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Any, cast
 
+import msgspec
 from litestar.openapi import ResponseSpec
-from litestar.params import HeaderParameter
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Schema
+from litestar.params import HeaderParameter, QueryParameter
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 from prometheus_client import Counter, Gauge
 
-from reservaestoque.http.problems import MALFORMED, POSITION_LOST, UNAVAILABLE, ProblemError
-from reservaestoque.streams.position import InvalidPositionError, PositionLostError
+from reservaestoque.http.body import inlined
+from reservaestoque.http.caller import Caller
+from reservaestoque.http.openapi import Described
+from reservaestoque.http.problems import LIMIT, MALFORMED, POSITION_LOST, UNAVAILABLE, ProblemError
+from reservaestoque.streams.position import POSITION_PATTERN, InvalidPositionError, PositionLostError
 from reservaestoque.telemetry import logger
 
 MEDIA_TYPE = "text/event-stream"
 SEND_SECONDS = 30.0
 PIECE_BYTES = 16 * 1024
 
-LastEventId = Annotated[
-    str, HeaderParameter(name="Last-Event-ID", description="The last event's id: the stream resumes after it.")
-]
+_ABOUT_ID = "The last event's id: the stream resumes after it. Empty means none; any other text is refused (400)."
+_ABOUT_QUERY = "As `Last-Event-ID`, for a new `EventSource`, which cannot send it; the header takes precedence."
+
+
+def last_event_id(pattern: str) -> HeaderParameter:
+    """The header Last-Event-ID; `pattern` describes the ids of the stream, which the handler checks."""
+    return HeaderParameter(name="Last-Event-ID", description=_ABOUT_ID, schema_extra={"pattern": f"^({pattern})?$"})
+
+
+def resume_after(pattern: str) -> QueryParameter:
+    """The query parameter lastEventId, which the handler checks as well."""
+    return QueryParameter(name="lastEventId", description=_ABOUT_QUERY, schema_extra={"pattern": f"^({pattern})?$"})
+
+
+LastEventId = Annotated[str, last_event_id(POSITION_PATTERN)]
+ResumeAfter = Annotated[str, resume_after(POSITION_PATTERN)]
+
+_ADDRESS = b"x-reserva-client"
+"""Set by the gateway on every request for a stream, over whatever a client has sent."""
+_IPV4 = 4
 
 _log = logger(__name__)
 _open = Gauge("streams_open", "Event streams that are open now")
@@ -30,51 +55,84 @@ _stuck = Counter("streams_stuck_total", "Event streams that were ended because t
 
 
 class Streams:
-    """The number of this process's streams: `limit` at most."""
+    """The number of this process's streams: `limit` at most, and `per_client` of one client."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, per_client: int) -> None:
         self._limit = limit
+        self._per_client = per_client
         self._open = 0
+        self._by_client = Tally[str]()
 
-    def admit(self) -> None:
-        """Raises ProblemError (503) when no more streams may be opened."""
+    def admit(self, client: str) -> None:
+        """Raises ProblemError when no more streams may be opened: 503 by anybody, 429 by this client."""
         if self._open >= self._limit:
             _refused.inc()
             raise ProblemError(UNAVAILABLE, f"{self._limit} event streams are open already; try again shortly")
+        if self._by_client[client] >= self._per_client:
+            _refused.inc()
+            raise ProblemError(
+                LIMIT,
+                f"{self._per_client} of your event streams are open already; close one, or try again later",
+            )
 
     @contextlib.contextmanager
-    def counted(self) -> Iterator[None]:
-        """Counts a stream as open until the block ends. Raises ProblemError (503) as `admit` does."""
-        self.admit()
+    def counted(self, client: str) -> Iterator[None]:
+        """Counts a stream as open until the block ends. Raises ProblemError as `admit` does."""
+        self.admit(client)
         self._open += 1
+        self._by_client[client] += 1
         _open.inc()
         try:
             yield
         finally:
             self._open -= 1
+            self._by_client[client] -= 1
+            if not self._by_client[client]:
+                del self._by_client[client]
             _open.dec()
+
+
+def client_of(caller: Caller, scope: Scope) -> str:
+    """Whose stream it is: the caller's; of an unknown one, their address as the gateway reports it.
+
+    All of an IPv6 network of 64 bits is one client: its hosts choose their addresses in it.
+    """
+    if caller.subject is not None:
+        return caller.subject
+    text = dict(scope["headers"]).get(_ADDRESS, b"").decode("latin-1") or (scope["client"] or ("",))[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text
+    return text if address.version == _IPV4 else str(ip_network((address, 64), strict=False))
 
 
 class EventStream(ASGIResponse):
     """Sends `pieces` as they arrive, until they end or the client disconnects; then closes `pieces`."""
 
-    __slots__ = ("_pieces", "_send_seconds", "_streams")
+    __slots__ = ("_client", "_pieces", "_send_seconds", "_streams")
 
     _should_set_content_length = False
 
     def __init__(
-        self, streams: Streams, pieces: AsyncGenerator[bytes, None], *, send_seconds: float = SEND_SECONDS
+        self,
+        streams: Streams,
+        client: str,
+        pieces: AsyncGenerator[bytes, None],
+        *,
+        send_seconds: float = SEND_SECONDS,
     ) -> None:
         # For proxies like nginx, which would buffer the events.
         super().__init__(media_type=MEDIA_TYPE, headers={"X-Accel-Buffering": "no"})
         self._streams = streams
+        self._client = client
         self._pieces = pieces
         self._send_seconds = send_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Returns when the stream has ended. Raises what `pieces` raises, and ProblemError (503) before it begins."""
+        """Returns when the stream has ended. Raises what `pieces` raises, or ProblemError (429, 503) at once."""
         # Many may have been admitted while the first ones were looking up where they begin.
-        with self._streams.counted():
+        with self._streams.counted(self._client):
             async with contextlib.aclosing(self._pieces):
                 await super().__call__(scope, receive, send)
 
@@ -129,5 +187,42 @@ def resuming() -> Iterator[None]:
 
 
 def documented(description: str) -> dict[int, ResponseSpec]:
-    """What OpenAPI says of a stream's success."""
+    """What OpenAPI says of a stream's success; its operation is a `stream_of`."""
     return {200: ResponseSpec(str, media_type=MEDIA_TYPE, description=description, generate_examples=False)}
+
+
+def stream_of(ids: str, **events: type[msgspec.Struct]) -> type[Described]:
+    """The operation of a stream of these `events` by name, each with its data; `ids` is the pattern of their ids.
+
+    The schema is that of one event, as in OpenAPI before 3.2, which has `itemSchema`.
+    """
+    schemas = [_event_schema(ids, name, data) for name, data in events.items()]
+    schema = cast(Schema, schemas[0] if len(schemas) == 1 else {"oneOf": schemas})
+
+    @dataclass
+    class StreamOperation(Described):
+        """An operation whose success is a stream of events."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            success = (self.responses or {}).get("200")
+            if isinstance(success, OpenAPIResponse):
+                success.content = {MEDIA_TYPE: OpenAPIMediaType(schema=schema)}
+
+    return StreamOperation
+
+
+def _event_schema(ids: str, name: str, data: type[msgspec.Struct]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "event": {"const": name},
+            "id": {"type": "string", "pattern": f"^{ids}$"},
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": inlined(msgspec.json.schema(data)),
+            },
+        },
+        "required": ["event", "data"],
+    }

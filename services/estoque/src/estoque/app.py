@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from litestar.di import Provide
 
+from estoque.access import NOT_OPEN, decide
 from estoque.census import Census
 from estoque.changes import Changes
 from estoque.events import to_event
@@ -18,11 +19,13 @@ from estoque.stream_routes import STREAM_ROUTES, StreamSources
 from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, Publisher
 from reservaestoque.events import Comando, Decoder
 from reservaestoque.http import GatheringProtocol, service_app
+from reservaestoque.http.identity import Identity
 from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
 from reservaestoque.postgres import Connector, Queries, Readiness, ServerWatch, open_pool
 from reservaestoque.program import Health, Program
 from reservaestoque.retention import taking_turns
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
+from reservaestoque.tickets import Tickets
 
 PURGE_EVERY = timedelta(minutes=1)
 BATCHES_AT_ONCE = 2
@@ -62,18 +65,22 @@ async def run(settings: EstoqueSettings) -> None:
         )
         server_watch = ServerWatch(Connector(settings.database_url), pool, outbox, health, program="estoque")
         saldos = Saldos(pool)
-        streams = Streams(settings.max_streams)
+        identity = Identity(settings.identity, rule=decide, refusal=NOT_OPEN)
+        tickets = Tickets(saldos.lists, identity)
+        streams = Streams(settings.max_streams, settings.max_streams_per_client)
         log = ChangeLog(pool, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])
         feed = Feed(Changes(log, pool))
-        sources = StreamSources(feed, streams)
+        sources = StreamSources(feed, streams, tickets)
         app = service_app(
             title="estoque",
             version=version("reservaestoque-estoque"),
             route_handlers=[*ROUTES, *STREAM_ROUTES],
             health=Health(Readiness(health).missing),
+            identity=identity,
             dependencies={
                 "saldos": Provide(lambda: saldos, sync_to_thread=False),
                 "sources": Provide(lambda: sources, sync_to_thread=False),
+                "tickets": Provide(lambda: tickets, sync_to_thread=False),
             },
         )
         tasks = {

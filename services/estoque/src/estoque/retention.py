@@ -12,6 +12,7 @@ from reservaestoque.periodic import Step
 from reservaestoque.postgres import Queries
 from reservaestoque.retention import Purge, Walk
 from reservaestoque.streams import old_changes
+from reservaestoque.tickets import old_tickets
 
 _sql = Queries("estoque")
 _purged = Counter("estoque_purged_rows_total", "Rows purged because their time was over", ["table"])
@@ -35,6 +36,7 @@ def retention_jobs(pool: "asyncpg.Pool[Any]", periods: RetentionPeriods) -> Mapp
     return {
         "purge inbox": purge("inbox", "purgar_inbox", periods.inbox),
         "purge pedido": purge("pedido", "purgar_pedidos", periods.ended),
+        "purge bilhete": Purge(old_tickets(pool, clock=_sql["agora"]), _purged.labels("bilhete")).step,
         "purge mudanca": Purge(
             old_changes(pool, clock=_sql["agora"], age=periods.changes), _purged.labels("mudanca")
         ).step,

@@ -53,13 +53,14 @@ class SaldoLookupResult(msgspec.Struct, frozen=True):
 class Saldos:
     """Reads balances. Every method raises what asyncpg raises, and CrowdedError.
 
-    Takes READ_CONNECTIONS connections of the pool at most, whatever the number of callers.
+    Takes READ_CONNECTIONS connections of the pool at most, whatever the number of callers; all but one of them are of
+    `lists`, for statements that share none.
     """
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
         self._loader = Loader(self._by_sku)
-        self._reader = Reader(pool, connections=READ_CONNECTIONS - 1)
+        self.lists = Reader(pool, connections=READ_CONNECTIONS - 1)
 
     async def get(self, sku: str) -> Saldo | None:
         """The balance of a SKU; None when it is unknown."""
@@ -67,13 +68,13 @@ class Saldos:
 
     async def page(self, cursor: str, limit: int) -> SaldoPage:
         """Up to `limit` balances after the SKU `cursor`; the empty cursor starts at the first."""
-        rows = await self._reader.fetch(_sql["listar_saldos"], cursor, limit + 1)
+        rows = await self.lists.fetch(_sql["listar_saldos"], cursor, limit + 1)
         itens = [Saldo(**row) for row in rows[:limit]]
         return SaldoPage(itens, itens[-1].sku if len(rows) > limit else None)
 
     async def look_up(self, skus: list[str]) -> list[Saldo]:
         """The balances of those of `skus` that exist, in SKU order."""
-        return [Saldo(**row) for row in await self._reader.fetch(_sql["consultar_saldos"], skus)]
+        return [Saldo(**row) for row in await self.lists.fetch(_sql["consultar_saldos"], skus)]
 
     async def _by_sku(self, skus: Sequence[str]) -> dict[str, Saldo]:
         rows = await self._pool.fetch(_sql["consultar_saldos"], skus, timeout=READ_SECONDS)

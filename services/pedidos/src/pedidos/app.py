@@ -3,7 +3,7 @@
 from datetime import timedelta
 from importlib.metadata import version
 
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 
 from pedidos.answer import Answers
 from pedidos.changes import Changes
@@ -13,6 +13,7 @@ from pedidos.follow import Follower
 from pedidos.group_commit import GroupCommit
 from pedidos.handler import StatusHandler
 from pedidos.intake import Intake
+from pedidos.orders import Orders
 from pedidos.reads import READ_CONNECTIONS, Reads
 from pedidos.resend import Resend
 from pedidos.retention import RetentionPeriods, retention_jobs
@@ -23,6 +24,8 @@ from pedidos.waiters import Waiters
 from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, Publisher
 from reservaestoque.events import AtualizarStatus, Decoder
 from reservaestoque.http import GatheringProtocol, service_app
+from reservaestoque.http.caller import Caller
+from reservaestoque.http.identity import Identity
 from reservaestoque.http.tuning.fast_lane import FastLane
 from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
 from reservaestoque.periodic import Pace, Periodic
@@ -30,6 +33,7 @@ from reservaestoque.postgres import Connector, Queries, Readiness, ServerWatch, 
 from reservaestoque.program import Health, Program
 from reservaestoque.retention import taking_turns
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
+from reservaestoque.tickets import Tickets
 
 RESEND_EVERY = timedelta(seconds=5)
 PURGE_EVERY = timedelta(minutes=1)
@@ -86,24 +90,32 @@ async def run(settings: PedidosSettings) -> None:
         )
         reads = Reads(pool)
         intake = Intake(Answers(reads, group_commit, waiters))
-        streams = Streams(settings.max_streams)
-        log = ChangeLog(pool, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])
-        feed = Feed(Changes(log))
-        sources = StreamSources(feed, Follower(reads, waiters), streams)
+        identity = Identity(settings.identity)
+        tickets = Tickets(reads.lists, identity)
+        feed = Feed(Changes(ChangeLog(pool, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])))
+        sources = StreamSources(
+            reads,
+            feed,
+            Follower(reads, waiters),
+            Streams(settings.max_streams, settings.max_streams_per_client),
+            tickets,
+        )
         app = service_app(
             title="pedidos",
             version=version("reservaestoque-pedidos"),
             route_handlers=[*ROUTES, *STREAM_ROUTES],
             problems=PROBLEMS,
             health=Health(Readiness(health).missing),
+            identity=identity,
             dependencies={
                 "intake": Provide(lambda: intake, sync_to_thread=False),
-                "reads": Provide(lambda: reads, sync_to_thread=False),
+                "orders": _orders(reads),
                 "sources": Provide(lambda: sources, sync_to_thread=False),
+                "tickets": Provide(lambda: tickets, sync_to_thread=False),
             },
         )
 
-        fast = FastLane(app, BusyRoutes(intake, reads).find, PROBLEMS)
+        fast = FastLane(app, BusyRoutes(intake, reads, identity).find, PROBLEMS)
 
         def on_stop() -> None:
             waiters.close()
@@ -128,3 +140,12 @@ async def run(settings: PedidosSettings) -> None:
             protocol=GatheringProtocol,
             on_stop=on_stop,
         ).run()
+
+
+def _orders(reads: Reads) -> Provide:
+    """What is open to a request's caller."""
+
+    def provide(caller: NamedDependency[Caller]) -> Orders:
+        return Orders(reads, caller)
+
+    return Provide(provide, sync_to_thread=False)

@@ -11,6 +11,12 @@ from reservaestoque.events import Item, Status
 
 MAX_KEY = 128
 
+KEY_PATTERN = (
+    r'^("([ !#-\[\]-~]|\\["\\]){1,128}"'  # in quotes
+    r'|(?!""$)[!-+\--~]([ -+\--~]{0,126}[!-+\--~])?)$'  # without, and without a comma; HTTP strips outer spaces
+)
+"""The values of the header that `parse_key` accepts."""
+
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPE = re.compile(r'\\(["\\])')
 

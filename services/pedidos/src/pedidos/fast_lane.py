@@ -5,9 +5,11 @@ from functools import partial
 from pedidos.command import CommandType
 from pedidos.headers import request_context
 from pedidos.intake import Intake, RequestContext
+from pedidos.orders import Orders
 from pedidos.pedido import Pedido
 from pedidos.reads import Reads
 from pedidos.routes import COMMANDS, command, create
+from reservaestoque.http.identity import Identity
 from reservaestoque.http.tuning.answer import JsonAnswer
 from reservaestoque.http.tuning.fast_lane import Handler, Headers
 
@@ -15,9 +17,10 @@ from reservaestoque.http.tuning.fast_lane import Handler, Headers
 class BusyRoutes:
     """Finds the handlers of POST /pedidos and POST /pedidos/{id}/fechar, cancelar and reservar."""
 
-    def __init__(self, intake: Intake, reads: Reads) -> None:
+    def __init__(self, intake: Intake, reads: Reads, identity: Identity) -> None:
         self._intake = intake
         self._reads = reads
+        self._identity = identity
 
     def find(self, method: str, path: str) -> tuple[str, Handler] | None:
         """The route's template, as metrics name it, and its handler; None for every other request."""
@@ -33,10 +36,14 @@ class BusyRoutes:
         return f"/pedidos/{{pedido_id}}/{name}", partial(self._send, pedido_id, tipo)
 
     async def _create(self, headers: Headers, body: bytes) -> JsonAnswer[Pedido]:
-        return await create(self._intake, body, _context(headers))
+        return await create(self._orders(headers), self._intake, body, _context(headers))
 
     async def _send(self, pedido_id: str, tipo: CommandType, headers: Headers, body: bytes) -> JsonAnswer[Pedido]:
-        return await command(self._reads, self._intake, pedido_id, tipo, body, _context(headers))
+        return await command(self._orders(headers), self._intake, pedido_id, tipo, body, _context(headers))
+
+    def _orders(self, headers: Headers) -> Orders:
+        """What is open to the caller. Raises ProblemError (401, 403) as the guard of Litestar's routes."""
+        return Orders(self._reads, self._identity.admitted(headers))
 
 
 def _context(headers: Headers) -> RequestContext:

@@ -6,7 +6,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter
 
-from pedidos.command import MAX_KEY, parse_key
+from pedidos.command import KEY_PATTERN, MAX_KEY, parse_key
 from pedidos.intake import RequestContext
 from pedidos.prefer import MAX_WAIT_SECONDS, wait_seconds
 from reservaestoque.telemetry import trace
@@ -25,8 +25,10 @@ IdempotencyKeyHeader = Annotated[
         name="Idempotency-Key",
         description=(
             f"1 to {MAX_KEY} printable ASCII characters: with the same key a request takes effect once. "
-            "One that contains a comma is sent in quotes."
+            "One that contains a comma is sent in quotes, where a backslash stands before a quote or a backslash "
+            "(RFC 8941, section 3.3.3). Any other value is refused (400)."
         ),
+        schema_extra={"pattern": KEY_PATTERN},
         examples=[Example(value="carrinho-de-ana-1")],
     ),
 ]

@@ -1,5 +1,6 @@
 """Orders as customers write and read them. Pure: no I/O, no clock."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
@@ -12,6 +13,9 @@ from reservaestoque.events import Item, ItemEmFalta, Status
 from reservaestoque.events.pedidos import ITENS, MAX_QUANTIDADE, PedidoId
 
 MAX_PAGE = 200
+
+ID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+"""The canonical text of an id (RFC 9562, section 4), in lower case, as we write it: an order has one address."""
 
 CLIENTE_PATTERN = r"^[\x20-\x7e]{1,128}$(?!\n)"
 
@@ -89,6 +93,14 @@ class StatusDoPedido(msgspec.Struct, frozen=True, rename="camel"):
 
     pedido_id: PedidoId
     status: Status
+
+
+_ID = re.compile(ID_PATTERN)
+
+
+def parse_id(text: str) -> UUID | None:
+    """The id with this canonical text; None for any other text, even one that Python reads as the same id."""
+    return UUID(text) if _ID.fullmatch(text) else None
 
 
 class TooManyUnitsError(ValueError):

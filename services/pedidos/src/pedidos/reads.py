@@ -19,15 +19,16 @@ READ_CONNECTIONS = 3 + _LISTS
 
 
 class Reads:
-    """Takes READ_CONNECTIONS connections of the pool at most. Every method raises what asyncpg raises, and
-    CrowdedError.
+    """Takes READ_CONNECTIONS connections of the pool at most, of which `lists` are for statements that share none.
+
+    Every method raises what asyncpg raises, and CrowdedError.
     """
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._orders = Loader(partial(repository.orders, pool))
         self._outcomes = Loader(partial(repository.outcomes, pool))
         self._key_owners = Loader(partial(repository.key_owners, pool))
-        self._lists = Reader(pool, connections=_LISTS)
+        self.lists = Reader(pool, connections=_LISTS)
 
     async def order(self, pedido_id: UUID) -> Pedido | None:
         """The order, or None."""
@@ -37,7 +38,7 @@ class Reads:
         self, cliente_id: str | None, status: Status | None, before: UUID | None, limit: int
     ) -> list[Pedido]:
         """Up to `limit` orders with an id below `before`, the newest first."""
-        return await repository.page(self._lists, cliente_id, status, before, limit)
+        return await repository.page(self.lists, cliente_id, status, before, limit)
 
     async def outcome(self, command_id: UUID) -> Outcome | None:
         """The outcome of the command; None when it is unknown, or has been purged."""

@@ -16,6 +16,7 @@ from reservaestoque.postgres import Queries
 from reservaestoque.retention import Purge, Walk
 from reservaestoque.streams import old_changes
 from reservaestoque.telemetry import logger, trace
+from reservaestoque.tickets import old_tickets
 
 ABANDONED_STEP = 100
 
@@ -54,6 +55,7 @@ def retention_jobs(
         "purge idempotencia": purge("idempotencia", "purgar_chaves", periods.keys),
         "purge comando": purge("comando", "purgar_comandos", periods.keys),
         "purge mudanca": Purge(changes, _purged.labels("mudanca")).step,
+        "purge bilhete": Purge(old_tickets(pool, clock=_sql["agora"]), _purged.labels("bilhete")).step,
         "purge pedido": purge("pedido", "purgar_pedidos", periods.ended),
         "cancel abandoned": cancel(Status.RESERVA_EXPIRADA),
         "cancel unheard lapses": cancel(Status.ESTOQUE_RESERVADO),

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Annotated, Any
-from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
@@ -14,8 +13,10 @@ from pedidos.command import CommandType, InvalidKeyError, KeyBusyError, KeyReuse
 from pedidos.group_commit import OverloadedError
 from pedidos.headers import RESPONSE_HEADERS, IdempotencyKeyHeader, Prefer, Traceparent, request_context
 from pedidos.intake import EndedError, Intake, RequestContext
+from pedidos.orders import Orders
 from pedidos.pedido import (
     CLIENTE_PATTERN,
+    ID_PATTERN,
     MAX_PAGE,
     CommandBody,
     OrderRequest,
@@ -24,8 +25,9 @@ from pedidos.pedido import (
     StatusDoPedido,
     TooManyUnitsError,
     merge_items,
+    parse_id,
 )
-from pedidos.reads import Outcome, Reads
+from pedidos.reads import Outcome
 from reservaestoque.events import Status
 from reservaestoque.http import JsonBody, ProblemError, conditional_get
 from reservaestoque.http.problems import CONFLICT, INVALID, KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
@@ -35,10 +37,15 @@ ClienteId = Annotated[
     str | None, QueryParameter(name="clienteId", pattern=CLIENTE_PATTERN, max_length=128, description="Whose orders.")
 ]
 ByStatus = Annotated[Status | None, QueryParameter(name="status", description="Orders with this status.")]
-Cursor = Annotated[UUID | None, QueryParameter(description="`proximo` of the page before.")]
+Cursor = Annotated[
+    str | None, QueryParameter(pattern=ID_PATTERN, max_length=36, description="`proximo` of the page before.")
+]
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Maximum number of orders per page.")]
 
-Id = Annotated[str, PathParameter(description="The order's id.")]
+_ABOUT_ID = "The order's id, as it was returned: any other spelling of it is unknown (404)."
+_ID_SCHEMA = {"format": "uuid", "pattern": ID_PATTERN}
+Id = Annotated[str, PathParameter(description=_ABOUT_ID, schema_extra=_ID_SCHEMA)]
+
 
 _new_order = JsonBody(OrderRequest)
 _command = JsonBody(CommandBody, absent=CommandBody())
@@ -60,6 +67,7 @@ _ACCEPTED = "Accepted; the outcome is not known yet."
     problems=(KEY_REUSED,),
 )
 async def create_order(
+    orders: NamedDependency[Orders],
     intake: NamedDependency[Intake],
     body: RawBody,
     prefer: Prefer = "",
@@ -68,25 +76,27 @@ async def create_order(
 ) -> Response[Pedido]:
     """202 and the order as `Criado`; with ``Prefer: wait=N`` 201 and the decision, or 202 after N seconds.
 
-    Raises ProblemError (400, 422) for a body that is wrong, and the errors in PROBLEMS.
+    Raises ProblemError: 400, 422 for a body that is wrong, 403 for an order of another customer; and the errors in
+    PROBLEMS.
     """
-    return await create(intake, body, request_context(prefer, idempotency_key, traceparent))
+    return await create(orders, intake, body, request_context(prefer, idempotency_key, traceparent))
 
 
-async def create(intake: Intake, body: bytes, context: RequestContext) -> JsonAnswer[Pedido]:
+async def create(orders: Orders, intake: Intake, body: bytes, context: RequestContext) -> JsonAnswer[Pedido]:
     """What `create_order` answers; raises what it raises."""
     order = _new_order.read(body)
+    orders.customer(order.cliente_id)
     outcome = await intake.create(order.cliente_id, merge_items(order.itens), context)
     decided = outcome.pedido.status != Status.CRIADO
     return _answer(outcome, context, 201 if decided else 202)
 
 
 async def command(
-    reads: Reads, intake: Intake, pedido_id: str, tipo: CommandType, body: bytes, context: RequestContext
+    orders: Orders, intake: Intake, pedido_id: str, tipo: CommandType, body: bytes, context: RequestContext
 ) -> JsonAnswer[Pedido]:
     """What a route of a command answers; raises ProblemError (400, 404, 409) and the errors in PROBLEMS."""
     _command.read(body)
-    outcome = await intake.command(await find(reads, pedido_id), tipo, context)
+    outcome = await intake.command(await orders.find(pedido_id), tipo, context)
     if outcome.recusa:
         status = outcome.pedido.status
         raise ProblemError(CONFLICT, explain(outcome.recusa, status), statusDoPedido=status, recusa=outcome.recusa)
@@ -113,7 +123,7 @@ def _command_route(name: str, summary: str, description: str) -> HTTPRouteHandle
         problems=(MALFORMED, NOT_FOUND, CONFLICT, KEY_REUSED),
     )
     async def route(
-        reads: NamedDependency[Reads],
+        orders: NamedDependency[Orders],
         intake: NamedDependency[Intake],
         pedido_id: Id,
         body: RawBody,
@@ -122,7 +132,7 @@ def _command_route(name: str, summary: str, description: str) -> HTTPRouteHandle
         traceparent: Traceparent = "",
     ) -> Response[Pedido]:
         context = request_context(prefer, idempotency_key, traceparent)
-        return await command(reads, intake, pedido_id, COMMANDS[name], body, context)
+        return await command(orders, intake, pedido_id, COMMANDS[name], body, context)
 
     return route
 
@@ -146,14 +156,17 @@ reservar = _command_route(
 
 @get("/pedidos", summary="Orders, the newest first, page by page", response_description="A page of orders.")
 async def list_orders(
-    reads: NamedDependency[Reads],
+    orders: NamedDependency[Orders],
     cliente_id: ClienteId = None,
     status: ByStatus = None,
     cursor: Cursor = None,
     limite: Limit = 50,
 ) -> PedidoPage:
-    """Orders that pass the filters, `limite` at a time."""
-    pedidos = await reads.page(cliente_id, status, cursor, limite + 1)
+    """Orders that pass the filters, `limite` at a time; with a token the customer's own, unless it opens all.
+
+    Raises ProblemError (403) for orders of another customer.
+    """
+    pedidos = await orders.page(cliente_id, status, parse_id(cursor or ""), limite + 1)
     page = pedidos[:limite]
     return PedidoPage(page, page[-1].pedido_id if len(pedidos) > limite else None)
 
@@ -165,9 +178,9 @@ async def list_orders(
     problems=(NOT_FOUND,),
     **conditional_get(private=True),
 )
-async def get_order(reads: NamedDependency[Reads], pedido_id: Id) -> Pedido:
+async def get_order(orders: NamedDependency[Orders], pedido_id: Id) -> Pedido:
     """The order as it is now. Raises ProblemError (404) when there is none."""
-    return await find(reads, pedido_id)
+    return await orders.find(pedido_id)
 
 
 @get(
@@ -177,9 +190,9 @@ async def get_order(reads: NamedDependency[Reads], pedido_id: Id) -> Pedido:
     problems=(NOT_FOUND,),
     **conditional_get(private=True),
 )
-async def get_status(reads: NamedDependency[Reads], pedido_id: Id) -> StatusDoPedido:
+async def get_status(orders: NamedDependency[Orders], pedido_id: Id) -> StatusDoPedido:
     """The status of the order. Raises ProblemError (404) when there is none."""
-    return _status(await find(reads, pedido_id))
+    return _status(await orders.find(pedido_id))
 
 
 @get(
@@ -190,11 +203,11 @@ async def get_status(reads: NamedDependency[Reads], pedido_id: Id) -> StatusDoPe
     **conditional_get(private=True),
 )
 async def get_status_pedido(
-    reads: NamedDependency[Reads],
-    pedido_id: Annotated[str, QueryParameter(name="pedidoId", description="The order's id.")],
+    orders: NamedDependency[Orders],
+    pedido_id: Annotated[str, QueryParameter(name="pedidoId", description=_ABOUT_ID, schema_extra=_ID_SCHEMA)],
 ) -> StatusDoPedido:
     """The status of the order. Raises ProblemError (404) when there is none."""
-    return _status(await find(reads, pedido_id))
+    return _status(await orders.find(pedido_id))
 
 
 def _answer(outcome: Outcome, context: RequestContext, status_code: int) -> JsonAnswer[Pedido]:
@@ -202,17 +215,6 @@ def _answer(outcome: Outcome, context: RequestContext, status_code: int) -> Json
     if context.wait:
         headers["Preference-Applied"] = f"wait={context.wait}"
     return JsonAnswer(outcome.pedido, status_code=status_code, headers=headers)
-
-
-async def find(reads: Reads, text: str) -> Pedido:
-    """The order with that id. Raises ProblemError (404) when there is none."""
-    try:
-        pedido = await reads.order(UUID(text))
-    except ValueError:
-        pedido = None
-    if pedido is None:
-        raise ProblemError(NOT_FOUND, f"there is no order {text[:64]!r}")
-    return pedido
 
 
 def _status(pedido: Pedido) -> StatusDoPedido:

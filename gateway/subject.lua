@@ -1,0 +1,150 @@
+-- What jwt_authn leaves to do with the claims that it has put into headers:
+-- 1. the subject for the access log, as 16 hexadecimal digits of HMAC-SHA256 (RFC 2104) with the key in SUBJECT_KEY;
+--    Envoy itself can write a header to the log, but not hash it;
+-- 2. scopes that are a list in the token, which arrive as JSON in base64, as words separated by spaces;
+-- 3. no control characters, with which Envoy could not forward the request, and no spaces around the subject, which HTTP
+--    would drop on the way to a service: " ana" must not become ana.
+local bit = require("bit")
+local band, bxor, bnot, bor = bit.band, bit.bxor, bit.bnot, bit.bor
+local ror, rshift, lshift, tobit, tohex = bit.ror, bit.rshift, bit.lshift, bit.tobit, bit.tohex
+
+-- SHA-256 (FIPS 180-4) on states of eight 32-bit numbers. Its constants are the fractions of the square roots of the
+-- first 8 primes and of the cube roots of the first 64.
+local initial, round = {}, {}
+local candidate = 2
+while #round < 64 do
+  local prime = true
+  for divisor = 2, math.floor(math.sqrt(candidate)) do
+    prime = prime and candidate % divisor ~= 0
+  end
+  if prime then
+    if #initial < 8 then
+      initial[#initial + 1] = tobit(math.floor(math.sqrt(candidate) % 1 * 4294967296))
+    end
+    round[#round + 1] = tobit(math.floor(candidate ^ (1 / 3) % 1 * 4294967296))
+  end
+  candidate = candidate + 1
+end
+
+local function compress(state, text, from)
+  local w = {}
+  for i = 1, 16 do
+    local a, b, c, d = text:byte(from + 4 * i - 4, from + 4 * i - 1)
+    w[i] = bor(lshift(a, 24), lshift(b, 16), lshift(c, 8), d)
+  end
+  for i = 17, 64 do
+    local x, y = w[i - 15], w[i - 2]
+    local s = bxor(ror(x, 7), ror(x, 18), rshift(x, 3))
+    local t = bxor(ror(y, 17), ror(y, 19), rshift(y, 10))
+    w[i] = tobit(w[i - 16] + s + w[i - 7] + t)
+  end
+  local a, b, c, d, e, f, g, h = unpack(state)
+  for i = 1, 64 do
+    local s = bxor(ror(e, 6), ror(e, 11), ror(e, 25))
+    local t = tobit(h + s + bxor(band(e, f), band(bnot(e), g)) + round[i] + w[i])
+    local u = bxor(ror(a, 2), ror(a, 13), ror(a, 22)) + bxor(band(a, b), band(a, c), band(b, c))
+    a, b, c, d, e, f, g, h = tobit(t + u), a, b, c, tobit(d + t), e, f, g
+  end
+  local new = { a, b, c, d, e, f, g, h }
+  for i = 1, 8 do
+    new[i] = tobit(new[i] + state[i])
+  end
+  return new
+end
+
+-- A 32-bit number, the highest byte first.
+local function be(n)
+  return string.char(band(rshift(n, 24), 255), band(rshift(n, 16), 255), band(rshift(n, 8), 255), band(n, 255))
+end
+
+-- The digest of `text`, after `before` bytes that are in `state` already.
+local function finish(state, text, before)
+  local bits = (before + #text) * 8
+  local padded = text .. "\128" .. ("\0"):rep((55 - #text) % 64) .. "\0\0\0\0"
+  padded = padded .. be(bits)
+  for from = 1, #padded, 64 do
+    state = compress(state, padded, from)
+  end
+  return state
+end
+
+local function pad(key, byte)
+  local out = {}
+  for i = 1, 64 do
+    out[i] = string.char(bxor(key:byte(i) or 0, byte))
+  end
+  return compress(initial, table.concat(out), 1)
+end
+
+local function bytes(state)
+  local out = {}
+  for i = 1, 8 do
+    out[i] = be(state[i])
+  end
+  return table.concat(out)
+end
+
+local key = os.getenv("SUBJECT_KEY") or ""
+assert(#key >= 32 and #key <= 64, "SUBJECT_KEY must have 32 to 64 characters")
+local inner, outer = pad(key, 0x36), pad(key, 0x5c)
+
+local sextet = {}
+for i, character in ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"):gmatch("()(.)") do
+  sextet[character] = i - 1
+end
+
+local function decode(text)
+  local out, bits, value = {}, 0, 0
+  for character in text:gmatch("[%w+/]") do
+    value, bits = value * 64 + sextet[character], bits + 6
+    if bits >= 8 then
+      bits = bits - 8
+      out[#out + 1] = string.char(math.floor(value / 2 ^ bits))
+      value = value % 2 ^ bits
+    end
+  end
+  return table.concat(out)
+end
+
+-- The words of a JSON list of scopes (RFC 6749, section 3.3, says which characters they have); nil if it is not one.
+local function words(json)
+  local out = {}
+  local rest = json:match('^%[(".*")%]$')
+  while rest do
+    local word, after = rest:match('^"([^%s%c"\\]+)"(.*)$')
+    if not word then
+      return nil
+    end
+    out[#out + 1] = word
+    if after == "" then
+      return table.concat(out, " ")
+    end
+    rest = after:match('^,(".*")$')
+  end
+  return nil
+end
+
+local function printable(value)
+  return not value or not value:find("%c")
+end
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local subject, scopes = headers:get("x-reserva-subject"), headers:get("x-reserva-scopes")
+  if subject and (subject:find("^ ") or subject:find(" $")) then
+    handle:respond({ [":status"] = "401" }, "The subject begins or ends with a space")
+    return
+  end
+  if not (printable(subject) and printable(scopes)) then
+    handle:respond({ [":status"] = "401" }, "A claim contains a control character")
+    return
+  end
+  local list = scopes and scopes:find("^WyJ") and words(decode(scopes)) -- `["` in base64
+  if list then
+    headers:replace("x-reserva-scopes", list)
+  end
+  if subject then
+    local digest = finish(outer, bytes(finish(inner, subject, 64)), 64)
+    handle:streamInfo():dynamicMetadata():set("reservaestoque", "subject", tohex(digest[1]) .. tohex(digest[2]))
+  end
+end

@@ -1,0 +1,70 @@
+"""Who sends a request, as the gateway has verified it, and rules that both services share. Pure: no I/O, no clock."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+SUBJECT = b"x-reserva-subject"
+SCOPES = b"x-reserva-scopes"
+"""Set by the gateway from a token that it has verified. It removes both from every request that arrives."""
+
+READ_STOCK = "estoque:ler"
+ALL_ORDERS = "pedidos:admin"
+
+_SUBJECT = re.compile(rb"[\x20-\x7e]{1,128}")
+
+
+class Verdict(StrEnum):
+    """What becomes of a request."""
+
+    ALLOW = "allow"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not found"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A customer by `subject`, which is their clienteId, with the scopes of their token.
+
+    Without a subject it is NOBODY; or ANYONE, if the service does not ask who its callers are.
+    """
+
+    subject: str | None
+    scopes: frozenset[str] = frozenset()
+    trusted: bool = False
+
+
+NOBODY = Caller(None)
+ANYONE = Caller(None, trusted=True)
+
+
+class InvalidSubjectError(ValueError):
+    """The token's subject cannot be a clienteId."""
+
+    def __init__(self) -> None:
+        super().__init__("the token's subject is no clienteId: it must have 1 to 128 printable ASCII characters")
+
+
+def read_caller(headers: Mapping[bytes, bytes]) -> Caller:
+    """The caller that the gateway names in these headers. Raises InvalidSubjectError."""
+    subject = headers.get(SUBJECT)
+    if subject is None:
+        return NOBODY
+    if not _SUBJECT.fullmatch(subject):
+        raise InvalidSubjectError
+    return Caller(subject.decode(), frozenset(headers.get(SCOPES, b"").decode("latin-1").split()))
+
+
+def identified(caller: Caller) -> Verdict:
+    """Allows everyone whose identity is known, if identities are asked for."""
+    return Verdict.ALLOW if caller.trusted or caller.subject is not None else Verdict.UNAUTHENTICATED
+
+
+def has_scope(caller: Caller, scope: str) -> Verdict:
+    """Allows those whose token has `scope`."""
+    verdict = identified(caller)
+    if verdict is Verdict.ALLOW and not (caller.trusted or scope in caller.scopes):
+        return Verdict.FORBIDDEN
+    return verdict

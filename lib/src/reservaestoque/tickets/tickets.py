@@ -1,0 +1,83 @@
+"""Tickets in the service's own database: issued to a caller, good for one stream within seconds, on any replica."""
+
+import hashlib
+import re
+import secrets
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import asyncpg
+import msgspec
+from msgspec import Meta
+
+from reservaestoque.http.caller import ANYONE, Caller
+from reservaestoque.http.identity import Identity
+from reservaestoque.http.problems import MALFORMED, UNAUTHENTICATED, ProblemError
+from reservaestoque.postgres import Queries, Reader
+from reservaestoque.retention import Walk
+
+TICKET_LIFE = timedelta(seconds=30)
+
+_BYTES = 32
+_TEXT = re.compile(r"[A-Za-z0-9_-]{43}")
+"""`_BYTES` random bytes in base64url."""
+
+
+class Ticket(msgspec.Struct, frozen=True, rename="camel"):
+    """Opens one stream, with the rights of the token that asked for it."""
+
+    bilhete: Annotated[str, Meta(description="The value of the parameter `bilhete`. Used once, it is worth nothing.")]
+    expira_em: Annotated[datetime, Meta(description="Until when a stream can be opened with it.")]
+
+
+class Tickets:
+    """The database keeps a hash of each ticket, so that nobody who reads it can open a stream.
+
+    Methods raise what asyncpg raises, CrowdedError and TimeoutError.
+    """
+
+    def __init__(self, reader: Reader, identity: Identity) -> None:
+        self._reader = reader
+        self._identity = identity
+
+    async def issue(self, caller: Caller) -> Ticket:
+        """A ticket with the rights of `caller`."""
+        text = secrets.token_urlsafe(_BYTES)
+        [row] = await self._reader.fetch(
+            _queries()["issue_ticket"], _hash(text), caller.subject, sorted(caller.scopes), TICKET_LIFE
+        )
+        return Ticket(text, row["expira_em"])
+
+    async def caller(self, caller: Caller, ticket: str) -> Caller:
+        """Who opens a stream: `caller`, the sender of the request, or the one to whom `ticket` was issued.
+
+        The ticket is used up. Raises ProblemError: 401 for one that is not good (any more); 400 beside a token, which
+        a client may not send in two ways (RFC 6750, section 2); 401 and 403 as `Identity.admit`.
+        """
+        if not ticket:
+            return self._identity.admit(caller)
+        if caller.subject is not None:
+            raise ProblemError(MALFORMED, "a request has either a token or a ticket (bilhete), not both")
+        rows = await self._reader.fetch(_queries()["redeem_ticket"], _hash(ticket)) if _TEXT.fullmatch(ticket) else ()
+        if not rows or not rows[0]["vale"]:
+            raise ProblemError(
+                UNAUTHENTICATED,
+                f"the ticket (bilhete) is unknown, used, or older than {TICKET_LIFE.seconds} s; get a new one",
+            )
+        if not self._identity.asked:
+            return ANYONE
+        return self._identity.admit(Caller(rows[0]["cliente_id"], frozenset(rows[0]["escopos"])))
+
+
+def old_tickets(pool: "asyncpg.Pool[Any]", *, clock: str) -> Walk:
+    """The walk that purges expired tickets; the statement `clock` reads the time."""
+    return Walk(pool, _queries()["purge_tickets"], clock=clock, age=timedelta())
+
+
+def _hash(ticket: str) -> bytes:
+    """A plain hash is enough: nobody can guess 32 random bytes."""
+    return hashlib.sha256(ticket.encode()).digest()
+
+
+def _queries() -> Queries:
+    return Queries("reservaestoque.tickets")

@@ -1,0 +1,181 @@
+"""What one client may ask, on a real Envoy with services that are a few lines of Python."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import envoy_here
+import httpx
+import pytest
+from envoy_here import Service, serving
+
+from local_system import gateway
+from local_system.gateway import Limits, Options, Rate
+from local_system.identity import Issuer
+from local_system.ports import Ports
+
+pytestmark = pytest.mark.integration
+
+# So slow that no bucket gains a request while a test runs, except where it waits for that.
+SLOW = Limits(reads=Rate(1, 12), writes=Rate(1, 6), streams=Rate(1, 3), clients=50)
+KINDS = {
+    "read": ("GET", "/pedidos", 12),
+    "read of another path": ("GET", "/estoque/UM?x=1", 12),
+    "read by POST": ("POST", "/estoque/consulta", 12),
+    "head": ("HEAD", "/pedidos/0190", 12),
+    "document": ("GET", "/schema/pedidos", 12),
+    "write": ("POST", "/pedidos", 6),
+    "command": ("POST", "/pedidos/0190/fechar?x=1", 6),
+    "other method": ("DELETE", "/pedidos/0190", 6),
+    "stream": ("GET", "/pedidos/eventos", 3),
+    "stream with a query": ("GET", "/estoque/eventos?x=/y", 3),
+    "stream of an order": ("GET", "/pedidos/0190/eventos", 3),
+}
+
+
+@dataclass
+class Running:
+    client: httpx.Client
+    issuer: Issuer
+    pedidos: Service
+
+    def ask(self, subject: str, method: str, path: str) -> httpx.Response:
+        return self.client.request(method, path, headers={"Authorization": f"Bearer {self.issuer.token(subject)}"})
+
+
+def configured(pedidos: Service, estoque: Service, options: Options) -> str:
+    ports = Ports.free()
+    return gateway.render(
+        gateway.TEMPLATE.read_text(),
+        listen_port=ports.gateway,
+        admin_port=ports.gateway_admin,
+        pedidos=[pedidos.port],
+        estoque=[estoque.port],
+        options=options,
+    )
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[Options], tuple[httpx.Client, Service]]]:
+    with ExitStack() as stack:
+        pedidos, estoque = (stack.enter_context(serving(name)) for name in ("pedidos", "estoque"))
+
+        def start(options: Options) -> tuple[httpx.Client, Service]:
+            text = configured(pedidos, estoque, options)
+            env = {"SUBJECT_KEY": "0" * 64}
+            return stack.enter_context(envoy_here.running(tmp_path, text, env))[0], pedidos
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("limits")
+    issuer = Issuer.open(folder / "jwt")
+    with ExitStack() as stack:
+        pedidos, estoque = (stack.enter_context(serving(name)) for name in ("pedidos", "estoque"))
+        text = configured(pedidos, estoque, Options(providers={"one": issuer.provider()}, limits=SLOW))
+        client, _ = stack.enter_context(envoy_here.running(folder, text, {"SUBJECT_KEY": issuer.log_key}))
+        yield Running(client, issuer, pedidos)
+
+
+def exhaust(ask: Callable[[], httpx.Response]) -> tuple[int, httpx.Response]:
+    """How many requests are answered until one is refused, and that one's answer."""
+    for number in range(100):
+        answer = ask()
+        if answer.status_code == 429:
+            return number, answer
+        assert answer.status_code == 200, answer.text
+    raise AssertionError("nothing is refused")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_request_has_its_limit(running: Running, kind: str) -> None:
+    method, path, burst = KINDS[kind]
+    subject = f"kind-{kind}".replace(" ", "-")
+    count, answer = exhaust(lambda: running.ask(subject, method, path))
+    assert burst <= count <= burst + 1
+    assert answer.headers["retry-after"] == "1"
+    assert answer.headers["ratelimit-policy"] == f'"cliente";q={burst}'
+    assert answer.headers["ratelimit"] == '"cliente";r=0;t=1'
+    assert answer.headers.get_list("cache-control") == ["no-store"]
+    assert not [name for name in answer.headers if name.startswith("x-ratelimit")]
+    if method != "HEAD":
+        assert answer.json()["type"] == "https://reservaestoque.dev/problemas/limite-excedido"
+        assert answer.headers["content-type"] == "application/problem+json"
+    running.pedidos.seen.clear()
+    assert running.ask(subject, method, path).status_code == 429
+    assert running.pedidos.seen == []
+
+
+def test_each_kind_counts_for_itself(running: Running) -> None:
+    for method, path, burst in (("POST", "/pedidos", 6), ("GET", "/pedidos/eventos", 3), ("GET", "/estoque", 12)):
+        count, _ = exhaust(lambda method=method, path=path: running.ask("apart", method, path))
+        assert burst <= count <= burst + 1
+
+
+def test_one_customer_s_limit_is_nobody_else_s(running: Running) -> None:
+    exhaust(lambda: running.ask("greedy", "GET", "/estoque"))
+    assert {running.ask(f"other-{n}", "GET", "/estoque").status_code for n in range(20)} == {200}
+    assert 429 in {running.ask("greedy", "GET", "/estoque").status_code for _ in range(5)}
+
+
+def test_answers_say_what_is_left(running: Running) -> None:
+    left = [running.ask("counting", "GET", "/pedidos").headers["ratelimit"] for _ in range(3)]
+    assert left == [f'"cliente";r={n}' for n in (11, 10, 9)]
+
+
+def test_after_the_time_in_retry_after_the_request_is_answered(running: Running) -> None:
+    _, answer = exhaust(lambda: running.ask("patient", "GET", "/pedidos"))
+    time.sleep(int(answer.headers["retry-after"]))
+    assert running.ask("patient", "GET", "/pedidos").status_code == 200
+
+
+def test_more_clients_than_buckets_leave_those_alone_who_keep_asking(running: Running) -> None:
+    """Envoy forgets the client that has been silent longest; the one who floods is not that."""
+    exhaust(lambda: running.ask("flood", "POST", "/pedidos"))
+    refused = 0
+    for number in range(120):
+        assert running.ask(f"crowd-{number}", "POST", "/pedidos").status_code == 200
+        refused += running.ask("flood", "POST", "/pedidos").status_code == 429
+    assert refused > 110
+
+
+def test_with_a_ticket_the_address_is_the_client(running: Running) -> None:
+    count, _ = exhaust(lambda: running.client.get("/pedidos/eventos?bilhete=x"))
+    assert 3 <= count <= 4
+    assert running.ask("with-token", "GET", "/pedidos/eventos?bilhete=x").status_code == 200
+
+
+def test_without_tokens_the_address_is_the_client(start: Callable[[Options], tuple[httpx.Client, Service]]) -> None:
+    client, _ = start(Options(limits=SLOW, trusted_hops=1))
+
+    def ask(address: str, **headers: str) -> httpx.Response:
+        return client.get("/estoque", headers={"X-Forwarded-For": address, **headers})
+
+    assert 12 <= exhaust(lambda: ask("192.0.2.1"))[0] <= 13
+    assert ask("192.0.2.1", **{"X-Reserva-Subject": "bia"}).status_code == 429, "nobody outside names himself"
+    assert ask("192.0.2.2").status_code == 200
+    assert 12 <= exhaust(lambda: ask("2001:db8::1"))[0] <= 13
+    assert ask("2001:db8::2").status_code == 429, "the same network of 64 bits"
+    assert ask("2001:db8:0:1::2").status_code == 200
+
+
+def test_a_client_cannot_choose_its_address(start: Callable[[Options], tuple[httpx.Client, Service]]) -> None:
+    client, _ = start(Options(limits=SLOW))
+    statuses = Counter(
+        client.get("/estoque", headers={"X-Forwarded-For": f"192.0.2.{n}"}).status_code for n in range(40)
+    )
+    assert statuses[429] > 20
+
+
+def test_without_limits_nothing_is_refused_and_no_header_is_added(
+    start: Callable[[Options], tuple[httpx.Client, Service]],
+) -> None:
+    client, _ = start(Options())
+    answers = [client.get("/estoque") for _ in range(60)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert not [name for name in answers[0].headers if "ratelimit" in name]

@@ -1,0 +1,20 @@
+"""Who may read balances."""
+
+import pytest
+
+from estoque.access import decide
+from reservaestoque.http.caller import ANYONE, NOBODY, Caller, Verdict
+
+
+@pytest.mark.parametrize(
+    ("caller", "verdict"),
+    [
+        (ANYONE, Verdict.ALLOW),
+        (NOBODY, Verdict.UNAUTHENTICATED),
+        (Caller("ana"), Verdict.FORBIDDEN),
+        (Caller("ana", frozenset({"pedidos:admin"})), Verdict.FORBIDDEN),
+        (Caller("ana", frozenset({"estoque:ler"})), Verdict.ALLOW),
+    ],
+)
+def test_the_table(caller: Caller, verdict: Verdict):
+    assert decide(caller) is verdict

@@ -1,0 +1,41 @@
+"""Orders as their caller may see them: routes reach orders through nothing else, on the fast lane and off it."""
+
+from uuid import UUID
+
+from pedidos.access import NOT_YOURS, Target, decide, whose
+from pedidos.pedido import Pedido, parse_id
+from pedidos.reads import Reads
+from reservaestoque.events import Status
+from reservaestoque.http.caller import Caller, Verdict
+from reservaestoque.http.identity import enforce
+from reservaestoque.http.problems import NOT_FOUND, ProblemError
+
+
+class Orders:
+    """The orders that are open to `caller`. Methods raise ProblemError, what asyncpg raises, and CrowdedError."""
+
+    def __init__(self, reads: Reads, caller: Caller) -> None:
+        self._reads = reads
+        self._caller = caller
+
+    async def find(self, text: str) -> Pedido:
+        """The order with this id. Raises ProblemError (404) if there is none, or none that the caller may know of."""
+        pedido_id = parse_id(text)
+        pedido = await self._reads.order(pedido_id) if pedido_id else None
+        verdict = decide(self._caller, Target.ORDER, pedido.cliente_id if pedido else None)
+        enforce(verdict, NOT_YOURS)
+        if pedido is None or verdict is not Verdict.ALLOW:
+            raise ProblemError(NOT_FOUND, "there is no order with this id")
+        return pedido
+
+    def customer(self, asked: str | None) -> str | None:
+        """Whose orders the caller creates, lists or follows: None for everybody's. Raises ProblemError (403)."""
+        cliente_id = whose(self._caller, asked)
+        enforce(decide(self._caller, Target.ORDERS_OF, cliente_id), NOT_YOURS)
+        return cliente_id
+
+    async def page(
+        self, cliente_id: str | None, status: Status | None, before: UUID | None, limit: int
+    ) -> list[Pedido]:
+        """Up to `limit` orders with an id below `before`, the newest first. Raises ProblemError (403)."""
+        return await self._reads.page(self.customer(cliente_id), status, before, limit)

@@ -1,9 +1,11 @@
 """Real PostgreSQL and RabbitMQ for tests of one part; tests/integration has the whole system. And pytest's hooks."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import aio_pika
 import asyncpg
 import lanes
 import pytest
@@ -14,6 +16,7 @@ import bench  # noqa: F401
 import conferir  # noqa: F401
 import contracts  # noqa: F401
 from local_system import Config, Ports, System
+from reservaestoque.bus import topology
 
 
 def pytest_configure() -> None:
@@ -41,7 +44,16 @@ def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     parts = {"postgres-pedidos", "postgres-estoque", "rabbitmq"}
     state: Path = tmp_path_factory.mktemp("backing")
     with System(Config(state=state, ports=Ports.free(), parts=parts)) as system:
+        asyncio.run(_declare_exchanges(system.amqp_url))
         yield system
+
+
+async def _declare_exchanges(url: str) -> None:
+    """A test may run only one of the programs, and its queue is bound to the exchange of the other one."""
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        for exchange in topology.Exchange:
+            await topology.declare_exchange(channel, exchange)
 
 
 @pytest.fixture

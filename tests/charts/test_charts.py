@@ -252,7 +252,11 @@ def test_keda_trusts_whom_estoque_trusts(helm: Helm, kind: str):
         parameter["parameter"]: (parameter["name"], parameter["key"])
         for parameter in [*trigger["secretTargetRef"], *trigger["configMapTargetRef"]]
     }
-    assert parameters == {"host": ("rabbitmq", "url"), "ca": ("ours", "ca.crt"), "tls": ("estoque-keda", "tls")}
+    assert parameters == {
+        "host": ("rabbitmq", "estoque-url"),
+        "ca": ("ours", "ca.crt"),
+        "tls": ("estoque-keda", "tls"),
+    }
     (switch,) = [m for m in rendered if m["kind"] == "ConfigMap"]
     assert (switch["metadata"]["name"], switch["data"]) == ("estoque-keda", {"tls": "enable"})
 
@@ -264,7 +268,8 @@ def test_the_broker_s_address_leads_there_from_other_namespaces_too(helm: Helm):
         for m in helm.template("data-stores", release="data-stores")
         if m["kind"] == "Secret" and m["metadata"]["name"] == "rabbitmq"
     ]
-    assert f"@rabbitmq.{NAMESPACE}.svc:5672/" in secret["url"]
+    for url in ("url", "pedidos-url", "estoque-url"):
+        assert f"@rabbitmq.{NAMESPACE}.svc:5672/" in secret[url]
     document = (ROOT / "docs/production.md").read_text()
     assert "@rabbitmq.$ns.svc:5672/" in document
 

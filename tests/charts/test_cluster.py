@@ -249,7 +249,7 @@ class Stores:
                 | {"message": "", "reason": "Test"}
                 for c in all_of_it
             ]
-            required = {"username": "reserva"} if resource.startswith("users.") else {}
+            required = {"username": "pedidos"} if resource.startswith("users.") else {}
             patch = json.dumps({"status": {"conditions": conditions, **required}})
             options = (f"--namespace={self.namespace}", "--subresource=status", "--type=merge", f"--patch={patch}")
             self._cluster("patch", name, *options)
@@ -304,16 +304,19 @@ def test_the_conditions_are_those_that_the_operators_set(module: str):
 
 NAMED = {
     "pedidos.database": "a",
-    "pedidos.broker": "b",
-    "estoque.database": "c",
-    "estoque.broker": "d",
-    "operator.database": "e",
-    "conferir.estoqueDatabase": "f",
-    "conferir.pedidosDatabase": "g",
+    "pedidos.migrations.database": "b",
+    "pedidos.broker": "c",
+    "estoque.database": "d",
+    "estoque.migrations.database": "e",
+    "estoque.broker": "f",
+    "operator.database": "g",
+    "conferir.estoqueDatabase": "h",
+    "conferir.pedidosDatabase": "i",
 }
 """Where values name a Secret, with a test name for each."""
 NAMES = [f"{path}.{value}" for path, name in NAMED.items() for value in (f"existingSecret={name}", f"key={name}-url")]
-AUTHORITIES = [f"{path}.ca.secret={name}-ca" for path, name in NAMED.items()]
+WITH_AUTHORITY = {path: name for path, name in NAMED.items() if ".migrations." not in path}
+AUTHORITIES = [f"{path}.ca.secret={name}-ca" for path, name in WITH_AUTHORITY.items()]
 
 
 @pytest.fixture
@@ -348,10 +351,11 @@ def missing(helm: Helm, cluster: Cluster, namespace: str, *sets: str, values: Pa
 def test_notes_name_the_users_of_each_secret(helm: Helm, with_operators: Cluster, namespace: str):
     assert missing(helm, with_operators, namespace) == [
         "Helm finds no Secret estoque-db in this namespace: create it, or name another one in "
-        "estoque.database.existingSecret and operator.database.existingSecret and "
-        "conferir.estoqueDatabase.existingSecret.",
+        "estoque.database.existingSecret and estoque.migrations.database.existingSecret and "
+        "operator.database.existingSecret and conferir.estoqueDatabase.existingSecret.",
         "Helm finds no Secret pedidos-db in this namespace: create it, or name another one in "
-        "pedidos.database.existingSecret and conferir.pedidosDatabase.existingSecret.",
+        "pedidos.database.existingSecret and pedidos.migrations.database.existingSecret and "
+        "conferir.pedidosDatabase.existingSecret.",
         "Helm finds no Secret rabbitmq in this namespace: create it, or name another one in "
         "pedidos.broker.existingSecret and estoque.broker.existingSecret.",
     ]
@@ -359,6 +363,7 @@ def test_notes_name_the_users_of_each_secret(helm: Helm, with_operators: Cluster
         f"Helm finds no Secret {secret} in this namespace: create it, or name another one in {path}.{value}."
         for path, name in NAMED.items()
         for secret, value in ((name, "existingSecret"), (f"{name}-ca", "ca"))
+        if value == "existingSecret" or path in WITH_AUTHORITY
     )
 
 
@@ -366,7 +371,7 @@ def test_notes_are_silent_where_the_secrets_are_that_the_values_name(
     helm: Helm, with_operators: Cluster, namespace: str
 ):
     make(with_operators, namespace, {name: [f"{name}-url"] for name in NAMED.values()})
-    make(with_operators, namespace, {f"{name}-ca": ["ca.crt"] for name in NAMED.values()})
+    make(with_operators, namespace, {f"{name}-ca": ["ca.crt"] for name in WITH_AUTHORITY.values()})
     assert missing(helm, with_operators, namespace, *NAMES, *AUTHORITIES) == []
     off = ["operator.enabled=false", "conferir.enabled=false"]
     unheard = ["operator.database.existingSecret=x", "conferir.estoqueDatabase.existingSecret=y"]
@@ -380,7 +385,8 @@ def test_notes_are_silent_about_the_production_data_stores(helm: Helm, with_oper
         namespace,
         {f"{d}-app": ["uri"] for d in databases} | {f"{d}-ca": ["ca.crt"] for d in databases},
     )
-    guests = ("pedidos-db-conferente", "estoque-db-conferente", "estoque-db-operador", "rabbitmq-reserva")
+    guests = tuple(f"{d}-{role}" for d in databases for role in ("runtime", "conferente"))
+    guests += ("estoque-db-operador", "rabbitmq-pedidos", "rabbitmq-estoque")
     make(with_operators, namespace, {name: ["url"] for name in guests})
     assert missing(helm, with_operators, namespace, values=K8S / "production/values.yaml") == []
 
@@ -390,7 +396,7 @@ def test_notes_know_keys_and_configmaps(helm: Helm, with_operators: Cluster, nam
     make(with_operators, namespace, {"there": ["ca.crt"]}, kind="configmap")
     authorities = ["pedidos.broker.ca.configMap=there", "estoque.broker.ca.configMap=gone"]
     said = missing(helm, with_operators, namespace, *authorities)
-    assert sum("has no key" in line for line in said) == 6
+    assert sum("has no key" in line for line in said) == 9
     assert [line for line in said if "ConfigMap" in line] == [
         "Helm finds no ConfigMap gone in this namespace: create it, or name another one in estoque.broker.ca."
     ]

@@ -1,5 +1,6 @@
 """The production manifests agree with the programs, the charts and the data stores for development."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from chart_values import CHARTS
 from helm import Helm, Manifest
 
 from local_system.postgres import GUESTS
+from local_system.rabbitmq import PERMISSIONS
 from reservaestoque.bus.topology import QUEUES, Exchange
 
 PRODUCTION = CHARTS.parent / "k8s/production"
@@ -61,21 +63,44 @@ def test_data_stores_for_development_have_the_same_roles(helm: Helm, database: s
         assert f"create role {role} login" in sql
 
 
+def test_services_may_do_on_the_broker_what_they_may_on_the_local_one(helm: Helm):
+    assert {user["importCredentialsSecret"]["name"] for user in specs("rabbitmq.yaml", "User")} == {
+        f"rabbitmq-{service}" for service in PERMISSIONS
+    }
+    granted = {spec["userReference"]["name"]: spec["permissions"] for spec in specs("rabbitmq.yaml", "Permission")}
+    assert granted == PERMISSIONS
+
+    (secret,) = [
+        m["stringData"]
+        for m in helm.template("data-stores", release="data-stores")
+        if m["kind"] == "Secret" and m["metadata"]["name"] == "rabbitmq"
+    ]
+    definitions = json.loads(secret["definitions.json"])
+    rights = {entry.pop("user"): entry for entry in definitions["permissions"]}
+    assert {entry.pop("vhost") for entry in rights.values()} == {"reservaestoque"}
+    assert rights == {**PERMISSIONS, "reserva": dict.fromkeys(("configure", "write", "read"), ".*")}
+    users = {user["name"]: user for user in definitions["users"]}
+    assert {name for name, user in users.items() if user["tags"]} == {"reserva"}
+    for service in PERMISSIONS:
+        assert users[service]["password"] == secret[f"{service}-password"]
+
+
 def test_the_system_s_values_name_secrets_that_exist():
     document = (CHARTS.parent / "docs/production.md").read_text()
     values = yaml.safe_load((PRODUCTION / "values.yaml").read_text())
     parts = [value for part in values.values() for value in part.values() if isinstance(value, dict)]
     references = [part for part in parts if "existingSecret" in part]
-    assert len(references) == 7
+    references += [values[service]["migrations"]["database"] for service in ("pedidos", "estoque")]
+    assert len(references) == 9
     for reference in references:
-        if reference["existingSecret"] != "rabbitmq-reserva":
+        if reference["key"] == "url" and not reference["existingSecret"].startswith("rabbitmq-"):
             database = "-".join(reference["existingSecret"].split("-")[:2])
             assert reference["ca"] == {"secret": f"{database}-ca"}  # CloudNativePG's own as well
     for reference in references:
         if reference["key"] == "uri":  # CloudNativePG's own
             assert (PRODUCTION / f"{reference['existingSecret'].removesuffix('-app')}.yaml").exists()
         else:
-            assert reference["existingSecret"] in document
+            assert re.search(rf"# .*\b{reference['existingSecret']}\b", document)
 
 
 def test_policies_let_in_whom_those_for_development_let_in(helm: Helm):

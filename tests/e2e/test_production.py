@@ -295,10 +295,13 @@ async def test_releases_replace_every_pod_and_fail_no_request(under_load: Bench,
     [
         "owner pedidos",
         "owner estoque",
+        "guest pedidos pedidos_runtime",
+        "guest estoque estoque_runtime",
         "guest pedidos conferente",
         "guest estoque conferente",
         "guest estoque operador",
-        "broker",
+        "broker pedidos",
+        "broker estoque",
     ],
 )
 async def test_passwords_are_changed_as_the_document_says(under_load: Bench, production: Production, whose: str):

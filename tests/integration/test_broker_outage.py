@@ -30,7 +30,8 @@ async def wire(backing: System) -> AsyncIterator[Wire]:
 @pytest.fixture
 async def estoque(backing: System, wire: Wire, estoque_db: object, tmp_path: Path) -> AsyncIterator[Program]:
     """estoque, which decides."""
-    env = {"DATABASE_URL": backing.database_url("estoque"), "AMQP_URL": by_way_of(wire.port, backing.amqp_url)}
+    env = backing.service_env("estoque")
+    env["AMQP_URL"] = by_way_of(wire.port, env["AMQP_URL"])
     async with running("estoque", tmp_path / "estoque.log", **env) as program:
         yield program
 
@@ -40,7 +41,8 @@ async def customer(
     backing: System, wire: Wire, estoque: Program, pedidos_db: object, tmp_path: Path
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of pedidos, whose first order has been decided."""
-    env = {"DATABASE_URL": backing.database_url("pedidos"), "AMQP_URL": by_way_of(wire.port, backing.amqp_url)}
+    env = backing.service_env("pedidos")
+    env["AMQP_URL"] = by_way_of(wire.port, env["AMQP_URL"])
     async with (
         running("pedidos", tmp_path / "pedidos.log", **env) as program,
         httpx.AsyncClient(base_url=program.url, trust_env=False, timeout=60) as client,

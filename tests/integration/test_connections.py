@@ -72,7 +72,7 @@ async def busiest(
     system: System, log: Path, name: str, tables: str, calls: Callable[[httpx.AsyncClient], list[Any]]
 ) -> dict[str, int]:
     """A replica's sessions by name, at the time when it had the most of them."""
-    settings = {"DATABASE_URL": system.database_url(name), "AMQP_URL": system.amqp_url}
+    settings = system.service_env(name)
     seen: list[dict[str, int]] = []
     deadline = time.monotonic() + PATIENCE
 
@@ -87,7 +87,7 @@ async def busiest(
 
     async def look() -> None:
         async with (
-            asyncpg.create_pool(settings["DATABASE_URL"], min_size=0, max_size=1) as pool,
+            asyncpg.create_pool(system.database_url(name), min_size=0, max_size=1) as pool,
             pool.acquire() as locker,
             locker.transaction(),
         ):

@@ -30,7 +30,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 @contextlib.asynccontextmanager
 async def replicas(backing: System, name: str, count: int, folder: Path) -> AsyncIterator[list[Program]]:
     async with contextlib.AsyncExitStack() as stack:
-        settings = {"DATABASE_URL": backing.database_url(name), "AMQP_URL": backing.amqp_url}
+        settings = backing.service_env(name)
         yield [
             await stack.enter_async_context(running(name, folder / f"{name}-{n}.log", **settings))
             for n in range(count)

@@ -45,20 +45,21 @@ async def shop(
 ) -> AsyncIterator[Shop]:
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ($1, '', 100000, 100000)", SKU)
     ports = backing.layout.ports
+    env = {name: backing.service_env(name) for name in ("pedidos", "estoque")}
     async with (
         Wire(ports.postgres_pedidos) as pedidos_wire,
         Wire(ports.postgres_estoque) as estoque_wire,
         running(
             "pedidos",
             tmp_path / "pedidos.log",
-            DATABASE_URL=by_way_of(pedidos_wire.port, backing.database_url("pedidos")),
-            AMQP_URL=backing.amqp_url,
+            DATABASE_URL=by_way_of(pedidos_wire.port, env["pedidos"]["DATABASE_URL"]),
+            AMQP_URL=env["pedidos"]["AMQP_URL"],
         ) as pedidos,
         running(
             "estoque",
             tmp_path / "estoque.log",
-            DATABASE_URL=by_way_of(estoque_wire.port, backing.database_url("estoque")),
-            AMQP_URL=backing.amqp_url,
+            DATABASE_URL=by_way_of(estoque_wire.port, env["estoque"]["DATABASE_URL"]),
+            AMQP_URL=env["estoque"]["AMQP_URL"],
         ) as estoque,
         httpx.AsyncClient(trust_env=False, timeout=60) as client,
     ):

@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from certificates import Authority, Certificate, postgres_with, rabbitmq_with
-from program import running
+from certificates import Authority, Certificate, TlsWire, amqps, postgres_with, rabbitmq_with
+from program import by_way_of, running
 from shop import until
 
 from local_system import System
@@ -41,8 +43,9 @@ async def secured(system: System, certificate: Certificate) -> AsyncIterator[Add
         postgres_with(system, "pedidos", certificate) as pedidos,
         postgres_with(system, "estoque", certificate) as estoque,
     ):
-        with rabbitmq_with(system, certificate) as broker:
-            yield {"pedidos": pedidos, "estoque": estoque, "broker": broker}
+        with rabbitmq_with(system, certificate) as port:
+            users = {f"broker of {name}": system.service_env(name)["AMQP_URL"] for name in ("pedidos", "estoque")}
+            yield {"pedidos": pedidos, "estoque": estoque, **{user: amqps(url, port) for user, url in users.items()}}
 
 
 @pytest.fixture
@@ -53,7 +56,7 @@ async def addresses(backing: System, authority: Authority) -> AsyncIterator[Addr
 
 def service(name: str, addresses: Addresses, authority: Authority, **others: str) -> dict[str, str]:
     file = str(authority.file)
-    urls = {"DATABASE_URL": addresses[name], "AMQP_URL": addresses["broker"]}
+    urls = {"DATABASE_URL": addresses[name], "AMQP_URL": addresses[f"broker of {name}"]}
     return {**urls, "DATABASE_CA_FILE": file, "AMQP_CA_FILE": file, **others}
 
 
@@ -68,6 +71,18 @@ async def ended(*arguments: str, **settings: str) -> tuple[int | None, str]:
     )
     output, _ = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode, output.decode()
+
+
+async def first_line(*arguments: str, **settings: str) -> str:
+    """What `python -m …` says first; it goes on waiting for a server that it can trust."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", *arguments), env={**os.environ, **settings}, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    line = await asyncio.wait_for(process.stdout.readline(), 60)
+    process.terminate()
+    await process.communicate()
+    return line.decode()
 
 
 @pytest.fixture
@@ -93,38 +108,53 @@ async def test_an_order_is_decided_although_every_server_is_checked(both: httpx.
         await until(connected, 20)
 
 
-async def test_migrations_check_the_server_too(addresses: Addresses, authority: Authority):
+async def test_migrations_check_the_server_too(backing: System, addresses: Addresses, authority: Authority):
     folder = str(Path(__file__).parents[2] / "services/pedidos/db/migrations")
-    settings = {"DATABASE_URL": addresses["pedidos"], "DATABASE_CA_FILE": str(authority.file)}
-    for options in ([], ["--wait"]):
+    owner = by_way_of(urlsplit(addresses["pedidos"]).port or 0, backing.database_url("pedidos"))
+    for options, url in (([], owner.replace("?sslmode=disable", "")), (["--wait"], addresses["pedidos"])):
+        settings = {"DATABASE_URL": url, "DATABASE_CA_FILE": str(authority.file)}
         code, output = await ended("reservaestoque.migrate", "--migrations-dir", folder, *options, **settings)
         assert code == 0, output
 
 
-@pytest.mark.parametrize(
-    ("signed_for", "trusted", "said"),
-    [(HERE, "stranger", "certificate verify failed"), ("DNS:elsewhere.example", "ours", "IP address mismatch")],
-    ids=["of another authority", "of another host"],
-)
+class Flaw(NamedTuple):
+    """Of a certificate, with what a client says of it."""
+
+    said: str
+    signed_for: str = HERE
+    by_another: bool = False
+    expired: bool = False
+
+
+FLAWS = {
+    "of another authority": Flaw("certificate verify failed", by_another=True),
+    "of another host": Flaw("IP address mismatch", signed_for="DNS:elsewhere.example"),
+    "of the past": Flaw("certificate has expired", expired=True),
+}
+
+
+@pytest.mark.parametrize("flaw", FLAWS.values(), ids=list(FLAWS))
 async def test_a_certificate_is_refused(
-    backing: System,
-    authority: Authority,
-    stranger: Authority,
-    tmp_path: Path,
-    signed_for: str,
-    trusted: str,
-    said: str,
+    backing: System, authority: Authority, stranger: Authority, tmp_path: Path, flaw: Flaw
 ):
-    file = str((authority if trusted == "ours" else stranger).file)
-    async with secured(backing, authority.sign(signed_for)) as addresses:
-        code, output = await ended("reservaestoque.dlq", AMQP_URL=addresses["broker"], AMQP_CA_FILE=file)
+    file, said = str((stranger if flaw.by_another else authority).file), flaw.said
+    async with secured(backing, authority.sign(flaw.signed_for, expired=flaw.expired)) as addresses:
+        code, output = await ended("reservaestoque.dlq", AMQP_URL=addresses["broker of pedidos"], AMQP_CA_FILE=file)
         assert (code, said in output) == (1, True), output
         names = ("pedidos", "estoque")
         urls = {f"{name.upper()}_DATABASE_URL": addresses[name] for name in names}
         code, output = await ended("conferir", **urls, **{f"{n.upper()}_DATABASE_CA_FILE": file for n in names})
         assert (code, said in output) == (2, True), output
+        folder = str(Path(__file__).parents[2] / "services/pedidos/db/migrations")
+        settings = {"DATABASE_URL": addresses["pedidos"], "DATABASE_CA_FILE": file}
+        assert "x509: " in await first_line(
+            "reservaestoque.migrate", "--wait", "--migrations-dir", folder, **settings
+        )
 
-        plain = {"DATABASE_URL": backing.database_url("pedidos"), "AMQP_URL": addresses["broker"]}
+        plain = {
+            "DATABASE_URL": backing.service_env("pedidos")["DATABASE_URL"],
+            "AMQP_URL": addresses["broker of pedidos"],
+        }
         async with running("pedidos", tmp_path / "log", **plain, AMQP_CA_FILE=file) as pedidos:
 
             async def refused() -> bool:
@@ -135,5 +165,51 @@ async def test_a_certificate_is_refused(
 
 
 async def test_without_an_authority_the_machine_s_own_ones_count(addresses: Addresses):
-    code, output = await ended("reservaestoque.dlq", AMQP_URL=addresses["broker"])
+    code, output = await ended("reservaestoque.dlq", AMQP_URL=addresses["broker of pedidos"])
     assert (code, "certificate verify failed" in output) == (1, True), output
+
+
+async def test_a_server_without_tls_is_refused_and_gets_no_password(backing: System, authority: Authority):
+    """Whoever answers there could be anybody."""
+    file = str(authority.file)
+    plain = backing.service_env("pedidos")["AMQP_URL"].replace("amqp://", "amqps://")
+    code, refused = await ended("reservaestoque.dlq", AMQP_URL=plain, AMQP_CA_FILE=file)
+    assert (code, "wrong version number" in refused) == (1, True), refused
+    names = ("pedidos", "estoque")
+    env = {f"{name.upper()}_DATABASE_URL": backing.database_url(name, "conferente") for name in names}
+    code, output = await ended("conferir", **env, **{f"{name.upper()}_DATABASE_CA_FILE": file for name in names})
+    assert (code, "rejected SSL upgrade" in output) == (2, True), output
+    for secret in backing.layout.secrets.values():
+        assert secret not in refused + output
+
+
+async def test_a_renewed_authority_and_a_renewed_certificate_fail_no_request(
+    backing: System, authority: Authority, stranger: Authority, pedidos_db: object, tmp_path: Path
+):
+    """While they change, the file holds the old authority and the new one."""
+    bundle = tmp_path / "ca.crt"
+    bundle.write_text(authority.file.read_text())
+    env = {**backing.service_env("pedidos"), "DATABASE_CA_FILE": str(bundle)}
+    async with TlsWire(backing.layout.ports.postgres_pedidos, authority.sign(HERE)) as wire:
+        env["DATABASE_URL"] = by_way_of(wire.port, env["DATABASE_URL"])
+        async with (
+            running("pedidos", tmp_path / "pedidos.log", **env) as program,
+            httpx.AsyncClient(base_url=program.url, trust_env=False, timeout=40) as client,
+        ):
+
+            async def orders_on_new_connections() -> list[int]:
+                before = wire.accepted
+                codes = []
+                while wire.accepted < before + 2:  # one of the watch, every three seconds
+                    codes.append((await client.post("/pedidos", json=ORDER)).status_code)
+                return codes
+
+            codes = await orders_on_new_connections()
+            bundle.write_text(authority.file.read_text() + stranger.file.read_text())
+            codes += await orders_on_new_connections()
+            wire.present(stranger.sign(HERE))
+            codes += await orders_on_new_connections()
+            bundle.write_text(stranger.file.read_text())
+            codes += await orders_on_new_connections()
+            assert set(codes) == {202}  # estoque does not run
+            assert "certificate verify failed" not in program.log()

@@ -158,7 +158,10 @@ BY_PATH: dict[str, Schema] = {
         "additionalProperties": False,
         "properties": {
             name: {"type": "string", "pattern": "^[A-Za-z0-9._~-]+$"}  # inserted into a URL as it is
-            for name in ("pedidos", "estoque", "operador", "conferente", "postgres", "rabbitmq")
+            for name in (
+                *("pedidos", "pedidos_runtime", "estoque", "estoque_runtime", "operador", "conferente", "postgres"),
+                *("rabbitmq", "rabbitmq_pedidos", "rabbitmq_estoque"),
+            )
         },
     },
 }

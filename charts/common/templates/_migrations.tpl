@@ -39,7 +39,7 @@ spec:
       securityContext:
         {{- include "common.containerSecurity" . | nindent 8 }}
       env:
-        {{- include "common.secretEnv" (dict "name" "DATABASE_URL" "from" .Values.database) | nindent 8 }}
+        {{- include "common.secretEnv" (dict "name" "DATABASE_URL" "from" (.Values.migrations.database | default .Values.database)) | nindent 8 }}
         {{- with include "common.authorityEnv" (list . (list "database")) | trim }}
         {{- . | nindent 8 }}
         {{- end }}
@@ -68,7 +68,8 @@ spec:
 
 {{- /*
 The migration Job. Not a hook: hooks run before a database of the same release exists, and block --wait. A Job is
-immutable, so its name contains the schema version and a hash of the rest: a new image means a new Job.
+immutable, so its name contains the schema version and a hash of the rest: a new image means a new Job. It alone connects
+as the owner of the database; values of a release before that role existed (--reuse-values) name one Secret for both.
 */}}
 {{- define "common.migrations" -}}
 {{- if .Values.migrations.enabled }}

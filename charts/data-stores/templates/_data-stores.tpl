@@ -1,7 +1,20 @@
 {{- /* Databases and roles: a database is named after its owner; guests have the privileges that migrations grant. */}}
 {{- define "dataStores.databases" -}}
-pedidos: [conferente]
-estoque: [operador, conferente]
+pedidos: [pedidos_runtime, conferente]
+estoque: [estoque_runtime, operador, conferente]
+{{- end }}
+
+{{- /*
+What each service's user of the broker may do, as regular expressions of names: declare its exchange and its queues, write
+to them and, for dead letters, to the default exchange, read its queues and bind them to the other exchange.
+*/}}
+{{- define "dataStores.permissions" -}}
+{{- range $service, $peer := dict "pedidos" "estoque" "estoque" "pedidos" }}
+{{ $service }}:
+  configure: ^{{ $service }}(\..+)?$
+  write: ^({{ $service }}(\..+)?|amq\.default)$
+  read: ^({{ $service }}\..+|{{ $peer }})$
+{{- end }}
 {{- end }}
 
 {{- /* [context, name] */}}
@@ -20,6 +33,13 @@ app.kubernetes.io/component: {{ index . 2 }}
 {{- define "dataStores.labels" -}}
 {{ include "dataStores.podLabels" . }}
 {{ omit (include "common.labels" (index . 0) | fromYaml) "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/part-of" | toYaml }}
+{{- end }}
+
+{{- /* What begins the keys of a role in the Secret of its database: [database, role]. */}}
+{{- define "dataStores.prefix" -}}
+{{- $database := index . 0 -}}
+{{- $role := index . 1 -}}
+{{- if ne $role $database }}{{ trimPrefix (printf "%s_" $database) $role }}-{{ end -}}
 {{- end }}
 
 {{- /* The password from the values, else from the Secret, else a new one: [context, secret, key, role]. */}}

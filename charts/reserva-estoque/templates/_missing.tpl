@@ -4,17 +4,22 @@ it. Without access to a cluster (helm template, --dry-run=client) Helm finds non
 */}}
 {{- define "notes.missing" -}}
 {{- $missing := dict -}}
-{{- range $path := list "pedidos.database" "pedidos.broker" "estoque.database" "estoque.broker" "operator.database" "conferir.estoqueDatabase" "conferir.pedidosDatabase" -}}
+{{- range $path := list "pedidos.database" "pedidos.migrations.database" "pedidos.broker" "estoque.database" "estoque.migrations.database" "estoque.broker" "operator.database" "conferir.estoqueDatabase" "conferir.pedidosDatabase" -}}
 {{- $names := splitList "." $path -}}
 {{- $part := index $.Values (first $names) -}}
-{{- if dig "enabled" true $part -}}
-{{- $server := index $part (last $names) -}}
-{{- $wanted := list (dict "kind" "Secret" "name" $server.existingSecret "key" $server.key "path" (printf "%s.existingSecret" $path)) -}}
-{{- with $server.ca.secret -}}
-{{- $wanted = append $wanted (dict "kind" "Secret" "name" . "key" $server.ca.key "path" (printf "%s.ca" $path)) -}}
+{{- $inner := $part -}}
+{{- range initial (rest $names) -}}
+{{- $inner = index $inner . -}}
 {{- end -}}
-{{- with $server.ca.configMap -}}
-{{- $wanted = append $wanted (dict "kind" "ConfigMap" "name" . "key" $server.ca.key "path" (printf "%s.ca" $path)) -}}
+{{- $server := index $inner (last $names) -}}
+{{- if and $server (dig "enabled" true $part) (dig "enabled" true $inner) -}}
+{{- $wanted := list (dict "kind" "Secret" "name" $server.existingSecret "key" $server.key "path" (printf "%s.existingSecret" $path)) -}}
+{{- $ca := $server.ca | default dict -}}
+{{- with $ca.secret -}}
+{{- $wanted = append $wanted (dict "kind" "Secret" "name" . "key" $ca.key "path" (printf "%s.ca" $path)) -}}
+{{- end -}}
+{{- with $ca.configMap -}}
+{{- $wanted = append $wanted (dict "kind" "ConfigMap" "name" . "key" $ca.key "path" (printf "%s.ca" $path)) -}}
 {{- end -}}
 {{- range $wanted -}}
 {{- $object := lookup "v1" .kind $.Release.Namespace .name -}}

@@ -11,7 +11,7 @@ import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from local_system import System
-from reservaestoque.bus import BatchConsumer, Exchange, NotPublishedError, Publisher, Queue, Refused
+from reservaestoque.bus import BatchConsumer, Exchange, NotPublishedError, Publisher, Queue, Refused, topology
 from reservaestoque.bus.dead_letters import REASON_HEADER
 from reservaestoque.events import (
     CancelarPedido,
@@ -37,6 +37,7 @@ def an_event() -> CancelarPedido:
 async def channel(backing: System) -> AsyncIterator[AbstractChannel]:
     async with await aio_pika.connect(backing.amqp_url) as connection:
         channel = await connection.channel(on_return_raises=True)
+        await topology.declare(channel, QUEUE)
         yield channel
         for name in (QUEUE.name, QUEUE.dead_letters):
             await channel.queue_delete(name)

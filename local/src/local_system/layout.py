@@ -94,8 +94,18 @@ class Layout:
 
     @property
     def amqp_url(self) -> str:
-        """The broker's address with user and virtual host."""
-        return f"amqp://reserva:{self.secrets['rabbitmq']}@{HOST}:{self.ports.rabbitmq}/reservaestoque"
+        """The broker's address with its administrator and the virtual host."""
+        return self._amqp_url("reserva", self.secrets["rabbitmq"])
+
+    def service_env(self, service: str) -> dict[str, str]:
+        """The addresses that `pedidos` or `estoque` reads, with the rights that it runs with."""
+        return {
+            "DATABASE_URL": self.database_url(service, role=f"{service}_runtime"),
+            "AMQP_URL": self._amqp_url(service, self.secrets[f"rabbitmq-{service}"]),
+        }
+
+    def _amqp_url(self, user: str, password: str) -> str:
+        return f"amqp://{user}:{password}@{HOST}:{self.ports.rabbitmq}/reservaestoque"
 
     @property
     def gateway_url(self) -> str:

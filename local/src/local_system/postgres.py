@@ -30,7 +30,10 @@ SETTINGS = {
     "log_checkpoints": "off",
 }
 # Login roles besides the owner, by database. The migrations grant their privileges.
-GUESTS = {"pedidos": ("conferente",), "estoque": ("operador", "conferente")}
+GUESTS = {
+    "pedidos": ("pedidos_runtime", "conferente"),
+    "estoque": ("estoque_runtime", "operador", "conferente"),
+}
 
 _MIGRATION_SECONDS = 600.0
 

@@ -35,8 +35,7 @@ def _service(layout: Layout, config: Config, program: str, number: int) -> Part:
         env={
             **config.settings,
             "IDENTITY": "gateway" if config.jwt else "none",
-            "DATABASE_URL": layout.database_url(program),
-            "AMQP_URL": layout.amqp_url,
+            **layout.service_env(program),
         },
         needs=(f"postgres-{program}", "rabbitmq"),
     )

@@ -6,8 +6,11 @@ own: started by the broker, it would become a daemon that outlives it.
 
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
+
+import httpx
 
 from local_system.checks import amqp_greets, tcp_accepts
 from local_system.credentials import write_private
@@ -29,6 +32,18 @@ ERLANG = (
 )
 NO_BUSY_WAIT = "+sbwt none +sbwtdcpu none +sbwtdio none"
 """Idle schedulers sleep at once: the machine has other programs to run (rabbitmq.com/docs/runtime)."""
+PERMISSIONS = {
+    service: {
+        # What it declares: its exchange, and its queues with their dead letters.
+        "configure": rf"^{service}(\..+)?$",
+        # Also the default exchange, by which an event gets into the dead letters and back.
+        "write": rf"^({service}(\..+)?|amq\.default)$",
+        # Its queues, and the exchange that they are bound to.
+        "read": rf"^({service}\..+|{peer})$",
+    }
+    for service, peer in (("pedidos", "estoque"), ("estoque", "pedidos"))
+}
+"""Of each service's user, as regular expressions of names (rabbitmq.com/docs/access-control)."""
 CONFIGURATION = """\
 listeners.tcp.1 = {host}:{port}
 management.tcp.ip = {host}
@@ -47,6 +62,7 @@ log.console = true
 log.console.level = info
 log.file = false
 """
+_MANAGEMENT_SECONDS = 30.0
 
 
 def parts(layout: Layout) -> list[Part]:
@@ -70,6 +86,7 @@ def parts(layout: Layout) -> list[Part]:
         needs=("epmd",),
         ports={name: getattr(ports, name) for name in names},
         prepare=lambda: _write_cookie(layout),
+        ready_once=lambda: _provide_users(layout),
         stop_seconds=15,  # usually 6 s; while it is starting, it does not react at all
         deadline=120,
     )
@@ -137,3 +154,27 @@ def _write_cookie(layout: Layout) -> None:
     if not cookie.exists():
         write_private(cookie, layout.secrets["erlang-cookie"])
         cookie.chmod(0o400)  # Erlang refuses a wider mode
+
+
+def _provide_users(layout: Layout) -> None:
+    """Creates the services' users, or gives existing ones their password and permissions again."""
+    administrator = httpx.BasicAuth("reserva", layout.secrets["rabbitmq"])
+    url = f"http://{HOST}:{layout.ports.rabbitmq_management}/api"
+    with httpx.Client(auth=administrator, trust_env=False, timeout=10) as client:
+        for service, permissions in PERMISSIONS.items():
+            user = {"password": layout.secrets[f"rabbitmq-{service}"], "tags": ""}
+            _put(client, f"{url}/users/{service}", user)
+            _put(client, f"{url}/permissions/reservaestoque/{service}", permissions)
+
+
+def _put(client: httpx.Client, url: str, body: Mapping[str, str]) -> None:
+    deadline = time.monotonic() + _MANAGEMENT_SECONDS
+    while True:
+        try:
+            client.put(url, json=body).raise_for_status()
+        except httpx.HTTPError as error:
+            if time.monotonic() > deadline:
+                raise LocalSystemError(f"RabbitMQ's management does not take its users: {error!r}") from error
+            time.sleep(0.2)
+        else:
+            return

@@ -85,8 +85,12 @@ class System:
 
     @property
     def amqp_url(self) -> str:
-        """The broker, with user, password and virtual host."""
+        """The broker, with its administrator, password and virtual host."""
         return self.layout.amqp_url
+
+    def service_env(self, service: str) -> dict[str, str]:
+        """DATABASE_URL and AMQP_URL of `pedidos` or `estoque`, with the rights that it runs with."""
+        return self.layout.service_env(service)
 
     @property
     def kubeconfig(self) -> Path:
@@ -99,7 +103,7 @@ class System:
         return f"http://reserva:{self.layout.secrets['rabbitmq']}@127.0.0.1:{self.layout.ports.rabbitmq_management}"
 
     def database_url(self, database: str, role: str | None = None) -> str:
-        """`pedidos` or `estoque`, as its owner unless `role` (`operador` on estoque, `conferente`) says otherwise."""
+        """`pedidos` or `estoque`, as its owner unless `role` says otherwise (postgres.GUESTS)."""
         return self.layout.database_url(database, role)
 
     def program_url(self, name: str) -> str:

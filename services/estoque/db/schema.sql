@@ -974,4 +974,5 @@ CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EA
 
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261126170000'),
-    ('20261126200000');
+    ('20261126200000'),
+    ('20261126210000');

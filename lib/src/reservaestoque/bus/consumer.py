@@ -50,7 +50,7 @@ class BatchConsumer(Generic[E]):
         with connection.deadline(ANSWER_TIMEOUT):
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             await channel.set_qos(prefetch_count=PREFETCH)
-            [queue] = await topology.declare(channel, self._queue)
+            queue = await topology.declare_queue(channel, self._queue)
             source = _Deliveries(connection, channel, self._queue)
             channel.close_callbacks.add(source.end)
             (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(source.end)

@@ -43,10 +43,9 @@ class Publisher:
 
     async def _session(self, connection: Connection) -> None:
         with connection.deadline(ANSWER_TIMEOUT):
-            # A message that fits no queue is our own error and is returned as one (mandatory).
+            # A message that fits no queue is returned (mandatory): the consumer has not declared its queue yet.
             channel: AbstractChannel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            await topology.declare(channel, self._queue)
-            exchange = await channel.get_exchange(self._queue.exchange, ensure=False)
+            exchange = await topology.declare_exchange(channel, self._queue.exchange)
         self._open = connection, exchange
         try:
             await channel.closed()

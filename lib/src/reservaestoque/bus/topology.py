@@ -1,11 +1,14 @@
-"""Exchanges and queues. Every program declares them when it connects; repeated declarations change nothing."""
+"""Exchanges and queues. A program declares those that are named after it; repeated declarations change nothing.
+
+So its user on the broker needs no rights to change or to delete those of another program.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from aio_pika import ExchangeType
-from aio_pika.abc import AbstractChannel, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
 
 DELIVERY_LIMIT = 20
 
@@ -70,14 +73,28 @@ PEDIDOS_STATUS = Queue("pedidos.status", Exchange.ESTOQUE, ("AtualizarStatus",))
 QUEUES = (ESTOQUE_PEDIDOS, PEDIDOS_STATUS)
 
 
+async def declare_exchange(channel: AbstractChannel, exchange: Exchange) -> AbstractExchange:
+    """Declares the exchange that a program publishes to."""
+    return await channel.declare_exchange(exchange, ExchangeType.TOPIC, durable=True)
+
+
+async def declare_queue(channel: AbstractChannel, queue: Queue) -> AbstractQueue:
+    """Declares a queue that a program consumes, its dead letters and its bindings.
+
+    Raises aio_pika.exceptions.ChannelNotFoundEntity while the program that publishes has not declared its exchange.
+    """
+    exchange = await channel.declare_exchange(queue.exchange, passive=True)
+    await channel.declare_queue(queue.dead_letters, durable=True, arguments=queue.dead_letter_arguments)
+    own = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
+    for kind in queue.types:
+        await own.bind(exchange, routing_key=kind)
+    return own
+
+
 async def declare(channel: AbstractChannel, *queues: Queue) -> list[AbstractQueue]:
-    """Declares these queues and everything that belongs to them; returns them in the order given."""
+    """Declares both sides of these queues, as an administrator may; returns them in the order given."""
     declared = []
     for queue in queues:
-        exchange = await channel.declare_exchange(queue.exchange, ExchangeType.TOPIC, durable=True)
-        await channel.declare_queue(queue.dead_letters, durable=True, arguments=queue.dead_letter_arguments)
-        own = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
-        for kind in queue.types:
-            await own.bind(exchange, routing_key=kind)
-        declared.append(own)
+        await declare_exchange(channel, queue.exchange)
+        declared.append(await declare_queue(channel, queue))
     return declared

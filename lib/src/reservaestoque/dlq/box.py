@@ -8,6 +8,7 @@ from datetime import UTC
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity
+from aiormq.exceptions import ChannelAccessRefused
 
 from reservaestoque.bus.connection import ANSWER_TIMEOUT, FAULTS
 from reservaestoque.bus.dead_letters import REASON_HEADER
@@ -22,6 +23,10 @@ Act = Callable[[Letter, AbstractIncomingMessage], Awaitable[None]]
 
 class NoSuchBoxError(Exception):
     """The broker does not have this queue."""
+
+
+class ForbiddenBoxError(Exception):
+    """This user of the broker may not read this queue."""
 
 
 class Box:
@@ -89,7 +94,7 @@ class Box:
         kept = 0
         try:
             for position in range(1, self.count + 1):
-                message = await queue.get(fail=False, timeout=ANSWER_TIMEOUT)
+                message = await self._next(queue)
                 if message is None:
                     break
                 at = message.timestamp.astimezone(UTC) if message.timestamp else None
@@ -99,6 +104,12 @@ class Box:
         finally:
             with contextlib.suppress(*FAULTS):  # without a channel the broker puts them back on its own
                 await self._put_back(kept)
+
+    async def _next(self, queue: AbstractQueue) -> AbstractIncomingMessage | None:
+        try:
+            return await queue.get(fail=False, timeout=ANSWER_TIMEOUT)
+        except ChannelAccessRefused as error:
+            raise ForbiddenBoxError(self._queue.dead_letters) from error
 
     async def _open(self) -> AbstractQueue:
         """The queue as it is now, with the number of letters that no viewer is holding."""

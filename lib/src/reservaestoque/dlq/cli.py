@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from reservaestoque.bus.connection import ANSWER_TIMEOUT, FAULTS, open_connection
 from reservaestoque.bus.topology import QUEUES, Queue
 from reservaestoque.dlq import screen
-from reservaestoque.dlq.box import Box, NoSuchBoxError
+from reservaestoque.dlq.box import Box, ForbiddenBoxError, NoSuchBoxError
 from reservaestoque.dlq.letter import Choice, Letter
 from reservaestoque.tls import ca_file, trusting_amqp
 
@@ -26,6 +26,10 @@ authority has signed its certificate."""
 
 class DlqError(Exception):
     """A failure, as a sentence for the person at the keyboard."""
+
+
+class ForbiddenError(DlqError):
+    """The letters are those of another program."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,14 +85,24 @@ def _choosing(verb: argparse.ArgumentParser) -> None:
 
 
 async def _list(arguments: argparse.Namespace) -> None:
-    for queue in [arguments.queue] if arguments.queue else QUEUES:
-        async with _box(queue) as box:
-            letters = await box.look(Choice(), arguments.limit)
-            print(f"{queue.dead_letters}: {box.count} letter{'' if box.count == 1 else 's'}")
-            if letters:
-                print(screen.table(letters))
-            if box.count > len(letters) == arguments.limit:
-                print(f"... and {box.count - len(letters)} more; --limit shows them")
+    if arguments.queue:
+        return await _list_one(arguments.queue, arguments.limit)
+    for queue in QUEUES:
+        try:
+            await _list_one(queue, arguments.limit)
+        except ForbiddenError as error:
+            print(f"{queue.dead_letters}: {error}")
+    return None
+
+
+async def _list_one(queue: Queue, limit: int) -> None:
+    async with _box(queue) as box:
+        letters = await box.look(Choice(), limit)
+        print(f"{queue.dead_letters}: {box.count} letter{'' if box.count == 1 else 's'}")
+        if letters:
+            print(screen.table(letters))
+        if box.count > len(letters) == limit:
+            print(f"... and {box.count - len(letters)} more; --limit shows them")
 
 
 async def _show(arguments: argparse.Namespace) -> None:
@@ -160,6 +174,10 @@ async def _box(queue: Queue) -> AsyncIterator[Box]:
             yield Box(channel, queue)
     except NoSuchBoxError as error:
         raise DlqError(f"the broker has no queue {error}; pedidos and estoque make it when they connect") from error
+    except ForbiddenBoxError as error:
+        raise ForbiddenError(
+            f"this user of the broker may not read {error}: run it as {queue.consumer}, whose letters they are"
+        ) from error
     except FAULTS as fault:
         reason = str(fault) or "it does not answer"
         raise DlqError(f"the broker is away or refuses ({reason}); unreported letters are unchanged") from fault

@@ -50,3 +50,4 @@ comment on function purgar_pedidos is
     'ended before it; returns how many it looked at (seen) and purged, and the id of the last one';
 
 revoke execute on function purgar_pedidos from public;
+grant execute on function purgar_pedidos to estoque_runtime;

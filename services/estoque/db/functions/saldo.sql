@@ -28,3 +28,5 @@ cross join lateral (
 ) l;
 
 comment on view saldo is 'balances by SKU, without reservations that have lapsed';
+
+grant select on saldo to estoque_runtime;

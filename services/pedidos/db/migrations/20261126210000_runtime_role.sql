@@ -1,0 +1,32 @@
+-- migrate:up
+
+-- pedidos connects with a role that cannot change the schema. The owner of the database runs migrations only. A migration
+-- that adds a table grants what the program does with it; a test fails for tables without a decision.
+do $$
+begin
+    if not exists (select from pg_roles where rolname = 'pedidos_runtime') then
+        raise exception 'role "pedidos_runtime" is missing: create it (create role pedidos_runtime login password ...) before '
+            'migrating; the provider of the server creates the roles, see docs/operations.md, Database roles';
+    end if;
+    execute format('grant connect on database %I to pedidos_runtime', current_database());
+end $$;
+
+-- Whose an order is, and what it asks for, cannot be changed.
+grant select, insert, delete on pedido to pedidos_runtime;
+grant update (status, versao, itens_em_falta, expira_em, atualizado_em, causa, perguntar_em) on pedido to pedidos_runtime;
+grant select, insert, delete on comando to pedidos_runtime;
+grant update (reenviar_em, envios, respondido_em, recusa) on comando to pedidos_runtime;
+
+-- Rows that are only added and removed are locked before they are removed, which takes the privilege to update them.
+grant select, insert, update, delete on outbox, idempotencia, mudanca, bilhete to pedidos_runtime;
+
+-- Pods wait until every migration of their image has been applied.
+grant select on schema_migrations to pedidos_runtime;
+
+-- migrate:down
+
+revoke all on pedido, comando, outbox, idempotencia, mudanca, bilhete, schema_migrations from pedidos_runtime;
+do $$
+begin
+    execute format('revoke connect on database %I from pedidos_runtime', current_database());
+end $$;

@@ -1,0 +1,91 @@
+"""The program: its commands, and what an error looks like and exits with."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from reserva.cli import completion, exit_codes, language, orders, stock, system
+from reserva.cli.commands import Group, complaint
+from reserva.cli.exit_codes import ExitCode
+from reserva.cli.language import Texts
+from reserva.cli.output import complain
+from reserva.cli.settings import new_settings
+from reserva.errors import PositionLostError, ReservaError, UnauthenticatedError, UnreachableError
+
+
+def build(text: Texts) -> Group:
+    """The program in one language."""
+    commands = [*orders.commands(text), stock.command(text), *system.commands(text), completion.command(text)]
+    shown = click.Option(
+        ["--version"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_show_version,
+        help=text("help.version"),
+    )
+    return Group(text, [shown], commands)
+
+
+def run(argv: Sequence[str], name: str = "reserva") -> int:
+    """Runs one command; returns its exit code."""
+    text = Texts(language.choose(argv, os.environ))
+    settings = new_settings(text)
+    try:
+        code = build(text).main(
+            list(argv), prog_name=name, complete_var=completion.VARIABLE, standalone_mode=False, obj=settings
+        )
+    except click.UsageError as error:
+        _complain_of_usage(error, text, name)
+        return ExitCode.USAGE
+    except ReservaError as error:
+        json = settings.json if settings.json is not None else not sys.stdout.isatty()
+        complain(error, text, _hints(error, text), json=json)
+        return exit_codes.of_error(error)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(text("interrupted"), err=True)
+        return ExitCode.INTERRUPTED
+    except SystemExit as ended:  # click's own end when nobody reads on: `reserva … | head`
+        if isinstance(ended.__context__, BrokenPipeError):
+            return ExitCode.OK
+        raise
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def complete_for_kubectl(words: Sequence[str]) -> None:
+    """Prints the completions of the last word."""
+    completion.for_kubectl(build(Texts(language.choose([], os.environ))), words)
+
+
+def _complain_of_usage(error: click.UsageError, text: Texts, name: str) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        return
+    command = error.ctx.command_path if error.ctx else name
+    click.echo(f"{text('error')}: {complaint(error, text)}", err=True)
+    click.echo(text("try", command=command), err=True)
+
+
+def _hints(error: ReservaError, text: Texts) -> list[str]:
+    match error:
+        case UnreachableError(executed_maybe=True):
+            return [text("hint.maybe")]
+        case UnreachableError():
+            return [text("hint.unreachable")]
+        case UnauthenticatedError():
+            return [text("hint.token")]
+        case PositionLostError():
+            return [text("hint.position")]
+    return []
+
+
+def _show_version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        try:
+            click.echo(version("reservaestoque-reserva"))
+        except PackageNotFoundError:
+            click.echo("?")
+        context.exit()

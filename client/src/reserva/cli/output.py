@@ -1,0 +1,87 @@
+"""What a command prints: tables for a person, or lines of JSON for a program; complaints go to standard error."""
+
+import logging
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console, RenderableType
+
+from reserva.cli.language import Texts
+from reserva.cli.settings import Settings
+from reserva.errors import ProblemError, ReservaError, UnreachableError
+
+
+class Output:
+    """Where the results of one command go."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.json = settings.json if settings.json is not None else not sys.stdout.isatty()
+        self.text = settings.text
+        self.console = Console(highlight=False, soft_wrap=False)
+        self._errors = Console(stderr=True, highlight=False)
+        if settings.given.get("verbose"):
+            _tell_retries(settings.text)
+
+    def show(self, value: Any, shown: RenderableType | Iterable[RenderableType]) -> None:
+        """Prints a value as JSON, or what shows it."""
+        if self.json:
+            self.line(value)
+        else:
+            self.console.print(shown)
+
+    def line(self, value: Any) -> None:
+        """Prints one line of JSON, at once."""
+        click.echo(msgspec.json.encode(value))
+
+    def remark(self, sentence: str, style: str = "yellow") -> None:
+        """Tells the person something that is no result."""
+        self._errors.print(sentence, style=style, markup=False, soft_wrap=True)
+
+    def complain(self, error: ReservaError, about: str) -> None:
+        """Says what went wrong with one of several things."""
+        if self.json:
+            click.echo(msgspec.json.encode({**_members(error), "about": about}), err=True)
+        else:
+            self.remark(f"{about}: {sentence(error, self.text)}", "red")
+
+
+def complain(error: ReservaError, text: Texts, hints: Iterable[str], *, json: bool) -> None:
+    """Says what went wrong; as one line of JSON where results are JSON too."""
+    if json:
+        click.echo(msgspec.json.encode(_members(error)), err=True)
+        return
+    console = Console(stderr=True, highlight=False)
+    console.print(f"[bold red]{text('error')}:[/] ", end="")
+    console.print(sentence(error, text), markup=False, soft_wrap=True)
+    for hint in hints:
+        console.print(hint, markup=False, style="dim", soft_wrap=True)
+
+
+def sentence(error: ReservaError, text: Texts) -> str:
+    """What went wrong, in the chosen language as far as this program says it itself."""
+    if isinstance(error, UnreachableError):
+        return text("unreachable", url=error.url, why=error.why)
+    return error.detail if isinstance(error, ProblemError) else str(error)
+
+
+def _members(error: ReservaError) -> Mapping[str, Any]:
+    if isinstance(error, ProblemError):
+        return {**error.members, "status": error.status, "detail": error.detail}
+    return {"detail": str(error)}
+
+
+class _Retries(logging.Handler):
+    """Prints what the library logs: what failed and is repeated."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
+
+
+def _tell_retries(text: Texts) -> None:
+    logger = logging.getLogger("reserva")
+    logger.setLevel(logging.INFO)
+    if not logger.handlers:
+        logger.addHandler(_Retries())

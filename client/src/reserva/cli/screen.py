@@ -1,0 +1,190 @@
+"""Tables and lines for a person at a terminal."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reserva.cli.language import Texts
+from reserva.cli.texts import TEXTS
+from reserva.system_state import SystemState
+from reserva.types import ItemEmFalta, Pedido, PedidoMudado, Saldo, Status
+
+STYLES = {
+    Status.CRIADO: "blue",
+    Status.ESTOQUE_RESERVADO: "yellow",
+    Status.ESTOQUE_NAO_DISPONIVEL: "red",
+    Status.RESERVA_EXPIRADA: "magenta",
+    Status.FECHADO: "green",
+    Status.CANCELADO: "dim",
+}
+_BAR = 24
+_SHORT_ID = 8
+
+
+def table(*columns: str, right: Iterable[int] = ()) -> Table:
+    """An empty table without frames, as kubectl prints them; numbers are set right."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    numbers = set(right)
+    for place, column in enumerate(columns):
+        made.add_column(column, justify="right" if place in numbers else "left", overflow="fold")
+    return made
+
+
+def status(value: Status) -> Text:
+    """The status in its colour."""
+    return Text(value.value, STYLES.get(value, ""))
+
+
+def left(expires: datetime | None, now: datetime) -> str:
+    """The time until the reservation lapses: 29:59."""
+    if expires is None:
+        return ""
+    seconds = max(0, round((expires - now).total_seconds()))
+    hours, rest = divmod(seconds, 3600)
+    return (f"{hours}:{rest // 60:02}" if hours else f"{rest // 60}") + f":{rest % 60:02}"
+
+
+def local_time(moment: datetime) -> str:
+    """The time of day here."""
+    return moment.astimezone().strftime("%H:%M:%S")
+
+
+def pedido(text: Texts, one: Pedido, now: datetime | None = None) -> RenderableType:
+    """An order, and what it lacked."""
+    lapses = left(one.expira_em, now or datetime.now(UTC))
+    head = Text.assemble(
+        (str(one.pedido_id), "bold"),
+        "  ",
+        status(one.status),
+        f"  {text('order.lapses', left=lapses)}" if lapses else "",
+    )
+    lines: list[RenderableType] = [head, Text(f"  {one.cliente_id}: {items(one)}")]
+    if one.itens_em_falta:
+        lines += [Text(text("lacking.title"), "red"), lacking(text, one.itens_em_falta)]
+    return Group(*lines)
+
+
+def items(one: Pedido) -> str:
+    """The items as they are written on the command line."""
+    return " ".join(f"{item.sku}={item.quantidade}" for item in one.itens)
+
+
+def lacking(text: Texts, missing: Sequence[ItemEmFalta]) -> Table:
+    """Which items lacked, by how much, and why."""
+    names = ("sku", "asked", "available", "lacking", "reason")
+    made = table(*(text(f"column.{name}") for name in names), right=(1, 2, 3))
+    for one in missing:
+        key = f"motivo.{one.motivo.value}"
+        reason = text(key) if key in TEXTS else one.motivo.value
+        short = max(0, one.solicitado - one.disponivel)
+        made.add_row(one.sku, str(one.solicitado), str(one.disponivel), Text(str(short), "red"), reason)
+    return made
+
+
+def pedidos(text: Texts, orders: Iterable[Pedido]) -> RenderableType:
+    """A row for each order."""
+    names = ("order", "customer", "status", "expires", "updated", "items")
+    made = table(*(text(f"column.{name}") for name in names), right=(3,))
+    now = datetime.now(UTC)
+    for one in orders:
+        lapses, updated = left(one.expira_em, now), one.atualizado_em.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        made.add_row(str(one.pedido_id), one.cliente_id, status(one.status), lapses, updated, items(one))
+    return made if made.row_count else Text(text("order.none"), "dim")
+
+
+def change(text: Texts, one: Pedido | PedidoMudado) -> Text:
+    """A line for a change of an order."""
+    lapses = left(one.expira_em, datetime.now(UTC))
+    return Text.assemble(
+        (local_time(one.atualizado_em), "dim"),
+        f"  {one.pedido_id}  ",
+        (f"{one.cliente_id}  ", "cyan"),
+        status(one.status),
+        f"  {text('order.lapses', left=lapses)}" if lapses else "",
+    )
+
+
+def saldos(text: Texts, balances: Iterable[Saldo], changed: frozenset[str] = frozenset()) -> RenderableType:
+    """A row for each SKU, with a bar of what is sold, reserved and available."""
+    names = ("sku", "available", "reserved", "sold", "supply")
+    made = table(*(text(f"column.{name}") for name in names), "", text("column.name"), right=(1, 2, 3, 4))
+    for one in balances:
+        numbers = (one.disponivel, one.reservado, one.vendido, one.quantidade)
+        style = "bold" if one.sku in changed else ""
+        available = Text(str(one.disponivel), "red" if not one.disponivel else "cyan")
+        made.add_row(Text(one.sku, style), available, *map(str, numbers[1:]), bar(one), one.nome)
+    if not made.row_count:
+        return Text(text("stock.none"), "dim")
+    return Group(made, Text.from_markup(text("stock.legend"), style="dim"))
+
+
+def bar(one: Saldo) -> Text:
+    """Sold, reserved, available, in proportion; what is there at all has one cell at least."""
+    parts = ((one.vendido, "green"), (one.reservado, "yellow"), (one.disponivel, "cyan"))
+    whole = sum(count for count, _ in parts)
+    if not whole:
+        return Text("·" * _BAR, "dim")
+    cells = [max(1, round(_BAR * count / whole)) if count else 0 for count, _ in parts]
+    cells[cells.index(max(cells))] += _BAR - sum(cells)
+    return Text.assemble(*(("█" * n, style) for n, (_, style) in zip(cells, parts, strict=True)))
+
+
+def system(text: Texts, state: SystemState) -> RenderableType:
+    """Each part with its replicas, then the figures."""
+    parts = table(text("column.part"), "", text("column.replicas"))
+    for part in state.parts:
+        ups = [replica.up for replica in part.replicas]
+        parts.add_row(
+            part.name, up(text, None if not ups or None in ups else all(ups)), _replicas(text, state, part.name)
+        )
+    figures = table("", "", right=(1,))
+    for label, value in _figures(text, state):
+        figures.add_row(label, value)
+    return Group(parts, Text(), figures)
+
+
+def up(text: Texts, value: bool | None) -> Text:
+    """Whether something is up."""
+    if value is None:
+        return Text(text("system.unknown"), "dim")
+    return Text(text("system.up"), "green") if value else Text(text("system.down"), "bold red")
+
+
+def _replicas(text: Texts, state: SystemState, name: str) -> Text:
+    [replicas] = [part.replicas for part in state.parts if part.name == name][:1]
+    styles = {True: "green", False: "bold red", None: "dim"}
+    return Text("  ").join(Text(f"● {replica.name}", styles[replica.up]) for replica in replicas)
+
+
+def _figures(text: Texts, state: SystemState) -> Iterable[tuple[str, Text]]:
+    decision, violations = state.decision, state.audit.violations if state.audit else None
+    yield text("system.orders"), number(text, state.orders_per_second)
+    times = (decision.p50, decision.p99) if decision else (None, None)
+    yield text("system.decision"), _pair(text, *times, unit=" s")
+    yield text("system.about_to_lapse"), number(text, state.about_to_lapse)
+    for name, outbox in state.outbox.items():
+        pair = (outbox.depth, outbox.age) if outbox else (None, None)
+        yield text("system.outbox", name=name), _pair(text, *pair, unit=" s", first_unit="")
+    for name, count in (state.dead_letters or {}).items():
+        yield text("system.letters", name=name), number(text, count, bad=bool(count))
+    yield text("system.violations"), number(text, violations, good=violations == 0, bad=bool(violations))
+
+
+def _pair(text: Texts, one: float | None, other: float | None, unit: str, first_unit: str | None = None) -> Text:
+    if one is None and other is None:
+        return number(text, None)
+    return Text(f"{_plain(one)}{unit if first_unit is None else first_unit}, {_plain(other)}{unit}")
+
+
+def number(text: Texts, value: float | None, *, good: bool = False, bad: bool = False) -> Text:
+    """A figure; what cannot be known says so."""
+    if value is None:
+        return Text(text("system.unknown"), "dim")
+    return Text(_plain(value), "bold red" if bad else "bold green" if good else "")
+
+
+def _plain(value: float | None) -> str:
+    return "?" if value is None else f"{value:.3g}" if value != int(value) else f"{int(value)}"

@@ -1,0 +1,75 @@
+"""One call from beginning to end: attempts, pauses, a fresh token. Pure: it yields what is to be done."""
+
+import math
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, TypeVar
+
+from reserva.errors import ReservaError, UnreachableError, error_of
+from reserva.retry import Retry, may_repeat
+from reserva.retry_after import seconds_of
+from reserva.wire import Answer, AskToken, Fault, Open, Operation, Send, Sleep
+
+T = TypeVar("T")
+
+OK, MULTIPLE_CHOICES, UNAUTHORIZED = 200, 300, 401
+USER_AGENT = "reservaestoque-reserva/0.1.0"
+_SHORTEST = 0.001
+
+
+def exchange(
+    operation: Operation[T], retry: Retry, seconds: float, clock: Callable[[], float], draw: Callable[[], float]
+) -> Generator[AskToken | Send | Open | Sleep, Any, T]:
+    """Returns the value of the operation. Raises ReservaError.
+
+    seconds: how long one attempt may take, in addition to the time for which it waits for the outcome. A repeated
+    attempt waits for what is left of the operation's `wait`, and for one second at least.
+    """
+    began, attempt = clock(), 0
+
+    def left() -> float:
+        return retry.deadline + operation.wait - (clock() - began)
+
+    def send(token: str | None) -> Send:
+        wait = max(1, operation.wait - math.floor(clock() - began)) if operation.wait else 0
+        return Send(operation.request(headers_for(token), wait), max(_SHORTEST, min(seconds + wait, left())))
+
+    while True:
+        outcome = yield from signed(send)
+        if isinstance(outcome, Answer) and OK <= outcome.status < MULTIPLE_CHOICES:
+            return operation.read(outcome)
+        attempt += 1
+        repeat = may_repeat(outcome, safe=operation.safe)
+        pause = retry.pause(attempt, asked_pause(outcome), left(), draw()) if repeat else None
+        if pause is None:
+            raise error_from(outcome)
+        yield Sleep(pause, f"{operation.method} {operation.path} failed ({error_from(outcome)})")
+
+
+def signed(
+    request: Callable[[str | None], Send | Open],
+) -> Generator[AskToken | Send | Open, Any, Answer | Fault]:
+    """Sends a request with the token; once more when the token is refused and there is another one by now."""
+    token: str | None = yield AskToken()
+    outcome: Answer | Fault = yield request(token)
+    if isinstance(outcome, Answer) and outcome.status == UNAUTHORIZED:
+        fresh: str | None = yield AskToken()
+        if fresh != token:
+            outcome = yield request(fresh)
+    return outcome
+
+
+def headers_for(token: str | None) -> Mapping[str, str]:
+    """The headers that every request has."""
+    return {"User-Agent": USER_AGENT} | ({"Authorization": f"Bearer {token}"} if token else {})
+
+
+def asked_pause(outcome: Answer | Fault) -> float | None:
+    """The pause that the server asks for, in seconds."""
+    if isinstance(outcome, Fault):
+        return None
+    return seconds_of(outcome.headers.get("retry-after"), outcome.headers.get("date"))
+
+
+def error_from(outcome: Answer | Fault) -> ReservaError:
+    """The error that a failed attempt amounts to."""
+    return UnreachableError(outcome) if isinstance(outcome, Fault) else error_of(outcome)

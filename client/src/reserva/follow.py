@@ -1,0 +1,153 @@
+"""A stream from beginning to end: reconnects where it was interrupted. Pure: it yields what is to be done."""
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from reserva import operations
+from reserva.errors import UnreadableAnswerError
+from reserva.exchange import OK, asked_pause, error_from, headers_for, signed
+from reserva.retry import Retry, may_repeat
+from reserva.sse import Parser, ServerSentEvent
+from reserva.types import Pedido, PedidoMudado, Saldo, SkuEncerrado
+from reserva.wire import Answer, AskToken, Close, Emit, Fault, Open, Operation, Read, Send, Sleep
+
+T = TypeVar("T")
+FollowEffect = AskToken | Send | Open | Read | Close | Sleep | Emit[T]
+
+NO_CONTENT = 204
+SILENCE_SECONDS = 60.0
+"""Four heartbeats without one: the connection is dead."""
+_MEDIA_TYPE = "text/event-stream"
+_RETRY_SECONDS = 2.0
+_LONGEST_PAUSE = 15.0
+_ANY_NUMBER = 2**31
+
+
+@dataclass(frozen=True)
+class Source(Generic[T]):
+    """A stream of the API.
+
+    kinds: the type of the data of each event; other events are ignored. ended: whether no event follows this one.
+    """
+
+    path: str
+    kinds: Mapping[str, type[Any]]
+    ended: Callable[[T], bool]
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self, event: ServerSentEvent) -> T | None:
+        """The event's value; None when it has none. Raises UnreadableAnswerError."""
+        kind = self.kinds.get(event.name)
+        if kind is None or not event.data:
+            return None
+        try:
+            value: T = msgspec.json.decode(event.data, type=kind)
+        except msgspec.DecodeError as error:
+            raise UnreadableAnswerError(Answer(OK, {}, event.data.encode()), str(error)) from error
+        return value
+
+    def request(self, token: str | None, position: str) -> Open:
+        """Opens it after `position`."""
+        headers = {"Accept": _MEDIA_TYPE, "Cache-Control": "no-store", **headers_for(token)}
+        if position:
+            headers["Last-Event-ID"] = position
+        operation = Operation("GET", self.path, lambda _: None, params=self.params)
+        return Open(operation.request(headers, 0), SILENCE_SECONDS)
+
+
+def one_pedido(pedido_id: UUID | str) -> Source[Pedido]:
+    """An order as it changes, until it ends."""
+    path = f"/pedidos/{operations.order_id(pedido_id)}/eventos"
+    return Source(path, {"status": Pedido}, lambda pedido: pedido.status.final)
+
+
+def pedidos(cliente_id: str | None) -> Source[PedidoMudado]:
+    """All orders, or a customer's, as they change."""
+    params = {"clienteId": cliente_id} if cliente_id else {}
+    return Source("/pedidos/eventos", {"status": PedidoMudado}, _never, params)
+
+
+def saldos() -> Source[Saldo | SkuEncerrado]:
+    """Balances as they change."""
+    return Source("/estoque/eventos", {"saldo": Saldo, "encerrado": SkuEncerrado}, _never)
+
+
+def _never(_: object) -> bool:
+    return False
+
+
+@dataclass
+class Place:
+    """Where to resume: after what has been emitted, and past what was not for this stream. `pause`: seconds before
+    it.
+    """
+
+    position: str
+    pause: float = _RETRY_SECONDS
+
+
+def follow(
+    source: Source[T],
+    place: Place,
+    retry: Retry,
+    patience: float,
+    clock: Callable[[], float],
+    draw: Callable[[], float],
+) -> Generator[FollowEffect[T], Any, None]:
+    """Emits the events after `place` until the stream ends for good. Raises ReservaError; PositionLostError when it
+    cannot resume.
+
+    The first connection is tried as `retry` says; one that is lost later, for `patience` seconds each time.
+    """
+    policy, lost_at, attempt = retry, clock(), 0
+    while True:
+        outcome = yield from signed(lambda token: source.request(token, place.position))
+        if isinstance(outcome, Answer) and outcome.status == NO_CONTENT:
+            return
+        if isinstance(outcome, Answer) and outcome.status == OK:
+            lost = yield from _read(source, place, outcome)
+            if lost is None:
+                return
+            outcome = lost
+            policy = Retry(patience, _ANY_NUMBER, place.pause, _LONGEST_PAUSE)
+            lost_at, attempt = clock(), 0
+        attempt += 1
+        left = policy.deadline - (clock() - lost_at)
+        repeat = may_repeat(outcome, safe=True)
+        pause = policy.pause(attempt, asked_pause(outcome), left, draw()) if repeat else None
+        if pause is None:
+            raise error_from(outcome)
+        yield Sleep(pause, f"the stream was interrupted ({error_from(outcome)})")
+
+
+def _read(source: Source[T], place: Place, opened: Answer) -> Generator[Read | Close | Emit[T], Any, Fault | None]:
+    """Emits the events of one connection. Returns why it ended; None when no more events will come."""
+    kind = opened.headers.get("content-type", "")
+    if not kind.startswith(_MEDIA_TYPE):
+        yield Close()
+        raise UnreadableAnswerError(opened, f"it is of type {kind!r}, not an event stream")
+    parser = Parser(place.position)
+    while True:
+        piece: bytes | Fault = yield Read()
+        if isinstance(piece, Fault) or not piece:
+            yield Close()
+            return piece if isinstance(piece, Fault) else Fault("the server ended it", sent=True)
+        for event in parser.feed(piece):
+            place.position = event.id
+            place.pause = place.pause if event.retry is None else event.retry / 1000
+            try:
+                value = source.read(event)
+            except UnreadableAnswerError:
+                yield Close()
+                raise
+            if value is None:
+                continue
+            if source.ended(value):
+                yield Close()
+                yield Emit(value)
+                return None
+            yield Emit(value)

@@ -1,0 +1,72 @@
+"""Server-sent events (HTML Living Standard, section 9.2), read piece by piece. Pure."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ServerSentEvent:
+    """A block of a stream. Without `data` it only moves the position, `id`, or says how long to wait, `retry`.
+
+    id: of the last block that had one, so the position after this one. retry: milliseconds.
+    """
+
+    name: str
+    data: str
+    id: str
+    retry: int | None = None
+
+
+class Parser:
+    """Reads one connection's bytes; `id` is the position from which the connection was opened."""
+
+    def __init__(self, id: str = "") -> None:  # noqa: A002 - the standard's word
+        self._id = id
+        self._rest = b""
+        self._begun = False
+        self._data: list[str] = []
+        self._event = ""
+        self._moved = False
+        self._retry: int | None = None
+
+    def feed(self, piece: bytes) -> list[ServerSentEvent]:
+        """The blocks that these bytes complete. An unfinished block is dropped with its parser, as the standard
+        says.
+        """
+        data = self._rest + piece
+        if not self._begun:
+            if len(data) < len(_BOM) and _BOM.startswith(data):
+                self._rest = data
+                return []
+            data, self._begun = data.removeprefix(_BOM), True
+        lines = data.replace(b"\r\n", b"\n") if not data.endswith(b"\r") else data[:-1].replace(b"\r\n", b"\n")
+        *whole, rest = lines.replace(b"\r", b"\n").split(b"\n")
+        self._rest = rest + (b"\r" if data.endswith(b"\r") else b"")
+        return [event for line in whole if (event := self._line(line.decode("utf-8", "replace"))) is not None]
+
+    def _line(self, line: str) -> ServerSentEvent | None:
+        if not line:
+            return self._dispatch()
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+        elif name == "event":
+            self._event = value
+        elif name == "id" and "\0" not in value:
+            self._id = value
+            self._moved = True
+        elif name == "retry" and value.isascii() and value.isdecimal():
+            self._retry = int(value[:9])
+        return None
+
+    def _dispatch(self) -> ServerSentEvent | None:
+        event = ServerSentEvent(self._event or "message", "\n".join(self._data), self._id, self._retry)
+        said = bool(self._data) or self._moved or self._retry is not None
+        self._clear()
+        return event if said else None
+
+    def _clear(self) -> None:
+        self._data, self._event, self._moved, self._retry = [], "", False, None
+
+
+_BOM = b"\xef\xbb\xbf"

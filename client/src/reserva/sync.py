@@ -1,0 +1,293 @@
+"""The client for code without an event loop. One may be shared by threads."""
+
+import random
+import time
+from collections.abc import Callable, Generator, Iterator
+from math import inf
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+from uuid import UUID
+
+import httpx
+
+from reserva import operations, transport
+from reserva.exchange import exchange
+from reserva.follow import FollowEffect, Place, Source, follow, one_pedido, pedidos, saldos
+from reserva.lookup import balance_in, batches, joined
+from reserva.retry import Retry
+from reserva.system_state import SystemState
+from reserva.types import Consulta, Itens, Pedido, PedidoMudado, Saldo, SkuEncerrado, Status
+from reserva.wire import Answer, AskToken, Close, Emit, Fault, Open, Operation, Read, Request, Send, Sleep
+
+T = TypeVar("T")
+Token = str | Callable[[], str | None] | None
+
+
+class Reserva:
+    """A shop's connection to ReservaEstoque. Every method raises ReservaError.
+
+    url: the gateway. token: a bearer token, or a callable that returns the current one and is asked before each
+    attempt.
+    timeout: seconds for one attempt, in addition to what it waits for an outcome. http: an httpx client to use
+    instead of an own one, for certificates or proxies; closing it is then the caller's job.
+    """
+
+    def __init__(
+        self,
+        url: str = transport.DEFAULT_URL,
+        *,
+        token: Token = None,
+        retry: Retry = Retry(),  # noqa: B008 - immutable
+        timeout: float = 10.0,
+        http: httpx.Client | None = None,
+    ) -> None:
+        self.url = transport.base(url)
+        self._own = http is None
+        self._http = http or httpx.Client(trust_env=not transport.is_local(self.url))
+        self._token, self._retry, self._timeout = token, retry, timeout
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        if self._own:
+            self._http.close()
+
+    # Orders
+
+    def criar(self, cliente_id: str, itens: Itens, *, wait: int = 0, idempotency_key: str | None = None) -> Pedido:
+        """Creates an order; with `wait` it is decided, or still `Criado` after that many seconds (30 at most).
+
+        The same `idempotency_key` never creates a second order; without one a key is made for this call. The empty
+        key
+        sends none: then the call is repeated only if it cannot have been executed.
+        """
+        return self.run(operations.criar(cliente_id, itens, wait=wait, idempotency_key=idempotency_key))
+
+    def fechar(self, pedido_id: UUID | str, *, wait: int = 0, idempotency_key: str | None = None) -> Pedido:
+        """Closes an order: its units are sold. Raises NotAllowedNowError."""
+        return self.run(operations.command("fechar", pedido_id, wait=wait, idempotency_key=idempotency_key))
+
+    def cancelar(self, pedido_id: UUID | str, *, wait: int = 0, idempotency_key: str | None = None) -> Pedido:
+        """Cancels an order: its units are available again. Raises NotAllowedNowError."""
+        return self.run(operations.command("cancelar", pedido_id, wait=wait, idempotency_key=idempotency_key))
+
+    def reservar(self, pedido_id: UUID | str, *, wait: int = 0, idempotency_key: str | None = None) -> Pedido:
+        """Renews a reservation that has lapsed. Raises NotAllowedNowError, also while it still holds."""
+        return self.run(operations.command("reservar", pedido_id, wait=wait, idempotency_key=idempotency_key))
+
+    def pedido(self, pedido_id: UUID | str) -> Pedido:
+        """An order. Raises NotFoundError."""
+        return self.run(operations.pedido(pedido_id))
+
+    def status(self, pedido_id: UUID | str) -> Status:
+        """The status of an order. Raises NotFoundError."""
+        return self.run(operations.status(pedido_id)).status
+
+    def pedidos(self, cliente_id: str | None = None, status: Status | str | None = None) -> Iterator[Pedido]:
+        """Orders, the newest first; pages are read as they are needed."""
+        cursor: UUID | None = None
+        while True:
+            page = self.run(operations.pedidos(cliente_id, status, cursor=cursor))
+            yield from page.itens
+            if page.proximo is None or page.proximo == cursor:
+                return
+            cursor = page.proximo
+
+    # Stock
+
+    def saldo(self, sku: str) -> Saldo:
+        """The balance of a SKU. Raises NotFoundError."""
+        if operations.has_path(sku):
+            return self.run(operations.saldo(sku))
+        return balance_in(self.run(operations.consulta([sku])), sku)
+
+    def saldos(self) -> Iterator[Saldo]:
+        """All balances in SKU order; pages are read as they are needed."""
+        cursor: str | None = None
+        while True:
+            page = self.run(operations.saldos(cursor))
+            yield from page.itens
+            if page.proximo is None or page.proximo == cursor:
+                return
+            cursor = page.proximo
+
+    def consulta(self, skus: list[str]) -> Consulta:
+        """The balances of these SKUs, and which of them are unknown."""
+        return joined([self.run(operations.consulta(batch)) for batch in batches(skus)])
+
+    # Streams
+
+    def follow_pedido(self, pedido_id: UUID | str, *, position: str = "", patience: float = inf) -> "Stream[Pedido]":
+        """An order now and whenever it changes, until it ends. Raises NotFoundError."""
+        return self._follow(one_pedido(pedido_id), position, patience)
+
+    def follow_pedidos(
+        self, cliente_id: str | None = None, *, position: str = "", patience: float = inf
+    ) -> "Stream[PedidoMudado]":
+        """Orders as they change, a customer's or all: from now on, or after `position`."""
+        return self._follow(pedidos(cliente_id), position, patience)
+
+    def follow_saldos(self, *, position: str = "", patience: float = inf) -> "Stream[Saldo | SkuEncerrado]":
+        """Balances as they change: from now on, or after `position`. After an interruption some may come again."""
+        return self._follow(saldos(), position, patience)
+
+    # The system
+
+    def system(self) -> SystemState:
+        """The state of the system, from the panel. Raises NotFoundError where no panel is installed."""
+        return self.run(operations.system())
+
+    # Inside
+
+    def _follow(self, source: Source[T], position: str, patience: float) -> "Stream[T]":
+        place = Place(position)
+        effects = follow(source, place, self._retry, patience, time.monotonic, random.random)
+        return Stream(effects, place, self._http, self.url, self._ask_token)
+
+    def _ask_token(self) -> str | None:
+        return transport.checked_token(self._token() if callable(self._token) else self._token)
+
+    def run(self, operation: Operation[T]) -> T:
+        """Performs an operation, one of `reserva.operations`."""
+        steps = exchange(operation, self._retry, self._timeout, time.monotonic, random.random)
+        reply: Answer | Fault | str | None = None
+        while True:
+            try:
+                effect = steps.send(reply)
+            except StopIteration as done:
+                value: T = done.value
+                return value
+            match effect:
+                case AskToken():
+                    reply = self._ask_token()
+                case Send(request, seconds):
+                    reply = self._send(request, seconds)
+                case Sleep(seconds, why):
+                    transport.LOG.info("%s; again in %.1f s", why, seconds)
+                    time.sleep(seconds)
+                    reply = None
+
+    def _send(self, request: Request, seconds: float) -> Answer | Fault:
+        end = time.monotonic() + seconds
+        try:
+            response = self._http.send(transport.build(self._http, self.url, request, seconds), stream=True)
+            try:
+                content = b""
+                for piece in response.iter_bytes():
+                    content += piece
+                    if time.monotonic() > end:
+                        return transport.too_slow(self.url, seconds)
+            finally:
+                response.close()
+        except httpx.HTTPError as error:
+            return transport.fault(error, self.url)
+        return transport.answer(response, content)
+
+
+class Stream(Generic[T]):
+    """An iterator of events that reconnects by itself.
+
+    Leave it with `close`, or use it in a `with` block; else its connection is closed when it is garbage-collected.
+    """
+
+    def __init__(
+        self,
+        effects: Generator[FollowEffect[T], Any, None],
+        place: Place,
+        http: httpx.Client,
+        url: str,
+        ask_token: Callable[[], str | None],
+    ) -> None:
+        self._effects, self._place, self._http, self._url = effects, place, http, url
+        self._ask_token = ask_token
+        self._response: httpx.Response | None = None
+        self._pending: FollowEffect[T] | None = None
+        self._reply: Answer | Fault | bytes | str | None = None
+        self._pieces: Iterator[bytes] = iter(())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    @property
+    def position(self) -> str:
+        """A stream that is opened with it goes on after the last event, also in another process."""
+        return self._place.position
+
+    def __next__(self) -> T:
+        while not isinstance(self._pending, Emit):
+            self._step()
+        value: T = self._pending.value
+        self._pending = self._reply = None
+        return value
+
+    def _step(self) -> None:
+        if self._pending is None:
+            self._pending = self._effects.send(self._reply)
+        if not isinstance(self._pending, Emit):
+            self._reply = self._perform(self._pending)
+            self._pending = None
+
+    def opened(self) -> Self:
+        """Returns once the stream has said where it begins: whatever changes from then on is in it."""
+        while not self._place.position and not isinstance(self._pending, Emit):
+            self._step()
+        return self
+
+    def close(self) -> None:
+        """Closes the connection; the iterator is at its end."""
+        self._effects.close()
+        self._disconnect()
+
+    def _perform(self, effect: FollowEffect[T]) -> Answer | Fault | bytes | str | None:
+        match effect:
+            case AskToken():
+                return self._ask_token()
+            case Open(request, seconds):
+                return self._open(request, seconds)
+            case Read():
+                return self._read()
+            case Close():
+                self._disconnect()
+            case Sleep(seconds, why):
+                transport.LOG.info("%s; again in %.1f s", why, seconds)
+                time.sleep(seconds)
+        return None
+
+    def _open(self, request: Request, seconds: float) -> Answer | Fault:
+        self._disconnect()
+        try:
+            response = self._http.send(transport.build(self._http, self._url, request, seconds), stream=True)
+            if response.status_code != httpx.codes.OK:
+                response.read()
+                response.close()
+                return transport.answer(response, response.content)
+        except httpx.HTTPError as error:
+            return transport.fault(error, self._url)
+        self._response, self._pieces = response, response.iter_bytes()
+        return transport.answer(response)
+
+    def _read(self) -> bytes | Fault:
+        try:
+            return next(self._pieces, b"")
+        except httpx.HTTPError as error:
+            return transport.fault(error, self._url)
+
+    def _disconnect(self) -> None:
+        if self._response is not None:
+            self._response.close()
+            self._response = None

@@ -1,0 +1,56 @@
+"""The state of the system as the panel tells it (`GET /painel/sistema`). Pure. What cannot be known is None."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import field
+
+
+class Replica(msgspec.Struct, frozen=True):
+    """One process of a part; None: it cannot be known whether it is up."""
+
+    name: str = field(name="nome")
+    up: bool | None = field(name="ativa", default=None)
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A part of the system and its replicas."""
+
+    name: str = field(name="nome")
+    replicas: tuple[Replica, ...] = ()
+
+
+class DecisionTime(msgspec.Struct, frozen=True):
+    """Seconds from order to decision over the last interval; None when nothing was decided."""
+
+    p50: float | None = None
+    p99: float | None = None
+
+
+class Outbox(msgspec.Struct, frozen=True):
+    """Events not published yet: how many, and the age of the oldest in seconds."""
+
+    depth: float | None = field(name="profundidade", default=None)
+    age: float | None = field(name="idade", default=None)
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """What the auditor has found so far, and when it looked last."""
+
+    violations: int | None = field(name="violacoes", default=None)
+    last: datetime | None = field(name="ultima", default=None)
+
+
+class SystemState(msgspec.Struct, frozen=True):
+    """Every part, and how well it does."""
+
+    at: datetime | None = field(name="em", default=None)
+    parts: tuple[Part, ...] = field(name="partes", default=())
+    orders_per_second: float | None = field(name="pedidosPorSegundo", default=None)
+    decision: DecisionTime | None = field(name="decisao", default=None)
+    outbox: Mapping[str, Outbox | None] = field(default_factory=dict[str, Any])
+    dead_letters: Mapping[str, int | None] | None = field(name="cartas", default=None)
+    about_to_lapse: int | None = field(name="reservasPorVencer", default=None)
+    audit: Audit | None = field(name="conferencia", default=None)

@@ -1,0 +1,77 @@
+"""What the sync and async clients share about httpx."""
+
+import ipaddress
+import logging
+from urllib.parse import urlsplit
+
+import httpx
+
+from reserva.wire import Answer, Fault, Request
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+LOG = logging.getLogger("reserva")
+
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+def base(url: str) -> str:
+    """The gateway's address without a trailing slash. Raises ValueError when it is none."""
+    parts = urlsplit(url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url!r} is not an address: write http://HOST:PORT or https://HOST")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError(f"{url!r}: an address without user, query and fragment")
+    return url.strip().rstrip("/")
+
+
+def is_local(url: str) -> bool:
+    """Whether this machine serves the address, so that no proxy of the environment is used."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def timeout(seconds: float) -> httpx.Timeout:
+    """For one attempt; connecting takes at most five seconds of it."""
+    return httpx.Timeout(seconds, connect=min(seconds, 5.0))
+
+
+def build(client: "httpx.Client | httpx.AsyncClient", url: str, request: Request, seconds: float) -> httpx.Request:
+    """The request as httpx sends it."""
+    return client.build_request(
+        request.method,
+        url + request.path,
+        headers=dict(request.headers),
+        content=request.content or None,
+        timeout=timeout(seconds),
+    )
+
+
+def answer(response: httpx.Response, content: bytes = b"") -> Answer:
+    """The answer as a value."""
+    return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, content)
+
+
+def fault(error: httpx.HTTPError, url: str) -> Fault:
+    """What kept the answer from coming."""
+    sent = not isinstance(error, _NOT_SENT)
+    return Fault(str(error) or type(error).__name__, sent, url)
+
+
+def too_slow(url: str, seconds: float) -> Fault:
+    """The answer did not end in time."""
+    return Fault(f"no answer within {seconds:.3g} s", True, url)
+
+
+def checked_token(token: object) -> str | None:
+    """The token. Raises TypeError unless it is text or None, ValueError when it could not be in a header."""
+    if token is None:
+        return None
+    if not isinstance(token, str):
+        raise TypeError(f"the token is of type {type(token).__name__}, not text")
+    token = token.strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("the token has characters that no bearer token has")
+    return token or None

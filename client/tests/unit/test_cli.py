@@ -1,0 +1,326 @@
+"""The command line without a system: words, languages, exit codes, the panel's figures."""
+
+import json
+import re
+import string
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import click
+import pytest
+
+from reserva import errors
+from reserva.cli import app, exit_codes, language
+from reserva.cli.exit_codes import ExitCode
+from reserva.cli.language import Texts
+from reserva.cli.params import with_wait_number
+from reserva.cli.screen import bar, left
+from reserva.cli.texts import TEXTS
+from reserva.types import Saldo
+
+ROOT = Path(__file__).resolve().parents[3]
+SOURCES = sorted((ROOT / "client/src/reserva/cli").glob("*.py"))
+COMMANDS = ["pedir", "fechar", "cancelar", "renovar", "pedido", "pedidos", "seguir", "estoque", "status", "cartas"]
+COMMANDS += ["conferir", "completar"]
+ORDER = "019ab3f2-7c00-7000-8000-0000000000a1"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("URL", "TOKEN", "TOKEN_FILE", "CLIENTE"):
+        monkeypatch.delenv(f"RESERVA_{name}", raising=False)
+    monkeypatch.delenv("AMQP_URL", raising=False)
+    for name in ("LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "pt_BR.UTF-8")
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    def run(*words: str) -> tuple[int, str, str]:
+        code = app.run(words)
+        printed = capfd.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("words", "portuguese", "english"),
+    [
+        ("pedir CAFE", "'CAFE': escreva SKU=QUANTIDADE", "'CAFE': write SKU=QUANTITY"),
+        ("pedir CAFE=0", "de 1 a 1000000", "from 1 to 1000000"),
+        ("pedir CAFE=1000001", "de 1 a 1000000", "from 1 to 1000000"),
+        ("pedir CAFE=-1", "de 1 a 1000000", "from 1 to 1000000"),
+        ("pedir -CAFE=1", "a opção -C não existe", "there is no option -C"),
+        ("pedir CAF\u00c9=1", "um SKU tem de 1 a 64", "a SKU has 1 to 64"),
+        ("pedir A=1", "falta o cliente", "the customer is missing"),
+        ("pedir", "falta SKU=N", "SKU=N is missing"),
+        ("pedir A=1 --esperar=31", "de 1 a 30", "from 1 to 30"),
+        ("pedir A=1 --esperar=x", "de 1 a 30", "from 1 to 30"),
+        ("pedir A=1 --prazo 0", "a partir de 1", "of 1 or more"),
+        ("pedir A=1 --clinte ana", "seria --cliente?", "do you mean --cliente?"),
+        ("pedir A=1 --cliente", "--cliente requer um valor", "--cliente needs a value"),
+        ("pedir A=1 --json=1", "--json não leva valor", "--json takes no value"),
+        ("pedri A=1", "seria pedir?", "do you mean pedir?"),
+        ("fechar 7", "'7' não é o id de um pedido", "'7' is not the id of an order"),
+        (f"seguir {ORDER} {ORDER}", "palavras demais", "too many words"),
+        ("seguir", "diga qual pedido", "say which order"),
+        ("pedidos --todos --status Aberto", "um destes: Criado, EstoqueReservado", "one of Criado, EstoqueReservado"),
+        ("estoque --url localhost:8080", "escreva http://HOST:PORTA", "write http://HOST:PORT"),
+        ("estoque --arquivo-do-token /nonexistent", "não se pode ler /nonexistent", "/nonexistent cannot be read"),
+        ("completar tcsh", "um destes: bash, zsh, fish", "one of bash, zsh, fish"),
+        ("cartas replay x", "precisa de AMQP_URL", "needs AMQP_URL"),
+    ],
+)
+def test_bad_input_is_told_in_both_languages(run: Run, words: str, portuguese: str, english: str):
+    for name, sentence in (("pt", portuguese), ("en", english)):
+        code, out, err = run("--idioma", name, *words.split())
+        assert (code, out) == (ExitCode.USAGE, "")
+        assert sentence in err
+        assert err.startswith({"pt": "erro: ", "en": "error: "}[name])
+        assert "--help" in err
+        assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", ["pt", "en"])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_of_every_command(run: Run, command: str, name: str):
+    code, out, err = run(*command.split(), "--help", "--idioma", name)
+    heading = {"pt": "Uso: reserva", "en": "Usage: reserva"}[name]
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{heading} {command}".rstrip())
+    foreign = {"pt": r"\b(the|Show|order|COMMAND)\b", "en": r"\b(uma?|pedidos são|Opções|Mostra)\b"}[name]
+    assert not re.search(foreign, out), out
+    assert "RESERVA_URL" in out
+    if not command:
+        assert all(re.search(rf"^  {one} ", out, re.M) for one in COMMANDS)
+
+
+def test_no_words_show_the_help(run: Run):
+    code, out, err = run()
+    assert (code, out) == (2, "")
+    assert "Comandos" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [
+        ("A=1 --esperar", "A=1 --esperar=5"),
+        ("--esperar A=1", "--esperar=5 A=1"),
+        ("--esperar 7 A=1", "--esperar=7 A=1"),
+        ("--esperar=7 A=1", "--esperar=7 A=1"),
+        ("-- --esperar", "-- --esperar"),
+    ],
+)
+def test_waiting_without_a_number_takes_the_default(words: str, read: str):
+    assert with_wait_number(words.split()) == read.split()
+
+
+# Languages
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ", "chosen"),
+    [
+        ("", {}, "en"),
+        ("", {"LANG": "pt_BR.UTF-8"}, "pt"),
+        ("", {"LANG": "pt_BR.UTF-8", "LC_ALL": "C"}, "en"),
+        ("", {"LANG": "en_US", "LC_MESSAGES": "pt_PT"}, "pt"),
+        ("estoque --idioma en", {"LANG": "pt_BR"}, "en"),
+        ("estoque --idioma=pt", {}, "pt"),
+        ("estoque --idioma xx", {"LANG": "pt"}, "pt"),
+    ],
+)
+def test_the_language_is_asked_for_or_the_locales(argv: str, environ: dict[str, str], chosen: str):
+    assert language.choose(argv.split(), environ) == chosen
+
+
+def test_every_text_has_both_languages_and_the_same_places():
+    for key, (portuguese, english) in TEXTS.items():
+        places = [
+            sorted(filter(None, (f for _, f, _, _ in string.Formatter().parse(t)))) for t in (portuguese, english)
+        ]
+        assert places[0] == places[1], key
+
+
+def test_texts_are_used_and_those_that_are_used_exist():
+    source = "".join(path.read_text() for path in SOURCES if path.name != "texts.py")
+    used = set(re.findall(r"""["']([a-z]+(?:\.[A-Za-z_]+)?)["']""", source))
+    families = ("motivo.", "column.")
+    unused = {key for key in TEXTS if key not in used and not key.startswith(families) and not key.endswith(".help")}
+    assert unused == set()
+    called = set(re.findall(r'(?:text|refuse|Error)\(\s*(?:self\.text\(\s*)?"([a-z]+\.[a-z_.]+)"', source))
+    assert called - TEXTS.keys() == set()
+    assert {f"{one}.help" for one in COMMANDS} <= TEXTS.keys()
+
+
+# Exit codes
+
+
+def test_exit_codes_are_documented():
+    table = (ROOT / "docs/client.md").read_text().split("## Exit codes")[1].split("\n## ")[0]
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.M)] == [code.value for code in ExitCode]
+
+
+def test_every_error_has_an_exit_code():
+    for name in dir(errors):
+        kind = getattr(errors, name)
+        if isinstance(kind, type) and issubclass(kind, errors.ProblemError) and kind is not errors.ProblemError:
+            error = kind(errors.Answer(400), {})
+            assert (exit_codes.of_error(error) == ExitCode.SERVER_ERROR) == (kind is errors.ServerError), name
+
+
+def test_nobody_there(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESERVA_URL", "http://127.0.0.1:1/")
+    code, out, err = run("estoque", "--prazo", "1", "--tabela")
+    assert (code, out) == (ExitCode.UNREACHABLE, "")
+    assert err.startswith("erro: http://127.0.0.1:1 não responde")
+    assert "make up" in err
+    code, _, err = run("estoque", "--prazo", "1")
+    assert "cannot be reached" in json.loads(err)["detail"]
+    _, _, err = run("estoque", "--prazo", "1", "-v")
+    assert "again in" in err, "-v tells of attempts"
+
+
+# The panel
+
+
+STATE = {
+    "em": "2026-11-26T12:00:00Z",
+    "partes": [
+        {"nome": "pedidos", "replicas": [{"nome": "pedidos-1", "ativa": True}, {"nome": "pedidos-2", "ativa": True}]},
+        {"nome": "operator", "replicas": [{"nome": "operator", "ativa": None}]},
+    ],
+    "pedidosPorSegundo": 12.5,
+    "decisao": {"p50": 0.04, "p99": 0.2},
+    "outbox": {"pedidos": {"profundidade": 3, "idade": 0.5}, "estoque": None},
+    "cartas": {"estoque.pedidos": 2, "pedidos.status": 0},
+    "reservasPorVencer": None,
+    "conferencia": {"violacoes": 0, "ultima": "2026-11-26T12:00:00Z"},
+    "novo": {"x": 1},
+}
+
+
+@contextmanager
+def panel(status: int, body: object) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            there = self.path == "/painel/sistema"
+            content = json.dumps(body if there else {"itens": [], "proximo": None}).encode()
+            self.send_response(status if there else 200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_the_panels_figures_are_shown(run: Run):
+    with panel(200, STATE) as url:
+        code, out, _ = run("status", "--url", url, "--tabela")
+        assert code == 0
+        for shown in ("pedidos-1", "no ar", "não se sabe", "12.5", "0.04 s, 0.2 s", "3, 0.5 s", "violações"):
+            assert shown in out
+        assert json.loads(run("status", "--url", url)[1])["pedidosPorSegundo"] == 12.5
+        code, out, _ = run("cartas", "--url", url, "--tabela")
+        assert code == 0
+        assert re.search(r"estoque\.pedidos +2", out)
+        code, out, _ = run("conferir", "--url", url, "--tabela")
+        assert (code, "nenhuma violação" in out) == (0, True)
+
+
+def test_a_part_that_is_down_and_violations_fail(run: Run):
+    down = {**STATE, "partes": [{"nome": "estoque", "replicas": [{"nome": "estoque-1", "ativa": False}]}]}
+    with panel(200, {**down, "conferencia": {"violacoes": 2, "ultima": None}}) as url:
+        code, out, _ = run("status", "--url", url, "--tabela")
+        assert (code, "parada" in out) == (ExitCode.CHECK_FAILED, True)
+        code, out, _ = run("conferir", "--url", url, "--tabela")
+        assert (code, "2 violações" in out) == (ExitCode.CHECK_FAILED, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "codes"),
+    [
+        (404, {"detail": "none"}, (0, ExitCode.UNKNOWN, ExitCode.UNKNOWN)),
+        (403, {"detail": "pedidos:admin"}, (0, ExitCode.UNKNOWN, ExitCode.UNKNOWN)),
+        (401, {"detail": "who?"}, (ExitCode.UNAUTHENTICATED,) * 3),
+        (200, {}, (ExitCode.UNKNOWN,) * 3),
+    ],
+)
+def test_what_cannot_be_known_is_said(run: Run, status: int, body: object, codes: tuple[int, ...]):
+    with panel(status, body) as url:
+        for command, code in zip(("status", "cartas", "conferir"), codes, strict=True):
+            found, out, err = run(command, "--url", url, "--tabela", "--prazo", "1")
+            assert found == code, (command, out, err)
+            if code == ExitCode.UNKNOWN and command != "status":
+                assert "Não se sabe" in err
+
+
+# What is drawn
+
+
+def test_a_bar_shows_what_is_there_at_all():
+    assert len(bar(Saldo("A", "A", 10_000, 1, 1, 9_998))) == 24
+    assert bar(Saldo("A", "A", 0, 0, 0, 0)).plain == "·" * 24
+    assert [span.style for span in bar(Saldo("A", "A", 3, 1, 1, 1)).spans] == ["green", "yellow", "cyan"]
+
+
+def test_the_time_that_is_left():
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert left(now + timedelta(seconds=1799), now) == "29:59"
+    assert left(now + timedelta(hours=2), now) == "2:00:00"
+    assert (left(now - timedelta(seconds=9), now), left(None, now)) == ("0:00", "")
+
+
+# Completion
+
+
+def test_words_are_completed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    def words(*typed: str) -> list[str]:
+        app.complete_for_kubectl(typed)
+        *found, directive = capsys.readouterr().out.splitlines()
+        assert directive == ":4"
+        return [one.partition("\t")[0] for one in found]
+
+    assert words("") == sorted(COMMANDS)
+    assert words("pe") == ["pedido", "pedidos", "pedir"]
+    assert "--esperar" in words("pedir", "--e")
+    assert words("completar", "") == ["bash", "zsh", "fish"]
+    monkeypatch.setenv("RESERVA_URL", "http://127.0.0.1:1")
+    assert words("estoque", "") == [], "without a gateway there are no SKUs, and no complaint"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_of_each_shell(run: Run, shell: str, monkeypatch: pytest.MonkeyPatch):
+    if shell == "bash":
+        monkeypatch.setattr(click.shell_completion.BashComplete, "_check_version", staticmethod(lambda: None))
+    code, out, _ = run("completar", shell)
+    assert code == 0
+    assert f"_RESERVA_COMPLETE={shell}_complete" in out
+
+
+def test_the_program_says_its_name(run: Run, capfd: pytest.CaptureFixture[str]):
+    assert app.run(["--help"], "kubectl reserva") == 0
+    assert capfd.readouterr().out.startswith("Uso: kubectl reserva ")
+    assert Texts("en")("usage") == "Usage:"

@@ -3,7 +3,8 @@
 
 .DEFAULT_GOAL := help
 PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard lib/pyproject.toml services/*/pyproject.toml operator/pyproject.toml \
-	conferir/pyproject.toml contracts/pyproject.toml local/pyproject.toml bench/pyproject.toml))
+	conferir/pyproject.toml painel/pyproject.toml client/pyproject.toml demo/pyproject.toml contracts/pyproject.toml local/pyproject.toml \
+	bench/pyproject.toml))
 SETTINGS := requirements/dev.txt $(PROJECTS:%=%/pyproject.toml) local/setup/python.sh
 BIN := .venv/bin
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' lib/pyproject.toml)
@@ -71,8 +72,8 @@ fmt: .venv/ready ## fix style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-images: ## build the images of the four programs (TAG: the revision by default)
-	@for program in pedidos estoque operator conferir; do \
+images: ## build the images of the five programs (TAG: the revision by default)
+	@for program in pedidos estoque operator conferir painel; do \
 		docker build --build-arg PROGRAM=$$program --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 			--tag reservaestoque/$$program:$(TAG) . || exit 1; done
 
@@ -92,9 +93,9 @@ charts: .venv/ready ## regenerate what the charts say about settings and migrati
 	@$(BIN)/python tests/support/chart_values.py
 
 requirements: .venv/ready ## recompile requirements/*.txt (UPGRADE=--upgrade for the newest versions)
-	cd requirements && $(COMPILE) --output-file dev.txt dev.in
-	cd requirements && for name in build dbmate pedidos estoque operator conferir local bench; do \
-		$(COMPILE) --constraint dev.txt --output-file $$name.txt $$name.in || exit 1; done
+	cd requirements && $(COMPILE) --override scalar.override --output-file dev.txt dev.in
+	cd requirements && for name in build dbmate pedidos estoque operator conferir painel local bench; do \
+		$(COMPILE) --override scalar.override --constraint dev.txt --output-file $$name.txt $$name.in || exit 1; done
 	cd requirements && $(COMPILE) --override barman.override --output-file barman.txt barman.in
 
 .venv/ready: $(SETTINGS)

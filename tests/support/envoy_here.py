@@ -97,9 +97,7 @@ def serving(name: str, *, late: bool = False) -> Iterator[Service]:
 
 
 @contextmanager
-def running(
-    folder: Path, text: str, env: Mapping[str, str] | None = None
-) -> Iterator[tuple[httpx.Client, Path]]:
+def running(folder: Path, text: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[httpx.Client, Path]]:
     """Envoy with this configuration once it is ready: a client of its first listener, and its log."""
     (folder / "envoy.yaml").write_text(text)
     config = yaml.safe_load(text)

@@ -82,6 +82,7 @@ def render(
     admin_port: int,
     pedidos: Sequence[int],
     estoque: Sequence[int],
+    painel: int,
     options: Options = Options(),
 ) -> str:
     """The configuration for services on these ports of 127.0.0.1. Raises KeyError for an unknown placeholder."""
@@ -93,6 +94,7 @@ def render(
         ADMIN_PORT=admin_port,
         PEDIDOS_ENDPOINTS=_endpoints(pedidos),
         ESTOQUE_ENDPOINTS=_endpoints(estoque),
+        PAINEL_ENDPOINTS=_endpoints([painel]),
         **dict(options.values()),
     )
 
@@ -115,6 +117,7 @@ def part(layout: Layout, config: Config) -> Part:
         admin_port=ports.gateway_admin,
         pedidos=range(ports.pedidos, ports.pedidos + len(pedidos)),
         estoque=range(ports.estoque, ports.estoque + len(estoque)),
+        painel=ports.painel,
         options=Options(
             providers={"local": issuer.provider()} if issuer else {}, limits=Limits() if config.limits else None
         ),
@@ -125,6 +128,6 @@ def part(layout: Layout, config: Config) -> Part:
         ready=http_ok(*within),
         env={"SUBJECT_KEY": issuer.log_key} if issuer else {},
         files={file: text},
-        needs=(*pedidos, *estoque),
+        needs=(*pedidos, *estoque, "painel"),
         ports={"gateway": ports.gateway, "gateway_admin": ports.gateway_admin},
     )

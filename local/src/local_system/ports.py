@@ -37,12 +37,14 @@ class Ports:
     rabbitmq: int = 21672
     rabbitmq_management: int = 21673
     rabbitmq_distribution: int = 21674
+    rabbitmq_prometheus: int = 21675
     epmd: int = 21369
     etcd: int = 21379
     etcd_peer: int = 21380
     kube_apiserver: int = 21443
     operator: int = 21300
     conferir: int = 21301
+    painel: int = 21302
     pedidos: int = 21100
     estoque: int = 21200
 

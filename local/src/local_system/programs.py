@@ -1,4 +1,4 @@
-"""Our four programs, with the same environment as in Kubernetes."""
+"""Our five programs, with the same environment as in Kubernetes."""
 
 import sys
 
@@ -16,13 +16,13 @@ def replicas(config: Config, program: str) -> list[str]:
 
 
 def parts(layout: Layout, config: Config) -> list[Part]:
-    """All replicas of pedidos and estoque, the operator, and conferir."""
+    """All replicas of pedidos and estoque, the operator, conferir and the panel."""
     services = [
         _service(layout, config, program, number)
         for program in REPLICATED
         for number in range(len(replicas(config, program)))
     ]
-    return [*services, _operator(layout, config), _conferir(layout, config)]
+    return [*services, _operator(layout, config), _conferir(layout, config), _painel(layout, config)]
 
 
 def _service(layout: Layout, config: Config, program: str, number: int) -> Part:
@@ -65,6 +65,29 @@ def _conferir(layout: Layout, config: Config) -> Part:
         port_name="conferir",
         env={**config.settings, **conferir_env(layout)},
         needs=("postgres-pedidos", "postgres-estoque"),
+    )
+
+
+def _painel(layout: Layout, config: Config) -> Part:
+    ports = layout.ports
+    watched = {
+        "GATEWAY": [ports.gateway_admin],
+        "PEDIDOS": [ports.pedidos + number for number in range(len(replicas(config, "pedidos")))],
+        "ESTOQUE": [ports.estoque + number for number in range(len(replicas(config, "estoque")))],
+        "OPERATOR": [ports.operator],
+        "CONFERIR": [ports.conferir],
+        "RABBITMQ": [ports.rabbitmq_prometheus],
+    }
+    return _program(
+        name="painel",
+        module="painel",
+        port=ports.painel,
+        port_name="painel",
+        env={
+            **config.settings,
+            **{f"{part}_URLS": ",".join(f"http://{HOST}:{port}" for port in each) for part, each in watched.items()},
+        },
+        needs=(),
     )
 
 

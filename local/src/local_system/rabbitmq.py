@@ -48,6 +48,8 @@ CONFIGURATION = """\
 listeners.tcp.1 = {host}:{port}
 management.tcp.ip = {host}
 management.tcp.port = {management}
+prometheus.tcp.ip = {host}
+prometheus.tcp.port = {prometheus}
 default_vhost = reservaestoque
 default_user = reserva
 default_pass = {password}
@@ -76,7 +78,7 @@ def parts(layout: Layout) -> list[Part]:
         env={"HOME": environment["HOME"]},
         ports={"epmd": ports.epmd},
     )
-    names = ("rabbitmq", "rabbitmq_management", "rabbitmq_distribution")
+    names = ("rabbitmq", "rabbitmq_management", "rabbitmq_distribution", "rabbitmq_prometheus")
     broker = Part(
         name="rabbitmq",
         command=lambda: [str(server()), "-noinput"],
@@ -144,9 +146,10 @@ def _files(layout: Layout) -> dict[Path, str]:
         host=HOST,
         port=ports.rabbitmq,
         management=ports.rabbitmq_management,
+        prometheus=ports.rabbitmq_prometheus,
         password=layout.secrets["rabbitmq"],
     )
-    return {home / "rabbitmq.conf": text, home / "enabled_plugins": "[rabbitmq_management].\n"}
+    return {home / "rabbitmq.conf": text, home / "enabled_plugins": "[rabbitmq_management,rabbitmq_prometheus].\n"}
 
 
 def _write_cookie(layout: Layout) -> None:

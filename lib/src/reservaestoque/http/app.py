@@ -8,7 +8,6 @@ from litestar import Litestar, Request, Response, get
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import ScalarRenderPlugin
 from litestar.openapi.spec import License
 from litestar.types import ControllerRouterHandler
 
@@ -27,9 +26,8 @@ from reservaestoque.http.problems import (
     on_problem,
 )
 from reservaestoque.http.tuning.metrics import Metrics, measured
+from reservaestoque.http.viewer import viewer
 from reservaestoque.program import Health
-
-SCALAR = "1.72.1"
 
 
 def probes(health: Health) -> list[ControllerRouterHandler]:
@@ -117,8 +115,10 @@ def service_app(
     """
     identity = identity or Identity()
     described_handlers = [described(handler, identity=identity.asked) for handler in route_handlers]
+    path = f"/schema/{title}"  # as the gateway serves it: the page requests the document by its full path
+    page, script = viewer(path)
     return Litestar(
-        route_handlers=[*map(identity.guarding, described_handlers), *probes(health), Metrics],
+        route_handlers=[*map(identity.guarding, described_handlers), *probes(health), Metrics, script],
         dependencies={**dependencies, "caller": Provide(identity.provide, sync_to_thread=False)},
         middleware=[measured],
         before_send=[no_store_by_default],
@@ -138,8 +138,8 @@ def service_app(
             use_handler_docstrings=True,
             components=SECURITY,
             operation_id_creator=lambda handler, *_: handler.handler_name,
-            path=f"/schema/{title}",  # as the gateway serves it: the page requests the document by its full path
-            render_plugins=[ScalarRenderPlugin(version=SCALAR)],
+            path=path,
+            render_plugins=[page],
         ),
         plugins=[StructDescriptions(), HeadLikeGet()],
         logging_config=None,

@@ -1,26 +1,36 @@
 """How much waits in the outbox, and for how long."""
 
+from collections import deque
+
 from prometheus_client import Gauge
 
-MAX_COUNT = 100_000
+MAX_COUNT = 10_000
 """Rows that are counted at most, so that a look at a long backlog stays cheap."""
+_REMEMBERED = 20_000
+"""Looks at a backlog that keeps growing: hours."""
 
 _depth = Gauge("outbox_depth", f"Rows that wait in the outbox, counted up to {MAX_COUNT}")
 _oldest = Gauge("outbox_oldest_seconds", "How long the oldest row has been seen waiting in the outbox")
 
 
 class Backlog:
-    """Follows the oldest row from look to look. Rows do not say when they were written, so their age is that of the
-    first look that found them oldest.
-    """
+    """Knows how long a row has been there from the newest rows that earlier looks saw: rows carry no time."""
 
     def __init__(self) -> None:
-        self._oldest: int | None = None
-        self._since = 0.0
+        self._looks: deque[tuple[float, int]] = deque(maxlen=_REMEMBERED)
 
-    def seen(self, oldest: int | None, depth: int, now: float) -> None:
-        """What a look found: the id of the oldest row, and how many there are."""
-        if oldest != self._oldest:
-            self._oldest, self._since = oldest, now
+    def seen(self, oldest: int | None, newest: int | None, depth: int, now: float) -> None:
+        """Reports what a look found at `now`, monotonic: the oldest and newest id, and how many rows there are."""
         _depth.set(depth)
-        _oldest.set(0.0 if oldest is None else now - self._since)
+        _oldest.set(self.age(oldest, newest, now))
+
+    def age(self, oldest: int | None, newest: int | None, now: float) -> float:
+        """The age of row `oldest`, in seconds, as far as it was watched; 0 without rows."""
+        if oldest is None or newest is None:
+            self._looks.clear()
+            return 0.0
+        if not self._looks or self._looks[-1][1] < newest:
+            self._looks.append((now, newest))
+        while self._looks[0][1] < oldest:
+            self._looks.popleft()
+        return now - self._looks[0][0]

@@ -160,7 +160,7 @@ class Relay:
     async def _look(self) -> int:
         """Takes the rows that were there at the look before, and says how many."""
         row = await self._pool.fetchrow(self._sql["newest"], MAX_COUNT)
-        self._backlog.seen(row["oldest"], row["depth"], asyncio.get_running_loop().time())
+        self._backlog.seen(row["oldest"], row["newest"], row["depth"], asyncio.get_running_loop().time())
         newest: int | None = row["newest"]
         up_to, self._newest = self._newest, newest
         if newest is None or up_to is None:

@@ -30,6 +30,8 @@ _log = logger(__name__)
 _known = Gauge("operador_stockitems", "StockItems that the operator knows")
 _waiting = Gauge("operador_waiting_items", "StockItems that wait to be synchronised")
 _lag = Gauge("operador_sync_lag_seconds", "How long the longest-waiting StockItem has been ready to be synchronised")
+_conflicting = Gauge("operador_conflicting_sku", "1 for each SKU that several StockItems declare", ["sku"])
+_MOST_CONFLICTS = 100
 
 
 class Reconciler:
@@ -53,6 +55,7 @@ class Reconciler:
         self._writer = writer
         self._balances = balances
         self._deletion_seconds = deletion_seconds
+        self._shown: list[str] = []
 
     async def step(self) -> bool:
         """Reconciles the next batch, waiting for it for a few seconds; there is always more to do.
@@ -63,6 +66,7 @@ class Reconciler:
         _known.set(len(self._cache))
         _waiting.set(len(self._queue))
         _lag.set(self._queue.oldest_seconds)
+        self._show_conflicts()
         if batch:
             with tracing.span("reconcile", attributes={"reservaestoque.stockitems": len(batch)}):
                 await self._reconcile([self._cache.newest(item) for item in batch])
@@ -81,6 +85,15 @@ class Reconciler:
         if before is not None and self._balances.position != before:
             # Newer balances may have been proposed before these: have the changes reread.
             self._balances.start(before)
+
+    def _show_conflicts(self) -> None:
+        contested = self._cache.contested()[:_MOST_CONFLICTS]
+        if contested == self._shown:
+            return
+        self._shown = contested
+        _conflicting.clear()
+        for sku in contested:
+            _conflicting.labels(sku).set(1)
 
     async def _act(self, result: SyncResult) -> None:
         for item, message in result.rejected:

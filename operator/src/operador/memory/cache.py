@@ -77,6 +77,14 @@ class Cache:
         """Forgets deletions. Call only while no list that could be older than them is being read."""
         self._tombstones.clear()
 
+    def contested(self) -> list[str]:
+        """The SKUs that StockItems wait for, because they belong to others."""
+        return sorted(sku for sku, keys in self._waiting.items() if any(self._wants(key, sku) for key in keys))
+
+    def _wants(self, key: ItemKey, sku: str) -> bool:
+        cached = self._items.get(key)
+        return cached is not None and cached.item.sku == sku
+
     def wait_for_sku(self, item: StockItem) -> None:
         """This item waits until the StockItem that owns its SKU gives it up."""
         self._waiting.setdefault(item.sku, set()).add(item.key)

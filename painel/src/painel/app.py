@@ -1,0 +1,53 @@
+"""All of the panel's wiring."""
+
+from importlib.metadata import version
+
+from litestar import Litestar
+from litestar.di import Provide
+
+from painel import page
+from painel.routes import ROUTES, Sources, administrators
+from painel.scrape import Scraper, known
+from painel.settings import PainelSettings
+from painel.watch import Watch
+from reservaestoque.http import service_app
+from reservaestoque.program import Health, Program
+from reservaestoque.streams import Streams
+
+
+def create_app(sources: Sources) -> Litestar:
+    """The application. Nothing is ever missing: a part that is down is what the panel shows."""
+
+    async def missing() -> list[str]:
+        return []
+
+    return service_app(
+        title="painel",
+        version=version("reservaestoque-painel"),
+        route_handlers=ROUTES,
+        health=Health(missing),
+        dependencies={"sources": Provide(lambda: sources, sync_to_thread=False)},
+    )
+
+
+async def run(settings: PainelSettings) -> None:
+    """Runs the panel until SIGTERM."""
+    parts = {
+        "gateway": settings.gateway_urls,
+        "pedidos": settings.pedidos_urls,
+        "estoque": settings.estoque_urls,
+        "operator": settings.operator_urls,
+        "conferir": settings.conferir_urls,
+        "rabbitmq": settings.rabbitmq_urls,
+    }
+    scraper = Scraper(known(parts), settings.scrape_timeout.total_seconds())
+    watch = Watch(scraper, settings.interval.total_seconds())
+    sources = Sources(
+        watch, Streams(settings.max_streams, settings.max_streams), page.load(), administrators(settings.identity)
+    )
+    try:
+        app = create_app(sources)
+        tasks = {"watch": watch.run}
+        await Program(app, tasks, host=settings.host, port=settings.port, on_stop=watch.close).run()
+    finally:
+        await scraper.close()

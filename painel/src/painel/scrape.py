@@ -1,0 +1,116 @@
+"""Asks every replica of every part at once; a silent one costs no more than the timeout."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from painel import sistema
+from painel.exposition import parse
+from painel.sistema import Look, View
+from reservaestoque.telemetry import logger
+
+REMEMBERED_SECONDS = 60.0
+"""How long a replica is listed as down after it has left DNS."""
+
+_log = logger(__name__)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part: where its replicas answer, the path that says whether one is ready, the one with its metrics."""
+
+    name: str
+    urls: Sequence[str]
+    ready: str | None = "/health/ready"
+    metrics: str | None = "/metrics"
+
+
+@dataclass(frozen=True)
+class _Address:
+    part: Part
+    name: str
+    url: str
+
+
+class Scraper:
+    """Looks at all replicas. A host name stands for all of its addresses, as those of headless Services do."""
+
+    def __init__(self, parts: Sequence[Part], timeout: float) -> None:
+        self._parts = parts
+        self._timeout = timeout
+        self._seen: dict[str, dict[str, float]] = {part.name: {} for part in parts}
+        self._client = httpx.AsyncClient(timeout=timeout, trust_env=False)
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        await self._client.aclose()
+
+    async def look(self) -> View:
+        """What every replica answers now."""
+        found = await asyncio.gather(*map(self._addresses, self._parts))
+        looks = await asyncio.gather(*(self._ask(address) for addresses in found for address in addresses))
+        absent = [
+            Look(part.name, "", ready=False)
+            for part, addresses in zip(self._parts, found, strict=True)
+            if not addresses
+        ]
+        order = {part.name: number for number, part in enumerate(self._parts)}
+        return View(time.time(), sorted([*looks, *absent], key=lambda look: order[look.part]))
+
+    async def _addresses(self, part: Part) -> list[_Address]:
+        hosts = await asyncio.gather(*(self._resolve(url) for url in part.urls))
+        urls = [url for found in hosts for url in found]
+        now, seen = time.monotonic(), self._seen[part.name]
+        seen.update(dict.fromkeys(urls, now))
+        for url, last in list(seen.items()):
+            if now - last > REMEMBERED_SECONDS:
+                del seen[url]
+        single = len(part.urls) == len(urls)
+        return [_Address(part, _name(part, url, number, single=single), url) for number, url in enumerate(seen, 1)]
+
+    async def _resolve(self, url: str) -> list[str]:
+        parsed = urlsplit(url)
+        try:
+            async with asyncio.timeout(self._timeout):
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    parsed.hostname, parsed.port or 80, type=socket.SOCK_STREAM
+                )
+        except (OSError, TimeoutError):
+            return []
+        hosts = dict.fromkeys((str(address[4][0]), int(address[4][1])) for address in found)
+        return [f"http://{f'[{host}]' if ':' in host else host}:{port}" for host, port in hosts]
+
+    async def _ask(self, address: _Address) -> Look:
+        part = address.part
+        ready, page = await asyncio.gather(self._get(address.url, part.ready), self._get(address.url, part.metrics))
+        metrics = parse(page.text, sistema.NAMES) if page is not None and page.is_success else None
+        if part.ready is None:
+            return Look(part.name, address.name, metrics is not None, metrics)
+        return Look(part.name, address.name, ready is not None and ready.is_success, metrics)
+
+    async def _get(self, url: str, path: str | None) -> httpx.Response | None:
+        if path is None:
+            return None
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._client.get(url + path)
+        except (httpx.HTTPError, TimeoutError) as fault:
+            _log.debug("replica_silent", url=url, path=path, fault=repr(fault))
+            return None
+
+
+def _name(part: Part, url: str, number: int, *, single: bool) -> str:
+    """`pedidos-1` where each URL is one replica, as in the local system; else the replica's address."""
+    return f"{part.name}-{number}" if single else urlsplit(url).netloc
+
+
+def known(parts: Mapping[str, Sequence[str]]) -> list[Part]:
+    """The parts with URLs. Envoy and RabbitMQ have paths of their own; RabbitMQ's metrics say whether it runs."""
+    letters = "/metrics/detailed?family=queue_coarse_metrics"
+    paths: dict[str, tuple[str | None, str | None]] = {"gateway": ("/ready", None), "rabbitmq": (None, letters)}
+    return [Part(name, urls, *paths.get(name, ("/health/ready", "/metrics"))) for name, urls in parts.items() if urls]

@@ -1,0 +1,174 @@
+"""The state of the system, computed from what its parts answered. Pure: no I/O, no clock."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from painel import histogram
+from painel.exposition import Metrics
+
+QUEUES = ("estoque.pedidos", "pedidos.status")
+SERVICES = ("pedidos", "estoque")
+
+DECISIONS = "pedidos_decision_seconds_bucket"
+DEPTH = "outbox_depth"
+AGE = "outbox_oldest_seconds"
+EXPIRING = "estoque_reservations"
+VIOLATIONS = "conferir_violations_total"
+ROUND = "conferir_last_round_timestamp_seconds"
+CONFLICTS = "operador_conflicting_sku"
+MESSAGES = "rabbitmq_detailed_queue_messages"
+NAMES = (DECISIONS, DEPTH, AGE, EXPIRING, VIOLATIONS, ROUND, CONFLICTS, MESSAGES)
+
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class Replica(msgspec.Struct, frozen=True):
+    """One process of a part, and whether it is ready."""
+
+    nome: Annotated[str, Meta(examples=["pedidos-1"])]
+    ativa: bool
+
+
+class Parte(msgspec.Struct, frozen=True):
+    """A part of the system. A replica that is gone is listed for a minute."""
+
+    nome: Annotated[str, Meta(examples=["pedidos"])]
+    replicas: list[Replica]
+
+
+class Decisao(msgspec.Struct, frozen=True):
+    """Seconds from an order's creation to its decision, of the last interval; null when none was decided."""
+
+    p50: Seconds | None
+    p99: Seconds | None
+
+
+class Outbox(msgspec.Struct, frozen=True):
+    """Facts that are still to be published, and the age of the oldest in seconds."""
+
+    profundidade: int | None
+    idade: Seconds | None
+
+
+class Conferencia(msgspec.Struct, frozen=True):
+    """What conferir found since it started, and when its last full round ended."""
+
+    violacoes: int | None
+    ultima: datetime | None
+
+
+class Sistema(msgspec.Struct, frozen=True, rename="camel"):
+    """The state of the system at an instant. What cannot be known is null."""
+
+    em: datetime
+    partes: list[Parte]
+    pedidos_por_segundo: Annotated[float, Meta(description="Orders decided a second, in the last interval.")] | None
+    decisao: Decisao
+    outbox: dict[str, Outbox]
+    cartas: Annotated[dict[str, int | None], Meta(description="Dead letters by queue.")]
+    reservas_por_vencer: Annotated[int, Meta(description="Reservations that lapse within a minute.")] | None
+    conferencia: Conferencia
+    conflitos: Annotated[list[str], Meta(description="SKUs that several StockItems declare.")]
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What one replica answered: whether it is ready, and its metrics, None when it told none."""
+
+    part: str
+    name: str
+    ready: bool
+    metrics: Metrics | None = None
+
+
+class View(msgspec.Struct, frozen=True):
+    """What all replicas answered, and when, in seconds since 1970."""
+
+    at: float
+    looks: Sequence[Look]
+
+
+def state(now: View, before: View | None) -> Sistema:
+    """The state at `now`; rates and quantiles are those since `before`."""
+    decided = _decided(now, before) if before else {}
+    seconds = now.at - before.at if before else 0.0
+    known = before is not None and seconds > 0 and any(_told(now, "pedidos"))
+    return Sistema(
+        em=datetime.fromtimestamp(now.at, UTC),
+        partes=_parts(now),
+        pedidos_por_segundo=round(histogram.total(decided) / seconds, 2) if known else None,
+        decisao=Decisao(_quantile(0.5, decided), _quantile(0.99, decided)),
+        outbox={service: _outbox(now, service) for service in SERVICES},
+        cartas={queue: _whole(_highest(now, "rabbitmq", MESSAGES, queue=f"{queue}.dlq")) for queue in QUEUES},
+        reservas_por_vencer=_whole(_highest(now, "estoque", EXPIRING, state="lapsing")),
+        conferencia=_audit(now),
+        conflitos=sorted({s.labels.get("sku", "") for m in _told(now, "operator") for s in m.all(CONFLICTS)}),
+    )
+
+
+def _told(view: View, part: str) -> list[Metrics]:
+    return [look.metrics for look in view.looks if look.part == part and look.metrics is not None]
+
+
+def _parts(view: View) -> list[Parte]:
+    parts: dict[str, list[Replica]] = {}
+    for look in view.looks:
+        replicas = parts.setdefault(look.part, [])
+        if look.name:
+            replicas.append(Replica(look.name, look.ready))
+    return [Parte(name, replicas) for name, replicas in parts.items()]
+
+
+def _decided(now: View, before: View) -> dict[float, float]:
+    """How many orders were decided between two looks, by time to decision. A replica seen once counts from then."""
+    earlier = {look.name: look.metrics for look in before.looks if look.metrics is not None}
+    added: dict[float, float] = {}
+    for look in now.looks:
+        if look.part != "pedidos" or look.metrics is None or look.name not in earlier:
+            continue
+        grown = histogram.growth(_buckets(earlier[look.name]), _buckets(look.metrics))
+        for bound, count in grown.items():
+            added[bound] = added.get(bound, 0.0) + count
+    return added
+
+
+def _buckets(metrics: Metrics) -> dict[float, float]:
+    return {float(sample.labels["le"]): sample.value for sample in metrics.all(DECISIONS) if "le" in sample.labels}
+
+
+def _quantile(share: float, buckets: Mapping[float, float]) -> float | None:
+    value = histogram.quantile(share, buckets)
+    return None if value is None else round(value, 4)
+
+
+def _outbox(view: View, service: str) -> Outbox:
+    """All replicas look at the same table."""
+    age = _highest(view, service, AGE)
+    return Outbox(_whole(_highest(view, service, DEPTH)), None if age is None else round(age, 1))
+
+
+def _highest(view: View, part: str, name: str, **labels: str) -> float | None:
+    found = (metrics.sum(name, **labels) for metrics in _told(view, part))
+    return max(_finite(found), default=None)
+
+
+def _audit(view: View) -> Conferencia:
+    told = _told(view, "conferir")
+    violations = list(_finite(metrics.sum(VIOLATIONS) for metrics in told))
+    rounds = list(_finite(metrics.earliest(ROUND) for metrics in told))
+    return Conferencia(
+        _whole(max(violations, default=None)),
+        datetime.fromtimestamp(max(rounds), UTC) if rounds else None,
+    )
+
+
+def _finite(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)

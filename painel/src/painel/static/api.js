@@ -1,0 +1,77 @@
+// Calls to the REST API, through the gateway that served this page.
+
+import { has, t } from '/painel/language.js'
+import * as session from '/painel/session.js'
+
+const TRIES = 4
+const SECOND = 1000
+let skew = 0
+
+/** The servers' time in milliseconds: clocks that differ by less than two seconds count as equal. */
+export const now = () => Date.now() + skew
+
+function setClock(response) {
+  const said = Date.parse(response.headers.get('Date') ?? '')
+  if (Number.isNaN(said)) return
+  const difference = said + SECOND / 2 - Date.now()
+  skew = Math.abs(difference) > 2 * SECOND ? difference : 0
+}
+
+/** The gateway did not answer, or answered with a problem (RFC 9457). `message` is for people. */
+export class Failure extends Error {
+  constructor(status, problem, retryAfter = 0) {
+    const slug = String(problem?.type ?? '').split('/').pop()
+    if (!status) super(t('problem.unreachable'))
+    else if (status === 429 || status === 503) super(t('problem.retry', { seconds: retryAfter || 2 }))
+    else if (has(`problem.${slug}`)) super(`${t(`problem.${slug}`)} ${problem.detail ?? ''}`.trim())
+    else super(problem?.detail ?? problem?.title ?? `HTTP ${status}`)
+    this.status = status
+    this.problem = problem
+    this.retryAfter = retryAfter
+  }
+}
+
+async function once(path, { method, headers, body, signal }) {
+  const sent = session.authorization()
+  let response
+  try {
+    response = await fetch(path, { method, body, signal, headers: { ...headers, ...sent }, cache: 'no-store' })
+  } catch (error) {
+    if (error.name === 'AbortError') throw error
+    throw new Failure(0)
+  }
+  setClock(response)
+  if (response.status === 401) session.refused(sent)
+  const data = await response.json().catch(() => null)
+  if (!response.ok) throw new Failure(response.status, data, Number(response.headers.get('Retry-After')) || 0)
+  return { status: response.status, data }
+}
+
+async function patiently(path, request) {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await once(path, request)
+    } catch (failure) {
+      const passing = failure instanceof Failure && [0, 429, 503].includes(failure.status)
+      if (!passing || failures + 1 >= TRIES) throw failure
+      await pause(Math.max(failure.retryAfter * SECOND, SECOND / 2 * 2 ** failures))
+    }
+  }
+}
+
+/** Reads; repeats what may pass by itself. Returns the body. */
+export const get = async (path, signal) => (await patiently(path, { method: 'GET', signal })).data
+
+/** Changes something and waits for the decision; the key makes it safe to repeat. Returns {status, data}. */
+export const post = (path, body, key, seconds = 10) =>
+  patiently(path, {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key, Prefer: `wait=${seconds}` },
+  })
+
+export const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
+
+/** A random key of 128 bits. crypto.randomUUID would exist on https and localhost only. */
+export const newKey = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('')

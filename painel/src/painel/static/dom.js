@@ -1,0 +1,54 @@
+// The few helpers for the document that the modules share.
+
+export const find = id => document.getElementById(id)
+
+/** An element: h('p', {class: 'x', onclick: f, 'aria-label': 'y'}, 'text', child, …). */
+export function h(name, attributes = {}, ...children) {
+  const element = document.createElement(name)
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue
+    if (key.startsWith('on')) element.addEventListener(key.slice(2), value)
+    else element.setAttribute(key, value === true ? '' : value)
+  }
+  element.append(...children.filter(child => child !== null && child !== undefined))
+  return element
+}
+
+const SVG = 'http://www.w3.org/2000/svg'
+
+/** The same for SVG. */
+export function svg(name, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, name)
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value)
+  element.append(...children)
+  return element
+}
+
+/** An icon from one path, drawn in the text's colour. */
+export const icon = path => svg('svg', { class: 'icon', viewBox: '0 0 20 20', 'aria-hidden': 'true' }, svg('path', { d: path }))
+
+/** Sets a text only when it differs, so that nothing is laid out or announced without need. */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text
+}
+
+/** Runs `work` at most once a frame, however often it is called. */
+export function eachFrame(work) {
+  let asked = false
+  return () => {
+    if (asked) return
+    asked = true
+    requestAnimationFrame(() => {
+      asked = false
+      work()
+    })
+  }
+}
+
+/** Closes a dialog by its buttons and by a click beside it. */
+export function closable(dialog) {
+  for (const button of dialog.querySelectorAll('[data-close]')) button.addEventListener('click', () => dialog.close())
+  dialog.addEventListener('mousedown', event => {
+    if (event.target === dialog) dialog.close()
+  })
+}

@@ -1,0 +1,94 @@
+// The orders that the page knows: the newest ones, their histories, counts by status. No document here.
+
+export const STATUSES = ['Criado', 'EstoqueReservado', 'Fechado', 'ReservaExpirada', 'Cancelado', 'EstoqueNaoDisponivel']
+export const FINAL = ['Fechado', 'Cancelado', 'EstoqueNaoDisponivel']
+export const KEPT = 1000
+
+/** What may be done with an order: a reservation whose time is over can be renewed, and closed by a new check. */
+export function actions(order, now) {
+  if (FINAL.includes(order.status)) return []
+  if (order.status === 'Criado') return ['fechar', 'cancelar']
+  return isOver(order, now) ? ['reservar', 'fechar', 'cancelar'] : ['fechar', 'cancelar']
+}
+
+/** Whether its reservation has lapsed, swept or not. */
+export const isOver = (order, now) =>
+  order.status === 'ReservaExpirada' || (order.expiraEm !== null && Date.parse(order.expiraEm) <= now)
+
+/** When a UUIDv7 was made, in milliseconds. */
+export const createdAt = id => parseInt(id.replace('-', '').slice(0, 12), 16)
+
+export class OrderBook {
+  constructor() {
+    this.clear()
+  }
+
+  clear() {
+    this.byId = new Map()
+    this.counts = Object.fromEntries(STATUSES.map(status => [status, 0]))
+    this.revision = (this.revision ?? 0) + 1
+  }
+
+  get size() {
+    return this.byId.size
+  }
+
+  /** A view of an order: a whole one, or the fields that the stream of all orders tells. Older views change nothing. */
+  set(view) {
+    const known = this.byId.get(view.pedidoId)
+    if (known === undefined) return this.add(view)
+    if (view.versao < known.versao) return known
+    const newer = view.versao > known.versao
+    if (newer) {
+      this.counts[known.status]--
+      this.counts[view.status]++
+      // What the order lacks belongs to its version; the stream of all orders does not tell it.
+      known.itensEmFalta = undefined
+    }
+    Object.assign(known, view)
+    if (newer) remember(known)
+    known.changed = Date.parse(known.atualizadoEm)
+    known.revision++
+    this.revision++
+    return known
+  }
+
+  add(view) {
+    const order = { ...view, key: view.pedidoId, history: [], revision: 0, changed: Date.parse(view.atualizadoEm) }
+    order.criadoEm ??= new Date(createdAt(order.pedidoId)).toISOString()
+    remember(order)
+    this.byId.set(order.pedidoId, order)
+    this.counts[order.status]++
+    this.revision++
+    if (this.byId.size > KEPT * 1.2) this.trim()
+    return order
+  }
+
+  /** Keeps the orders that changed last. */
+  trim() {
+    const old = [...this.byId.values()].sort((a, b) => b.changed - a.changed).slice(KEPT)
+    for (const order of old) {
+      this.byId.delete(order.pedidoId)
+      this.counts[order.status]--
+    }
+  }
+
+  /** The orders with this status, or all when it is null, those that changed last first. */
+  view(status) {
+    const kept = [...this.byId.values()].filter(order => status === null || order.status === status)
+    return kept.sort((a, b) => b.changed - a.changed || (a.key < b.key ? 1 : -1)).slice(0, KEPT)
+  }
+}
+
+function remember(order) {
+  order.history.push({ status: order.status, versao: order.versao, at: order.atualizadoEm, expiraEm: order.expiraEm })
+}
+
+/** The steps that are known, from its creation on, and how many changes nobody here has seen. */
+export function history(order) {
+  const seen = [...order.history].sort((a, b) => a.versao - b.versao)
+  const created = { status: 'Criado', versao: 0, at: order.criadoEm, expiraEm: null }
+  const steps = seen[0].versao > 0 ? [created, ...seen] : seen
+  const unseen = steps.slice(1).reduce((sum, step, at) => sum + (step.versao - steps[at].versao - 1), 0)
+  return { steps, unseen }
+}

@@ -1,0 +1,59 @@
+// The token that the user signed in with. It lives in sessionStorage only: this tab, until it is closed.
+
+const KEY = 'token'
+export const changes = new EventTarget()
+/** Events: `change` when a token was set or dropped, `needed` when the API answered 401. */
+
+let token = read()
+
+function read() {
+  try {
+    return sessionStorage.getItem(KEY)
+  } catch {
+    return null
+  }
+}
+
+export const authorization = () => (token ? { Authorization: `Bearer ${token}` } : {})
+export const signedIn = () => token !== null
+
+export function signIn(value) {
+  token = value
+  try {
+    sessionStorage.setItem(KEY, value)
+  } catch { /* storage is disabled: it is kept in memory */ }
+  changes.dispatchEvent(new Event('change'))
+}
+
+export function signOut() {
+  token = null
+  try {
+    sessionStorage.removeItem(KEY)
+  } catch { /* nothing was kept */ }
+  changes.dispatchEvent(new Event('change'))
+}
+
+/** Asks for a token; `sent` is the one that was refused, and an answer to an older one is ignored. */
+export function refused(sent) {
+  if (sent.Authorization === authorization().Authorization) changes.dispatchEvent(new Event('needed'))
+}
+
+/** Resolves at the next change of the token. */
+export const changed = () => new Promise(resolve => changes.addEventListener('change', resolve, { once: true }))
+
+/** What the token says of itself; the services verify it, this is for show. */
+export function claims() {
+  try {
+    const payload = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')
+    const bytes = Uint8Array.from(atob(payload), character => character.charCodeAt(0))
+    return JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    return {}
+  }
+}
+
+/** Whose orders the token may place: the subject, or anybody's with pedidos:admin. */
+export function subject() {
+  const { sub, scope = '' } = claims()
+  return { name: typeof sub === 'string' ? sub : '', admin: String(scope).split(' ').includes('pedidos:admin') }
+}

@@ -1,0 +1,107 @@
+// A list of any length that keeps only the visible rows in the document, each tied to its item's key.
+
+import { eachFrame } from '/painel/dom.js'
+
+const OVERSCAN = 4
+const calm = matchMedia('(prefers-reduced-motion: reduce)')
+
+/**
+ * `create()` makes a row's element, `fill(element, item, index)` shows an item in it. Items have a `key` and a
+ * `revision`; a row is filled again only when its item's revision or `epoch` has changed.
+ */
+export class VirtualList {
+  constructor({ viewport, canvas, rowHeight, create, fill, above = 0 }) {
+    Object.assign(this, { viewport, canvas, rowHeight, create, fill, above })
+    this.items = []
+    this.rows = new Map()
+    this.pool = []
+    this.epoch = 0
+    this.draw = eachFrame(() => this.render())
+    viewport.addEventListener('scroll', this.draw, { passive: true })
+    new ResizeObserver(this.draw).observe(viewport)
+  }
+
+  /** Shows these items; rows that are visible before and after glide to their new places. */
+  show(items) {
+    this.items = items
+    this.gliding = !calm.matches
+    this.draw()
+  }
+
+  /** Fills all rows again, for example in another language. */
+  refill() {
+    this.epoch++
+    this.draw()
+  }
+
+  render() {
+    const { viewport, rowHeight, items } = this
+    const top = Math.max(0, viewport.scrollTop - this.above)
+    const first = Math.max(0, Math.floor(top / rowHeight) - OVERSCAN)
+    const last = Math.min(items.length, Math.ceil((top + viewport.clientHeight) / rowHeight) + OVERSCAN)
+    const height = `${items.length * rowHeight}px`
+    if (this.canvas.style.height !== height) this.canvas.style.height = height
+    const wanted = new Map()
+    for (let index = first; index < last; index++) wanted.set(items[index].key, index)
+    this.release(wanted)
+    // Where very much is new, gliding would only blur it.
+    const news = [...wanted.keys()].reduce((sum, key) => sum + !this.rows.has(key), 0)
+    this.gliding &&= news <= wanted.size / 4
+    for (const [key, index] of wanted) this.place(key, items[index], index)
+    this.gliding = false
+  }
+
+  release(wanted) {
+    for (const [key, row] of this.rows) {
+      if (wanted.has(key)) continue
+      if (row.element.contains(document.activeElement)) continue // focus must not be lost by scrolling
+      this.rows.delete(key)
+      row.element.hidden = true
+      for (const animation of row.element.getAnimations({ subtree: true })) animation.cancel()
+      this.pool.push(row.element)
+    }
+  }
+
+  place(key, item, index) {
+    let row = this.rows.get(key)
+    const known = row !== undefined
+    if (!known) {
+      row = { element: this.pool.pop() ?? this.added(), index: -1, revision: -1 }
+      row.element.hidden = false
+      this.rows.set(key, row)
+    }
+    if (row.index !== index) {
+      if (known && this.gliding) this.glide(row, index)
+      row.element.style.transform = `translateY(${index * this.rowHeight}px)`
+    }
+    if (row.index !== index || row.revision !== item.revision || row.epoch !== this.epoch) {
+      this.fill(row.element, item, index, known && row.revision !== item.revision && row.epoch === this.epoch)
+      Object.assign(row, { index, revision: item.revision, epoch: this.epoch })
+    }
+  }
+
+  added() {
+    const element = this.create()
+    this.canvas.append(element)
+    return element
+  }
+
+  glide(row, index) {
+    row.element.animate(
+      [row.index, index].map(at => ({ transform: `translateY(${at * this.rowHeight}px)` })),
+      { duration: 320, easing: 'cubic-bezier(.2, .7, .2, 1)' },
+    )
+  }
+}
+
+const pointer = matchMedia('(hover: hover)')
+
+/** Whether the user points at a list or is in it with the keyboard: it must not be reordered under their hands. */
+export const isHeld = viewport =>
+  (pointer.matches && viewport.matches(':hover')) || (viewport !== document.activeElement && viewport.contains(document.activeElement))
+
+/** Lets a row's background show for a moment that it has changed. */
+export function flash(element) {
+  if (calm.matches) return
+  element.querySelector('.flash').animate([{ opacity: 1 }, { opacity: 0 }], { duration: 900, easing: 'ease-out' })
+}

@@ -1,0 +1,95 @@
+"""Looks at the system at an interval, for as long as somebody watches."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+import msgspec
+
+from painel.sistema import Sistema, View, state
+from reservaestoque.streams import sse, woken
+
+HEARTBEAT_SECONDS = 15.0
+_IDLE_INTERVALS = 15
+"""How many intervals the looks go on after the last watcher has left: who asks again soon gets rates at once."""
+
+
+class Looking(Protocol):
+    """What looks at the system: `painel.scrape.Scraper`."""
+
+    async def look(self) -> View:
+        """What every replica answers now."""
+        ...
+
+
+class Watch:
+    """Keeps the latest state; nobody is asked for anything while nobody watches."""
+
+    def __init__(self, scraper: Looking, interval: float) -> None:
+        self._scraper = scraper
+        self._interval = interval
+        self._view: View | None = None
+        self._latest: Sistema | None = None
+        self._fresh = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._wanted_at = 0.0
+        self._watchers: set[asyncio.Event] = set()
+        self._closed = False
+
+    async def run(self) -> None:
+        """Looks until cancelled."""
+        while True:
+            await self._wanted.wait()
+            began = time.monotonic()
+            await self._look()
+            if not self._watchers and time.monotonic() - self._wanted_at > self._interval * _IDLE_INTERVALS:
+                self._wanted.clear()
+                self._fresh.clear()
+                self._view = None
+                continue
+            await asyncio.sleep(max(0.0, self._interval - (time.monotonic() - began)))
+
+    async def latest(self) -> Sistema:
+        """The state, at most an interval old."""
+        self._want()
+        await self._fresh.wait()
+        assert self._latest is not None  # noqa: S101 - set before `_fresh`
+        return self._latest
+
+    async def follow(self) -> AsyncGenerator[bytes, None]:
+        """The text of a stream: the state now and after each look."""
+        signal = asyncio.Event()
+        self._watchers.add(signal)
+        self._want()
+        told: Sistema | None = None
+        try:
+            yield sse.OPENING
+            while not self._closed:
+                if self._fresh.is_set() and self._latest is not None and self._latest is not told:
+                    told = self._latest
+                    yield sse.event("sistema", msgspec.json.encode(told))
+                elif not await woken(signal, HEARTBEAT_SECONDS):
+                    yield sse.HEARTBEAT
+        finally:
+            self._watchers.discard(signal)
+            self._want()
+
+    def close(self) -> None:
+        """Ends all streams."""
+        self._closed = True
+        self._wake()
+
+    async def _look(self) -> None:
+        view = await self._scraper.look()
+        self._latest, self._view = state(view, self._view), view
+        self._fresh.set()
+        self._wake()
+
+    def _want(self) -> None:
+        self._wanted_at = time.monotonic()
+        self._wanted.set()
+
+    def _wake(self) -> None:
+        for signal in self._watchers:
+            signal.set()

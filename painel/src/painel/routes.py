@@ -1,6 +1,7 @@
 """HTTP: the page, and the state of the system as JSON and as server-sent events."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from litestar import Request, Response, get

@@ -15,7 +15,7 @@ import pytest
 import tools
 import yaml
 from chart_values import CHARTS
-from helm import NAMESPACE, Helm, Manifest
+from helm import LOGIN, NAMESPACE, Helm, Manifest
 
 from local_system import Config, Ports, System, kube_binaries
 
@@ -195,7 +195,7 @@ def test_the_api_server_takes_the_manifests(cluster: Cluster, file: Path):
 
 
 def test_the_api_server_takes_the_system_with_its_production_values(with_operators: Cluster, helm: Helm):
-    with_operators.accepts(helm.text("reserva-estoque", values=K8S / "production/values.yaml"))
+    with_operators.accepts(helm.text("reserva-estoque", *LOGIN, values=K8S / "production/values.yaml"))
 
 
 def test_a_pod_that_is_not_restricted_would_have_been_warned_about(cluster: Cluster, helm: Helm):
@@ -333,8 +333,8 @@ def make(cluster: Cluster, namespace: str, secrets: dict[str, list[str]], kind: 
         cluster("create", kind, *generic, name, f"--namespace={namespace}", *literals)
 
 
-def missing(helm: Helm, cluster: Cluster, namespace: str, *sets: str, values: Path | None = None) -> list[str]:
-    """Lines of the notes about Secrets."""
+def notes(helm: Helm, cluster: Cluster, namespace: str, *sets: str, values: Path | None = None) -> str:
+    """What Helm says after an installation."""
     options = [word for pair in sets for word in ("--set", pair)]
     options += ["--values", str(values)] if values else []
     where = (
@@ -343,7 +343,12 @@ def missing(helm: Helm, cluster: Cluster, namespace: str, *sets: str, values: Pa
         "--dry-run=server",
         "--set=operator.crds.install=false",
     )
-    said = helm("install", "loja", str(CHARTS / "reserva-estoque"), *where, *options).split("\nNOTES:\n")[1]
+    return helm("install", "loja", str(CHARTS / "reserva-estoque"), *where, *options).split("\nNOTES:\n")[1]
+
+
+def missing(helm: Helm, cluster: Cluster, namespace: str, *sets: str, values: Path | None = None) -> list[str]:
+    """Lines of the notes about Secrets."""
+    said = notes(helm, cluster, namespace, *sets, values=values)
     assert "To remove it" in said
     return [line for line in said.splitlines() if "Secret" in line or "ConfigMap" in line]
 
@@ -388,7 +393,7 @@ def test_notes_are_silent_about_the_production_data_stores(helm: Helm, with_oper
     guests = tuple(f"{d}-{role}" for d in databases for role in ("runtime", "conferente"))
     guests += ("estoque-db-operador", "rabbitmq-pedidos", "rabbitmq-estoque")
     make(with_operators, namespace, {name: ["url"] for name in guests})
-    assert missing(helm, with_operators, namespace, values=K8S / "production/values.yaml") == []
+    assert missing(helm, with_operators, namespace, *LOGIN, values=K8S / "production/values.yaml") == []
 
 
 def test_notes_know_keys_and_configmaps(helm: Helm, with_operators: Cluster, namespace: str):
@@ -400,3 +405,17 @@ def test_notes_know_keys_and_configmaps(helm: Helm, with_operators: Cluster, nam
     assert [line for line in said if "ConfigMap" in line] == [
         "Helm finds no ConfigMap gone in this namespace: create it, or name another one in estoque.broker.ca."
     ]
+
+
+@pytest.mark.parametrize("on", [False, True])
+def test_notes_say_who_may_read_orders(helm: Helm, with_operators: Cluster, namespace: str, on: bool):
+    issuer = "gateway.jwt.issuers.loja"
+    sets = [
+        "global.jwt.enabled=true",
+        f"{issuer}.issuer=https://login.example/",
+        f"{issuer}.jwksUri=https://login.example/k",
+    ]
+    said = notes(helm, with_operators, namespace, *(sets if on else ()))
+    assert ("whoever reaches the gateway can read and close anybody's orders" in said) is not on
+    assert ("Every call needs a token" in said) is on
+    assert ("Authorization: Bearer $TOKEN" in said) is on

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from chart_values import CHARTS
-from helm import Helm, Manifest, RefusedError
+from helm import LOGIN, Helm, Manifest, RefusedError
 
 import conferir.app
 import estoque.app
@@ -26,7 +26,7 @@ EACH = {
 def said(helm: Helm, *sets: str, chart: str = "reserva-estoque", **options: Any) -> str:
     """Helm's message when it refuses these values."""
     with pytest.raises(RefusedError) as refused:
-        helm.text(chart, *sets, **options)
+        helm.text(chart, *(LOGIN if chart == "reserva-estoque" else ()), *sets, **options)
     return str(refused.value)
 
 
@@ -43,7 +43,7 @@ def pods_at_once(deployment: Manifest, replicas: int) -> int:
 @pytest.mark.parametrize("values", [None, PRODUCTION], ids=["as it comes", "in production"])
 def test_the_sum_is_that_of_all_pods_there_may_be(helm: Helm, service: str, values: Any):
     refusal = said(helm, f"{service}.database.maxConnections=1", values=values)
-    rendered = [m for m in yaml.safe_load_all(helm.text("reserva-estoque", values=values)) if m]
+    rendered = [m for m in yaml.safe_load_all(helm.text("reserva-estoque", *LOGIN, values=values)) if m]
     deployments = {m["metadata"]["name"]: m for m in rendered if m["kind"] == "Deployment"}
     (most,) = [
         m["spec"]["maxReplicas"]
@@ -59,7 +59,7 @@ def test_the_sum_is_that_of_all_pods_there_may_be(helm: Helm, service: str, valu
     total = sum(pods * EACH[name] for name, pods in clients.items()) + EACH["conferir"] + migrations + others
     assert f"{service}.database.maxConnections is 1, but its clients may open {total} connections" in refusal
 
-    helm.text("reserva-estoque", f"{service}.database.maxConnections={total}", values=values)
+    helm.text("reserva-estoque", *LOGIN, f"{service}.database.maxConnections={total}", values=values)
     assert str(total) in said(helm, f"{service}.database.maxConnections={total - 1}", values=values)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from chart_values import CHARTS
-from helm import Helm, Manifest
+from helm import LOGIN, Helm, Manifest, RefusedError
 
 from local_system.postgres import GUESTS
 from local_system.rabbitmq import PERMISSIONS
@@ -185,7 +185,7 @@ def test_servers_keep_apart_by_node_always_and_by_zone_where_there_are_zones(dat
 
 
 def test_pods_of_a_service_are_as_many_on_each_node(helm: Helm):
-    rendered = list(yaml.safe_load_all(helm.text("reserva-estoque", values=PRODUCTION / "values.yaml")))
+    rendered = list(yaml.safe_load_all(helm.text("reserva-estoque", *LOGIN, values=PRODUCTION / "values.yaml")))
     for name in ("pedidos", "estoque", "gateway"):
         (pod,) = (
             m["spec"]["template"]
@@ -241,3 +241,40 @@ def test_brokers_miss_a_lost_node_before_the_databases_are_back():
     (broker,) = specs("rabbitmq.yaml", "RabbitmqCluster")
     (seconds,) = re.findall(r"\{net_ticktime, (\d+)\}", broker["rabbitmq"]["advancedConfig"])
     assert int(seconds) * 1.25 <= 20
+
+
+def gateway_config(helm: Helm, *sets: str, values: str = "values.yaml") -> dict[str, Any]:
+    rendered = yaml.safe_load_all(helm.text("reserva-estoque", *LOGIN, *sets, values=PRODUCTION / values))
+    (data,) = [m["data"] for m in rendered if m and (m["kind"], m["metadata"]["name"]) == ("ConfigMap", "gateway")]
+    found: dict[str, Any] = yaml.safe_load(data["envoy.yaml"])
+    return found
+
+
+def test_identity_limits_and_tls_are_on_and_the_login_must_be_named(helm: Helm):
+    listener = gateway_config(helm)["static_resources"]["listeners"][0]
+    filters = {f["name"] for f in listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"]}
+    assert {"envoy.filters.http.jwt_authn", "envoy.filters.http.local_ratelimit"} <= filters
+    assert "transport_socket" in listener["filter_chains"][0]
+    with pytest.raises(RefusedError, match=r"gateway\.jwt\.issuers names no issuer"):
+        helm.text("reserva-estoque", values=PRODUCTION / "values.yaml")
+
+
+def test_a_flash_sale_gives_each_customer_less_and_knows_more_of_them(helm: Helm):
+    values = yaml.safe_load((PRODUCTION / "flash-sale.yaml").read_text())
+    usual = yaml.safe_load((CHARTS / "gateway/values.yaml").read_text())["limits"]
+    for kind in ("reads", "writes", "streams"):
+        assert values["gateway"]["limits"][kind]["burst"] < usual[kind]["burst"]
+        assert values["gateway"]["limits"][kind]["perSecond"] <= usual[kind]["perSecond"]
+    sets = [
+        f"gateway.limits.{k}.{n}={v}"
+        for k, r in values["gateway"]["limits"].items()
+        if isinstance(r, dict)
+        for n, v in r.items()
+    ]
+    envoy = gateway_config(helm, *sets, f"gateway.limits.clients={values['gateway']['limits']['clients']}")
+    manager = envoy["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    limits = manager["route_config"]["virtual_hosts"][0]["typed_per_filter_config"][
+        "envoy.filters.http.local_ratelimit"
+    ]
+    assert limits["max_dynamic_descriptors"] == values["gateway"]["limits"]["clients"]
+    assert helm.text("reserva-estoque", *LOGIN, values=PRODUCTION / "flash-sale.yaml")

@@ -12,6 +12,12 @@ from chart_values import CHARTS
 from local_system.kube_binaries import VERSION
 
 NAMESPACE = "reserva-estoque"
+# The login that k8s/production/values.yaml leaves to the shop.
+LOGIN = (
+    "gateway.jwt.issuers.loja.issuer=https://login.example/",
+    "gateway.jwt.issuers.loja.audiences[0]=reserva-estoque",
+    "gateway.jwt.issuers.loja.jwksUri=https://login.example/jwks.json",
+)
 Manifest = dict[str, Any]
 Find = Callable[[str], list[Manifest]]
 

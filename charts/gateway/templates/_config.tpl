@@ -68,6 +68,7 @@ of the same template, filled in with the cell's Services and renamed.
 {{- $text = $text | replace "${LISTEN_ADDRESS}" "0.0.0.0" | replace "${LISTEN_PORT}" (ternary "8443" "8080" $v.tls.enabled) | replace "${ADMIN_PORT}" "9901" }}
 {{- $text = $text | replace "${TRUSTED_HOPS}" (toString (int64 $v.trustedHops)) | replace "${HSTS_SECONDS}" (toString (int64 $v.tls.hstsSeconds)) }}
 {{- $text = $text | replace "${TLS_SECRET}" "/etc/envoy/certificate.yaml" }}
+{{- $text = $text | replace "${MAX_CONNECTIONS}" (toString (int64 $v.maxConnections)) | replace "${MAX_HEAP_BYTES}" (include "gateway.heap" $c) }}
 {{- range $v.cors.origins }}
 {{- if not (regexMatch "^https?://[^/]+$" .) }}
 {{- fail (printf "gateway.cors.origins: %s is no origin: write scheme, host and perhaps a port, such as https://loja.example" .) }}
@@ -156,8 +157,8 @@ true
     async_fetch: {failed_refetch_duration: 1s}
   {{- else if $issuer.jwksSecret }}
   local_jwks:
+    # Read once: a changed Secret needs a restart.
     filename: /etc/envoy-jwks/{{ $name }}/{{ $issuer.jwksSecret.key | default "jwks.json" }}
-    watched_directory: {path: /etc/envoy-jwks/{{ $name }}}
   {{- else }}
   local_jwks: {inline_string: {{ $issuer.jwks | quote }}}
   {{- end }}
@@ -203,6 +204,16 @@ transport_socket:
         match_typed_subject_alt_names:
           - {san_type: DNS, matcher: {exact: {{ $url.hostname | quote }}}}
 {{- end }}
+{{- end }}
+
+{{- /* Four fifths of the container's memory for the heap: the rest is code, stacks and what the allocator keeps. */}}
+{{- define "gateway.heap" -}}
+{{- $limit := dig "limits" "memory" "512Mi" .Values.resources | toString }}
+{{- if not (regexMatch "^[0-9]+[MG]i$" $limit) }}
+{{- fail (printf "gateway.resources.limits.memory is %s: write it in Mi or Gi" $limit) }}
+{{- end }}
+{{- $unit := ternary 1073741824 1048576 (hasSuffix "Gi" $limit) }}
+{{- div (mul (int64 (regexFind "^[0-9]+" $limit)) $unit 4) 5 }}
 {{- end }}
 
 {{- /* The port of a URL that urlParse has parsed. */}}

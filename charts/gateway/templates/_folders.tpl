@@ -1,6 +1,6 @@
 {{- /*
 Folders with certificates and keys, as a YAML list of `name`, `path`, `volume`. Folders are mounted, not files, so that
-Envoy sees when Kubernetes replaces them.
+Envoy sees when Kubernetes replaces the certificate.
 */}}
 {{- define "gateway.folders" -}}
 {{- $folders := list }}

@@ -48,6 +48,8 @@ class Options:
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     limits: Limits | None = None
     trusted_hops: int = 0
+    max_connections: int = 20_000
+    max_heap_bytes: int = 400 << 20
 
     def chosen(self) -> set[str]:
         """The options of the template that are on."""
@@ -56,6 +58,8 @@ class Options:
     def values(self) -> Iterator[tuple[str, str]]:
         """The values of their placeholders."""
         yield "TRUSTED_HOPS", str(self.trusted_hops)
+        yield "MAX_CONNECTIONS", str(self.max_connections)
+        yield "MAX_HEAP_BYTES", str(self.max_heap_bytes)
         if self.providers:
             yield "JWT_PROVIDERS", json.dumps(self.providers)
             named: list[dict[str, Any]] = [{"provider_name": name} for name in self.providers]

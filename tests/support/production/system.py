@@ -36,6 +36,8 @@ def substitutions(tag: str) -> list[Substitution]:
         Substitution(values, f"{values} {more}"),
         Substitution(r"--set global\.image\.registry=\S+", f"--set-string global.image.tag={tag}"),
         Substitution(r"--set \w+\.image\.digest=\S+", ""),
+        Substitution(r"--set gateway\.jwt\.issuers\.\S+", ""),
+        Substitution(r"kubectl --namespace \$ns create secret tls gateway-tls .*", ""),
     ]
 
 

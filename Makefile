@@ -86,6 +86,12 @@ migration: .venv/ready ## create a migration with the functions that changed (SE
 contracts: .venv/ready ## regenerate contracts/ (AsyncAPI, JSON Schemas, OpenAPI) from the code
 	@$(BIN)/python -m contracts
 
+audit: .venv/ready ## check licences and known vulnerabilities of every pinned package (AUDIT=--offline: licences only)
+	@PYTHONPATH=tests/support $(BIN)/python -m supply_chain audit $(AUDIT)
+
+sbom: .venv/ready ## write what each image consists of to dist/sbom (CycloneDX)
+	@PYTHONPATH=tests/support $(BIN)/python -m supply_chain sbom dist/sbom --version $(or $(SBOM_VERSION),$(VERSION))
+
 reference: .venv/ready ## regenerate docs/metrics.md from the code
 	@PYTHONPATH=tests/support $(BIN)/python -m metric_reference
 

@@ -188,6 +188,19 @@ def test_an_image_can_be_named_by_digest_registry_and_tag(helm: Helm):
     assert images["Deployment/gateway/envoy"].startswith("registry.example/a/envoyproxy/envoy:v1.")
 
 
+@pytest.mark.parametrize(
+    ("part", "containers_at_least"), [("pedidos", 4), ("estoque", 4), ("operator", 2), ("conferir", 2), ("gateway", 1)]
+)
+def test_a_digest_counts_for_every_container_of_a_part(helm: Helm, part: str, containers_at_least: int):
+    """Migrations, containers that wait for them, and tests run the same image; no tag is left beside the digest."""
+    digest = "sha256:" + "0123456789abcdef" * 4
+    image = "envoyproxy/envoy" if part == "gateway" else f"reservaestoque/{part}"
+    rendered = helm.template("reserva-estoque", f"{part}.image.digest={digest}", "global.image.tag=9755529")
+    images = [c["image"] for _, c in containers(rendered) if image in c["image"]]
+    assert len(images) >= containers_at_least
+    assert set(images) == {f"{image}@{digest}"}
+
+
 def test_another_image_means_another_job_and_the_same_image_the_same(helm: Helm):
     def job(*sets: str) -> str:
         return next(n for n in named(helm.template("reserva-estoque", *sets)) if n.startswith("Job/pedidos"))

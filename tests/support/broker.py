@@ -21,11 +21,11 @@ async def connection_names(system: System) -> list[str]:
 @asynccontextmanager
 async def memory_alarm(system: System) -> AsyncIterator[None]:
     """Inside the block, the broker accepts no messages, as when its memory runs out."""
-    await _rabbitmqctl(system, "set_vm_memory_high_watermark", "absolute", "1")
+    await rabbitmqctl(system, "set_vm_memory_high_watermark", "absolute", "1")
     try:
         yield
     finally:
-        await _rabbitmqctl(system, "set_vm_memory_high_watermark", "absolute", "1GB")
+        await rabbitmqctl(system, "set_vm_memory_high_watermark", "absolute", "1GB")
 
 
 def evaluate(system: System, expression: str) -> None:
@@ -37,7 +37,8 @@ def evaluate(system: System, expression: str) -> None:
         raise RuntimeError(f"{expression}: {done.stdout}{done.stderr}")
 
 
-async def _rabbitmqctl(system: System, *arguments: str) -> None:
+async def rabbitmqctl(system: System, *arguments: str) -> None:
+    """Runs a command on the broker. Raises RuntimeError with its output."""
     [broker] = [part for part in rabbitmq.parts(system.layout) if part.name == "rabbitmq"]
     process = await asyncio.create_subprocess_exec(
         rabbitmq.server().with_name("rabbitmqctl"),

@@ -1,0 +1,81 @@
+"""Under which licences the packages are distributed, and which of them we accept. An unknown one is not accepted."""
+
+from importlib import metadata
+
+from license_expression import AND, OR, LicenseSymbol, get_spdx_licensing
+from license_expression import ExpressionError as _ExpressionError
+
+PERMISSIVE = frozenset(
+    {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "PSF-2.0", "Unlicense", "Zlib"}
+)
+DISTRIBUTED = PERMISSIVE | {"MPL-2.0"}
+"""Accepted in images. MPL-2.0 obliges us to nothing for files that we do not change (certifi)."""
+RUN = DISTRIBUTED | {"LicenseRef-Repoze"}
+"""Accepted of tools, which we run and do not distribute."""
+
+STATED = {
+    "supervisor": "LicenseRef-Repoze",  # BSD-3-Clause, with a clause about trademarks and one about marking changes
+}
+"""Of packages whose metadata has no expression for it; read by a person."""
+
+_WORDS = {
+    "apache 2.0": "Apache-2.0",
+    "apache license 2.0": "Apache-2.0",
+    "apache license, version 2.0": "Apache-2.0",
+    "bsd 2-clause license": "BSD-2-Clause",
+    "mit license": "MIT",
+}
+_CLASSIFIERS = {
+    "License :: OSI Approved :: Apache Software License": "Apache-2.0",
+    "License :: OSI Approved :: ISC License (ISCL)": "ISC",
+    "License :: OSI Approved :: MIT License": "MIT",
+    "License :: OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "License :: OSI Approved :: Python Software Foundation License": "PSF-2.0",
+}
+"""`BSD License` is missing: it does not say which one."""
+_spdx = get_spdx_licensing()
+
+
+def license_of(package: str) -> str | None:
+    """The SPDX expression of an installed package; None when its metadata does not say.
+
+    Raises importlib.metadata.PackageNotFoundError.
+    """
+    about = metadata.metadata(package)
+    expression = STATED.get(package) or about.get("License-Expression")
+    return expression or _by_words(about.get("License") or "") or _by_classifiers(about.get_all("Classifier") or [])
+
+
+def _by_words(words: str) -> str | None:
+    first = words.strip().partition("\n")[0].strip()
+    known = _WORDS.get(first.lower(), first)
+    try:
+        return known if known and known != "UNKNOWN" and not _spdx.validate(known).errors else None
+    except _ExpressionError:
+        return None
+
+
+def _by_classifiers(classifiers: list[str]) -> str | None:
+    """Several mean a choice, but that is not certain: all of them must be acceptable."""
+    found = sorted({_CLASSIFIERS.get(one, "unknown") for one in classifiers if one.startswith("License ::")})
+    return " AND ".join(found) if found and "unknown" not in found else None
+
+
+def accepted(expression: str | None, among: frozenset[str]) -> bool:
+    """Whether an SPDX expression can be satisfied with these licences."""
+    if expression is None:
+        return False
+    if expression in among:
+        return True
+    try:
+        return _satisfied(_spdx.parse(expression), among)
+    except _ExpressionError:
+        return False
+
+
+def _satisfied(node: object, among: frozenset[str]) -> bool:
+    if isinstance(node, AND):
+        return all(_satisfied(part, among) for part in node.args)
+    if isinstance(node, OR):
+        return any(_satisfied(part, among) for part in node.args)
+    return isinstance(node, LicenseSymbol) and node.key in among

@@ -41,6 +41,9 @@ conferir: .venv/ready ## prove on the running system that nothing was oversold o
 token: .venv/ready ## print a token, for GATEWAY_JWT=on (CLIENTE=ana ESCOPO="pedidos:admin estoque:ler" EXPIRA=15m)
 	@$(LOCAL) token "$(or $(CLIENTE),cliente-1)" --scope "$(ESCOPO)" --valid "$(or $(EXPIRA),1h)"
 
+demo: .venv/ready rabbitmq ## watch a flash sale while parts are killed (SEED=7 ARGS=--fast; GATEWAY=http://... for another system)
+	@$(BIN)/python -m demo $(if $(SEED),--seed $(SEED)) $(if $(GATEWAY),--gateway $(GATEWAY)) $(ARGS)
+
 clean: .venv/ready ## stop everything and remove all data
 	@$(LOCAL) clean
 
@@ -100,7 +103,7 @@ charts: .venv/ready ## regenerate what the charts say about settings and migrati
 
 requirements: .venv/ready ## recompile requirements/*.txt (UPGRADE=--upgrade for the newest versions)
 	cd requirements && $(COMPILE) --override scalar.override --output-file dev.txt dev.in
-	cd requirements && for name in build dbmate pedidos estoque operator conferir painel local bench; do \
+	cd requirements && for name in build dbmate pedidos estoque operator conferir painel local bench client; do \
 		$(COMPILE) --override scalar.override --constraint dev.txt --output-file $$name.txt $$name.in || exit 1; done
 	cd requirements && $(COMPILE) --override barman.override --output-file barman.txt barman.in
 

@@ -11,10 +11,11 @@ import lanes
 import pytest
 from xdist.remote import Producer
 
-# Before pytest mistakes the folders bench/, conferir/, contracts/ and painel/ for namespace packages of these names.
+# Before pytest mistakes the folders bench/, conferir/, contracts/, demo/ and painel/ for namespace packages of these names.
 import bench  # noqa: F401
 import conferir  # noqa: F401
 import contracts  # noqa: F401
+import demo  # noqa: F401
 import painel  # noqa: F401
 from local_system import Config, Ports, System
 from reservaestoque.bus import topology

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,11 @@ def run(system: System, commands: str) -> str:
     script = "set -eu\n" + commands
     script = script.replace("http://127.0.0.1:8080", system.gateway_url)
     script = script.replace(".local/kubeconfig", str(system.kubeconfig))
+    path = f"{system.kubectl_path.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=ROOT,
-        env={**os.environ, "PATH": f"{system.kubectl_path.parent}:{os.environ['PATH']}"},
+        env={**os.environ, "PATH": path, "RESERVA_URL": system.gateway_url},
         capture_output=True,
         text=True,
         check=False,
@@ -44,6 +46,6 @@ def test_the_order_of_the_readme(system: System, readme: str):
 
 def test_the_tour(system: System):
     printed = run(system, commands((ROOT / "docs/tour.md").read_text()))
-    answers = ('"EstoqueReservado"', '"SkuDesconhecido"', '"Fechado"', "event: status")
+    answers = ('"EstoqueReservado"', '"SkuDesconhecido"', '"Fechado"', "exit code 3")
     for expected in (*answers, "SYNCED", "lowStockThreshold"):
         assert expected in printed, printed

@@ -17,7 +17,7 @@ from reserva.follow import FollowEffect, Place, Source, follow, one_pedido, pedi
 from reserva.lookup import balance_in, batches, joined
 from reserva.retry import Retry
 from reserva.system_state import SystemState
-from reserva.types import Consulta, Itens, Pedido, PedidoMudado, Saldo, SkuEncerrado, Status
+from reserva.types import Consulta, Itens, MudancaDoPedido, Pedido, Saldo, SkuEncerrado, Status
 from reserva.wire import Answer, AskToken, Close, Emit, Fault, Open, Operation, Read, Request, Send, Sleep
 
 T = TypeVar("T")
@@ -140,7 +140,7 @@ class AsyncReserva:
 
     def follow_pedidos(
         self, cliente_id: str | None = None, *, position: str = "", patience: float = inf
-    ) -> "AsyncStream[PedidoMudado]":
+    ) -> "AsyncStream[MudancaDoPedido]":
         """Orders as they change, a customer's or all: from now on, or after `position`."""
         return self._follow(pedidos(cliente_id), position, patience)
 

@@ -12,7 +12,7 @@ from reserva.errors import UnreadableAnswerError
 from reserva.exchange import OK, asked_pause, error_from, headers_for, signed
 from reserva.retry import Retry, may_repeat
 from reserva.sse import Parser, ServerSentEvent
-from reserva.types import Pedido, PedidoMudado, Saldo, SkuEncerrado
+from reserva.types import MudancaDoPedido, Pedido, Saldo, SkuEncerrado
 from reserva.wire import Answer, AskToken, Close, Emit, Fault, Open, Operation, Read, Send, Sleep
 
 T = TypeVar("T")
@@ -65,10 +65,10 @@ def one_pedido(pedido_id: UUID | str) -> Source[Pedido]:
     return Source(path, {"status": Pedido}, lambda pedido: pedido.status.final)
 
 
-def pedidos(cliente_id: str | None) -> Source[PedidoMudado]:
+def pedidos(cliente_id: str | None) -> Source[MudancaDoPedido]:
     """All orders, or a customer's, as they change."""
     params = {"clienteId": cliente_id} if cliente_id else {}
-    return Source("/pedidos/eventos", {"status": PedidoMudado}, _never, params)
+    return Source("/pedidos/eventos", {"status": MudancaDoPedido}, _never, params)
 
 
 def saldos() -> Source[Saldo | SkuEncerrado]:

@@ -34,10 +34,10 @@ class Parser:
         """
         data = self._rest + piece
         if not self._begun:
-            if len(data) < len(_BOM) and _BOM.startswith(data):
+            if len(data) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(data):
                 self._rest = data
                 return []
-            data, self._begun = data.removeprefix(_BOM), True
+            data, self._begun = data.removeprefix(_BYTE_ORDER_MARK), True
         lines = data.replace(b"\r\n", b"\n") if not data.endswith(b"\r") else data[:-1].replace(b"\r\n", b"\n")
         *whole, rest = lines.replace(b"\r", b"\n").split(b"\n")
         self._rest = rest + (b"\r" if data.endswith(b"\r") else b"")
@@ -69,4 +69,4 @@ class Parser:
         self._data, self._event, self._moved, self._retry = [], "", False, None
 
 
-_BOM = b"\xef\xbb\xbf"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -109,7 +109,7 @@ class StatusDoPedido(_Struct, frozen=True):
     status: Status
 
 
-class PedidoMudado(_Struct, frozen=True):
+class MudancaDoPedido(_Struct, frozen=True):
     """An order that was created or changed, as the stream of all orders tells it."""
 
     pedido_id: UUID

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import BUSY, CUT, DONE, ORDER, REFUSED, Clock, Script
 
@@ -77,6 +77,7 @@ def test_the_deadline_ends_a_call_without_a_useless_pause():
     assert script.clock.now - 100 < 10
 
 
+@settings(deadline=None)
 @given(st.integers(0, 30), st.floats(0.1, 100), st.floats(0, 20), st.floats(0, 0.999))
 def test_a_call_never_outlasts_its_deadline(wait: int, deadline: float, takes: float, draw: float):
     clock = Clock(takes)

@@ -5,7 +5,7 @@ from email.utils import format_datetime
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reserva import Retry
@@ -18,6 +18,7 @@ SECONDS = st.floats(0, 1000)
 DRAW = st.floats(0, 1, exclude_max=True)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), SECONDS | st.none(), st.floats(0.001, 1000), DRAW)
 def test_a_pause_honours_retry_after_and_ends_before_the_deadline(attempt, asked, left, draw):
     retry = Retry()
@@ -29,6 +30,7 @@ def test_a_pause_honours_retry_after_and_ends_before_the_deadline(attempt, asked
         assert pause <= (asked or 0) + retry.longest
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**6))
 def test_pauses_grow_up_to_the_longest(attempt):
     retry = Retry(first=0.1, longest=5)
@@ -73,6 +75,7 @@ def test_retry_after_in_seconds(header, seconds):
     assert seconds_of(header) == seconds
 
 
+@settings(deadline=None)
 @given(st.integers(-100, 10_000))
 def test_retry_after_as_a_date_is_compared_with_the_servers_clock(seconds):
     until = format_datetime(MOMENT + timedelta(seconds=seconds), usegmt=True)
@@ -86,6 +89,7 @@ def test_a_date_without_the_servers_clock_is_compared_with_ours():
     assert seconds_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_other_retry_after_is_ignored_or_a_bounded_number(text):
     seconds = seconds_of(text)

@@ -1,7 +1,7 @@
 """Server-sent events, whatever the pieces in which they arrive."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reserva.sse import Parser, ServerSentEvent
@@ -28,6 +28,7 @@ def read(pieces: list[bytes], id: str = "") -> list[ServerSentEvent]:  # noqa: A
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@settings(deadline=None)
 @given(st.data())
 def test_events_are_the_same_in_any_pieces_and_with_any_line_end(end: bytes, data: st.DataObject):
     text = STREAM.replace(b"\n", end)
@@ -48,6 +49,7 @@ def test_the_position_of_a_connection_stays_until_the_stream_moves_it():
     assert read([b"id: a\0b\ndata: x\n\n"], "42")[-1].id == "42"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_garbage_is_read_without_an_error(one: bytes, other: bytes):
     assert read([one + other]) == read([one, other])

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sys
 from collections.abc import Mapping
 
 from local_system import first_order
@@ -28,6 +29,8 @@ def after_start(system: System, first: FirstOrder, seconds: float) -> str:
         f"  export KUBECONFIG={system.kubeconfig}",
         f"  alias kubectl={system.kubectl_path}",
         "  kubectl get stockitems --watch",
+        f"  alias reserva='{sys.executable} -m reserva --url {url}'",
+        "  reserva estoque",
     ]
     bearer = ""
     if system.config.jwt:
@@ -36,6 +39,7 @@ def after_start(system: System, first: FirstOrder, seconds: float) -> str:
     lines += [f"  curl{bearer} {url}/estoque"]
     if first.sku is not None:
         lines += [
+            f"  reserva pedir {first.sku}=1 --cliente {first_order.CUSTOMER} --esperar",
             f"  curl{bearer} -X POST {url}/pedidos -H 'Prefer: wait=5' -H 'Content-Type: application/json' \\",
             f"    -d '{first_order.body(first.sku)}'",
         ]

@@ -41,7 +41,7 @@ def commands(text: Texts) -> list[click.Command]:
         click.Option(["--chave", "key"], metavar="CHAVE", help=text("help.key")),
     ]
     return [
-        _pedir(text, waiting),
+        _ordering(text, waiting),
         *(
             Command(text, name, click.pass_context(partial(_command, name=name)), [order, *waiting])
             for name in _METHODS
@@ -56,7 +56,7 @@ def _orders(name: str, text: Texts, *, required: bool = True, **more: Any) -> cl
     return click.Argument([name], required=required, type=OrderType(text), shell_complete=orders_of_customer, **more)
 
 
-def _pedir(text: Texts, waiting: list[click.Parameter]) -> Command:
+def _ordering(text: Texts, waiting: list[click.Parameter]) -> Command:
     items = click.Argument(
         ["items"],
         nargs=-1,

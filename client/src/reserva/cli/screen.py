@@ -10,7 +10,7 @@ from rich.text import Text
 from reserva.cli.language import Texts
 from reserva.cli.texts import TEXTS
 from reserva.system_state import SystemState
-from reserva.types import ItemEmFalta, Pedido, PedidoMudado, Saldo, Status
+from reserva.types import ItemEmFalta, MudancaDoPedido, Pedido, Saldo, Status
 
 STYLES = {
     Status.CRIADO: "blue",
@@ -95,7 +95,7 @@ def pedidos(text: Texts, orders: Iterable[Pedido]) -> RenderableType:
     return made if made.row_count else Text(text("order.none"), "dim")
 
 
-def change(text: Texts, one: Pedido | PedidoMudado) -> Text:
+def change(text: Texts, one: Pedido | MudancaDoPedido) -> Text:
     """A line for a change of an order."""
     lapses = left(one.expira_em, datetime.now(UTC))
     return Text.assemble(

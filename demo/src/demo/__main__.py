@@ -1,0 +1,108 @@
+"""``python -m demo``: exits with 0 when all held, 1 when something did not, 2 when the sale could not take place."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rich.console import Console
+
+from demo.journal import Journal
+from demo.plan import FAST, FULL, Sale, sale
+from demo.screen import Screen, account
+from demo.stage import RetryCounter, Stage, faults_of, stock_item
+from demo.texts import Texts
+from demo.world import Cluster, Local, World, WorldError
+from local_system import Config, LocalSystemError, System
+from reserva import AsyncReserva, ReservaError, Retry
+from reserva.cli.language import choose
+
+_CLIENTS = 24
+_PATIENCE = Retry(deadline=90, attempts=60, longest=3)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Holds one sale; returns its exit code."""
+    arguments = _parser().parse_args(argv)
+    text = Texts(arguments.idioma or choose([], os.environ))
+    size = FAST if arguments.fast else FULL
+    planned = sale(arguments.seed, replace(size, shoppers=arguments.shoppers) if arguments.shoppers else size)
+    if arguments.manifest:
+        print(json.dumps({"apiVersion": "v1", "kind": "List", "items": [stock_item(*one) for one in planned.units]}))
+        return 0
+    console = Console(highlight=False)
+    try:
+        world = _world(arguments, planned, text, console)
+        return asyncio.run(_hold(world, planned, text, console))
+    except (WorldError, LocalSystemError, ReservaError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m demo", description="A flash sale to watch, while parts are killed."
+    )
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="the same seed is the same sale (7)")
+    parser.add_argument("--fast", action="store_true", help="half a minute")
+    parser.add_argument("--shoppers", type=int, metavar="N", help="how many (5000; 800 with --fast)")
+    parser.add_argument("--gateway", metavar="URL", help="another system; with KUBECONFIG its pods are deleted")
+    parser.add_argument("--namespace", default="reserva-estoque", help="of that system (reserva-estoque)")
+    parser.add_argument("--idioma", choices=("pt", "en"), help="language (LC_ALL, LANG)")
+    parser.add_argument("--manifest", action="store_true", help="print the StockItems and end")
+    return parser
+
+
+def _world(arguments: argparse.Namespace, planned: Sale, text: Texts, console: Console) -> World:
+    if arguments.gateway:
+        return Cluster(arguments.gateway, os.environ.get("KUBECONFIG") or None, arguments.namespace)
+    return Local(_local_system(planned, text, console))
+
+
+def _local_system(planned: Sale, text: Texts, console: Console) -> System:
+    """The local system with two replicas of each service at least, and reservations that lapse while one watches."""
+    config = Config.from_environ()
+    ttl = planned.size.ttl
+    replicas = {name: max(2, config.replicas.get(name, 1)) for name in ("pedidos", "estoque")}
+    system = System(replace(config, replicas=replicas, settings={**config.settings, "RESERVA_TTL": f"{ttl}s"}))
+    console.print(text("starting", ttl=ttl))
+    system.up()
+    return system
+
+
+async def _hold(world: World, planned: Sale, text: Texts, console: Console) -> int:
+    journal = Journal(time.monotonic)
+    counter, logger = RetryCounter(journal), logging.getLogger("reserva")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(counter)
+    token = os.environ.get("RESERVA_TOKEN")
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            clients = [AsyncReserva(world.gateway_url, token=token, retry=_PATIENCE) for _ in range(_CLIENTS)]
+            for client in clients:
+                await stack.enter_async_context(client)
+            stage = Stage(world, planned, clients, journal, text)
+            with Screen(text, planned, journal, world.gateway_url, console):
+                await stage.declare()
+                await stage.play()
+                made, verdict = await stage.account()
+    finally:
+        logger.removeHandler(counter)
+    faults = faults_of(made, verdict, journal)
+    console.print(account(text, made, journal, verdict, faults))
+    if isinstance(world, Local):
+        console.print(text("left_running", ttl=planned.size.ttl), soft_wrap=True)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""What happens during a sale, as it happens: for the screen and for the account. No I/O."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from reserva import Pedido, Saldo, Status
+
+_RECENT_SECONDS = 5.0
+_MOST_TIMES = 2000
+
+
+@dataclass
+class Journal:
+    """Counts and remembers. `now` tells seconds of any clock; times here are seconds since the opening."""
+
+    now: Callable[[], float]
+    opened_at: float = 0.0
+    listener: Callable[[float, str], None] = lambda _, __: None
+    arrived: int = 0
+    active: int = 0
+    retries: int = 0
+    balances: dict[str, Saldo] = field(default_factory=dict)
+    orders: dict[UUID, Pedido] = field(default_factory=dict)
+    too_late: set[UUID] = field(default_factory=set)
+    doubled: int = 0
+    late_sold: int = 0
+    abandoned: int = 0
+    troubles: list[str] = field(default_factory=list)
+    story: list[tuple[float, str]] = field(default_factory=list)
+    away: dict[str, float] = field(default_factory=dict)
+    down: set[str] = field(default_factory=set)
+    pods: dict[str, str] = field(default_factory=dict)
+    _decided: deque[float] = field(default_factory=deque)
+    _times: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_TIMES))
+
+    def __post_init__(self) -> None:
+        self.open()
+
+    def open(self) -> None:
+        """The sale opens now."""
+        self.opened_at = self.now()
+
+    def clock(self) -> float:
+        """Seconds since the opening."""
+        return self.now() - self.opened_at
+
+    def tell(self, line: str) -> None:
+        """Adds a line to the story."""
+        moment = self.clock()
+        self.story.append((moment, line))
+        self.listener(moment, line)
+
+    def saw(self, pedido: Pedido) -> None:
+        """Keeps the newest view of an order that was answered with 2xx."""
+        known = self.orders.get(pedido.pedido_id)
+        if known is None or pedido.versao >= known.versao:
+            self.orders[pedido.pedido_id] = pedido
+
+    def decided(self, seconds: float) -> None:
+        """An order was decided, so many seconds after it was sent."""
+        self._decided.append(self.clock())
+        self._times.append(seconds)
+
+    def per_second(self) -> float:
+        """Orders decided a second, lately."""
+        now = self.clock()
+        while self._decided and self._decided[0] < now - _RECENT_SECONDS:
+            self._decided.popleft()
+        return len(self._decided) / _RECENT_SECONDS
+
+    def time_to_decision(self) -> tuple[float, float] | None:
+        """Median and 99th percentile of the last orders, in seconds."""
+        times = sorted(self._times)
+        return (times[len(times) // 2], times[len(times) * 99 // 100]) if times else None
+
+    def count(self, status: Status) -> int:
+        """Orders that had this status when they were seen last."""
+        return sum(order.status == status for order in self.orders.values())

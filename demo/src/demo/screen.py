@@ -1,0 +1,146 @@
+"""The sale on a terminal: the stock, the figures, the story; and the account in the end."""
+
+from collections.abc import Iterable, Mapping
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from demo.account import Account
+from demo.journal import Journal
+from demo.plan import PRODUCTS, Sale
+from demo.texts import Texts
+from demo.world import Verdict
+from reserva import Status
+from reserva.cli.screen import bar
+
+_STORY_LINES = 12
+_PER_SECOND = 4
+_NAMES = {sku: name for sku, name, _ in PRODUCTS}
+
+
+class Screen:
+    """Shows a sale while it lasts; lines only where the output is no terminal."""
+
+    def __init__(self, text: Texts, sale: Sale, journal: Journal, url: str, console: Console) -> None:
+        self._text, self._sale, self._journal, self._url = text, sale, journal, url
+        self._console = console
+        self._live: Live | None = None
+        if console.is_terminal:
+            self._live = Live(
+                get_renderable=self.picture, console=console, refresh_per_second=_PER_SECOND, transient=True
+            )
+        else:
+            journal.listener = lambda moment, line: console.print(f"{_clock(moment)}  {line}", soft_wrap=True)
+
+    def __enter__(self) -> "Screen":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._console.print(self.picture())
+
+    def picture(self) -> RenderableType:
+        """All of it as it is now."""
+        text, sale, journal = self._text, self._sale, self._journal
+        head = Text.assemble(
+            (text("title"), "bold"),
+            "  ",
+            text("subtitle", units=sale.size.units, shoppers=sale.size.shoppers, seed=sale.seed, url=self._url),
+        )
+        progress = ProgressBar(total=sale.size.shoppers, completed=journal.arrived, width=None)
+        middle = Table.grid(padding=(0, 3), expand=True)
+        middle.add_column(ratio=3)
+        middle.add_column(ratio=2)
+        middle.add_row(self._stock(), self._figures())
+        return Panel(Group(head, progress, Text(), middle, Text(), self._story()), border_style="blue")
+
+    def _stock(self) -> Table:
+        made = Table.grid(padding=(0, 1))
+        made.add_column()
+        made.add_column()
+        made.add_column(justify="right")
+        for sku in self._sale.skus:
+            saldo = self._journal.balances.get(sku)
+            if saldo is not None:
+                gone = "bold red" if not saldo.disponivel else ""
+                made.add_row(_NAMES.get(sku, sku), bar(saldo), Text(str(saldo.disponivel), gone))
+        return made
+
+    def _figures(self) -> Table:
+        text, journal = self._text, self._journal
+        times = journal.time_to_decision()
+        made = Table.grid(padding=(0, 2))
+        made.add_column()
+        made.add_column(justify="right")
+        made.add_row(text("shoppers"), f"{journal.arrived}/{self._sale.size.shoppers}")
+        made.add_row(text("inside"), str(journal.active))
+        made.add_row(text("per_second"), f"{journal.per_second():.0f}")
+        made.add_row(text("decision"), f"{times[0]:.2f} s  {times[1]:.2f} s" if times else "")
+        for key, status, style in (
+            ("reserved", Status.ESTOQUE_RESERVADO, "yellow"),
+            ("sold", Status.FECHADO, "bold green"),
+            ("refused", Status.ESTOQUE_NAO_DISPONIVEL, "red"),
+            ("lapsed", Status.RESERVA_EXPIRADA, "magenta"),
+            ("cancelled", Status.CANCELADO, "dim"),
+        ):
+            made.add_row(text(key), Text(str(journal.count(status)), style))
+        made.add_row(text("retried"), str(journal.retries))
+        for part, pods in journal.pods.items():
+            made.add_row(f"{part}: {text('pods')}", pods)
+        return made
+
+    def _story(self) -> RenderableType:
+        lines = [Text(f"{_clock(moment)}  {line}") for moment, line in self._journal.story[-_STORY_LINES:]]
+        down = sorted(self._journal.down)
+        return Group(*lines, Text("  ".join(f"✗ {part}" for part in down), "bold red") if down else Text())
+
+
+def _clock(seconds: float) -> str:
+    whole = max(0, int(seconds))
+    return f"{whole // 60:02}:{whole % 60:02}"
+
+
+def account(text: Texts, made: Account, journal: Journal, verdict: Verdict, faults: Iterable[str]) -> RenderableType:
+    """The account: what was sold, what happened, what must be nought."""
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column()
+    rows.add_column()
+    for label, value in _happened(text, made, journal):
+        rows.add_row(label, value)
+    for part, seconds in journal.away.items():
+        rows.add_row(text("account.away", part=part), f"{seconds:.1f} s")
+    for key, count in _must_be_nought(made, journal).items():
+        rows.add_row(text(key), Text(str(count), "bold red" if count else "bold green"))
+    style = {True: "bold green", False: "bold red", None: "yellow"}[verdict.good]
+    rows.add_row(text("account.conferir"), Text(verdict.words, style))
+    faults = list(faults)
+    end = [Text(text("broken"), "bold red"), *map(Text, faults)] if faults else [Text(text("held"), "bold green")]
+    return Panel(Group(rows, Text(), *end), title=text("account"), border_style="red" if faults else "green")
+
+
+def _happened(text: Texts, made: Account, journal: Journal) -> Iterable[tuple[str, str]]:
+    yield text("account.orders"), str(made.orders)
+    yield text("account.sold"), f"{made.sold} {text('account.in_orders', n=made.sold_orders)}"
+    yield text("account.refused"), str(made.refused)
+    freed = text("account.lapsed_value", lapsed=made.lapsed_orders, cancelled=made.cancelled)
+    yield text("account.lapsed"), freed
+    yield text("account.resold"), text("account.resold_value", freed=made.lapsed, resold=made.resold)
+    yield text("account.late"), text("account.late_value", sold=journal.late_sold, late=len(journal.too_late))
+    yield text("account.twice"), text("account.twice_value", n=journal.doubled)
+    yield text("account.retried"), str(journal.retries)
+
+
+def _must_be_nought(made: Account, journal: Journal) -> Mapping[str, int]:
+    return {
+        "account.oversold": made.oversold,
+        "account.lost": made.lost,
+        "account.doubled": made.doubled,
+        "account.gave_up": len(journal.troubles),
+    }

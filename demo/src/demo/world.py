@@ -1,0 +1,219 @@
+"""The system on which the sale takes place: local processes, pods of a cluster, or a gateway and no more."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from local_system import LocalSystemError, System
+from local_system.layout import Layout
+from local_system.programs import conferir_env
+
+_BACKING = ("postgres", "rabbitmq", "epmd", "etcd", "kube-apiserver")
+_PARTS = ("gateway", "pedidos", "estoque", "operator", "conferir", "painel")
+_READY_SECONDS = 180.0
+_POLL_SECONDS = 0.5
+_COMMAND_SECONDS = 300
+
+
+class Verdict(NamedTuple):
+    """What `conferir` said; `good` is None when it could not be asked."""
+
+    good: bool | None
+    words: str
+
+
+class World(Protocol):
+    """Every method blocks; those that act raise WorldError."""
+
+    @property
+    def gateway_url(self) -> str:
+        """Where customers enter."""
+
+    @property
+    def parts(self) -> list[str]:
+        """One replica of each part that may be killed."""
+
+    @property
+    def restarts_broker(self) -> bool:
+        """Whether RabbitMQ may be restarted."""
+
+    @property
+    def can_declare(self) -> bool:
+        """Whether stock can be declared."""
+
+    def kill(self, part: str) -> str:
+        """Kills a replica; returns what was killed."""
+
+    def wait_ready(self, part: str) -> None:
+        """Returns when the part is complete again."""
+
+    def restart_broker(self) -> None:
+        """Stops RabbitMQ, starts it and waits for it."""
+
+    def apply(self, manifest: Mapping[str, Any]) -> None:
+        """`kubectl apply`."""
+
+    def scale(self) -> dict[str, str]:
+        """How many pods each autoscaled part has: `{"pedidos": "2/6"}`, now and at most."""
+
+    def conferir(self) -> Verdict:
+        """The auditor's word, with `--at-rest`."""
+
+
+class WorldError(Exception):
+    """A failure, as a sentence."""
+
+
+class Local:
+    """The local system."""
+
+    restarts_broker = True
+    can_declare = True
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    @property
+    def gateway_url(self) -> str:
+        """Where customers enter."""
+        return self._system.gateway_url
+
+    @property
+    def parts(self) -> list[str]:
+        """The first replica of each of our programs, and the gateway."""
+        ours = [name for name in self._system.names() if not name.startswith(_BACKING)]
+        return [name for name in ours if not name.rpartition("-")[2].isdecimal() or name.endswith("-1")]
+
+    def kill(self, part: str) -> str:
+        """SIGKILL; supervisord starts it again."""
+        _told(lambda: self._system.kill(part))
+        return part
+
+    def wait_ready(self, part: str) -> None:
+        """Returns when it can do its work again."""
+        _told(lambda: self._system.wait_ready(part))
+
+    def restart_broker(self) -> None:
+        """Stops RabbitMQ, starts it and waits for it."""
+        _told(lambda: self._system.restart("rabbitmq"))
+
+    def apply(self, manifest: Mapping[str, Any]) -> None:
+        """`kubectl apply`."""
+        _told(lambda: self._system.kubectl("apply", "-f", "-", stdin=json.dumps(manifest)))
+
+    def scale(self) -> dict[str, str]:
+        """Nothing scales here."""
+        return {}
+
+    def conferir(self) -> Verdict:
+        """Runs the auditor here."""
+        layout: Layout = self._system.layout
+        argv = [sys.executable, "-m", "conferir", "--at-rest"]
+        return _verdict(_run(argv, environ=conferir_env(layout)))
+
+
+class Cluster:
+    """Pods, through kubectl; `kubeconfig` None: nothing but the gateway."""
+
+    restarts_broker = False
+
+    def __init__(self, gateway: str, kubeconfig: str | None, namespace: str) -> None:
+        self.gateway_url = gateway
+        self._kubeconfig, self._namespace = kubeconfig, namespace
+
+    @property
+    def can_declare(self) -> bool:
+        """Whether there is a kubeconfig."""
+        return self._kubeconfig is not None
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts that have pods here."""
+        return [part for part in _PARTS if self._kubeconfig and self._pods(part)]
+
+    def kill(self, part: str) -> str:
+        """Deletes a pod at once."""
+        pod = self._pods(part)[0]["metadata"]["name"]
+        self._kubectl("delete", "pod", pod, "--wait=false", "--grace-period=0", "--force")
+        return f"pod {pod}"
+
+    def wait_ready(self, part: str) -> None:
+        """Returns when its deployment has all its pods."""
+        end = time.monotonic() + _READY_SECONDS
+        time.sleep(_POLL_SECONDS)
+        while True:
+            status = json.loads(self._kubectl("get", "deployment", part, "--output=json"))
+            wanted, ready = status["spec"]["replicas"], status["status"].get("readyReplicas", 0)
+            if ready >= wanted:
+                return
+            if time.monotonic() > end:
+                raise WorldError(f"{part} has {ready} of {wanted} pods after {_READY_SECONDS:.0f} s")
+            time.sleep(_POLL_SECONDS)
+
+    def restart_broker(self) -> None:
+        """Not here: a cluster's broker is not ours."""
+        raise WorldError("the broker of a cluster is not restarted")
+
+    def apply(self, manifest: Mapping[str, Any]) -> None:
+        """`kubectl apply`."""
+        self._kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+
+    def scale(self) -> dict[str, str]:
+        """The HPAs: pods now and at most."""
+        if self._kubeconfig is None:
+            return {}
+        found = json.loads(self._kubectl("get", "hpa", "--output=json"))["items"]
+        return {
+            one["metadata"]["name"]: f"{one['status'].get('currentReplicas', 0)}/{one['spec']['maxReplicas']}"
+            for one in found
+        }
+
+    def conferir(self) -> Verdict:
+        """Runs the auditor in its pod."""
+        if self._kubeconfig is None:
+            return Verdict(None, "without KUBECONFIG the auditor cannot be asked")
+        command = ["exec", "deployment/conferir", "--", "python", "-m", "conferir", "--at-rest"]
+        return _verdict(_run(self._argv(*command)))
+
+    def _pods(self, part: str) -> list[dict[str, Any]]:
+        chosen = f"--selector=app.kubernetes.io/name={part},app.kubernetes.io/component notin (migrations,test)"
+        found: list[dict[str, Any]] = json.loads(self._kubectl("get", "pods", chosen, "--output=json"))["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def _argv(self, *words: str) -> list[str]:
+        return ["kubectl", f"--kubeconfig={self._kubeconfig}", f"--namespace={self._namespace}", *words]
+
+    def _kubectl(self, *words: str, stdin: str = "") -> str:
+        try:
+            done = _run(self._argv(*words), stdin=stdin)
+        except OSError as error:
+            raise WorldError(f"kubectl cannot be run: {error.strerror}") from error
+        if done.returncode:
+            raise WorldError(f"kubectl {words[0]} failed: {done.stderr.strip()}")
+        return str(done.stdout)
+
+
+def _run(
+    argv: Sequence[str], *, stdin: str = "", environ: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    env = {**os.environ, **(environ or {})}
+    return subprocess.run(
+        argv, input=stdin, env=env, capture_output=True, text=True, check=False, timeout=_COMMAND_SECONDS
+    )
+
+
+def _told(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except LocalSystemError as error:
+        raise WorldError(str(error)) from error
+
+
+def _verdict(done: "subprocess.CompletedProcess[str]") -> Verdict:
+    lines = (done.stdout if done.returncode < 2 else done.stderr).strip().splitlines()  # noqa: PLR2004
+    words = lines[-1] if lines else f"conferir ended with {done.returncode}"
+    return Verdict({0: True, 1: False}.get(done.returncode), words)

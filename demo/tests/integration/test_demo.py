@@ -1,0 +1,63 @@
+"""The demonstration as people start it, on a system of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from local_system import Ports
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    ports = {f"{name.upper()}_PORT": str(port) for name, port in asdict(Ports.free()).items()}
+    environ = {**os.environ, **ports, "LOCAL_DIR": str(tmp_path_factory.mktemp("demo")), "LC_ALL": "C.UTF-8"}
+    environ.pop("GATEWAY", None)
+    yield environ
+    subprocess.run([sys.executable, "-m", "local_system", "clean"], env=environ, check=True, capture_output=True)
+
+
+def demo(environ: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "demo", *words]
+    return subprocess.run(argv, env=environ, capture_output=True, text=True, check=False, timeout=400)
+
+
+def test_a_sale_with_every_part_killed_holds(environ: dict[str, str]):
+    done = demo(environ, "--fast", "--seed", "11")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for part in ("gateway", "pedidos-1", "estoque-1", "operator", "conferir"):
+        assert f"{part} is killed" in done.stdout
+        assert re.search(rf"{part} is back after \d+\.\d s", done.stdout)
+    for line in ("RabbitMQ is restarted", "40 more units of DEMO-TENIS-CORRIDA", "no violations", "All held."):
+        assert line in done.stdout
+    for label in ("units oversold", "orders lost", "orders doubled", "shoppers without an answer"):
+        assert re.search(rf"{label} +0 ", done.stdout)
+    [sold] = re.findall(r"units sold +(\d+) in", done.stdout)
+    assert 100 < int(sold) <= 200
+
+
+def test_the_language_and_another_sale(environ: dict[str, str]):
+    done = demo(environ, "--fast", "--seed", "12", "--shoppers", "60", "--idioma", "pt")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Tudo se manteve." in done.stdout
+
+
+def test_a_gateway_without_kubeconfig_sells_only_what_was_declared_for_it(environ: dict[str, str], tmp_path: Path):
+    """No part is killed then, and no other SKU is touched."""
+    url = f"http://127.0.0.1:{environ['GATEWAY_PORT']}"
+    environ = {name: value for name, value in environ.items() if name != "KUBECONFIG"}
+    done = demo(environ, "--fast", "--shoppers", "60", "--gateway", url)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "is killed" not in done.stdout
+    assert "without KUBECONFIG the auditor cannot be asked" in re.sub(r"[\s│]+", " ", done.stdout)
+    nobody = demo(environ, "--gateway", "http://127.0.0.1:1", "--fast", "--shoppers", "1")
+    assert nobody.returncode == 2
+    manifest = demo(environ, "--manifest")
+    assert manifest.stdout.count('"StockItem"') == 10

@@ -1,5 +1,5 @@
-# One recipe for the images of our four programs: docker build --build-arg PROGRAM=pedidos .
-# (pedidos, estoque, operator or conferir). `make images` builds them all. No BuildKit is needed.
+# One recipe for the images of our five programs: docker build --build-arg PROGRAM=pedidos .
+# (pedidos, estoque, operator, conferir or painel). `make images` builds them all. No BuildKit is needed.
 
 ARG PYTHON_IMAGE=python:3.13-slim
 

@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.supervisors import ChangeReload
 
 PACKAGES = Path("/app/packages")
-OURS = ("reservaestoque", "pedidos", "estoque", "conferir")
+OURS = ("reservaestoque", "pedidos", "estoque", "conferir", "painel")
 MODULE = Path("/app/bin/program").read_text().split()[-2]  # exec python -m MODULE "$@"
 
 

@@ -21,6 +21,13 @@ API = Pod("api", (("component", "kube-apiserver"),), "kube-system")
 ARROWS = {
     ("gateway", "pedidos", 8000),
     ("gateway", "estoque", 8000),
+    ("gateway", "painel", 8000),
+    ("painel", "pedidos", 8000),
+    ("painel", "estoque", 8000),
+    ("painel", "operator", 8000),
+    ("painel", "conferir", 8000),
+    ("painel", "gateway", 9902),
+    ("painel", "rabbitmq", 15692),
     ("pedidos", "pedidos-db", 5432),
     ("pedidos", "rabbitmq", 5672),
     ("estoque", "estoque-db", 5432),
@@ -36,15 +43,19 @@ TESTS = {
     ("pedidos/test", "pedidos", 8000),
     ("estoque/test", "estoque", 8000),
     ("operator/test", "operator", 8000),
+    ("painel/test", "painel", 8000),
     ("conferir/test", "pedidos-db", 5432),
     ("conferir/test", "estoque-db", 5432),
-} | {(f"{part}/test", "gateway", 8080) for part in ("pedidos", "estoque", "operator", "conferir", "gateway")}
+} | {
+    (f"{part}/test", "gateway", 8080) for part in ("pedidos", "estoque", "operator", "conferir", "gateway", "painel")
+}
 FOR_ALL = {("gateway", 8080)}
 SCRAPED = {
     ("pedidos", 8000),
     ("estoque", 8000),
     ("operator", 8000),
     ("conferir", 8000),
+    ("painel", 8000),
     ("gateway", 9902),
     ("rabbitmq", 15692),
 }
@@ -57,7 +68,7 @@ STORES = (
     ),
 )
 PRODUCTION = CHARTS.parent / "k8s/production"
-RUNNING = ("pedidos", "estoque", "operator", "conferir", "gateway")
+RUNNING = ("pedidos", "estoque", "operator", "conferir", "gateway", "painel")
 
 
 @pytest.fixture(scope="module")

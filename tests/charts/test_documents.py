@@ -9,7 +9,7 @@ import yaml
 from chart_values import CHARTS
 
 DOCS = CHARTS.parent / "docs"
-PARTS = ("pedidos", "estoque", "operator", "gateway", "conferir")
+PARTS = ("pedidos", "estoque", "operator", "gateway", "conferir", "painel")
 SERVICES = ("pedidos", "estoque")
 
 

@@ -14,6 +14,7 @@ import yaml
 from conferir.settings import ConferirSettings
 from estoque.settings import EstoqueSettings
 from operador.settings import OperadorSettings
+from painel.settings import PainelSettings
 from pedidos.settings import PedidosSettings
 from reservaestoque.settings import SHARED, ProgramSettings, ServiceSettings
 
@@ -26,6 +27,7 @@ SETTINGS: dict[str, type[ProgramSettings]] = {
     "estoque": EstoqueSettings,
     "operator": OperadorSettings,
     "conferir": ConferirSettings,
+    "painel": PainelSettings,
 }
 # Set by other values of the chart, or by its Secrets.
 NOT_SETTINGS = {"host", "port", "kubeconfig", "namespace", "identity"}
@@ -58,6 +60,7 @@ CELL: Schema = {
         "hosts": {"type": "array", "minItems": 1, "items": HOST},
         "pedidos": UPSTREAM,
         "estoque": UPSTREAM,
+        "painel": UPSTREAM,
         "peers": OBJECTS,
     },
 }
@@ -211,7 +214,7 @@ def _settings(
     for name, field in program.model_json_schema()["properties"].items():
         if (
             name in NOT_SETTINGS
-            or name.endswith(("_url", "_ca_file"))
+            or name.endswith(("_url", "_urls", "_ca_file"))
             or name in without
             or name not in (only or {name})
         ):

@@ -43,7 +43,7 @@ spec:
 [5672, 5671]
 {{- end }}
 
-{{- /* Ingress for scraping, and for the pods of `helm test`: dict "context", "port". */}}
+{{- /* Ingress for scraping, for the panel, and for the pods of `helm test`: dict "context", "port". */}}
 {{- define "common.ingressObservers" -}}
 - from:
     {{- with .context.Values.networkPolicy.scrapers }}
@@ -53,6 +53,10 @@ spec:
         matchLabels:
           app.kubernetes.io/part-of: reserva-estoque
           app.kubernetes.io/component: test
+    - podSelector:
+        matchLabels:
+          app.kubernetes.io/part-of: reserva-estoque
+          app.kubernetes.io/component: panel
   ports:
     - {protocol: TCP, port: {{ .port }}}
 {{- end }}

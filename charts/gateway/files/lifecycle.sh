@@ -26,6 +26,7 @@ all_healthy() {
     local stat count healthy
     while read -r stat count; do
         case $stat in
+            *painel.membership_*) ;; # orders do not wait for the panel
             *.membership_healthy:) healthy=$count ;;
             *.membership_total:) ((healthy > 0 && healthy == ${count%$'\r'})) || return ;;
         esac

@@ -95,11 +95,35 @@ of the same template, filled in with the cell's Services and renamed.
 {{- $text = $text | replace (printf "${LIMIT_%s_RATE}" $upper) (toString (int64 $rate.perSecond)) }}
 {{- $text = $text | replace (printf "${LIMIT_%s_BURST}" $upper) (toString (int64 $rate.burst)) }}
 {{- end }}
-{{- range $name, $to := pick (index . 1) "pedidos" "estoque" }}
+{{- $panel := index . 1 | dig "painel" nil }}
+{{- range $name, $to := pick (index . 1) "pedidos" "estoque" "painel" }}
+{{- if $to }}
 {{- $endpoint := dict "endpoint" (dict "address" (dict "socket_address" (dict "address" $to.host "port_value" (int $to.port)))) }}
 {{- $text = $text | replace (printf "${%s_ENDPOINTS}" (upper $name)) (list $endpoint | toJson) }}
 {{- end }}
+{{- end }}
+{{- if $panel }}
 {{- $text }}
+{{- else }}
+{{- include "gateway.withoutPanel" ($text | replace "${PAINEL_ENDPOINTS}" "[]") }}
+{{- end }}
+{{- end }}
+
+{{- /* A filled template whose routes to the panel and whose cluster for it are removed. */}}
+{{- define "gateway.withoutPanel" -}}
+{{- $config := fromYaml . }}
+{{- $host := first (first (first (first $config.static_resources.listeners).filter_chains).filters).typed_config.route_config.virtual_hosts }}
+{{- $routes := list }}
+{{- range $host.routes }}
+{{- if ne (dig "route" "cluster" "" .) "painel" }}{{ $routes = append $routes . }}{{ end }}
+{{- end }}
+{{- $_ := set $host "routes" $routes }}
+{{- $clusters := list }}
+{{- range $config.static_resources.clusters }}
+{{- if ne .name "painel" }}{{ $clusters = append $clusters . }}{{ end }}
+{{- end }}
+{{- $_ := set $config.static_resources "clusters" $clusters }}
+{{- toYaml $config }}
 {{- end }}
 
 {{- /* The connection manager of a filled template. */}}

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
+from litestar.params import PathParameter
 from litestar.response.base import ASGIResponse
 
 from painel.page import HEADERS, File
@@ -67,7 +68,9 @@ async def get_page(request: Request[Any, Any, Any], sources: NamedDependency[Sou
 
 
 @get("/painel/{name:str}", include_in_schema=False)
-async def get_file(request: Request[Any, Any, Any], sources: NamedDependency[Sources], name: str) -> Response[bytes]:
+async def get_file(
+    request: Request[Any, Any, Any], sources: NamedDependency[Sources], name: Annotated[str, PathParameter()]
+) -> Response[bytes]:
     """A file of the page. Raises ProblemError (404)."""
     return _file(request, sources.files, name)
 

@@ -70,8 +70,7 @@ class Scraper:
         for url, last in list(seen.items()):
             if now - last > REMEMBERED_SECONDS:
                 del seen[url]
-        single = len(part.urls) == len(urls)
-        return [_Address(part, _name(part, url, number, single=single), url) for number, url in enumerate(seen, 1)]
+        return [_Address(part, _name(part, url), url) for url in seen]
 
     async def _resolve(self, url: str) -> list[str]:
         parsed = urlsplit(url)
@@ -104,9 +103,9 @@ class Scraper:
             return None
 
 
-def _name(part: Part, url: str, number: int, *, single: bool) -> str:
-    """`pedidos-1` where each URL is one replica, as in the local system; else the replica's address."""
-    return f"{part.name}-{number}" if single else urlsplit(url).netloc
+def _name(part: Part, url: str) -> str:
+    """`pedidos-1` where the settings give each replica's address, as in the local system; else the address."""
+    return f"{part.name}-{part.urls.index(url) + 1}" if url in part.urls else urlsplit(url).netloc
 
 
 def known(parts: Mapping[str, Sequence[str]]) -> list[Part]:

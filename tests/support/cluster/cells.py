@@ -42,7 +42,7 @@ def commands(tag: str, file: Path) -> str:
 class Cell(Installation):
     """One cell: its namespace and its release have its name."""
 
-    deployments = ("pedidos", "estoque", "operator", "conferir")
+    deployments = ("pedidos", "estoque", "operator", "conferir", "painel")
 
     def __init__(self, cluster: Cluster, tag: str, name: str) -> None:
         super().__init__(cluster, tag, namespace=name)

@@ -10,12 +10,13 @@ from cluster.kind import Cluster
 from cluster.tools import ROOT, ToolError, run
 
 NAMESPACE = "reserva-estoque"
-PROGRAMS = ("pedidos", "estoque", "operator", "conferir")
+PROGRAMS = ("pedidos", "estoque", "operator", "conferir", "painel")
 PARTS = {
     "pedidos": "deployment/pedidos",
     "estoque": "deployment/estoque",
     "operator": "deployment/operator",
     "conferir": "deployment/conferir",
+    "painel": "deployment/painel",
     "gateway": "deployment/gateway",
     "rabbitmq": "statefulset/rabbitmq",
     "pedidos-db": "statefulset/pedidos-db",
@@ -28,7 +29,7 @@ TIMEOUT = "6m"
 class Installation:
     """The releases `data-stores` and `loja` in the namespace reserva-estoque, with images of one tag."""
 
-    deployments: tuple[str, ...] = ("pedidos", "estoque", "operator", "conferir", "gateway")
+    deployments: tuple[str, ...] = ("pedidos", "estoque", "operator", "conferir", "gateway", "painel")
 
     def __init__(self, cluster: Cluster, tag: str, namespace: str = NAMESPACE) -> None:
         self.cluster = cluster

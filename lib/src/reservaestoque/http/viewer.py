@@ -32,6 +32,6 @@ def viewer(path: str) -> tuple[ScalarRenderPlugin, HTTPRouteHandler]:
         js_url=address,
         css_url=_NOTHING,
         favicon=f'<link rel="icon" href="{_NOTHING}">',
-        options={"withDefaultFonts": False, "telemetry": False},
+        options={"withDefaultFonts": False, "telemetry": False, "agent": {"disabled": True}},
     )
     return page, script

@@ -28,8 +28,10 @@ function notices(streams) {
   }
 }
 
-function noticeOf({ state, since }, scope) {
+function noticeOf({ state, since, failures }, scope) {
   switch (state) {
+    case 'connecting':
+      return failures ? t('notice.connecting') : ''
     case 'stale':
       return t('notice.stale', { since: clock(since) })
     case 'full':

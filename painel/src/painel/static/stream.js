@@ -110,6 +110,7 @@ export class Stream extends EventTarget {
   failed() {
     this.set(this.since === null ? 'connecting' : 'stale')
     const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.failures++)
+    if (this.failures === 1) this.dispatchEvent(new Event('state'))
     return pause(longest * (0.5 + Math.random() / 2))
   }
 

@@ -62,7 +62,6 @@ export const texts = {
     'orders.empty': 'No orders yet. Place one.',
     'orders.none': 'No order has this status.',
     'orders.left': '{time} left',
-    'orders.units': '{units} units, {skus} SKUs',
 
     'status.Criado': 'Created',
     'status.EstoqueReservado': 'Reserved',
@@ -114,7 +113,6 @@ export const texts = {
     'form.invalid.sku': 'Choose a SKU in each line.',
     'form.invalid.quantity': 'A quantity is a whole number from 1 to 1,000,000.',
     'form.refused': 'Refused: nothing was reserved.',
-    'form.pending': 'Accepted; the decision is still to come.',
     'form.open': 'Open the order',
     'form.options': '{count} SKUs match',
 
@@ -151,7 +149,6 @@ export const texts = {
     'lapse.detail': 'reservations, within a minute',
     'letters.title': 'Dead letters',
     'letters.unknown': 'the broker does not answer',
-    'letters.none': 'none',
     'letters.how': 'How to replay them',
     'letters.explain': 'Fix the cause first, then:',
     'letters.cluster': 'In a pod of pedidos or estoque:',
@@ -228,7 +225,6 @@ export const texts = {
     'orders.empty': 'Ainda não há pedidos. Faça um.',
     'orders.none': 'Nenhum pedido tem este status.',
     'orders.left': 'faltam {time}',
-    'orders.units': '{units} unidades, {skus} SKUs',
 
     'status.Criado': 'Criado',
     'status.EstoqueReservado': 'Reservado',
@@ -280,7 +276,6 @@ export const texts = {
     'form.invalid.sku': 'Escolha um SKU em cada linha.',
     'form.invalid.quantity': 'A quantidade é um número inteiro de 1 a 1.000.000.',
     'form.refused': 'Recusado: nada foi reservado.',
-    'form.pending': 'Aceito; a decisão ainda virá.',
     'form.open': 'Abrir o pedido',
     'form.options': '{count} SKUs correspondem',
 
@@ -317,7 +312,6 @@ export const texts = {
     'lapse.detail': 'reservas, dentro de um minuto',
     'letters.title': 'Cartas mortas',
     'letters.unknown': 'o broker não responde',
-    'letters.none': 'nenhuma',
     'letters.how': 'Como reenviá-las',
     'letters.explain': 'Corrija a causa primeiro, depois:',
     'letters.cluster': 'Em um pod de pedidos ou estoque:',

@@ -3,6 +3,7 @@
 import { eachFrame } from '/painel/dom.js'
 
 const OVERSCAN = 4
+const POOLED = 60
 const calm = matchMedia('(prefers-reduced-motion: reduce)')
 
 /**
@@ -43,33 +44,41 @@ export class VirtualList {
     if (this.canvas.style.height !== height) this.canvas.style.height = height
     const wanted = new Map()
     for (let index = first; index < last; index++) wanted.set(items[index].key, index)
-    this.release(wanted)
     // Where very much is new, gliding would only blur it.
     const news = [...wanted.keys()].reduce((sum, key) => sum + !this.rows.has(key), 0)
     this.gliding &&= news <= wanted.size / 4
-    for (const [key, index] of wanted) this.place(key, items[index], index)
+    this.release(wanted)
+    this.order(wanted)
+    for (const [key, index] of wanted) this.place(this.rows.get(key), items[index], index)
     this.gliding = false
   }
 
   release(wanted) {
-    for (const [key, row] of this.rows) {
+    for (const [key, { element }] of this.rows) {
       if (wanted.has(key)) continue
-      if (row.element.contains(document.activeElement)) continue // focus must not be lost by scrolling
+      if (element.contains(document.activeElement)) continue // focus must not be lost by scrolling
       this.rows.delete(key)
-      row.element.hidden = true
-      for (const animation of row.element.getAnimations({ subtree: true })) animation.cancel()
-      this.pool.push(row.element)
+      for (const animation of element.getAnimations({ subtree: true })) animation.cancel()
+      element.remove()
+      if (this.pool.length < POOLED) this.pool.push(element)
     }
   }
 
-  place(key, item, index) {
-    let row = this.rows.get(key)
-    const known = row !== undefined
-    if (!known) {
-      row = { element: this.pool.pop() ?? this.added(), index: -1, revision: -1 }
-      row.element.hidden = false
-      this.rows.set(key, row)
+  /** Has the elements in the document in the order in which they are seen: it is that of the Tab key and of readers. */
+  order(wanted) {
+    for (const key of wanted.keys()) {
+      if (!this.rows.has(key)) this.rows.set(key, { element: this.pool.pop() ?? this.create(), index: -1, revision: -1 })
     }
+    const place = ([key, row]) => wanted.get(key) ?? row.index
+    let next = this.canvas.firstElementChild
+    for (const [, { element }] of [...this.rows].sort((a, b) => place(a) - place(b))) {
+      if (element === next) next = next.nextElementSibling
+      else this.canvas.insertBefore(element, next)
+    }
+  }
+
+  place(row, item, index) {
+    const known = row.index >= 0
     if (row.index !== index) {
       if (known && this.gliding) this.glide(row, index)
       row.element.style.transform = `translateY(${index * this.rowHeight}px)`
@@ -78,12 +87,6 @@ export class VirtualList {
       this.fill(row.element, item, index, known && row.revision !== item.revision && row.epoch === this.epoch)
       Object.assign(row, { index, revision: item.revision, epoch: this.epoch })
     }
-  }
-
-  added() {
-    const element = this.create()
-    this.canvas.append(element)
-    return element
   }
 
   glide(row, index) {

@@ -535,7 +535,8 @@ def metrics() -> set[str]:
 
 def expressions() -> list[str]:
     files = chart_values.CHARTS / "reserva-estoque/files"
-    rules = yaml.safe_load((files / "rules.yaml").read_text())["groups"][0]["rules"]
+    groups = yaml.safe_load((files / "rules.yaml").read_text())["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
     panels = json.loads((files / "dashboard.json").read_text())["panels"]
     return [rule["expr"] for rule in rules] + [t["expr"] for panel in panels for t in panel["targets"]]
 
@@ -557,7 +558,8 @@ def test_alerts_and_dashboards_ask_for_metrics_that_exist():
 
 def test_alerts_of_conferir_are_those_that_are_described():
     described = (ROOT / "docs/operations.md").read_text()
-    rules = yaml.safe_load((ROOT / "charts/reserva-estoque/files/rules.yaml").read_text())["groups"][0]["rules"]
+    groups = yaml.safe_load((ROOT / "charts/reserva-estoque/files/rules.yaml").read_text())["groups"]
+    rules = [rule for group in groups for rule in group["rules"] if "alert" in rule]
     for rule in rules:
         assert rule["annotations"]["summary"]
     assert {"ReservaEstoqueViolation", "ReservaEstoqueNotAudited"} <= {rule["alert"] for rule in rules}

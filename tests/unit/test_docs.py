@@ -113,9 +113,19 @@ def test_drawings_begin_as_mermaid_does(doc: Path):
         assert first in {"flowchart", "sequenceDiagram", "stateDiagram"}, first
 
 
-def test_every_alert_has_a_row_that_says_what_to_do():
-    section = (ROOT / "docs/operations.md").read_text().split("## An alert fires")[1].split("\n## ")[0]
+def test_every_alert_has_a_runbook_that_says_what_to_do():
     files = ("charts/reserva-estoque/files/rules.yaml", "k8s/production/alerts.yaml")
-    alerts = [name for file in files for name in re.findall(r"alert: (\w+)", (ROOT / file).read_text())]
-    assert alerts
-    assert [name for name in alerts if f"`{name}`" not in section] == []
+    texts = [(ROOT / file).read_text() for file in files]
+    alerts = {
+        name: address.rpartition("/")[2]
+        for text in texts
+        for name, address in re.findall(r"alert: (\w+)(?:(?!alert:)[\s\S])*?runbook_url: (\S+)", text)
+    }
+    assert set(alerts) == {name for text in texts for name in re.findall(r"alert: (\w+)", text)}
+    folder = ROOT / "docs/runbooks"
+    assert {page.stem for page in folder.glob("*.md")} - {"README"} == set(alerts.values())
+    index = (folder / "README.md").read_text()
+    for name, page in alerts.items():
+        said = (folder / f"{page}.md").read_text()
+        assert re.findall(r"^#+ (.*)", said, re.M) == [name, "What it means", "Look", "Do", "Over when"]
+        assert f"[{name}]({page}.md)" in index

@@ -1,4 +1,4 @@
-"""Counts reservations that lapse soon, or have lapsed and are not swept, for whoever watches the system."""
+"""Counts reservations that lapse soon, or have lapsed and are not swept, as metrics."""
 
 import asyncio
 from datetime import timedelta

@@ -1,0 +1,48 @@
+"""The alert rules, tested by promtool: each fires on what it is for and stays silent on what is normal."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "charts" / "reserva-estoque" / "files" / "rules.yaml"
+TESTS = ROOT / "tests" / "alerts" / "rules_test.yaml"
+
+
+@pytest.fixture
+def promtool() -> str:
+    found = shutil.which("promtool")
+    if found is None:
+        pytest.skip("promtool is missing: install the package prometheus")
+    return found
+
+
+def test_the_rules_do_what_their_tests_say(promtool: str, tmp_path: Path):
+    for file in (RULES, TESTS):
+        shutil.copy(file, tmp_path)
+    ran = subprocess.run(
+        [promtool, "test", "rules", TESTS.name], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_every_alert_has_a_test_in_which_it_fires():
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+    tests = yaml.safe_load(TESTS.read_text())["tests"]
+    fired = {case["alertname"] for one in tests for case in one["alert_rule_test"] if case["exp_alerts"]}
+    assert fired == alerts
+    silent = {case["alertname"] for one in tests for case in one["alert_rule_test"] if not case["exp_alerts"]}
+    assert alerts - silent <= {"ReservaEstoqueSlowDecisionsSlowBurn", "ReservaEstoqueGatewayErrorsSlowBurn"}
+
+
+def test_summaries_name_only_labels_that_their_expressions_keep():
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    for rule in (rule for group in groups for rule in group["rules"] if "alert" in rule):
+        kept = set(re.findall(r"\w+", " ".join(re.findall(r"by \(([^)]*)\)", rule["expr"]))))
+        used = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
+        assert used <= kept, rule["alert"]

@@ -23,6 +23,10 @@ help: ## show this list
 up: .venv/ready rabbitmq ## start everything, apply the samples, place a first order
 	@$(LOCAL) up
 
+observe: .venv/ready rabbitmq ## start everything as `make up` does, and Prometheus with the alert rules beside it
+	@sh local/setup/prometheus.sh
+	@OBSERVE=on $(LOCAL) up
+
 down: .venv/ready ## stop everything; the data stays
 	@$(LOCAL) down
 
@@ -49,6 +53,7 @@ clean: .venv/ready ## stop everything and remove all data
 
 test: lint rabbitmq ## check style, types and layers, then run all tests (WORKERS=0: one after another; PYTEST="-k lapsed": some)
 	@sh bench/setup/wrk.sh || echo "so the bench is not tested"
+	@sh local/setup/prometheus.sh || echo "so the alert rules are not tested"
 	@PYTHONPATH=tests/support $(BIN)/python -m tools
 	$(BIN)/pytest -n $(WORKERS) $(PYTEST)
 

@@ -13,3 +13,19 @@ apt_install() { # with lists of packages that may be old, or not there at all
         { as_root apt-get update &&
             as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
 }
+
+apt_install_stopped() { # a package with a service, which is started neither now nor at the next boot
+    policy=/usr/sbin/policy-rc.d # says whether packages may start their services; 101 is no
+    made=""
+    if [ ! -e $policy ]; then
+        made=yes
+        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+        as_root chmod 755 $policy
+        trap 'as_root rm -f $policy' EXIT
+        trap 'exit 130' INT TERM
+    fi
+    apt_install "$1" || return 1
+    if [ -n "$made" ] && command -v systemctl >/dev/null 2>&1; then
+        as_root systemctl disable "$1" >/dev/null 2>&1 || true
+    fi
+}

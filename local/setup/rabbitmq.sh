@@ -14,22 +14,6 @@ fail() {
     exit 1
 }
 
-with_apt() {
-    policy=/usr/sbin/policy-rc.d # says whether packages may start their services; 101 is no
-    made=""
-    if [ ! -e $policy ]; then
-        made=yes
-        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
-        as_root chmod 755 $policy
-        trap 'as_root rm -f $policy' EXIT
-        trap 'exit 130' INT TERM
-    fi
-    apt_install rabbitmq-server || fail "apt-get failed"
-    if [ -n "$made" ] && command -v systemctl >/dev/null 2>&1; then
-        as_root systemctl disable rabbitmq-server >/dev/null 2>&1 || true # nor at the next boot
-    fi
-}
-
 found && exit 0
 echo "RabbitMQ is missing; installing it with this machine's package manager"
 if command -v brew >/dev/null 2>&1; then
@@ -37,7 +21,7 @@ if command -v brew >/dev/null 2>&1; then
 else
     [ "$(id -u)" = 0 ] || command -v sudo >/dev/null 2>&1 || fail "this needs root and there is no sudo"
     if command -v apt-get >/dev/null 2>&1; then
-        with_apt
+        apt_install_stopped rabbitmq-server || fail "apt-get failed"
     elif command -v dnf >/dev/null 2>&1; then
         as_root dnf install -y rabbitmq-server || fail "dnf failed"
     else

@@ -56,6 +56,7 @@ class Config:
     replicas: how many processes of `pedidos` and `estoque` run, 1 each by default.
     settings: environment of the programs, e.g. {"RESERVA_TTL": "5s"}.
     jwt: whether every call needs a token (`make token`). limits: whether the gateway limits each client.
+    observe: whether Prometheus runs beside the system.
     parts: what to run, with everything that it needs; None means everything. A program's name means all its replicas.
     """
 
@@ -65,11 +66,12 @@ class Config:
     settings: Mapping[str, str] = field(default_factory=dict)
     jwt: bool = False
     limits: bool = False
+    observe: bool = False
     parts: frozenset[str] | set[str] | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Reads LOCAL_DIR, the ports, REPLICAS, GATEWAY_JWT, GATEWAY_LIMITS and the programs' settings.
+        """Reads LOCAL_DIR, the ports, REPLICAS, GATEWAY_JWT, GATEWAY_LIMITS, OBSERVE and the programs' settings.
 
         Raises LocalSystemError with a sentence when a value is invalid.
         """
@@ -81,6 +83,7 @@ class Config:
             settings={name: environ[name] for name in SETTINGS if environ.get(name)},
             jwt=parse_switch("GATEWAY_JWT", environ),
             limits=parse_switch("GATEWAY_LIMITS", environ),
+            observe=parse_switch("OBSERVE", environ),
         )
 
 

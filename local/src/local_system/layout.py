@@ -28,6 +28,7 @@ CONTENTS = (
     "lock",
     "logs",
     "ports.json",
+    "prometheus",
     "postgres-*",
     "rabbitmq",
     "supervisord.*",

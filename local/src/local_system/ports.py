@@ -45,6 +45,7 @@ class Ports:
     operator: int = 21300
     conferir: int = 21301
     painel: int = 21302
+    prometheus: int = 21909
     pedidos: int = 21100
     estoque: int = 21200
 

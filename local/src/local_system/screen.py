@@ -52,6 +52,8 @@ def after_start(system: System, first: FirstOrder, seconds: float) -> str:
     if first.answer is not None:
         lines += ["", f"A first order, for one {first.sku}, was answered {first.answer.status_code}:"]
         lines += [_indented(first.answer.text)]
+    if system.config.observe:
+        lines += ["", f"Prometheus, with the alerts: http://{HOST}:{system.layout.ports.prometheus}/alerts"]
     lines += ["", f"Watch it live: {url}/"]
     return "\n".join(lines)
 

@@ -20,6 +20,7 @@ from local_system import (
     postgres,
     processes,
     programs,
+    prometheus,
     rabbitmq,
     starting,
 )
@@ -65,6 +66,7 @@ class System:
             *kubernetes.parts(self.layout, self._binaries),
             *programs.parts(self.layout, self.config),
             gateway.part(self.layout, self.config),
+            *([prometheus.part(self.layout, self.config)] if self.config.observe else []),
         ]
 
     def __enter__(self) -> Self:

@@ -1,0 +1,68 @@
+"""Prometheus, where the system is to be observed: it scrapes every part and evaluates the alert rules."""
+
+import json
+import shutil
+from pathlib import Path
+
+from local_system.checks import http_ok
+from local_system.config import REPLICATED, ROOT, Config
+from local_system.errors import LocalSystemError
+from local_system.layout import Layout
+from local_system.parts import Part
+from local_system.ports import HOST
+from local_system.programs import replicas
+
+NAMESPACE = "local"
+RULES = ROOT / "charts" / "reserva-estoque" / "files" / "rules.yaml"
+PLACES = (Path("/opt/homebrew/bin/prometheus"), Path("/usr/local/bin/prometheus"))
+INTERVAL = "2s"
+
+
+def server() -> Path:
+    """The program. Raises LocalSystemError."""
+    found = shutil.which("prometheus")
+    places = [Path(found)] if found else [place for place in PLACES if place.exists()]
+    if not places:
+        raise LocalSystemError("Prometheus is missing: install the package prometheus (apt, dnf, brew)")
+    return places[0]
+
+
+def part(layout: Layout, config: Config) -> Part:
+    """The server on its own port, with its data in the state folder; it needs nothing, and finds parts down."""
+    port = layout.ports.prometheus
+    file = layout.state / "prometheus" / "prometheus.json"
+    data = layout.state / "prometheus" / "data"
+    flags = [f"--config.file={file}", f"--storage.tsdb.path={data}", "--storage.tsdb.retention.time=7d"]
+    return Part(
+        name="prometheus",
+        command=lambda: [str(server()), *flags, f"--web.listen-address={HOST}:{port}"],
+        ready=http_ok(f"http://{HOST}:{port}/-/ready"),
+        files={file: json.dumps(configuration(layout, config), indent=2)},
+        ports={"prometheus": port},
+    )
+
+
+def configuration(layout: Layout, config: Config) -> dict[str, object]:
+    """Prometheus' configuration. Every series has the labels that Kubernetes' discovery would give it."""
+    ports = layout.ports
+    targets: dict[str, list[int]] = {
+        program: [getattr(ports, program) + number for number in range(len(replicas(config, program)))]
+        for program in REPLICATED
+    }
+    targets |= {name: [getattr(ports, name)] for name in ("operator", "conferir", "painel")}
+    scrapes: list[dict[str, object]] = [_scrape(job, "/metrics", found) for job, found in targets.items()]
+    scrapes.append(_scrape("gateway", "/stats/prometheus", [ports.gateway_admin]))
+    scrapes.append(_scrape("rabbitmq", "/metrics/per-object", [ports.rabbitmq_prometheus]))
+    return {
+        "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL},
+        "rule_files": [str(RULES)],
+        "scrape_configs": scrapes,
+    }
+
+
+def _scrape(job: str, path: str, ports: list[int]) -> dict[str, object]:
+    groups = [
+        {"targets": [f"{HOST}:{port}"], "labels": {"namespace": NAMESPACE, "pod": f"{job}-{number}"}}
+        for number, port in enumerate(ports, 1)
+    ]
+    return {"job_name": job, "metrics_path": path, "static_configs": groups}

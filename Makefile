@@ -100,8 +100,9 @@ audit: .venv/ready ## check licences and known vulnerabilities of every pinned p
 sbom: .venv/ready ## write what each image consists of to dist/sbom (CycloneDX)
 	@PYTHONPATH=tests/support $(BIN)/python -m supply_chain sbom dist/sbom --version $(or $(SBOM_VERSION),$(VERSION))
 
-reference: .venv/ready ## regenerate docs/metrics.md from the code
+reference: .venv/ready ## regenerate docs/metrics.md and the Grafana dashboards from the code
 	@PYTHONPATH=tests/support $(BIN)/python -m metric_reference
+	@PYTHONPATH=tests/support $(BIN)/python -m dashboards
 
 charts: .venv/ready ## regenerate what the charts say about settings and migrations
 	@$(BIN)/python tests/support/chart_values.py

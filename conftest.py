@@ -11,7 +11,7 @@ import lanes
 import pytest
 from xdist.remote import Producer
 
-# Before pytest mistakes the folders bench/, conferir/, contracts/, demo/ and painel/ for namespace packages of these names.
+# Before pytest mistakes the folders bench/, conferir/, contracts/, demo/ and painel/ for namespace packages.
 import bench  # noqa: F401
 import conferir  # noqa: F401
 import contracts  # noqa: F401

@@ -155,7 +155,7 @@ def test_what_the_umbrella_calls_its_crd_exists():
         (["global.podMonitor.enabled=true"], {f"PodMonitor/{part}" for part in (*PROGRAMS, "gateway")}, set()),
         (["pedidos.podMonitor.enabled=true"], {"PodMonitor/pedidos"}, set()),
         (["monitoring.rules.enabled=true"], {"PrometheusRule/reserva-estoque"}, set()),
-        (["monitoring.dashboards.enabled=true"], {"ConfigMap/reserva-estoque-dashboard"}, set()),
+        (["monitoring.dashboards.enabled=true"], {"ConfigMap/reserva-estoque-dashboards"}, set()),
         (["gateway.ingress.enabled=true"], {"Ingress/gateway"}, set()),
         (
             ["gateway.httpRoute.enabled=true", "gateway.httpRoute.parentRefs[0].name=porta"],
@@ -537,7 +537,9 @@ def expressions() -> list[str]:
     files = chart_values.CHARTS / "reserva-estoque/files"
     groups = yaml.safe_load((files / "rules.yaml").read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
-    panels = json.loads((files / "dashboard.json").read_text())["panels"]
+    panels = [
+        panel for file in (files / "dashboards").glob("*.json") for panel in json.loads(file.read_text())["panels"]
+    ]
     return [rule["expr"] for rule in rules] + [t["expr"] for panel in panels for t in panel["targets"]]
 
 

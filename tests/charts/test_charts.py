@@ -1,6 +1,5 @@
 """What the charts render from their values."""
 
-import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -518,44 +517,6 @@ def test_irreplaceable_resources_stay_when_releases_go(find: Find):
 
 
 # Monitoring
-
-
-def metrics() -> set[str]:
-    """Metric names as Prometheus sees them: those of our programs."""
-    folders = ("lib/src", "services", "operator/src", "conferir/src")
-    source = "\n".join(path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    found = set()
-    for kind, name in re.findall(r'\b(Counter|Gauge|Histogram)\(\s*"([a-z_]+)"', source):
-        if kind == "Counter":
-            found.add(f"{name.removesuffix('_total')}_total")
-        else:
-            found |= {name} if kind == "Gauge" else {f"{name}_{part}" for part in ("bucket", "count", "sum")}
-    return found
-
-
-def expressions() -> list[str]:
-    files = chart_values.CHARTS / "reserva-estoque/files"
-    groups = yaml.safe_load((files / "rules.yaml").read_text())["groups"]
-    rules = [rule for group in groups for rule in group["rules"]]
-    panels = [
-        panel for file in (files / "dashboards").glob("*.json") for panel in json.loads(file.read_text())["panels"]
-    ]
-    return [rule["expr"] for rule in rules] + [t["expr"] for panel in panels for t in panel["targets"]]
-
-
-def test_alerts_and_dashboards_ask_for_metrics_that_exist():
-    known = metrics()
-    asked = {
-        name
-        for expression in expressions()
-        for name in re.findall(
-            r"\b[a-z]+(?:_[a-z]+)+\b(?=\{|\[|\)| )", re.sub(r"\b(by|sum|max|min) \([^)]*\)", "", expression)
-        )
-        if name not in ("histogram_quantile",)
-    }
-    ours = {name for name in asked if not name.startswith("envoy_")}
-    assert len(ours) > 15
-    assert ours <= known
 
 
 def test_alerts_of_conferir_are_those_that_are_described():

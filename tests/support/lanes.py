@@ -34,6 +34,8 @@ FIRST = (
     "tests/integration/test_connections.py",
     "tests/integration/test_schema.py",
     "tests/integration/test_unheard_lapses.py",
+    "tests/integration/test_observed.py",
+    "tests/integration/test_tracing.py",
     "local/tests/test_first_order.py",
     "contracts/tests/unit/test_events.py",
     "tests/charts/",

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dashboards
 import metric_reference
+import yaml
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "charts" / "reserva-estoque" / "files" / "rules.yaml"
-FOREIGN = ("envoy_", "rabbitmq_", "cnpg_", "kube_", "pg_", "probe_", "certmanager_")
+FOREIGN = ("envoy_", "rabbitmq_", "process_")
 
 
 def test_the_reference_is_up_to_date():
@@ -20,11 +22,14 @@ def test_the_reference_is_up_to_date():
     assert written.stdout == metric_reference.PAGE.read_text(), "run `make reference`"
 
 
-def test_alerts_name_only_metrics_that_exist():
+def test_alerts_and_dashboards_name_only_metrics_that_exist():
     known = set(re.findall(r"^\| `(\w+)`", metric_reference.PAGE.read_text(), re.M))
-    expressions = re.findall(r"expr: (?:>-\n)?((?:.|\n)*?)\n\s+(?:for|labels|annotations):", RULES.read_text())
-    named = {name for text in expressions for name in re.findall(r"(?<!:)\b[a-z]+_[a-z_]+\b(?!:)", text)}
-    ours = {name for name in named if not name.startswith(FOREIGN)}
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    expressions = [rule["expr"] for group in groups for rule in group["rules"]]
+    expressions += [query for one in dashboards.DASHBOARDS for panel in one.panels for query, _ in panel.queries]
+    without_labels = [re.sub(r"\{[^}]*\}|\b(?:by|on) \([^)]*\)", "", expression) for expression in expressions]
+    named = {name for text in without_labels for name in re.findall(r"(?<![:\w])[a-z]+_[a-z_]+\b(?!:)", text)}
+    ours = {name for name in named if not name.startswith(FOREIGN)} - {"histogram_quantile"}
     bare = {re.sub(r"_(bucket|sum|count)$", "", name) for name in ours}
-    assert bare, "no expression was read"
-    assert bare <= known
+    assert len(bare) > 30
+    assert bare - known == set()

@@ -14,6 +14,10 @@ _lag = Histogram(
 )
 
 
+for _resource in ("commits", "reads", "lists"):
+    _refused.labels(_resource)  # so that a rate is 0 before the first one
+
+
 def count_refused(resource: str) -> None:
     """Counts a request that was turned away because too many others waited for `resource`."""
     _refused.labels(resource).inc()

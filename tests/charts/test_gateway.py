@@ -63,6 +63,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "tls": TLS,
     "cors": CORS,
     "cells": (*CELLS, "defaultCell=false"),
+    "tracing": ("global.tracing.endpoint=http://collector.observe.svc:4318", "global.tracing.samplePercent=0.5"),
 }
 VARIANTS = [
     (identity, chosen)

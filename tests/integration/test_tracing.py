@@ -52,13 +52,14 @@ def _one(spans: list[Seen], program: str, name: str) -> Seen:
 
 
 ORDER = """\
-pedidos POST /pedidos
-  pedidos commit
-  pedidos send pedidos
-    estoque process estoque.pedidos
-      estoque send estoque
-        pedidos process pedidos.status
-  pedidos await decision"""
+gateway ingress
+  pedidos POST /pedidos
+    pedidos commit
+    pedidos send pedidos
+      estoque process estoque.pedidos
+        estoque send estoque
+          pedidos process pedidos.status
+    pedidos await decision"""
 
 
 async def test_the_trace_of_an_order_is_one_tree_through_every_part(shop: Shop, collector: Collector):

@@ -135,6 +135,8 @@ BY_NAME: dict[str, Schema] = {
         "additionalProperties": False,
         "properties": {"requests": WHATEVER, "limits": WHATEVER, "claims": OBJECTS},
     },
+    "endpoint": {"type": "string", "pattern": r"^(http://[^\s/]+/?)?$"},
+    "samplePercent": {"type": "number", "minimum": 0, "maximum": 100},
     "tag": {"type": ["string", "integer"]},  # `--set image.tag=` with a commit of digits only
     "targetCPUUtilizationPercentage": {"type": "integer", "minimum": 1},
     "version": {"type": "string", "pattern": "^[0-9]+$"},

@@ -80,11 +80,22 @@ def collecting() -> Iterator[Collector]:
         def do_POST(self) -> None:
             while collector.silent:
                 time.sleep(0.05)
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self._body()
             collector.spans.extend(_spans(ExportTraceServiceRequest.FromString(body)))
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
+
+        def _body(self) -> bytes:
+            length = self.headers["Content-Length"]
+            if length is not None:
+                return self.rfile.read(int(length))
+            chunks = []
+            while size := int(self.rfile.readline(), 16):
+                chunks.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(chunks)
 
         def log_message(self, *_: object) -> None:
             pass

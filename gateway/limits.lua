@@ -3,7 +3,7 @@
 function envoy_on_response(handle)
   local headers = handle:headers()
   local limit, remaining = headers:get("x-ratelimit-limit"), headers:get("x-ratelimit-remaining")
-  local wait = tonumber(headers:get("x-ratelimit-reset"))
+  local reset = headers:get("x-ratelimit-reset")
   for _, name in ipairs({ "limit", "remaining", "reset" }) do
     headers:remove("x-ratelimit-" .. name)
   end
@@ -15,7 +15,7 @@ function envoy_on_response(handle)
     headers:replace("ratelimit", ('"cliente";r=%s'):format(remaining))
     return
   end
-  wait = math.max(wait or 0, 1)
+  local wait = math.max(reset and tonumber(reset) or 0, 1)
   headers:replace("ratelimit", ('"cliente";r=0;t=%d'):format(wait))
   if headers:get(":status") == "429" then
     headers:replace("retry-after", tostring(wait))

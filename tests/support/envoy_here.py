@@ -66,6 +66,7 @@ class Handler(BaseHTTPRequestHandler):
 
 class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 1024
 
     def handle_error(self, request: object, client_address: object) -> None:
         return  # the test drops the connection on purpose
@@ -116,6 +117,7 @@ def running(folder: Path, text: str, env: Mapping[str, str] | None = None) -> It
                 yield client, log
         finally:
             process.terminate()
+    assert "script log" not in log.read_text(errors="replace"), "an error in Lua"
 
 
 def lines(log: Path) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import growth, model_cli, profiling, rounds, statements
+from bench import abuse, growth, model_cli, profiling, rounds, statements
 from bench.load_generator import GeneratorError
 from bench.plan import Plan
 from bench.scenarios import GROUPS, SCENARIOS, choose
@@ -63,6 +63,9 @@ def parser() -> argparse.ArgumentParser:
     grow = add("grow", _grow, "create the databases of the `grown` scenarios")
     grow.add_argument("--orders", type=int, default=10_000_000, help="past orders")
     grow.add_argument("--skus", type=int, default=1_000_000)
+    attacked = add("abuse", _abuse, "attack the gateway of a local system; show what customers notice")
+    attacked.add_argument("--seconds", type=float, default=10, help="length of each attack")
+    attacked.add_argument("--attacks", default=",".join(abuse.NAMES), help="comma-separated")
     model_cli.add_commands(add)
     return whole
 
@@ -85,6 +88,10 @@ def _profile(arguments: argparse.Namespace) -> str:
     with rounds.new_shop(arguments.folder) as (shop, data):
         statements.enable(shop)
         return "\n\n".join(profiling.profile(shop, one, plan, data, flames=arguments.flames) for one in scenarios)
+
+
+def _abuse(arguments: argparse.Namespace) -> str:
+    return abuse.run(arguments.folder.absolute(), arguments.seconds, arguments.attacks.split(","))
 
 
 def _grow(arguments: argparse.Namespace) -> str:

@@ -66,6 +66,9 @@ simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60; SEED=
 	PYTHONPATH=tests/support $(BIN)/python -m simulator \
 		$(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
+fuzz: rabbitmq ## send requests and messages that nobody has thought of (CASES=10000; SEED=2; FUZZ="--only amqp")
+	PYTHONPATH=tests/support $(BIN)/python -m fuzz $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED)) $(FUZZ)
+
 bench: rabbitmq wrk ## benchmark against the baseline (SCENARIOS=e2e-hot-3 ROUNDS=2 SECONDS=10 for part of it)
 	@$(BIN)/python -m bench measure $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(BENCH)

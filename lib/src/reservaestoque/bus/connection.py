@@ -17,6 +17,7 @@ from prometheus_client import Counter
 from yarl import URL
 
 from reservaestoque.backoff import back_off
+from reservaestoque.bus.properties import tolerate_unreadable_properties
 from reservaestoque.telemetry import logger
 
 FAULTS = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError)
@@ -44,6 +45,7 @@ class Connection(aio_pika.Connection):
 
     def __init__(self, url: str, purpose: str) -> None:
         """`purpose` names it in the broker's lists and in our logs."""
+        tolerate_unreadable_properties()
         address = URL(url)
         if "heartbeat" not in address.query:
             address = address.update_query(heartbeat=HEARTBEAT)

@@ -45,9 +45,10 @@ class Decoder(Generic[E]):
     def decode(self, body: bytes) -> tuple[list[E], list[Rejected]]:
         """The events of a message, and the pieces that are not events. A bad event does not spoil its neighbours."""
         try:
-            return self._many.decode(body), []
+            events = self._many.decode(body)
         except UNREADABLE:
             return self._decode_one_by_one(body)
+        return events, [] if events else [Rejected(body, "the message has no events")]
 
     def _decode_one_by_one(self, body: bytes) -> tuple[list[E], list[Rejected]]:
         try:

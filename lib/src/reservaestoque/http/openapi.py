@@ -15,6 +15,7 @@ from litestar.openapi.spec import (
     OpenAPIHeader,
     OpenAPIResponse,
     Operation,
+    Parameter,
     Schema,
     SecurityScheme,
 )
@@ -125,8 +126,10 @@ class Described(Operation):
         self.parameters = [one for one in self.parameters or () if getattr(one, "name", "") != TICKET] or None
         for parameter in self.parameters or ():
             schema = getattr(parameter, "schema", None)
-            if isinstance(schema, Schema) and schema.default == "":
-                schema.default = None  # an empty value means absent here; it is not one to send
+            if isinstance(parameter, Parameter) and isinstance(schema, Schema) and schema.default == "":
+                # An empty value means absent here: it is accepted, but not one to send.
+                schema.default = None
+                parameter.allow_empty_value = parameter.param_in == "query"
 
 
 class StructDescriptions(OpenAPISchemaPlugin):

@@ -229,17 +229,17 @@ class Feed:
         self._hand_on(batch.frames)
         return batch.more
 
-    async def begin(self, last_event_id: str) -> Position:
-        """Where a stream begins: after that id, which must still exist; now, when it is empty.
+    async def begin(self, *last_event_ids: str) -> Position:
+        """Where a stream begins: after the first of these ids that is not empty, which must still exist; else now.
 
         Raises InvalidPositionError, PositionLostError, or what asyncpg raises.
         """
-        position = Position.parse(last_event_id) if last_event_id else None
+        positions = [Position.parse(text) for text in last_event_ids if text]
         async with self._turns:
-            if position is None:
+            if not positions:
                 return await self._source.newest()
-            await self._source.check(position)
-            return position
+            await self._source.check(positions[0])
+            return positions[0]
 
     async def follow(self, position: Position, key: str | None = None) -> AsyncGenerator[bytes, None]:
         """The text of a stream after `position`: the events with that key, or all when it is None."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Schema
+from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Schema
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
@@ -27,22 +27,33 @@ MEDIA_TYPE = "text/event-stream"
 SEND_SECONDS = 30.0
 PIECE_BYTES = 16 * 1024
 
-_ABOUT_ID = "The last event's id: the stream resumes after it. Empty means none; any other text is refused (400)."
+_ABOUT_ID = "The last event's id: the stream resumes after it. Empty is none; any other text is refused (400)."
 _ABOUT_QUERY = "As `Last-Event-ID`, for a new `EventSource`, which cannot send it; the header takes precedence."
 
 
-def last_event_id(pattern: str) -> HeaderParameter:
+def last_event_id(pattern: str, example: str) -> HeaderParameter:
     """The header Last-Event-ID; `pattern` describes the ids of the stream, which the handler checks."""
-    return HeaderParameter(name="Last-Event-ID", description=_ABOUT_ID, schema_extra={"pattern": f"^({pattern})?$"})
+    return HeaderParameter(
+        name="Last-Event-ID",
+        description=_ABOUT_ID,
+        schema_extra={"pattern": f"^({pattern})?$"},
+        examples=[Example(value=example)],
+    )
 
 
-def resume_after(pattern: str) -> QueryParameter:
+def resume_after(pattern: str, example: str) -> QueryParameter:
     """The query parameter lastEventId, which the handler checks as well."""
-    return QueryParameter(name="lastEventId", description=_ABOUT_QUERY, schema_extra={"pattern": f"^({pattern})?$"})
+    return QueryParameter(
+        name="lastEventId",
+        description=_ABOUT_QUERY,
+        schema_extra={"pattern": f"^({pattern})?$"},
+        examples=[Example(value=example)],
+    )
 
 
-LastEventId = Annotated[str, last_event_id(POSITION_PATTERN)]
-ResumeAfter = Annotated[str, resume_after(POSITION_PATTERN)]
+_POSITION = "741.12.3"
+LastEventId = Annotated[str, last_event_id(POSITION_PATTERN, _POSITION)]
+ResumeAfter = Annotated[str, resume_after(POSITION_PATTERN, _POSITION)]
 
 _ADDRESS = b"x-reserva-client"
 """Set by the gateway on every request for a stream, over whatever a client has sent."""

@@ -62,7 +62,7 @@ async def follow_balances(
     """A stream of changed balances. Raises ProblemError: 400, 410 for the id, 401, 403, 429, 503."""
     _, client = await admitted(sources.streams, sources.tickets, caller, scope, bilhete)
     with resuming():
-        start = await sources.feed.begin(last_event_id or resume_after)
+        start = await sources.feed.begin(last_event_id, resume_after)
     return EventStream(sources.streams, client, sources.feed.follow(start))
 
 

@@ -38,8 +38,8 @@ from reservaestoque.tickets import TicketParameter, Tickets, admitted, ticket_ro
 
 _VERSION_PATTERN = "[0-9]{1,10}"
 _VERSION = re.compile(_VERSION_PATTERN)
-LastVersion = Annotated[str, last_event_id(_VERSION_PATTERN)]
-ResumeAfterVersion = Annotated[str, resume_after(_VERSION_PATTERN)]
+LastVersion = Annotated[str, last_event_id(_VERSION_PATTERN, "1")]
+ResumeAfterVersion = Annotated[str, resume_after(_VERSION_PATTERN, "1")]
 
 
 class StreamSources(NamedTuple):
@@ -79,7 +79,7 @@ async def follow_orders(
     caller, client = await admitted(sources.streams, sources.tickets, caller, scope, bilhete)
     cliente_id = Orders(sources.reads, caller).customer(cliente_id)
     with resuming():
-        start = await sources.feed.begin(last_event_id or resume_after)
+        start = await sources.feed.begin(last_event_id, resume_after)
     return EventStream(sources.streams, client, sources.feed.follow(start, cliente_id))
 
 
@@ -107,7 +107,7 @@ async def follow_order(
     """A stream of one order. Raises ProblemError: 404 unknown, 400, 410 for the id, 401, 429, 503."""
     caller, client = await admitted(sources.streams, sources.tickets, caller, scope, bilhete)
     with resuming():
-        seen = _version(last_event_id or resume_after)
+        seen = _version(last_event_id, resume_after)
         pedido = await Orders(sources.reads, caller).find(pedido_id)
         if pedido.status in FINAL_STATUSES and seen >= pedido.versao:
             return ASGIResponse(status_code=204)
@@ -116,13 +116,12 @@ async def follow_order(
     return EventStream(sources.streams, client, sources.follower.follow(pedido.pedido_id, seen))
 
 
-def _version(last_event_id: str) -> int:
+def _version(*last_event_ids: str) -> int:
     """The version that the client saw last, -1 for none. Raises InvalidPositionError."""
-    if not last_event_id:
-        return -1
-    if not _VERSION.fullmatch(last_event_id):
+    given = [text for text in last_event_ids if text]
+    if not all(map(_VERSION.fullmatch, given)):
         raise InvalidPositionError("an event id of this stream is the order's `versao`, a number")
-    return int(last_event_id)
+    return int(given[0]) if given else -1
 
 
 STREAM_ROUTES = (follow_orders, follow_order, ticket_route("/pedidos/bilhetes"))

@@ -1,0 +1,47 @@
+"""Messages whose properties cannot be read. Their bodies can, and consumers need nothing else.
+
+The client library raises an error for properties that a broker accepts, in two places:
+
+- pamqp, for a time after the year 9999, a header name that is no UTF-8, tables nested too deeply. That ends the
+  connection; the message is delivered again, and ends the next one. One such message stopped all consumers of a queue
+  for a minute, until the broker gave it up (DELIVERY_LIMIT).
+- aio-pika, for a delivery mode that does not exist. The message is then neither handed on nor acknowledged, and
+  PREFETCH of them stop a consumer for good.
+"""
+
+import struct
+
+from aio_pika import DeliveryMode
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
+
+from reservaestoque.telemetry import logger
+
+_UNREADABLE = (struct.error, ValueError, OverflowError, OSError, RecursionError)
+_HEAD_BYTES = 12
+"""Class, weight and size of the body, which come before the properties."""
+_MODES = (None, *DeliveryMode)
+
+_log = logger(__name__)
+_read = ContentHeader.unmarshal
+
+
+def _read_leniently(header: ContentHeader, data: bytes) -> None:
+    """Reads a message's header; without properties if these cannot be read.
+
+    Raises struct.error when not even the body's size is there.
+    """
+    try:
+        _read(header, data)
+    except _UNREADABLE as fault:
+        if len(data) < _HEAD_BYTES:
+            raise
+        header.properties = Basic.Properties()
+        _log.warning("message_properties_unreadable", fault=repr(fault))
+    if header.properties.delivery_mode not in _MODES:
+        header.properties.delivery_mode = None
+
+
+def tolerate_unreadable_properties() -> None:
+    """Makes pamqp read headers leniently from now on, in this process."""
+    ContentHeader.unmarshal = _read_leniently  # type: ignore[method-assign, assignment]

@@ -1,0 +1,49 @@
+"""Requests made from the OpenAPI documents by schemathesis, through the gateway, with all of its checks."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_system import System
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+_CASES = re.compile(r"^  (\d+) generated", re.M)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run: how many requests were made, whether all answers were right, and what schemathesis wrote."""
+
+    cases: int
+    passed: bool
+    text: str
+
+
+def run(
+    system: System, service: str, *, examples: int, seed: int, token: str = "", options: Sequence[str] = ()
+) -> Report:
+    """Up to `examples` requests for each operation and kind of test, against the document that the system serves."""
+    argv = [
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", CONFIG, "run"),
+        *("--url", system.gateway_url, "--checks", "all", "--no-color"),
+        *("--max-examples", str(examples), "--seed", str(seed)),
+        *(("--header", f"Authorization: Bearer {token}") if token else ()),
+        *options,
+        f"{system.gateway_url}/schema/{service}/openapi.json",
+    ]
+    paths = [str(CONFIG.parents[1]), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        argv,
+        cwd=system.layout.state,  # where it leaves its cache
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "NO_PROXY": "*"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    cases = _CASES.search(done.stdout)
+    return Report(int(cases[1]) if cases else 0, done.returncode == 0, done.stdout)

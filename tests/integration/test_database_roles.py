@@ -29,6 +29,7 @@ PRIVILEGES: dict[str, dict[str, set[str]]] = {
         "outbox": ROWS,
         "idempotencia": ROWS,
         "mudanca": ROWS,
+        "bilhete": ROWS,
         "schema_migrations": {"SELECT"},
     },
     "estoque": {
@@ -39,6 +40,7 @@ PRIVILEGES: dict[str, dict[str, set[str]]] = {
         "inbox": {"SELECT", "INSERT", "DELETE"},
         "outbox": ROWS,
         "mudanca": ROWS,
+        "bilhete": ROWS,
         "schema_migrations": {"SELECT"},
     },
 }
@@ -171,7 +173,7 @@ async def test_a_service_has_these_privileges_and_no_others(
 
 async def test_a_service_may_run_each_of_its_statements(runtime: "asyncpg.Connection[Any]", service: str):
     """PostgreSQL checks privileges when it starts to execute a plan, which EXPLAIN does too."""
-    packages = (service, "reservaestoque.outbox", "reservaestoque.streams")
+    packages = (service, "reservaestoque.outbox", "reservaestoque.streams", "reservaestoque.tickets")
     texts = {f"{package}/{name}": text for package in packages for name, text in statements(package).items()}
     assert len(texts) > 15
     for text in texts.values():

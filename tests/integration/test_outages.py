@@ -129,7 +129,8 @@ def new_primary(backing: System, tmp_path_factory: pytest.TempPathFactory) -> It
     """The address of pedidos' database after the fail-over."""
     config = Config(state=tmp_path_factory.mktemp("primary"), ports=Ports.free(), parts={"postgres-pedidos"})
     with System(config) as system:
-        system.psql("pedidos", f"alter role pedidos password '{backing.layout.secrets['pedidos']}'")
+        role = "pedidos_runtime"
+        system.psql("pedidos", f"alter role {role} password '{backing.layout.secrets[role]}'")
         yield system
 
 

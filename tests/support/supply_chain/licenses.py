@@ -6,7 +6,19 @@ from license_expression import AND, OR, LicenseSymbol, get_spdx_licensing
 from license_expression import ExpressionError as _ExpressionError
 
 PERMISSIVE = frozenset(
-    {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "PSF-2.0", "Unlicense", "Zlib"}
+    {
+        "0BSD",
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "CC0-1.0",
+        "ISC",
+        "MIT",
+        "MIT-0",
+        "PSF-2.0",
+        "Unlicense",
+        "Zlib",
+    }
 )
 DISTRIBUTED = PERMISSIVE | {"MPL-2.0"}
 """Accepted in images. MPL-2.0 obliges us to nothing for files that we do not change (certifi)."""
@@ -14,11 +26,13 @@ RUN = DISTRIBUTED | {"LicenseRef-Repoze"}
 """Accepted of tools, which we run and do not distribute."""
 
 STATED = {
+    "axe-playwright-python": "MIT AND MPL-2.0",  # its own licence, and that of the axe-core in it
     "supervisor": "LicenseRef-Repoze",  # BSD-3-Clause, with a clause about trademarks and one about marking changes
 }
 """Of packages whose metadata has no expression for it; read by a person."""
 
 _WORDS = {
+    "3-clause bsd license": "BSD-3-Clause",
     "apache 2.0": "Apache-2.0",
     "apache license 2.0": "Apache-2.0",
     "apache license, version 2.0": "Apache-2.0",

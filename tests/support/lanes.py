@@ -19,7 +19,9 @@ from local_system.processes import end_leftovers
 FIRST = (
     "operator/tests/integration/",
     "tests/integration/",
+    "client/tests/integration/",
     "local/tests/test_system.py",
+    "demo/tests/integration/",
     "tests/simulation/test_order_life.py",
     "lib/tests/integration/test_bus_outage.py",
     "tests/integration/test_restore.py",

@@ -1,4 +1,4 @@
-"""The client for code with an event loop, asyncio's or trio's."""
+"""The client for code with an event loop."""
 
 import random
 import time

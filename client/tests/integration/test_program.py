@@ -159,7 +159,7 @@ async def test_what_a_person_sees(shop: Shop, reserva: Program, sku: str):
     assert re.search(r"\x1b\[33mEstoqueReservado\x1b\[0m", seen), "a status has its colour"
     assert re.search(r"vence em 0:0\d", seen)
     seen = await reserva.on_a_terminal("estoque", sku)
-    assert re.search(rf"{sku}.* 2 .* 0 .* 10 .*\x1b\[33m█+.*\x1b\[36m█+.*Produto {sku}", seen)
+    assert re.search(rf"{sku}.* 2 .* 0 .* 10 .*\x1b\[33m▇+.*\x1b\[36m▇+.*Produto {sku}", seen)
     assert '{"' not in seen
     seen = await reserva.on_a_terminal("pedidos", "--json")
     assert seen.startswith('{"pedidoId"')
@@ -219,6 +219,27 @@ async def test_skus_are_completed(shop: Shop, reserva: Program, sku: str):
     words = f"reserva pedir {sku[:4]}"
     done = await reserva(_RESERVA_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD="2")
     assert f"plain,{sku}=" in done.out.splitlines()
+
+
+async def test_it_is_a_plugin_of_kubectl(shop: Shop, reserva: Program, system: System, tmp_path: Path, sku: str):
+    await shop.declare(sku, 1)
+    for name, start in (("kubectl-reserva", "main"), ("kubectl_complete-reserva", "kubectl_complete")):
+        (tmp_path / name).write_text(f"#!{sys.executable}\nfrom reserva.__main__ import {start}\n{start}()\n")
+        (tmp_path / name).chmod(0o755)
+
+    async def kubectl(*words: str) -> tuple[int, str]:
+        env = {**reserva.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(system.kubectl_path, *words, env=env, stdout=pipe, stderr=pipe)
+        out, err = await asyncio.wait_for(process.communicate(), SECONDS)
+        return process.returncode or 0, (out or err).decode()
+
+    code, out = await kubectl("reserva", "estoque", sku)
+    assert (code, json.loads(out)["sku"]) == (0, sku)
+    code, out = await kubectl("reserva", "pedir", sku)
+    assert (code, "Veja 'kubectl reserva pedir --help'" in out) == (2, True)
+    _, out = await kubectl("__complete", "reserva", "pedir", sku[:4])
+    assert f"{sku}=" in out.splitlines()
 
 
 async def test_a_reader_that_leaves_is_no_error(reserva: Program):

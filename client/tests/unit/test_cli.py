@@ -1,6 +1,8 @@
 """The command line without a system: words, languages, exit codes, the panel's figures."""
 
+import base64
 import json
+import os
 import re
 import string
 import threading
@@ -19,6 +21,7 @@ from reserva.cli.exit_codes import ExitCode
 from reserva.cli.language import Texts
 from reserva.cli.params import with_wait_number
 from reserva.cli.screen import bar, left
+from reserva.cli.settings import new_settings, subject
 from reserva.cli.texts import TEXTS
 from reserva.types import Saldo
 
@@ -163,6 +166,17 @@ def test_texts_are_used_and_those_that_are_used_exist():
     called = set(re.findall(r'(?:text|refuse|Error)\(\s*(?:self\.text\(\s*)?"([a-z]+\.[a-z_.]+)"', source))
     assert called - TEXTS.keys() == set()
     assert {f"{one}.help" for one in COMMANDS} <= TEXTS.keys()
+
+
+def test_the_customer_is_the_tokens_unless_another_is_named(monkeypatch: pytest.MonkeyPatch):
+    payload = base64.urlsafe_b64encode(b'{"sub": "ana"}').decode().rstrip("=")
+    assert subject(f"x.{payload}.y") == "ana"
+    for other in (None, "", "opaque", "a.b.c", f"x.{base64.urlsafe_b64encode(b'[1]').decode()}.y", "x.é.y"):
+        assert subject(other) is None
+    monkeypatch.setenv("RESERVA_TOKEN", f"x.{payload}.y")
+    assert new_settings(Texts("en"), os.environ).named_customer() == "ana"
+    monkeypatch.setenv("RESERVA_CLIENTE", "bia")
+    assert new_settings(Texts("en"), os.environ).named_customer() == "bia"
 
 
 # Exit codes

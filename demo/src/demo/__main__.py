@@ -4,19 +4,19 @@ import argparse
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
 from demo.journal import Journal
 from demo.plan import FAST, FULL, Sale, sale
-from demo.screen import Screen, account
-from demo.stage import RetryCounter, Stage, faults_of, stock_item
+from demo.screen import Screen, account, save
+from demo.stage import Stage, counting_retries, faults_of, stock_item
 from demo.texts import Texts
 from demo.world import Cluster, Local, World, WorldError
 from local_system import Config, LocalSystemError, System
@@ -24,6 +24,7 @@ from reserva import AsyncReserva, ReservaError, Retry
 from reserva.cli.language import choose
 
 _CLIENTS = 24
+_PICTURE_AT = 0.6
 _PATIENCE = Retry(deadline=90, attempts=60, longest=3)
 
 
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     try:
         world = _world(arguments, planned, text, console)
-        return asyncio.run(_hold(world, planned, text, console))
+        return asyncio.run(_hold(world, planned, text, console, arguments.pictures))
     except (WorldError, LocalSystemError, ReservaError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gateway", metavar="URL", help="another system; with KUBECONFIG its pods are deleted")
     parser.add_argument("--namespace", default="reserva-estoque", help="of that system (reserva-estoque)")
     parser.add_argument("--idioma", choices=("pt", "en"), help="language (LC_ALL, LANG)")
+    parser.add_argument("--pictures", metavar="PREFIX", help="write PREFIX.svg and PREFIX-account.svg")
     parser.add_argument("--manifest", action="store_true", help="print the StockItems and end")
     return parser
 
@@ -78,27 +80,33 @@ def _local_system(planned: Sale, text: Texts, console: Console) -> System:
     return system
 
 
-async def _hold(world: World, planned: Sale, text: Texts, console: Console) -> int:
+async def _draw(screen: Screen, planned: Sale, prefix: str) -> None:
+    """Writes the picture of the sale at a moment when there is much to see."""
+    await asyncio.sleep(planned.size.seconds * _PICTURE_AT)
+    save(screen.picture(), Path(f"{prefix}.svg"))
+
+
+async def _hold(world: World, planned: Sale, text: Texts, console: Console, pictures: str | None) -> int:
     journal = Journal(time.monotonic)
-    counter, logger = RetryCounter(journal), logging.getLogger("reserva")
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logger.addHandler(counter)
     token = os.environ.get("RESERVA_TOKEN")
-    try:
-        async with contextlib.AsyncExitStack() as stack:
-            clients = [AsyncReserva(world.gateway_url, token=token, retry=_PATIENCE) for _ in range(_CLIENTS)]
-            for client in clients:
-                await stack.enter_async_context(client)
-            stage = Stage(world, planned, clients, journal, text)
-            with Screen(text, planned, journal, world.gateway_url, console):
-                await stage.declare()
-                await stage.play()
-                made, verdict = await stage.account()
-    finally:
-        logger.removeHandler(counter)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(counting_retries(journal))
+        clients = [AsyncReserva(world.gateway_url, token=token, retry=_PATIENCE) for _ in range(_CLIENTS)]
+        for client in clients:
+            await stack.enter_async_context(client)
+        stage = Stage(world, planned, clients, journal, text)
+        with Screen(text, planned, journal, world.gateway_url, console) as screen:
+            await stage.declare()
+            drawing = asyncio.create_task(_draw(screen, planned, pictures)) if pictures else None
+            await stage.play()
+            made, verdict = await stage.account()
+            if drawing is not None:
+                await drawing
     faults = faults_of(made, verdict, journal)
-    console.print(account(text, made, journal, verdict, faults))
+    shown = account(text, made, journal, verdict, faults)
+    console.print(shown)
+    if pictures:
+        save(shown, Path(f"{pictures}-account.svg"))
     if isinstance(world, Local):
         console.print(text("left_running", ttl=planned.size.ttl), soft_wrap=True)
     return 1 if faults else 0

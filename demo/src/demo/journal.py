@@ -1,11 +1,13 @@
 """What happens during a sale, as it happens: for the screen and for the account. No I/O."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from reserva import Pedido, Saldo, Status
+import msgspec
+
+from reserva import MudancaDoPedido, Pedido, Saldo, Status
 
 _RECENT_SECONDS = 5.0
 _MOST_TIMES = 2000
@@ -21,6 +23,7 @@ class Journal:
     arrived: int = 0
     active: int = 0
     retries: int = 0
+    before: Mapping[str, Saldo] = field(default_factory=dict[str, Saldo])
     balances: dict[str, Saldo] = field(default_factory=dict)
     orders: dict[UUID, Pedido] = field(default_factory=dict)
     too_late: set[UUID] = field(default_factory=set)
@@ -32,6 +35,7 @@ class Journal:
     away: dict[str, float] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
     pods: dict[str, str] = field(default_factory=dict)
+    _statuses: dict[UUID, tuple[int, Status]] = field(default_factory=dict)
     _decided: deque[float] = field(default_factory=deque)
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_TIMES))
 
@@ -57,6 +61,13 @@ class Journal:
         known = self.orders.get(pedido.pedido_id)
         if known is None or pedido.versao >= known.versao:
             self.orders[pedido.pedido_id] = pedido
+        self.heard(pedido)
+
+    def heard(self, change: Pedido | MudancaDoPedido) -> None:
+        """Keeps the newest status of an order, from whoever tells it."""
+        versao, _ = self._statuses.get(change.pedido_id, (-1, None))
+        if change.versao > versao:
+            self._statuses[change.pedido_id] = (change.versao, change.status)
 
     def decided(self, seconds: float) -> None:
         """An order was decided, so many seconds after it was sent."""
@@ -75,6 +86,14 @@ class Journal:
         times = sorted(self._times)
         return (times[len(times) // 2], times[len(times) * 99 // 100]) if times else None
 
+    def of_this_sale(self, sku: str) -> Saldo | None:
+        """The balance without what earlier sales have sold; None before it is known."""
+        now, start = self.balances.get(sku), self.before.get(sku)
+        if now is None or start is None:
+            return None
+        sold = start.vendido
+        return msgspec.structs.replace(now, quantidade=now.quantidade - sold, vendido=now.vendido - sold)
+
     def count(self, status: Status) -> int:
-        """Orders that had this status when they were seen last."""
-        return sum(order.status == status for order in self.orders.values())
+        """Orders that have this status, as far as is known."""
+        return sum(known == status for _, known in self._statuses.values())

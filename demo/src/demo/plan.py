@@ -30,6 +30,7 @@ PRODUCTS = (
 )
 """SKU, name, and its share of the units and of the demand, in hundredths."""
 RESTOCKED = PRODUCTS[0][0]
+BROKER = "rabbitmq"
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,6 @@ class Disturbance:
 def disturbances(parts: list[str], *, restarts_broker: bool, restocks: bool) -> list[Disturbance]:
     """The named parts are killed one after another; in between the broker is restarted, and one SKU restocked."""
     kills = [Disturbance(0.10 + 0.75 * i / max(1, len(parts)), "kill", part) for i, part in enumerate(parts)]
-    broker = [Disturbance(0.40, "restart", "rabbitmq")] if restarts_broker else []
+    broker = [Disturbance(0.40, "restart", BROKER)] if restarts_broker else []
     restock = [Disturbance(0.55, "restock", RESTOCKED)] if restocks else []
     return sorted([*kills, *broker, *restock], key=lambda one: one.at)

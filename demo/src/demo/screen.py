@@ -1,6 +1,9 @@
 """The sale on a terminal: the stock, the figures, the story; and the account in the end."""
 
+import re
 from collections.abc import Iterable, Mapping
+from io import StringIO
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -11,7 +14,7 @@ from rich.text import Text
 
 from demo.account import Account
 from demo.journal import Journal
-from demo.plan import PRODUCTS, Sale
+from demo.plan import BROKER, PRODUCTS, Sale
 from demo.texts import Texts
 from demo.world import Verdict
 from reserva import Status
@@ -19,6 +22,7 @@ from reserva.cli.screen import bar
 
 _STORY_LINES = 12
 _PER_SECOND = 4
+_PICTURE_WIDTH = 110
 _NAMES = {sku: name for sku, name, _ in PRODUCTS}
 
 
@@ -67,7 +71,7 @@ class Screen:
         made.add_column()
         made.add_column(justify="right")
         for sku in self._sale.skus:
-            saldo = self._journal.balances.get(sku)
+            saldo = self._journal.of_this_sale(sku)
             if saldo is not None:
                 gone = "bold red" if not saldo.disponivel else ""
                 made.add_row(_NAMES.get(sku, sku), bar(saldo), Text(str(saldo.disponivel), gone))
@@ -115,7 +119,8 @@ def account(text: Texts, made: Account, journal: Journal, verdict: Verdict, faul
     for label, value in _happened(text, made, journal):
         rows.add_row(label, value)
     for part, seconds in journal.away.items():
-        rows.add_row(text("account.away", part=part), f"{seconds:.1f} s")
+        key = "account.restarted" if part == BROKER else "account.away"
+        rows.add_row(text(key, part=part), f"{seconds:.1f} s")
     for key, count in _must_be_nought(made, journal).items():
         rows.add_row(text(key), Text(str(count), "bold red" if count else "bold green"))
     style = {True: "bold green", False: "bold red", None: "yellow"}[verdict.good]
@@ -144,3 +149,12 @@ def _must_be_nought(made: Account, journal: Journal) -> Mapping[str, int]:
         "account.doubled": made.doubled,
         "account.gave_up": len(journal.troubles),
     }
+
+
+def save(picture: RenderableType, path: Path) -> None:
+    """Writes what the terminal would show as an SVG that loads nothing from elsewhere."""
+    console = Console(record=True, width=_PICTURE_WIDTH, force_terminal=True, file=StringIO(), highlight=False)
+    console.print(picture)
+    text = console.export_svg(title="make demo", unique_id="demo")
+    text = re.sub(r"@font-face \{.*?\}\s*", "", text, flags=re.DOTALL).replace("Fira Code", "DejaVu Sans Mono")
+    path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n")

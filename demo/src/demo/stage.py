@@ -5,7 +5,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from demo import account
@@ -44,7 +44,6 @@ class Stage:
         self._world, self._sale, self._journal, self._text = world, sale, journal, text
         self._client, *self._shoppers_clients = clients
         self._run = f"demo-{sale.seed}-{secrets.token_hex(3)}"
-        self._before: Mapping[str, Saldo] = {}
 
     async def declare(self) -> None:
         """Declares the units for sale, on top of those that earlier sales have committed. Raises WorldError."""
@@ -60,14 +59,17 @@ class Stage:
             await self._until_declared(wanted)
         elif len(known) < len(self._sale.skus):
             raise WorldError(self._text("no_skus", prefix="DEMO-"))
-        self._before = self._journal.balances = await self._balances()
+        self._journal.before = self._journal.balances = await self._balances()
 
     async def play(self) -> None:
         """Lets the shoppers in, disturbs the system meanwhile, and returns when all have left."""
+        planned = await asyncio.to_thread(self._disturbances)
         self._journal.open()
         self._journal.tell(self._text("open"))
-        watching = [asyncio.create_task(self._watch_stock()), asyncio.create_task(self._watch_scale())]
-        disturbing = [asyncio.create_task(self._disturb(one)) for one in self._disturbances()]
+        watching = [
+            asyncio.create_task(one) for one in (self._watch_stock(), self._watch_orders(), self._watch_scale())
+        ]
+        disturbing = [asyncio.create_task(self._disturb(one)) for one in planned]
         try:
             await self._shop_all()
             await asyncio.gather(*disturbing)
@@ -84,7 +86,7 @@ class Stage:
         for one in stored:
             self._journal.saw(one)
         after = await self._balances()
-        made = account.draw_up(self._journal.orders, stored, self._before, after, self._journal.too_late)
+        made = account.draw_up(self._journal.orders, stored, self._journal.before, after, self._journal.too_late)
         return made, await self._conferir()
 
     # Inside
@@ -133,7 +135,7 @@ class Stage:
 
     async def _restock(self, sku: str) -> None:
         units = self._sale.size.restock
-        await asyncio.to_thread(self._world.apply, stock_item(sku, self._before[sku].quantidade + units))
+        await asyncio.to_thread(self._world.apply, stock_item(sku, self._journal.before[sku].quantidade + units))
         self._journal.tell(self._text("restocked", units=units, sku=sku))
 
     async def _until_declared(self, wanted: Mapping[str, int]) -> None:
@@ -179,8 +181,17 @@ class Stage:
                 async with self._client.follow_saldos() as stream:
                     self._journal.balances = {**self._journal.balances, **await self._balances()}
                     async for change in stream:
-                        if isinstance(change, Saldo) and change.sku in self._before:
+                        if isinstance(change, Saldo) and change.sku in self._journal.before:
                             self._journal.balances[change.sku] = change
+
+    async def _watch_orders(self) -> None:
+        """What shoppers who have left do not see: that their reservations lapse."""
+        while True:
+            with contextlib.suppress(PositionLostError):
+                async with self._client.follow_pedidos() as stream:
+                    async for change in stream:
+                        if change.cliente_id.startswith(f"{self._run}-"):
+                            self._journal.heard(change)
 
     async def _watch_scale(self) -> None:
         while True:
@@ -208,7 +219,20 @@ def faults_of(made: Account, verdict: Verdict, journal: Journal) -> list[str]:
     return [*made.faults, *journal.troubles, *audit]
 
 
-class RetryCounter(logging.Handler):
+@contextlib.contextmanager
+def counting_retries(journal: Journal) -> Iterator[None]:
+    """Counts what the client repeats, which it logs."""
+    counter, logger = _RetryCounter(journal), logging.getLogger("reserva")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(counter)
+    try:
+        yield
+    finally:
+        logger.removeHandler(counter)
+
+
+class _RetryCounter(logging.Handler):
     """Counts what the client repeats."""
 
     def __init__(self, journal: Journal) -> None:

@@ -52,6 +52,7 @@ TEXTS = {
     "account.twice_value": ("{n}, cobrados uma vez", "{n}, charged once"),
     "account.retried": ("chamadas repetidas pelo cliente", "calls that the client repeated"),
     "account.away": ("{part} morto, de volta em", "{part} killed, back in"),
+    "account.restarted": ("{part} reiniciado, de volta em", "{part} restarted, back in"),
     "account.oversold": ("unidades vendidas além do estoque", "units oversold"),
     "account.lost": ("pedidos perdidos", "orders lost"),
     "account.doubled": ("pedidos em dobro", "orders doubled"),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from demo.plan import BROKER
 from local_system import LocalSystemError, System
 from local_system.layout import Layout
 from local_system.programs import conferir_env
@@ -99,7 +100,7 @@ class Local:
 
     def restart_broker(self) -> None:
         """Stops RabbitMQ, starts it and waits for it."""
-        _told(lambda: self._system.restart("rabbitmq"))
+        _told(lambda: self._system.restart(BROKER))
 
     def apply(self, manifest: Mapping[str, Any]) -> None:
         """`kubectl apply`."""
@@ -214,6 +215,8 @@ def _told(act: Callable[[], object]) -> None:
 
 
 def _verdict(done: "subprocess.CompletedProcess[str]") -> Verdict:
-    lines = (done.stdout if done.returncode < 2 else done.stderr).strip().splitlines()  # noqa: PLR2004
-    words = lines[-1] if lines else f"conferir ended with {done.returncode}"
-    return Verdict({0: True, 1: False}.get(done.returncode), words)
+    """kubectl fails with 1 too, but prints no result."""
+    printed, complaints = done.stdout.strip().splitlines(), done.stderr.strip().splitlines()
+    good = {0: True, 1: False}.get(done.returncode) if printed else None
+    words = printed if good is not None else complaints or [f"conferir ended with {done.returncode}"]
+    return Verdict(good, words[-1])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -21,15 +22,17 @@ STYLES = {
     Status.CANCELADO: "dim",
 }
 _BAR = 24
+_CELL = "▇"
 _SHORT_ID = 8
 
 
-def table(*columns: str, right: Iterable[int] = ()) -> Table:
-    """An empty table without frames, as kubectl prints them; numbers are set right."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    numbers = set(right)
+def table(*columns: str, right: Iterable[int] = (), header: bool = True) -> Table:
+    """An empty table without frames, as kubectl prints them; numbers are set right, the last column folds."""
+    made = Table(box=None, pad_edge=False, header_style="bold", show_header=header)
+    numbers, last = set(right), len(columns) - 1
     for place, column in enumerate(columns):
-        made.add_column(column, justify="right" if place in numbers else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if place in numbers else "left"
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=place != last)
     return made
 
 
@@ -50,6 +53,12 @@ def left(expires: datetime | None, now: datetime) -> str:
 def local_time(moment: datetime) -> str:
     """The time of day here."""
     return moment.astimezone().strftime("%H:%M:%S")
+
+
+def _moment(moment: datetime, now: datetime) -> str:
+    """The time of day; of another day its date."""
+    here = moment.astimezone()
+    return local_time(moment) if here.date() == now.astimezone().date() else here.strftime("%Y-%m-%d")
 
 
 def pedido(text: Texts, one: Pedido, now: datetime | None = None) -> RenderableType:
@@ -90,8 +99,9 @@ def pedidos(text: Texts, orders: Iterable[Pedido]) -> RenderableType:
     made = table(*(text(f"column.{name}") for name in names), right=(3,))
     now = datetime.now(UTC)
     for one in orders:
-        lapses, updated = left(one.expira_em, now), one.atualizado_em.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        made.add_row(str(one.pedido_id), one.cliente_id, status(one.status), lapses, updated, items(one))
+        lines = items(one).replace(" ", "\n")
+        lapses, updated = left(one.expira_em, now), _moment(one.atualizado_em, now)
+        made.add_row(str(one.pedido_id), one.cliente_id, status(one.status), lapses, updated, lines)
     return made if made.row_count else Text(text("order.none"), "dim")
 
 
@@ -129,7 +139,7 @@ def bar(one: Saldo) -> Text:
         return Text("·" * _BAR, "dim")
     cells = [max(1, round(_BAR * count / whole)) if count else 0 for count, _ in parts]
     cells[cells.index(max(cells))] += _BAR - sum(cells)
-    return Text.assemble(*(("█" * n, style) for n, (_, style) in zip(cells, parts, strict=True)))
+    return Text.assemble(*((_CELL * n, style) for n, (_, style) in zip(cells, parts, strict=True)))
 
 
 def system(text: Texts, state: SystemState) -> RenderableType:
@@ -140,7 +150,9 @@ def system(text: Texts, state: SystemState) -> RenderableType:
         parts.add_row(
             part.name, up(text, None if not ups or None in ups else all(ups)), _replicas(text, state, part.name)
         )
-    figures = table("", "", right=(1,))
+    figures = table("", "", right=(1,), header=False)
+    if state.at is None:  # without the panel there are none
+        return parts
     for label, value in _figures(text, state):
         figures.add_row(label, value)
     return Group(parts, Text(), figures)

@@ -1,5 +1,6 @@
 """Options and environment of one run."""
 
+import base64
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from reserva.cli.language import LANGUAGES, OPTION, Texts
 from reserva.cli.params import ChoiceType, NumberType
@@ -36,8 +38,8 @@ class Settings:
 
     @property
     def customer(self) -> str | None:
-        """The customer, if one is named."""
-        return self.given.get("cliente") or self.environ.get("RESERVA_CLIENTE") or None
+        """The customer, if one is named; else the one whose token this is. Raises UsageError for a bad token."""
+        return self.given.get("cliente") or self.environ.get("RESERVA_CLIENTE") or subject(self.read_token())
 
     def named_customer(self) -> str:
         """The customer. Raises UsageError when none is named."""
@@ -64,6 +66,17 @@ class Settings:
             raise click.UsageError(self.text("bad.token_file", path=path, why=error.strerror)) from None
         except ValueError:
             raise click.UsageError(self.text("bad.token", origin=path or "RESERVA_TOKEN")) from None
+
+
+def subject(token: str | None) -> str | None:
+    """The claim `sub` of a JWT, which only the gateway can verify; None when the token is of another kind."""
+    try:
+        payload = (token or "").split(".")[1]
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        found = claims["sub"]
+    except (IndexError, KeyError, TypeError, ValueError, msgspec.DecodeError):
+        return None
+    return found if isinstance(found, str) and found else None
 
 
 def settings_of(context: click.Context) -> Settings:

@@ -38,7 +38,7 @@ def _list(client: Reserva, skus: tuple[str, ...], output: Output) -> int:
     if output.json:
         for saldo in found:
             output.line(saldo)
-    else:
+    elif found or not unknown:
         output.console.print(screen.saldos(output.text, found))
     if unknown:
         output.remark(output.text("stock.unknown", skus=", ".join(unknown)))

@@ -48,7 +48,7 @@ def _status(context: click.Context) -> int:
         except (UnreachableError, UnauthenticatedError):
             raise
         except ReservaError as error:
-            output.remark(output.text("system.no_panel", url=client.url, why=error))
+            output.remark(output.text("system.no_panel", url=client.url, why=_reason(error)))
             state = _what_the_gateway_reaches(client)
     output.show(state, screen.system(output.text, state))
     ups = [replica.up for part in state.parts for replica in part.replicas]
@@ -74,6 +74,11 @@ def _answers(probe: Callable[[], object]) -> bool | None:
     return True
 
 
+def _reason(error: ReservaError) -> str:
+    """Why the panel says nothing, as a part of a sentence."""
+    return str(error).removesuffix(".")
+
+
 def _letters(context: click.Context, words: tuple[str, ...]) -> int:
     settings = settings_of(context)
     if settings.environ.get("AMQP_URL") and find_spec("reservaestoque") is not None:
@@ -94,7 +99,7 @@ def _count_letters(client: Reserva, output: Output) -> int:
     except (UnreachableError, UnauthenticatedError):
         raise
     except ReservaError as error:
-        letters, why = None, str(error)
+        letters, why = None, _reason(error)
     if letters is None:
         output.remark(text("letters.unknown", why=why))
         return ExitCode.UNKNOWN
@@ -114,7 +119,7 @@ def _audit(context: click.Context) -> int:
         except (UnreachableError, UnauthenticatedError):
             raise
         except ReservaError as error:
-            audit, why = None, str(error)
+            audit, why = None, _reason(error)
     if audit is None or audit.violations is None:
         output.remark(text("audit.unknown", why=why))
         return ExitCode.UNKNOWN

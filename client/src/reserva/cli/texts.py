@@ -43,7 +43,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Seconds until a call is given up, with all its attempts [30].",
     ),
     "help.verbose": ("Conta o que falhou e será repetido.", "Tell what failed and will be repeated."),
-    "help.customer": ("O cliente [RESERVA_CLIENTE].", "The customer [RESERVA_CLIENTE]."),
+    "help.customer": (
+        "O cliente [RESERVA_CLIENTE; senão, o do token].",
+        "The customer [RESERVA_CLIENTE; else the token's].",
+    ),
     "help.wait": (
         "Espera a decisão até N segundos, de 1 a 30 ({default} sem número).",
         "Wait up to N seconds, 1 to 30, for the outcome ({default} without a number).",
@@ -192,7 +195,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "column.expires": ("VENCE EM", "LAPSES IN"),
     "column.sku": ("SKU", "SKU"),
     "column.name": ("NOME", "NAME"),
-    "column.asked": ("PEDIDO", "ASKED"),
+    "column.asked": ("SOLICITADO", "ASKED"),
     "column.available": ("DISPONÍVEL", "AVAILABLE"),
     "column.lacking": ("FALTAM", "LACKING"),
     "column.reason": ("MOTIVO", "REASON"),
@@ -209,8 +212,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "stock.none": ("nenhum SKU", "no SKUs"),
     "stock.unknown": ("SKU desconhecido: {skus}", "unknown SKU: {skus}"),
     "stock.legend": (
-        "[green]█[/] vendido  [yellow]█[/] reservado  [cyan]█[/] disponível",
-        "[green]█[/] sold  [yellow]█[/] reserved  [cyan]█[/] available",
+        "[green]▇[/] vendido  [yellow]▇[/] reservado  [cyan]▇[/] disponível",
+        "[green]▇[/] sold  [yellow]▇[/] reserved  [cyan]▇[/] available",
     ),
     "motivo.SaldoInsuficiente": ("saldo insuficiente", "not enough units"),
     "motivo.SkuDesconhecido": ("SKU desconhecido", "unknown SKU"),

@@ -54,6 +54,7 @@ clean: .venv/ready ## stop everything and remove all data
 test: lint rabbitmq ## check style, types and layers, then run all tests (WORKERS=0: one after another; PYTEST="-k lapsed": some)
 	@sh bench/setup/wrk.sh || echo "so the bench is not tested"
 	@sh local/setup/prometheus.sh || echo "so the alert rules are not tested"
+	@sh local/setup/chromium.sh || echo "so the panel is not tested in a browser"
 	@PYTHONPATH=tests/support $(BIN)/python -m tools
 	$(BIN)/pytest -n $(WORKERS) $(PYTEST)
 
@@ -87,6 +88,10 @@ images: ## build the images of the five programs (TAG: the revision by default)
 	@for program in pedidos estoque operator conferir painel; do \
 		docker build --build-arg PROGRAM=$$program --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 			--tag reservaestoque/$$program:$(TAG) . || exit 1; done
+
+screenshots: rabbitmq ## take the pictures of the panel in docs/images (six minutes)
+	@sh local/setup/chromium.sh
+	@PYTHONPATH=tests/support $(BIN)/python -m screenshots
 
 schema: .venv/ready ## write services/*/db/schema.sql from the migrations
 	@$(BIN)/python tests/support/database_copies.py

@@ -35,7 +35,7 @@ class Running:
     log: Path
 
 
-def rendered(pedidos: Sequence[int], estoque: Sequence[int]) -> str:
+def rendered(pedidos: Sequence[int], estoque: Sequence[int], painel: int = 9) -> str:
     ports = Ports.free()
     return gateway.render(
         gateway.TEMPLATE.read_text(),
@@ -43,6 +43,7 @@ def rendered(pedidos: Sequence[int], estoque: Sequence[int]) -> str:
         admin_port=ports.gateway_admin,
         pedidos=pedidos,
         estoque=estoque,
+        painel=painel,
     )
 
 
@@ -118,7 +119,6 @@ def test_each_call_reaches_its_service(running: Running, method: str, path: str,
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/metrics",
         "/health/ready",
         "/health/live",
@@ -300,7 +300,9 @@ def test_a_stream_that_has_not_begun_is_asked_for_again(running: Running, path: 
 @pytest.mark.parametrize("path", STREAMS)
 def test_no_timeout_ends_a_stream_that_lives_and_none_of_its_limits_are_those_of_requests(path: str) -> None:
     """Checks the configuration: waiting for a timeout that must not occur would take too long."""
-    text = gateway.render(gateway.TEMPLATE.read_text(), listen_port=1, admin_port=2, pedidos=[3], estoque=[4])
+    text = gateway.render(
+        gateway.TEMPLATE.read_text(), listen_port=1, admin_port=2, pedidos=[3], estoque=[4], painel=5
+    )
     listener = yaml.safe_load(text)["static_resources"]["listeners"][0]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     routes = manager["route_config"]["virtual_hosts"][0]["routes"]
@@ -349,6 +351,20 @@ def asks_only(client: httpx.Client, chosen: Service, other: Service) -> bool:
     chosen.seen.clear()
     other.seen.clear()
     return {client.get("/pedidos").status_code for _ in range(20)} == {200} and len(chosen.seen) == 20
+
+
+def test_the_panel_is_at_the_root(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        service, panel = (stack.enter_context(serving(name)) for name in ("pedidos", "painel"))
+        text = rendered([service.port], [service.port], panel.port)
+        client, _ = stack.enter_context(envoy_here.running(tmp_path, text))
+        paths = ["/", "/painel/main.js", "/painel/sistema", "/painel/sistema/eventos"]
+        until(lambda: client.get("/").status_code == 200)
+        panel.seen.clear()
+        assert {client.get(path).status_code for path in paths} == {200}
+        assert panel.seen == [f"GET {path}" for path in paths]
+        for path in ("/painel", "/painelx", "/main.js", "/metrics", "/health/ready"):
+            assert_problem(client.get(path), 404, "nao-encontrado", path)
 
 
 def test_a_gateway_has_started_when_all_of_both_services_have_answered(tmp_path: Path) -> None:

@@ -143,9 +143,30 @@ def test_each_cell_has_the_routes_and_clusters_of_the_default_under_its_own_name
             assert different(mine, default_one) == {"name", "load_assignment"}
             assert mine["load_assignment"]["cluster_name"] == mine["name"]
             assert address(mine) == f"{original.removesuffix('_eventos')}.{name}.svc:8000"
-    added = {f"{name}_{one}" for name in CELLS for one in clusters(alone) if one != "administracao"}
+    added = {f"{name}_{one}" for name in CELLS for one in clusters(alone) if one not in ("administracao", "painel")}
     assert clusters(both).keys() == clusters(alone).keys() | added
     assert {r["route"]["cluster"] for h in hosts for r in h["routes"] if "route" in r} == added
+
+
+def test_a_cell_with_a_panel_has_its_routes(helm: Helm, table: Path):
+    panel = ["cells.norte.painel.host=painel.norte.svc", "cells.norte.painel.port=8000"]
+    with_one = config(helm.template("gateway", *panel, values=table))
+    paths = {
+        host["name"]: [
+            route["match"] for route in host["routes"] if "painel" in route.get("route", {}).get("cluster", "")
+        ]
+        for host in manager(with_one)["route_config"]["virtual_hosts"]
+    }
+    assert paths["cell_norte"] == [{"path": "/painel/sistema/eventos"}, {"path": "/"}, {"prefix": "/painel/"}]
+    assert paths["cell_sul"] == []
+    assert address(clusters(with_one)["norte_painel"]) == "painel.norte.svc:8000"
+
+
+def test_a_gateway_without_a_panel_has_no_route_to_it(helm: Helm):
+    without = config(helm.template("gateway", "upstreams.painel=null"))
+    assert "painel" not in clusters(without)
+    (host,) = manager(without)["route_config"]["virtual_hosts"]
+    assert {"path": "/"} not in [route["match"] for route in host["routes"]]
 
 
 def renamed(route: dict[str, Any], name: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from conferir.settings import ConferirSettings
 from conferir.violation import Rule
 from estoque.settings import EstoqueSettings
 from operador.settings import OperadorSettings
+from painel.settings import PainelSettings
 from pedidos.command import CommandType
 from pedidos.settings import PedidosSettings
 from reservaestoque.dlq import cli as dlq
@@ -19,7 +20,7 @@ from reservaestoque.settings import ProgramSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("local/*.md")])
-FOLDERS = ("lib", "services", "operator", "conferir", "gateway")
+FOLDERS = ("lib", "services", "operator", "conferir", "painel", "gateway")
 SOURCES = [p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py")]
 
 
@@ -51,7 +52,9 @@ def test_the_two_readmes_are_in_step():
         assert command in english.split("##")[0]
 
 
-@pytest.mark.parametrize("settings", [EstoqueSettings, PedidosSettings, OperadorSettings, ConferirSettings])
+@pytest.mark.parametrize(
+    "settings", [EstoqueSettings, PedidosSettings, OperadorSettings, ConferirSettings, PainelSettings]
+)
 def test_every_setting_is_documented(settings: type[ProgramSettings]):
     table = text("docs/settings.md")
     for name in settings.model_fields:

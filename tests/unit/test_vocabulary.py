@@ -11,20 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TECHNICAL = frozenset((Path(__file__).parent / "portuguese_technical_words.txt").read_text().split())
 """Portuguese words outside the domain vocabulary, collected from former identifiers."""
-TREES = (
-    "services",
-    "lib",
-    "operator",
-    "conferir",
-    "contracts",
-    "bench",
-    "local",
-    "client",
-    "demo",
-    "tests",
-    "k8s",
-    "conftest.py",
-)
+PROGRAMS = ("services", "operator", "conferir", "painel")
+TREES = (*PROGRAMS, "lib", "contracts", "bench", "local", "client", "demo", "tests", "k8s", "conftest.py")
 PROSE = (*TREES, "docs", "charts", "gateway", "*.md")
 
 

@@ -58,3 +58,14 @@ def test_a_successor_with_another_sku_leaves_the_old_one_to_be_given_up():
     old = item(version=30)
     assert cache.remove(old) == [replace(old, gone=True)]
     assert len(cache) == 1
+
+
+def test_a_sku_is_contested_while_a_stockitem_waits_for_it():
+    cache = Cache()
+    waiting = item()
+    cache.observe(waiting, None)
+    assert cache.contested() == []
+    cache.wait_for_sku(waiting)
+    assert cache.contested() == [waiting.sku]
+    cache.remove(waiting)
+    assert cache.contested() == []

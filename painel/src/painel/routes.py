@@ -10,7 +10,7 @@ from litestar.params import PathParameter
 from litestar.response.base import ASGIResponse
 
 from painel.page import HEADERS, File
-from painel.sistema import Sistema
+from painel.system_state import SystemState
 from painel.watch import Watch
 from reservaestoque.http import ProblemError
 from reservaestoque.http.caller import ALL_ORDERS, Caller, has_scope
@@ -42,7 +42,7 @@ class Sources(NamedTuple):
 
 
 @get("/painel/sistema", summary="The state of the system", response_description="The state.")
-async def get_system(request: Request[Any, Any, Any], sources: NamedDependency[Sources]) -> Sistema:
+async def get_system(request: Request[Any, Any, Any], sources: NamedDependency[Sources]) -> SystemState:
     """Parts, rates, outboxes, dead letters and the audit, as the parts themselves tell them; at most 2 s old."""
     sources.admit(request)
     return await sources.watch.latest()

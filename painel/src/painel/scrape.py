@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from painel import sistema
+from painel import system_state
 from painel.exposition import parse
-from painel.sistema import Look, View
+from painel.system_state import Look, View
 from reservaestoque.telemetry import logger
 
 REMEMBERED_SECONDS = 60.0
@@ -87,7 +87,7 @@ class Scraper:
     async def _ask(self, address: _Address) -> Look:
         part = address.part
         ready, page = await asyncio.gather(self._get(address.url, part.ready), self._get(address.url, part.metrics))
-        metrics = parse(page.text, sistema.NAMES) if page is not None and page.is_success else None
+        metrics = parse(page.text, system_state.NAMES) if page is not None and page.is_success else None
         if part.ready is None:
             return Look(part.name, address.name, metrics is not None, metrics)
         return Look(part.name, address.name, ready is not None and ready.is_success, metrics)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from painel.sistema import Sistema, View, state
+from painel.system_state import SystemState, View, state
 from reservaestoque.streams import sse, woken
 
 HEARTBEAT_SECONDS = 15.0
@@ -30,7 +30,7 @@ class Watch:
         self._scraper = scraper
         self._interval = interval
         self._view: View | None = None
-        self._latest: Sistema | None = None
+        self._latest: SystemState | None = None
         self._fresh = asyncio.Event()
         self._wanted = asyncio.Event()
         self._wanted_at = 0.0
@@ -50,7 +50,7 @@ class Watch:
                 continue
             await asyncio.sleep(max(0.0, self._interval - (time.monotonic() - began)))
 
-    async def latest(self) -> Sistema:
+    async def latest(self) -> SystemState:
         """The state, at most an interval old."""
         self._want()
         await self._fresh.wait()
@@ -62,7 +62,7 @@ class Watch:
         signal = asyncio.Event()
         self._watchers.add(signal)
         self._want()
-        told: Sistema | None = None
+        told: SystemState | None = None
         try:
             yield sse.OPENING
             while not self._closed:

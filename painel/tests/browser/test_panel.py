@@ -6,7 +6,7 @@ import re
 import httpx
 import pytest
 from browser import violations
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from local_system import System
 
@@ -48,32 +48,32 @@ def find_stock(page: Page, text: str) -> None:
 
 
 def test_an_order_is_followed_through_its_life_without_a_reload(page: Page, supply):
-    supply("VIDA", 5)
+    supply("LIFE", 5)
     opened(page)
-    find_stock(page, "VIDA")
-    expect(stock_row(page, "VIDA")).to_contain_text("0 sold · 0 reserved")
+    find_stock(page, "LIFE")
+    expect(stock_row(page, "LIFE")).to_contain_text("0 sold · 0 reserved")
     page.evaluate("window.notReloaded = true")
-    order(page, "ana", VIDA=2)
+    order(page, "ana", LIFE=2)
     detail = page.locator("#order-detail")
     expect(detail.locator(".status.large")).to_have_text("Reserved")
     expect(detail.get_by_role("timer")).to_have_text(re.compile(r"^0:\d\d$"))
     first = detail.get_by_role("timer").inner_text()
     expect(detail.get_by_role("timer")).not_to_have_text(first)
-    expect(stock_row(page, "VIDA")).to_contain_text("0 sold · 2 reserved")
+    expect(stock_row(page, "LIFE")).to_contain_text("0 sold · 2 reserved")
     detail.get_by_role("button", name="Close (paid)").click()
     expect(detail.locator(".status.large")).to_have_text("Closed")
     expect(detail.locator(".history li strong")).to_have_text(["Created", "Reserved", "Closed"])
     expect(detail.locator("#detail-actions button")).to_have_count(0)
-    expect(stock_row(page, "VIDA")).to_contain_text("2 sold · 0 reserved")
+    expect(stock_row(page, "LIFE")).to_contain_text("2 sold · 0 reserved")
     page.keyboard.press("Escape")
     expect(page.locator("#order-rows .order").first).to_contain_text("ana")
     assert page.evaluate("window.notReloaded")
 
 
 def test_a_lapse_is_seen_and_the_reservation_renewed(page: Page, supply):
-    supply("PRAZO", 4)
+    supply("LAPSING", 4)
     opened(page)
-    order(page, "bruno", PRAZO=1)
+    order(page, "bruno", LAPSING=1)
     detail = page.locator("#order-detail")
     expect(detail.locator(".status.large")).to_have_text("Reserved")
     expect(detail.locator(".status.large")).to_have_text("Lapsed")
@@ -85,14 +85,14 @@ def test_a_lapse_is_seen_and_the_reservation_renewed(page: Page, supply):
 
 
 def test_a_refusal_says_which_item_lacked_and_by_how_much(page: Page, supply):
-    supply("POUCO", 3)
-    supply("MUITO", 300)
+    supply("FEW", 3)
+    supply("MANY", 300)
     opened(page)
-    order(page, "carla", MUITO=1, POUCO=10)
+    order(page, "carla", MANY=1, FEW=10)
     result = page.locator("#form-result")
     expect(result).to_contain_text("Refused: nothing was reserved.")
-    expect(result).to_contain_text("POUCO: 7 too few (10 asked, 3 available)")
-    expect(result.locator("tbody tr")).to_have_text(re.compile(r"POUCO\s*10\s*3\s*−7"))
+    expect(result).to_contain_text("FEW: 7 too few (10 asked, 3 available)")
+    expect(result.locator("tbody tr")).to_have_text(re.compile("FEW\\s*10\\s*3\\s*\N{MINUS SIGN}7"))
     assert violations(page) == []
     result.get_by_role("button", name="Open the order").click()
     expect(page.locator("#order-detail .status.large")).to_have_text("Refused")
@@ -110,9 +110,9 @@ def test_a_form_that_is_not_complete_says_what_is_missing(page: Page, supply):
 
 
 def test_orders_of_others_arrive_and_are_filtered_by_status(page: Page, system: System, supply):
-    supply("OUTROS", 50)
+    supply("OTHERS", 50)
     opened(page)
-    body = {"clienteId": "de-fora", "itens": [{"sku": "OUTROS", "quantidade": 1}]}
+    body = {"clienteId": "elsewhere", "itens": [{"sku": "OTHERS", "quantidade": 1}]}
     made = httpx.post(
         f"{system.gateway_url}/pedidos", json=body, headers={"Prefer": "wait=10"}, trust_env=False
     ).json()
@@ -153,10 +153,31 @@ def test_the_keyboard_reaches_everything(page: Page, supply):
     expect(page.locator("#order-detail")).not_to_be_visible()
 
 
-def test_the_system_is_shown(page: Page, supply):
-    supply("SISTEMA", 100)
+def test_a_sku_that_two_stockitems_declare_is_marked(page: Page, system: System):
+    items = [
+        {
+            "apiVersion": "reservaestoque.dev/v1",
+            "kind": "StockItem",
+            "metadata": {"name": name},
+            "spec": {"sku": "TWICE", "name": "Produto", "quantity": 9},
+        }
+        for name in ("first", "second")
+    ]
+    for item in items:
+        system.kubectl("apply", "-f", "-", stdin=json.dumps(item))
     opened(page)
-    order(page, "diego", SISTEMA=1)
+    find_stock(page, "TWICE")
+    expect(stock_row(page, "TWICE")).to_contain_text("conflict")
+    page.locator("#stock-filter").select_option("conflict")
+    expect(stock_row(page, "TWICE")).to_be_visible()
+    system.kubectl("delete", "stockitem", "second")
+    expect(stock_row(page, "TWICE")).to_have_count(0)
+
+
+def test_the_system_is_shown(page: Page, supply):
+    supply("SYSTEM", 100)
+    opened(page)
+    order(page, "diego", SYSTEM=1)
     page.keyboard.press("Escape")
     expect(page.locator("#audit-value")).to_have_text("0")
     expect(page.locator("#tile-audit")).to_have_attribute("data-state", "good")
@@ -204,10 +225,10 @@ def test_a_broker_that_goes_away_is_seen_and_its_orders_are_decided_afterwards(p
 
 
 def test_it_says_since_when_it_is_stale_and_catches_up_by_itself(page: Page, system: System, supply):
-    supply("PARADO", 10)
+    supply("STALE", 10)
     opened(page)
-    find_stock(page, "PARADO")
-    expect(stock_row(page, "PARADO")).to_contain_text("0 reserved")
+    find_stock(page, "STALE")
+    expect(stock_row(page, "STALE")).to_contain_text("0 reserved")
     system.stop("gateway")
     try:
         expect(page.locator("#connection")).to_have_attribute("data-state", "stale")
@@ -215,7 +236,7 @@ def test_it_says_since_when_it_is_stale_and_catches_up_by_itself(page: Page, sys
         for section in ("stock", "orders", "system"):
             expect(page.locator(f"#{section}-notice")).to_contain_text("The connection is lost; reconnecting.")
         assert violations(page) == []
-        body = {"clienteId": "fora", "itens": [{"sku": "PARADO", "quantidade": 4}]}
+        body = {"clienteId": "cut-off", "itens": [{"sku": "STALE", "quantidade": 4}]}
         past = system.program_url("pedidos-1")
         httpx.post(f"{past}/pedidos", json=body, headers={"Prefer": "wait=10"}, trust_env=False).raise_for_status()
         headers = []
@@ -223,8 +244,8 @@ def test_it_says_since_when_it_is_stale_and_catches_up_by_itself(page: Page, sys
     finally:
         system.start("gateway")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-    expect(stock_row(page, "PARADO")).to_contain_text(re.compile("[04] reserved"))
-    expect(page.locator("#order-rows .order", has_text="fora")).to_have_count(1)
+    expect(stock_row(page, "STALE")).to_contain_text(re.compile("[04] reserved"))
+    expect(page.locator("#order-rows .order", has_text="cut-off")).to_have_count(1)
     resumed = [last for url, last in headers if url.endswith("/estoque/eventos")]
     assert resumed[-1], "it resumes after the last event"
     assert not [url for url, _ in headers if "limite=" in url], "nothing is read again"
@@ -252,7 +273,7 @@ def test_language_and_theme_are_chosen_and_kept(page: Page):
 @pytest.mark.parametrize("width", [1440, 1000, 390])
 def test_axe_finds_nothing(browser, system: System, supply, locale: str, scheme: str, width: int):
     supply("AXE", 1000, "Machado")
-    supply("AXE-POUCO", 0, "Machado esgotado")
+    supply("AXE-FEW", 0, "Machado esgotado")
     context = browser.new_context(
         viewport={"width": width, "height": 844}, locale=locale, color_scheme=scheme, base_url=system.gateway_url
     )
@@ -278,33 +299,40 @@ def test_axe_finds_nothing(browser, system: System, supply, locale: str, scheme:
     assert {place: list_ for place, list_ in found.items() if list_} == {}
 
 
+def guarded(route: Route, seen: list[str | None]) -> None:
+    """As a gateway would answer that asks for tokens, and finds those expired that say so."""
+    token = route.request.headers.get("authorization")
+    seen.append(token)
+    if token is None or "expired" in token:
+        refuse(route, 401, "nao-autenticado")
+    elif "sistema" in route.request.url:
+        refuse(route, 403, "sem-permissao")
+    else:
+        route.continue_()
+
+
+def refuse(route: Route, status: int, problem: str) -> None:
+    body = {"type": f"https://reservaestoque.dev/problemas/{problem}", "status": status, "detail": "?"}
+    route.fulfill(status=status, content_type="application/problem+json", body=json.dumps(body))
+
+
+def sign_in(page: Page, token: str) -> None:
+    page.locator("#sign-in").get_by_label("Token").fill(token)
+    page.locator("#sign-in").get_by_role("button", name="Sign in").click()
+
+
 def test_a_token_is_asked_for_and_only_what_it_opens_is_shown(page: Page):
-    """The gateway of this system asks for none, so its answers are replaced: the tokens of real ones come from it."""
+    """The gateway of this system asks for none: here the browser's requests are answered in its place."""
     seen: list[str | None] = []
-
-    def guarded(route):
-        token = route.request.headers.get("authorization")
-        seen.append(token)
-        if token is None or "expired" in token:
-            problem = {"type": "https://reservaestoque.dev/problemas/nao-autenticado", "status": 401, "detail": "?"}
-            route.fulfill(status=401, content_type="application/problem+json", body=json.dumps(problem))
-        elif "sistema" in route.request.url:
-            problem = {"type": "https://reservaestoque.dev/problemas/sem-permissao", "status": 403, "detail": "?"}
-            route.fulfill(status=403, content_type="application/problem+json", body=json.dumps(problem))
-        else:
-            route.continue_()
-
-    page.route(re.compile("/(pedidos|estoque|painel/sistema)"), guarded)
+    page.route(re.compile("/(pedidos|estoque|painel/sistema)"), lambda route: guarded(route, seen))
     page.goto("/")
     dialog = page.locator("#sign-in")
     expect(dialog).to_be_visible()
     expect(page.locator("#connection")).to_contain_text("Signed out")
     assert violations(page) == []
-    dialog.get_by_label("Token").fill("expired")
-    dialog.get_by_role("button", name="Sign in").click()
+    sign_in(page, "expired")
     expect(dialog).to_contain_text("The token was refused")
-    dialog.get_by_label("Token").fill("header.eyJzdWIiOiAiYW5hIn0.signature")
-    dialog.get_by_role("button", name="Sign in").click()
+    sign_in(page, "header.eyJzdWIiOiAiYW5hIn0.signature")
     expect(dialog).not_to_be_visible()
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     expect(page.locator("#system-notice")).to_contain_text("lacks the scope pedidos:admin")

@@ -12,7 +12,7 @@ from painel import page
 from painel.app import create_app
 from painel.routes import Sources
 from painel.settings import PainelSettings
-from painel.sistema import Look, View
+from painel.system_state import Look, View
 from painel.watch import Watch
 from reservaestoque.streams import Streams
 

@@ -10,7 +10,7 @@ import httpx
 import uvicorn
 
 from painel.scrape import Part, Scraper, known
-from painel.sistema import Look, View
+from painel.system_state import Look, View
 from painel.watch import Watch
 
 
@@ -43,13 +43,13 @@ async def test_looks_end_some_time_after_the_last_watcher_has_left():
     looks = Looks()
     watch = Watch(looks, 0.005)
     async with running(watch):
-        assert (await watch.latest()).partes[0].nome == "pedidos"
+        assert (await watch.latest()).parts[0].name == "pedidos"
         await asyncio.sleep(0.3)
         count = looks.count
         await asyncio.sleep(0.1)
         assert looks.count == count
         await watch.latest()
-        assert looks.count > count, "an old state is not given to whoever comes next"
+        assert looks.count > count, "an old state is not given to the next who asks"
 
 
 async def test_a_stream_has_every_state_and_ends_when_the_program_stops():

@@ -46,7 +46,11 @@ export class OrderBook {
       known.itensEmFalta = undefined
     }
     Object.assign(known, view)
-    if (newer) remember(known)
+    if (newer) {
+      remember(known)
+      this.byId.delete(known.pedidoId) // the map's order is that of the changes
+      this.byId.set(known.pedidoId, known)
+    }
     known.changed = Date.parse(known.atualizadoEm)
     known.revision++
     this.revision++
@@ -60,23 +64,21 @@ export class OrderBook {
     this.byId.set(order.pedidoId, order)
     this.counts[order.status]++
     this.revision++
-    if (this.byId.size > KEPT * 1.2) this.trim()
+    if (this.byId.size > KEPT) this.forgetOldest()
     return order
   }
 
   /** Keeps the orders that changed last. */
-  trim() {
-    const old = [...this.byId.values()].sort((a, b) => b.changed - a.changed).slice(KEPT)
-    for (const order of old) {
-      this.byId.delete(order.pedidoId)
-      this.counts[order.status]--
-    }
+  forgetOldest() {
+    const [oldest] = this.byId.values()
+    this.byId.delete(oldest.pedidoId)
+    this.counts[oldest.status]--
   }
 
   /** The orders with this status, or all when it is null, those that changed last first. */
   view(status) {
     const kept = [...this.byId.values()].filter(order => status === null || order.status === status)
-    return kept.sort((a, b) => b.changed - a.changed || (a.key < b.key ? 1 : -1)).slice(0, KEPT)
+    return kept.sort((a, b) => b.changed - a.changed || (a.key < b.key ? 1 : -1))
   }
 }
 

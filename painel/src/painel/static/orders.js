@@ -154,7 +154,7 @@ export function start(open) {
 async function load(stream) {
   try {
     const page = await get(`/pedidos?limite=${PAGE}`)
-    for (const order of page.itens) learn(order)
+    for (const order of page.itens.reverse()) learn(order)
     arrange()
   } catch {
     stream.reread()

@@ -31,24 +31,32 @@ function row() {
   const order = h('button', { type: 'button', class: 'quiet icon-button', onclick: () => onOrder(element.dataset.sku) }, icon('M10 4v12M4 10h12'))
   const element = h('div', { role: 'row', class: 'stock-row' },
     h('span', { class: 'flash', 'aria-hidden': 'true' }),
-    cell('name', h('span', { class: 'line' }, h('strong'), h('span', { class: 'badge' })), h('small')),
-    cell('bar-cell', h('span', { class: 'bar', 'aria-hidden': 'true' }, ...['sold', 'reserved', 'available'].map(kind => h('span', { class: kind }))), h('small')),
+    cell('name', h('strong'), h('span', { class: 'line' }, h('span', { class: 'badge' }), h('small'))),
+    cell('bar-cell', h('span', { class: 'bar', 'aria-hidden': 'true' }, ...['sold', 'reserved', 'available'].map(kind => h('span', { class: kind }))), caption()),
     cell('number available'),
     cell('act', order))
   return element
 }
 
+/** `12 sold · 3 reserved`; where there is little room, the words are for screen readers only. */
+const caption = () =>
+  h('small', {}, h('span'), h('span', { class: 'word' }), h('span', {}, ' · '), h('span'), h('span', { class: 'word' }))
+
 function fill(element, item, index, changed) {
   const [, name, bar, available, act] = element.children
   element.dataset.sku = item.sku
   element.setAttribute('aria-rowindex', index + 2)
-  say(name.firstChild.firstChild, item.sku)
-  say(name.lastChild, item.nome)
-  mark(name.firstChild.lastChild, item)
+  say(name.firstChild, item.sku)
+  say(name.lastChild.lastChild, item.nome)
+  mark(name.lastChild.firstChild, item)
   const total = Math.max(1, item.vendido + item.reservado + Math.max(0, item.disponivel))
   const parts = [item.vendido, item.reservado, Math.max(0, item.disponivel)]
   parts.forEach((part, at) => { bar.firstChild.children[at].style.flexGrow = part / total })
-  say(bar.lastChild, t('stock.bar', { sold: short(item.vendido), reserved: short(item.reservado) }))
+  const [sold, soldWord, , reserved, reservedWord] = bar.lastChild.children
+  say(sold, short(item.vendido))
+  say(soldWord, ` ${t('stock.word.sold')}`)
+  say(reserved, short(item.reservado))
+  say(reservedWord, ` ${t('stock.word.reserved')}`)
   say(available, short(item.disponivel))
   act.firstChild.ariaLabel = t('stock.order', { sku: item.sku })
   if (changed) flash(element)

@@ -77,7 +77,7 @@ function outbox(outboxes) {
       ? t('unknown')
       : profundidade === 0
         ? t('outbox.empty')
-        : [t('outbox.value', { depth: whole(profundidade) }), ...(idade === null ? [] : [t('outbox.age', { age: duration(idade) })])].join(' · '))]))
+        : [t('outbox.value', { depth: whole(profundidade) }), ...(idade === null || idade < 1 ? [] : [t('outbox.age', { age: duration(idade) })])].join(' · '))]))
 }
 
 function parts(partes) {

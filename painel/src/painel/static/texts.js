@@ -49,7 +49,8 @@ export const texts = {
     'stock.out': 'sold out',
     'stock.conflict': 'conflict',
     'stock.conflict.explain': 'Another StockItem declares this SKU too',
-    'stock.bar': '{sold} sold · {reserved} reserved',
+    'stock.word.sold': 'sold',
+    'stock.word.reserved': 'reserved',
     'stock.order': 'Order {sku}',
 
     'orders.title': 'Orders',
@@ -212,7 +213,8 @@ export const texts = {
     'stock.out': 'esgotado',
     'stock.conflict': 'conflito',
     'stock.conflict.explain': 'Outro StockItem também declara este SKU',
-    'stock.bar': '{sold} vendidos · {reserved} reservados',
+    'stock.word.sold': 'vendidos',
+    'stock.word.reserved': 'reservados',
     'stock.order': 'Pedir {sku}',
 
     'orders.title': 'Pedidos',

@@ -7,7 +7,7 @@ import pytest
 
 from painel import histogram
 from painel.exposition import parse
-from painel.sistema import NAMES, Look, View, state
+from painel.system_state import NAMES, Look, View, state
 
 PEDIDOS = """\
 # HELP pedidos_decision_seconds From an order's creation to its first decision
@@ -45,29 +45,29 @@ def test_rates_and_quantiles_are_those_of_the_interval():
     before = View(100.0, [pedidos(1000, 1000)])
     now = View(102.0, [pedidos(1010, 1020)])
     told = state(now, before)
-    assert told.pedidos_por_segundo == 10.0
-    assert told.decisao.p50 == pytest.approx(0.1)
-    assert told.decisao.p99 == pytest.approx(0.982)
+    assert told.orders_per_second == 10.0
+    assert told.decision.p50 == pytest.approx(0.1)
+    assert told.decision.p99 == pytest.approx(0.982)
 
 
 def test_replicas_are_added_and_a_new_one_counts_from_its_second_look():
     before = View(100.0, [pedidos(0, 0, "a"), pedidos(5, 5, "b")])
     now = View(102.0, [pedidos(4, 4, "a"), pedidos(7, 7, "b"), pedidos(900, 900, "c")])
-    assert state(now, before).pedidos_por_segundo == 3.0
+    assert state(now, before).orders_per_second == 3.0
 
 
 def test_a_restarted_replica_counts_from_zero():
     told = state(View(102.0, [pedidos(6, 6)]), View(100.0, [pedidos(5000, 5000)]))
-    assert told.pedidos_por_segundo == 3.0
+    assert told.orders_per_second == 3.0
 
 
 def test_without_orders_the_rate_is_zero_and_the_quantiles_are_unknown():
     told = state(View(102.0, [pedidos(5, 5)]), View(100.0, [pedidos(5, 5)]))
-    assert (told.pedidos_por_segundo, told.decisao.p50, told.decisao.p99) == (0.0, None, None)
+    assert (told.orders_per_second, told.decision.p50, told.decision.p99) == (0.0, None, None)
 
 
 def test_the_first_look_knows_no_rate():
-    assert state(View(100.0, [pedidos(5, 5)]), None).pedidos_por_segundo is None
+    assert state(View(100.0, [pedidos(5, 5)]), None).orders_per_second is None
 
 
 def test_what_parts_tell():
@@ -79,23 +79,23 @@ def test_what_parts_tell():
         look("operator", 'operador_conflicting_sku{sku="CAMISETA-P"} 1.0\n'),
     ]
     told = state(View(1700000100.0, looks), None)
-    assert told.em == datetime(2023, 11, 14, 22, 15, tzinfo=UTC)
-    assert (told.outbox["pedidos"].profundidade, told.outbox["pedidos"].idade) == (3, 1.2)
-    assert told.outbox["estoque"].profundidade == 0
-    assert told.reservas_por_vencer == 7
-    assert told.conferencia.violacoes == 2
-    assert told.conferencia.ultima == datetime.fromtimestamp(1700000000, UTC), "the scan that is furthest behind"
-    assert told.cartas == {"estoque.pedidos": 4, "pedidos.status": None}
-    assert told.conflitos == ["CAMISETA-P"]
+    assert told.at == datetime(2023, 11, 14, 22, 15, tzinfo=UTC)
+    assert (told.outbox["pedidos"].depth, told.outbox["pedidos"].age) == (3, 1.2)
+    assert told.outbox["estoque"].depth == 0
+    assert told.expiring == 7
+    assert told.audit.violations == 2
+    assert told.audit.last == datetime.fromtimestamp(1700000000, UTC), "the scan that is furthest behind"
+    assert told.letters == {"estoque.pedidos": 4, "pedidos.status": None}
+    assert told.conflicts == ["CAMISETA-P"]
 
 
 def test_what_cannot_be_known_is_null():
     told = state(View(100.0, [look("pedidos", None, ready=False), Look("conferir", "", ready=False)]), None)
-    assert told.outbox["pedidos"].profundidade is None
-    assert told.reservas_por_vencer is None
-    assert (told.conferencia.violacoes, told.conferencia.ultima) == (None, None)
-    assert set(told.cartas.values()) == {None}
-    assert [(part.nome, [replica.ativa for replica in part.replicas]) for part in told.partes] == [
+    assert told.outbox["pedidos"].depth is None
+    assert told.expiring is None
+    assert (told.audit.violations, told.audit.last) == (None, None)
+    assert set(told.letters.values()) == {None}
+    assert [(part.name, [replica.up for replica in part.replicas]) for part in told.parts] == [
         ("pedidos", [False]),
         ("conferir", []),
     ]

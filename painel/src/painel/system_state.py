@@ -27,53 +27,65 @@ NAMES = (DECISIONS, DEPTH, AGE, EXPIRING, VIOLATIONS, ROUND, CONFLICTS, MESSAGES
 Seconds = Annotated[float, Meta(ge=0)]
 
 
-class Replica(msgspec.Struct, frozen=True):
+class Replica(msgspec.Struct, frozen=True, rename={"name": "nome", "up": "ativa"}):
     """One process of a part, and whether it is ready."""
 
-    nome: Annotated[str, Meta(examples=["pedidos-1"])]
-    ativa: bool
+    name: Annotated[str, Meta(examples=["pedidos-1"])]
+    up: bool
 
 
-class Parte(msgspec.Struct, frozen=True):
+class Part(msgspec.Struct, frozen=True, rename={"name": "nome"}):
     """A part of the system. A replica that is gone is listed for a minute."""
 
-    nome: Annotated[str, Meta(examples=["pedidos"])]
+    name: Annotated[str, Meta(examples=["pedidos"])]
     replicas: list[Replica]
 
 
-class Decisao(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True):
     """Seconds from an order's creation to its decision, of the last interval; null when none was decided."""
 
     p50: Seconds | None
     p99: Seconds | None
 
 
-class Outbox(msgspec.Struct, frozen=True):
+class Outbox(msgspec.Struct, frozen=True, rename={"depth": "profundidade", "age": "idade"}):
     """Facts that are still to be published, and the age of the oldest in seconds."""
 
-    profundidade: int | None
-    idade: Seconds | None
+    depth: int | None
+    age: Seconds | None
 
 
-class Conferencia(msgspec.Struct, frozen=True):
-    """What conferir found since it started, and when its last full round ended."""
+class Audit(msgspec.Struct, frozen=True, rename={"violations": "violacoes", "last": "ultima"}):
+    """What conferir has found since it started, and when its last full round ended."""
 
-    violacoes: int | None
-    ultima: datetime | None
+    violations: int | None
+    last: datetime | None
 
 
-class Sistema(msgspec.Struct, frozen=True, rename="camel"):
+_NAMES_OF_FIELDS = {
+    "at": "em",
+    "parts": "partes",
+    "orders_per_second": "pedidosPorSegundo",
+    "decision": "decisao",
+    "letters": "cartas",
+    "expiring": "reservasPorVencer",
+    "audit": "conferencia",
+    "conflicts": "conflitos",
+}
+
+
+class SystemState(msgspec.Struct, frozen=True, rename=_NAMES_OF_FIELDS):
     """The state of the system at an instant. What cannot be known is null."""
 
-    em: datetime
-    partes: list[Parte]
-    pedidos_por_segundo: Annotated[float, Meta(description="Orders decided a second, in the last interval.")] | None
-    decisao: Decisao
+    at: datetime
+    parts: list[Part]
+    orders_per_second: Annotated[float, Meta(description="Orders decided a second, in the last interval.")] | None
+    decision: Decision
     outbox: dict[str, Outbox]
-    cartas: Annotated[dict[str, int | None], Meta(description="Dead letters by queue.")]
-    reservas_por_vencer: Annotated[int, Meta(description="Reservations that lapse within a minute.")] | None
-    conferencia: Conferencia
-    conflitos: Annotated[list[str], Meta(description="SKUs that several StockItems declare.")]
+    letters: Annotated[dict[str, int | None], Meta(description="Dead letters by queue.")]
+    expiring: Annotated[int, Meta(description="Reservations that lapse within a minute.")] | None
+    audit: Audit
+    conflicts: Annotated[list[str], Meta(description="SKUs that several StockItems declare.")]
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -92,21 +104,21 @@ class View(msgspec.Struct, frozen=True):
     looks: Sequence[Look]
 
 
-def state(now: View, before: View | None) -> Sistema:
+def state(now: View, before: View | None) -> SystemState:
     """The state at `now`; rates and quantiles are those since `before`."""
     decided = _decided(now, before) if before else {}
     seconds = now.at - before.at if before else 0.0
     known = before is not None and seconds > 0 and any(_told(now, "pedidos"))
-    return Sistema(
-        em=datetime.fromtimestamp(now.at, UTC),
-        partes=_parts(now),
-        pedidos_por_segundo=round(histogram.total(decided) / seconds, 2) if known else None,
-        decisao=Decisao(_quantile(0.5, decided), _quantile(0.99, decided)),
+    return SystemState(
+        at=datetime.fromtimestamp(now.at, UTC),
+        parts=_parts(now),
+        orders_per_second=round(histogram.total(decided) / seconds, 2) if known else None,
+        decision=Decision(_quantile(0.5, decided), _quantile(0.99, decided)),
         outbox={service: _outbox(now, service) for service in SERVICES},
-        cartas={queue: _whole(_highest(now, "rabbitmq", MESSAGES, queue=f"{queue}.dlq")) for queue in QUEUES},
-        reservas_por_vencer=_whole(_highest(now, "estoque", EXPIRING, state="lapsing")),
-        conferencia=_audit(now),
-        conflitos=sorted({s.labels.get("sku", "") for m in _told(now, "operator") for s in m.all(CONFLICTS)}),
+        letters={queue: _whole(_highest(now, "rabbitmq", MESSAGES, queue=f"{queue}.dlq")) for queue in QUEUES},
+        expiring=_whole(_highest(now, "estoque", EXPIRING, state="lapsing")),
+        audit=_audit(now),
+        conflicts=sorted({s.labels.get("sku", "") for m in _told(now, "operator") for s in m.all(CONFLICTS)}),
     )
 
 
@@ -114,13 +126,13 @@ def _told(view: View, part: str) -> list[Metrics]:
     return [look.metrics for look in view.looks if look.part == part and look.metrics is not None]
 
 
-def _parts(view: View) -> list[Parte]:
+def _parts(view: View) -> list[Part]:
     parts: dict[str, list[Replica]] = {}
     for look in view.looks:
         replicas = parts.setdefault(look.part, [])
         if look.name:
             replicas.append(Replica(look.name, look.ready))
-    return [Parte(name, replicas) for name, replicas in parts.items()]
+    return [Part(name, replicas) for name, replicas in parts.items()]
 
 
 def _decided(now: View, before: View) -> dict[float, float]:
@@ -156,11 +168,11 @@ def _highest(view: View, part: str, name: str, **labels: str) -> float | None:
     return max(_finite(found), default=None)
 
 
-def _audit(view: View) -> Conferencia:
+def _audit(view: View) -> Audit:
     told = _told(view, "conferir")
     violations = list(_finite(metrics.sum(VIOLATIONS) for metrics in told))
     rounds = list(_finite(metrics.earliest(ROUND) for metrics in told))
-    return Conferencia(
+    return Audit(
         _whole(max(violations, default=None)),
         datetime.fromtimestamp(max(rounds), UTC) if rounds else None,
     )

@@ -418,6 +418,6 @@ def test_notes_say_who_may_read_orders(helm: Helm, with_operators: Cluster, name
         f"{issuer}.jwksUri=https://login.example/k",
     ]
     said = notes(helm, with_operators, namespace, *(sets if on else ()))
-    assert ("whoever reaches the gateway can read and close anybody's orders" in said) is not on
+    assert ("anyone who reaches the gateway can read and close anybody's orders" in said) is not on
     assert ("Every call needs a token" in said) is on
     assert ("Authorization: Bearer $TOKEN" in said) is on

@@ -64,7 +64,7 @@ class Journal:
         self.heard(pedido)
 
     def heard(self, change: Pedido | MudancaDoPedido) -> None:
-        """Keeps the newest status of an order, from whoever tells it."""
+        """Keeps the newest status of an order, whatever its source."""
         versao, _ = self._statuses.get(change.pedido_id, (-1, None))
         if change.versao > versao:
             self._statuses[change.pedido_id] = (change.versao, change.status)

@@ -1,25 +1,25 @@
 """How long rows have waited in the outbox, from looks at its oldest and newest."""
 
-from reservaestoque.outbox.backlog import Ages
+from reservaestoque.outbox.backlog import Backlog
 
 
 def test_an_empty_outbox_has_no_age():
-    assert Ages().age(0.0, None, None) == 0.0
+    assert Backlog().age(None, None, 0.0) == 0.0
 
 
-def test_a_row_ages_from_the_look_that_saw_it_first():
-    ages = Ages()
-    assert ages.age(10.0, 1, 5) == 0.0
-    assert ages.age(12.0, 1, 9) == 2.0
-    assert ages.age(14.0, 6, 9) == 2.0, "6 was first seen at 12"
-    assert ages.age(16.0, 10, 12) == 0.0
-    assert ages.age(17.0, None, None) == 0.0
-    assert ages.age(30.0, 13, 13) == 0.0
+def test_a_row_backlog_from_the_look_that_saw_it_first():
+    backlog = Backlog()
+    assert backlog.age(1, 5, 10.0) == 0.0
+    assert backlog.age(1, 9, 12.0) == 2.0
+    assert backlog.age(6, 9, 14.0) == 2.0, "6 was first seen at 12"
+    assert backlog.age(10, 12, 16.0) == 0.0
+    assert backlog.age(None, None, 17.0) == 0.0
+    assert backlog.age(13, 13, 30.0) == 0.0
 
 
-def test_a_backlog_that_stands_still_ages_without_memory():
-    ages = Ages()
+def test_a_backlog_that_stands_still_backlog_without_memory():
+    backlog = Backlog()
     for second in range(100_000):
-        age = ages.age(float(second), 1, 1)
+        age = backlog.age(1, 1, float(second))
     assert age == 99_999.0
-    assert len(ages._looks) == 1
+    assert len(backlog._looks) == 1

@@ -131,7 +131,7 @@ def test_a_stream_may_have_a_ticket_instead_which_its_handler_checks(client: Tes
     [
         ("order=a&order=b", "'order' is repeated"),
         ("order=a&order=a", "'order' is repeated"),
-        ("order=&%6frdem=", "'order' is repeated"),
+        ("order=&%6frder=", "'order' is repeated"),
         ("ordr=a", "no query parameter 'ordr'; it takes order"),
         ("order=a&x", "no query parameter 'x'"),
     ],

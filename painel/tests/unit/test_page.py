@@ -28,7 +28,7 @@ class Looks:
 
 def app(identity: str) -> Litestar:
     watch = Watch(Looks(), 0.01)
-    made = create_app(Sources(watch, Streams(5), FILES, identity))  # type: ignore[arg-type]
+    made = create_app(Sources(watch, Streams(5, 5), FILES, identity))  # type: ignore[arg-type]
     made.on_startup.append(watch._look)
     return made
 

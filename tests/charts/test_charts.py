@@ -196,7 +196,7 @@ def test_an_image_can_be_named_by_digest_registry_and_tag(helm: Helm):
 
 @pytest.mark.parametrize(
     ("part", "containers_at_least"),
-    [("pedidos", 4), ("estoque", 4), ("operator", 2), ("conferir", 2), ("gateway", 1)],
+    [("pedidos", 4), ("estoque", 4), ("operator", 2), ("conferir", 2), ("gateway", 1), ("painel", 1)],
 )
 def test_a_digest_counts_for_every_container_of_a_part(helm: Helm, part: str, containers_at_least: int):
     """Migrations, containers that wait for them, and tests run the same image; no tag is left beside the digest."""

@@ -18,6 +18,11 @@ export class Samples {
     while (this.list[0].at < at - this.span) this.list.shift()
   }
 
+  /** The newest values that are known; null when none is. */
+  get latest() {
+    return this.list.findLast(({ values }) => values[0] !== null)?.values ?? null
+  }
+
   /** The highest value of all lines; 0 when nothing is known. */
   get top() {
     return Math.max(0, ...this.list.flatMap(({ values }) => values.filter(value => value !== null)))

@@ -47,10 +47,13 @@ function plots() {
 
   const { p50, p99 } = last.decisao
   const value = find('decision-value')
-  value.classList.toggle('none', p50 === null)
-  value.replaceChildren(...(p50 === null
+  // While no order is decided, the last times known stay, paler.
+  const { latest } = decisions
+  value.classList.toggle('none', latest === null)
+  value.classList.toggle('past', p50 === null && latest !== null)
+  value.replaceChildren(...(latest === null
     ? [t('decision.none')]
-    : [['p50', p50], ['p99', p99]].map(([name, seconds]) => h('span', { class: `legend ${name}` }, h('small', {}, name), ` ${duration(seconds)}`))))
+    : [['p50', latest[0]], ['p99', latest[1]]].map(([name, seconds]) => h('span', { class: `legend ${name}` }, h('small', {}, name), ` ${duration(seconds)}`))))
   draw(find('decision-plot'), decisions, end)
   const slowest = duration(decisions.top)
   const said = seconds => (seconds === null ? dash : duration(seconds))

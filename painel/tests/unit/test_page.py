@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from painel import page
 from painel.app import create_app
-from painel.routes import Sources
+from painel.routes import Sources, administrators
 from painel.settings import PainelSettings
 from painel.system_state import Look, View
 from painel.watch import Watch
@@ -28,7 +28,7 @@ class Looks:
 
 def app(identity: str) -> Litestar:
     watch = Watch(Looks(), 0.01)
-    made = create_app(Sources(watch, Streams(5, 5), FILES, identity))  # type: ignore[arg-type]
+    made = create_app(Sources(watch, Streams(5, 5), FILES, administrators(identity)))  # type: ignore[arg-type]
     made.on_startup.append(watch._look)
     return made
 

@@ -19,7 +19,12 @@ pedidos_decision_seconds_count {all}
 outbox_depth 3.0
 outbox_oldest_seconds 1.25
 """
-ESTOQUE = 'estoque_reservations{state="lapsing"} 7.0\nestoque_reservations{state="lapsed"} 9.0\noutbox_depth 0.0\noutbox_oldest_seconds 0.0\n'
+ESTOQUE = """
+estoque_reservations{state="lapsing"} 7.0
+estoque_reservations{state="lapsed"} 9.0
+outbox_depth 0.0
+outbox_oldest_seconds 0.0
+"""
 CONFERIR = """\
 conferir_violations_total{rule="oversold"} 0.0
 conferir_violations_total{rule="lost"} 2.0

@@ -21,7 +21,13 @@ CHARTS = chart_values.charts()
 PROGRAMS = ("pedidos", "estoque", "operator", "conferir", "painel")
 ENVOY = yaml.safe_load(
     gateway.render(
-        gateway.TEMPLATE.read_text(), listen_port=8080, admin_port=9901, pedidos=[1], estoque=[2], painel=3
+        gateway.TEMPLATE.read_text(),
+        listen_port=8080,
+        admin_port=9901,
+        pedidos=[1],
+        estoque=[2],
+        painel=3,
+        options=gateway.Options(compression=True),
     )
 )
 

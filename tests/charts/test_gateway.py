@@ -65,11 +65,16 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "cells": (*CELLS, "defaultCell=false"),
     "tracing": ("global.tracing.endpoint=http://collector.observe.svc:4318", "global.tracing.samplePercent=0.5"),
 }
+PLAIN = ("compression.enabled=false",)
 VARIANTS = [
-    (identity, chosen)
-    for identity in IDENTITIES
-    for count in range(len(SWITCHES) + 1)
-    for chosen in itertools.combinations(SWITCHES, count)
+    ("open", ("plain",)),
+    ("keys from a URL", ("limits", "tls", "cors", "cells", "plain")),
+    *(
+        (identity, chosen)
+        for identity in IDENTITIES
+        for count in range(len(SWITCHES) + 1)
+        for chosen in itertools.combinations(SWITCHES, count)
+    ),
 ]
 
 
@@ -116,7 +121,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.integration
 @pytest.mark.parametrize(("identity", "chosen"), VARIANTS, ids=lambda v: v if isinstance(v, str) else "+".join(v))
 def test_envoy_accepts_every_variant(helm: Helm, tmp_path: Path, keys: str, identity: str, chosen: tuple[str, ...]):
-    sets = [value for name in chosen for value in SWITCHES[name]]
+    sets = [value for name in chosen for value in {**SWITCHES, "plain": PLAIN}[name]]
     text = here(helm.template("gateway", *IDENTITIES[identity], *sets), tmp_path)
     assert not re.search(r"\$\{|# (if|end) ", text)
     (tmp_path / "envoy-jwks/loja").mkdir(parents=True)
@@ -126,7 +131,8 @@ def test_envoy_accepts_every_variant(helm: Helm, tmp_path: Path, keys: str, iden
         *(["cors"] if "cors" in chosen else []),
         *(["jwt_authn", "lua.subject"] if identity != "open" else []),
         *(["lua.limits", "local_ratelimit"] if "limits" in chosen else []),
-        *("compressor", "buffer", "router"),
+        *([] if "plain" in chosen else ["compressor"]),
+        *("buffer", "router"),
     ]
     assert filters(yaml.safe_load(text)) == expected
 

@@ -65,7 +65,7 @@ of the same template, filled in with the cell's Services and renamed.
 {{- $c := index . 0 }}
 {{- $text := $c.Files.Get "files/envoy.yaml" }}
 {{- $v := $c.Values }}
-{{- range $option, $on := dict "jwt" (include "gateway.jwt" $c) "limits" $v.limits.enabled "cors" $v.cors.origins "tls" $v.tls.enabled "tracing" (include "gateway.collector" $c) }}
+{{- range $option, $on := dict "jwt" (include "gateway.jwt" $c) "limits" $v.limits.enabled "compression" $v.compression.enabled "cors" $v.cors.origins "tls" $v.tls.enabled "tracing" (include "gateway.collector" $c) }}
 {{- if not $on }}
 {{- $text = regexReplaceAll (printf "(?ms)^ *# if %s\n.*?^ *# end %s\n" $option $option) $text "" }}
 {{- end }}

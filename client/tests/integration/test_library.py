@@ -303,7 +303,7 @@ async def test_stock_is_followed_and_resumed_by_another_client(
                 if change == SkuEncerrado(sku):
                     break
     with pytest.raises(PositionLostError, match="begin without Last-Event-ID"):
-        await connect(system.gateway_url)("follow_saldos", position=f"{2**62}.1.0")
+        await connect(system.gateway_url)("follow_saldos", position=f"{10**17}.1.0")
 
 
 async def test_waiting_for_an_event_can_be_cancelled_without_missing_one(

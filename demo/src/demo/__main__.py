@@ -88,7 +88,7 @@ async def _draw(screen: Screen, planned: Sale, prefix: str) -> None:
 
 async def _hold(world: World, planned: Sale, text: Texts, console: Console, pictures: str | None) -> int:
     journal = Journal(time.monotonic)
-    token = os.environ.get("RESERVA_TOKEN")
+    token = world.token
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(counting_retries(journal))
         clients = [AsyncReserva(world.gateway_url, token=token, retry=_PATIENCE) for _ in range(_CLIENTS)]

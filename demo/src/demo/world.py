@@ -13,7 +13,9 @@ from local_system import LocalSystemError, System
 from local_system.layout import Layout
 from local_system.programs import conferir_env
 
-_BACKING = ("postgres", "rabbitmq", "epmd", "etcd", "kube-apiserver")
+_BACKING = ("postgres", "rabbitmq", "epmd", "etcd", "kube-apiserver", "prometheus")
+_SCOPES = "pedidos:admin estoque:ler"
+_TOKEN_SECONDS = 3600
 _PARTS = ("gateway", "pedidos", "estoque", "operator", "conferir", "painel")
 _READY_SECONDS = 180.0
 _POLL_SECONDS = 0.5
@@ -33,6 +35,10 @@ class World(Protocol):
     @property
     def gateway_url(self) -> str:
         """Where customers enter."""
+
+    @property
+    def token(self) -> str | None:
+        """The token of the shoppers: it may order for every customer and read balances."""
 
     @property
     def parts(self) -> list[str]:
@@ -84,6 +90,13 @@ class Local:
         return self._system.gateway_url
 
     @property
+    def token(self) -> str | None:
+        """A new one where the gateway checks tokens."""
+        if not self._system.config.jwt:
+            return None
+        return self._system.layout.issuer().token("demo", _SCOPES, _TOKEN_SECONDS)
+
+    @property
     def parts(self) -> list[str]:
         """The first replica of each of our programs, and the gateway."""
         ours = [name for name in self._system.names() if not name.startswith(_BACKING)]
@@ -125,6 +138,11 @@ class Cluster:
     def __init__(self, gateway: str, kubeconfig: str | None, namespace: str) -> None:
         self.gateway_url = gateway
         self._kubeconfig, self._namespace = kubeconfig, namespace
+
+    @property
+    def token(self) -> str | None:
+        """From the environment."""
+        return os.environ.get("RESERVA_TOKEN")
 
     @property
     def can_declare(self) -> bool:

@@ -30,19 +30,12 @@ def after_start(system: System, first: FirstOrder, seconds: float) -> str:
         f"  alias kubectl={system.kubectl_path}",
         "  kubectl get stockitems --watch",
         f"  alias reserva='{sys.executable} -m reserva --url {url}'",
-        "  reserva estoque",
     ]
-    bearer = ""
     if system.config.jwt:
-        lines += [f'  TOKEN=$(make -s token CLIENTE={first_order.CUSTOMER} ESCOPO="estoque:ler")']
-        bearer = ' -H "Authorization: Bearer $TOKEN"'
-    lines += [f"  curl{bearer} {url}/estoque"]
+        lines += [f'  export RESERVA_TOKEN=$(make -s token CLIENTE={first_order.CUSTOMER} ESCOPO="estoque:ler")']
+    lines += ["  reserva estoque"]
     if first.sku is not None:
-        lines += [
-            f"  reserva pedir {first.sku}=1 --cliente {first_order.CUSTOMER} --esperar",
-            f"  curl{bearer} -X POST {url}/pedidos -H 'Prefer: wait=5' -H 'Content-Type: application/json' \\",
-            f"    -d '{first_order.body(first.sku)}'",
-        ]
+        lines += [f"  reserva pedir {first.sku}=1 --cliente {first_order.CUSTOMER} --esperar"]
     if first.remarks:
         lines += [
             "",

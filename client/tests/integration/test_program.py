@@ -240,12 +240,3 @@ async def test_it_is_a_plugin_of_kubectl(shop: Shop, reserva: Program, system: S
     assert (code, "Veja 'kubectl reserva pedir --help'" in out) == (2, True)
     _, out = await kubectl("__complete", "reserva", "pedir", sku[:4])
     assert f"{sku}=" in out.splitlines()
-
-
-async def test_a_reader_that_leaves_is_no_error(reserva: Program):
-    async with reserva.started("estoque") as process:
-        assert process.stdout is not None
-        process.stdout._transport.close()  # type: ignore[attr-defined]
-        assert process.stderr is not None
-        assert await asyncio.wait_for(process.stderr.read(), SECONDS) == b""
-        assert await process.wait() == 0

@@ -5,6 +5,8 @@ import json
 import os
 import re
 import string
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -338,3 +340,13 @@ def test_the_program_says_its_name(run: Run, capfd: pytest.CaptureFixture[str]):
     assert app.run(["--help"], "kubectl reserva") == 0
     assert capfd.readouterr().out.startswith("Uso: kubectl reserva ")
     assert Texts("en")("usage") == "Usage:"
+
+
+@pytest.mark.parametrize("words", ["completar bash", "--help", "pedir --help"])
+def test_a_reader_that_leaves_is_no_error(words: str):
+    reading, writing = os.pipe()
+    os.close(reading)
+    argv = [sys.executable, "-m", "reserva", *words.split()]
+    done = subprocess.run(argv, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from reserva.cli import completion, exit_codes, language, orders, stock, system
-from reserva.cli.commands import Group, complaint
+from reserva.cli.commands import Group, NobodyReadsError, complaint
 from reserva.cli.exit_codes import ExitCode
 from reserva.cli.language import Texts
 from reserva.cli.output import complain
@@ -48,10 +48,9 @@ def run(argv: Sequence[str], name: str = "reserva") -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo(text("interrupted"), err=True)
         return ExitCode.INTERRUPTED
-    except SystemExit as ended:  # click's own end when nobody reads on: `reserva … | head`
-        if isinstance(ended.__context__, BrokenPipeError):
-            return ExitCode.OK
-        raise
+    except NobodyReadsError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in the buffer
+        return ExitCode.OK
     return code if isinstance(code, int) else ExitCode.OK
 
 

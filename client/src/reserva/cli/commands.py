@@ -1,7 +1,8 @@
 """Commands and groups of click whose headings and complaints are in the chosen language."""
 
+import contextlib
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -11,6 +12,10 @@ from reserva.cli.params import with_wait_number
 from reserva.cli.settings import common_options
 
 _MOST_COMMANDS = 60
+
+
+class NobodyReadsError(Exception):
+    """Standard output is closed, as in `reserva … | head`."""
 
 
 class _Translated(click.Command):
@@ -87,6 +92,16 @@ class Group(_Translated, click.Group):
             subcommand_metavar=text("subcommand"),
         )
 
+    def make_context(self, *words: Any, **more: Any) -> click.Context:
+        """Reads the command line. Raises NobodyReadsError."""
+        with _reported():
+            return super().make_context(*words, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command. Raises NobodyReadsError."""
+        with _reported():
+            return super().invoke(ctx)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -102,6 +117,15 @@ class Group(_Translated, click.Group):
         rows = [(name, command.get_short_help_str(_MOST_COMMANDS)) for name, command in self.commands.items()]
         with formatter.section(self.text("commands")):
             formatter.write_dl(rows)
+
+
+@contextlib.contextmanager
+def _reported() -> Iterator[None]:
+    """click itself would end the program with 1, which has a meaning of its own here."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise NobodyReadsError from error
 
 
 def complaint(error: click.UsageError, text: Texts) -> str:

@@ -16,7 +16,7 @@ _LONGEST = 90
 def before_call(_: schemathesis.HookContext, case: schemathesis.Case, **__: Any) -> None:
     """Avoids what is rightly refused, although the documents cannot say so."""
     _make_keys_differ(case)
-    body = _written_as_integers(case.body)
+    body = _each_sku_once(_written_as_integers(case.body))
     if repr(body) != repr(case.body):  # schemathesis judges a case again after an assignment
         case.body = body
 
@@ -38,3 +38,12 @@ def _written_as_integers(body: Any) -> Any:
     if isinstance(body, dict):
         return {name: _written_as_integers(value) for name, value in body.items()}
     return int(body) if isinstance(body, float) and body.is_integer() else body
+
+
+def _each_sku_once(body: Any) -> Any:
+    """Lines with one SKU are summed, and JSON Schema cannot limit a sum."""
+    itens = body.get("itens") if isinstance(body, dict) else None
+    if not isinstance(itens, list) or not all(isinstance(item, dict) for item in itens):
+        return body
+    once = {repr(item.get("sku")): item for item in reversed(itens)}
+    return {**body, "itens": list(reversed(once.values()))} if len(once) < len(itens) else body

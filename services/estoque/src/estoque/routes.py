@@ -34,7 +34,13 @@ async def list_balances(saldos: NamedDependency[Saldos], cursor: Cursor = "", li
 )
 async def get_balance(
     saldos: NamedDependency[Saldos],
-    sku: Annotated[str, PathParameter(description="The SKU, as its StockItem declares it.")],
+    sku: Annotated[
+        str,
+        PathParameter(
+            description="The SKU, as its StockItem declares it. The gateway refuses an escaped `/` or `\\` (400).",
+            schema_extra={"pattern": r"^[^/\\]+$"},
+        ),
+    ],
 ) -> Saldo:
     """The balance of `sku`. Raises ProblemError (404) when the SKU is unknown."""
     saldo = await saldos.get(_without_nul(sku))

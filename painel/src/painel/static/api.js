@@ -10,11 +10,13 @@ let skew = 0
 /** The servers' time in milliseconds: clocks that differ by less than two seconds count as equal. */
 export const now = () => Date.now() + skew
 
-function setClock(response) {
-  const said = Date.parse(response.headers.get('Date') ?? '')
+/** The answer was dated at some instant between `began` and now: only what is outside of that is a difference. */
+function setClock(response, began) {
+  const said = Date.parse(response.headers.get('Date') ?? '') + SECOND / 2
   if (Number.isNaN(said)) return
-  const difference = said + SECOND / 2 - Date.now()
-  skew = Math.abs(difference) > 2 * SECOND ? difference : 0
+  if (said < began - 2 * SECOND) skew = said - began
+  else if (said > Date.now() + 2 * SECOND) skew = said - Date.now()
+  else skew = 0
 }
 
 /** The gateway did not answer, or answered with a problem (RFC 9457). `message` is for people. */
@@ -33,6 +35,7 @@ export class Failure extends Error {
 
 async function once(path, { method, headers, body, signal }) {
   const sent = session.authorization()
+  const began = Date.now()
   let response
   try {
     response = await fetch(path, { method, body, signal, headers: { ...headers, ...sent }, cache: 'no-store' })
@@ -40,7 +43,7 @@ async function once(path, { method, headers, body, signal }) {
     if (error.name === 'AbortError') throw error
     throw new Failure(0)
   }
-  setClock(response)
+  setClock(response, began)
   if (response.status === 401) session.refused(sent)
   const data = await response.json().catch(() => null)
   if (!response.ok) throw new Failure(response.status, data, Number(response.headers.get('Retry-After')) || 0)

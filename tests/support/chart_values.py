@@ -136,7 +136,7 @@ BY_NAME: dict[str, Schema] = {
         "properties": {"requests": WHATEVER, "limits": WHATEVER, "claims": OBJECTS},
     },
     "endpoint": {"type": "string", "pattern": r"^(http://[^\s/]+/?)?$"},
-    "samplePercent": {"type": "number", "minimum": 0, "maximum": 100},
+    "samplePercent": {"type": ["number", "string"], "minimum": 0, "maximum": 100, "pattern": r"^\d+(\.\d+)?$"},
     "tag": {"type": ["string", "integer"]},  # `--set image.tag=` with a commit of digits only
     "targetCPUUtilizationPercentage": {"type": "integer", "minimum": 1},
     "version": {"type": "string", "pattern": "^[0-9]+$"},

@@ -85,6 +85,7 @@ def _painel(layout: Layout, config: Config) -> Part:
         port_name="painel",
         env={
             **config.settings,
+            "IDENTITY": "gateway" if config.jwt else "none",
             **{f"{part}_URLS": ",".join(f"http://{HOST}:{port}" for port in each) for part, each in watched.items()},
         },
         needs=(),

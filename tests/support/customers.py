@@ -5,7 +5,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import uuid4
@@ -40,7 +40,8 @@ class Customers:
     Each second `per_second` customers begin, however slow the answers are, as long as no more than `at_once` are
     active. Each orders one unit, with Prefer: wait; then one in three closes the order, one in three cancels it, and
     one in three queries it and the stock. Every change has an Idempotency-Key, so that the gateway may retry it. With
-    `wait` 0 they don't wait for decisions. A request without an answer is given up after `patience` seconds.
+    `wait` 0 they don't wait for decisions. A request without an answer is given up after `patience` seconds. `options`
+    makes more arguments of their HTTP client from the clienteId.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Customers:
         wait: int = 10,
         at_once: int = 400,
         patience: float = 45,
+        options: Callable[[str], dict[str, Any]] = lambda _: {},
     ):
         self.cliente = f"load-{uuid4()}"
         self.answers: list[Answer] = []
@@ -61,12 +63,15 @@ class Customers:
         self._wait = wait
         self._at_once = at_once
         self._patience = patience
+        self._options = options(self.cliente)
         self._rng = random.Random(1)
         self._stop = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         limits = httpx.Limits(max_connections=self._at_once, max_keepalive_connections=50)
-        self._http = httpx.AsyncClient(base_url=self._url, timeout=self._patience, limits=limits, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=self._url, timeout=self._patience, limits=limits, trust_env=False, **self._options
+        )
         self._arrivals_task = asyncio.create_task(self._arrivals())
         return self
 

@@ -1,0 +1,174 @@
+"""Tokens, TLS and limits on a cluster: the journey, and rotations without a failed request."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from certificates import Authority
+from cluster import Installation
+from cluster.login import Bearer, Login
+from contract import check_response
+from customers import Customers
+from journey import (  # noqa: F401
+    test_an_order_is_reserved_and_its_units_are_held,
+    test_close_sells_the_units_and_is_final,
+    test_lapsed_reservation_is_reported_and_its_units_return,
+    test_order_that_lacks_one_item_holds_nothing_and_names_it,
+)
+from shop import Shop
+
+from local_system.ports import HOST
+
+pytestmark = pytest.mark.secured
+
+NODE_PORT = 30443
+LIMITS = ("--set", "gateway.limits.enabled=true")
+TLS = ("--set", "gateway.tls.enabled=true", "--set", f"gateway.service.httpsNodePort={NODE_PORT}")
+READ_STOCK = "estoque:ler"
+SESSIONS = "select distinct usename from pg_stat_activity where usename like '%runtime%'"
+
+
+@dataclass
+class Secured:
+    """The installation with its door locked: who signs tokens, and how customers know the gateway."""
+
+    installed: Installation
+    login: Login
+    context: ssl.SSLContext
+    url: str
+    values: tuple[str, ...]
+
+    def client(self, subject: str, scope: str = READ_STOCK) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            base_url=self.url,
+            verify=self.context,
+            auth=Bearer(self.login, subject, scope),
+            timeout=60,
+            trust_env=False,
+            event_hooks={"response": [check_response]},
+        )
+
+
+@pytest.fixture(scope="module")
+def secured(installed: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """Upgraded to tokens, TLS and limits, and back again."""
+    folder = tmp_path_factory.mktemp("tls")
+    host = installed.gateway_url.removeprefix("http://").rpartition(":")[0]
+    authority = Authority(folder, "shop")
+    chain, key = authority.sign(f"IP:{host}")
+    installed.kubectl("create", "secret", "tls", "gateway-tls", f"--cert={chain}", f"--key={key}")
+    login = Login(installed)
+    login.start()
+    values = (*login.values, *TLS, *LIMITS)
+    installed.install(*values)
+    yield Secured(
+        installed,
+        login,
+        ssl.create_default_context(cafile=str(authority.file)),
+        f"https://{host}:{NODE_PORT}",
+        values,
+    )
+    installed.install()
+    login.stop()
+    installed.kubectl("delete", "secret", "gateway-tls")
+
+
+@pytest.fixture
+async def shop(secured: Secured) -> AsyncIterator[Shop]:
+    async with secured.client("ana") as client:
+        yield Shop(secured.installed, client)
+
+
+async def test_without_a_token_nothing_is_answered_and_plain_http_leads_to_tls(secured: Secured):
+    async with httpx.AsyncClient(base_url=secured.url, verify=secured.context, trust_env=False) as stranger:
+        refused = await stranger.get("/estoque")
+        assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (401, "nao-autenticado")
+        assert refused.headers["www-authenticate"].startswith("Bearer")
+    async with httpx.AsyncClient(base_url=secured.installed.gateway_url, trust_env=False) as plain:
+        moved = await plain.get("/estoque")
+        assert (moved.status_code, moved.headers["location"].partition("://")[0]) == (308, "https")
+
+
+async def test_a_customer_sees_only_their_own_orders(shop: Shop, secured: Secured):
+    await shop.declare("SE-A", 10)
+    mine = (await shop.order(**{"SE-A": 1})).json()["pedidoId"]
+    async with secured.client("bia", "") as other:
+        assert (await other.get(f"/pedidos/{mine}")).status_code == 404
+        assert (await other.post(f"/pedidos/{mine}/fechar")).status_code == 404
+        assert (await other.get("/pedidos", params={"clienteId": "ana"})).status_code == 403
+        assert (await other.get("/estoque/SE-A")).status_code == 403
+    async with secured.client("chefe", "pedidos:admin") as admin:
+        assert (await admin.get(f"/pedidos/{mine}")).json()["clienteId"] == "ana"
+
+
+async def test_one_client_beyond_its_limit_leaves_others_alone(shop: Shop, secured: Secured):
+    await shop.declare("SE-B", 1000)
+    async with secured.client("rui", READ_STOCK) as flood:
+        answers = await asyncio.gather(*(flood.get("/estoque/SE-B") for _ in range(600)))
+        counted = {code: [a.status_code for a in answers].count(code) for code in (200, 429)}
+        assert sum(counted.values()) == 600
+        assert counted[429] > 0
+        assert all("retry-after" in a.headers for a in answers if a.status_code == 429)
+        assert (await shop.client.get("/estoque/SE-B")).status_code == 200
+
+
+async def test_a_key_of_the_login_changes_without_a_failed_request(
+    shop: Shop, secured: Secured, say: Callable[[str], None]
+):
+    await shop.declare("SE-C", 100_000)
+    async with customers(secured) as load:
+        await asyncio.sleep(3)
+        old = await asyncio.to_thread(secured.login.rotate)
+        await asyncio.sleep(3)
+    say(f"key of the login rotated: {load.summary()}")
+    assert not load.failures
+    assert load.answers
+    withdrawn = {"Authorization": f"Bearer {secured.login.token('ana', READ_STOCK, old)}"}
+    async with httpx.AsyncClient(base_url=secured.url, verify=secured.context, trust_env=False) as client:
+        assert (await client.get("/estoque", headers=withdrawn)).status_code == 401
+
+
+@pytest.mark.parametrize("service", ["pedidos", "estoque"])
+async def test_the_password_of_a_database_changes_without_a_failed_request(
+    shop: Shop, secured: Secured, service: str, say: Callable[[str], None]
+):
+    """As docs/production.md says: a second login role that inherits the rights of the first."""
+    await shop.declare("SE-C", 100_000)
+    installed, role = secured.installed, f"{service}_runtime"
+    second, password = f"{role}_2", "changed-password"
+    url = f"postgres://{second}:{password}@{service}-db:5432/{service}?sslmode=disable"
+    async with customers(secured) as load:
+        await asyncio.sleep(3)
+        sql(installed, service, f"create role {second} login in role {role} password '{password}'")
+        installed.kubectl("create", "secret", "generic", f"{service}-db-second", f"--from-literal=url={url}")
+        secret = f"{service}.database.existingSecret={service}-db-second"
+        changed = ("--set", secret, "--set", f"{service}.database.key=url")
+        await asyncio.to_thread(installed.install, *secured.values, *changed)
+        sql(installed, service, f"alter role {role} nologin")
+        await asyncio.sleep(3)
+        sessions = sql(installed, service, SESSIONS)
+        sql(installed, service, f"alter role {role} login")
+        await asyncio.to_thread(installed.install, *secured.values)
+        await asyncio.sleep(3)
+    say(f"password of {service}'s database changed and changed back: {load.summary()}")
+    assert sessions.split() == [second]
+    assert not load.failures
+
+
+def customers(secured: Secured) -> Customers:
+    return Customers(
+        secured.url,
+        ["SE-C"],
+        per_second=4,
+        options=lambda cliente: {"verify": secured.context, "auth": Bearer(secured.login, cliente, READ_STOCK)},
+    )
+
+
+def sql(installed: Installation, service: str, statement: str) -> str:
+    """Runs a statement as the superuser of a database; returns its rows."""
+    argv = ("psql", "-h", HOST, "-U", "postgres", "-d", service, "-qtAc", statement)
+    with_password = f'PGPASSWORD="$POSTGRES_PASSWORD" exec "$@"'
+    return installed.kubectl("exec", f"statefulset/{service}-db", "--", "sh", "-c", with_password, "sh", *argv)

@@ -170,5 +170,5 @@ def customers(secured: Secured) -> Customers:
 def sql(installed: Installation, service: str, statement: str) -> str:
     """Runs a statement as the superuser of a database; returns its rows."""
     argv = ("psql", "-h", HOST, "-U", "postgres", "-d", service, "-qtAc", statement)
-    with_password = f'PGPASSWORD="$POSTGRES_PASSWORD" exec "$@"'
+    with_password = 'PGPASSWORD="$POSTGRES_PASSWORD" exec "$@"'
     return installed.kubectl("exec", f"statefulset/{service}-db", "--", "sh", "-c", with_password, "sh", *argv)

@@ -40,8 +40,8 @@ class Customers:
     Each second `per_second` customers begin, however slow the answers are, as long as no more than `at_once` are
     active. Each orders one unit, with Prefer: wait; then one in three closes the order, one in three cancels it, and
     one in three queries it and the stock. Every change has an Idempotency-Key, so that the gateway may retry it. With
-    `wait` 0 they don't wait for decisions. A request without an answer is given up after `patience` seconds. `options`
-    makes more arguments of their HTTP client from the clienteId.
+    `wait` 0 they don't wait for decisions. A request without an answer is given up after `patience` seconds.
+    `options` makes more arguments of their HTTP client from the clienteId.
     """
 
     def __init__(

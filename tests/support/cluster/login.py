@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import httpx
-from cluster.installation import Installation
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from cluster.installation import Installation
 from local_system.identity import encoded, public_jwk
 
 ISSUER = "https://login.example"
 AUDIENCE = "reserva-estoque"
 CACHE_SECONDS = 5
 ADDRESS = "http://login.{namespace}.svc:8080/jwks.json"
+REPLACE = "import os, sys; open('/keys/new', 'w').write(sys.argv[1]); os.replace('/keys/new', '/keys/jwks.json')"
 SERVER = """
 apiVersion: v1
 kind: Pod
@@ -91,7 +92,7 @@ class Login:
         return f"{text}.{encoded(signature)}"
 
     def rotate(self) -> Key:
-        """Publishes a new key beside the old one, waits, signs with it, and withdraws the old one, which it returns."""
+        """Publishes a new key beside the old one, signs with it, withdraws the old one, and returns that."""
         [old], new = self._keys, Key("second")
         self._publish([old, new])
         time.sleep(2 * CACHE_SECONDS)

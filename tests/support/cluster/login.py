@@ -105,10 +105,7 @@ class Login:
 
     def _publish(self, keys: list[Key]) -> None:
         document = json.dumps({"keys": [public_jwk(key.private.public_key(), key.name) for key in keys]})
-        write = (
-            "import os, sys; open('/keys/new', 'w').write(sys.argv[1]); os.replace('/keys/new', '/keys/jwks.json')"
-        )
-        self._installed.kubectl("exec", "login", "--", "python", "-c", write, document)
+        self._installed.kubectl("exec", "login", "--", "python", "-c", REPLACE, document)
 
 
 class Bearer(httpx.Auth):

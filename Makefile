@@ -10,7 +10,7 @@ BIN := .venv/bin
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' lib/pyproject.toml)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo dev)
 # How many tests run at once; most of them spend most of their time waiting.
-WORKERS ?= 4
+WORKERS ?= 3
 TAG ?= $(REVISION)
 LOCAL := $(BIN)/python -m local_system
 # Drops the addresses of this machine's package sources, which would otherwise be written to the files.

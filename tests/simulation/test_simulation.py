@@ -20,13 +20,6 @@ SIDE_BY_SIDE = 3
 Stage = dict[str, str]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def low_priority() -> None:
-    """Beside other tests, on a worker of their own, these yield the cores, with the servers that they start."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        os.nice(10)
-
-
 @pytest.fixture(scope="module")
 def stages(backing: System) -> list[Stage]:
     return [prepare(backing, str(number)) for number in range(SIDE_BY_SIDE)]

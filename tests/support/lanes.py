@@ -45,14 +45,8 @@ FIRST = (
 """The slowest units, in the order in which they start. Tests of a folder share a system that is slow to start, and
 stay together; so do those of a file, unless its folder is listed and the file itself is not."""
 
-BACKGROUND = ("tests/simulation/test_simulation.py",)
-"""Tests that need CPU rather than time. With three workers or more, one of them runs these from the beginning and
-nothing else: it lowers its priority, and uses the cores while the others wait.
-"""
-_ENOUGH = 3
-
-ALONE = ("bench/tests/integration/test_bench.py",)
-"""Tests that measure: they start when all else has ended, all on one worker."""
+ALONE = ("tests/simulation/test_simulation.py", "bench/tests/integration/test_bench.py")
+"""Tests with a process per core, or that measure: they start when all else has ended, all on one worker."""
 
 
 class Lanes(LoadScopeScheduling):
@@ -61,18 +55,16 @@ class Lanes(LoadScopeScheduling):
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         super().__init__(config, log)
         self._alone: dict[str, dict[str, bool]] = {}
-        self._background: dict[str, dict[str, bool]] = {}
-        self._behind: WorkerController | None = None
 
     @property
     def tests_finished(self) -> bool:
         """Whether all tests have been given to workers."""
-        return not self._alone and not self._background and super().tests_finished
+        return not self._alone and super().tests_finished
 
     @property
     def has_pending(self) -> bool:
         """Whether there are tests that have not been run."""
-        return bool(self._alone or self._background) or super().has_pending
+        return bool(self._alone) or super().has_pending
 
     def remove_node(self, node: WorkerController) -> str | None:
         """Handles the end of a worker. Returns the test in which it died, if any: others get its remaining tests."""
@@ -90,7 +82,7 @@ class Lanes(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         """The unit of a test."""
         path = nodeid.partition("::")[0]
-        named = [unit for unit in (*FIRST, *BACKGROUND, *ALONE) if path.startswith(unit)]
+        named = [unit for unit in (*FIRST, *ALONE) if path.startswith(unit)]
         return max(named, key=len, default=path)
 
     def schedule(self) -> None:
@@ -104,39 +96,22 @@ class Lanes(LoadScopeScheduling):
                 units.setdefault(self._split_scope(nodeid), {})[nodeid] = False
             order = {unit: place for place, unit in enumerate(FIRST)}
             for unit in sorted(units, key=lambda unit: order.get(unit, len(order))):
-                self._queue_of(unit)[unit] = units[unit]
-            if self._background:
-                self._behind = self.nodes[-1]
+                (self._alone if unit in ALONE else self.workqueue)[unit] = units[unit]
         for node in self.nodes:
             self._reschedule(node)
-
-    def _queue_of(self, unit: str) -> dict[str, dict[str, bool]]:
-        if unit in ALONE or (unit in BACKGROUND and len(self.nodes) < _ENOUGH):
-            return self._alone
-        return self._background if unit in BACKGROUND else self.workqueue
 
     def _reschedule(self, node: WorkerController) -> None:
         """Gives a worker more when it has one test left, which it starts only when it knows the next one."""
         while not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
-            if node is self._behind:
-                if not self._background:
-                    node.shutdown()
-                    return
-                self._next(self._background)
             if not self.workqueue and len(self.assigned_work) == 1:
-                self._next(self._alone)
+                self.workqueue.update(self._alone)
+                self._alone.clear()
             if self.workqueue:
                 self._assign_work_unit(node)
             elif self._alone and node is self.nodes[0]:
                 return  # it continues when the others have ended
             else:
                 node.shutdown()
-
-    def _next(self, units: dict[str, dict[str, bool]]) -> None:
-        """Moves units to the front of the queue."""
-        for unit in reversed(list(units)):
-            self.workqueue[unit] = units.pop(unit)
-            self.workqueue.move_to_end(unit, last=False)
 
 
 def take_ports(environ: MutableMapping[str, str] = os.environ) -> None:

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import lanes
 import pytest
-from lanes import ALONE, BACKGROUND, FIRST, Lanes
+from lanes import ALONE, FIRST, Lanes
 
 from local_system import Config, Ports, System
 from local_system.ports import FREE
@@ -92,11 +92,11 @@ def test_all_tests_run_once_whatever_there_is():
             *of("lib/tests/test_a.py", 1),
             *of(FIRST[0], 4),
             *of(ALONE[0], 2),
-            *of(BACKGROUND[0], 2),
+            *of(ALONE[1], 2),
             *of("lib/test_b.py", 3),
         ],
     ):
-        for workers in (1, 2, 3, 4):
+        for workers in (1, 2, 3):
             assert sorted(test for _, test, _ in run(tests, workers)) == sorted(tests)
 
 
@@ -119,32 +119,16 @@ def test_the_slowest_units_start_first():
 
 
 def test_exclusive_units_start_when_the_other_workers_have_ended():
-    tests = [*of(ALONE[0], 5), *of("a/test_a.py", 9), *of("a/test_b.py", 2)]
+    tests = [*of(ALONE[0], 3), *of(ALONE[1], 2), *of("a/test_a.py", 9), *of("a/test_b.py", 2)]
     ran = run(tests, 3)
     assert {workers for _, test, workers in ran if test.startswith(ALONE)} == {1}
     assert [test.startswith(ALONE) for _, test, _ in ran] == [False] * 11 + [True] * 5
 
 
-def test_a_worker_runs_the_background_units_from_the_beginning_and_nothing_else():
-    tests = [*of("a/test_a.py", 9), *of("a/test_b.py", 2), *of(ALONE[0], 2), *of(BACKGROUND[0], 4)]
-    ran = run(tests, 3)
-    assert [test for worker, test, _ in ran if worker == "gw2"] == of(BACKGROUND[0], 4)
-    assert ran[2][0] == "gw2"
-    assert all(test.startswith(ALONE) for _, test, _ in ran[-2:])
-
-
-def test_two_workers_run_the_background_units_at_the_end():
-    tests = [*of(BACKGROUND[0], 4), *of("a/test_a.py", 9), *of("a/test_b.py", 2)]
-    assert [test for _, test, workers in run(tests, 2) if workers == 1][-4:] == of(BACKGROUND[0], 4)
-
-
-@pytest.mark.parametrize("workers", [2, 3])
-@pytest.mark.parametrize(
-    "dies_in", ["a/test_a.py::test_1", "a/test_b.py::test_1", f"{ALONE[0]}::test_0", f"{BACKGROUND[0]}::test_1"]
-)
-def test_when_a_worker_dies_all_other_tests_are_run_and_that_one_not_again(dies_in: str, workers: int):
-    tests = [*of(ALONE[0], 3), *of(BACKGROUND[0], 3), *of("a/test_a.py", 5), *of("a/test_b.py", 2)]
-    assert sorted(test for _, test, _ in run(tests, workers, dies_in)) == sorted(tests)
+@pytest.mark.parametrize("dies_in", ["a/test_a.py::test_1", "a/test_b.py::test_1", f"{ALONE[0]}::test_0"])
+def test_when_a_worker_dies_all_other_tests_are_run_and_that_one_not_again(dies_in: str):
+    tests = [*of(ALONE[0], 3), *of("a/test_a.py", 5), *of("a/test_b.py", 2)]
+    assert sorted(test for _, test, _ in run(tests, 2, dies_in)) == sorted(tests)
 
 
 def test_no_two_workers_take_the_same_ports():
@@ -176,7 +160,7 @@ def test_systems_of_killed_workers_are_ended_and_no_others(tmp_path: Path):
         assert system.states()["etcd"].name == "RUNNING"
 
 
-@pytest.mark.parametrize("unit", [*FIRST, *BACKGROUND, *ALONE])
+@pytest.mark.parametrize("unit", [*FIRST, *ALONE])
 def test_everything_named_exists(unit: str):
     path = Path(__file__).parents[2] / unit
     assert path.is_dir() if unit.endswith("/") else path.is_file()

@@ -98,6 +98,7 @@ def rendered(pedidos: Service, estoque: Service, options: Options) -> str:
         admin_port=ports.gateway_admin,
         pedidos=[pedidos.port],
         estoque=[estoque.port],
+        painel=estoque.port,
         options=options,
     )
 

@@ -54,6 +54,7 @@ def configured(pedidos: Service, estoque: Service, options: Options) -> str:
         admin_port=ports.gateway_admin,
         pedidos=[pedidos.port],
         estoque=[estoque.port],
+        painel=estoque.port,
         options=options,
     )
 

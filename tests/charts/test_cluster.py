@@ -323,7 +323,7 @@ AUTHORITIES = [f"{path}.ca.secret={name}-ca" for path, name in WITH_AUTHORITY.it
 
 @pytest.fixture
 def namespace(with_operators: Cluster, request: pytest.FixtureRequest) -> str:
-    name: str = request.node.name.replace("_", "-")[:60].strip("-")
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower())[:60].strip("-")
     with_operators("create", "namespace", name)
     return name
 

@@ -56,6 +56,7 @@ def started(folder: Path, heap: int) -> Iterator[Gateway]:
             admin_port=ports.gateway_admin,
             pedidos=[pedidos.port],
             estoque=[estoque.port],
+            painel=estoque.port,
             options=Options(providers={"one": issuer.provider()}, limits=Limits(), max_heap_bytes=heap),
         )
         stack.enter_context(envoy_here.running(folder, text, {"SUBJECT_KEY": issuer.log_key}))

@@ -25,7 +25,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield system
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright keeps an event loop running, which other tests on this worker need
 def browser() -> Iterator[Browser]:
     if browsers.executable() is None:
         pytest.skip("no browser: install Chromium to test the panel (sh local/setup/chromium.sh)")

@@ -17,6 +17,7 @@ import envoy_here
 import httpx
 import pytest
 import yaml
+from collector import collecting
 from envoy_here import Service, serving, started, until, validate
 
 from local_system import gateway
@@ -25,6 +26,7 @@ from reservaestoque.streams import HEARTBEAT_SECONDS
 
 pytestmark = pytest.mark.integration
 PROBLEM = "https://reservaestoque.dev/problemas/"
+PLAIN = gateway.Options()
 
 
 @dataclass
@@ -35,7 +37,9 @@ class Running:
     log: Path
 
 
-def rendered(pedidos: Sequence[int], estoque: Sequence[int], painel: int = 9) -> str:
+def rendered(
+    pedidos: Sequence[int], estoque: Sequence[int], painel: int = 9, options: gateway.Options = PLAIN
+) -> str:
     ports = Ports.free()
     return gateway.render(
         gateway.TEMPLATE.read_text(),
@@ -44,6 +48,7 @@ def rendered(pedidos: Sequence[int], estoque: Sequence[int], painel: int = 9) ->
         pedidos=pedidos,
         estoque=estoque,
         painel=painel,
+        options=options,
     )
 
 
@@ -318,6 +323,24 @@ def names(match: dict[str, Any], path: str) -> bool:
     return match.get("path") == path or bool(regex and re.fullmatch(regex, path))
 
 
+def test_answers_that_nobody_reads_take_no_connections_from_orders(running: Running) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        large = "x" * (4 << 20) if request.command == "GET" and request.path != "/pedidos/0190" else ""
+        request.reply(200, large)  # type: ignore[attr-defined]
+
+    running.pedidos.answer = answer
+    url = running.client.base_url
+    with ExitStack() as stack:
+        for number in range(400):
+            connection = stack.enter_context(socket.create_connection((url.host, url.port or 80), timeout=10))
+            path = ("/pedidos", "/schema/pedidos")[number % 2]
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        until(lambda: running.client.get("/schema/pedidos").status_code == 503)
+        assert {running.client.post("/pedidos").status_code for _ in range(20)} == {200}
+        assert {running.client.get("/pedidos/0190").status_code for _ in range(20)} == {200}
+    until(lambda: running.client.get("/pedidos/0190").status_code == 200)
+
+
 def test_a_post_is_sent_again_when_the_connection_was_refused(tmp_path: Path) -> None:
     """One of two replicas has just died: its health check has not noticed, and no client does either."""
     with ExitStack() as stack:
@@ -365,6 +388,12 @@ def test_the_panel_is_at_the_root(tmp_path: Path) -> None:
         assert panel.seen == [f"GET {path}" for path in paths]
         for path in ("/painel", "/painelx", "/main.js", "/metrics", "/health/ready"):
             assert_problem(client.get(path), 404, "nao-encontrado", path)
+        panel.seen.clear()
+        for path in paths:
+            answer = client.request("BREW", path)
+            assert_problem(answer, 405, "metodo-nao-permitido", path)
+            assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
+        assert panel.seen == []
 
 
 def test_a_gateway_has_started_when_all_of_both_services_have_answered(tmp_path: Path) -> None:
@@ -398,3 +427,15 @@ def test_each_request_is_a_line_of_json_in_the_log(running: Running) -> None:
     assert (entry["method"], entry["path"], entry["status"]) == ("GET", "/estoque/UM-SKU", 200)
     assert entry["request_id"]
     assert os.linesep not in line
+
+
+def test_traces_have_the_address_without_the_query(tmp_path: Path) -> None:
+    """A ticket may be in it, and somebody who reads traces could use it."""
+    with ExitStack() as stack:
+        pedidos, collector = stack.enter_context(serving("pedidos")), stack.enter_context(collecting())
+        text = rendered([pedidos.port], [pedidos.port], options=gateway.Options(collector=collector.endpoint))
+        client, _ = stack.enter_context(envoy_here.running(tmp_path, text))
+        client.get("/pedidos/eventos?bilhete=segredo")
+        collector.until(lambda found: bool(found.spans))
+        assert collector.spans[0].attributes["http.url"] == str(client.base_url.join("/pedidos/eventos"))
+        assert "segredo" not in str(collector.spans)

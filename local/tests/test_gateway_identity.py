@@ -271,6 +271,16 @@ def test_nobody_outside_says_who_asks(running: Running, name: str) -> None:
     assert not [n for n in running.pedidos.headers if n in {"x-reserva-subject", "x-reserva-scopes"}]
 
 
+def test_nobody_outside_says_where_they_are(running: Running) -> None:
+    claim = {"X-Reserva-Client": "192.0.2.7", "x-reserva-client": "192.0.2.8"}
+    for path in ("/pedidos", "/pedidos/0190", "/schema/pedidos"):
+        assert running.ask(running.issuer.token("ana"), path, **claim).status_code == 200
+        assert "x-reserva-client" not in running.pedidos.headers
+    for path in ("/pedidos/eventos", "/pedidos/%65ventos", "/pedidos/./0190//eventos", "/pedidos/eventos?bilhete=x"):
+        assert running.ask(running.issuer.token("ana"), path, **claim).status_code == 200
+        assert running.pedidos.headers["x-reserva-client"] == "127.0.0.1"
+
+
 def test_without_tokens_nobody_outside_says_it_either(tmp_path: Path) -> None:
     with serving("pedidos") as pedidos, serving("estoque") as estoque:
         with envoy_here.running(tmp_path, rendered(pedidos, estoque, Options())) as (client, _):

@@ -33,6 +33,8 @@ KINDS = {
     "stream": ("GET", "/pedidos/eventos", 3),
     "stream with a query": ("GET", "/estoque/eventos?x=/y", 3),
     "stream of an order": ("GET", "/pedidos/0190/eventos", 3),
+    "stream in another spelling": ("GET", "/pedidos//%65vento%73", 3),
+    "stream of the panel": ("GET", "/painel/sistema/eventos", 3),
 }
 
 

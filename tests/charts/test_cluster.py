@@ -421,3 +421,10 @@ def test_notes_say_who_may_read_orders(helm: Helm, with_operators: Cluster, name
     assert ("anyone who reaches the gateway can read and close anybody's orders" in said) is not on
     assert ("Every call needs a token" in said) is on
     assert ("Authorization: Bearer $TOKEN" in said) is on
+
+
+@pytest.mark.parametrize("on", ["true", "false"])
+def test_notes_of_a_cell_say_who_may_read_orders(helm: Helm, with_operators: Cluster, namespace: str, on: str):
+    sets = ["gateway.enabled=false", "global.gatewayNamespaces={gateway}", f"global.jwt.enabled={on}"]
+    said = notes(helm, with_operators, namespace, *sets)
+    assert ("every customer can read and close everybody's orders of this cell" in said) is (on == "false")

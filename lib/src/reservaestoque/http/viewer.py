@@ -1,32 +1,52 @@
 """The page that shows an OpenAPI document: Scalar, served by the service itself, so that it works offline."""
 
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
 from functools import cache
 from importlib.metadata import distribution
+from typing import Any, NamedTuple
 
-from litestar import Response, get
+from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import ScalarRenderPlugin
+from litestar.response import Stream
 
 _DISTRIBUTION = "flask-openapi3-scalar"
 _FILE = "flask_openapi3_scalar/templates/scalar/js/scalar.standalone.js"
 _NOTHING = "data:text/css,"
 """In place of what Litestar would have browsers load from elsewhere."""
-_DAY = "public, max-age=86400"
+_HEADERS = {
+    "Cache-Control": "public, max-age=86400, no-transform",  # or the gateway would compress it for each request
+    "Vary": "Accept-Encoding",
+}
+
+PIECE_BYTES = 16 * 1024
+
+
+class _Script(NamedTuple):
+    plain: bytes
+    gzipped: bytes
 
 
 @cache
-def _script() -> bytes:
+def _script() -> _Script:
     """Read from the installed wheel, whose own code needs Flask and is never imported."""
-    return bytes(distribution(_DISTRIBUTION).locate_file(_FILE).read_bytes())  # type: ignore[attr-defined]
+    plain = bytes(distribution(_DISTRIBUTION).locate_file(_FILE).read_bytes())  # type: ignore[attr-defined]
+    return _Script(plain, gzip.compress(plain, mtime=0))
 
 
 def viewer(path: str) -> tuple[ScalarRenderPlugin, HTTPRouteHandler]:
     """The page for the document below `path`, and the route of its script, `<path>/scalar.js`."""
     address = f"{path}/scalar.js"
 
-    @get(address, include_in_schema=False, sync_to_thread=True, media_type="text/javascript")
-    def script() -> Response[bytes]:
-        return Response(_script(), media_type="text/javascript", headers={"Cache-Control": _DAY})
+    @get(address, include_in_schema=False)
+    async def script(request: Request[Any, Any, Any]) -> Stream:
+        found = await asyncio.to_thread(_script)
+        zipped = takes_gzip(request.headers.get("accept-encoding", ""))
+        body = found.gzipped if zipped else found.plain
+        headers = {**_HEADERS, "Content-Length": str(len(body)), **({"Content-Encoding": "gzip"} if zipped else {})}
+        return Stream(_pieces(body), media_type="text/javascript", headers=headers)
 
     page = ScalarRenderPlugin(
         js_url=address,
@@ -35,3 +55,21 @@ def viewer(path: str) -> tuple[ScalarRenderPlugin, HTTPRouteHandler]:
         options={"withDefaultFonts": False, "telemetry": False, "agent": {"disabled": True}},
     )
     return page, script
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether a client with this Accept-Encoding names gzip, and with another weight than 0."""
+    for coding in accept_encoding.lower().split(","):
+        name, *parameters = (part.replace(" ", "") for part in coding.split(";"))
+        if name in ("gzip", "x-gzip"):
+            return not any(parameter.startswith("q=0") and not parameter.strip("q=0.") for parameter in parameters)
+    return False
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    """The server takes a piece once the client has taken those before it.
+
+    In one piece, each client that asks and does not read would hold a copy of the script, and everybody may ask.
+    """
+    for begin in range(0, len(body), PIECE_BYTES):
+        yield body[begin : begin + PIECE_BYTES]

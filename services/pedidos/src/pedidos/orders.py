@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pedidos.access import NOT_YOURS, Target, decide, whose
 from pedidos.pedido import Pedido, parse_id
-from pedidos.reads import Reads
+from pedidos.reads import Page, Reads
 from reservaestoque.events import Status
 from reservaestoque.http.caller import Caller, Verdict
 from reservaestoque.http.identity import enforce
@@ -34,8 +34,9 @@ class Orders:
         enforce(decide(self._caller, Target.ORDERS_OF, cliente_id), NOT_YOURS)
         return cliente_id
 
-    async def page(
-        self, cliente_id: str | None, status: Status | None, before: UUID | None, limit: int
-    ) -> list[Pedido]:
-        """Up to `limit` orders with an id below `before`, the newest first. Raises ProblemError (403)."""
+    async def page(self, cliente_id: str | None, status: Status | None, before: UUID | None, limit: int) -> Page:
+        """Up to `limit` orders with an id below `before`, the newest first; fewer, if they are large.
+
+        Raises ProblemError (403).
+        """
         return await self._reads.page(self.customer(cliente_id), status, before, limit)

@@ -13,6 +13,8 @@ from reservaestoque.events import Item, ItemEmFalta, Status
 from reservaestoque.events.pedidos import ITENS, MAX_QUANTIDADE, PedidoId
 
 MAX_PAGE = 200
+MAX_PAGE_LINES = 2000
+"""A page ends with the order that reaches so many lines, missing ones included: some 300 KB at most, not 5 MB."""
 
 ID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 """The canonical text of an id (RFC 9562, section 4), in lower case, as we write it: an order has one address."""

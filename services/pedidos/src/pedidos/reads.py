@@ -8,11 +8,11 @@ import asyncpg
 
 from pedidos import repository
 from pedidos.pedido import Pedido
-from pedidos.repository import KeyOwner, Outcome, Scope
+from pedidos.repository import KeyOwner, Outcome, Page, Scope
 from reservaestoque.events import Status
 from reservaestoque.postgres import Loader, Reader
 
-__all__ = ["READ_CONNECTIONS", "Outcome", "Reads"]
+__all__ = ["READ_CONNECTIONS", "Outcome", "Page", "Reads"]
 
 _LISTS = 2
 READ_CONNECTIONS = 3 + _LISTS
@@ -34,10 +34,8 @@ class Reads:
         """The order, or None."""
         return await self._orders.get(pedido_id)
 
-    async def page(
-        self, cliente_id: str | None, status: Status | None, before: UUID | None, limit: int
-    ) -> list[Pedido]:
-        """Up to `limit` orders with an id below `before`, the newest first."""
+    async def page(self, cliente_id: str | None, status: Status | None, before: UUID | None, limit: int) -> Page:
+        """Up to `limit` orders with an id below `before`, the newest first; fewer, if they are large."""
         return await repository.page(self.lists, cliente_id, status, before, limit)
 
     async def outcome(self, command_id: UUID) -> Outcome | None:

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from pedidos.command import NewCommand
-from pedidos.pedido import Pedido
+from pedidos.pedido import MAX_PAGE_LINES, Pedido
 from reservaestoque.events import AtualizarStatus, Item, ItemEmFalta, Status, StatusAtualizado
 from reservaestoque.postgres import READ_SECONDS, Connection, Queries, Reader
 
@@ -36,6 +36,13 @@ class KeyOwner(NamedTuple):
     body_hash: bytes
     pedido_id: UUID
     command_id: UUID
+
+
+class Page(NamedTuple):
+    """Orders of a list, and whether others follow."""
+
+    orders: list[Pedido]
+    more: bool
 
 
 class Written(NamedTuple):
@@ -113,11 +120,12 @@ async def orders(pool: "asyncpg.Pool[Any]", ids: Sequence[UUID]) -> dict[UUID, P
 
 async def page(
     reader: Reader, cliente_id: str | None, status: Status | None, before: UUID | None, limit: int
-) -> list[Pedido]:
-    """Up to `limit` orders with an id below `before`, the newest first."""
+) -> Page:
+    """Up to `limit` orders with an id below `before`, the newest first; fewer, if they have MAX_PAGE_LINES."""
     filters = [filter_ for filter_ in (cliente_id, status) if filter_ is not None]
-    rows = await reader.fetch(_page(cliente_id, status), before or _LAST, limit, *filters)
-    return [_pedido(row) for row in rows]
+    rows = await reader.fetch(_page(cliente_id, status), before or _LAST, limit + 1, MAX_PAGE_LINES, *filters)
+    fitting = [row for row in rows if row["cabe"]][:limit]
+    return Page([_pedido(row) for row in fitting], len(rows) > len(fitting))
 
 
 def _page(cliente_id: str | None, status: Status | None) -> str:

@@ -40,7 +40,14 @@ ByStatus = Annotated[Status | None, QueryParameter(name="status", description="O
 Cursor = Annotated[
     str | None, QueryParameter(pattern=ID_PATTERN, max_length=36, description="`proximo` of the page before.")
 ]
-Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Maximum number of orders per page.")]
+Limit = Annotated[
+    int,
+    QueryParameter(
+        ge=1,
+        le=MAX_PAGE,
+        description="Maximum number of orders per page. A page of orders with many items is shorter.",
+    ),
+]
 
 _ABOUT_ID = "The order's id, as it was returned: any other spelling of it is unknown (404)."
 _ID_SCHEMA = {"format": "uuid", "pattern": ID_PATTERN}
@@ -166,9 +173,8 @@ async def list_orders(
 
     Raises ProblemError (403) for orders of another customer.
     """
-    pedidos = await orders.page(cliente_id, status, parse_id(cursor or ""), limite + 1)
-    page = pedidos[:limite]
-    return PedidoPage(page, page[-1].pedido_id if len(pedidos) > limite else None)
+    page = await orders.page(cliente_id, status, parse_id(cursor or ""), limite)
+    return PedidoPage(page.orders, page.orders[-1].pedido_id if page.more else None)
 
 
 @get(

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from pedidos import repository
+from pedidos.pedido import MAX_PAGE_LINES
 from reservaestoque.events import Status
 from reservaestoque.postgres import Queries, Reader
 
@@ -24,10 +25,10 @@ from generate_series(1, 20000) n
 """
 
 LISTS = {
-    "listar_pedidos": ("pedido_pkey", "uuid, integer", ""),
-    "listar_por_cliente": ("pedido_por_cliente", "uuid, integer, text", ", 'nobody'"),
-    "listar_por_cliente_e_status": ("pedido_por_cliente", "uuid, integer, text, text", ", 'nobody', 'Cancelado'"),
-    "listar_por_status": ("pedido_por_status", "uuid, integer, text", ", 'Cancelado'"),
+    "listar_pedidos": ("pedido_pkey", "", ""),
+    "listar_por_cliente": ("pedido_por_cliente", ", text", ", 'nobody'"),
+    "listar_por_cliente_e_status": ("pedido_por_cliente", ", text, text", ", 'nobody', 'Cancelado'"),
+    "listar_por_status": ("pedido_por_status", ", text", ", 'Cancelado'"),
 }
 
 
@@ -39,8 +40,10 @@ async def test_each_list_reads_no_more_than_a_page(pedidos_db: "Pool[Any]", name
     await pedidos_db.execute("vacuum analyze pedido")
     async with pedidos_db.acquire() as connection:
         await connection.execute(f"set plan_cache_mode = {plan}")
-        await connection.execute(f"prepare lista ({types}) as {SQL[name]}")
-        rows = await connection.fetch(f"explain (analyze, costs off, timing off) execute lista ('{LAST}', 5{where})")
+        await connection.execute(f"prepare lista (uuid, integer, bigint{types}) as {SQL[name]}")
+        rows = await connection.fetch(
+            f"explain (analyze, costs off, timing off) execute lista ('{LAST}', 5, 9{where})"
+        )
         await connection.execute("deallocate lista; reset plan_cache_mode")
     text = "\n".join(row[0] for row in rows)
     assert f"using {index}" in text or f"on {index}" in text, text
@@ -55,7 +58,9 @@ async def test_pages_hold_what_passes_the_filters_each_order_once(
 ):
     await pedidos_db.execute(FILL.replace("20000", "3000"))
     reader, seen, cursor = Reader(pedidos_db, connections=1), list[UUID](), None
-    while page := await repository.page(reader, cliente, status, cursor, 700):
+    more = True
+    while more:
+        page, more = await repository.page(reader, cliente, status, cursor, 700)
         assert {p.cliente_id for p in page} <= ({cliente} if cliente else {"c0", "c1", "c2"})
         assert {p.status for p in page} <= ({status} if status else {Status.CANCELADO, Status.FECHADO})
         seen += [p.pedido_id for p in page]
@@ -67,3 +72,46 @@ async def test_pages_hold_what_passes_the_filters_each_order_once(
         status,
     )
     assert seen == [row["id"] for row in everything]
+
+
+LINES = MAX_PAGE_LINES // 40
+LARGE = """
+insert into pedido (id, cliente_id, itens, itens_em_falta, status, versao)
+select (lpad(to_hex(n), 12, '0') || '70008000000000000000')::uuid, 'c', l.itens, l.em_falta, 'EstoqueNaoDisponivel', 1
+from generate_series(1, 100) n, lateral (
+    select jsonb_agg(jsonb_build_object('sku', 'S' || i, 'quantidade', 1)) as itens,
+        jsonb_agg(jsonb_build_object('sku', 'S' || i, 'solicitado', 1, 'disponivel', 0, 'motivo', 'SkuDesconhecido'))
+            as em_falta
+    from generate_series(1, $1::integer) i
+) l
+"""
+
+
+@pytest.mark.parametrize("cliente", [None, "c"])
+@pytest.mark.parametrize("status", [None, Status.ESTOQUE_NAO_DISPONIVEL])
+async def test_a_page_of_large_orders_is_shorter_and_all_come_once(
+    pedidos_db: "Pool[Any]", cliente: str | None, status: Status | None
+):
+    await pedidos_db.execute(LARGE, LINES)
+    reader, pages, cursor, more = Reader(pedidos_db, connections=1), list[list[UUID]](), None, True
+    while more:
+        page, more = await repository.page(reader, cliente, status, cursor, 200)
+        pages.append([p.pedido_id for p in page])
+        cursor = pages[-1][-1]
+    assert [len(page) for page in pages] == [20, 20, 20, 20, 20]
+    assert [id_ for page in pages for id_ in page] == sorted((id_ for page in pages for id_ in page), reverse=True)
+    assert len({id_ for page in pages for id_ in page}) == 100
+
+
+async def test_an_order_that_fills_a_page_alone_is_in_one(pedidos_db: "Pool[Any]"):
+    await pedidos_db.execute(LARGE, MAX_PAGE_LINES // 2)
+    page, more = await repository.page(Reader(pedidos_db, connections=1), None, None, None, 200)
+    assert (len(page), more) == (1, True)
+
+
+async def test_limit_and_lines_may_end_a_page_together(pedidos_db: "Pool[Any]"):
+    await pedidos_db.execute(LARGE, LINES)
+    page, more = await repository.page(Reader(pedidos_db, connections=1), None, None, None, 20)
+    assert (len(page), more) == (20, True)
+    last, more = await repository.page(Reader(pedidos_db, connections=1), None, None, page[0].pedido_id, 99)
+    assert (len(last), more) == (20, True)

@@ -1,6 +1,18 @@
 -- Orders before an id, newest first: keyset paging, one statement per filter.
-select id, cliente_id, itens, status, versao, itens_em_falta, expira_em, criado_em, atualizado_em
-from pedido
-where id < $1
-order by id desc
-limit $2
+-- At most $2, and none after those that have $3 lines together, but for one that says that there are more (`cabe` is false):
+-- an order may have a hundred lines, and as many again that are missing.
+select id, cliente_id, itens, status, versao, itens_em_falta, expira_em, criado_em, atualizado_em, antes < $3 as cabe
+from (
+    select p.*,
+        coalesce(sum(p.linhas) over (rows between unbounded preceding and 1 preceding), 0) as antes,
+        coalesce(sum(p.linhas) over (rows between unbounded preceding and 2 preceding), 0) as antes_da_anterior
+    from (
+        select id, cliente_id, itens, status, versao, itens_em_falta, expira_em, criado_em, atualizado_em,
+            jsonb_array_length(itens) + jsonb_array_length(itens_em_falta) as linhas
+        from pedido
+        where id < $1
+        order by id desc
+        limit $2
+    ) p
+) q
+where antes_da_anterior < $3

@@ -1,7 +1,19 @@
 -- Orders with a status before an id, newest first: keyset paging, one statement per filter.
 -- Expressed as a range, because a plan for a single value may scan the whole index for a rare one.
-select id, cliente_id, itens, status, versao, itens_em_falta, expira_em, criado_em, atualizado_em
-from pedido
-where (status, id) < ($3, $1) and status >= $3
-order by status desc, id desc
-limit $2
+-- At most $2, and none after those that have $3 lines together, but for one that says that there are more (`cabe` is false):
+-- an order may have a hundred lines, and as many again that are missing.
+select id, cliente_id, itens, status, versao, itens_em_falta, expira_em, criado_em, atualizado_em, antes < $3 as cabe
+from (
+    select p.*,
+        coalesce(sum(p.linhas) over (rows between unbounded preceding and 1 preceding), 0) as antes,
+        coalesce(sum(p.linhas) over (rows between unbounded preceding and 2 preceding), 0) as antes_da_anterior
+    from (
+        select id, cliente_id, itens, status, versao, itens_em_falta, expira_em, criado_em, atualizado_em,
+            jsonb_array_length(itens) + jsonb_array_length(itens_em_falta) as linhas
+        from pedido
+        where (status, id) < ($4, $1) and status >= $4
+        order by status desc, id desc
+        limit $2
+    ) p
+) q
+where antes_da_anterior < $3

@@ -1,4 +1,4 @@
-# One recipe for the images of our five programs: docker build --build-arg PROGRAM=pedidos .
+# One recipe for the images of the five programs: docker build --build-arg PROGRAM=pedidos .
 # (pedidos, estoque, operator, conferir or painel). `make images` builds them all. No BuildKit is needed.
 
 ARG PYTHON_IMAGE=python:3.13-slim

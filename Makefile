@@ -67,7 +67,7 @@ simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60; SEED=
 	PYTHONPATH=tests/support $(BIN)/python -m simulator \
 		$(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
-fuzz: rabbitmq ## send requests and messages that nobody has thought of (CASES=10000; SEED=2; FUZZ="--only amqp")
+fuzz: rabbitmq ## fuzz the REST APIs and both queues (CASES=10000; SEED=2; FUZZ="--only amqp")
 	PYTHONPATH=tests/support $(BIN)/python -m fuzz $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED)) $(FUZZ)
 
 bench: rabbitmq wrk ## benchmark against the baseline (SCENARIOS=e2e-hot-3 ROUNDS=2 SECONDS=10 for part of it)
@@ -89,7 +89,7 @@ images: ## build the images of the five programs (TAG: the revision by default)
 		docker build --build-arg PROGRAM=$$program --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 			--tag reservaestoque/$$program:$(TAG) . || exit 1; done
 
-screenshots: rabbitmq ## take the pictures of the panel in docs/images (six minutes)
+screenshots: rabbitmq ## retake the pictures of the panel in docs/images (six minutes)
 	@sh local/setup/chromium.sh
 	@PYTHONPATH=tests/support $(BIN)/python -m screenshots
 
@@ -105,7 +105,7 @@ contracts: .venv/ready ## regenerate contracts/ (AsyncAPI, JSON Schemas, OpenAPI
 audit: .venv/ready ## check licences and known vulnerabilities of every pinned package (AUDIT=--offline: licences only)
 	@PYTHONPATH=tests/support $(BIN)/python -m supply_chain audit $(AUDIT)
 
-sbom: .venv/ready ## write what each image consists of to dist/sbom (CycloneDX)
+sbom: .venv/ready ## write an SBOM per image to dist/sbom (CycloneDX)
 	@PYTHONPATH=tests/support $(BIN)/python -m supply_chain sbom dist/sbom --version $(or $(SBOM_VERSION),$(VERSION))
 
 reference: .venv/ready ## regenerate docs/metrics.md and the Grafana dashboards from the code

@@ -47,7 +47,7 @@ def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     state: Path = tmp_path_factory.mktemp("backing")
     with System(Config(state=state, ports=Ports.free(), parts=parts)) as system:
         asyncio.run(_declare_exchanges(system.amqp_url))
-        for database in ("pedidos", "estoque"):  # tests look at the sessions of the programs, which have another role
+        for database in ("pedidos", "estoque"):  # tests inspect the sessions of the programs, which have another role
             system.psql(database, f"grant pg_read_all_stats to {database};")
         yield system
 

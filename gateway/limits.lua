@@ -1,5 +1,5 @@
--- What is left of a client's limit, as RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10). Envoy
--- itself says it in headers of its own, X-RateLimit-Limit and others, as draft 3 had them.
+-- Reports a client's remaining quota as RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10). Envoy
+-- itself uses the headers of draft 3, X-RateLimit-Limit and others.
 function envoy_on_response(handle)
   local headers = handle:headers()
   local limit, remaining = headers:get("x-ratelimit-limit"), headers:get("x-ratelimit-remaining")

@@ -1,9 +1,9 @@
--- What jwt_authn leaves to do with the claims that it has put into headers:
--- 1. the subject for the access log, as 16 hexadecimal digits of HMAC-SHA256 (RFC 2104) with the key in SUBJECT_KEY;
---    Envoy itself can write a header to the log, but not hash it;
--- 2. scopes that are a list in the token, which arrive as JSON in base64, as words separated by spaces;
--- 3. no control characters, with which Envoy could not forward the request, and no spaces around the subject, which HTTP
---    would drop on the way to a service: " ana" must not become ana.
+-- Processes the claims that jwt_authn has put into headers:
+-- 1. hashes the subject for the access log, as 16 hexadecimal digits of HMAC-SHA256 (RFC 2104) with the key in
+--    SUBJECT_KEY, because Envoy can log a header but not hash it;
+-- 2. turns scopes that are a list in the token, and arrive as JSON in base64, into words separated by spaces;
+-- 3. refuses control characters, with which Envoy could not forward the request, and spaces around the subject, which
+--    HTTP would strip on the way to a service: " ana" must not become ana.
 local bit = require("bit")
 local band, bxor, bnot, bor = bit.band, bit.bxor, bit.bnot, bit.bor
 local ror, rshift, lshift, tobit, tohex = bit.ror, bit.rshift, bit.lshift, bit.tobit, bit.tohex
@@ -52,12 +52,12 @@ local function compress(state, text, from)
   return new
 end
 
--- A 32-bit number, the highest byte first.
+-- A 32-bit number, most significant byte first.
 local function be(n)
   return string.char(band(rshift(n, 24), 255), band(rshift(n, 16), 255), band(rshift(n, 8), 255), band(n, 255))
 end
 
--- The digest of `text`, after `before` bytes that are in `state` already.
+-- The digest of `text`, after `before` bytes already in `state`.
 local function finish(state, text, before)
   local bits = (before + #text) * 8
   local padded = text .. "\128" .. ("\0"):rep((55 - #text) % 64) .. "\0\0\0\0"
@@ -106,7 +106,7 @@ local function decode(text)
   return table.concat(out)
 end
 
--- The words of a JSON list of scopes (RFC 6749, section 3.3, says which characters they have); nil if it is not one.
+-- The words of a JSON list of scopes (with the characters of RFC 6749, section 3.3); nil if it is not one.
 local function words(json)
   local out = {}
   local rest = json:match('^%[(".*")%]$')

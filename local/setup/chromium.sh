@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install Chromium with the machine's package manager where no browser is found, for the tests of the panel.
+# Install Chromium with the machine's package manager if no browser is found, for the tests of the panel.
 set -eu
 . "${0%/*}/packages.sh"
 

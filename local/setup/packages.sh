@@ -14,8 +14,8 @@ apt_install() { # with lists of packages that may be old, or not there at all
             as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
 }
 
-apt_install_stopped() { # a package with a service, which is started neither now nor at the next boot
-    policy=/usr/sbin/policy-rc.d # says whether packages may start their services; 101 is no
+apt_install_stopped() { # installs a package whose service must start neither now nor at boot
+    policy=/usr/sbin/policy-rc.d # decides whether packages may start their services; 101 means no
     made=""
     if [ ! -e $policy ]; then
         made=yes

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Install Prometheus, with promtool, with the machine's package manager where it is missing. The package's own server is
-# not left running.
+# Install Prometheus and promtool with the machine's package manager if missing. The package's own server does not stay
+# running.
 set -eu
 . "${0%/*}/packages.sh"
 

@@ -4,7 +4,7 @@
 # A distribution builds its own with profile-guided optimisation, as that of the images is: a fifth faster than one that
 # a version manager has compiled on this machine.
 set -eu
-SUDO="sudo -n" # another Python may do: nobody is asked for a password
+SUDO="sudo -n" # never prompts for a password: another Python may do
 . "${0%/*}/packages.sh"
 
 SYSTEM_BIN=${SYSTEM_BIN:-/usr/bin}

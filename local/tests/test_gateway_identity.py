@@ -1,4 +1,4 @@
-"""Who asks: what the gateway makes of tokens, on a real Envoy with services that are a few lines of Python."""
+"""How the gateway handles tokens, on a real Envoy with services of a few lines of Python."""
 
 import hmac
 import json
@@ -63,7 +63,7 @@ class Running:
         return self.client.request(method, path, headers={"Authorization": f"Bearer {token}", **headers})
 
     def claims(self, token: str) -> dict[str, str]:
-        """What the service is told of this token."""
+        """The caller that the service sees for this token."""
         self.pedidos.headers.clear()
         answer = self.ask(token)
         assert answer.status_code == 200, answer.text
@@ -189,7 +189,7 @@ def unsigned(alg: str) -> str:
 
 
 def hs256(key: bytes) -> str:
-    """Signed with what everybody knows, in the hope that it is taken for a secret key."""
+    """Signed with the public key, as if it were a shared secret."""
     head = {"alg": "HS256", "typ": "JWT", "kid": "local-1"}
     text = f"{encoded(json.dumps(head).encode())}.{encoded(json.dumps(claims()).encode())}"
     return f"{text}.{encoded(hmac.new(key, text.encode(), 'sha256').digest())}"
@@ -241,7 +241,7 @@ def stranger(running: Running) -> Issuer:
 def test_any_other_token_is_refused(running: Running, case: str) -> None:
     make, reason = REFUSED[case]
     running.pedidos.seen.clear()
-    # jwt_authn has taken away the token that it was content with.
+    # jwt_authn has removed the token that it accepted.
     challenge = "Bearer" if "control character" in reason else 'Bearer error="invalid_token"'
     assert_refused(running.ask(make(running)), reason, challenge)
     assert running.pedidos.seen == []
@@ -258,7 +258,7 @@ def test_two_tokens_in_one_request_must_both_be_valid(running: Running) -> None:
     assert running.client.get("/pedidos", headers=headers).status_code == 401
 
 
-# What the service is told
+# What the service sees
 
 
 @pytest.mark.parametrize("name", ["x-reserva-subject", "X-Reserva-Subject", "x-reserva-scopes"])

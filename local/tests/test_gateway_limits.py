@@ -1,4 +1,4 @@
-"""What one client may ask, on a real Envoy with services that are a few lines of Python."""
+"""The limits of one client, on a real Envoy with services of a few lines of Python."""
 
 import time
 from collections import Counter
@@ -19,7 +19,7 @@ from local_system.ports import Ports
 
 pytestmark = pytest.mark.integration
 
-# So slow that no bucket gains a request while a test runs, except where it waits for that.
+# So slow that no bucket is refilled during a test, unless the test waits for that.
 SLOW = Limits(reads=Rate(1, 12), writes=Rate(1, 6), streams=Rate(1, 3), clients=50)
 KINDS = {
     "read": ("GET", "/pedidos", 12),
@@ -86,7 +86,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def exhaust(ask: Callable[[], httpx.Response]) -> tuple[int, httpx.Response]:
-    """How many requests are answered until one is refused, and that one's answer."""
+    """The number of requests answered until one is refused, and the refusal."""
     for number in range(100):
         answer = ask()
         if answer.status_code == 429:
@@ -138,7 +138,7 @@ def test_after_the_time_in_retry_after_the_request_is_answered(running: Running)
 
 
 def test_more_clients_than_buckets_leave_those_alone_who_keep_asking(running: Running) -> None:
-    """Envoy forgets the client that has been silent longest; the one who floods is not that."""
+    """Envoy evicts the least recently active client, which is never the flooding one."""
     exhaust(lambda: running.ask("flood", "POST", "/pedidos"))
     refused = 0
     for number in range(120):

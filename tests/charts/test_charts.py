@@ -442,7 +442,7 @@ def test_a_service_and_a_policy_select_the_pods_they_mean(everything: list[Manif
     for service in (m for m in everything if m["kind"] == "Service"):
         selector = service["spec"]["selector"].items()
         chosen = [labels["app.kubernetes.io/name"] for labels in templates if selector <= labels.items()]
-        # The panel has Services of its own for the parts that it watches.
+        # The panel's chart has Services for the parts that it watches.
         assert chosen == [service["metadata"]["name"].removeprefix("painel-")]
         assert not [labels for labels in jobs if selector <= labels.items()], "a Job takes no requests"
 

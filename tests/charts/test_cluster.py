@@ -336,7 +336,7 @@ def make(cluster: Cluster, namespace: str, secrets: dict[str, list[str]], kind: 
 
 
 def notes(helm: Helm, cluster: Cluster, namespace: str, *sets: str, values: Path | None = None) -> str:
-    """What Helm says after an installation."""
+    """Helm's notes after an installation."""
     options = [word for pair in sets for word in ("--set", pair)]
     options += ["--values", str(values)] if values else []
     where = (
@@ -418,7 +418,7 @@ def test_notes_say_who_may_read_orders(helm: Helm, with_operators: Cluster, name
         f"{issuer}.jwksUri=https://login.example/k",
     ]
     said = notes(helm, with_operators, namespace, *(sets if on else ()))
-    assert ("anyone who reaches the gateway can read and close anybody's orders" in said) is not on
+    assert ("anyone who reaches the gateway can read and close any order" in said) is not on
     assert ("Every call needs a token" in said) is on
     assert ("Authorization: Bearer $TOKEN" in said) is on
 

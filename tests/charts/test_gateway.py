@@ -96,7 +96,7 @@ def one(manifests: list[Manifest], kind: str, name: str = "gateway") -> Manifest
 
 
 def here(manifests: list[Manifest], folder: Path) -> str:
-    """The rendered configuration with the pod's folders below this one, which has their files."""
+    """The rendered configuration, with the pod's folders moved below this one."""
     (folder / "envoy").mkdir(exist_ok=True)
     data = config(manifests)
     if "certificate.yaml" in data:
@@ -153,9 +153,9 @@ def test_envoy_accepts_every_variant(helm: Helm, tmp_path: Path, keys: str, iden
         ([*TLS, "ingress.enabled=true"], "TLS ends either at the gateway or in front of it"),
         ([*TLS, "tls.certificate.enabled=true"], "for which names"),
         ([*TLS, "tls.certificate.enabled=true", "tls.certificate.dnsNames[0]=loja.example"], "which issuer"),
-        (["cors.origins[0]=loja.example"], "loja.example is no origin"),
-        (["cors.origins[0]=https://loja.example/"], "is no origin"),
-        (["cors.origins[0]=*"], "is no origin"),
+        (["cors.origins[0]=loja.example"], "loja.example is not an origin"),
+        (["cors.origins[0]=https://loja.example/"], "is not an origin"),
+        (["cors.origins[0]=*"], "is not an origin"),
         (["limits.reads.perSecond=0"], "perSecond"),
         (["resources.limits.memory=300M"], "write it in Mi or Gi"),
     ],
@@ -315,7 +315,7 @@ class Login:
         return public_jwk(issuer.key.public_key(), name)
 
     def rotate(self) -> None:
-        """Publishes another key, which signs from now on."""
+        """Publishes another key and signs with it from now on."""
         self.current = Issuer.open(self.folder / f"jwt-{time.monotonic_ns()}")
         self.published = [self.jwk(self.current, "local-1")]
 
@@ -359,7 +359,7 @@ def test_keys_come_from_a_url_before_the_first_request_and_follow_a_rotation(hel
 @pytest.mark.integration
 @pytest.mark.parametrize("name", ["DNS:other.example", "DNS:localhost"])
 def test_keys_from_a_server_that_cannot_be_trusted_are_not_used(helm: Helm, tmp_path: Path, name: str):
-    """Either the certificate is for another name, or from another authority."""
+    """The certificate is either for another name or from another CA."""
     authority, other = Authority(tmp_path, "login-ca"), Authority(tmp_path, "other-ca")
     (tmp_path / "envoy-jwks-ca/loja").mkdir(parents=True)
     shutil.copy(authority.file, tmp_path / "envoy-jwks-ca/loja/ca.crt")
@@ -487,7 +487,7 @@ def test_tls_ends_at_the_gateway(with_tls: WithTls, offered: tuple[str, ...], ve
 
 @pytest.mark.integration
 def test_tls_below_1_2_is_refused(with_tls: WithTls):
-    """By openssl's own client: Python's warns of old versions."""
+    """With openssl's client, because Python's warns about old versions."""
     argv = ["openssl", "s_client", "-connect", f"{HOST}:{with_tls.gateway.port}", "-cipher", "ALL:@SECLEVEL=0"]
     for version, agreed in (("-tls1_1", False), ("-tls1_2", True)):
         done = subprocess.run([*argv, version], input="", capture_output=True, text=True, check=False, timeout=10)

@@ -1,4 +1,4 @@
-"""Every route with every kind of token, through the real gateway; tickets; what nobody learns of others' orders."""
+"""Every route with every kind of token, through the real gateway; tickets; what answers must not reveal."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ SKU = "AUTORIZACAO-1"
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Two replicas of each service behind a gateway that asks for tokens."""
+    """Two replicas of each service behind a gateway that requires tokens."""
     config = Config(
         state=tmp_path_factory.mktemp("authorization"),
         ports=Ports.free(),
@@ -105,7 +105,7 @@ class Tokens:
         return f"{text}.{encoded(hmac.new(public, text.encode(), hashlib.sha256).digest())}"
 
     def other_payload(self) -> str:
-        """A good token's signature under other claims."""
+        """A valid token's signature with other claims."""
         head, _, signature = self.issuer.token("bia").split(".")
         return f"{head}.{encoded(json.dumps(self.claims()).encode())}.{signature}"
 
@@ -197,7 +197,7 @@ async def new_order(client: httpx.AsyncClient, tokens: Tokens, cliente: str = "a
 async def ask(
     client: httpx.AsyncClient, method: str, path: str, body: Any, headers: dict[str, str]
 ) -> httpx.Response:
-    """The answer; of a stream the head only."""
+    """The answer; for a stream, only its head."""
     async with client.stream(method, path, json=body, headers=headers) as answer:
         if "event-stream" not in answer.headers.get("content-type", ""):
             await answer.aread()
@@ -247,7 +247,7 @@ async def test_a_valid_token_opens_what_is_its_own(
 ):
     if "{id}" in path:
         path = path.replace("{id}", (await new_order(client, tokens))["pedidoId"])
-    # What a caller claims to be in our own headers does not count.
+    # Identity headers sent by a caller do not count.
     headers = bearer(getattr(tokens, kind)()) | {"x-reserva-subject": "ana", "x-reserva-scopes": "pedidos:admin"}
     answer = await ask(client, method, path, body, headers)
     assert answer.status_code == expected[NAMES.index(kind)]
@@ -289,7 +289,7 @@ async def test_another_customers_order_cannot_be_told_from_an_unknown_one(
 async def test_an_answer_about_anothers_order_takes_as_long_as_one_about_none(
     client: httpx.AsyncClient, tokens: Tokens
 ):
-    """Medians of many, taken in turns, differ by less than a millisecond."""
+    """The medians of many interleaved requests differ by less than a millisecond."""
     foreign = (await new_order(client, tokens))["pedidoId"]
     unknown = foreign[:-4] + ("0000" if foreign[-4:] != "0000" else "1111")
     headers = bearer(tokens.other_customer())
@@ -304,7 +304,7 @@ async def test_an_answer_about_anothers_order_takes_as_long_as_one_about_none(
 
 
 async def test_a_key_is_its_customers_own(client: httpx.AsyncClient, tokens: Tokens):
-    """The same key of another customer is another key, with the same body or another one."""
+    """The same key from another customer is a different key, with the same or another body."""
     key, ids = {"Idempotency-Key": f"k-{time.time_ns()}"}, set()
     for cliente, sku in (("ana", SKU), ("bia", SKU), ("carla", "OUTRO")):
         body = {"clienteId": cliente, "itens": [{"sku": sku, "quantidade": 1}]}
@@ -322,7 +322,7 @@ async def test_a_key_is_its_customers_own(client: httpx.AsyncClient, tokens: Tok
 
 @pytest.mark.parametrize("subject", ["x" * 129, "josé", " ana", "ana ", "a\tb", ""])
 async def test_a_subject_that_is_no_cliente_id_is_refused(client: httpx.AsyncClient, tokens: Tokens, subject: str):
-    """Nobody becomes another customer by a name that HTTP shortens."""
+    """A name that HTTP would trim cannot impersonate another customer."""
     token = tokens.issuer.signed(tokens.claims(sub=subject, scope="estoque:ler"))
     for path in ("/pedidos", "/estoque", "/pedidos?clienteId=ana"):
         answer = await client.get(path, headers=bearer(token))
@@ -401,7 +401,7 @@ async def test_an_invalid_token_beside_a_ticket_is_refused_and_so_are_both(clien
 
 
 async def test_a_new_client_resumes_by_its_address(client: httpx.AsyncClient, tokens: Tokens):
-    """Where a client reconnects by itself it sends Last-Event-ID, which is newer than the address."""
+    """A client that reconnects automatically sends Last-Event-ID, which is newer than the id in the URL."""
     headers = bearer(tokens.issuer.token("fabio"))
     first = await new_order(client, tokens, "fabio")
     path = f"/pedidos/{first['pedidoId']}/eventos"
@@ -423,7 +423,7 @@ async def test_a_new_client_resumes_by_its_address(client: httpx.AsyncClient, to
 async def test_a_customers_streams_are_limited_and_others_have_theirs(
     client: httpx.AsyncClient, system: System, tokens: Tokens
 ):
-    """MAX_STREAMS_PER_CLIENT is of one replica: three here."""
+    """MAX_STREAMS_PER_CLIENT, three here, applies per replica."""
     async with httpx.AsyncClient(base_url=system.program_url("pedidos-1"), trust_env=False) as replica:
 
         def known(subject: str) -> dict[str, str]:
@@ -451,7 +451,7 @@ async def test_no_ticket_or_token_is_in_any_log(client: httpx.AsyncClient, syste
         await ask(client, "GET", f"/pedidos/eventos?bilhete={one}&lastEventId=x", None, {})
         await ask(client, "GET", f"/pedidos/eventos?bilhete={one}&bilhete={one}", None, {})
         await ask(client, "GET", f"/pedidos?bilhete={one}", None, bearer(token))
-    await asyncio.sleep(1)  # Envoy writes its log now and then
+    await asyncio.sleep(1)  # Envoy flushes its log periodically
     metrics = [
         (await client.get(f"{system.program_url(f'{name}-1')}/metrics")).text for name in ("pedidos", "estoque")
     ]

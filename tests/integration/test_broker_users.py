@@ -1,4 +1,4 @@
-"""What the services' users may do on the broker, and that everything else is refused."""
+"""What the services' users may do on the broker; everything else is refused."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ def service(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def connection(backing: System, service: str) -> AsyncIterator[AbstractConnection]:
-    """Of the service's user, to a broker that has every queue."""
+    """A connection as the service's user to a broker that has every queue."""
     async with await aio_pika.connect(backing.amqp_url) as administrator:
         await topology.declare(await administrator.channel(), *topology.QUEUES)
     async with await aio_pika.connect(backing.service_env(service)["AMQP_URL"]) as connection:
@@ -44,7 +44,7 @@ async def channel(connection: AbstractConnection) -> AbstractChannel:
 async def test_it_declares_publishes_consumes_and_sets_aside(
     backing: System, service: str, connection: AbstractConnection
 ):
-    """On a broker that has nothing of it yet."""
+    """On a broker that has none of its objects yet."""
     async with await aio_pika.connect(backing.amqp_url) as administrator:
         everything = await administrator.channel()
         for name in (OWN[service].name, OWN[service].dead_letters):
@@ -67,7 +67,7 @@ async def test_it_declares_publishes_consumes_and_sets_aside(
 
 
 def refused(other: str, queue: Queue) -> dict[str, Any]:
-    """What a service tries with the exchange and the queue of the other one, and beyond both."""
+    """Attempts of a service on the other service's exchange and queue, and on other objects."""
     message = aio_pika.Message(b"[]")
 
     async def nothing(_: object) -> None: ...

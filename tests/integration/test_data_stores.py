@@ -1,4 +1,4 @@
-"""What charts/data-stores gives its servers to read, read by real ones."""
+"""The configuration from charts/data-stores, read by real servers."""
 
 import os
 import subprocess

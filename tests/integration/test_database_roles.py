@@ -44,7 +44,7 @@ PRIVILEGES: dict[str, dict[str, set[str]]] = {
         "schema_migrations": {"SELECT"},
     },
 }
-"""Of the service's runtime role, on each table and view as a whole."""
+"""The privileges of the service's runtime role on whole tables and views."""
 COLUMNS = {
     "pedidos": {
         "pedido": {"status", "versao", "itens_em_falta", "expira_em", "atualizado_em", "causa", "perguntar_em"},
@@ -56,7 +56,7 @@ COLUMNS = {
         "inbox": {"recusa"},
     },
 }
-"""Those that it may update in the other tables."""
+"""The columns that it may update in the other tables."""
 GRANTED = """
 select c.relname, array_agg(p.privilege) filter (where has_table_privilege($1, c.oid, p.privilege))
 from pg_class c
@@ -147,7 +147,7 @@ def service(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def runtime(backing: System, service: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    """A connection with the address that the program is given."""
+    """A connection with the program's own address."""
     connection = await asyncpg.connect(backing.service_env(service)["DATABASE_URL"])
     yield connection
     await connection.close()
@@ -197,7 +197,7 @@ async def test_changing_the_database_is_refused_to_the_auditor(backing: System, 
 
 
 async def refused(connection: "asyncpg.Connection[Any]", commands: list[str]) -> None:
-    """Each on its own: some of them may be in no transaction."""
+    """Each separately, because some cannot run in a transaction."""
     accepted = []
     for command in commands:
         try:
@@ -233,7 +233,7 @@ async def test_the_runtime_role_cannot_apply_a_migration(backing: System, servic
 
 @pytest.fixture
 async def older(backing: System, service: str, tmp_path: Path) -> str:
-    """The owner's address of a database as the release before the runtime roles left it."""
+    """The owner's address of a database as left by the release before the runtime roles."""
     url = database_copies.criar(backing, service, "antes_do_papel")
     folder = tmp_path / "older"
     folder.mkdir()
@@ -246,7 +246,7 @@ async def older(backing: System, service: str, tmp_path: Path) -> str:
 async def test_the_release_before_runs_on_as_the_owner_while_the_new_role_is_granted(
     backing: System, service: str, older: str
 ):
-    """Its sessions stay open, a transaction of one is under way, and the new release's role works at once."""
+    """Its sessions stay open, one in a transaction, and the new release's role works at once."""
     owner = await asyncpg.connect(older)
     begun = owner.transaction()
     await begun.start()
@@ -263,7 +263,7 @@ async def test_the_release_before_runs_on_as_the_owner_while_the_new_role_is_gra
 
 
 async def test_a_missing_role_is_named(backing: System, service: str, older: str):
-    """The migration changes nothing then, and the release before runs on."""
+    """The migration then changes nothing, and the previous release keeps running."""
     role = f"{service}_runtime"
     backing.psql(service, f"alter role {role} rename to elsewhere;")
     try:
@@ -275,7 +275,7 @@ async def test_a_missing_role_is_named(backing: System, service: str, older: str
 
 
 async def test_a_second_login_role_has_the_rights_of_the_first(backing: System, service: str):
-    """A password is changed without a rejected connection that way (docs/production.md, Passwords)."""
+    """This way a password changes without a rejected connection (docs/production.md, Passwords)."""
     backing.psql(service, f"create role second login in role {service}_runtime password 'second';")
     try:
         port = getattr(backing.layout.ports, f"postgres_{service}")

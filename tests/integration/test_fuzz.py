@@ -1,4 +1,4 @@
-"""A small part of `make fuzz`, the same each time: requests and messages that nobody has thought of."""
+"""A small part of `make fuzz`, the same each time: generated requests and garbage messages."""
 
 from collections.abc import Iterator
 

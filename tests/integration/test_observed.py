@@ -24,7 +24,7 @@ RULES = ROOT / "charts" / "reserva-estoque" / "files" / "rules.yaml"
 RATE_INTERVAL = "20s"
 JOBS = ("pedidos", "estoque", "operator", "conferir", "painel", "gateway", "rabbitmq")
 QUIET = {
-    "operator: StockItems per SQL call",  # quantiles of nothing, when no StockItem was applied lately
+    "operator: StockItems per SQL call",  # quantiles without observations, if no StockItem was applied recently
 }
 
 

@@ -283,7 +283,7 @@ async def test_openapi_through_the_gateway(shop: Shop, service: str):
     document = (await shop.client.get(f"/schema/{service}/openapi.json")).raise_for_status().json()
     for operations in document["paths"].values():
         for operation in operations.values():
-            operation["security"].remove({})  # this system asks for no token
+            operation["security"].remove({})  # this system requires no token
     assert document == json.loads((ROOT / f"contracts/openapi/{service}.json").read_text())
     page = (await shop.client.get(f"/schema/{service}")).raise_for_status().text
     assert f"/schema/{service}/openapi.json" in page

@@ -24,13 +24,13 @@ pytestmark = pytest.mark.integration
 MIGRATIONS = Path(__file__).resolve().parents[2] / "services/pedidos/db/migrations"
 WRONG = "segredo-errado-e-secreto"
 AWAY = "127.0.0.1:9"
-"""A port at which nothing listens."""
+"""A port on which nothing listens."""
 DATA = {"data", "etcd"}
 """Folders of databases; their files are the servers' own, and for their owner only as a whole."""
 
 
 def spellings(secret: str) -> set[str]:
-    """How a secret may look in text: as it is, in a URL, in a Secret or an `Authorization` header."""
+    """The forms of a secret in text: plain, in a URL, in a Secret or in an `Authorization` header."""
     encoded = {base64.b64encode(f"{prefix}{secret}".encode()).decode().rstrip("=") for prefix in ("", "u:")}
     return {secret, quote(secret, safe=""), *encoded}
 
@@ -53,7 +53,7 @@ def test_a_secret_would_be_found(secrets: dict[str, set[str]], system: System):
 
 
 def addresses(url: str) -> list[str]:
-    """The address with a wrong password, and that of a server that is away."""
+    """The address with a wrong password, and that of an unavailable server."""
     parts = urlsplit(url)
     wrong = f"{parts.username}:{WRONG}@{parts.hostname}:{parts.port}"
     return [parts._replace(netloc=netloc).geturl() for netloc in (wrong, f"{parts.username}:{WRONG}@{AWAY}")]
@@ -120,7 +120,7 @@ def text_of(log: Path) -> str:
 
 
 async def test_a_program_that_fails_tells_no_secret(system: System, secrets: dict[str, set[str]], tmp_path: Path):
-    """Wrong passwords, servers that are away, addresses that are none: in its log, its answers, its metrics."""
+    """Wrong passwords, unavailable servers and invalid addresses: in its log, its answers and its metrics."""
     lines = []
     async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
         for number, (module, env) in enumerate(broken(system)):
@@ -193,7 +193,7 @@ async def test_a_running_system_tells_no_secret(shop: Shop, system: System, secr
 
 
 def test_no_process_has_a_secret_in_its_arguments(system: System, secrets: dict[str, set[str]]):
-    """Any user of the machine can read them."""
+    """Every user of the machine can read arguments."""
     running = processes.leftovers(system.layout.state)
     assert len(running) > 10
     told = {process.name(): found for process in running if (found := found_in(" ".join(process.cmdline()), secrets))}

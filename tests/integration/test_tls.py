@@ -74,7 +74,7 @@ async def ended(*arguments: str, **settings: str) -> tuple[int | None, str]:
 
 
 async def first_line(*arguments: str, **settings: str) -> str:
-    """What `python -m …` says first; it goes on waiting for a server that it can trust."""
+    """The first output of `python -m …`, which then waits for a trusted server."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *arguments), env={**os.environ, **settings}, stdout=asyncio.subprocess.PIPE
     )
@@ -118,7 +118,7 @@ async def test_migrations_check_the_server_too(backing: System, addresses: Addre
 
 
 class Flaw(NamedTuple):
-    """Of a certificate, with what a client says of it."""
+    """Faults of a certificate, with the client's message."""
 
     said: str
     signed_for: str = HERE
@@ -170,7 +170,7 @@ async def test_without_an_authority_the_machine_s_own_ones_count(addresses: Addr
 
 
 async def test_a_server_without_tls_is_refused_and_gets_no_password(backing: System, authority: Authority):
-    """Whoever answers there could be anybody."""
+    """The server there could be an impostor."""
     file = str(authority.file)
     plain = backing.service_env("pedidos")["AMQP_URL"].replace("amqp://", "amqps://")
     code, refused = await ended("reservaestoque.dlq", AMQP_URL=plain, AMQP_CA_FILE=file)
@@ -186,7 +186,7 @@ async def test_a_server_without_tls_is_refused_and_gets_no_password(backing: Sys
 async def test_a_renewed_authority_and_a_renewed_certificate_fail_no_request(
     backing: System, authority: Authority, stranger: Authority, pedidos_db: object, tmp_path: Path
 ):
-    """While they change, the file holds the old authority and the new one."""
+    """During a rotation, the file contains the old CA and the new one."""
     bundle = tmp_path / "ca.crt"
     bundle.write_text(authority.file.read_text())
     env = {**backing.service_env("pedidos"), "DATABASE_CA_FILE": str(bundle)}

@@ -15,13 +15,13 @@ _AXE = files("axe_playwright_python").joinpath("axe.min.js")
 
 
 def executable() -> str | None:
-    """The browser's program; None where there is none."""
+    """The browser's program; None if it is not installed."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A running browser, without a screen. Run by root, it cannot have its sandbox."""
+    """A running headless browser. Under root, its sandbox does not work."""
     arguments = ["--disable-gpu", *(["--no-sandbox"] if os.getuid() == 0 else [])]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=arguments)
@@ -32,7 +32,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class Troubles:
-    """What a page complained of: errors in the console, exceptions, requests to elsewhere."""
+    """A page's problems: console errors, exceptions, requests to other origins."""
 
     def __init__(self, page: Page, origin: str) -> None:
         self.found: list[str] = []
@@ -51,7 +51,7 @@ class Troubles:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe-core finds on the page as it is now: each rule with the elements that break it."""
+    """What axe-core finds on the current page: each rule with the elements that violate it."""
     if page.evaluate("typeof window.axe") == "undefined":
         page.evaluate(_AXE.read_text())
     result: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")

@@ -48,7 +48,7 @@ class Authority:
         return certificate
 
     def _sign_for_the_past(self, certificate: Certificate, name: str) -> None:
-        """`openssl req` signs from now on only."""
+        """`openssl req` can only sign from the current time on."""
         request, index, settings = (self._folder / f"past.{end}" for end in ("csr", "index", "cnf"))
         _openssl("-new", *_KEY[:-2], "-keyout", certificate.key, "-out", request, "-subj", "/CN=server")
         index.write_text("")

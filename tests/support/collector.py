@@ -32,7 +32,7 @@ class Seen:
 
 @dataclass
 class Collector:
-    """What has been received at `endpoint`."""
+    """The spans received at `endpoint`."""
 
     endpoint: str
     spans: list[Seen] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Collector:
         return sorted((span for span in self.spans if span.trace == trace), key=lambda span: span.start)
 
     def until(self, enough: Callable[["Collector"], bool], seconds: float = 30) -> None:
-        """Waits for spans. Raises TimeoutError with the names of those that came."""
+        """Waits for spans. Raises TimeoutError with the names of those received."""
         deadline = time.monotonic() + seconds
         while not enough(self):
             if time.monotonic() > deadline:
@@ -59,7 +59,7 @@ class Collector:
             self.silent = False
 
     def tree(self, trace: str) -> str:
-        """The spans of a trace, indented below their parents, in order of their start: `program name`."""
+        """The spans of a trace, indented below their parents, by start time: `program name`."""
         spans = self.trace(trace)
         known = {span.id for span in spans}
 

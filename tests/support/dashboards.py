@@ -77,7 +77,7 @@ SELLING = Dashboard(
             width=6,
         ),
         Panel(
-            "Orders late, of the last hour",
+            "Late orders, last hour",
             [(f"reservaestoque:decisions_slow:ratio_rate1h{{{OURS}}}", "later than 2 s")],
             unit="percentunit",
             red=0.001,
@@ -85,7 +85,7 @@ SELLING = Dashboard(
             width=6,
         ),
         Panel(
-            "Requests failed, of the last hour",
+            "Failed requests, last hour",
             [(f"reservaestoque:requests_failed:ratio_rate1h{{{OURS}}}", "5xx")],
             unit="percentunit",
             red=0.001,
@@ -137,7 +137,7 @@ WAITING = Dashboard(
             "1. In pedidos' outbox",
             quantiles("outbox_oldest_event_seconds", "job"),
             unit="s",
-            about="From the commit to the broker's confirm, of the oldest event published together.",
+            about="From the commit of the oldest event in a publication to the broker's confirm.",
         ),
         Panel(
             "2. In the queue",
@@ -202,7 +202,7 @@ STOCK = Dashboard(
             unit="ops",
         ),
         Panel(
-            "Lapses that were not reported",
+            "Unreported lapses",
             [
                 per_second("pedidos_asked_again_total", legend="asked about"),
                 per_second("pedidos_abandoned_orders_total", legend="abandoned orders cancelled"),
@@ -260,7 +260,7 @@ CAPACITY = Dashboard(
             quantiles("http_request_duration_seconds", "method, path", of=(0.95,)),
             unit="s",
         ),
-        Panel("Turned away for load", [per_second("refused_for_load_total", "resource")], unit="reqps"),
+        Panel("Refused for load", [per_second("refused_for_load_total", "resource")], unit="reqps"),
         Panel(
             "Database connections, busy",
             [(f'sum by (pool) (postgres_pool_connections{{{OURS},state="busy"}})', "{{pool}}")],

@@ -22,7 +22,7 @@ from local_system.ports import HOST
 
 @dataclass
 class Service:
-    """Answers 200 and echoes the request, unless `answer` says otherwise; `headers` are those of the last request."""
+    """Answers 200 and echoes the request, unless `answer` overrides it; `headers` are those of the last request."""
 
     name: str
     port: int = 0

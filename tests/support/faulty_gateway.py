@@ -1,4 +1,4 @@
-"""A gateway that fails as told: stands between a client and the real one, and keeps what it was sent."""
+"""A gateway with scripted faults, between a client and the real one; it records the requests."""
 
 import asyncio
 from collections import deque
@@ -16,11 +16,12 @@ class Received(NamedTuple):
 
 
 class FaultyGateway:
-    """Each request takes the next of `faults`; without one it is passed on.
+    """Each request takes the next of `faults`; without one it is forwarded.
 
-    503: refused, in HTML, with Retry-After: 1. 401: refused. cut-before: the connection ends, nothing is passed on.
-    cut-after: it is passed on, and the connection ends in the middle of the answer. slow: it is passed on, and the
-    answer is held back for two seconds. garbage: another server's page. cut-stream: after the first event.
+    503: refused, in HTML, with Retry-After: 1. 401: refused. cut-before: the connection is cut before forwarding.
+    cut-after: the request is forwarded, and the connection cut in the middle of the answer. slow: the request is
+    forwarded, and the answer delayed by two seconds. garbage: another server's page. cut-stream: cut after the first
+    event.
     """
 
     def __init__(self, target: str) -> None:

@@ -1,7 +1,7 @@
-"""`make screenshots`: a shop with five minutes of customers, and pictures of its panel for the README.
+"""`make screenshots`: five minutes of customers in a shop, and pictures of its panel for the documents.
 
-Everything in the pictures happened: a system of its own runs, customers order at random (from a seed), and Chromium
-shows the panel meanwhile.
+Everything in the pictures happened: a separate system runs, customers order at random (from a seed), and Chromium
+shows the panel.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ NAMES = (
 
 
 def plain(text: str) -> str:
-    """Without accents, as identifiers are."""
+    """Without accents, as in identifiers."""
     return unicodedata.normalize("NFD", text).encode("ascii", "ignore").decode()
 
 
@@ -72,7 +72,7 @@ def supply(system: System, names: dict[str, int]) -> None:
 
 
 class Customers:
-    """Order at a rate that comes and goes; most pay, some cancel, some let their reservation lapse."""
+    """Order at a varying rate; most pay, some cancel, some let their reservation lapse."""
 
     def __init__(self, url: str, skus: list[str], rng: random.Random) -> None:
         self._url = url

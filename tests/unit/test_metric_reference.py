@@ -15,7 +15,7 @@ FOREIGN = ("envoy_", "rabbitmq_", "process_")
 
 
 def test_the_reference_is_up_to_date():
-    """In a process of its own, where no other test has registered metrics."""
+    """In a separate process, where no other test has registered metrics."""
     script = "import metric_reference as m, sys; sys.stdout.write(m.page())"
     path = {"PYTHONPATH": ":".join([str(ROOT / "tests" / "support"), *sys.path])}
     written = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=path)

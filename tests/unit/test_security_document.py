@@ -1,4 +1,4 @@
-"""SECURITY.md: what it says stops an attack is what tests try."""
+"""SECURITY.md names existing tests for the defence against each attack."""
 
 import ast
 import re
@@ -30,7 +30,7 @@ def test_every_test_that_is_named_exists(file: str, name: str):
     assert name in functions
 
 
-def test_there_is_a_row_for_every_program_that_may_be_taken_over():
+def test_there_is_a_row_for_every_program_that_may_be_compromised():
     for program in ("pedidos", "estoque", "operator", "conferir"):
-        assert any(re.search(rf"\b{program} that is taken over", row[0]) for row in ROWS)
+        assert any(re.search(rf"\bcompromised {program}", row[0]) for row in ROWS)
     assert len(ROWS) > 15

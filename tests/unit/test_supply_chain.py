@@ -18,7 +18,7 @@ from supply_chain.pinned import IMAGES, ROOT, TOOLS, pins
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
 
-# What an image consists of
+# The contents of an image
 
 
 @pytest.fixture(scope="module", params=list(IMAGES))
@@ -57,7 +57,7 @@ def test_it_lists_what_the_dockerfile_installs():
     assert list(IMAGES) == ["pedidos", "estoque", "operator", "conferir", "painel"]
 
 
-# What is accepted in one
+# Accepted licences
 
 
 def test_all_licences_are_known_and_accepted():
@@ -110,7 +110,7 @@ def test_what_does_not_say_which_licence_is_unknown(monkeypatch: pytest.MonkeyPa
     assert licenses.license_of("some") is None
 
 
-# What is known against it
+# Known vulnerabilities
 
 FLAW = {"id": "PYSEC-1", "fix_versions": ["2.0"]}
 CLEAN: dict[str, Any] = {"name": "a", "version": "1", "vulns": []}

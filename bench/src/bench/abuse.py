@@ -1,6 +1,6 @@
-"""What customers notice while somebody attacks the gateway: `python -m bench abuse`.
+"""The effect of attacks on the gateway on other customers: `python -m bench abuse`.
 
-Customers ask at a fixed rate, whatever happens to earlier requests. A request's time counts from when it was due.
+Customers send requests at a fixed rate, regardless of earlier ones. Latency counts from when a request was due.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _PATIENCE_SECONDS = 20
 
 @dataclass
 class Experience:
-    """milliseconds: of each answer, from when its request was due. failures: what went wrong, in words."""
+    """milliseconds: latency of each answer, from when its request was due. failures: descriptions of errors."""
 
     milliseconds: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Experience:
 
 @dataclass(frozen=True)
 class Trial:
-    """One attack, or none: what customers saw, what the attacker did, memory of each program in MB."""
+    """One attack, or none: the customers' latencies, the attacker's tally, the memory of each program in MB."""
 
     name: str
     customers: Experience
@@ -52,7 +52,7 @@ class Trial:
 
 
 async def customers(url: str, tokens: Mapping[str, str], seconds: float, per_second: int = PER_SECOND) -> Experience:
-    """Each customer, by name and token, lists own orders; every fourth request places one. Each has a connection."""
+    """Customers, by name and token, list their orders; every fourth request places one. Each has one connection."""
     found = Experience()
     names = list(tokens)
     async with aiohttp.ClientSession(timeout=_TIMEOUT, connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -88,7 +88,7 @@ async def customers(url: str, tokens: Mapping[str, str], seconds: float, per_sec
 
 @contextmanager
 def attack(name: str, port: int, token: str, tally: dict[str, int]) -> Iterator[None]:
-    """Runs an attack for the duration of the block; then `tally` says what it did."""
+    """Runs an attack for the duration of the block; then `tally` has its figures."""
     argv = [sys.executable, "-m", "bench.attacks", name, str(port), token]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         if process.stdout:
@@ -113,7 +113,7 @@ def trial(
     seconds: float,
     memory: Callable[[], dict[str, float]],
 ) -> Trial:
-    """Customers for some seconds, during an attack (`none`: without). The attack has a second to build up."""
+    """Runs customers for some seconds during an attack (`none`: without one), which has a second to build up."""
     tally: dict[str, int] = {}
 
     def served() -> tuple[Experience, dict[str, float]]:

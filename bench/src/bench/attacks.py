@@ -1,6 +1,6 @@
-"""Attacks on a gateway on this machine, each a process of its own: `python -m bench.attacks NAME PORT [TOKEN]`.
+"""Attacks on a gateway on this machine, each in its own process: `python -m bench.attacks NAME PORT [TOKEN]`.
 
-An attack runs until SIGTERM, then prints what it did as one line of JSON. Each stays on loopback.
+An attack runs until SIGTERM, then prints its figures as one line of JSON. Attacks stay on loopback.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ async def _connection(port: int, tally: Tally) -> AsyncIterator[tuple[asyncio.St
 
 
 async def _forever(once: Callable[[], Awaitable[None]], tally: Tally) -> None:
-    """Again and again, whatever the gateway does to the connection."""
+    """Repeats an attack, whatever the gateway does to the connection."""
     while True:
         try:
             await once()
@@ -76,7 +76,7 @@ async def slowloris(port: int, _: str, tally: Tally) -> None:
 
 
 async def idle(port: int, _: str, tally: Tally) -> None:
-    """As many connections as files are allowed, up to 10,000, that ask once and then say nothing."""
+    """As many connections as the file limit allows, up to 10,000, that send one request and then stay silent."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
     async def once() -> None:
@@ -96,7 +96,7 @@ async def idle(port: int, _: str, tally: Tally) -> None:
 
 
 async def bombs(port: int, token: str, tally: Tally) -> None:
-    """Headers and bodies far beyond the limits, and JSON nested deeply within them."""
+    """Headers and bodies far beyond the limits, and deeply nested JSON within them."""
     start = b"POST /pedidos HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     start += f"Authorization: Bearer {token}\r\n".encode()
     nested = b"[" * 32_000 + b"]" * 32_000
@@ -135,7 +135,7 @@ def _request(path: bytes) -> bytes:
 
 
 async def rapid_reset(port: int, _: str, tally: Tally) -> None:
-    """HTTP/2 streams that are opened and reset at once (CVE-2023-44487), on the one path that needs no token."""
+    """HTTP/2 streams that are opened and immediately reset (CVE-2023-44487), on a path that needs no token."""
     request = _request(b"/schema/pedidos/openapi.json")
 
     async def once() -> None:
@@ -207,7 +207,7 @@ ATTACKS: dict[str, Attack] = {
 
 async def run(name: str, port: int, token: str) -> None:
     """Attacks until SIGTERM."""
-    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a closed connection is what an attack is made of
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # attacks expect closed connections
     tally: Tally = Counter()
 
     def end() -> None:

@@ -90,7 +90,7 @@ def test_customers_are_served_during(attacked: Gateway, name: str, sign: str) ->
 
 
 def test_idle_connections_are_closed_when_memory_becomes_scarce(tmp_path: Path) -> None:
-    """The attacker comes back at once, so memory stays full, but does not grow with it; afterwards all is well."""
+    """The attacker reconnects at once, so memory stays full but does not grow; afterwards the gateway recovers."""
     with started(tmp_path, heap=100 << 20) as gateway:
         before = gateway.memory()["gateway"]
         tally: dict[str, int] = {}

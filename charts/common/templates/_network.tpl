@@ -81,7 +81,7 @@ spec:
     - {protocol: TCP, port: 8000}
 {{- end }}
 
-{{- /* Egress to the collector of traces, if there is one: [context]. */}}
+{{- /* Egress to the trace collector, if there is one: [context]. */}}
 {{- define "common.egressTracing" -}}
 {{- with dig "tracing" dict (.Values.global | default dict) }}
 {{- if .endpoint }}

@@ -35,7 +35,7 @@ app.kubernetes.io/component: {{ index . 2 }}
 {{ omit (include "common.labels" (index . 0) | fromYaml) "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/part-of" | toYaml }}
 {{- end }}
 
-{{- /* What begins the keys of a role in the Secret of its database: [database, role]. */}}
+{{- /* The prefix of a role's keys in the Secret of its database: [database, role]. */}}
 {{- define "dataStores.prefix" -}}
 {{- $database := index . 0 -}}
 {{- $role := index . 1 -}}

@@ -44,7 +44,7 @@ drain() {
     done
 }
 
-# Without a key of the installation's, this pod's log has one of its own. Only this process knows it.
+# Without a key for the installation, this pod generates one, known only to this process.
 run() {
     if [[ -z ${SUBJECT_KEY:-} ]]; then
         SUBJECT_KEY=$(od -An -N32 -tx1 /dev/urandom)

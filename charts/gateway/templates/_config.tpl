@@ -76,7 +76,7 @@ of the same template, filled in with the cell's Services and renamed.
 {{- $text = $text | replace "${MAX_CONNECTIONS}" (toString (int64 $v.maxConnections)) | replace "${MAX_HEAP_BYTES}" (include "gateway.heap" $c) }}
 {{- range $v.cors.origins }}
 {{- if not (regexMatch "^https?://[^/]+$" .) }}
-{{- fail (printf "gateway.cors.origins: %s is no origin: write scheme, host and perhaps a port, such as https://loja.example" .) }}
+{{- fail (printf "gateway.cors.origins: %s is not an origin: write a scheme, a host and optionally a port, such as https://loja.example" .) }}
 {{- end }}
 {{- end }}
 {{- $origins := list }}
@@ -122,7 +122,7 @@ of the same template, filled in with the cell's Services and renamed.
 {{- end }}
 {{- end }}
 
-{{- /* A filled template whose routes to the panel and whose cluster for it are removed. */}}
+{{- /* The filled template without the panel's routes and cluster. */}}
 {{- define "gateway.withoutPanel" -}}
 {{- $config := fromYaml . }}
 {{- $host := first (first (first (first $config.static_resources.listeners).filter_chains).filters).typed_config.route_config.virtual_hosts }}
@@ -160,7 +160,7 @@ of the same template, filled in with the cell's Services and renamed.
 {{- end }}
 {{- end }}
 
-{{- /* Whether requests need a token: not empty, or empty. The switch is one for the gateway and the services. */}}
+{{- /* Not empty if requests need a token. One switch for the gateway and the services. */}}
 {{- define "gateway.jwt" -}}
 {{- if dig "jwt" "enabled" false (.Values.global | default dict) }}
 {{- if not .Values.jwt.issuers }}
@@ -170,7 +170,7 @@ true
 {{- end }}
 {{- end }}
 
-{{- /* The issuers as jwt_authn has them. */}}
+{{- /* The issuers in the form of jwt_authn. */}}
 {{- define "gateway.providers" -}}
 {{- range $name, $issuer := .Values.jwt.issuers }}
 {{- $sources := list }}
@@ -189,8 +189,8 @@ true
   remote_jwks:
     http_uri: {uri: {{ $issuer.jwksUri | quote }}, cluster: jwks_{{ $name }}, timeout: 5s}
     cache_duration: {{ $issuer.cacheSeconds | default 300 }}s
-    # Before the gateway takes requests, and again each time before the keys grow too old. If the issuer is down, the
-    # keys last fetched remain in use.
+    # Fetched before the gateway accepts requests, and again before the keys expire. If the issuer is down, the
+    # previous keys remain in use.
     async_fetch: {failed_refetch_duration: 1s}
   {{- else if $issuer.jwksSecret }}
   local_jwks:
@@ -206,7 +206,7 @@ true
 {{- end }}
 {{- end }}
 
-{{- /* Where an issuer's keys are fetched: [its name, its values]. */}}
+{{- /* The address of an issuer's keys: [its name, its values]. */}}
 {{- define "gateway.jwksCluster" -}}
 {{- $name := index . 0 }}
 {{- $issuer := index . 1 }}
@@ -243,7 +243,7 @@ transport_socket:
 {{- end }}
 {{- end }}
 
-{{- /* Four fifths of the container's memory for the heap: the rest is code, stacks and what the allocator keeps. */}}
+{{- /* The heap gets four fifths of the container's memory: the rest is for code, stacks and the allocator. */}}
 {{- define "gateway.heap" -}}
 {{- $limit := dig "limits" "memory" "512Mi" .Values.resources | toString }}
 {{- if not (regexMatch "^[0-9]+[MG]i$" $limit) }}
@@ -270,7 +270,7 @@ transport_socket:
 {{- end }}
 {{- end }}
 
-{{- /* The collector of traces; empty if there is none. */}}
+{{- /* The trace collector; empty if there is none. */}}
 {{- define "gateway.collector" -}}
 {{- dig "tracing" "endpoint" "" (.Values.global | default dict) }}
 {{- end }}

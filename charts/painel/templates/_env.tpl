@@ -1,4 +1,4 @@
-{{- /* Where the replicas of each part answer, and whether the gateway says who asks. */}}
+{{- /* The URLs of each part's replicas, and whether the gateway authenticates callers. */}}
 {{- define "painel.env" -}}
 {{- range $part, $of := .Values.watched }}
 - {name: {{ upper $part }}_URLS, value: "http://painel-{{ $part }}:{{ $of.port }}"}

@@ -5,7 +5,7 @@
         if pedido.status == Status.ESTOQUE_RESERVADO:
             reserva.fechar(pedido.pedido_id, wait=5)
 
-`AsyncReserva` is the same with `await`. Every POST has an Idempotency-Key, so that what failed is repeated safely.
+`AsyncReserva` is the same with `await`. Every POST has an Idempotency-Key, so a failed call can be retried safely.
 """
 
 from reserva.aio import AsyncReserva, AsyncStream

@@ -1,4 +1,4 @@
-"""The program `reserva`; `kubectl reserva` is the same one."""
+"""The program `reserva`, also available as `kubectl reserva`."""
 
 import sys
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""The client for code with an event loop."""
+"""The client for async code."""
 
 import random
 import time
@@ -28,10 +28,9 @@ Token = str | Callable[[], str | Awaitable[str | None] | None] | None
 class AsyncReserva:
     """A shop's connection to ReservaEstoque. Every method raises ReservaError.
 
-    url: the gateway. token: a bearer token, or a callable, which may be a coroutine function, that returns the
-    current one and is asked before each attempt. timeout: seconds for one attempt, in addition to what it waits for
-    an outcome. http: an httpx client to use instead of an own one, for certificates or proxies; closing it is then
-    the caller's job.
+    url: the gateway. token: a bearer token, or a function or coroutine function that returns the current one and is
+    called before each attempt. timeout: seconds for one attempt, in addition to its `wait`. http: an httpx client to
+    use, for certificates or proxies; the caller closes it.
     """
 
     def __init__(
@@ -66,11 +65,11 @@ class AsyncReserva:
     async def criar(
         self, cliente_id: str, itens: Itens, *, wait: int = 0, idempotency_key: str | None = None
     ) -> Pedido:
-        """Creates an order; with `wait` it is decided, or still `Criado` after that many seconds (30 at most).
+        """Creates an order. With `wait`, returns once it is decided, or still `Criado` after that many seconds (at
+        most 30).
 
-        The same `idempotency_key` never creates a second order; without one a key is made for this call. The empty
-        key
-        sends none: then the call is repeated only if it cannot have been executed.
+        The same `idempotency_key` never creates a second order; by default each call gets a new key. With an empty
+        key no header is sent, and the call is retried only if it certainly was not executed.
         """
         return await self.run(operations.criar(cliente_id, itens, wait=wait, idempotency_key=idempotency_key))
 
@@ -83,7 +82,7 @@ class AsyncReserva:
         return await self.run(operations.command("cancelar", pedido_id, wait=wait, idempotency_key=idempotency_key))
 
     async def reservar(self, pedido_id: UUID | str, *, wait: int = 0, idempotency_key: str | None = None) -> Pedido:
-        """Renews a reservation that has lapsed. Raises NotAllowedNowError, also while it still holds."""
+        """Renews a lapsed reservation. Raises NotAllowedNowError, including while the reservation still holds."""
         return await self.run(operations.command("reservar", pedido_id, wait=wait, idempotency_key=idempotency_key))
 
     async def pedido(self, pedido_id: UUID | str) -> Pedido:
@@ -97,7 +96,7 @@ class AsyncReserva:
     async def pedidos(
         self, cliente_id: str | None = None, status: Status | str | None = None
     ) -> AsyncIterator[Pedido]:
-        """Orders, the newest first; pages are read as they are needed."""
+        """Orders, newest first; pages are read as needed."""
         cursor: UUID | None = None
         while True:
             page = await self.run(operations.pedidos(cliente_id, status, cursor=cursor))
@@ -116,7 +115,7 @@ class AsyncReserva:
         return balance_in(await self.run(operations.consulta([sku])), sku)
 
     async def saldos(self) -> AsyncIterator[Saldo]:
-        """All balances in SKU order; pages are read as they are needed."""
+        """All balances in SKU order; pages are read as needed."""
         cursor: str | None = None
         while True:
             page = await self.run(operations.saldos(cursor))
@@ -135,23 +134,23 @@ class AsyncReserva:
     def follow_pedido(
         self, pedido_id: UUID | str, *, position: str = "", patience: float = inf
     ) -> "AsyncStream[Pedido]":
-        """An order now and whenever it changes, until it ends. Raises NotFoundError."""
+        """An order, now and at each change, until it ends. Raises NotFoundError."""
         return self._follow(one_pedido(pedido_id), position, patience)
 
     def follow_pedidos(
         self, cliente_id: str | None = None, *, position: str = "", patience: float = inf
     ) -> "AsyncStream[MudancaDoPedido]":
-        """Orders as they change, a customer's or all: from now on, or after `position`."""
+        """Changes of a customer's orders or of all orders, from now on or after `position`."""
         return self._follow(pedidos(cliente_id), position, patience)
 
     def follow_saldos(self, *, position: str = "", patience: float = inf) -> "AsyncStream[Saldo | SkuEncerrado]":
-        """Balances as they change: from now on, or after `position`. After an interruption some may come again."""
+        """Changes of balances, from now on or after `position`. After an interruption some may be repeated."""
         return self._follow(saldos(), position, patience)
 
     # The system
 
     async def system(self) -> SystemState:
-        """The state of the system, from the panel. Raises NotFoundError where no panel is installed."""
+        """The state of the system, from the panel. Raises NotFoundError if no panel is installed."""
         return await self.run(operations.system())
 
     # Inside
@@ -187,7 +186,7 @@ class AsyncReserva:
 
     async def _send(self, request: Request, seconds: float) -> Answer | Fault:
         try:
-            with anyio.fail_after(seconds + _GRACE_SECONDS):  # httpx limits each read, not the whole
+            with anyio.fail_after(seconds + _GRACE_SECONDS):  # httpx limits each read, not the whole exchange
                 response = await self._http.send(transport.build(self._http, self.url, request, seconds))
         except httpx.HTTPError as error:
             return transport.fault(error, self.url)
@@ -197,10 +196,10 @@ class AsyncReserva:
 
 
 class AsyncStream(Generic[T]):
-    """An iterator of events that reconnects by itself.
+    """An iterator of events that reconnects automatically.
 
-    Leave it with `aclose`, or use it in an `async with` block. When waiting for the next event is cancelled, the next
-    wait reconnects, and nothing is missed.
+    Leave it with `aclose`, or use it in an `async with` block. If a wait for the next event is cancelled, the next
+    wait reconnects and misses nothing.
     """
 
     def __init__(
@@ -231,7 +230,7 @@ class AsyncStream(Generic[T]):
 
     @property
     def position(self) -> str:
-        """A stream that is opened with it goes on after the last event, also in another process."""
+        """Pass it to a new stream, even in another process, to resume after the last event."""
         return self._place.position
 
     async def __anext__(self) -> T:
@@ -255,13 +254,13 @@ class AsyncStream(Generic[T]):
             raise StopAsyncIteration from None
 
     async def opened(self) -> Self:
-        """Returns once the stream has said where it begins: whatever changes from then on is in it."""
+        """Returns once the stream has reported its position; it contains all changes from then on."""
         while not self._place.position and not isinstance(self._pending, Emit):
             await self._step()
         return self
 
     async def aclose(self) -> None:
-        """Closes the connection; the iterator is at its end."""
+        """Closes the connection and ends the iterator."""
         self._effects.close()
         await self._disconnect()
 

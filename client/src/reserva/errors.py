@@ -1,4 +1,4 @@
-"""What can go wrong: one class for each kind that a caller would handle differently. Pure."""
+"""Errors: one class for each kind that callers handle differently. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +13,11 @@ _EXCERPT = 200
 
 
 class ReservaError(Exception):
-    """Anything that this library raises about a call."""
+    """Base class of the errors of a call."""
 
 
 class UnreachableError(ReservaError):
-    """No answer came. With `executed_maybe` the request may have been executed; else it certainly was not."""
+    """No answer arrived. With `executed_maybe` the request may have been executed; otherwise it certainly was not."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(f"{fault.url} cannot be reached: {fault.text}" if fault.url else fault.text)
@@ -25,7 +25,7 @@ class UnreachableError(ReservaError):
 
 
 class UnreadableAnswerError(ReservaError):
-    """The answer is not what the API answers: another server's, or of an incompatible release."""
+    """The answer does not conform to the API: it is from another server or an incompatible release."""
 
     def __init__(self, answer: Answer, why: str) -> None:
         super().__init__(f"the answer {answer.status} cannot be understood: {why}: {_excerpt(answer)}")
@@ -33,7 +33,7 @@ class UnreadableAnswerError(ReservaError):
 
 
 class ProblemError(ReservaError):
-    """The system refused (RFC 9457). `slug` is the last part of the type, empty when the answer names none."""
+    """The system refused the request (RFC 9457). `slug` is the last part of the type, or empty."""
 
     def __init__(self, answer: Answer, problem: Mapping[str, Any]) -> None:
         self.status = answer.status
@@ -46,7 +46,7 @@ class ProblemError(ReservaError):
 
 
 class InvalidRequestError(ProblemError):
-    """The request breaks a rule, which `detail` names: 400, 405, 413, 415, 422."""
+    """The request violates a rule, which `detail` names: 400, 405, 413, 415, 422."""
 
 
 class KeyReusedError(InvalidRequestError):
@@ -54,33 +54,33 @@ class KeyReusedError(InvalidRequestError):
 
 
 class UnauthenticatedError(ProblemError):
-    """There is no valid token: 401."""
+    """The token is missing or invalid: 401."""
 
 
 class ForbiddenError(ProblemError):
-    """The token does not allow this: 403."""
+    """The token does not permit the call: 403."""
 
 
 class NotFoundError(ProblemError):
-    """There is no such order, SKU or address: 404."""
+    """No such order, SKU or path: 404."""
 
 
 class NotAllowedNowError(ProblemError):
-    """The status of the order does not allow this: 409."""
+    """The order's status does not allow the call: 409."""
 
     @property
     def status_do_pedido(self) -> str:
-        """The order's status; empty when the answer does not name it."""
+        """The order's status; empty if the answer does not include it."""
         return _text(self.members, "statusDoPedido")
 
     @property
     def recusa(self) -> str:
-        """Why the command was refused; empty when the answer does not name it."""
+        """Why the command was refused; empty if the answer does not say."""
         return _text(self.members, "recusa")
 
 
 class PositionLostError(ProblemError):
-    """A stream cannot go on from this position: read the list again and follow without one. 410."""
+    """A stream cannot resume from this position: read the list again and follow without one. 410."""
 
 
 class RateLimitedError(ProblemError):
@@ -92,7 +92,7 @@ class UnavailableError(ProblemError):
 
 
 class ServerError(ProblemError):
-    """A defect of the system: 500 and any other status."""
+    """A server error: 500, and any other status."""
 
 
 _BY_STATUS: Mapping[int, type[ProblemError]] = {
@@ -108,7 +108,7 @@ _BY_STATUS: Mapping[int, type[ProblemError]] = {
 
 
 def error_of(answer: Answer) -> ProblemError:
-    """The error that an answer amounts to, whether or not it is problem+json."""
+    """The error for an answer, whether or not it is problem+json."""
     problem = _problem(answer.content)
     error = _BY_STATUS.get(answer.status, ServerError)(answer, problem)
     return KeyReusedError(answer, problem) if error.slug == "chave-reutilizada" else error

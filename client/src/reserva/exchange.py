@@ -1,4 +1,4 @@
-"""One call from beginning to end: attempts, pauses, a fresh token. Pure: it yields what is to be done."""
+"""One call with its attempts, pauses and tokens. Pure: it yields the effects to perform."""
 
 import math
 from collections.abc import Callable, Generator, Mapping
@@ -21,8 +21,8 @@ def exchange(
 ) -> Generator[AskToken | Send | Open | Sleep, Any, T]:
     """Returns the value of the operation. Raises ReservaError.
 
-    seconds: how long one attempt may take, in addition to the time for which it waits for the outcome. A repeated
-    attempt waits for what is left of the operation's `wait`, and for one second at least.
+    seconds: how long one attempt may take, in addition to its wait for the outcome. A retry waits for the rest of the
+    operation's `wait`, at least one second.
     """
     began, attempt = clock(), 0
 
@@ -48,7 +48,7 @@ def exchange(
 def signed(
     request: Callable[[str | None], Send | Open],
 ) -> Generator[AskToken | Send | Open, Any, Answer | Fault]:
-    """Sends a request with the token; once more when the token is refused and there is another one by now."""
+    """Sends a request with the token; once more if that token is refused and a new one is available."""
     token: str | None = yield AskToken()
     outcome: Answer | Fault = yield request(token)
     if isinstance(outcome, Answer) and outcome.status == UNAUTHORIZED:
@@ -59,17 +59,17 @@ def signed(
 
 
 def headers_for(token: str | None) -> Mapping[str, str]:
-    """The headers that every request has."""
+    """The headers of every request."""
     return {"User-Agent": USER_AGENT} | ({"Authorization": f"Bearer {token}"} if token else {})
 
 
 def asked_pause(outcome: Answer | Fault) -> float | None:
-    """The pause that the server asks for, in seconds."""
+    """The server's Retry-After, in seconds."""
     if isinstance(outcome, Fault):
         return None
     return seconds_of(outcome.headers.get("retry-after"), outcome.headers.get("date"))
 
 
 def error_from(outcome: Answer | Fault) -> ReservaError:
-    """The error that a failed attempt amounts to."""
+    """The error for a failed attempt."""
     return UnreachableError(outcome) if isinstance(outcome, Fault) else error_of(outcome)

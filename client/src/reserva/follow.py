@@ -1,4 +1,4 @@
-"""A stream from beginning to end: reconnects where it was interrupted. Pure: it yields what is to be done."""
+"""One stream, which reconnects after interruptions and resumes. Pure: it yields the effects to perform."""
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ FollowEffect = AskToken | Send | Open | Read | Close | Sleep | Emit[T]
 
 NO_CONTENT = 204
 SILENCE_SECONDS = 60.0
-"""Four heartbeats without one: the connection is dead."""
+"""After four missed heartbeats the connection is considered dead."""
 _MEDIA_TYPE = "text/event-stream"
 _RETRY_SECONDS = 2.0
 _LONGEST_PAUSE = 15.0
@@ -40,7 +40,7 @@ class Source(Generic[T]):
     params: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, event: ServerSentEvent) -> T | None:
-        """The event's value; None when it has none. Raises UnreadableAnswerError."""
+        """The event's value; None if it has none. Raises UnreadableAnswerError."""
         kind = self.kinds.get(event.name)
         if kind is None or not event.data:
             return None
@@ -51,7 +51,7 @@ class Source(Generic[T]):
         return value
 
     def request(self, token: str | None, position: str) -> Open:
-        """Opens it after `position`."""
+        """The request that opens it after `position`."""
         headers = {"Accept": _MEDIA_TYPE, "Cache-Control": "no-store", **headers_for(token)}
         if position:
             headers["Last-Event-ID"] = position
@@ -82,8 +82,8 @@ def _never(_: object) -> bool:
 
 @dataclass
 class Place:
-    """Where to resume: after what has been emitted, and past what was not for this stream. `pause`: seconds before
-    it.
+    """Where to resume: after the last emitted event, and past events filtered out for this stream. `pause`: seconds
+    to wait before resuming.
     """
 
     position: str
@@ -98,10 +98,10 @@ def follow(
     clock: Callable[[], float],
     draw: Callable[[], float],
 ) -> Generator[FollowEffect[T], Any, None]:
-    """Emits the events after `place` until the stream ends for good. Raises ReservaError; PositionLostError when it
-    cannot resume.
+    """Emits the events after `place` until the stream ends. Raises ReservaError; PositionLostError if it cannot
+    resume.
 
-    The first connection is tried as `retry` says; one that is lost later, for `patience` seconds each time.
+    `retry` governs the first connection. After each later loss it tries to reconnect for `patience` seconds.
     """
     policy, lost_at, attempt = retry, clock(), 0
     while True:
@@ -125,7 +125,7 @@ def follow(
 
 
 def _read(source: Source[T], place: Place, opened: Answer) -> Generator[Read | Close | Emit[T], Any, Fault | None]:
-    """Emits the events of one connection. Returns why it ended; None when no more events will come."""
+    """Emits the events of one connection. Returns why it ended; None if no more events will follow."""
     kind = opened.headers.get("content-type", "")
     if not kind.startswith(_MEDIA_TYPE):
         yield Close()

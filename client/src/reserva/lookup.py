@@ -9,7 +9,7 @@ from reserva.wire import Answer
 
 
 def batches(skus: list[str]) -> Iterator[list[str]]:
-    """The SKUs, as many at a time as one lookup may name."""
+    """The SKUs, in batches no larger than one lookup may contain."""
     for begin in range(0, len(skus), LARGEST_LOOKUP):
         yield skus[begin : begin + LARGEST_LOOKUP]
 

@@ -1,4 +1,4 @@
-"""The calls of the API as values. Pure, save for the Idempotency-Keys that are made here."""
+"""The calls of the API as values. Pure, except that it generates Idempotency-Keys."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ def command(
 
 
 def _changing(path: str, body: object, wait: int, key: str | None) -> Operation[Pedido]:
-    """A POST. Without a key one is made; with the empty key none is sent, and it is not safe to repeat."""
+    """A POST. Without a key, one is generated; with an empty key none is sent, and the call is not safe to repeat."""
     if not 0 <= wait <= LONGEST_WAIT:
         raise ValueError(f"wait={wait}: from 0 to {LONGEST_WAIT} seconds")
     key = str(uuid4()) if key is None else key
@@ -61,18 +61,18 @@ def pedidos(
     cursor: UUID | None = None,
     limit: int = LARGEST_PAGE,
 ) -> Operation[PedidoPage]:
-    """A page of orders, the newest first."""
+    """A page of orders, newest first."""
     params = {"clienteId": cliente_id, "status": by_status, "cursor": cursor, "limite": limit}
     return Operation("GET", "/pedidos", _reader(PedidoPage), params=_present(params))
 
 
 def saldo(sku: str) -> Operation[Saldo]:
-    """The balance of a SKU; of one whose name is a route, or could not be in a path: see `consulta`."""
+    """The balance of a SKU. If its name is also a route or cannot be part of a path, use `consulta`."""
     return Operation("GET", f"/estoque/{quote(sku, safe='')}", _reader(Saldo))
 
 
 def has_path(sku: str) -> bool:
-    """Whether `saldo` can ask for this SKU."""
+    """Whether `saldo` can address this SKU."""
     return bool(_PLAIN_SKU.fullmatch(sku)) and sku not in _ROUTES
 
 
@@ -82,7 +82,7 @@ def saldos(cursor: str | None = None, limit: int = LARGEST_STOCK_PAGE) -> Operat
 
 
 def consulta(skus: list[str]) -> Operation[Consulta]:
-    """The balances of many SKUs. It only reads, so it may be repeated."""
+    """The balances of several SKUs. It only reads, so it may be repeated."""
     content = msgspec.json.encode({"skus": skus})
     return Operation("POST", "/estoque/consulta", _reader(Consulta), headers=_JSON, content=content)
 
@@ -93,7 +93,7 @@ def system() -> Operation[SystemState]:
 
 
 def order_id(text: UUID | str) -> UUID:
-    """The order's id. Raises ValueError when the text is none: it would lead to another path."""
+    """The order's id. Raises ValueError for any other text, which would lead to another path."""
     try:
         return text if isinstance(text, UUID) else UUID(text)
     except ValueError:
@@ -104,7 +104,7 @@ _EXAMPLE = "019ab3f2-7c00-7000-8000-0000000000a1"
 
 
 def _structured(key: str) -> str:
-    """The header's value; a key that could be taken for a list or a quoted string is quoted (RFC 8941)."""
+    """The header's value. A key that looks like a list or a quoted string is quoted (RFC 8941)."""
     if not re.search(r'[",\\]|^ | $', key):
         return key
     return '"' + re.sub(r'(["\\])', r"\\\1", key) + '"'

@@ -1,4 +1,4 @@
-"""When a call is repeated, and after how long. Pure: time and chance are arguments."""
+"""Whether and when a call is retried. Pure: time and randomness are arguments."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,12 @@ PASSING = frozenset({502, 503, 504})
 
 @dataclass(frozen=True)
 class Retry:
-    """How patient a client is.
+    """The retry policy of a client.
 
-    deadline: seconds for a whole call, with all its attempts and pauses. `wait` is added to it.
-    attempts: how many at most.
-    first, longest: bounds of a pause, in seconds, which doubles from one attempt to the next; the actual pause is
-    random below it, so that clients that failed together do not come back together. The server's Retry-After is added
-    to it.
+    deadline: seconds for a whole call, including all attempts and pauses. `wait` is added to it.
+    attempts: the maximum number.
+    first, longest: the bounds of the back-off in seconds, which doubles with each attempt. The actual pause is random
+    below it, so that clients that failed together do not retry together. The server's Retry-After is added to it.
     """
 
     deadline: float = 60.0
@@ -26,7 +25,7 @@ class Retry:
     longest: float = 5.0
 
     def pause(self, attempt: int, asked: float | None, left: float, draw: float) -> float | None:
-        """Seconds after the attempt number `attempt` (from 1) until the next one; None when there is none.
+        """Seconds from attempt number `attempt` (from 1) to the next; None if there is no next attempt.
 
         asked: the server's Retry-After. left: seconds before the deadline. draw: a random number from 0 to 1.
         """
@@ -41,9 +40,9 @@ class Retry:
 
 
 def may_repeat(outcome: Answer | Fault, *, safe: bool) -> bool:
-    """Whether a call with this outcome may and should be sent again.
+    """Whether a call with this outcome may and should be retried.
 
-    safe: it may even if it may have been executed, because it only reads or has an Idempotency-Key.
+    safe: it may be retried even if it was executed, because it only reads or has an Idempotency-Key.
     """
     if isinstance(outcome, Fault):
         return safe or not outcome.sent

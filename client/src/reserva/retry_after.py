@@ -7,9 +7,10 @@ _LONGEST = 366 * 24 * 3600.0
 
 
 def seconds_of(header: str | None, date: str | None = None) -> float | None:
-    """Seconds to wait; None when the header is absent or makes no sense.
+    """Seconds to wait; None if the header is absent or invalid.
 
-    A date is compared with the answer's own `Date`, because the two clocks may differ; without one, with ours.
+    A date is compared with the answer's `Date`, because the server's clock may differ from ours; without a `Date`,
+    with our clock.
     """
     text = (header or "").strip()
     if text.isascii() and text.isdecimal():

@@ -1,13 +1,14 @@
-"""Server-sent events (HTML Living Standard, section 9.2), read piece by piece. Pure."""
+"""An incremental parser of server-sent events (HTML Living Standard, section 9.2). Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ServerSentEvent:
-    """A block of a stream. Without `data` it only moves the position, `id`, or says how long to wait, `retry`.
+    """A block of a stream. Without `data` it only advances the position, `id`, or sets the reconnection time,
+    `retry`.
 
-    id: of the last block that had one, so the position after this one. retry: milliseconds.
+    id: of the last block that had one, hence the position after this block. retry: milliseconds.
     """
 
     name: str
@@ -17,7 +18,7 @@ class ServerSentEvent:
 
 
 class Parser:
-    """Reads one connection's bytes; `id` is the position from which the connection was opened."""
+    """Parses the bytes of one connection; `id` is the position from which it was opened."""
 
     def __init__(self, id: str = "") -> None:  # noqa: A002 - the standard's word
         self._id = id
@@ -29,8 +30,8 @@ class Parser:
         self._retry: int | None = None
 
     def feed(self, piece: bytes) -> list[ServerSentEvent]:
-        """The blocks that these bytes complete. An unfinished block is dropped with its parser, as the standard
-        says.
+        """The blocks completed by these bytes. As the standard requires, an unfinished block is dropped with its
+        parser.
         """
         data = self._rest + piece
         if not self._begun:

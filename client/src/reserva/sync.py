@@ -1,4 +1,4 @@
-"""The client for code without an event loop. One may be shared by threads."""
+"""The client for synchronous code. Threads may share one."""
 
 import random
 import time
@@ -26,10 +26,9 @@ Token = str | Callable[[], str | None] | None
 class Reserva:
     """A shop's connection to ReservaEstoque. Every method raises ReservaError.
 
-    url: the gateway. token: a bearer token, or a callable that returns the current one and is asked before each
-    attempt.
-    timeout: seconds for one attempt, in addition to what it waits for an outcome. http: an httpx client to use
-    instead of an own one, for certificates or proxies; closing it is then the caller's job.
+    url: the gateway. token: a bearer token, or a function that returns the current one and is called before each
+    attempt. timeout: seconds for one attempt, in addition to its `wait`. http: an httpx client to use, for
+    certificates or proxies; the caller closes it.
     """
 
     def __init__(
@@ -62,11 +61,11 @@ class Reserva:
     # Orders
 
     def criar(self, cliente_id: str, itens: Itens, *, wait: int = 0, idempotency_key: str | None = None) -> Pedido:
-        """Creates an order; with `wait` it is decided, or still `Criado` after that many seconds (30 at most).
+        """Creates an order. With `wait`, returns once it is decided, or still `Criado` after that many seconds (at
+        most 30).
 
-        The same `idempotency_key` never creates a second order; without one a key is made for this call. The empty
-        key
-        sends none: then the call is repeated only if it cannot have been executed.
+        The same `idempotency_key` never creates a second order; by default each call gets a new key. With an empty
+        key no header is sent, and the call is retried only if it certainly was not executed.
         """
         return self.run(operations.criar(cliente_id, itens, wait=wait, idempotency_key=idempotency_key))
 
@@ -79,7 +78,7 @@ class Reserva:
         return self.run(operations.command("cancelar", pedido_id, wait=wait, idempotency_key=idempotency_key))
 
     def reservar(self, pedido_id: UUID | str, *, wait: int = 0, idempotency_key: str | None = None) -> Pedido:
-        """Renews a reservation that has lapsed. Raises NotAllowedNowError, also while it still holds."""
+        """Renews a lapsed reservation. Raises NotAllowedNowError, including while the reservation still holds."""
         return self.run(operations.command("reservar", pedido_id, wait=wait, idempotency_key=idempotency_key))
 
     def pedido(self, pedido_id: UUID | str) -> Pedido:
@@ -91,7 +90,7 @@ class Reserva:
         return self.run(operations.status(pedido_id)).status
 
     def pedidos(self, cliente_id: str | None = None, status: Status | str | None = None) -> Iterator[Pedido]:
-        """Orders, the newest first; pages are read as they are needed."""
+        """Orders, newest first; pages are read as needed."""
         cursor: UUID | None = None
         while True:
             page = self.run(operations.pedidos(cliente_id, status, cursor=cursor))
@@ -109,7 +108,7 @@ class Reserva:
         return balance_in(self.run(operations.consulta([sku])), sku)
 
     def saldos(self) -> Iterator[Saldo]:
-        """All balances in SKU order; pages are read as they are needed."""
+        """All balances in SKU order; pages are read as needed."""
         cursor: str | None = None
         while True:
             page = self.run(operations.saldos(cursor))
@@ -125,23 +124,23 @@ class Reserva:
     # Streams
 
     def follow_pedido(self, pedido_id: UUID | str, *, position: str = "", patience: float = inf) -> "Stream[Pedido]":
-        """An order now and whenever it changes, until it ends. Raises NotFoundError."""
+        """An order, now and at each change, until it ends. Raises NotFoundError."""
         return self._follow(one_pedido(pedido_id), position, patience)
 
     def follow_pedidos(
         self, cliente_id: str | None = None, *, position: str = "", patience: float = inf
     ) -> "Stream[MudancaDoPedido]":
-        """Orders as they change, a customer's or all: from now on, or after `position`."""
+        """Changes of a customer's orders or of all orders, from now on or after `position`."""
         return self._follow(pedidos(cliente_id), position, patience)
 
     def follow_saldos(self, *, position: str = "", patience: float = inf) -> "Stream[Saldo | SkuEncerrado]":
-        """Balances as they change: from now on, or after `position`. After an interruption some may come again."""
+        """Changes of balances, from now on or after `position`. After an interruption some may be repeated."""
         return self._follow(saldos(), position, patience)
 
     # The system
 
     def system(self) -> SystemState:
-        """The state of the system, from the panel. Raises NotFoundError where no panel is installed."""
+        """The state of the system, from the panel. Raises NotFoundError if no panel is installed."""
         return self.run(operations.system())
 
     # Inside
@@ -192,9 +191,9 @@ class Reserva:
 
 
 class Stream(Generic[T]):
-    """An iterator of events that reconnects by itself.
+    """An iterator of events that reconnects automatically.
 
-    Leave it with `close`, or use it in a `with` block; else its connection is closed when it is garbage-collected.
+    Leave it with `close`, or use it in a `with` block; otherwise its connection stays open until garbage collection.
     """
 
     def __init__(
@@ -225,7 +224,7 @@ class Stream(Generic[T]):
 
     @property
     def position(self) -> str:
-        """A stream that is opened with it goes on after the last event, also in another process."""
+        """Pass it to a new stream, even in another process, to resume after the last event."""
         return self._place.position
 
     def __next__(self) -> T:
@@ -243,13 +242,13 @@ class Stream(Generic[T]):
             self._pending = None
 
     def opened(self) -> Self:
-        """Returns once the stream has said where it begins: whatever changes from then on is in it."""
+        """Returns once the stream has reported its position; it contains all changes from then on."""
         while not self._place.position and not isinstance(self._pending, Emit):
             self._step()
         return self
 
     def close(self) -> None:
-        """Closes the connection; the iterator is at its end."""
+        """Closes the connection and ends the iterator."""
         self._effects.close()
         self._disconnect()
 

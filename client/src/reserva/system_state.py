@@ -1,4 +1,4 @@
-"""The state of the system as the panel tells it (`GET /painel/sistema`). Pure. What cannot be known is None."""
+"""The state of the system as the panel reports it (`GET /painel/sistema`). Pure. Unknown values are None."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from msgspec import field
 
 
 class Replica(msgspec.Struct, frozen=True):
-    """One process of a part; None: it cannot be known whether it is up."""
+    """One process of a part; `up` is None if unknown."""
 
     name: str = field(name="nome")
     up: bool | None = field(name="ativa", default=None)
@@ -23,7 +23,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class DecisionTime(msgspec.Struct, frozen=True):
-    """Seconds from order to decision over the last interval; None when nothing was decided."""
+    """Seconds from order to decision over the last interval; None if nothing was decided."""
 
     p50: float | None = None
     p99: float | None = None
@@ -37,14 +37,14 @@ class Outbox(msgspec.Struct, frozen=True):
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """What the auditor has found so far, and when it looked last."""
+    """The number of violations found by the auditor so far, and the time of its last full round."""
 
     violations: int | None = field(name="violacoes", default=None)
     last: datetime | None = field(name="ultima", default=None)
 
 
 class SystemState(msgspec.Struct, frozen=True):
-    """Every part, and how well it does."""
+    """The state of the parts, with rates and backlogs."""
 
     at: datetime | None = field(name="em", default=None)
     parts: tuple[Part, ...] = field(name="partes", default=())

@@ -1,4 +1,4 @@
-"""What the sync and async clients share about httpx."""
+"""What the sync and async clients share: how they use httpx."""
 
 import ipaddress
 import logging
@@ -15,7 +15,7 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 def base(url: str) -> str:
-    """The gateway's address without a trailing slash. Raises ValueError when it is none."""
+    """The gateway's address without a trailing slash. Raises ValueError if it is not one."""
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{url!r} is not an address: write http://HOST:PORT or https://HOST")
@@ -25,7 +25,7 @@ def base(url: str) -> str:
 
 
 def is_local(url: str) -> bool:
-    """Whether this machine serves the address, so that no proxy of the environment is used."""
+    """Whether the address is on this machine; if so, proxies from the environment are not used."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -34,7 +34,7 @@ def is_local(url: str) -> bool:
 
 
 def timeout(seconds: float) -> httpx.Timeout:
-    """For one attempt; connecting takes at most five seconds of it."""
+    """The timeout of one attempt, of which connecting may take five seconds."""
     return httpx.Timeout(seconds, connect=min(seconds, 5.0))
 
 
@@ -55,18 +55,18 @@ def answer(response: httpx.Response, content: bytes = b"") -> Answer:
 
 
 def fault(error: httpx.HTTPError, url: str) -> Fault:
-    """What kept the answer from coming."""
+    """Why no answer arrived."""
     sent = not isinstance(error, _NOT_SENT)
     return Fault(str(error) or type(error).__name__, sent, url)
 
 
 def too_slow(url: str, seconds: float) -> Fault:
-    """The answer did not end in time."""
+    """The answer was not complete in time."""
     return Fault(f"no answer within {seconds:.3g} s", True, url)
 
 
 def checked_token(token: object) -> str | None:
-    """The token. Raises TypeError unless it is text or None, ValueError when it could not be in a header."""
+    """The token. Raises TypeError unless it is a string or None, ValueError if it is invalid in a header."""
     if token is None:
         return None
     if not isinstance(token, str):

@@ -1,7 +1,7 @@
-"""What the API speaks of: orders, balances, changes. Pure.
+"""The values of the API: orders, balances, changes. Pure.
 
-Fields that this release does not know are ignored, and an unknown status or reason is kept as it is written, so that
-a client and a system of different releases understand one another.
+Unknown fields are ignored, and an unknown status or reason is passed through, so that a client and a system of
+different releases can work together.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ import msgspec
 
 
 class _OpenEnum(StrEnum):
-    """An enumeration that accepts words of later releases; those have a value, but no member."""
+    """An enumeration that accepts values of later releases; those have no member."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
@@ -53,7 +53,7 @@ class Motivo(_OpenEnum):
 
 
 class _Struct(msgspec.Struct, frozen=True, rename="camel"):
-    """A value whose fields are written as in the API."""
+    """A value whose fields are named as in the API."""
 
 
 class Item(_Struct, frozen=True):
@@ -96,7 +96,7 @@ class Pedido(_Struct, frozen=True):
 
 
 class PedidoPage(_Struct, frozen=True):
-    """Orders, the newest first; `proximo` is the cursor of the next page, None on the last."""
+    """Orders, newest first; `proximo` is the cursor of the next page, None on the last."""
 
     itens: tuple[Pedido, ...]
     proximo: UUID | None
@@ -110,7 +110,7 @@ class StatusDoPedido(_Struct, frozen=True):
 
 
 class MudancaDoPedido(_Struct, frozen=True):
-    """An order that was created or changed, as the stream of all orders tells it."""
+    """An order that was created or changed, as the stream of all orders reports it."""
 
     pedido_id: UUID
     cliente_id: str
@@ -139,7 +139,7 @@ class SaldoPage(_Struct, frozen=True):
 
 
 class Consulta(_Struct, frozen=True):
-    """The balances of the SKUs asked for, and which of those are unknown."""
+    """The balances of the requested SKUs, and the unknown ones among them."""
 
     itens: tuple[Saldo, ...]
     desconhecidos: tuple[str, ...]

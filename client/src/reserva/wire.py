@@ -1,4 +1,4 @@
-"""Requests and answers as values, and what a client can be asked to do. Pure.
+"""Requests, answers and the effects that a client performs, as values. Pure.
 
 The core (`exchange`, `follow`) yields these effects; the sync and async clients perform them and send back the
 outcome.
@@ -46,8 +46,8 @@ class Operation(Generic[T]):
     """A call of the API.
 
     read: the value of a successful answer; raises UnreadableAnswerError.
-    safe: it may be repeated even if it may have been executed.
-    wait: seconds that it waits for the outcome (Prefer: wait, RFC 7240).
+    safe: it may be retried even if it was executed.
+    wait: seconds to wait for the outcome (Prefer: wait, RFC 7240).
     """
 
     method: str
@@ -89,7 +89,7 @@ class Sleep:
 
 @dataclass(frozen=True)
 class Open:
-    """Send a request; the reply is an Answer, without content when its status is 200, or a Fault."""
+    """Send a request; the reply is an Answer, without content if its status is 200, or a Fault."""
 
     request: Request
     seconds: float
@@ -97,12 +97,12 @@ class Open:
 
 @dataclass(frozen=True)
 class Read:
-    """Read on in what was opened; the reply is some bytes, none at the end, or a Fault."""
+    """Read more of the opened response; the reply is bytes, empty at the end, or a Fault."""
 
 
 @dataclass(frozen=True)
 class Close:
-    """Close what was opened."""
+    """Close the opened response."""
 
 
 @dataclass(frozen=True)

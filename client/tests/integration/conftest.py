@@ -1,4 +1,4 @@
-"""The whole system, as `make up` starts it; reservations hold for a few seconds."""
+"""The whole system, as `make up` starts it; reservations last a few seconds."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -51,7 +51,7 @@ def sku() -> str:
 
 
 class Either:
-    """Both clients behind one face: methods that are awaited, iterators that are lists."""
+    """Both clients behind one interface: awaited methods, and iterators as lists."""
 
     def __init__(self, client: Reserva | AsyncReserva) -> None:
         self.client = client
@@ -70,7 +70,7 @@ def _listed(result: Any) -> Any:
 
 @pytest.fixture(params=["sync", "async"])
 async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Either]]:
-    """Makes a client of either kind."""
+    """Creates a client of either kind."""
     made: list[Either] = []
 
     def connect(url: str, **options: Any) -> Either:

@@ -195,7 +195,7 @@ async def test_a_coroutine_can_fetch_the_token(shop: Shop, gateway: FaultyGatewa
 async def test_orders_are_accepted_again_when_the_service_is_back(
     shop: Shop, system: System, customer: str, sku: str
 ):
-    """Envoy itself answers 503 with Retry-After while no replica is there."""
+    """Envoy itself answers 503 with Retry-After while no replica is available."""
     await shop.declare(sku, 50)
     async with AsyncReserva(system.gateway_url) as reserva:
         await asyncio.to_thread(system.stop, "pedidos")

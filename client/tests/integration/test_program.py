@@ -61,7 +61,7 @@ class Program:
                 await process.wait()
 
     async def on_a_terminal(self, *words: object) -> str:
-        """What a person sees, with colours."""
+        """The output on a terminal, with colours."""
         master, slave = pty.openpty()
         process = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -1,4 +1,4 @@
-"""A call from beginning to end, without a network."""
+"""A whole call, without a network."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A stream from beginning to end, without a network."""
+"""A whole stream, without a network."""
 
 import json
 from math import inf

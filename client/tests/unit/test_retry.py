@@ -1,4 +1,4 @@
-"""When calls are repeated, and after how long."""
+"""Which calls are retried, and after how long."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime

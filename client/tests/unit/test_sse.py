@@ -1,4 +1,4 @@
-"""Server-sent events, whatever the pieces in which they arrive."""
+"""Server-sent events, however the bytes are split."""
 
 import pytest
 from hypothesis import given, settings

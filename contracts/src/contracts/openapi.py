@@ -24,7 +24,7 @@ _VALUES = (str, int, float, bool, UUID, Enum, msgspec.Struct)
 
 
 def openapi(service: str) -> dict[str, Any]:
-    """The document that the service serves at /schema/<service>/openapi.json where it asks for tokens."""
+    """The document that the service serves at /schema/<service>/openapi.json if it requires tokens."""
     routes = _routes(SERVICES[service])
     app = service_app(
         title=service,

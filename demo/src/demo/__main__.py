@@ -1,4 +1,4 @@
-"""``python -m demo``: exits with 0 when all held, 1 when something did not, 2 when the sale could not take place."""
+"""``python -m demo``: exits with 0 if all checks pass, 1 if any fails, 2 if the sale could not take place."""
 
 import argparse
 import asyncio
@@ -29,7 +29,7 @@ _PATIENCE = Retry(deadline=90, attempts=60, longest=3)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Holds one sale; returns its exit code."""
+    """Runs one sale; returns the exit code."""
     arguments = _parser().parse_args(argv)
     text = Texts(arguments.idioma or choose([], os.environ))
     size = FAST if arguments.fast else FULL
@@ -49,17 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m demo", description="A flash sale to watch, while parts are killed."
-    )
-    parser.add_argument("--seed", type=int, default=7, metavar="N", help="the same seed is the same sale (7)")
+    parser = argparse.ArgumentParser(prog="python -m demo", description="A flash sale during which parts are killed.")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="the same seed gives the same sale (7)")
     parser.add_argument("--fast", action="store_true", help="half a minute")
-    parser.add_argument("--shoppers", type=int, metavar="N", help="how many (5000; 800 with --fast)")
+    parser.add_argument("--shoppers", type=int, metavar="N", help="number of shoppers (5000; 800 with --fast)")
     parser.add_argument("--gateway", metavar="URL", help="another system; with KUBECONFIG its pods are deleted")
-    parser.add_argument("--namespace", default="reserva-estoque", help="of that system (reserva-estoque)")
+    parser.add_argument("--namespace", default="reserva-estoque", help="namespace of that system (reserva-estoque)")
     parser.add_argument("--idioma", choices=("pt", "en"), help="language (LC_ALL, LANG)")
     parser.add_argument("--pictures", metavar="PREFIX", help="write PREFIX.svg and PREFIX-account.svg")
-    parser.add_argument("--manifest", action="store_true", help="print the StockItems and end")
+    parser.add_argument("--manifest", action="store_true", help="print the StockItems and exit")
     return parser
 
 
@@ -70,7 +68,7 @@ def _world(arguments: argparse.Namespace, planned: Sale, text: Texts, console: C
 
 
 def _local_system(planned: Sale, text: Texts, console: Console) -> System:
-    """The local system with two replicas of each service at least, and reservations that lapse while one watches."""
+    """The local system with at least two replicas of each service, and reservations that lapse during the sale."""
     config = Config.from_environ()
     ttl = planned.size.ttl
     replicas = {name: max(2, config.replicas.get(name, 1)) for name in ("pedidos", "estoque")}
@@ -81,7 +79,7 @@ def _local_system(planned: Sale, text: Texts, console: Console) -> System:
 
 
 async def _draw(screen: Screen, planned: Sale, prefix: str) -> None:
-    """Writes the picture of the sale at a moment when there is much to see."""
+    """Writes the picture of the sale at a busy moment."""
     await asyncio.sleep(planned.size.seconds * _PICTURE_AT)
     save(screen.picture(), Path(f"{prefix}.svg"))
 

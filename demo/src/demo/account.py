@@ -1,4 +1,4 @@
-"""The account in the end: what was sold, and whether all that must hold has held. Pure."""
+"""The final account: what was sold, and whether all invariants held. Pure."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -12,9 +12,9 @@ _FREED = (Status.RESERVA_EXPIRADA, Status.CANCELADO)
 
 @dataclass(frozen=True)
 class Account:
-    """Units and orders of the sale, and what is wrong; nothing is, in `faults`, if all held.
+    """Units and orders of the sale; `faults` lists violated invariants.
 
-    lapsed, resold: units of reservations that lapsed or were cancelled, and how many of those were sold to others.
+    lapsed, resold: units of lapsed or cancelled reservations, and how many of them were sold to others.
     """
 
     orders: int
@@ -38,10 +38,9 @@ def draw_up(
     after: Mapping[str, Saldo],
     too_late: Collection[UUID],
 ) -> Account:
-    """Compares what shoppers were told with what the system has stored.
+    """Compares the shoppers' answers with the stored data.
 
-    seen: each order that was answered with 2xx, as its shopper saw it last. stored: the sale's orders as they are
-    now.
+    seen: each order that was answered with 2xx, as its shopper last saw it. stored: the sale's orders as stored now.
     before, after: balances. too_late: orders whose reservation lapsed, and whose payment found the units sold to
     others.
     """
@@ -82,15 +81,13 @@ def _units(orders: Iterable[Pedido]) -> Counter[str]:
 
 
 def _supply(sku: str, before: Mapping[str, Saldo], after: Mapping[str, Saldo]) -> int:
-    """Units that were for sale, restocked ones included."""
+    """Units that were for sale, including restocked ones."""
     start = before[sku]
     return after[sku].quantidade - start.vendido - start.reservado
 
 
 def _resold(freed: int, committed: int, supply: int) -> int:
-    """Units had several holders if more were held over time than there were: those beyond the supply were sold
-    again.
-    """
+    """Units held over time beyond the supply had several holders: they were sold again."""
     return max(0, min(freed, freed + committed - supply))
 
 

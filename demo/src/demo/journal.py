@@ -1,4 +1,4 @@
-"""What happens during a sale, as it happens: for the screen and for the account. No I/O."""
+"""A live record of a sale, for the screen and for the account. No I/O."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ _MOST_TIMES = 2000
 
 @dataclass
 class Journal:
-    """Counts and remembers. `now` tells seconds of any clock; times here are seconds since the opening."""
+    """Counts and records events. `now` returns the seconds of any clock; times here are seconds since the opening."""
 
     now: Callable[[], float]
     opened_at: float = 0.0
@@ -43,7 +43,7 @@ class Journal:
         self.open()
 
     def open(self) -> None:
-        """The sale opens now."""
+        """Marks the opening of the sale."""
         self.opened_at = self.now()
 
     def clock(self) -> float:
@@ -51,31 +51,31 @@ class Journal:
         return self.now() - self.opened_at
 
     def tell(self, line: str) -> None:
-        """Adds a line to the story."""
+        """Adds a line to the list of events."""
         moment = self.clock()
         self.story.append((moment, line))
         self.listener(moment, line)
 
     def saw(self, pedido: Pedido) -> None:
-        """Keeps the newest view of an order that was answered with 2xx."""
+        """Records the newest view of an order that was answered with 2xx."""
         known = self.orders.get(pedido.pedido_id)
         if known is None or pedido.versao >= known.versao:
             self.orders[pedido.pedido_id] = pedido
         self.heard(pedido)
 
     def heard(self, change: Pedido | MudancaDoPedido) -> None:
-        """Keeps the newest status of an order, whatever its source."""
+        """Records the newest status of an order from any source."""
         versao, _ = self._statuses.get(change.pedido_id, (-1, None))
         if change.versao > versao:
             self._statuses[change.pedido_id] = (change.versao, change.status)
 
     def decided(self, seconds: float) -> None:
-        """An order was decided, so many seconds after it was sent."""
+        """Records a decision and its time in seconds after the order was sent."""
         self._decided.append(self.clock())
         self._times.append(seconds)
 
     def per_second(self) -> float:
-        """Orders decided a second, lately."""
+        """The recent rate of decided orders, per second."""
         now = self.clock()
         while self._decided and self._decided[0] < now - _RECENT_SECONDS:
             self._decided.popleft()
@@ -87,7 +87,7 @@ class Journal:
         return (times[len(times) // 2], times[len(times) * 99 // 100]) if times else None
 
     def of_this_sale(self, sku: str) -> Saldo | None:
-        """The balance without what earlier sales have sold; None before it is known."""
+        """The balance without the units sold in earlier sales; None until known."""
         now, start = self.balances.get(sku), self.before.get(sku)
         if now is None or start is None:
             return None
@@ -95,5 +95,5 @@ class Journal:
         return msgspec.structs.replace(now, quantidade=now.quantidade - sold, vendido=now.vendido - sold)
 
     def count(self, status: Status) -> int:
-        """Orders that have this status, as far as is known."""
+        """The number of orders known to have this status."""
         return sum(known == status for _, known in self._statuses.values())

@@ -1,4 +1,4 @@
-"""What a sale will be, from a seed: who comes when, for what, and what they do then. Pure."""
+"""The plan of a sale, from a seed: when each shopper arrives, what they order and what they do next. Pure."""
 
 import random
 from dataclasses import dataclass
@@ -28,15 +28,16 @@ PRODUCTS = (
     ("DEMO-CANECA", "Caneca", 4),
     ("DEMO-LIVRO", "Livro", 3),
 )
-"""SKU, name, and its share of the units and of the demand, in hundredths."""
+"""SKU, name, and its share of the units and of the demand, in percent."""
 RESTOCKED = PRODUCTS[0][0]
 BROKER = "rabbitmq"
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large a sale is: shoppers, units for sale, units that are restocked, seconds in which the shoppers arrive,
-    and how long a reservation holds on a system that the demonstration starts."""
+    """The size of a sale: shoppers, units for sale, restocked units, the seconds in which the shoppers arrive, and
+    how long a reservation lasts on a system started by the demonstration.
+    """
 
     shoppers: int
     units: int
@@ -92,7 +93,7 @@ def _units(total: int) -> tuple[tuple[str, int], ...]:
 
 
 def _shopper(rng: random.Random, size: Size) -> Shopper:
-    """Most come soon after the opening."""
+    """Most arrive soon after the opening."""
     arrives = rng.betavariate(1.1, 2.2) * size.seconds
     count = rng.choices((1, 2, 3), (50, 30, 20))[0]
     chosen: dict[str, int] = {}
@@ -105,7 +106,7 @@ def _shopper(rng: random.Random, size: Size) -> Shopper:
 
 @dataclass(frozen=True)
 class Disturbance:
-    """Something that happens to the system: `at` is a fraction of the time in which shoppers arrive."""
+    """A disturbance of the system; `at` is a fraction of the time in which shoppers arrive."""
 
     at: float
     action: str
@@ -113,7 +114,7 @@ class Disturbance:
 
 
 def disturbances(parts: list[str], *, restarts_broker: bool, restocks: bool) -> list[Disturbance]:
-    """The named parts are killed one after another; in between the broker is restarted, and one SKU restocked."""
+    """The given parts are killed one after another; in between the broker is restarted and one SKU restocked."""
     kills = [Disturbance(0.10 + 0.75 * i / max(1, len(parts)), "kill", part) for i, part in enumerate(parts)]
     broker = [Disturbance(0.40, "restart", BROKER)] if restarts_broker else []
     restock = [Disturbance(0.55, "restock", RESTOCKED)] if restocks else []

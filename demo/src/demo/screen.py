@@ -1,4 +1,4 @@
-"""The sale on a terminal: the stock, the figures, the story; and the account in the end."""
+"""The sale on a terminal: stock, figures and events, then the account."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ _NAMES = {sku: name for sku, name, _ in PRODUCTS}
 
 
 class Screen:
-    """Shows a sale while it lasts; lines only where the output is no terminal."""
+    """Shows a sale in progress; prints only lines if the output is not a terminal."""
 
     def __init__(self, text: Texts, sale: Sale, journal: Journal, url: str, console: Console) -> None:
         self._text, self._sale, self._journal, self._url = text, sale, journal, url
@@ -51,7 +51,7 @@ class Screen:
             self._console.print(self.picture())
 
     def picture(self) -> RenderableType:
-        """All of it as it is now."""
+        """The current screen."""
         text, sale, journal = self._text, self._sale, self._journal
         head = Text.assemble(
             (text("title"), "bold"),
@@ -112,7 +112,7 @@ def _clock(seconds: float) -> str:
 
 
 def account(text: Texts, made: Account, journal: Journal, verdict: Verdict, faults: Iterable[str]) -> RenderableType:
-    """The account: what was sold, what happened, what must be nought."""
+    """The account: what was sold, what happened, and the figures that must be zero."""
     rows = Table.grid(padding=(0, 2))
     rows.add_column()
     rows.add_column()
@@ -152,7 +152,7 @@ def _must_be_nought(made: Account, journal: Journal) -> Mapping[str, int]:
 
 
 def save(picture: RenderableType, path: Path) -> None:
-    """Writes what the terminal would show as an SVG that loads nothing from elsewhere."""
+    """Writes what the terminal would show as an SVG without external resources."""
     console = Console(record=True, width=_PICTURE_WIDTH, force_terminal=True, file=StringIO(), highlight=False)
     console.print(picture)
     text = console.export_svg(title="make demo", unique_id="demo")

@@ -1,4 +1,4 @@
-"""A shopper: orders, decides what to do with the reservation, and keeps asking until they know the outcome."""
+"""A shopper: orders, acts on the reservation, and retries until the outcome is known."""
 
 import asyncio
 import time
@@ -13,12 +13,12 @@ from reserva import AsyncReserva, NotAllowedNowError, Pedido, ReservaError, Stat
 WAIT = 10
 _ASK_SECONDS = 1.0
 _LONGEST_PAUSE = 60.0
-"""Nobody waits longer for a reservation to lapse: then who would pay late pays at once."""
+"""Shoppers wait no longer than this for a reservation to lapse; late payers then pay at once."""
 
 
 @dataclass(frozen=True)
 class Shopping:
-    """What all shoppers share. `run` makes their names and keys those of this sale.
+    """What all shoppers share. `run` makes their names and keys unique to this sale.
 
     clients: several, because the cost of a call grows with the number of connections in an httpx pool.
     """
@@ -37,7 +37,7 @@ class Shopping:
 
 
 async def shop(shopper: Shopper, shopping: Shopping) -> None:
-    """One shopper's whole visit; what goes wrong is written down."""
+    """One shopper's visit; errors are recorded."""
     journal = shopping.journal
     journal.arrived += 1
     journal.active += 1
@@ -75,7 +75,7 @@ async def _pay(shopper: Shopper, pedido: Pedido, client: AsyncReserva, journal: 
 
 
 async def _pay_twice(shopper: Shopper, pedido: Pedido, client: AsyncReserva, journal: Journal) -> None:
-    """Two clicks on the button: the same key, so one payment."""
+    """Pays twice, as with two clicks on the button: the same key, so one payment."""
     await asyncio.sleep(shopper.pause)
     both = await asyncio.gather(_close(pedido, client, journal), _close(pedido, client, journal))
     journal.doubled += 1
@@ -84,7 +84,7 @@ async def _pay_twice(shopper: Shopper, pedido: Pedido, client: AsyncReserva, jou
 
 
 async def _pay_late(shopper: Shopper, pedido: Pedido, client: AsyncReserva, journal: Journal) -> None:
-    """After the reservation has lapsed, which is a new stock check."""
+    """Pays after the reservation has lapsed, which is a new stock check."""
     left = (pedido.expira_em - datetime.now(UTC)).total_seconds() if pedido.expira_em else 0.0
     await asyncio.sleep(shopper.pause + (max(0.0, left) if left <= _LONGEST_PAUSE else 0.0))
     closed = await _close(pedido, client, journal)
@@ -113,10 +113,10 @@ async def _close(pedido: Pedido, client: AsyncReserva, journal: Journal) -> Pedi
 async def _outcome(
     command: Callable[..., Awaitable[Pedido]], pedido: Pedido, client: AsyncReserva, key: str, wanted: Status
 ) -> Pedido:
-    """Sends a command and asks until its outcome is known."""
+    """Sends a command and polls until its outcome is known."""
     try:
         done = await command(pedido.pedido_id, wait=WAIT, idempotency_key=key)
-    except NotAllowedNowError:  # the order has ended meanwhile: the command was executed, or it came too late
+    except NotAllowedNowError:  # the order has ended meanwhile: the command was executed, or was too late
         done = await client.pedido(pedido.pedido_id)
     while done.status != wanted and not done.status.final:
         await asyncio.sleep(_ASK_SECONDS)

@@ -1,4 +1,4 @@
-"""The sale itself: opens, is disturbed, closes, and is accounted for."""
+"""Runs the sale: opening, disturbances, closing and account."""
 
 import asyncio
 import contextlib
@@ -46,7 +46,7 @@ class Stage:
         self._run = f"demo-{sale.seed}-{secrets.token_hex(3)}"
 
     async def declare(self) -> None:
-        """Declares the units for sale, on top of those that earlier sales have committed. Raises WorldError."""
+        """Declares the units for sale, in addition to those committed by earlier sales. Raises WorldError."""
         known = await self._balances()
         if self._world.can_declare:
             self._journal.tell(self._text("declared"))
@@ -62,7 +62,7 @@ class Stage:
         self._journal.before = self._journal.balances = await self._balances()
 
     async def play(self) -> None:
-        """Lets the shoppers in, disturbs the system meanwhile, and returns when all have left."""
+        """Runs the shoppers while disturbing the system; returns when all have left."""
         planned = await asyncio.to_thread(self._disturbances)
         self._journal.open()
         self._journal.tell(self._text("open"))
@@ -80,7 +80,7 @@ class Stage:
             await asyncio.gather(*watching, *disturbing, return_exceptions=True)
 
     async def account(self) -> tuple[Account, Verdict]:
-        """What became of everything, and the auditor's word."""
+        """The account, and the auditor's verdict."""
         self._journal.tell(self._text("auditing"))
         stored = await self._stored()
         for one in stored:
@@ -146,7 +146,7 @@ class Stage:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _settled(self) -> None:
-        """Returns when all orders are decided and what must lapse has lapsed, or when the time is up."""
+        """Returns when all orders are decided and all abandoned reservations have lapsed, or at the deadline."""
         end = time.monotonic() + _SETTLE_SECONDS
         while time.monotonic() < end:
             orders = await self._stored()
@@ -162,7 +162,7 @@ class Stage:
         return order.expira_em is not None and order.expira_em.timestamp() < time.time() + _SETTLE_SECONDS
 
     async def _stored(self) -> list[Pedido]:
-        """The sale's orders as they are stored: the newest ones, back to its first."""
+        """The sale's stored orders: the newest ones, back to its first."""
         found: list[Pedido] = []
         first = min((order.criado_em for order in self._journal.orders.values()), default=None)
         async for order in self._client.pedidos():
@@ -185,7 +185,7 @@ class Stage:
                             self._journal.balances[change.sku] = change
 
     async def _watch_orders(self) -> None:
-        """What shoppers who have left do not see: that their reservations lapse."""
+        """Follows all orders, because shoppers who have left do not see their reservations lapse."""
         while True:
             with contextlib.suppress(PositionLostError):
                 async with self._client.follow_pedidos() as stream:
@@ -204,7 +204,9 @@ class Stage:
             await asyncio.sleep(2.0)
 
     async def _conferir(self) -> Verdict:
-        """What was being handled when a part was killed is delivered again, up to half a minute later."""
+        """Retries the audit, because messages in flight when a part was killed are redelivered up to half a minute
+        later.
+        """
         for _ in range(_AUDITS):
             verdict = await asyncio.to_thread(self._world.conferir)
             if verdict.good is not False:
@@ -214,14 +216,14 @@ class Stage:
 
 
 def faults_of(made: Account, verdict: Verdict, journal: Journal) -> list[str]:
-    """Everything that did not hold."""
+    """All failed checks."""
     audit = [f"conferir: {verdict.words}"] if verdict.good is False else []
     return [*made.faults, *journal.troubles, *audit]
 
 
 @contextlib.contextmanager
 def counting_retries(journal: Journal) -> Iterator[None]:
-    """Counts what the client repeats, which it logs."""
+    """Counts the client's retries, which it logs."""
     counter, logger = _RetryCounter(journal), logging.getLogger("reserva")
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -233,7 +235,7 @@ def counting_retries(journal: Journal) -> Iterator[None]:
 
 
 class _RetryCounter(logging.Handler):
-    """Counts what the client repeats."""
+    """Counts the client's retries."""
 
     def __init__(self, journal: Journal) -> None:
         super().__init__(logging.INFO)

@@ -1,4 +1,4 @@
-"""What the demonstration says, in Portuguese and in English. Pure."""
+"""The texts of the demonstration, in Portuguese and English. Pure."""
 
 TEXTS = {
     "title": ("Venda relâmpago", "Flash sale"),
@@ -24,24 +24,24 @@ TEXTS = {
         "o último cliente chegou; esperando as reservas abandonadas vencerem",
         "the last shopper has arrived; waiting for abandoned reservations to lapse",
     ),
-    "scaled": ("{part} agora com {pods} pods", "{part} has {pods} pods now"),
+    "scaled": ("{part} agora com {pods} pods", "{part} now has {pods} pods"),
     "auditing": ("conferindo tudo", "auditing everything"),
     "shoppers": ("clientes", "shoppers"),
     "inside": ("na loja agora", "in the shop now"),
-    "per_second": ("pedidos por segundo", "orders a second"),
+    "per_second": ("pedidos por segundo", "orders per second"),
     "decision": ("até a decisão, p50 e p99", "to decision, p50 and p99"),
     "reserved": ("reservados", "reserved"),
     "sold": ("vendidos", "sold"),
-    "refused": ("recusados por falta", "refused, sold out"),
+    "refused": ("recusados por falta", "refused: sold out"),
     "lapsed": ("vencidos", "lapsed"),
     "cancelled": ("cancelados", "cancelled"),
-    "retried": ("chamadas repetidas", "calls repeated"),
-    "pods": ("pods (agora/máximo)", "pods (now/most)"),
+    "retried": ("chamadas repetidas", "calls retried"),
+    "pods": ("pods (agora/máximo)", "pods (now/max)"),
     "account": ("As contas", "The account"),
     "account.orders": ("pedidos", "orders"),
     "account.sold": ("unidades vendidas", "units sold"),
     "account.in_orders": ("em {n} pedidos", "in {n} orders"),
-    "account.refused": ("pedidos recusados por falta de estoque", "orders refused, sold out"),
+    "account.refused": ("pedidos recusados por falta de estoque", "orders refused: sold out"),
     "account.lapsed": ("reservas vencidas, canceladas", "reservations lapsed, cancelled"),
     "account.lapsed_value": ("{lapsed} vencidas, {cancelled} canceladas", "{lapsed} lapsed, {cancelled} cancelled"),
     "account.resold": ("unidades liberadas, vendidas a outros", "units freed, sold to others"),
@@ -50,20 +50,20 @@ TEXTS = {
     "account.late_value": ("{sold} vendidos, {late} tarde demais", "{sold} sold, {late} too late"),
     "account.twice": ("pagos duas vezes com a mesma chave", "paid twice with the same key"),
     "account.twice_value": ("{n}, cobrados uma vez", "{n}, charged once"),
-    "account.retried": ("chamadas repetidas pelo cliente", "calls that the client repeated"),
+    "account.retried": ("chamadas repetidas pelo cliente", "calls retried by the client"),
     "account.away": ("{part} morto, de volta em", "{part} killed, back in"),
     "account.restarted": ("{part} reiniciado, de volta em", "{part} restarted, back in"),
     "account.oversold": ("unidades vendidas além do estoque", "units oversold"),
     "account.lost": ("pedidos perdidos", "orders lost"),
-    "account.doubled": ("pedidos em dobro", "orders doubled"),
+    "account.doubled": ("pedidos em dobro", "duplicate orders"),
     "account.gave_up": ("clientes sem resposta", "shoppers without an answer"),
     "account.conferir": ("conferir --at-rest", "conferir --at-rest"),
-    "held": ("Tudo se manteve.", "All held."),
-    "broken": ("Nem tudo se manteve:", "Not all held:"),
+    "held": ("Tudo certo.", "All checks passed."),
+    "broken": ("Há falhas:", "Some checks failed:"),
     "no_skus": (
-        "Não há SKUs {prefix}… à venda neste gateway. Com KUBECONFIG a demonstração os declara; ou então:\n"
+        "Não há SKUs {prefix}… à venda neste gateway. Com KUBECONFIG a demonstração os declara; sem ele, execute:\n"
         "  python -m demo --manifest | kubectl apply -f -",
-        "No SKUs {prefix}… are on sale at this gateway. With KUBECONFIG the demonstration declares them; or else:\n"
+        "No SKUs {prefix}… on sale at this gateway. With KUBECONFIG the demonstration declares them; otherwise run:\n"
         "  python -m demo --manifest | kubectl apply -f -",
     ),
     "left_running": (

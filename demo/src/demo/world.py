@@ -1,4 +1,4 @@
-"""The system on which the sale takes place: local processes, pods of a cluster, or a gateway and no more."""
+"""The system on which the sale takes place: local processes, pods of a cluster, or only a gateway."""
 
 import json
 import os
@@ -23,7 +23,7 @@ _COMMAND_SECONDS = 300
 
 
 class Verdict(NamedTuple):
-    """What `conferir` said; `good` is None when it could not be asked."""
+    """The verdict of `conferir`; `good` is None if it could not run."""
 
     good: bool | None
     words: str
@@ -42,7 +42,7 @@ class World(Protocol):
 
     @property
     def parts(self) -> list[str]:
-        """One replica of each part that may be killed."""
+        """One replica of each part that the demo may kill."""
 
     @property
     def restarts_broker(self) -> bool:
@@ -56,7 +56,7 @@ class World(Protocol):
         """Kills a replica; returns what was killed."""
 
     def wait_ready(self, part: str) -> None:
-        """Returns when the part is complete again."""
+        """Returns when all replicas of the part are ready again."""
 
     def restart_broker(self) -> None:
         """Stops RabbitMQ, starts it and waits for it."""
@@ -65,10 +65,10 @@ class World(Protocol):
         """`kubectl apply`."""
 
     def scale(self) -> dict[str, str]:
-        """How many pods each autoscaled part has: `{"pedidos": "2/6"}`, now and at most."""
+        """The current and maximum pods of each autoscaled part: `{"pedidos": "2/6"}`."""
 
     def conferir(self) -> Verdict:
-        """The auditor's word, with `--at-rest`."""
+        """The auditor's verdict with `--at-rest`."""
 
 
 class WorldError(Exception):
@@ -91,7 +91,7 @@ class Local:
 
     @property
     def token(self) -> str | None:
-        """A new one where the gateway checks tokens."""
+        """A new token if the gateway requires tokens."""
         if not self._system.config.jwt:
             return None
         return self._system.layout.issuer().token("demo", _SCOPES, _TOKEN_SECONDS)
@@ -103,12 +103,12 @@ class Local:
         return [name for name in ours if not name.rpartition("-")[2].isdecimal() or name.endswith("-1")]
 
     def kill(self, part: str) -> str:
-        """SIGKILL; supervisord starts it again."""
+        """SIGKILL; supervisord restarts it."""
         _told(lambda: self._system.kill(part))
         return part
 
     def wait_ready(self, part: str) -> None:
-        """Returns when it can do its work again."""
+        """Returns when the part is ready again."""
         _told(lambda: self._system.wait_ready(part))
 
     def restart_broker(self) -> None:
@@ -131,7 +131,7 @@ class Local:
 
 
 class Cluster:
-    """Pods, through kubectl; `kubeconfig` None: nothing but the gateway."""
+    """Pods, through kubectl; without a `kubeconfig`, only the gateway."""
 
     restarts_broker = False
 
@@ -161,7 +161,7 @@ class Cluster:
         return f"pod {pod}"
 
     def wait_ready(self, part: str) -> None:
-        """Returns when its deployment has all its pods."""
+        """Returns when its Deployment has all its pods."""
         end = time.monotonic() + _READY_SECONDS
         time.sleep(_POLL_SECONDS)
         while True:
@@ -174,7 +174,7 @@ class Cluster:
             time.sleep(_POLL_SECONDS)
 
     def restart_broker(self) -> None:
-        """Not here: a cluster's broker is not ours."""
+        """Never restarts a cluster's broker: it may serve other systems."""
         raise WorldError("the broker of a cluster is not restarted")
 
     def apply(self, manifest: Mapping[str, Any]) -> None:
@@ -182,7 +182,7 @@ class Cluster:
         self._kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
 
     def scale(self) -> dict[str, str]:
-        """The HPAs: pods now and at most."""
+        """The current and maximum pods of each HPA."""
         if self._kubeconfig is None:
             return {}
         found = json.loads(self._kubectl("get", "hpa", "--output=json"))["items"]
@@ -194,7 +194,7 @@ class Cluster:
     def conferir(self) -> Verdict:
         """Runs the auditor in its pod."""
         if self._kubeconfig is None:
-            return Verdict(None, "without KUBECONFIG the auditor cannot be asked")
+            return Verdict(None, "the auditor cannot run without KUBECONFIG")
         command = ["exec", "deployment/conferir", "--", "python", "-m", "conferir", "--at-rest"]
         return _verdict(_run(self._argv(*command)))
 
@@ -233,7 +233,7 @@ def _told(act: Callable[[], object]) -> None:
 
 
 def _verdict(done: "subprocess.CompletedProcess[str]") -> Verdict:
-    """kubectl fails with 1 too, but prints no result."""
+    """kubectl may also exit with 1, but then prints no result."""
     printed, complaints = done.stdout.strip().splitlines(), done.stderr.strip().splitlines()
     good = {0: True, 1: False}.get(done.returncode) if printed else None
     words = printed if good is not None else complaints or [f"conferir ended with {done.returncode}"]

@@ -20,7 +20,7 @@ Step = Callable[[], Awaitable[bool]]
 _BEAT_SECONDS = 5.0
 
 _log = logger(__name__)
-_failed = Counter("job_failures_total", "Times that a job failed and was put off", ["name"])
+_failed = Counter("job_failures_total", "Failed runs of a job, deferred", ["name"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,8 +87,8 @@ class Purge:
 def taking_turns(jobs: Mapping[str, Step], *, every: timedelta, turn: asyncio.Lock | None = None) -> list[Periodic]:
     """These jobs by name, one step at a time among them, so that together they hold one connection.
 
-    Other jobs that share `turn` hold none besides. A failing job is postponed alone. Errors that are not transient
-    are raised.
+    Jobs that share `turn` share that connection too. A failing job is deferred without delaying the others. Errors
+    that are not transient are raised.
     """
     turn = turn or asyncio.Lock()
     pace = Pace(every=every)

@@ -67,14 +67,14 @@ class Settings(ProgramSettings):
 
 
 class ServiceSettings(Settings):
-    """What both services read. Those that an order's life depends on must have the same values in both.
+    """Settings of both services. Those that an order's life depends on must have the same values in both.
 
-    A reservation holds for `reserva_ttl`. Commands without an answer are resent until `resend_horizon`, and for as
-    long estoque is asked about a lapse that it has not reported; it refuses events older than `event_horizon`. Orders
-    whose reservation ended `abandoned_after` ago are cancelled. Up to `max_events` share a transaction. Event streams
-    can be resumed from changes of the last `change_retention`; at most `max_streams` of them are open at once in a
-    process, `max_streams_per_client` of one customer (or address). `identity` says whether the gateway's headers name
-    the callers, or everyone may do everything. With `amqp_ca_file`, the authority is part of `amqp_url`.
+    A reservation lasts for `reserva_ttl`. For `resend_horizon`, unanswered commands are resent and unreported lapses
+    are followed up; estoque refuses events older than `event_horizon`. Orders whose reservation ended
+    `abandoned_after` ago are cancelled. Up to `max_events` share a transaction. Event streams can be resumed from
+    changes of the last `change_retention`; at most `max_streams` of them are open at once in a process,
+    `max_streams_per_client` of one customer (or address). `identity` says whether the gateway's headers name the
+    callers, or every caller may do everything. With `amqp_ca_file`, the authority is part of `amqp_url`.
     """
 
     amqp_ca_file: CaFile | None = None

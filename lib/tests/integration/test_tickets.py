@@ -1,4 +1,4 @@
-"""Tickets on a real PostgreSQL: good once, for a while, for whom they were issued to, and kept as a hash."""
+"""Tickets on a real PostgreSQL: valid once, for a while, with their holder's rights, and stored as a hash."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A message whose properties the client library cannot read holds nothing up, however many of them there are."""
+"""Messages with properties that the client library cannot parse block nothing, however many there are."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 
 
 class Seen:
-    """A handler that notes the ids."""
+    """A handler that records the ids."""
 
     def __init__(self) -> None:
         self.ids: list[object] = []

@@ -1,4 +1,4 @@
-"""How long rows have waited in the outbox, from looks at its oldest and newest."""
+"""The age of rows in the outbox, derived from looks at its oldest and newest row."""
 
 from reservaestoque.outbox.backlog import Backlog
 

@@ -1,4 +1,4 @@
-"""Who sends a request: read from the gateway's headers, or not asked for; and what strangers are answered."""
+"""The caller of a request, read from the gateway's headers or not required; and the answers to unknown callers."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -62,7 +62,7 @@ def test_who_is_known_and_who_has_a_scope(caller: Caller, known: Verdict, reads:
 
 @get("/things", problems=())
 async def things(caller: NamedDependency[Caller], order: Annotated[str, QueryParameter()] = "") -> str:
-    """Who asks."""
+    """The caller."""
     return f"{caller.subject} {order}"
 
 

@@ -1,4 +1,4 @@
-"""The header of a message is read whatever its properties: some brokers accept what no client library can read."""
+"""A message's header is read whatever its properties: brokers accept some that no client library can parse."""
 
 import struct
 
@@ -34,7 +34,7 @@ def test_what_can_be_read_is_kept():
 
 @pytest.mark.parametrize("mode", [0, 3, 255])
 def test_a_delivery_mode_that_does_not_exist_is_none(mode: int):
-    """aio-pika raises an error for it and hands the message to nobody."""
+    """aio-pika raises an error for it and never delivers the message."""
     assert read(struct.pack(">HB", Basic.Properties.flags["delivery_mode"], mode)).properties.delivery_mode is None
 
 

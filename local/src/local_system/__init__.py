@@ -1,9 +1,9 @@
 """The whole system on one machine without a container engine.
 
-Two PostgreSQL servers, RabbitMQ, etcd and kube-apiserver, Envoy and our five programs run as ordinary processes
-under supervisord. People use `make up` (`python -m local_system`); integration tests use `System` directly:
-    with System(Config(state=tmp_path, ports=Ports.free(), parts={"postgres-estoque", "rabbitmq"})) as system:
-        connect(system.database_url("estoque"))
+Two PostgreSQL servers, RabbitMQ, etcd, kube-apiserver, Envoy and the five programs run as ordinary processes under
+supervisord. People use `make up` (`python -m local_system`); integration tests use `System` directly: with
+System(Config(state=tmp_path, ports=Ports.free(), parts={"postgres-estoque", "rabbitmq"})) as system:
+connect(system.database_url("estoque"))
 """
 
 from local_system.config import Config

@@ -59,9 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     conferir = add("conferir", _conferir, "prove on the running system that nothing was oversold or lost")
     conferir.add_argument("--at-rest", action="store_true", help="nothing may be under way either")
     token = add("token", _token, "print a token for a customer, for a system with GATEWAY_JWT=on")
-    token.add_argument("customer", metavar="CLIENTE", help="the clienteId whose orders it opens")
+    token.add_argument("customer", metavar="CLIENTE", help="the clienteId whose orders the token opens")
     token.add_argument("--scope", default="", help='more rights: "pedidos:admin estoque:ler"')
-    token.add_argument("--valid", default="1h", type=_duration, help="how long: 90s, 15m, 8h (1h)")
+    token.add_argument("--valid", default="1h", type=_duration, help="its lifetime: 90s, 15m, 8h (1h)")
     add("clean", _clean, "stop everything and remove all data")
     return parser
 

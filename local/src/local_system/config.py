@@ -56,8 +56,8 @@ class Config:
     replicas: how many processes of `pedidos` and `estoque` run, 1 each by default.
     settings: environment of the programs, e.g. {"RESERVA_TTL": "5s"}.
     jwt: whether every call needs a token (`make token`). limits: whether the gateway limits each client.
-    observe: whether Prometheus runs beside the system.
-    parts: what to run, with everything that it needs; None means everything. A program's name means all its replicas.
+    observe: whether Prometheus runs too.
+    parts: what to run, including dependencies; None means everything. A program's name means all its replicas.
     """
 
     state: Path = ROOT / ".local"

@@ -24,7 +24,7 @@ _OTLP_PORT = 4318
 
 @dataclass(frozen=True)
 class Rate:
-    """A client's token bucket: how many requests per second it gains, and how many it can save up."""
+    """A client's token bucket: its refill in requests per second, and its capacity."""
 
     per_second: int
     burst: int
@@ -44,8 +44,8 @@ class Limits:
 class Options:
     """What a gateway does besides routing.
 
-    providers: jwt_authn's, by name; with any, requests need a token. limits: of each client; None means none.
-    collector: the http address of a collector of traces (OTLP), none if it is empty.
+    providers: of jwt_authn, by name; if there are any, requests need a token. limits: per client; None means none.
+    collector: the http address of a trace collector (OTLP); empty means none.
     """
 
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Options:
     collector: str = ""
 
     def chosen(self) -> set[str]:
-        """The options of the template that are on."""
+        """The enabled options of the template."""
         known = {
             "jwt": bool(self.providers),
             "limits": self.limits is not None,

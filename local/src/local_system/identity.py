@@ -1,6 +1,6 @@
-"""Who asks: the keys and tokens of a local system with GATEWAY_JWT=on.
+"""The keys and tokens of a local system with GATEWAY_JWT=on.
 
-They stand in for a shop's own login. The keys are made on first use, below the state folder.
+They stand in for a shop's identity provider. The keys are generated on first use, in the state folder.
 """
 
 import base64
@@ -26,7 +26,7 @@ _LOG_KEY_BYTES = 32
 
 @dataclass(frozen=True)
 class Issuer:
-    """What signs tokens, and what the gateway verifies them with.
+    """The key that signs tokens, and the key set with which the gateway verifies them.
 
     jwks: file with the public key (RFC 7517). log_key: for the hash of the subject in the access log.
     """
@@ -52,7 +52,7 @@ class Issuer:
         return cls(key, jwks, log_key.read_text())
 
     def provider(self) -> dict[str, Any]:
-        """This issuer as Envoy's jwt_authn has it."""
+        """This issuer in the form of Envoy's jwt_authn."""
         return {
             "issuer": ISSUER,
             "audiences": [AUDIENCE],
@@ -67,7 +67,7 @@ class Issuer:
         }
 
     def token(self, subject: str, scope: str = "", seconds: int = 3600) -> str:
-        """A token for a customer, with scopes separated by spaces, that is valid for this time."""
+        """A token for a customer with these space-separated scopes, valid for this time."""
         now = int(time.time())
         claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + seconds}
         return self.signed({**claims, **({"scope": scope} if scope else {})})
@@ -79,7 +79,7 @@ class Issuer:
         return f"{text}.{encoded(self.key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
     def hashed(self, subject: str) -> str:
-        """The subject as the gateway's access log shows it."""
+        """The subject as shown in the gateway's access log."""
         return hmac.new(self.log_key.encode(), subject.encode(), "sha256").hexdigest()[:16]
 
 

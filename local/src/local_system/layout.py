@@ -99,7 +99,7 @@ class Layout:
         return self._amqp_url("reserva", self.secrets["rabbitmq"])
 
     def service_env(self, service: str) -> dict[str, str]:
-        """The addresses that `pedidos` or `estoque` reads, with the rights that it runs with."""
+        """The addresses for `pedidos` or `estoque`, with the service's own privileges."""
         return {
             "DATABASE_URL": self.database_url(service, role=f"{service}_runtime"),
             "AMQP_URL": self._amqp_url(service, self.secrets[f"rabbitmq-{service}"]),
@@ -114,7 +114,7 @@ class Layout:
         return f"http://{HOST}:{self.ports.gateway}"
 
     def issuer(self) -> Issuer:
-        """Who signs this system's tokens. Its keys are made on first use."""
+        """The issuer of this system's tokens. Its keys are generated on first use."""
         return Issuer.open(self.state / "jwt")
 
     @property

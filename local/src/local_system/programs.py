@@ -1,4 +1,4 @@
-"""Our five programs, with the same environment as in Kubernetes."""
+"""The five programs, with the same environment as in Kubernetes."""
 
 import sys
 

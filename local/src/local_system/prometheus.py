@@ -1,4 +1,4 @@
-"""Prometheus, where the system is to be observed: it scrapes every part and evaluates the alert rules."""
+"""Prometheus, for an observed system: it scrapes every part and evaluates the alert rules."""
 
 import json
 import shutil
@@ -28,7 +28,9 @@ def server() -> Path:
 
 
 def part(layout: Layout, config: Config) -> Part:
-    """The server on its own port, with its data in the state folder; it needs nothing, and finds parts down."""
+    """The server on its own port, with its data in the state folder. It depends on no part and reports those that are
+    down.
+    """
     port = layout.ports.prometheus
     file = layout.state / "prometheus" / "prometheus.json"
     data = layout.state / "prometheus" / "data"
@@ -43,7 +45,7 @@ def part(layout: Layout, config: Config) -> Part:
 
 
 def configuration(layout: Layout, config: Config) -> dict[str, object]:
-    """Prometheus' configuration. Every series has the labels that Kubernetes' discovery would give it."""
+    """Prometheus' configuration. Series have the labels that Kubernetes' service discovery would add."""
     ports = layout.ports
     targets: dict[str, list[int]] = {
         program: [getattr(ports, program) + number for number in range(len(replicas(config, program)))]

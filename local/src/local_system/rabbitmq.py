@@ -36,14 +36,14 @@ PERMISSIONS = {
     service: {
         # What it declares: its exchange, and its queues with their dead letters.
         "configure": rf"^{service}(\..+)?$",
-        # Also the default exchange, by which an event gets into the dead letters and back.
+        # Also the default exchange, through which events enter and leave the dead letters.
         "write": rf"^({service}(\..+)?|amq\.default)$",
         # Its queues, and the exchange that they are bound to.
         "read": rf"^({service}\..+|{peer})$",
     }
     for service, peer in (("pedidos", "estoque"), ("estoque", "pedidos"))
 }
-"""Of each service's user, as regular expressions of names (rabbitmq.com/docs/access-control)."""
+"""The permissions of each service's user, as regular expressions of names (rabbitmq.com/docs/access-control)."""
 CONFIGURATION = """\
 listeners.tcp.1 = {host}:{port}
 management.tcp.ip = {host}
@@ -160,7 +160,7 @@ def _write_cookie(layout: Layout) -> None:
 
 
 def _provide_users(layout: Layout) -> None:
-    """Creates the services' users, or gives existing ones their password and permissions again."""
+    """Creates the services' users, or resets the password and permissions of existing ones."""
     administrator = httpx.BasicAuth("reserva", layout.secrets["rabbitmq"])
     url = f"http://{HOST}:{layout.ports.rabbitmq_management}/api"
     with httpx.Client(auth=administrator, trust_env=False, timeout=10) as client:
@@ -177,7 +177,7 @@ def _put(client: httpx.Client, url: str, body: Mapping[str, str]) -> None:
             client.put(url, json=body).raise_for_status()
         except httpx.HTTPError as error:
             if time.monotonic() > deadline:
-                raise LocalSystemError(f"RabbitMQ's management does not take its users: {error!r}") from error
+                raise LocalSystemError(f"RabbitMQ's management API rejected its users: {error!r}") from error
             time.sleep(0.2)
         else:
             return

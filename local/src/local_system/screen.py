@@ -17,7 +17,7 @@ def after_start(system: System, first: FirstOrder, seconds: float) -> str:
     url = system.gateway_url
     lines = [
         "",
-        f"ReservaEstoque runs (started in {seconds:.1f} s).",
+        f"ReservaEstoque is running (started in {seconds:.1f} s).",
         "",
         f"  gateway    {url}",
         f"  OpenAPI    {url}/schema/pedidos  {url}/schema/estoque",
@@ -39,7 +39,7 @@ def after_start(system: System, first: FirstOrder, seconds: float) -> str:
     if first.remarks:
         lines += [
             "",
-            "StockItems that are not in force as they are written (`kubectl describe stockitem NAME` says more):",
+            "StockItems that are not in force as written (`kubectl describe stockitem NAME` says more):",
         ]
         lines += [f"  {line}" for line in first.remarks]
     if first.answer is not None:

@@ -91,7 +91,7 @@ class System:
         return self.layout.amqp_url
 
     def service_env(self, service: str) -> dict[str, str]:
-        """DATABASE_URL and AMQP_URL of `pedidos` or `estoque`, with the rights that it runs with."""
+        """DATABASE_URL and AMQP_URL of `pedidos` or `estoque`, with the service's own privileges."""
         return self.layout.service_env(service)
 
     @property

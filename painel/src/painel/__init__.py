@@ -1,1 +1,1 @@
-"""The panel: one live page for people who would rather look than read."""
+"""The panel: one live page with stock, orders and the state of the system."""

@@ -16,7 +16,7 @@ from reservaestoque.streams import Streams
 
 
 def create_app(sources: Sources) -> Litestar:
-    """The application. Nothing is ever missing: a part that is down is what the panel shows."""
+    """The application. It is always ready: its purpose is to show parts that are down."""
 
     async def missing() -> list[str]:
         return []

@@ -1,4 +1,4 @@
-"""Reads the metrics that matter from a page in Prometheus' text format. Pure: no I/O, no clock."""
+"""Parses selected metrics from Prometheus' text format. Pure: no I/O, no clock."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,17 +27,17 @@ class Metrics:
         return self._samples.get(name, [])
 
     def sum(self, name: str, **labels: str) -> float | None:
-        """The sum of those with these labels; None when there is none."""
+        """The sum of the samples with these labels; None if there are none."""
         values = [s.value for s in self.all(name) if labels.items() <= s.labels.items()]
         return sum(values) if values else None
 
     def earliest(self, name: str) -> float | None:
-        """The lowest value; None when there is none."""
+        """The lowest value; None if there are no samples."""
         return min((s.value for s in self.all(name)), default=None)
 
 
 def parse(page: str, names: Iterable[str]) -> Metrics:
-    """The samples with these names. Lines that make no sense are skipped: a page may be of another release."""
+    """The samples with these names. Unparsable lines are skipped: the page may come from another release."""
     wanted = tuple(names)
     samples: dict[str, list[Sample]] = {}
     for name, sample in _samples(page, wanted):

@@ -1,27 +1,27 @@
-"""Quantiles of what a histogram counted between two looks. Pure: no I/O, no clock."""
+"""Quantiles of what a histogram counted between two scrapes. Pure: no I/O, no clock."""
 
 import math
 from collections.abc import Mapping
 
 Buckets = Mapping[float, float]
-"""Cumulative counts by upper bound, the last one infinite."""
+"""Cumulative counts by upper bound, of which the last is infinite."""
 
 
 def growth(before: Buckets, after: Buckets) -> dict[float, float]:
-    """What was added since; all of `after` when the counts have begun again, because the program was restarted."""
+    """The counts added between the two; all of `after` if the program was restarted and its counts reset."""
     restarted = any(after.get(bound, 0.0) < count for bound, count in before.items())
     return {bound: count - (0.0 if restarted else before.get(bound, 0.0)) for bound, count in after.items()}
 
 
 def total(buckets: Buckets) -> float:
-    """How many observations these are."""
+    """The number of observations."""
     return buckets.get(math.inf, 0.0)
 
 
 def quantile(share: float, buckets: Buckets) -> float | None:
-    """The value below which this share of the observations lies; None without observations.
+    """The value below which this share of the observations falls; None without observations.
 
-    As Prometheus' histogram_quantile: linear within a bucket, the last finite bound for what lies above it.
+    Like Prometheus' histogram_quantile: linear within a bucket; the last finite bound for values above it.
     """
     count = total(buckets)
     if count <= 0:

@@ -1,4 +1,4 @@
-"""The page: files of this package, read once, with headers that let nothing else into it."""
+"""The page: files of this package, read once, served with headers that block all other content."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ TYPES = {
     "svg": "image/svg+xml",
 }
 HEADERS = {
-    "Cache-Control": "no-cache",  # kept, but compared at each use: a new release shows at once
+    "Cache-Control": "no-cache",  # cached, but revalidated on each use: a new release shows at once
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'",
@@ -22,12 +22,12 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""No script or style from elsewhere, none in the page itself, no frames, no texts turned into markup."""
+"""No scripts or styles of other origins, none inline, no frames, no text turned into markup."""
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of the page: its bytes, its media type, and the tag by which a browser knows that it has it."""
+    """A file of the page: its bytes, media type and ETag."""
 
     body: bytes
     media_type: str

@@ -23,7 +23,7 @@ INDEX = "index.html"
 
 
 def administrators(mode: Mode) -> Identity:
-    """Lets in those who may see everybody's orders."""
+    """Admits callers who may see all orders."""
     refusal = f"the state of the system needs the scope {ALL_ORDERS}"
     return Identity(mode, rule=lambda caller: has_scope(caller, ALL_ORDERS), refusal=refusal)
 
@@ -43,7 +43,7 @@ class Sources(NamedTuple):
 
 @get("/painel/sistema", summary="The state of the system", response_description="The state.")
 async def get_system(request: Request[Any, Any, Any], sources: NamedDependency[Sources]) -> SystemState:
-    """Parts, rates, outboxes, dead letters and the audit, as the parts themselves tell them; at most 2 s old."""
+    """Parts, rates, outboxes, dead letters and the audit, as reported by the parts; at most 2 s old."""
     sources.admit(request)
     return await sources.watch.latest()
 
@@ -55,7 +55,7 @@ async def get_system(request: Request[Any, Any, Any], sources: NamedDependency[S
     opt={STREAM: True},
 )
 async def follow_system(request: Request[Any, Any, Any], sources: NamedDependency[Sources]) -> ASGIResponse:
-    """A stream of states. Raises ProblemError: 401, 403, 503 when too many are open."""
+    """A stream of states. Raises ProblemError: 401, 403; 503 if too many are open."""
     client = client_of(sources.admit(request), request.scope)
     sources.streams.admit(client)
     return EventStream(sources.streams, client, sources.watch.follow())

@@ -1,4 +1,4 @@
-"""Asks every replica of every part at once; a silent one costs no more than the timeout."""
+"""Scrapes all replicas of all parts concurrently; a silent one costs no more than the timeout."""
 
 import asyncio
 import socket
@@ -22,7 +22,7 @@ _log = logger(__name__)
 
 @dataclass(frozen=True)
 class Part:
-    """A part: where its replicas answer, the path that says whether one is ready, the one with its metrics."""
+    """A part: the URLs of its replicas, the path of their readiness probe, and that of their metrics."""
 
     name: str
     urls: Sequence[str]
@@ -38,7 +38,7 @@ class _Address:
 
 
 class Scraper:
-    """Looks at all replicas. A host name stands for all of its addresses, as those of headless Services do."""
+    """Scrapes all replicas. A host name stands for all of its addresses, as with headless Services."""
 
     def __init__(self, parts: Sequence[Part], timeout: float) -> None:
         self._parts = parts
@@ -51,7 +51,7 @@ class Scraper:
         await self._client.aclose()
 
     async def look(self) -> View:
-        """What every replica answers now."""
+        """The current answers of all replicas."""
         found = await asyncio.gather(*map(self._addresses, self._parts))
         looks = await asyncio.gather(*(self._ask(address) for addresses in found for address in addresses))
         absent = [
@@ -104,12 +104,12 @@ class Scraper:
 
 
 def _name(part: Part, url: str) -> str:
-    """`pedidos-1` where the settings give each replica's address, as in the local system; else the address."""
+    """`pedidos-1` if the settings give each replica's address, as in the local system; otherwise the address."""
     return f"{part.name}-{part.urls.index(url) + 1}" if url in part.urls else urlsplit(url).netloc
 
 
 def known(parts: Mapping[str, Sequence[str]]) -> list[Part]:
-    """The parts with URLs. Envoy and RabbitMQ have paths of their own; RabbitMQ's metrics say whether it runs."""
+    """The parts that have URLs. Envoy and RabbitMQ have their own paths; RabbitMQ is up if it serves metrics."""
     letters = "/metrics/detailed?family=queue_coarse_metrics"
     paths: dict[str, tuple[str | None, str | None]] = {"gateway": ("/ready", None), "rabbitmq": (None, letters)}
     return [Part(name, urls, *paths.get(name, ("/health/ready", "/metrics"))) for name, urls in parts.items() if urls]

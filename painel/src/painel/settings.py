@@ -21,11 +21,11 @@ Urls = Annotated[tuple[Url, ...], NoDecode, BeforeValidator(_split)]
 
 
 class PainelSettings(ProgramSettings):
-    """Where the replicas of each part answer; a part without URLs is not watched.
+    """The URLs of the replicas of each part; a part without URLs is not watched.
 
-    While somebody watches, all are asked every `interval`, each for at most `scrape_timeout`; at most `max_streams`
-    may watch at once. With `identity` `gateway`, the state of the system needs the scope ``pedidos:admin`` in the
-    header that the gateway sets.
+    While a client watches, all replicas are scraped every `interval`, each for at most `scrape_timeout`; at most
+    `max_streams` clients may watch at once. With `identity` `gateway`, the state of the system needs the scope
+    ``pedidos:admin`` in the header that the gateway sets.
     """
 
     pedidos_urls: Urls = ()

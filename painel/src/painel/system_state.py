@@ -35,28 +35,28 @@ class Replica(msgspec.Struct, frozen=True, rename={"name": "nome", "up": "ativa"
 
 
 class Part(msgspec.Struct, frozen=True, rename={"name": "nome"}):
-    """A part of the system. A replica that is gone is listed for a minute."""
+    """A part of the system. A vanished replica stays listed for a minute."""
 
     name: Annotated[str, Meta(examples=["pedidos"])]
     replicas: list[Replica]
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """Seconds from an order's creation to its decision, of the last interval; null when none was decided."""
+    """Seconds from an order's creation to its decision, over the last interval; null if none was decided."""
 
     p50: Seconds | None
     p99: Seconds | None
 
 
 class Outbox(msgspec.Struct, frozen=True, rename={"depth": "profundidade", "age": "idade"}):
-    """Facts that are still to be published, and the age of the oldest in seconds."""
+    """The number of facts waiting to be published, and the age of the oldest in seconds."""
 
     depth: int | None
     age: Seconds | None
 
 
 class Audit(msgspec.Struct, frozen=True, rename={"violations": "violacoes", "last": "ultima"}):
-    """What conferir has found since it started, and when its last full round ended."""
+    """The violations found by conferir since it started, and the time of its last full round."""
 
     violations: int | None
     last: datetime | None
@@ -75,11 +75,11 @@ _NAMES_OF_FIELDS = {
 
 
 class SystemState(msgspec.Struct, frozen=True, rename=_NAMES_OF_FIELDS):
-    """The state of the system at an instant. What cannot be known is null."""
+    """The state of the system at an instant. Unknown values are null."""
 
     at: datetime
     parts: list[Part]
-    orders_per_second: Annotated[float, Meta(description="Orders decided a second, in the last interval.")] | None
+    orders_per_second: Annotated[float, Meta(description="Orders decided per second, over the last interval.")] | None
     decision: Decision
     outbox: dict[str, Outbox]
     letters: Annotated[dict[str, int | None], Meta(description="Dead letters by queue.")]
@@ -89,7 +89,7 @@ class SystemState(msgspec.Struct, frozen=True, rename=_NAMES_OF_FIELDS):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What one replica answered: whether it is ready, and its metrics, None when it told none."""
+    """The answer of one replica: whether it is ready, and its metrics, None if it reported none."""
 
     part: str
     name: str
@@ -98,14 +98,14 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True):
-    """What all replicas answered, and when, in seconds since 1970."""
+    """The answers of all replicas, and their time in seconds since 1970."""
 
     at: float
     looks: Sequence[Look]
 
 
 def state(now: View, before: View | None) -> SystemState:
-    """The state at `now`; rates and quantiles are those since `before`."""
+    """The state at `now`, with rates and quantiles since `before`."""
     decided = _decided(now, before) if before else {}
     seconds = now.at - before.at if before else 0.0
     known = before is not None and seconds > 0 and any(_told(now, "pedidos"))
@@ -136,7 +136,9 @@ def _parts(view: View) -> list[Part]:
 
 
 def _decided(now: View, before: View) -> dict[float, float]:
-    """How many orders were decided between two looks, by time to decision. A replica seen once counts from then."""
+    """The number of orders decided between two scrapes, by time to decision. A new replica counts from its first
+    scrape.
+    """
     earlier = {look.name: look.metrics for look in before.looks if look.metrics is not None}
     added: dict[float, float] = {}
     for look in now.looks:
@@ -158,7 +160,7 @@ def _quantile(share: float, buckets: Mapping[float, float]) -> float | None:
 
 
 def _outbox(view: View, service: str) -> Outbox:
-    """All replicas look at the same table."""
+    """All replicas read the same table."""
     age = _highest(view, service, AGE)
     return Outbox(_whole(_highest(view, service, DEPTH)), None if age is None else round(age, 1))
 

@@ -1,4 +1,4 @@
-"""Looks at the system at an interval, for as long as somebody watches."""
+"""Scrapes the system at an interval while a client watches."""
 
 import asyncio
 import time
@@ -12,19 +12,21 @@ from reservaestoque.streams import sse, woken
 
 HEARTBEAT_SECONDS = 15.0
 _IDLE_INTERVALS = 15
-"""How many intervals the looks go on after the last watcher has left: who asks again soon gets rates at once."""
+"""How many intervals scraping continues after the last watcher has left, so that the next one soon gets rates at
+once.
+"""
 
 
 class Looking(Protocol):
-    """What looks at the system: `painel.scrape.Scraper`."""
+    """The interface of `painel.scrape.Scraper`."""
 
     async def look(self) -> View:
-        """What every replica answers now."""
+        """The current answers of all replicas."""
         ...
 
 
 class Watch:
-    """Keeps the latest state; nobody is asked for anything while nobody watches."""
+    """Keeps the latest state; scrapes nothing while no client watches."""
 
     def __init__(self, scraper: Looking, interval: float) -> None:
         self._scraper = scraper
@@ -38,7 +40,7 @@ class Watch:
         self._closed = False
 
     async def run(self) -> None:
-        """Looks until cancelled."""
+        """Scrapes until cancelled."""
         while True:
             await self._wanted.wait()
             began = time.monotonic()
@@ -58,7 +60,7 @@ class Watch:
         return self._latest
 
     async def follow(self) -> AsyncGenerator[bytes, None]:
-        """The text of a stream: the state now and after each look."""
+        """The text of a stream: the state now and after each scrape."""
         signal = asyncio.Event()
         self._watchers.add(signal)
         self._want()

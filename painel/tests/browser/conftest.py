@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, system: System) -> Iterator[Page]:
-    """The panel in English, light, on a wide screen. Afterwards nothing was wrong."""
+    """The panel in English, light, on a wide screen. At the end, asserts that the page had no problems."""
     context = browser.new_context(
         viewport={"width": 1440, "height": 900}, locale="en-GB", color_scheme="light", base_url=system.gateway_url
     )

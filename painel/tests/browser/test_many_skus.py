@@ -10,7 +10,7 @@ pytestmark = pytest.mark.integration
 ROWS_AT_MOST = 60
 LONG_TASK_MILLISECONDS = 500
 TRIES = 3
-"""A frame that our code makes slow is slow each time; one that other programs on the machine delay is not."""
+"""A frame slowed by our code is slow every time; one delayed by other programs is not."""
 
 SCROLL = """async () => {
     const viewport = document.getElementById('stock-viewport')
@@ -51,13 +51,13 @@ def test_ten_thousand_skus_scroll_and_change(page: Page, system: System):
     expect(page.locator("#stock-table")).to_have_attribute("aria-rowcount", "20")
     page.locator("#stock-search").fill("")
     page.locator("#stock-sort").select_option("moves")
-    # Every SKU changes while the list is looked at.
+    # Every SKU changes while the list is visible.
     system.psql("estoque", "update estoque set nome = nome || '.' where sku like 'SKU-%'")
     assert longest_task(page) <= LONG_TASK_MILLISECONDS
 
 
 def longest_task(page: Page) -> float:
-    """In milliseconds, while the whole list is scrolled: in the best of some tries."""
+    """In milliseconds, while scrolling the whole list: the best of several tries."""
     return min(page.evaluate(SCROLL)["longest"] for _ in range(TRIES))
 
 

@@ -23,7 +23,7 @@ def opened(page: Page, path: str = "/") -> Page:
 
 
 def order(page: Page, customer: str, **items: int) -> None:
-    """Places an order by the form, as a person would."""
+    """Places an order with the form, as a person would."""
     page.get_by_role("button", name="New order").click()
     form = page.locator("#order-form")
     form.get_by_label("Customer").fill(customer)
@@ -91,7 +91,7 @@ def test_a_refusal_says_which_item_lacked_and_by_how_much(page: Page, supply):
     order(page, "carla", MANY=1, FEW=10)
     result = page.locator("#form-result")
     expect(result).to_contain_text("Refused: nothing was reserved.")
-    expect(result).to_contain_text("FEW: 7 too few (10 asked, 3 available)")
+    expect(result).to_contain_text("FEW: 7 missing (10 requested, 3 available)")
     expect(result.locator("tbody tr")).to_have_text(re.compile("FEW\\s*10\\s*3\\s*\N{MINUS SIGN}7"))
     assert violations(page) == []
     result.get_by_role("button", name="Open the order").click()
@@ -104,7 +104,7 @@ def test_a_form_that_is_not_complete_says_what_is_missing(page: Page, supply):
     page.get_by_role("button", name="New order").click()
     form = page.locator("#order-form")
     form.get_by_role("button", name="Place the order").click()
-    expect(page.locator("#form-result")).to_have_text("Choose a SKU in each line.")
+    expect(page.locator("#form-result")).to_have_text("Choose a SKU on each line.")
     expect(form.get_by_role("combobox")).to_be_focused()
     expect(form.get_by_role("combobox")).to_have_attribute("aria-invalid", "true")
 
@@ -282,7 +282,7 @@ def test_axe_finds_nothing(browser, system: System, supply, locale: str, scheme:
     found = {}
     for section in ("estoque", "pedidos", "sistema"):
         page.evaluate("id => { location.hash = id }", section)
-        page.wait_for_timeout(700)  # colours that are still changing have other contrasts
+        page.wait_for_timeout(700)  # colours in transition have other contrasts
         found[section] = violations(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing hangs over the side"
     page.evaluate("location.hash = 'pedidos'")
@@ -300,7 +300,7 @@ def test_axe_finds_nothing(browser, system: System, supply, locale: str, scheme:
 
 
 def guarded(route: Route, seen: list[str | None]) -> None:
-    """As a gateway would answer that asks for tokens, and finds those expired that say so."""
+    """Answers like a gateway that requires tokens and refuses expired ones."""
     token = route.request.headers.get("authorization")
     seen.append(token)
     if token is None or "expired" in token:
@@ -322,7 +322,7 @@ def sign_in(page: Page, token: str) -> None:
 
 
 def test_a_token_is_asked_for_and_only_what_it_opens_is_shown(page: Page):
-    """The gateway of this system asks for none: here the browser's requests are answered in its place."""
+    """This system's gateway requires no token, so the test answers the browser's requests in its place."""
     seen: list[str | None] = []
     page.route(re.compile("/(pedidos|estoque|painel/sistema)"), lambda route: guarded(route, seen))
     page.goto("/")
@@ -348,7 +348,7 @@ def test_a_token_is_asked_for_and_only_what_it_opens_is_shown(page: Page):
 
 
 def test_the_openapi_pages_need_nothing_from_elsewhere(page: Page):
-    """The fixture finds requests to elsewhere."""
+    """The fixture fails on requests to other origins."""
     for service in ("pedidos", "estoque"):
         page.goto(f"/schema/{service}")
         expect(page.get_by_role("heading", name=service).first).to_be_visible()

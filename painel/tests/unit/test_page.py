@@ -1,4 +1,4 @@
-"""The page as it is served: whole, with its texts in both languages, and with headers that let nothing else in."""
+"""The page as served: complete, with texts in both languages, and with headers that block all other content."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The state of the system from what its parts answered."""
+"""The state of the system, computed from its parts' answers."""
 
 import math
 from datetime import UTC, datetime

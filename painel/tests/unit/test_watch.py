@@ -1,4 +1,4 @@
-"""Looking at the system, and telling those who watch."""
+"""Scraping the system, and streaming its state to watchers."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ async def test_looks_end_some_time_after_the_last_watcher_has_left():
         await asyncio.sleep(0.1)
         assert looks.count == count
         await watch.latest()
-        assert looks.count > count, "an old state is not given to the next who asks"
+        assert looks.count > count, "the next caller does not get an old state"
 
 
 async def test_a_stream_has_every_state_and_ends_when_the_program_stops():

@@ -1,1 +1,1 @@
-"""`make fuzz`: requests and messages that nobody has thought of, against a real local system."""
+"""`make fuzz`: generated requests and garbage messages, against a real local system."""

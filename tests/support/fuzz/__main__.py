@@ -1,4 +1,4 @@
-"""``python -m fuzz --cases 10000``: requests without and with tokens, then messages; exit code 1 if any is wrong."""
+"""``python -m fuzz --cases 10000``: requests without and with tokens, then messages; exits with 1 on any failure."""
 
 import argparse
 import asyncio
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def requests(system: System, cases: int, seed: int) -> bool:
-    """Whether all answers were right. Prints how many there were, and what schemathesis found."""
+    """Whether all answers were correct. Prints their number, and the findings of schemathesis."""
     right = True
     tokens = {"without tokens": ""}
     if system.config.jwt:
@@ -52,14 +52,14 @@ def requests(system: System, cases: int, seed: int) -> bool:
     for who, token in tokens.items():
         for service in ("pedidos", "estoque"):
             report = rest.run(system, service, examples=examples, seed=seed, token=token)
-            outcome = "all answered as they must be" if report.passed else report.text
+            outcome = "all answers were correct" if report.passed else report.text
             print(f"{report.cases} requests to {service} {who}: {outcome}", flush=True)
             right &= report.passed
     return right
 
 
 async def stock(system: System) -> None:
-    """SKUs to order and to ask for, those of the documents' examples among them."""
+    """SKUs to order and to query, including those of the documents' examples."""
     async with database(system, "estoque") as pool:
         await pool.execute(
             """insert into estoque (sku, nome, alvo, quantidade, dono)

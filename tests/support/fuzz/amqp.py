@@ -1,4 +1,4 @@
-"""Garbage on both queues of a running system, with orders between: nothing is lost, and orders are decided."""
+"""Garbage on both queues of a running system, interleaved with orders: nothing is lost, and orders are decided."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ PATIENCE = 120
 
 @dataclass
 class Report:
-    """What was sent, what became of it, and the programs' memory in MiB, before and after."""
+    """What was sent, its outcome, and the programs' memory in MiB before and after."""
 
     sent: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
@@ -47,12 +47,12 @@ class Report:
 
     @property
     def right(self) -> bool:
-        """Whether everything is where it must be."""
+        """Whether all outcomes are as expected."""
         wrong = [*self.lost, *self.unexpected, *self.undecided]
         return not wrong and not self.without_reason and all(self.consumers.values())
 
     def lines(self) -> list[str]:
-        """The report for a person."""
+        """The report for people."""
         return [
             f"{self.sent.total()} messages in {self.seconds:.0f} s: "
             + ", ".join(f"{count} {kind}" for kind, count in sorted(self.sent.items())),
@@ -66,7 +66,7 @@ class Report:
 
 
 async def run(system: System, *, count: int, seed: int) -> Report:
-    """Sends `count` messages, half of them to each queue; half of the first ones count as warming up."""
+    """Sends `count` messages, half of them to each queue; half of the first ones are warm-up."""
     report, began = Report(), time.monotonic()
     await _stock(system)
     async with _client(system) as client, await aio_pika.connect(system.amqp_url) as connection:
@@ -111,7 +111,7 @@ async def _send(channel: AbstractChannel, name: str, messages: Any, expected: Co
 
 
 async def _settled(channel: AbstractChannel, expected: dict[str, Counter[bytes]]) -> None:
-    """Waits until as many are in the dead letters as must be; no longer than PATIENCE."""
+    """Waits until the dead letters have the expected number, no longer than PATIENCE."""
 
     async def all_there() -> bool:
         counts = [await _count(channel, f"{name}.dlq") for name in expected]
@@ -120,7 +120,7 @@ async def _settled(channel: AbstractChannel, expected: dict[str, Counter[bytes]]
     try:
         await until(all_there, PATIENCE)
     except TimeoutError:
-        return  # `_compare` says which are missing
+        return  # `_compare` reports the missing ones
 
 
 async def _count(channel: AbstractChannel, name: str) -> int:
@@ -139,7 +139,7 @@ async def _compare(channel: AbstractChannel, name: str, expected: Counter[bytes]
 
 
 class _Orders:
-    """Orders that are placed between the garbage."""
+    """Orders placed between the garbage."""
 
     def __init__(self, client: httpx.AsyncClient, report: Report) -> None:
         self._client = client
@@ -148,7 +148,7 @@ class _Orders:
         self._cancelled: list[UUID] = []
 
     async def create(self) -> None:
-        """Orders of which each must be decided while its customer waits."""
+        """Orders that must each be decided while the customer waits."""
         await asyncio.gather(*(self._create() for _ in range(5)))
 
     async def _create(self) -> None:
@@ -164,14 +164,14 @@ class _Orders:
             self._report.undecided.append(answer.text)
 
     def cancellation(self) -> bytes:
-        """A command that is obeyed."""
+        """A valid command."""
         order = self._ids.pop() if len(self._ids) > 1 else self._ids[0]
         self._cancelled.append(order)
         [(_, body)] = encode_batches([cancelar(order)])
         return body[1:-1]
 
     def snapshot(self) -> bytes:
-        """A snapshot that is known already."""
+        """An already known snapshot."""
         order = str(self._ids[0])
         data = {"pedidoId": order, "status": "EstoqueReservado", "versao": 1}
         time_ = datetime.now(UTC).isoformat()
@@ -179,7 +179,7 @@ class _Orders:
         return json.dumps({**event, "data": data}).encode()
 
     async def check(self) -> None:
-        """Each order is as it was left."""
+        """Whether each order is unchanged."""
         cancelled = set(self._cancelled)
         left = {**dict.fromkeys(self._ids, "EstoqueReservado"), **dict.fromkeys(cancelled, "Cancelado")}
         for order, status in left.items():

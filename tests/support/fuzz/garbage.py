@@ -1,4 +1,4 @@
-"""Messages that are no events, or almost: made from a seed, each with what must become of it."""
+"""Messages that are not events, or almost: generated from a seed, each with its expected outcome."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ KIB = 1024
 
 
 class RawProperties(Basic.Properties):
-    """Properties as they go over the wire (AMQP 0-9-1, section 4.2.6.1): a flag and its value, or several."""
+    """Properties in wire format (AMQP 0-9-1, section 4.2.6.1): a flag and its value, or several."""
 
     raw = b""
 
@@ -112,10 +112,10 @@ class Maker:
         for number in range(count):
             yield self.large() if number % 500 == 250 else self._kinds[number % len(self._kinds)]()
 
-    # Bodies that are no JSON array of events: the message goes to the dead letters as it came
+    # Bodies that are not a JSON array of events: the message is dead-lettered unchanged
 
     def noise(self) -> Garbage:
-        """Any bytes, NULs and invalid UTF-8 among them."""
+        """Any bytes, including NULs and invalid UTF-8."""
         return self._whole("noise", self._unique() + self._rng.randbytes(self._rng.choice([0, 1, 30, 3000])))
 
     def text(self) -> Garbage:
@@ -125,12 +125,12 @@ class Maker:
         return self._whole(f"text in {encoding}", text.encode(encoding, "replace") + self._unique())
 
     def truncated(self) -> Garbage:
-        """A good message that has lost its end, or has one too many."""
+        """A valid message with its end missing or doubled."""
         body = b"[%b]" % self._event(id=str(uuid4()))
         return self._whole("truncated", body[: self._rng.randrange(1, len(body))] if self._chance() else body + b"]")
 
     def scalar(self) -> Garbage:
-        """JSON, but no array."""
+        """JSON, but not an array."""
         value = self._rng.choice([None, True, 1, -1.5, "x", {}, {"type": "PedidoCriado"}])
         return self._whole("no array", b"%b%b" % (json.dumps(value).encode(), b" " * self._rng.randrange(2000)))
 
@@ -139,7 +139,7 @@ class Maker:
         return self._whole("no events", b"[%b]" % (b" " * self._rng.randrange(2000)))
 
     def nested(self) -> Garbage:
-        """Arrays or objects within one another, far deeper than any parser goes."""
+        """Arrays or objects nested far deeper than any parser accepts."""
         depth = self._rng.choice([600, 5000, 100_000])
         start, end = self._rng.choice([(b"[", b"]"), (b'{"data":', b"}")])
         inner = b"%d" % self._rng.randrange(10**9)
@@ -150,14 +150,14 @@ class Maker:
         return self._whole("large", self._unique() + b"x" * self._rng.choice([1, 4]) * KIB * KIB)
 
     def compressed(self) -> Garbage:
-        """A good message in a coding that nobody asked for."""
+        """A valid message in an unexpected content coding."""
         body = gzip.compress(b"[%b]" % self._event(id=str(uuid4())))
         return self._whole("compressed", body, content_encoding="gzip")
 
-    # Arrays of something: each element that is no event goes to the dead letters alone
+    # Arrays: each element that is not an event is dead-lettered alone
 
     def huge_number(self) -> Garbage:
-        """Numbers that fit into no type."""
+        """Numbers that fit no type."""
         number = self._rng.choice(["1e999", "-1e999", "9" * 5000, "0." + "1" * 5000, str(2**63), str(-(2**63) - 1)])
         name = "versaoConhecida" if self._commands else "versao"
         event = self._event(id=str(uuid4())).replace(
@@ -166,7 +166,7 @@ class Maker:
         return self._pieces("huge number", Piece(event, False))
 
     def wrong_values(self) -> Garbage:
-        """The right shape with one value that is not allowed, or none where there must be one."""
+        """The right shape with one invalid or missing value."""
         event = json.loads(self._event(id=str(uuid4())))
         path, values = self._rng.choice(_WRONG_IN_COMMANDS if self._commands else _WRONG_IN_SNAPSHOTS)
         *above, last = path
@@ -178,11 +178,11 @@ class Maker:
             del place[last]
         else:
             place[last] = value
-        event["marca"] = str(uuid4())  # unknown fields are accepted: what is wrong is the value
+        event["marca"] = str(uuid4())  # unknown fields are accepted, so the value is made invalid
         return self._pieces(f"wrong {last}", Piece(json.dumps(event).encode(), False))
 
     def among_good_ones(self) -> Garbage:
-        """Good events beside bad ones: only the bad ones are set aside."""
+        """Valid events beside invalid ones: only the invalid ones are dead-lettered."""
         bad = [Piece(self._rng.choice([b"null", b"[]", b"{}", b'"x"', b"0"]), False) for _ in range(2)]
         bad.append(Piece(b'{"type": "Nunca", "marca": "%b"}' % uuid4().hex.encode(), False))
         pieces = [*bad, Piece(self._good(), True)]
@@ -221,7 +221,7 @@ class Maker:
         return Garbage("strange properties", message, (body,))
 
     def unreadable_properties(self) -> Garbage:
-        """Properties that a broker accepts and a client library cannot read."""
+        """Properties that a broker accepts but a client library cannot parse."""
         body = self._unique() + b"{}"
         return Garbage("unreadable properties", WithRawProperties(body, self._rng.choice(UNREADABLE)), (body,))
 
@@ -243,7 +243,7 @@ class Maker:
         return self._rng.random() < 0.5
 
     def _event(self, **changes: Any) -> bytes:
-        """An event that could be a real one."""
+        """A plausible event."""
         order = str(UUID(int=self._rng.getrandbits(128), version=4))
         event: dict[str, Any] = {
             "type": "PedidoCriado" if self._commands else "AtualizarStatus",

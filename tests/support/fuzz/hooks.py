@@ -1,4 +1,4 @@
-"""Called by schemathesis."""
+"""Hooks of schemathesis."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ _LONGEST = 90
 
 @schemathesis.hook
 def before_call(_: schemathesis.HookContext, case: schemathesis.Case, **__: Any) -> None:
-    """Avoids what is rightly refused, although the documents cannot say so."""
+    """Avoids inputs that are rightly refused but that the documents cannot exclude."""
     _make_keys_differ(case)
     body = _each_sku_once(_written_as_integers(case.body))
     if repr(body) != repr(case.body):  # schemathesis judges a case again after an assignment
@@ -22,7 +22,7 @@ def before_call(_: schemathesis.HookContext, case: schemathesis.Case, **__: Any)
 
 
 def _make_keys_differ(case: schemathesis.Case) -> None:
-    """A key that comes with another body is refused, and few others would be tried."""
+    """A key reused with another body is refused, so little else would be tested."""
     for name, value in list((case.headers or {}).items()):
         if name.lower() == "idempotency-key" and isinstance(value, str) and _KEY.search(value):
             key = value[1:-1] if value.startswith('"') and value.endswith('"') else value
@@ -32,7 +32,7 @@ def _make_keys_differ(case: schemathesis.Case) -> None:
 
 
 def _written_as_integers(body: Any) -> Any:
-    """JSON Schema takes 2.0 for an integer. The services do not: units are written without a fraction."""
+    """JSON Schema accepts 2.0 as an integer. The services do not: units are written without a fraction."""
     if isinstance(body, list):
         return [_written_as_integers(one) for one in body]
     if isinstance(body, dict):

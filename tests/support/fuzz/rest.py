@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI documents by schemathesis, through the gateway, with all of its checks."""
+"""Requests that schemathesis generates from the OpenAPI documents, through the gateway, with all of its checks."""
 
 import os
 import re
@@ -20,7 +20,7 @@ _CASES = re.compile(r"^  (\d+) generated", re.M)
 
 @dataclass(frozen=True)
 class Report:
-    """A run: how many requests were made, whether all answers were right, and what schemathesis wrote."""
+    """A run: the number of requests, whether all answers were correct, and the output of schemathesis."""
 
     cases: int
     passed: bool
@@ -37,7 +37,7 @@ def run(
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", config, "run"),
         *("--url", system.gateway_url, "--checks", "all", "--no-color"),
         *("--max-examples", str(examples), "--seed", str(seed)),
-        # With a token: it would send a ticket beside it, which is refused.
+        # With a token it would also send a ticket, and both together are refused.
         *(("--generation-with-security-parameters", "false") if token else ()),
         *options,
         f"{system.gateway_url}/schema/{service}/openapi.json",

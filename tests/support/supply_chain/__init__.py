@@ -1,1 +1,1 @@
-"""What the images consist of: `make sbom` lists it, `make audit` checks it for vulnerabilities and licences."""
+"""The contents of the images: `make sbom` lists them, `make audit` checks their vulnerabilities and licences."""

@@ -17,7 +17,7 @@ UNREACHABLE = (
 
 
 def main() -> int:
-    """The exit code: 1 when something was found, 2 when something could not be checked."""
+    """The exit code: 1 if there are findings, 2 if something could not be checked."""
     parser = argparse.ArgumentParser(prog="python -m supply_chain", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     audit = verbs.add_parser("audit", help="licences, and known vulnerabilities of every pinned package")
@@ -54,7 +54,7 @@ def _audit(*, offline: bool) -> int:
 
 
 def refused_licenses() -> list[str]:
-    """A line for each package whose licence is unknown or not accepted where it is used."""
+    """A line for each package whose licence is unknown, or not accepted for its use."""
     shipped = {pin.name for files in IMAGES.values() for pin in pins(*files)}
     lines = []
     for name in sorted({pin.name for pin in pins(*TOOLS)} | shipped):
@@ -82,7 +82,7 @@ def _vulnerabilities() -> int:
 
 
 def judged(reports: list[dict[str, Any]]) -> tuple[list[str], int]:
-    """What pip-audit found, a line each, and the exit code. A package that it skipped has not been checked."""
+    """The findings of pip-audit, one per line, and the exit code. A skipped package counts as not checked."""
     names = {report["name"] for report in reports}
     skipped = {report["name"] for report in reports if "skip_reason" in report}
     found = {
@@ -101,7 +101,7 @@ def judged(reports: list[dict[str, Any]]) -> tuple[list[str], int]:
 
 
 def is_unreachable(said: str) -> bool:
-    """Whether pip-audit failed because it found no service."""
+    """Whether pip-audit failed because it could not reach its service."""
     return any(sign in said for sign in ("Could not connect", "Max retries", "ConnectionError", "timed out"))
 
 

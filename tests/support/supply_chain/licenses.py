@@ -1,4 +1,4 @@
-"""Under which licences the packages are distributed, and which of them we accept. An unknown one is not accepted."""
+"""The licences of the packages, and the accepted ones. An unknown licence is not accepted."""
 
 from importlib import metadata
 
@@ -21,15 +21,15 @@ PERMISSIVE = frozenset(
     }
 )
 DISTRIBUTED = PERMISSIVE | {"MPL-2.0"}
-"""Accepted in images. MPL-2.0 obliges us to nothing for files that we do not change (certifi)."""
+"""Accepted in images. MPL-2.0 imposes no obligations for unchanged files (certifi)."""
 RUN = DISTRIBUTED | {"LicenseRef-Repoze"}
-"""Accepted of tools, which we run and do not distribute."""
+"""Accepted for tools, which are run but not distributed."""
 
 STATED = {
     "axe-playwright-python": "MIT AND MPL-2.0",  # its own licence, and that of the axe-core in it
     "supervisor": "LicenseRef-Repoze",  # BSD-3-Clause, with a clause about trademarks and one about marking changes
 }
-"""Of packages whose metadata has no expression for it; read by a person."""
+"""Licences of packages without an expression in their metadata, reviewed by hand."""
 
 _WORDS = {
     "3-clause bsd license": "BSD-3-Clause",
@@ -46,12 +46,12 @@ _CLASSIFIERS = {
     "License :: OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "License :: OSI Approved :: Python Software Foundation License": "PSF-2.0",
 }
-"""`BSD License` is missing: it does not say which one."""
+"""`BSD License` is missing because it is ambiguous."""
 _spdx = get_spdx_licensing()
 
 
 def license_of(package: str) -> str | None:
-    """The SPDX expression of an installed package; None when its metadata does not say.
+    """The SPDX expression of an installed package; None if its metadata has none.
 
     Raises importlib.metadata.PackageNotFoundError.
     """
@@ -70,7 +70,7 @@ def _by_words(words: str) -> str | None:
 
 
 def _by_classifiers(classifiers: list[str]) -> str | None:
-    """Several mean a choice, but that is not certain: all of them must be acceptable."""
+    """Several classifiers may mean a choice, but that is not certain, so all must be acceptable."""
     found = sorted({_CLASSIFIERS.get(one, "unknown") for one in classifiers if one.startswith("License ::")})
     return " AND ".join(found) if found and "unknown" not in found else None
 

@@ -17,9 +17,9 @@ IMAGES = {
     "conferir": ("conferir.txt",),
     "painel": ("painel.txt",),
 }
-"""What the Dockerfile installs for each program."""
+"""The requirements that the Dockerfile installs for each program."""
 TOOLS = ("build.txt", "local.txt", "bench.txt", "dev.txt")
-"""What runs on developers' machines only, and is not distributed; Barman's tests have an environment of their own."""
+"""Requirements of developers' machines, not distributed; Barman's tests have a separate environment."""
 
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
@@ -33,7 +33,7 @@ class Pin(NamedTuple):
 
 
 def pins(*files: str) -> list[Pin]:
-    """The pins of these files that count on this platform, by name. Raises ValueError for anything but a pin."""
+    """The pins of these files that apply to this platform, by name. Raises ValueError for anything but a pin."""
     found = {pin.name: pin for file in files for pin in _pins((FOLDER / file).read_text())}
     return [found[name] for name in sorted(found)]
 

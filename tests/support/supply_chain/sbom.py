@@ -1,6 +1,6 @@
-"""A CycloneDX document for each image: its program, the packages in it, and who needs whom.
+"""A CycloneDX document for each image: its program, its packages and their dependencies.
 
-The base image is one component, by its tag in the Dockerfile; a scanner of the finished image lists what is in it.
+The base image is one component, by its tag in the Dockerfile; a scanner of the finished image lists its contents.
 """
 
 import re
@@ -21,7 +21,7 @@ from supply_chain.pinned import IMAGES, ROOT, Pin, pins
 
 
 def document(program: str, version: str) -> str:
-    """The JSON of a program's image. Raises KeyError for a program that has none."""
+    """The JSON for a program's image. Raises KeyError for a program without an image."""
     bom = Bom()
     bom.metadata.tools.components.add(this_component())
     image = Component(
@@ -47,7 +47,7 @@ def document(program: str, version: str) -> str:
 
 
 def _component(pin: Pin) -> Component:
-    """Its hash is that of the file where only one can be installed; otherwise which one depends on the platform."""
+    """It has the file's hash if only one file can be installed; otherwise the file depends on the platform."""
     expression = license_of(pin.name)
     alone = [HashType(alg=HashAlgorithm.SHA_256, content=one) for one in pin.hashes] if len(pin.hashes) == 1 else []
     return Component(
@@ -68,6 +68,6 @@ def _base_image() -> Component:
 
 
 def _needs(package: str) -> list[str]:
-    """The names of what it requires on this platform, optional extras aside."""
+    """The names of its requirements on this platform, without optional extras."""
     stated = [Requirement(text) for text in metadata.requires(package) or []]
     return [canonicalize_name(one.name) for one in stated if not one.marker or one.marker.evaluate({"extra": ""})]

@@ -1,4 +1,4 @@
-"""The program: its commands, and what an error looks like and exits with."""
+"""The program: its commands, and how errors are shown and which exit code they give."""
 
 import os
 import sys

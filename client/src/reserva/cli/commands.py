@@ -1,4 +1,4 @@
-"""Commands and groups of click whose headings and complaints are in the chosen language."""
+"""Commands and groups of click with headings and errors in the chosen language."""
 
 import contextlib
 import difflib
@@ -29,12 +29,12 @@ class _Translated(click.Command):
         formatter.write_usage(ctx.command_path, pieces, prefix=f"{self.text('usage')} ")
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """The words after the command's name."""
+        """The arguments after the command's name."""
         pieces = super().collect_usage_pieces(ctx)
         return [f"[{self.text('options').upper()}]", *pieces[1:]]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The command's own options, then those that all commands have."""
+        """The command's own options, then the common ones."""
         options = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
         records = [(p, r) for p in options if (r := p.get_help_record(ctx)) is not None]
         common = {p.name for p in common_options(self.text)} | {"help"}
@@ -71,7 +71,7 @@ class Command(_Translated):
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Reads the words of the command line."""
+        """Parses the arguments."""
         rest = super().parse_args(ctx, with_wait_number(args))
         if rest and not ctx.resilient_parsing:
             raise click.UsageError(self.text("bad.extra", words=" ".join(rest)), ctx)
@@ -121,7 +121,7 @@ class Group(_Translated, click.Group):
 
 @contextlib.contextmanager
 def _reported() -> Iterator[None]:
-    """click itself would end the program with 1, which has a meaning of its own here."""
+    """click would exit with 1, which has another meaning here."""
     try:
         yield
     except BrokenPipeError as error:
@@ -129,7 +129,7 @@ def _reported() -> Iterator[None]:
 
 
 def complaint(error: click.UsageError, text: Texts) -> str:
-    """What was wrong with the command line, in the chosen language."""
+    """What is wrong with the command line, in the chosen language."""
     match error:
         case click.NoSuchOption():
             return text("bad.option", name=error.option_name, hint=_hint(error.possibilities, text))

@@ -1,4 +1,4 @@
-"""Shell completion: words of the command line, and SKUs and orders from the gateway."""
+"""Shell completion: commands and options, and SKUs and orders from the gateway."""
 
 import os
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def _completer(program: click.Command, shell: str) -> ShellComplete:
 
 
 def skus(_: click.Context, __: object, incomplete: str, suffix: str = "") -> list[CompletionItem]:
-    """SKUs that begin so. Without a gateway there are none: completion never complains."""
+    """SKUs with this prefix. Without a gateway, none: completion never reports errors."""
     if "=" in incomplete:
         return []
     return [CompletionItem(f"{sku}{suffix}") for sku in _ask_skus() if sku.startswith(incomplete)]
@@ -77,7 +77,7 @@ def _client() -> Reserva:
 
 
 def for_kubectl(program: click.Command, words: Sequence[str]) -> None:
-    """Prints completions as kubectl expects them of `kubectl_complete-reserva`: a word a line, then a directive."""
+    """Prints completions as kubectl expects them from `kubectl_complete-reserva`: one per line, then a directive."""
     completer = ShellComplete(program, {"obj": new_settings(Texts("en"))}, "reserva", VARIABLE)
     *before, incomplete = words or [""]
     for item in completer.get_completions(before, incomplete):

@@ -1,4 +1,4 @@
-"""What the program's exit code says. Pure."""
+"""The program's exit codes. Pure."""
 
 from enum import IntEnum
 
@@ -39,12 +39,12 @@ _OF_ERRORS: tuple[tuple[type[errors.ReservaError], ExitCode], ...] = (
 
 
 def of_error(error: errors.ReservaError) -> ExitCode:
-    """The exit code of a command that an error has ended."""
+    """The exit code for an error."""
     return next((code for kind, code in _OF_ERRORS if isinstance(error, kind)), ExitCode.SERVER_ERROR)
 
 
 def of_pedido(pedido: Pedido, *, waited: bool) -> ExitCode:
-    """The exit code after an order was created or commanded; `waited`: for the outcome."""
+    """The exit code after an order was created or commanded; `waited`: whether the call waited for the outcome."""
     if pedido.status == Status.ESTOQUE_NAO_DISPONIVEL:
         return ExitCode.OUT_OF_STOCK
     return ExitCode.UNDECIDED if waited and not pedido.decided else ExitCode.OK

@@ -1,4 +1,4 @@
-"""Portuguese or English: which one, and the texts. Pure."""
+"""The choice between Portuguese and English, and the texts. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,7 @@ OPTION = "--idioma"
 
 
 def choose(argv: Sequence[str], environ: Mapping[str, str]) -> str:
-    """`--idioma` if it is given, else the locale as POSIX reads it: LC_ALL, LC_MESSAGES, LANG."""
+    """`--idioma` if given, otherwise the POSIX locale: LC_ALL, LC_MESSAGES, LANG."""
     for i, word in enumerate(argv):
         value = argv[i + 1] if word == OPTION and i + 1 < len(argv) else word.removeprefix(f"{OPTION}=")
         if value != word and value in LANGUAGES:

@@ -133,7 +133,7 @@ def _each(
     waited: bool,
     shown: bool = False,
 ) -> int:
-    """Acts on each order and prints it; what fails for one does not stop the others. The exit code of the first
+    """Acts on each order and prints it; a failure does not stop the others. Returns the exit code of the first
     failure.
     """
     output, codes = Output(settings), list[int]()

@@ -1,4 +1,4 @@
-"""What a command prints: tables for a person, or lines of JSON for a program; complaints go to standard error."""
+"""What a command prints: tables for people, or lines of JSON for programs; errors go to standard error."""
 
 import logging
 import sys
@@ -26,7 +26,7 @@ class Output:
             _tell_retries(settings.text)
 
     def show(self, value: Any, shown: RenderableType | Iterable[RenderableType]) -> None:
-        """Prints a value as JSON, or what shows it."""
+        """Prints a value as JSON, or its table."""
         if self.json:
             self.line(value)
         else:
@@ -37,11 +37,11 @@ class Output:
         click.echo(msgspec.json.encode(value))
 
     def remark(self, sentence: str, style: str = "yellow") -> None:
-        """Tells the person something that is no result."""
+        """Prints a remark that is not a result."""
         self._errors.print(sentence, style=style, markup=False, soft_wrap=True)
 
     def complain(self, error: ReservaError, about: str) -> None:
-        """Says what went wrong with one of several things."""
+        """Reports an error about one of several items."""
         if self.json:
             click.echo(msgspec.json.encode({**_members(error), "about": about}), err=True)
         else:
@@ -49,7 +49,7 @@ class Output:
 
 
 def complain(error: ReservaError, text: Texts, hints: Iterable[str], *, json: bool) -> None:
-    """Says what went wrong; as one line of JSON where results are JSON too."""
+    """Reports an error; as one line of JSON if results are JSON too."""
     if json:
         click.echo(msgspec.json.encode(_members(error)), err=True)
         return
@@ -61,7 +61,7 @@ def complain(error: ReservaError, text: Texts, hints: Iterable[str], *, json: bo
 
 
 def sentence(error: ReservaError, text: Texts) -> str:
-    """What went wrong, in the chosen language as far as this program says it itself."""
+    """The error, in the chosen language if the text is this program's own."""
     if isinstance(error, UnreachableError):
         return text("unreachable", url=error.url, why=error.why)
     return error.detail if isinstance(error, ProblemError) else str(error)
@@ -74,7 +74,7 @@ def _members(error: ReservaError) -> Mapping[str, Any]:
 
 
 class _Retries(logging.Handler):
-    """Prints what the library logs: what failed and is repeated."""
+    """Prints what the library logs: failed attempts that are retried."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(record.getMessage(), err=True)

@@ -1,4 +1,4 @@
-"""Words of the command line and what they mean; what cannot be is refused with what is allowed."""
+"""Types of arguments; errors name the allowed values."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -23,13 +23,13 @@ else:
 
 
 class _Type(_Base):
-    """A kind of word."""
+    """A type of argument."""
 
     def __init__(self, text: Texts) -> None:
         self.text = text
 
     def refuse(self, key: str, word: str, **values: object) -> click.BadParameter:
-        """What is wrong with the word, and what is allowed."""
+        """What is wrong with the argument, and what is allowed."""
         return click.BadParameter(self.text(key, text=word, **values))
 
 
@@ -76,7 +76,7 @@ class WaitType(_Type):
 
 
 class NumberType(_Type):
-    """A number of 1 or more."""
+    """A positive number."""
 
     name = "N"
 
@@ -103,7 +103,7 @@ class ChoiceType(_Type):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[click.shell_completion.CompletionItem]:
-        """The words that begin so."""
+        """The words with this prefix."""
         return [click.shell_completion.CompletionItem(one) for one in self.choices if one.startswith(incomplete)]
 
 

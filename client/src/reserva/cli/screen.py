@@ -1,4 +1,4 @@
-"""Tables and lines for a person at a terminal."""
+"""Tables and lines for people at a terminal."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ _SHORT_ID = 8
 
 
 def table(*columns: str, right: Iterable[int] = (), header: bool = True) -> Table:
-    """An empty table without frames, as kubectl prints them; numbers are set right, the last column folds."""
+    """An empty table without frames, as kubectl prints them; numbers are right-aligned, the last column folds."""
     made = Table(box=None, pad_edge=False, header_style="bold", show_header=header)
     numbers, last = set(right), len(columns) - 1
     for place, column in enumerate(columns):
@@ -51,18 +51,18 @@ def left(expires: datetime | None, now: datetime) -> str:
 
 
 def local_time(moment: datetime) -> str:
-    """The time of day here."""
+    """The local time of day."""
     return moment.astimezone().strftime("%H:%M:%S")
 
 
 def _moment(moment: datetime, now: datetime) -> str:
-    """The time of day; of another day its date."""
+    """The time of day, or the date of another day."""
     here = moment.astimezone()
     return local_time(moment) if here.date() == now.astimezone().date() else here.strftime("%Y-%m-%d")
 
 
 def pedido(text: Texts, one: Pedido, now: datetime | None = None) -> RenderableType:
-    """An order, and what it lacked."""
+    """An order, and its missing items."""
     lapses = left(one.expira_em, now or datetime.now(UTC))
     head = Text.assemble(
         (str(one.pedido_id), "bold"),
@@ -82,7 +82,7 @@ def items(one: Pedido) -> str:
 
 
 def lacking(text: Texts, missing: Sequence[ItemEmFalta]) -> Table:
-    """Which items lacked, by how much, and why."""
+    """The missing items, by how much, and why."""
     names = ("sku", "asked", "available", "lacking", "reason")
     made = table(*(text(f"column.{name}") for name in names), right=(1, 2, 3))
     for one in missing:
@@ -118,7 +118,7 @@ def change(text: Texts, one: Pedido | MudancaDoPedido) -> Text:
 
 
 def saldos(text: Texts, balances: Iterable[Saldo], changed: frozenset[str] = frozenset()) -> RenderableType:
-    """A row for each SKU, with a bar of what is sold, reserved and available."""
+    """A row for each SKU, with a bar of sold, reserved and available units."""
     names = ("sku", "available", "reserved", "sold", "supply")
     made = table(*(text(f"column.{name}") for name in names), "", text("column.name"), right=(1, 2, 3, 4))
     for one in balances:
@@ -132,7 +132,7 @@ def saldos(text: Texts, balances: Iterable[Saldo], changed: frozenset[str] = fro
 
 
 def bar(one: Saldo) -> Text:
-    """Sold, reserved, available, in proportion; what is there at all has one cell at least."""
+    """Sold, reserved and available units in proportion; each that is not zero has at least one cell."""
     parts = ((one.vendido, "green"), (one.reservado, "yellow"), (one.disponivel, "cyan"))
     whole = sum(count for count, _ in parts)
     if not whole:
@@ -151,7 +151,7 @@ def system(text: Texts, state: SystemState) -> RenderableType:
             part.name, up(text, None if not ups or None in ups else all(ups)), _replicas(text, state, part.name)
         )
     figures = table("", "", right=(1,), header=False)
-    if state.at is None:  # without the panel there are none
+    if state.at is None:  # there are none without the panel
         return parts
     for label, value in _figures(text, state):
         figures.add_row(label, value)
@@ -192,7 +192,7 @@ def _pair(text: Texts, one: float | None, other: float | None, unit: str, first_
 
 
 def number(text: Texts, value: float | None, *, good: bool = False, bad: bool = False) -> Text:
-    """A figure; what cannot be known says so."""
+    """A figure, or `unknown`."""
     if value is None:
         return Text(text("system.unknown"), "dim")
     return Text(_plain(value), "bold red" if bad else "bold green" if good else "")

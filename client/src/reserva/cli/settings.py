@@ -21,7 +21,7 @@ _DEADLINE = 30
 
 @dataclass
 class Settings:
-    """What the common options say; those of a command override those before it."""
+    """The common options; those after a command override those before it."""
 
     text: Texts
     environ: Mapping[str, str]
@@ -38,18 +38,18 @@ class Settings:
 
     @property
     def customer(self) -> str | None:
-        """The customer, if one is named; else the one whose token this is. Raises UsageError for a bad token."""
+        """The customer, if named; otherwise the subject of the token. Raises UsageError for a bad token."""
         return self.given.get("cliente") or self.environ.get("RESERVA_CLIENTE") or subject(self.read_token())
 
     def named_customer(self) -> str:
-        """The customer. Raises UsageError when none is named."""
+        """The customer. Raises UsageError if none is named."""
         if self.customer is None:
             raise click.UsageError(self.text("need.customer"))
         return self.customer
 
     @property
     def json(self) -> bool | None:
-        """Whether JSON is wanted; None when nothing was said."""
+        """Whether JSON is requested; None if unspecified."""
         return self.given.get("json")
 
     def client(self) -> Reserva:
@@ -58,7 +58,7 @@ class Settings:
         return Reserva(self.url, token=self.read_token, retry=retry)
 
     def read_token(self) -> str | None:
-        """The token as it is now. Raises UsageError."""
+        """The current token. Raises UsageError."""
         path = self.given.get("token_file") or self.environ.get("RESERVA_TOKEN_FILE")
         try:
             return checked_token(Path(path).expanduser().read_text() if path else self.environ.get("RESERVA_TOKEN"))
@@ -69,7 +69,7 @@ class Settings:
 
 
 def subject(token: str | None) -> str | None:
-    """The claim `sub` of a JWT, which only the gateway can verify; None when the token is of another kind."""
+    """The claim `sub` of a JWT, which only the gateway can verify; None for any other token."""
     try:
         payload = (token or "").split(".")[1]
         claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -94,7 +94,7 @@ def _keep(name: str, value_if_set: Any = None) -> Callable[[click.Context, click
 
 
 def common_options(text: Texts) -> list[click.Parameter]:
-    """The options that the program and every command have."""
+    """The options of the program and of every command."""
 
     def option(*names: str, keep: str, help: str, flag: Any = None, **more: Any) -> click.Option:  # noqa: A002
         callback = _keep(keep, flag)

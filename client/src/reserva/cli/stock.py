@@ -1,4 +1,4 @@
-"""`estoque`: balances now, and as they change."""
+"""`estoque`: current balances, and their changes."""
 
 import click
 from rich.live import Live
@@ -53,7 +53,7 @@ def _balances(client: Reserva, skus: tuple[str, ...] | frozenset[str]) -> tuple[
 
 
 def _watch(client: Reserva, skus: frozenset[str], output: Output) -> None:
-    """Shows balances as they change, for as long as nobody stops it; begins again when the position is lost."""
+    """Shows changes of balances until interrupted; starts over if the position is lost."""
     while True:
         try:
             (_watch_lines if output.json else _watch_table)(client, skus, output)
@@ -63,7 +63,7 @@ def _watch(client: Reserva, skus: frozenset[str], output: Output) -> None:
 
 def _watch_lines(client: Reserva, skus: frozenset[str], output: Output) -> None:
     with client.follow_saldos() as stream:
-        stream.opened()  # before the list is read, or what changes in between would be missed
+        stream.opened()  # before the list is read, so that no change in between is missed
         for saldo in _balances(client, skus)[0]:
             output.line(saldo)
         for change in stream:

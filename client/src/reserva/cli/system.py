@@ -1,4 +1,4 @@
-"""`status`, `cartas`, `conferir`: the system as the panel sees it, or as much of it as can be reached."""
+"""`status`, `cartas`, `conferir`: the state of the system from the panel, or of the parts that can be reached."""
 
 import os
 import subprocess
@@ -58,7 +58,7 @@ def _status(context: click.Context) -> int:
 
 
 def _what_the_gateway_reaches(client: Reserva) -> SystemState:
-    """Each service is asked for one line: any answer of its own shows that it is up."""
+    """Sends each service one request: any answer of its own shows that it is up."""
     probes: dict[str, Callable[[], object]] = {
         "pedidos": lambda: client.run(pedidos(limit=1)),
         "estoque": lambda: client.run(saldos(limit=1)),
@@ -75,7 +75,7 @@ def _answers(probe: Callable[[], object]) -> bool | None:
 
 
 def _reason(error: ReservaError) -> str:
-    """Why the panel says nothing, as a part of a sentence."""
+    """Why the panel gives no answer, as a clause."""
     return str(error).removesuffix(".")
 
 

@@ -1,16 +1,14 @@
-"""Every text that the program prints, in Portuguese and in English. Pure."""
+"""All texts of the program, in Portuguese and English. Pure."""
 
 from collections.abc import Mapping
 
 TEXTS: Mapping[str, tuple[str, str]] = {
     # The program
     "program": (
-        "ReservaEstoque: pedidos, estoque e estado do sistema.\n\nNum terminal mostra tabelas; em outro lugar, "
-        "uma linha "
-        "de JSON por resultado. Os códigos de saída estão em docs/client.md.",
-        "ReservaEstoque: orders, stock and the state of the system.\n\nOn a terminal it shows tables; "
-        "elsewhere, one line "
-        "of JSON for each result. Exit codes are listed in docs/client.md.",
+        "ReservaEstoque: pedidos, estoque e estado do sistema.\n\nMostra tabelas em um terminal; fora dele, uma "
+        "linha de JSON por resultado. Os códigos de saída estão em docs/client.md.",
+        "ReservaEstoque: orders, stock and the state of the system.\n\nPrints tables on a terminal, otherwise one "
+        "line of JSON per result. Exit codes are listed in docs/client.md.",
     ),
     "usage": ("Uso:", "Usage:"),
     "subcommand": ("COMANDO [PALAVRAS]...", "COMMAND [WORDS]..."),
@@ -27,11 +25,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "help.token_file": (
         "Arquivo com o token, relido a cada chamada [RESERVA_TOKEN_FILE; ou o token em RESERVA_TOKEN].",
-        "File with the token, read again for each call [RESERVA_TOKEN_FILE; or the token in RESERVA_TOKEN].",
+        "File with the token, reread for each call [RESERVA_TOKEN_FILE; or the token in RESERVA_TOKEN].",
     ),
     "help.json": (
-        "Uma linha de JSON por resultado (é assim quando a saída não é um terminal).",
-        "One line of JSON for each result (the default when the output is not a terminal).",
+        "Uma linha de JSON por resultado (o padrão quando a saída não é um terminal).",
+        "One line of JSON per result (the default when the output is not a terminal).",
     ),
     "help.table": (
         "Tabelas, mesmo quando a saída não é um terminal.",
@@ -39,22 +37,25 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "help.language": ("Idioma: pt ou en [LC_ALL, LANG].", "Language: pt or en [LC_ALL, LANG]."),
     "help.deadline": (
-        "Segundos até desistir de uma chamada, com todas as tentativas [30].",
-        "Seconds until a call is given up, with all its attempts [30].",
+        "Tempo máximo de uma chamada em segundos, com todas as tentativas [30].",
+        "Time limit of a call in seconds, including all attempts [30].",
     ),
-    "help.verbose": ("Conta o que falhou e será repetido.", "Tell what failed and will be repeated."),
+    "help.verbose": (
+        "Mostra as tentativas que falharam e serão repetidas.",
+        "Report failed attempts that will be retried.",
+    ),
     "help.customer": (
-        "O cliente [RESERVA_CLIENTE; senão, o do token].",
-        "The customer [RESERVA_CLIENTE; else the token's].",
+        "O cliente [RESERVA_CLIENTE; por padrão, o do token].",
+        "The customer [RESERVA_CLIENTE; by default the token's].",
     ),
     "help.wait": (
         "Espera a decisão até N segundos, de 1 a 30 ({default} sem número).",
         "Wait up to N seconds, 1 to 30, for the outcome ({default} without a number).",
     ),
     "help.key": (
-        "Idempotency-Key: repetir o comando com a mesma chave não tem novo efeito. Sem ela, uma nova é feita.",
-        "Idempotency-Key: repeating the command with the same key has no further effect. Without it, a new one "
-        "is made.",
+        "Idempotency-Key: repetir o comando com a mesma chave não tem novo efeito. Por padrão, uma nova é gerada.",
+        "Idempotency-Key: repeating the command with the same key has no further effect. By default a new "
+        "key is generated.",
     ),
     # Commands
     "pedir.help": (
@@ -73,34 +74,34 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "renovar.help": (
         "Renova reservas vencidas, com nova consulta ao estoque.",
-        "Renew reservations that have lapsed, with a new stock check.",
+        "Renew lapsed reservations, with a new stock check.",
     ),
     "pedido.help": ("Mostra pedidos.", "Show orders."),
-    "pedidos.help": ("Lista pedidos, os mais novos primeiro.", "List orders, the newest first."),
-    "pedidos.status": ("Só os que têm este status.", "Only those with this status."),
-    "pedidos.limit": ("Quantos, no máximo [20].", "How many, at most [20]."),
+    "pedidos.help": ("Lista pedidos, os mais novos primeiro.", "List orders, newest first."),
+    "pedidos.status": ("Apenas os que têm este status.", "Only those with this status."),
+    "pedidos.limit": ("Quantos, no máximo [20].", "The maximum number [20]."),
     "pedidos.all": ("De todos os clientes.", "Of all customers."),
     "seguir.help": (
         "Segue um pedido até o fim ou, sem PEDIDO, todos os de um cliente.\n\n"
-        "Reconecta sozinho e continua de onde parou; Ctrl-C termina.",
-        "Follow an order to its end or, without PEDIDO, all of a customer's.\n\n"
-        "It reconnects by itself and goes on where it stopped; Ctrl-C ends it.",
+        "Reconecta automaticamente e continua de onde parou; Ctrl-C encerra.",
+        "Follow an order to its end or, without PEDIDO, all orders of a customer.\n\n"
+        "Reconnects automatically and resumes where it stopped; Ctrl-C ends it.",
     ),
     "seguir.position": (
         "Continua depois desta posição (Last-Event-ID).",
-        "Go on after this position (Last-Event-ID).",
+        "Resume after this position (Last-Event-ID).",
     ),
     "estoque.help": (
-        "Mostra saldos: dos SKUs dados ou de todos.",
-        "Show balances: of these SKUs, or of all.",
+        "Mostra os saldos destes SKUs ou de todos.",
+        "Show the balances of these SKUs, or of all.",
     ),
     "estoque.watch": (
-        "Continua mostrando as mudanças; Ctrl-C termina.",
-        "Keep showing what changes; Ctrl-C ends it.",
+        "Continua mostrando as mudanças; Ctrl-C encerra.",
+        "Keep showing changes; Ctrl-C ends it.",
     ),
     "status.help": (
-        "Mostra cada parte do sistema que se pode alcançar.",
-        "Show each part of the system that can be reached.",
+        "Mostra o estado das partes do sistema que respondem.",
+        "Show the state of the reachable parts of the system.",
     ),
     "cartas.help": (
         "Mostra as cartas mortas.\n\nCom AMQP_URL e os programas do sistema instalados, VERBO age sobre elas: "
@@ -111,13 +112,12 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "replay, discard (docs/operations.md). Otherwise it shows how many there are.",
     ),
     "conferir.help": (
-        "Diz o que o auditor achou até agora.\n\nSai com 1 se houve violações, com 12 se não se pode saber.",
-        "Tell what the auditor has found so far.\n\nExits with 1 if there were violations, with 12 if it cannot "
-        "be known.",
+        "Mostra o que o auditor encontrou até agora.\n\nSai com 1 se houve violações, com 12 se não se sabe.",
+        "Show what the auditor has found so far.\n\nExits with 1 if there were violations, with 12 if unknown.",
     ),
     "completar.help": (
-        'Imprime o que liga o completamento da linha de comando: eval "$(reserva completar bash)".',
-        'Print what turns on shell completion: eval "$(reserva completar bash)".',
+        'Imprime o script que ativa o autocompletar: eval "$(reserva completar bash)".',
+        'Print the script that enables shell completion: eval "$(reserva completar bash)".',
     ),
     # Bad input
     "bad.item": (
@@ -146,25 +146,25 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "{text!r} não é um endereço: escreva http://HOST:PORTA ou https://HOST",
         "{text!r} is not an address: write http://HOST:PORT or https://HOST",
     ),
-    "bad.token_file": ("não se pode ler {path}: {why}", "{path} cannot be read: {why}"),
+    "bad.token_file": ("não foi possível ler {path}: {why}", "{path} cannot be read: {why}"),
     "bad.token": (
-        "o token de {origin} tem caracteres que nenhum token tem",
-        "the token from {origin} has characters that no token has",
+        "o token de {origin} tem caracteres inválidos",
+        "the token from {origin} has invalid characters",
     ),
     "bad.option": ("a opção {name} não existe{hint}", "there is no option {name}{hint}"),
     "bad.command": ("o comando {name!r} não existe{hint}", "there is no command {name!r}{hint}"),
-    "bad.hint": ("; seria {possible}?", "; do you mean {possible}?"),
+    "bad.hint": ("; seria {possible}?", "; did you mean {possible}?"),
     "bad.missing": ("falta {name}", "{name} is missing"),
-    "bad.extra": ("palavras demais: {words}", "too many words: {words}"),
+    "bad.extra": ("argumentos demais: {words}", "too many arguments: {words}"),
     "bad.value": ("a opção {name} requer um valor", "the option {name} needs a value"),
-    "bad.no_value": ("a opção {name} não leva valor", "the option {name} takes no value"),
+    "bad.no_value": ("a opção {name} não aceita valor", "the option {name} takes no value"),
     "need.customer": (
         "falta o cliente: --cliente NOME ou RESERVA_CLIENTE",
-        "the customer is missing: --cliente NAME or RESERVA_CLIENTE",
+        "no customer: use --cliente NAME or RESERVA_CLIENTE",
     ),
     "need.order_or_customer": (
-        "diga qual pedido, ou de quem são: PEDIDO, --cliente NOME ou --todos",
-        "say which order, or whose orders: PEDIDO, --cliente NAME or --todos",
+        "falta o pedido ou o cliente: PEDIDO, --cliente NOME ou --todos",
+        "no order or customer: use PEDIDO, --cliente NAME or --todos",
     ),
     # What went wrong
     "unreachable": ("{url} não responde ({why})", "{url} cannot be reached ({why})"),
@@ -174,11 +174,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "hint.maybe": (
         "Não se sabe se o pedido foi executado: repita com a mesma --chave.",
-        "Whether it was executed is unknown: repeat it with the same --chave.",
+        "It is unknown whether the request was executed: retry with the same --chave.",
     ),
     "hint.token": (
-        "Dê um token: --arquivo-do-token, RESERVA_TOKEN_FILE ou RESERVA_TOKEN.",
-        "Give a token: --arquivo-do-token, RESERVA_TOKEN_FILE or RESERVA_TOKEN.",
+        "Forneça um token: --arquivo-do-token, RESERVA_TOKEN_FILE ou RESERVA_TOKEN.",
+        "Provide a token: --arquivo-do-token, RESERVA_TOKEN_FILE or RESERVA_TOKEN.",
     ),
     "hint.position": (
         "Leia a lista de novo e siga sem --desde.",
@@ -195,9 +195,9 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "column.expires": ("VENCE EM", "LAPSES IN"),
     "column.sku": ("SKU", "SKU"),
     "column.name": ("NOME", "NAME"),
-    "column.asked": ("SOLICITADO", "ASKED"),
+    "column.asked": ("SOLICITADO", "REQUESTED"),
     "column.available": ("DISPONÍVEL", "AVAILABLE"),
-    "column.lacking": ("FALTAM", "LACKING"),
+    "column.lacking": ("FALTAM", "MISSING"),
     "column.reason": ("MOTIVO", "REASON"),
     "column.reserved": ("RESERVADO", "RESERVED"),
     "column.sold": ("VENDIDO", "SOLD"),
@@ -206,7 +206,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "column.replicas": ("RÉPLICAS", "REPLICAS"),
     "column.queue": ("FILA", "QUEUE"),
     "column.letters": ("CARTAS", "LETTERS"),
-    "lacking.title": ("O que faltou; nada foi reservado", "What lacked; nothing was reserved"),
+    "lacking.title": ("O que faltou; nada foi reservado", "Missing items; nothing was reserved"),
     "order.lapses": ("vence em {left}", "lapses in {left}"),
     "order.none": ("nenhum pedido", "no orders"),
     "stock.none": ("nenhum SKU", "no SKUs"),
@@ -221,20 +221,23 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     # The system
     "system.unknown": ("não se sabe", "unknown"),
     "system.no_panel": (
-        "O painel não responde em {url} ({why}): só se vê o que o gateway alcança.",
-        "There is no panel at {url} ({why}): only what the gateway reaches is visible.",
+        "O painel não responde em {url} ({why}): só aparece o que o gateway alcança.",
+        "No panel at {url} ({why}): showing only what the gateway reaches.",
     ),
     "system.up": ("no ar", "up"),
     "system.down": ("parada", "down"),
-    "system.orders": ("pedidos por segundo", "orders a second"),
+    "system.orders": ("pedidos por segundo", "orders per second"),
     "system.decision": ("tempo até a decisão (p50, p99)", "time to decision (p50, p99)"),
     "system.about_to_lapse": ("reservas por vencer", "reservations about to lapse"),
-    "system.outbox": ("outbox de {name} (quantos, há quanto tempo)", "outbox of {name} (how many, how old)"),
+    "system.outbox": (
+        "outbox de {name} (eventos, idade do mais antigo)",
+        "outbox of {name} (events, age of the oldest)",
+    ),
     "system.letters": ("cartas mortas em {name}", "dead letters in {name}"),
     "system.violations": ("violações", "violations"),
     "letters.unknown": (
-        "Não se sabe quantas cartas há: nem AMQP_URL, nem o painel respondem por elas ({why}).",
-        "How many letters there are is unknown: neither AMQP_URL nor the panel tells ({why}).",
+        "Não se sabe quantas cartas há: sem AMQP_URL, e o painel não informa ({why}).",
+        "The number of dead letters is unknown: no AMQP_URL, and no figure from the panel ({why}).",
     ),
     "letters.need_amqp": (
         "{verb} precisa de AMQP_URL e dos programas do sistema nesta máquina",
@@ -244,7 +247,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "audit.bad": ("{violations} violações; última conferência {last}", "{violations} violations; last audit {last}"),
     "audit.unknown": (
         "Não se sabe: {why}. No sistema local, `make conferir` confere agora.",
-        "It cannot be known: {why}. On the local system, `make conferir` audits now.",
+        "Unknown: {why}. On the local system, `make conferir` audits now.",
     ),
-    "audit.no_numbers": ("o painel não tem números do auditor", "the panel has no figures of the auditor"),
+    "audit.no_numbers": ("o painel não tem dados do auditor", "the panel has no data from the auditor"),
 }

@@ -34,7 +34,7 @@ _TIMEOUTS = 2
 _log = logger(__name__)
 _events = Counter("consumer_events_total", "Events whose effect is committed", ["queue"])
 _batch = Histogram(
-    "consumer_batch_events", "Events a transaction", ["queue"], buckets=(1, 2, 5, 10, 20, 50, 100, 200, 400)
+    "consumer_batch_events", "Events per transaction", ["queue"], buckets=(1, 2, 5, 10, 20, 50, 100, 200, 400)
 )
 _seconds = Histogram(
     "consumer_batch_seconds",
@@ -48,7 +48,7 @@ _age = Histogram(
     ["queue"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
-_blocked = Counter("consumer_blocked_total", "Events set apart to wait for a lock", ["queue"])
+_blocked = Counter("consumer_blocked_total", "Events set apart from their batch to wait for a lock", ["queue"])
 _held = Counter("consumer_held_total", "Times that a batch was held because of a transient fault", ["queue"])
 
 

@@ -37,7 +37,7 @@ CLOSE_TIMEOUT = 3.0
 LOOK_SECONDS = 1.0
 
 _log = logger(__name__)
-_lost = Counter("bus_connections_lost_total", "Broker connections that ended by a failure", ["purpose"])
+_lost = Counter("bus_connections_lost_total", "Broker connections lost to a failure", ["purpose"])
 
 
 class Connection(aio_pika.Connection):

@@ -16,14 +16,14 @@ _MAX_REASON = 1000
 
 _log = logger(__name__)
 COUNT_SECONDS = 5.0
-"""Interval between two looks at how many there are."""
+"""Interval between two counts."""
 
-_now = Gauge("consumer_dead_letter_messages", "Messages in the dead-letter queue now", ["queue"])
-_dead = Counter("consumer_dead_letters_total", "Events set aside in the dead-letter queue", ["queue"])
+_now = Gauge("consumer_dead_letter_messages", "Messages currently in the dead-letter queue", ["queue"])
+_dead = Counter("consumer_dead_letters_total", "Events dead-lettered", ["queue"])
 
 
 async def count(channel: AbstractChannel, queue: Queue) -> None:
-    """Reads how many there are, from the broker. Raises what aio-pika raises."""
+    """Reads the number from the broker. Raises what aio-pika raises."""
     declared = await channel.declare_queue(queue.dead_letters, passive=True)
     _now.labels(queue.name).set(declared.declaration_result.message_count or 0)
 

@@ -1,6 +1,6 @@
-"""Messages whose properties cannot be read. Their bodies can, and consumers need nothing else.
+"""Accepts messages with unreadable properties. Consumers need only the body, which is readable.
 
-The client library raises an error for properties that a broker accepts, in two places:
+The client libraries raise errors for some properties that a broker accepts:
 
 - pamqp, for a time after the year 9999, a header name that is no UTF-8, tables nested too deeply. That ends the
   connection; the message is delivered again, and ends the next one. One such message stopped all consumers of a queue
@@ -19,7 +19,7 @@ from reservaestoque.telemetry import logger
 
 _UNREADABLE = (struct.error, ValueError, OverflowError, OSError, RecursionError)
 _HEAD_BYTES = 12
-"""Class, weight and size of the body, which come before the properties."""
+"""Class, weight and body size, which precede the properties."""
 _MODES = (None, *DeliveryMode)
 
 _log = logger(__name__)
@@ -27,9 +27,9 @@ _read = ContentHeader.unmarshal
 
 
 def _read_leniently(header: ContentHeader, data: bytes) -> None:
-    """Reads a message's header; without properties if these cannot be read.
+    """Reads a message's header, omitting unreadable properties.
 
-    Raises struct.error when not even the body's size is there.
+    Raises struct.error if even the body size is missing.
     """
     try:
         _read(header, data)

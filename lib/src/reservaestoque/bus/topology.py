@@ -1,6 +1,6 @@
-"""Exchanges and queues. A program declares those that are named after it; repeated declarations change nothing.
+"""Exchanges and queues. A program declares those named after it; repeated declarations change nothing.
 
-So its user on the broker needs no rights to change or to delete those of another program.
+Its broker user therefore needs no rights to change or delete those of another program.
 """
 
 from dataclasses import dataclass
@@ -79,9 +79,9 @@ async def declare_exchange(channel: AbstractChannel, exchange: Exchange) -> Abst
 
 
 async def declare_queue(channel: AbstractChannel, queue: Queue) -> AbstractQueue:
-    """Declares a queue that a program consumes, its dead letters and its bindings.
+    """Declares a queue that a program consumes, with its dead-letter queue and bindings.
 
-    Raises aio_pika.exceptions.ChannelNotFoundEntity while the program that publishes has not declared its exchange.
+    Raises aio_pika.exceptions.ChannelNotFoundEntity until the publishing program has declared its exchange.
     """
     exchange = await channel.declare_exchange(queue.exchange, passive=True)
     await channel.declare_queue(queue.dead_letters, durable=True, arguments=queue.dead_letter_arguments)

@@ -1,4 +1,4 @@
-"""Spans of messages: what is sent and processed in batches belongs to the trace of each order.
+"""Spans of messages: events sent and processed in batches belong to the trace of each order.
 
 OpenTelemetry's conventions for messaging: a message carries the context of its `send` span, which is the parent of
 its `process` span; the span of a batch links to all its messages, and theirs link to it.
@@ -22,7 +22,7 @@ E = TypeVar("E", bound=CloudEvent)
 def sending(events: Sequence[E]) -> AbstractContextManager[Sequence[E]]:
     """The events to publish in the block, each with the context of its own span.
 
-    A span lasts from when its event occurred, so it shows how long the event waited in the outbox.
+    A span starts when its event occurred, so it includes the wait in the outbox.
     """
     return _sending(events) if tracing.enabled() else contextlib.nullcontext(events)
 
@@ -100,5 +100,5 @@ def _carrying(events: Sequence[E], spans: Sequence[Span]) -> list[E]:
 
 
 def _exchange(event: CloudEvent) -> str:
-    """Each program publishes to the exchange of its name."""
+    """Each program publishes to the exchange with its name."""
     return event.source.rpartition("/")[2]

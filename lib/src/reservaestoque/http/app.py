@@ -47,7 +47,7 @@ def probes(health: Health) -> list[ControllerRouterHandler]:
 
 
 async def prepare(request: Request[Any, Any, Any]) -> None:
-    """Combines repeated headers, then refuses a query or a body that is not what the route takes.
+    """Combines repeated headers, then refuses a query or body that the route does not accept.
 
     Raises ProblemError (400, 415).
     """
@@ -60,9 +60,9 @@ async def prepare(request: Request[Any, Any, Any]) -> None:
 
 
 def check_query(request: Request[Any, Any, Any]) -> None:
-    """Raises ProblemError (400) for a query parameter that is repeated, or that the route does not have.
+    """Raises ProblemError (400) for a repeated or unknown query parameter.
 
-    Of a repeated one it is unclear which counts; and a misspelt filter would answer with more than was asked for.
+    A repeated parameter is ambiguous, and ignoring a misspelt filter would return more than the caller requested.
     """
     known = request.route_handler.opt[QUERY]
     seen = set()
@@ -110,12 +110,12 @@ def service_app(
 ) -> Litestar:
     """A Litestar application with these routes, health, metrics, OpenAPI at /schema/<title>, problem+json.
 
-    `identity` guards these routes, and them only; without one they are open to everyone. `problems` maps the errors
-    that a route may raise to their answers.
+    `identity` guards only these routes; without one they are open to all callers. `problems` maps the errors that a
+    route may raise to their answers.
     """
     identity = identity or Identity()
     described_handlers = [described(handler, identity=identity.asked) for handler in route_handlers]
-    path = f"/schema/{title}"  # as the gateway serves it: the page requests the document by its full path
+    path = f"/schema/{title}"  # the path at the gateway: the page requests the document by its full path
     page, script = viewer(path)
     return Litestar(
         route_handlers=[*map(identity.guarding, described_handlers), *probes(health), Metrics, script],

@@ -1,4 +1,4 @@
-"""Who sends a request, as the gateway has verified it, and rules that both services share. Pure: no I/O, no clock."""
+"""The caller of a request, verified by the gateway, and rules that both services share. Pure: no I/O, no clock."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 SUBJECT = b"x-reserva-subject"
 SCOPES = b"x-reserva-scopes"
-"""Set by the gateway from a token that it has verified. It removes both from every request that arrives."""
+"""Set by the gateway from a verified token. The gateway removes both from every incoming request."""
 
 READ_STOCK = "estoque:ler"
 ALL_ORDERS = "pedidos:admin"
@@ -16,7 +16,7 @@ _SUBJECT = re.compile(rb"[\x20-\x7e]{1,128}")
 
 
 class Verdict(StrEnum):
-    """What becomes of a request."""
+    """The decision about a request."""
 
     ALLOW = "allow"
     UNAUTHENTICATED = "unauthenticated"
@@ -28,7 +28,7 @@ class Verdict(StrEnum):
 class Caller:
     """A customer by `subject`, which is their clienteId, with the scopes of their token.
 
-    Without a subject it is NOBODY; or ANYONE, if the service does not ask who its callers are.
+    Without a subject, the caller is NOBODY, or ANYONE if the service does not require identities.
     """
 
     subject: str | None
@@ -41,14 +41,16 @@ ANYONE = Caller(None, trusted=True)
 
 
 class InvalidSubjectError(ValueError):
-    """The token's subject cannot be a clienteId."""
+    """The token's subject is not a valid clienteId."""
 
     def __init__(self) -> None:
-        super().__init__("the token's subject is no clienteId: it must have 1 to 128 printable ASCII characters")
+        super().__init__(
+            "the token's subject is not a valid clienteId: it must have 1 to 128 printable ASCII characters"
+        )
 
 
 def read_caller(headers: Mapping[bytes, bytes]) -> Caller:
-    """The caller that the gateway names in these headers. Raises InvalidSubjectError."""
+    """The caller named by the gateway in these headers. Raises InvalidSubjectError."""
     subject = headers.get(SUBJECT)
     if subject is None:
         return NOBODY
@@ -58,12 +60,12 @@ def read_caller(headers: Mapping[bytes, bytes]) -> Caller:
 
 
 def identified(caller: Caller) -> Verdict:
-    """Allows everyone whose identity is known, if identities are asked for."""
+    """Allows all callers with a known identity, and everyone if identities are not required."""
     return Verdict.ALLOW if caller.trusted or caller.subject is not None else Verdict.UNAUTHENTICATED
 
 
 def has_scope(caller: Caller, scope: str) -> Verdict:
-    """Allows those whose token has `scope`."""
+    """Allows callers whose token has `scope`."""
     verdict = identified(caller)
     if verdict is Verdict.ALLOW and not (caller.trusted or scope in caller.scopes):
         return Verdict.FORBIDDEN

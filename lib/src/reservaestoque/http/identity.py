@@ -1,4 +1,4 @@
-"""IDENTITY: whether a service asks who sends a request, and what it answers to those who may not send it."""
+"""IDENTITY: whether a service requires verified callers, and its answers to callers it refuses."""
 
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -24,15 +24,15 @@ Mode = Literal["none", "gateway"]
 Rule = Callable[[Caller], Verdict]
 
 TICKET = "bilhete"
-"""The query parameter that stands for a token on the event streams (`reservaestoque.tickets`)."""
+"""The query parameter that replaces a token on event streams (`reservaestoque.tickets`)."""
 
 _NO_TOKEN = "this call needs a token: Authorization: Bearer …"  # noqa: S105 - a sentence
 
 
 class Identity:
-    """Reads the callers of requests. `rule` is what a service asks of all callers, `refusal` a sentence about it.
+    """Reads the callers of requests. `rule` applies to all callers of a service; `refusal` explains a refusal.
 
-    With the mode `none` everyone is `ANYONE`, and the gateway's headers are ignored.
+    In mode `none` every caller is `ANYONE`, and the gateway's headers are ignored.
     """
 
     def __init__(self, mode: Mode = "none", *, rule: Rule = identified, refusal: str = "") -> None:
@@ -41,7 +41,9 @@ class Identity:
         self._refusal = refusal
 
     def caller(self, headers: Mapping[bytes, bytes]) -> Caller:
-        """Who sends a request with these headers. Raises ProblemError (403) for a subject that is no clienteId."""
+        """The caller of a request with these headers. Raises ProblemError (403) if the subject is not a valid
+        clienteId.
+        """
         if not self.asked:
             return ANYONE
         try:
@@ -50,27 +52,27 @@ class Identity:
             raise ProblemError(FORBIDDEN, str(error)) from error
 
     def admitted(self, headers: Mapping[bytes, bytes]) -> Caller:
-        """The caller, to whom the service's rule has been applied. Raises ProblemError (401, 403)."""
+        """The caller, after applying the service's rule. Raises ProblemError (401, 403)."""
         if not self.asked:
             return ANYONE
         return self.admit(self.caller(headers))
 
     def admit(self, caller: Caller) -> Caller:
-        """The same caller. Raises ProblemError (401, 403) when the service's rule refuses them."""
+        """The same caller. Raises ProblemError (401, 403) if the service's rule refuses the caller."""
         enforce(self._rule(caller), self._refusal)
         return caller
 
     def guarding(self, handler: ControllerRouterHandler) -> ControllerRouterHandler:
-        """The handler, guarded if identities are asked for."""
+        """The handler, guarded if identities are required."""
         if self.asked and isinstance(handler, BaseRouteHandler):
             handler = copy(handler)
             handler.guards = (*(handler.guards or ()), self.guard)
         return handler
 
     async def guard(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        """Applies the service's rule before anything else is done for a request. Raises ProblemError (401, 403).
+        """Applies the service's rule before any other work for a request. Raises ProblemError (401, 403).
 
-        A stream that is opened with a ticket is the handler's affair: only the database knows who holds the ticket.
+        The handler checks streams opened with a ticket, because only the database knows the ticket's holder.
         """
         caller = self.caller(dict(connection.scope["headers"]))
         if not (handler.opt.get(STREAM) and TICKET in connection.query_params):
@@ -82,7 +84,7 @@ class Identity:
 
 
 def enforce(verdict: Verdict, refusal: str) -> None:
-    """Raises ProblemError: 401, or 403 with the sentence `refusal`. A handler says itself what it has not found."""
+    """Raises ProblemError: 401, or 403 with the sentence `refusal`. Handlers raise 404 themselves."""
     if verdict is Verdict.UNAUTHENTICATED:
         raise ProblemError(UNAUTHENTICATED, _NO_TOKEN)
     if verdict is Verdict.FORBIDDEN:

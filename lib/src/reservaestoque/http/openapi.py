@@ -38,15 +38,15 @@ HEAD answers like GET, without the body, except for event streams, which have no
 Caches may store answers with an `ETag`, and must revalidate them before each use (`Cache-Control: no-cache`); those
 about orders only in the customer's own cache (`private`). All others are `no-store`.
 
-A query parameter that an operation does not list, and one that is repeated, is refused (400).
+Query parameters that an operation does not list, and repeated ones, are refused (400).
 
-A shop may require tokens at its gateway. Then a customer, whose `clienteId` is the token's `sub`, sees and changes
-their own orders only: those of others are answered like unknown ones. The scope `{ALL_ORDERS}` opens everybody's
-orders, the scope `{READ_STOCK}` the balances.
+A shop may require tokens at its gateway. Then customers, whose `clienteId` is the token's `sub`, see and change only
+their own orders; orders of other customers are answered like unknown ones. The scope `{ALL_ORDERS}` opens the orders
+of all customers, the scope `{READ_STOCK}` the balances.
 
-Errors are `{MEDIA_TYPE}` (RFC 9457): each operation names those that it may answer with. The gateway itself may
-answer 400 for a malformed path (such as one with an escaped `/` or `\\`), 404 and 405 for what is not served, 408,
-429, 431, 503 and 504. docs/problems.md describes every type.
+Errors are `{MEDIA_TYPE}` (RFC 9457): each operation lists its possible errors. The gateway itself may
+answer 400 for a malformed path (such as one with an escaped `/` or `\\`), 404 and 405 for unknown paths and methods,
+408, 429, 431, 503 and 504. docs/problems.md describes every type.
 """
 
 
@@ -77,7 +77,7 @@ class ProblemDetails(msgspec.Struct, frozen=True):
     instance: (
         Annotated[
             str,
-            Meta(description="The path, as a URI reference (RFC 3986); absent where the gateway could not read it."),
+            Meta(description="The path, as a URI reference (RFC 3986); absent if the gateway could not parse it."),
         ]
         | msgspec.UnsetType
     ) = msgspec.UNSET
@@ -89,7 +89,7 @@ SECURITY = Components(
             type="http",
             scheme="bearer",
             bearer_format="JWT",
-            description="A token of the shop's own login (RFC 6750), if the shop requires one.",
+            description="A token from the shop's identity provider (RFC 6750), if the shop requires one.",
         ),
         TICKET: SecurityScheme(
             type="apiKey",
@@ -99,7 +99,7 @@ SECURITY = Components(
         ),
     }
 )
-"""How a client says who it is."""
+"""How a client authenticates."""
 
 QUERY = "query"
 """Key in a handler's `opt`: the names of its query parameters."""
@@ -122,12 +122,12 @@ class Described(Operation):
         for code, one in answers.items():
             one.headers = dict(sorted((headers or {}).items())) if code < "400" else _ERROR_HEADERS.get(code)
             _forget_ids(one)
-        # A ticket is a way to say who one is, which is described as such.
+        # A ticket authenticates, so it is described as a security scheme.
         self.parameters = [one for one in self.parameters or () if getattr(one, "name", "") != TICKET] or None
         for parameter in self.parameters or ():
             schema = getattr(parameter, "schema", None)
             if isinstance(parameter, Parameter) and isinstance(schema, Schema) and schema.default == "":
-                # An empty value means absent here: it is accepted, but not one to send.
+                # An empty value is accepted as absent, but clients should not send it.
                 schema.default = None
                 parameter.allow_empty_value = parameter.param_in == "query"
 
@@ -149,9 +149,9 @@ class StructDescriptions(OpenAPISchemaPlugin):
 
 
 def described(handler: ControllerRouterHandler, *, identity: bool) -> ControllerRouterHandler:
-    """The handler with the problems that it may answer with: those of its option `problems`, and the common ones.
+    """The handler with its possible problems: those of its option `problems`, and the common ones.
 
-    And with what it asks of its callers, unless it serves everyone (no `identity`): then a token is accepted, too.
+    And with its security requirement, unless it serves everyone (no `identity`); then a token is accepted too.
     """
     if not isinstance(handler, HTTPRouteHandler):
         return handler
@@ -178,9 +178,11 @@ def _of_any(handler: HTTPRouteHandler) -> Iterable[Problem]:
 
 
 def _query_parameters(handler: HTTPRouteHandler) -> Iterable[str]:
-    """The names of its query parameters, as clients write them."""
+    """The names of its query parameters, as clients spell them."""
     for name, field in handler.parsed_fn_signature.parameters.items():
-        if isinstance(field.kwarg_definition, QueryParameter):  # which a dependency is not, although it has a kind
+        if isinstance(
+            field.kwarg_definition, QueryParameter
+        ):  # a dependency is not a parameter, although it has a kind
             yield field.kwarg_definition.name or name
 
 
@@ -222,7 +224,7 @@ def _forget_ids(response: OpenAPIResponse) -> None:
 _ERROR_HEADERS: dict[str, dict[str, Any]] = {
     str(problem.status.value): {name: OpenAPIHeader(schema=Schema(type=kind), description=description)}
     for problem, name, kind, description in (
-        (problems.UNAUTHENTICATED, "WWW-Authenticate", OpenAPIType.STRING, "How to say who one is: `Bearer`."),
+        (problems.UNAUTHENTICATED, "WWW-Authenticate", OpenAPIType.STRING, "How to authenticate: `Bearer`."),
         (problems.LIMIT, "Retry-After", OpenAPIType.INTEGER, "Seconds to wait before a retry."),
         (problems.UNAVAILABLE, "Retry-After", OpenAPIType.INTEGER, "Seconds to wait before a retry."),
     )

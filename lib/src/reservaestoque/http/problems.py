@@ -86,7 +86,7 @@ def answer(
 
 
 def headers_of(problem: Problem) -> dict[str, str]:
-    """The headers of its answer: a 429 or 503 says when to retry, a 401 what is asked for (RFC 6750, section 3)."""
+    """The headers of its answer: a 429 or 503 says when to retry, a 401 how to authenticate (RFC 6750, section 3)."""
     if problem in (UNAVAILABLE, LIMIT):
         return {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return {"WWW-Authenticate": "Bearer"} if problem is UNAUTHENTICATED else {}

@@ -1,4 +1,4 @@
-"""The page that shows an OpenAPI document: Scalar, served by the service itself, so that it works offline."""
+"""The page that shows an OpenAPI document: Scalar, served by the service, so that it works offline."""
 
 import asyncio
 import gzip
@@ -15,7 +15,7 @@ from litestar.response import Stream
 _DISTRIBUTION = "flask-openapi3-scalar"
 _FILE = "flask_openapi3_scalar/templates/scalar/js/scalar.standalone.js"
 _NOTHING = "data:text/css,"
-"""In place of what Litestar would have browsers load from elsewhere."""
+"""Replaces what Litestar would have browsers load from other sites."""
 _HEADERS = {
     "Cache-Control": "public, max-age=86400, no-transform",  # or the gateway would compress it for each request
     "Vary": "Accept-Encoding",
@@ -37,7 +37,7 @@ def _script() -> _Script:
 
 
 def viewer(path: str) -> tuple[ScalarRenderPlugin, HTTPRouteHandler]:
-    """The page for the document below `path`, and the route of its script, `<path>/scalar.js`."""
+    """The page for the document under `path`, and the route of its script, `<path>/scalar.js`."""
     address = f"{path}/scalar.js"
 
     @get(address, include_in_schema=False)

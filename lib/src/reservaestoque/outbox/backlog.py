@@ -1,31 +1,31 @@
-"""How much waits in the outbox, and for how long."""
+"""The depth of the outbox, and the age of its oldest row."""
 
 from collections import deque
 
 from prometheus_client import Gauge
 
 MAX_COUNT = 10_000
-"""Rows that are counted at most, so that a look at a long backlog stays cheap."""
+"""The maximum number of rows counted, so that a look at a long backlog stays cheap."""
 _REMEMBERED = 20_000
-"""Looks at a backlog that keeps growing: hours."""
+"""The number of looks remembered: hours of a growing backlog."""
 
-_depth = Gauge("outbox_depth", f"Rows that wait in the outbox, counted up to {MAX_COUNT}")
-_oldest = Gauge("outbox_oldest_seconds", "How long the oldest row has been seen waiting in the outbox")
+_depth = Gauge("outbox_depth", f"Rows waiting in the outbox, counted up to {MAX_COUNT}")
+_oldest = Gauge("outbox_oldest_seconds", "How long the relay has seen the oldest row waiting in the outbox")
 
 
 class Backlog:
-    """Knows how long a row has been there from the newest rows that earlier looks saw: rows carry no time."""
+    """Derives the age of a row from the newest rows of earlier looks, because rows carry no time."""
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, int]] = deque(maxlen=_REMEMBERED)
 
     def seen(self, oldest: int | None, newest: int | None, depth: int, now: float) -> None:
-        """Reports what a look found at `now`, monotonic: the oldest and newest id, and how many rows there are."""
+        """Records a look at `now` (monotonic): the oldest and newest id, and the number of rows."""
         _depth.set(depth)
         _oldest.set(self.age(oldest, newest, now))
 
     def age(self, oldest: int | None, newest: int | None, now: float) -> float:
-        """The age of row `oldest`, in seconds, as far as it was watched; 0 without rows."""
+        """The observed age of row `oldest` in seconds; 0 without rows."""
         if oldest is None or newest is None:
             self._looks.clear()
             return 0.0

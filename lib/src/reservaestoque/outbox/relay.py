@@ -35,10 +35,10 @@ _log = logger(__name__)
 _sent = Counter("outbox_events_total", "Events published and confirmed")
 _wait = Histogram(
     "outbox_oldest_event_seconds",
-    "From the commit of the oldest event of those published together to the broker's confirm",
+    "From the commit of the oldest event in a publication to the broker's confirm",
     buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
-_failed = Counter("outbox_failures_total", "Times that publishing the outbox failed and was put off")
+_failed = Counter("outbox_failures_total", "Failed attempts to publish the outbox, deferred")
 
 
 class Publishing(Protocol):

@@ -1,4 +1,4 @@
-"""Metrics of connection pools, read when they are scraped."""
+"""Metrics of connection pools, read at each scrape."""
 
 from collections.abc import Iterator
 from weakref import WeakKeyDictionary
@@ -23,13 +23,13 @@ class Pools(Collector):
         self._names: WeakKeyDictionary[asyncpg.Pool, str] = WeakKeyDictionary()
 
     def add(self, pool: asyncpg.Pool, name: str) -> None:
-        """Reports this pool until it is collected as garbage."""
+        """Reports this pool until it is garbage-collected."""
         self._names[pool] = name
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics as they are now."""
+        """The current metrics."""
         connections = GaugeMetricFamily("postgres_pool_connections", "Open connections", labels=["pool", "state"])
-        limit = GaugeMetricFamily("postgres_pool_connections_limit", "Connections that may be open", labels=["pool"])
+        limit = GaugeMetricFamily("postgres_pool_connections_limit", "Maximum of open connections", labels=["pool"])
         for pool, name in list(self._names.items()):
             idle = pool.get_idle_size()
             connections.add_metric([name, "idle"], idle)

@@ -22,7 +22,7 @@ class Queries:
 
 
 def name_of(text: str) -> str | None:
-    """The name of a statement that has been read from a file; None for any other."""
+    """The name of a statement read from a file; None for any other."""
     return _names.get(text)
 
 

@@ -36,7 +36,7 @@ READ_EVERY = timedelta(milliseconds=200)
 LONGEST_PAUSE_SECONDS = 2.0
 
 _log = logger(__name__)
-_cut = Counter("streams_cut_total", "Streams that were ended because their readers were too slow")
+_cut = Counter("streams_cut_total", "Streams ended because their readers were too slow")
 
 
 class Frame(NamedTuple):
@@ -230,7 +230,7 @@ class Feed:
         return batch.more
 
     async def begin(self, *last_event_ids: str) -> Position:
-        """Where a stream begins: after the first of these ids that is not empty, which must still exist; else now.
+        """Where a stream begins: after the first non-empty id, which must still exist; without one, now.
 
         Raises InvalidPositionError, PositionLostError, or what asyncpg raises.
         """

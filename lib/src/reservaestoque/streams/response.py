@@ -27,7 +27,7 @@ MEDIA_TYPE = "text/event-stream"
 SEND_SECONDS = 30.0
 PIECE_BYTES = 16 * 1024
 
-_ABOUT_ID = "The last event's id: the stream resumes after it. Empty is none; any other text is refused (400)."
+_ABOUT_ID = "The last event's id: the stream resumes after it. Empty means none; any other text is refused (400)."
 _ABOUT_QUERY = "As `Last-Event-ID`, for a new `EventSource`, which cannot send it; the header takes precedence."
 
 
@@ -56,17 +56,17 @@ LastEventId = Annotated[str, last_event_id(POSITION_PATTERN, _POSITION)]
 ResumeAfter = Annotated[str, resume_after(POSITION_PATTERN, _POSITION)]
 
 _ADDRESS = b"x-reserva-client"
-"""Set by the gateway on every request for a stream, over whatever a client has sent."""
+"""Set by the gateway on every request for a stream; it overwrites the client's value."""
 _IPV4 = 4
 
 _log = logger(__name__)
-_open = Gauge("streams_open", "Event streams that are open now")
-_refused = Counter("streams_refused_total", "Event streams that were refused because too many were open")
-_stuck = Counter("streams_stuck_total", "Event streams that were ended because their client took nothing for long")
+_open = Gauge("streams_open", "Event streams currently open")
+_refused = Counter("streams_refused_total", "Event streams refused because too many were open")
+_stuck = Counter("streams_stuck_total", "Event streams ended because their client had stopped reading")
 
 
 class Streams:
-    """The number of this process's streams: `limit` at most, and `per_client` of one client."""
+    """Counts this process's open streams: at most `limit`, and at most `per_client` of one client."""
 
     def __init__(self, limit: int, per_client: int) -> None:
         self._limit = limit
@@ -75,7 +75,7 @@ class Streams:
         self._by_client = Tally[str]()
 
     def admit(self, client: str) -> None:
-        """Raises ProblemError when no more streams may be opened: 503 by anybody, 429 by this client."""
+        """Raises ProblemError if no more streams may be opened: 503 by any client, 429 by this client."""
         if self._open >= self._limit:
             _refused.inc()
             raise ProblemError(UNAVAILABLE, f"{self._limit} event streams are open already; try again shortly")
@@ -104,9 +104,9 @@ class Streams:
 
 
 def client_of(caller: Caller, scope: Scope) -> str:
-    """Whose stream it is: the caller's; of an unknown one, their address as the gateway reports it.
+    """The owner of a stream: the caller or, if unknown, the client's address as reported by the gateway.
 
-    All of an IPv6 network of 64 bits is one client: its hosts choose their addresses in it.
+    An IPv6 /64 network is one client, because its hosts choose their addresses in it.
     """
     if caller.subject is not None:
         return caller.subject
@@ -198,7 +198,7 @@ def resuming() -> Iterator[None]:
 
 
 def documented(description: str) -> dict[int, ResponseSpec]:
-    """What OpenAPI says of a stream's success; its operation is a `stream_of`."""
+    """The OpenAPI response of a stream; its operation is a `stream_of`."""
     return {200: ResponseSpec(str, media_type=MEDIA_TYPE, description=description, generate_examples=False)}
 
 

@@ -1,4 +1,4 @@
-"""Telemetry: logs as JSON lines, traces. Metrics live beside what they measure."""
+"""Telemetry: logs as JSON lines, and traces. Metrics are defined beside the code that they measure."""
 
 from reservaestoque.telemetry.logs import configure_logs, logger
 from reservaestoque.telemetry.requests import App, traced

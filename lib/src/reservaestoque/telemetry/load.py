@@ -1,4 +1,4 @@
-"""Metrics of a program under load: what it turned away, and how long its event loop was busy."""
+"""Metrics of a program under load: refused requests, and the lag of its event loop."""
 
 import asyncio
 
@@ -6,10 +6,10 @@ from prometheus_client import Counter, Histogram
 
 _SAMPLE_SECONDS = 0.5
 
-_refused = Counter("refused_for_load_total", "Requests turned away because too many waited", ["resource"])
+_refused = Counter("refused_for_load_total", "Requests refused because too many were waiting", ["resource"])
 _lag = Histogram(
     "event_loop_lag_seconds",
-    "How much later than due the event loop ran a timer, twice a second",
+    "Delay of a timer on the event loop, measured twice a second",
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 
@@ -19,7 +19,7 @@ for _resource in ("commits", "reads", "lists"):
 
 
 def count_refused(resource: str) -> None:
-    """Counts a request that was turned away because too many others waited for `resource`."""
+    """Counts a request refused because too many others were waiting for `resource`."""
     _refused.labels(resource).inc()
 
 

@@ -13,7 +13,7 @@ def configure_logs(program: str, level: str) -> None:
     """Sends every log record of this process to standard error, one JSON object per line.
 
     Each line carries ``program``, ``level``, ``logger``, ``timestamp`` (RFC 3339, UTC) and ``event``; with tracing
-    on, those that belong to a span carry ``trace_id`` and ``span_id``.
+    on, lines written within a span carry ``trace_id`` and ``span_id``.
     """
 
     def name_program(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

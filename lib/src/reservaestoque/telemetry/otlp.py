@@ -1,4 +1,4 @@
-"""The OpenTelemetry SDK, which is imported only where traces are exported."""
+"""The OpenTelemetry SDK, imported only if traces are exported."""
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -7,9 +7,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 
 def provider(program: str) -> TracerProvider:
-    """Exports spans in batches over OTLP/HTTP, as the OTEL_* variables say."""
+    """Exports spans in batches over OTLP/HTTP, as configured by the OTEL_* variables."""
     resource = Resource.create({"service.name": program, "service.namespace": "reservaestoque"})
-    # Not at exit: the interpreter would wait for a collector that is away longer than a program may take to stop.
+    # Not at exit: the interpreter would wait for an unavailable collector longer than a program may take to stop.
     exporting = TracerProvider(resource=resource, shutdown_on_exit=False)
     exporting.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return exporting

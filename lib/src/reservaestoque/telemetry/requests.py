@@ -17,10 +17,10 @@ _STREAM = (b"content-type", b"text/event-stream")
 
 
 def traced(app: App) -> App:
-    """The application, with a span for each request; the application itself while tracing is off.
+    """The application with a span for each request; the unchanged application while tracing is off.
 
     The request continues with the span's context in its `traceparent` header. The span of an event stream ends with
-    the head of its response, since the stream may last for hours.
+    the response headers, because the stream may last for hours.
     """
     if not tracing.enabled():
         return app
@@ -72,7 +72,7 @@ def _observing(current: Span, scope: MutableMapping[str, Any], send: Any) -> Any
 
 
 def _name(current: Span, scope: MutableMapping[str, Any]) -> None:
-    """The template of the path, which is known once the request has been routed."""
+    """The path template, known once the request has been routed."""
     route = scope.get("path_template")
     if route and current.is_recording():
         current.update_name(f"{scope['method']} {route}")

@@ -8,7 +8,7 @@ _VALID = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16}
 
 
 class TraceIds(NamedTuple):
-    """The numbers in a trace context."""
+    """The ids and flags of a trace context."""
 
     trace: int
     span: int
@@ -24,6 +24,6 @@ def continued(traceparent: str) -> str:
 
 
 def parse(traceparent: str) -> TraceIds | None:
-    """The numbers in a trace context; None when it is invalid."""
+    """Parses a trace context; None if it is invalid."""
     match = _VALID.fullmatch(traceparent)
     return None if match is None else TraceIds(*(int(group, 16) for group in match.groups()))

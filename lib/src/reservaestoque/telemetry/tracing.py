@@ -32,21 +32,21 @@ from reservaestoque.telemetry.trace import parse
 Attributes = Mapping[str, str | int | float | bool]
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-"""Tracing is on when one of these is set: the address of a collector that accepts OTLP over HTTP, usually on 4318."""
+"""Tracing is on if one of these is set: the address of a collector that accepts OTLP/HTTP, usually on port 4318."""
 
 _FLUSH_SECONDS = 2.0
 _OFF: AbstractContextManager[None] = contextlib.nullcontext()
 
 
 class _Recording:
-    """What spans are recorded with; None while tracing is off."""
+    """The tracer that records spans; None while tracing is off."""
 
     tracer: Tracer | None = None
 
 
 @contextlib.contextmanager
 def exporting_traces(program: str, environ: Mapping[str, str] = os.environ) -> Iterator[None]:
-    """Turns tracing on inside the block if an endpoint is set; at its end sends the last spans, for 2 s at most."""
+    """Turns tracing on inside the block if an endpoint is set; at the end sends the last spans, for at most 2 s."""
     if not any(environ.get(name) for name in ENDPOINTS):
         yield
         return
@@ -56,7 +56,7 @@ def exporting_traces(program: str, environ: Mapping[str, str] = os.environ) -> I
         yield
     finally:
         _Recording.tracer = None
-        # In a thread that may be left behind: the SDK waits for a silent collector longer than it is told to.
+        # In a thread that may be abandoned: the SDK waits for a silent collector beyond its timeout.
         flushing = threading.Thread(target=provider.force_flush, daemon=True)
         flushing.start()
         flushing.join(_FLUSH_SECONDS)
@@ -95,7 +95,7 @@ def start(
     attributes: Attributes | None = None,
     since: datetime | None = None,
 ) -> Span:
-    """As `span`, but the caller ends it, and it is not current; `since` is when it began, now by default.
+    """Like `span`, but it is not current and the caller ends it; `since` is its start, now by default.
 
     Raises RuntimeError while tracing is off.
     """
@@ -127,19 +127,19 @@ def fail(failed: Span, fault: BaseException | None = None) -> None:
 
 
 def traceparent(of: Span) -> str:
-    """The W3C trace context of a span, for whatever it causes elsewhere."""
+    """The W3C trace context of a span, to propagate to other programs."""
     context = of.get_span_context()
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
 
 
 def carried() -> str:
-    """The traceparent of the current span, for what another task does later; empty without one."""
+    """The traceparent of the current span, for another task to continue later; empty without a span."""
     found = current()
     return "" if found is None else traceparent(found)
 
 
 def ids_of_current() -> dict[str, str]:
-    """`trace_id` and `span_id` of the current span, for a line of the log; empty without one."""
+    """`trace_id` and `span_id` of the current span, for a log line; empty without a span."""
     found = current()
     if found is None:
         return {}

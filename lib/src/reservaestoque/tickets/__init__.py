@@ -1,4 +1,4 @@
-"""Tickets: a browser's EventSource sends no Authorization header, so a ticket in the address opens its stream."""
+"""Tickets: a browser's EventSource cannot send an Authorization header, so a ticket in the URL opens its stream."""
 
 from reservaestoque.tickets.routes import TicketParameter, admitted, ticket_route
 from reservaestoque.tickets.tickets import TICKET_LIFE, Ticket, Tickets, old_tickets

@@ -1,4 +1,4 @@
-"""The route that issues tickets, the same in both services, and what opens a stream: a token or a ticket."""
+"""The route that issues tickets, the same in both services, and the check of a stream's token or ticket."""
 
 from typing import Annotated
 
@@ -16,9 +16,9 @@ from reservaestoque.streams import Streams, client_of
 from reservaestoque.tickets.tickets import TICKET_LIFE, Ticket, Tickets
 
 TicketParameter = Annotated[
-    str, QueryParameter(name=TICKET, description="A ticket instead of a token: for clients that can send no headers.")
+    str, QueryParameter(name=TICKET, description="A ticket instead of a token, for clients that cannot send headers.")
 ]
-"""On a stream's route. OpenAPI describes it as a security scheme."""
+"""A parameter of stream routes. OpenAPI describes it as a security scheme."""
 
 
 class TicketRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,7 +29,7 @@ _request = JsonBody(TicketRequest, absent=TicketRequest())
 
 
 def ticket_route(path: str) -> HTTPRouteHandler:
-    """The route of a service that has the dependency `tickets`."""
+    """The route of a service with the dependency `tickets`."""
 
     @post(
         path,
@@ -54,11 +54,11 @@ def ticket_route(path: str) -> HTTPRouteHandler:
 async def admitted(
     streams: Streams, tickets: Tickets, caller: Caller, scope: Scope, ticket: str
 ) -> tuple[Caller, str]:
-    """Who opens a stream, and whose it counts as. Uses the ticket up, if there is one.
+    """The caller who opens a stream, and the client it counts for. Redeems the ticket, if any.
 
     Raises what `Streams.admit` and `Tickets.caller` raise.
     """
-    streams.admit(client_of(caller, scope))  # so that no ticket is wasted while there is no room
+    streams.admit(client_of(caller, scope))  # first, so that no ticket is wasted while no stream can be opened
     caller = await tickets.caller(caller, ticket)
     client = client_of(caller, scope)
     streams.admit(client)

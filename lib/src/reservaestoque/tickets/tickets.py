@@ -1,4 +1,4 @@
-"""Tickets in the service's own database: issued to a caller, good for one stream within seconds, on any replica."""
+"""Tickets in the service's own database: issued to a caller, valid for one stream, within seconds, on any replica."""
 
 import hashlib
 import re
@@ -24,14 +24,14 @@ _TEXT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Ticket(msgspec.Struct, frozen=True, rename="camel"):
-    """Opens one stream, with the rights of the token that asked for it."""
+    """Opens one stream with the rights of the token with which it was requested."""
 
-    bilhete: Annotated[str, Meta(description="The value of the parameter `bilhete`. Used once, it is worth nothing.")]
-    expira_em: Annotated[datetime, Meta(description="Until when a stream can be opened with it.")]
+    bilhete: Annotated[str, Meta(description="The value of the parameter `bilhete`. It works once.")]
+    expira_em: Annotated[datetime, Meta(description="The time until which it can open a stream.")]
 
 
 class Tickets:
-    """The database keeps a hash of each ticket, so that nobody who reads it can open a stream.
+    """The database stores only a hash of each ticket, so reading the database does not allow opening a stream.
 
     Methods raise what asyncpg raises, CrowdedError and TimeoutError.
     """
@@ -49,10 +49,10 @@ class Tickets:
         return Ticket(text, row["expira_em"])
 
     async def caller(self, caller: Caller, ticket: str) -> Caller:
-        """Who opens a stream: `caller`, the sender of the request, or the one to whom `ticket` was issued.
+        """The caller who opens a stream: `caller`, the sender of the request, or the holder of `ticket`.
 
-        The ticket is used up. Raises ProblemError: 401 for one that is not good (any more); 400 beside a token, which
-        a client may not send in two ways (RFC 6750, section 2); 401 and 403 as `Identity.admit`.
+        Redeems the ticket. Raises ProblemError: 401 for an invalid or expired ticket; 400 for a ticket with a token,
+        because a client must authenticate in only one way (RFC 6750, section 2); 401 and 403 as `Identity.admit`.
         """
         if not ticket:
             return self._identity.admit(caller)
@@ -70,12 +70,12 @@ class Tickets:
 
 
 def old_tickets(pool: "asyncpg.Pool[Any]", *, clock: str) -> Walk:
-    """The walk that purges expired tickets; the statement `clock` reads the time."""
+    """The job that purges expired tickets; the statement `clock` reads the time."""
     return Walk(pool, _queries()["purge_tickets"], clock=clock, age=timedelta())
 
 
 def _hash(ticket: str) -> bytes:
-    """A plain hash is enough: nobody can guess 32 random bytes."""
+    """A plain hash suffices: 32 random bytes cannot be guessed."""
     return hashlib.sha256(ticket.encode()).digest()
 
 

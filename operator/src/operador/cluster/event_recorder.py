@@ -18,7 +18,7 @@ _NORMAL_PAUSE_UNDER_LOAD = 1.0
 
 _log = logger(__name__)
 _posted = Counter("operador_events", "Kubernetes Events posted", ["reason"])
-_dropped = Counter("operador_events_dropped", "Kubernetes Events that could not be posted")
+_dropped = Counter("operador_events_dropped", "Kubernetes Events that were not posted")
 
 
 class EventRecorder:

@@ -21,11 +21,11 @@ from reservaestoque.backoff import delay
 from reservaestoque.telemetry import logger, tracing
 
 _log = logger(__name__)
-_written = Counter("operador_status_writes", "Status writes that the API server accepted")
+_written = Counter("operador_status_writes", "Status writes accepted by the API server")
 
 
 class _Proposal(NamedTuple):
-    """A status for the StockItem with this uid, and the trace context of what proposed it."""
+    """A status for the StockItem with this uid, and the trace context of its proposal."""
 
     uid: str
     status: Status

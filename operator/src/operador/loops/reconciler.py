@@ -28,7 +28,7 @@ _NO_DATABASE = ("DatabaseUnavailable", "The stock database does not answer; it w
 
 _log = logger(__name__)
 _known = Gauge("operador_stockitems", "StockItems that the operator knows")
-_waiting = Gauge("operador_waiting_items", "StockItems that wait to be synchronised")
+_waiting = Gauge("operador_waiting_items", "StockItems waiting to be synchronised")
 _lag = Gauge("operador_sync_lag_seconds", "How long the longest-waiting StockItem has been ready to be synchronised")
 _conflicting = Gauge("operador_conflicting_sku", "1 for each SKU that several StockItems declare", ["sku"])
 _MOST_CONFLICTS = 100
@@ -83,7 +83,7 @@ class Reconciler:
             raise
         await self._act(result)
         if before is not None and self._balances.position != before:
-            # Newer balances may have been proposed before these: have the changes reread.
+            # Newer balances may already have been proposed, so have the changes reread.
             self._balances.start(before)
 
     def _show_conflicts(self) -> None:

@@ -78,7 +78,7 @@ class Cache:
         self._tombstones.clear()
 
     def contested(self) -> list[str]:
-        """The SKUs that StockItems wait for, because they belong to others."""
+        """The SKUs that StockItems wait for because other StockItems own them."""
         return sorted(sku for sku, keys in self._waiting.items() if any(self._wants(key, sku) for key in keys))
 
     def _wants(self, key: ItemKey, sku: str) -> bool:

@@ -34,7 +34,7 @@ class WorkQueue:
 
     @property
     def oldest_seconds(self) -> float:
-        """How long the item that has been ready for longest waits; 0 when none is ready."""
+        """How long the longest-waiting ready item has waited; 0 if none is ready."""
         since = next(iter(self._since.values()), None)
         return 0.0 if since is None else self._clock() - since
 

@@ -18,8 +18,8 @@ some four minutes.
 
 _log = logger(__name__)
 _swept = Counter("operador_reservas_swept", "Lapsed reservations swept")
-_lag = Gauge("operador_sweep_lag_seconds", "Age of the oldest lapsed reservation that is not swept, at most")
-_last_sweep = Gauge("operador_last_sweep_timestamp_seconds", "When the last sweep found nothing more to do")
+_lag = Gauge("operador_sweep_lag_seconds", "Upper bound of the age of the oldest lapsed reservation not swept yet")
+_last_sweep = Gauge("operador_last_sweep_timestamp_seconds", "When a sweep last found nothing more to do")
 
 
 def pace(every: timedelta) -> Pace:

@@ -7,10 +7,10 @@ const TRIES = 4
 const SECOND = 1000
 let skew = 0
 
-/** The servers' time in milliseconds: clocks that differ by less than two seconds count as equal. */
+/** The servers' time in milliseconds; clocks that differ by less than two seconds count as equal. */
 export const now = () => Date.now() + skew
 
-/** The answer was dated at some instant between `began` and now: only what is outside of that is a difference. */
+/** The answer was dated between `began` and now, so only a date outside that interval counts as a difference. */
 function setClock(response, began) {
   const said = Date.parse(response.headers.get('Date') ?? '') + SECOND / 2
   if (Number.isNaN(said)) return
@@ -62,10 +62,10 @@ async function patiently(path, request) {
   }
 }
 
-/** Reads; repeats what may pass by itself. Returns the body. */
+/** Reads, retrying transient errors. Returns the body. */
 export const get = async (path, signal) => (await patiently(path, { method: 'GET', signal })).data
 
-/** Changes something and waits for the decision; the key makes it safe to repeat. Returns {status, data}. */
+/** Changes something and waits for the decision; the key makes retries safe. Returns {status, data}. */
 export const post = (path, body, key, seconds = 10) =>
   patiently(path, {
     method: 'POST',
@@ -75,6 +75,6 @@ export const post = (path, body, key, seconds = 10) =>
 
 export const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
 
-/** A random key of 128 bits. crypto.randomUUID would exist on https and localhost only. */
+/** A random key of 128 bits. crypto.randomUUID exists only on https and localhost. */
 export const newKey = () =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('')

@@ -1,9 +1,9 @@
-// The balances that the page knows, and which of them are shown in which order. No document here.
+// The balances that the page knows, and the selection and order in which they are shown. Does not touch the DOM.
 
 const HALF_LIFE = 60_000
 const LOW = 0.1
 
-/** Sums of powers of two whose exponents are time: what moved a half-life ago counts half, at whatever time one looks. */
+/** Sums of powers of two with time as the exponent: a move one half-life ago counts half, at whatever time it is read. */
 export const heated = (heat, at) => {
   const now = at / HALF_LIFE
   return heat === -Infinity ? now : Math.max(heat, now) + Math.log2(1 + 2 ** -Math.abs(heat - now))
@@ -33,7 +33,7 @@ export class Balances {
     return this.bySku.size
   }
 
-  /** Whether the balance is new or differs. `moved`: it was told by the stream, and counts as movement. */
+  /** Whether the balance is new or differs. `moved`: it came from the stream, and counts as activity. */
   set(saldo, at, moved) {
     const known = this.bySku.get(saldo.sku)
     if (known === undefined) {
@@ -55,7 +55,7 @@ export class Balances {
     return true
   }
 
-  /** A balance read in a list, which the stream may have overtaken since `asked`. */
+  /** A balance from a list requested at `asked`, which the stream may have overtaken. */
   setRead(saldo, asked) {
     const known = this.bySku.get(saldo.sku)
     if (known !== undefined && known.at >= asked) return
@@ -70,7 +70,7 @@ export class Balances {
     this.revision++
   }
 
-  /** Forgets what a whole list that began at `asked` did not mention. */
+  /** Forgets balances that a complete list, begun at `asked`, does not contain. */
   removeUnread(asked) {
     for (const item of this.bySku.values()) if (item.at < asked) this.remove(item.sku)
   }

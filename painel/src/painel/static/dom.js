@@ -1,4 +1,4 @@
-// The few helpers for the document that the modules share.
+// DOM helpers that the modules share.
 
 export const find = id => document.getElementById(id)
 
@@ -27,12 +27,12 @@ export function svg(name, attributes = {}, ...children) {
 /** An icon from one path, drawn in the text's colour. */
 export const icon = path => svg('svg', { class: 'icon', viewBox: '0 0 20 20', 'aria-hidden': 'true' }, svg('path', { d: path }))
 
-/** Sets a text only when it differs, so that nothing is laid out or announced without need. */
+/** Sets a text only if it differs, to avoid needless layout and announcements. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text
 }
 
-/** Runs `work` at most once a frame, however often it is called. */
+/** Runs `work` at most once per frame, however often it is called. */
 export function eachFrame(work) {
   let asked = false
   return () => {
@@ -45,7 +45,7 @@ export function eachFrame(work) {
   }
 }
 
-/** Closes a dialog by its buttons and by a click beside it. */
+/** Closes a dialog when one of its buttons or its backdrop is clicked. */
 export function closable(dialog) {
   for (const button of dialog.querySelectorAll('[data-close]')) button.addEventListener('click', () => dialog.close())
   dialog.addEventListener('mousedown', event => {

@@ -3,7 +3,7 @@
   let chosen = {}
   try {
     chosen = { theme: localStorage.getItem('theme'), language: localStorage.getItem('language') }
-  } catch { /* storage is disabled: the browser's preferences hold */ }
+  } catch { /* storage is disabled: the browser's preferences apply */ }
   const root = document.documentElement
   root.dataset.theme = ['light', 'dark'].includes(chosen.theme) ? chosen.theme : 'auto'
   const preferred = chosen.language ?? (navigator.languages ?? [navigator.language])[0] ?? 'en'

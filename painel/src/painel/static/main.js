@@ -1,4 +1,4 @@
-// Wires the page: sections, dialogs, language, theme, the token, and how live what is shown is.
+// Wires the page: sections, dialogs, language, theme, token and connection state.
 
 import { closable, find, say } from '/painel/dom.js'
 import { choose, clock, current, onLanguage, t, translate } from '/painel/language.js'
@@ -16,7 +16,7 @@ const SIGNS = {
   dark: 'M16 12.2A6.5 6.5 0 0 1 7.8 4a6.5 6.5 0 1 0 8.2 8.2z',
 }
 
-// How live it is
+// Connection state
 
 function notices(streams) {
   for (const { stream, id, scope } of streams) {
@@ -160,7 +160,7 @@ function sections() {
   show()
 }
 
-// All of it
+// Start
 
 language()
 theme()

@@ -1,9 +1,9 @@
-// What a refused order lacked, item by item.
+// The missing items of a refused order.
 
 import { h } from '/painel/dom.js'
 import { t, whole } from '/painel/language.js'
 
-/** A table of the missing items with how much each lacks; sentences for screen readers and for other reasons. */
+/** A table of the missing items and units; sentences for screen readers and for other reasons. */
 export function missingTable(items) {
   const rows = items.map(({ sku, solicitado, disponivel, motivo }) => {
     const lacking = Math.max(0, solicitado - disponivel)

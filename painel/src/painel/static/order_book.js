@@ -1,10 +1,10 @@
-// The orders that the page knows: the newest ones, their histories, counts by status. No document here.
+// The orders that the page knows: the newest ones, their histories, counts by status. Does not touch the DOM.
 
 export const STATUSES = ['Criado', 'EstoqueReservado', 'Fechado', 'ReservaExpirada', 'Cancelado', 'EstoqueNaoDisponivel']
 export const FINAL = ['Fechado', 'Cancelado', 'EstoqueNaoDisponivel']
 export const KEPT = 1000
 
-/** What may be done with an order: a reservation whose time is over can be renewed, and closed by a new check. */
+/** The allowed actions on an order: a lapsed reservation can be renewed, or closed with a new stock check. */
 export function actions(order, now) {
   if (FINAL.includes(order.status)) return []
   if (order.status === 'Criado') return ['fechar', 'cancelar']
@@ -15,7 +15,7 @@ export function actions(order, now) {
 export const isOver = (order, now) =>
   order.status === 'ReservaExpirada' || (order.expiraEm !== null && Date.parse(order.expiraEm) <= now)
 
-/** When a UUIDv7 was made, in milliseconds. */
+/** The time of a UUIDv7, in milliseconds. */
 export const createdAt = id => parseInt(id.replace('-', '').slice(0, 12), 16)
 
 export class OrderBook {
@@ -33,7 +33,7 @@ export class OrderBook {
     return this.byId.size
   }
 
-  /** A view of an order: a whole one, or the fields that the stream of all orders tells. Older views change nothing. */
+  /** A view of an order: complete, or the fields from the stream of all orders. Older views change nothing. */
   set(view) {
     const known = this.byId.get(view.pedidoId)
     if (known === undefined) return this.add(view)
@@ -42,7 +42,7 @@ export class OrderBook {
     if (newer) {
       this.counts[known.status]--
       this.counts[view.status]++
-      // What the order lacks belongs to its version; the stream of all orders does not tell it.
+      // The missing items belong to a version; the stream of all orders does not include them.
       known.itensEmFalta = undefined
     }
     Object.assign(known, view)
@@ -75,7 +75,7 @@ export class OrderBook {
     this.counts[oldest.status]--
   }
 
-  /** The orders with this status, or all when it is null, those that changed last first. */
+  /** The orders with this status, or all if it is null, most recently changed first. */
   view(status) {
     const kept = [...this.byId.values()].filter(order => status === null || order.status === status)
     return kept.sort((a, b) => b.changed - a.changed || (a.key < b.key ? 1 : -1))
@@ -86,7 +86,7 @@ function remember(order) {
   order.history.push({ status: order.status, versao: order.versao, at: order.atualizadoEm, expiraEm: order.expiraEm })
 }
 
-/** The steps that are known, from its creation on, and how many changes nobody here has seen. */
+/** The known steps since its creation, and the number of changes that this page has not seen. */
 export function history(order) {
   const seen = [...order.history].sort((a, b) => a.versao - b.versao)
   const created = { status: 'Criado', versao: 0, at: order.criadoEm, expiraEm: null }

@@ -1,4 +1,4 @@
-// The dialog with one order: its items, its history, the time its reservation has left, what may be done with it.
+// The dialog with one order: its items, history, remaining reservation time and actions.
 
 import { Failure, get, newKey, now, post } from '/painel/api.js'
 import { closable, find, h, say } from '/painel/dom.js'
@@ -10,12 +10,12 @@ import * as orders from '/painel/orders.js'
 const dialog = find('order-detail')
 const body = find('detail-body')
 const foot = find('detail-actions')
-/** Where outcomes are announced: it stays in the document while the rest is replaced. */
+/** Where outcomes are announced: it stays in the DOM while the rest is replaced. */
 const outcome = h('div', { role: 'status' })
 let shown = null
 let total = 0
 
-/** Opens an order and reads it whole; afterwards it follows the stream of all orders. */
+/** Opens an order and reads all of it; afterwards it follows the stream of all orders. */
 export function open(id) {
   shown = id
   total = 0
@@ -67,7 +67,7 @@ function remaining(order) {
     h('div', { class: 'track', 'aria-hidden': 'true' }, h('span')))
 }
 
-/** Shows the time that is left; the choices change when it is over. */
+/** Shows the remaining time; the actions change when it is over. */
 function tick() {
   const order = orders.book.byId.get(shown)
   const box = find('remaining')
@@ -104,7 +104,7 @@ function choices(order) {
     type: 'button', class: at === 0 ? 'primary' : name === 'cancelar' ? 'quiet danger' : 'quiet', 'data-action': name,
     onclick: event => act(order.pedidoId, name, event.currentTarget),
   }, t(`action.${name}`))))
-  // The button that was pressed may be gone: the focus stays in the dialog.
+  // The pressed button may be gone: keep the focus in the dialog.
   if (focused && !foot.contains(document.activeElement)) dialog.querySelector('[data-close]').focus()
 }
 

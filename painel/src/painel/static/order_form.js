@@ -1,4 +1,4 @@
-// The dialog in which an order is placed.
+// The dialog to place an order.
 
 import { Failure, newKey, post } from '/painel/api.js'
 import { closable, find, h, icon } from '/painel/dom.js'
@@ -20,7 +20,7 @@ const send = find('form-send')
 let key = newKey()
 let onPlaced = () => {}
 
-/** Matching SKUs: those that begin with the text first, then what can be bought. */
+/** Matching SKUs: prefix matches first, then available ones. */
 function matches(text) {
   const start = text.trim().toLocaleUpperCase()
   const found = balances.view(text, 'all', 'sku')
@@ -44,7 +44,7 @@ function line(sku = '') {
   return row
 }
 
-/** Another content is another order, and needs another key. */
+/** Different content is a different order, and needs a different key. */
 function fresh() {
   key = newKey()
 }
@@ -57,7 +57,7 @@ function content() {
   return { clienteId: customer.value.trim(), itens }
 }
 
-/** The field that is wrong and why, or null. */
+/** The invalid field and the reason, or null. */
 function wrong({ clienteId, itens }) {
   if (!clienteId) return [customer, 'form.invalid.customer']
   for (const [index, { sku, quantidade }] of itens.entries()) {
@@ -128,7 +128,7 @@ function reset() {
   fresh()
 }
 
-/** Opens the form; with `sku`, it becomes a line unless it is one. */
+/** Opens the form; with `sku`, adds a line for it unless there is one. */
 export function open(sku = '') {
   const { name, admin } = session.subject()
   if (name && !admin) customer.value = name

@@ -12,7 +12,7 @@ const PAGE = 200
 const REORDER = 250
 
 export const book = new OrderBook()
-/** Events: `order` with the order in `detail` when a view of it has arrived. */
+/** Events: `order`, with the order in `detail`, when a view of it arrives. */
 export const changes = new EventTarget()
 
 let chosen = null
@@ -46,7 +46,7 @@ function fill(element, order, index, changed) {
   if (changed) flash(element)
 }
 
-/** The last group of an id: its other end is the same for all orders of a moment. */
+/** The last group of an id: the first groups are the same for all orders of one moment. */
 const short = id => `…${id.slice(-12)}`
 
 function tick(element, order) {
@@ -115,7 +115,7 @@ function names() {
   for (const [status, button] of buttons) say(button.firstChild, status === null ? t('orders.all') : t(`status.${status}`))
 }
 
-/** Takes a view of an order, from wherever it came. */
+/** Accepts a view of an order from any source. */
 export function learn(view) {
   const order = book.set(view)
   changes.dispatchEvent(new CustomEvent('order', { detail: order }))
@@ -123,7 +123,7 @@ export function learn(view) {
   return order
 }
 
-/** Begins to follow the orders; `open(id)` is called when the user wants to see one. Returns the stream. */
+/** Starts following the orders; calls `open(id)` when the user wants to see one. Returns the stream. */
 export function start(open) {
   onOpen = open
   choices()

@@ -6,7 +6,7 @@ import { t, whole } from '/painel/language.js'
 const SHOWN = 8
 let made = 0
 
-/** `find(text)` returns the matching balances, the best first. Returns {element, input}. */
+/** `find(text)` returns the matching balances, best first. Returns {element, input}. */
 export function skuPicker(find) {
   const id = `picker-${++made}`
   const options = h('ul', { role: 'listbox', id: `${id}-list`, class: 'options', 'aria-label': t('form.sku'), hidden: true })

@@ -1,4 +1,4 @@
-// A small plot of the last minutes: lines over time, with gaps where nothing is known.
+// A small plot of the last minutes: lines over time, with gaps where values are unknown.
 
 import { svg } from '/painel/dom.js'
 
@@ -6,7 +6,7 @@ const WIDTH = 300
 const HEIGHT = 60
 const TOP = 4
 
-/** Samples of the last `span` milliseconds, the newest last: {at, values}. */
+/** Samples of the last `span` milliseconds, newest last: {at, values}. */
 export class Samples {
   constructor(span) {
     this.span = span
@@ -18,12 +18,12 @@ export class Samples {
     while (this.list[0].at < at - this.span) this.list.shift()
   }
 
-  /** The newest values that are known; null when none is. */
+  /** The newest known values; null if there are none. */
   get latest() {
     return this.list.findLast(({ values }) => values[0] !== null)?.values ?? null
   }
 
-  /** The highest value of all lines; 0 when nothing is known. */
+  /** The highest value of all lines; 0 if there are none. */
   get top() {
     return Math.max(0, ...this.list.flatMap(({ values }) => values.filter(value => value !== null)))
   }

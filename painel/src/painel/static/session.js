@@ -2,7 +2,7 @@
 
 const KEY = 'token'
 export const changes = new EventTarget()
-/** Events: `change` when a token was set or dropped, `needed` when the API answered 401. */
+/** Events: `change` when a token was set or removed, `needed` when the API answered 401. */
 
 let token = read()
 
@@ -21,7 +21,7 @@ export function signIn(value) {
   token = value
   try {
     sessionStorage.setItem(KEY, value)
-  } catch { /* storage is disabled: it is kept in memory */ }
+  } catch { /* storage is disabled: the token is kept in memory */ }
   changes.dispatchEvent(new Event('change'))
 }
 
@@ -33,7 +33,7 @@ export function signOut() {
   changes.dispatchEvent(new Event('change'))
 }
 
-/** Asks for a token; `sent` is the one that was refused, and an answer to an older one is ignored. */
+/** Requests a token; `sent` is the refused one, and a refusal of an older token is ignored. */
 export function refused(sent) {
   if (sent.Authorization === authorization().Authorization) changes.dispatchEvent(new Event('needed'))
 }
@@ -41,7 +41,7 @@ export function refused(sent) {
 /** Resolves at the next change of the token. */
 export const changed = () => new Promise(resolve => changes.addEventListener('change', resolve, { once: true }))
 
-/** What the token says of itself; the services verify it, this is for show. */
+/** The token's claims, for display only: the gateway verifies them. */
 export function claims() {
   try {
     const payload = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')
@@ -52,7 +52,7 @@ export function claims() {
   }
 }
 
-/** Whose orders the token may place: the subject, or anybody's with pedidos:admin. */
+/** The customer for whom the token may place orders: its subject, or any with pedidos:admin. */
 export function subject() {
   const { sub, scope = '' } = claims()
   return { name: typeof sub === 'string' ? sub : '', admin: String(scope).split(' ').includes('pedidos:admin') }

@@ -1,4 +1,4 @@
-// The section Stock: one row a SKU, kept current by the stream of balances.
+// The section Stock: one row per SKU, kept current by the stream of balances.
 
 import { get } from '/painel/api.js'
 import { Balances, isLow, isOut } from '/painel/balances.js'
@@ -38,7 +38,7 @@ function row() {
   return element
 }
 
-/** `12 sold · 3 reserved`; where there is little room, the words are for screen readers only. */
+/** `12 sold · 3 reserved`; where space is short, the words are for screen readers only. */
 const caption = () =>
   h('small', {}, h('span'), h('span', { class: 'word' }), h('span', {}, ' · '), h('span'), h('span', { class: 'word' }))
 
@@ -102,7 +102,7 @@ function facts() {
 
 const redraw = eachFrame(draw)
 
-/** Reads all balances, page by page; the stream is open already, so nothing is missed. */
+/** Reads all balances, page by page; the stream is already open, so no change is missed. */
 async function load(stream) {
   loading = true
   arrange()
@@ -130,7 +130,7 @@ async function load(stream) {
 }
 load.run = 0
 
-/** Begins to follow the stock; `order(sku)` is called when the user wants to order one. Returns the stream. */
+/** Starts following the stock; calls `order(sku)` when the user wants to order a SKU. Returns the stream. */
 export function start(order) {
   onOrder = order
   const stream = new Stream('/estoque/eventos', {

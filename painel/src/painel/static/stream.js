@@ -1,4 +1,4 @@
-// Server-sent events (HTML Living Standard, section 9.2) by fetch, since EventSource cannot send a token.
+// Server-sent events (HTML Living Standard, section 9.2) through fetch, because EventSource cannot send a token.
 
 import { pause } from '/painel/api.js'
 import * as session from '/painel/session.js'
@@ -7,7 +7,7 @@ const FIRST_PAUSE = 500
 const LONGEST_PAUSE = 15_000
 const HIDDEN_GRACE = 30_000
 
-/** Turns text into events: `take` calls back with (name, data) and keeps `lastId`. */
+/** Parses text into events: `take` calls back with (name, data) and updates `lastId`. */
 export class Parser {
   constructor(onEvent, lastId = '') {
     this.onEvent = onEvent
@@ -44,12 +44,12 @@ export class Parser {
 }
 
 /**
- * A stream that reconnects by itself with back-off and resumes after the last event.
+ * A stream that reconnects automatically with back-off and resumes after the last event.
  *
  * States: connecting, live, stale, paused (the page is hidden), signed-out, forbidden, full. `since` is the time of the
- * last byte: what is shown is as old as that. `onBegin(fresh)` runs on each connection before its events; `fresh` says
- * that nothing is known of what happened before, so lists must be read again. A connection silent for `silence`
- * milliseconds is dead.
+ * last byte, hence the age of the data shown. `onBegin(fresh)` runs on each connection before its events; if `fresh`,
+ * earlier events may have been missed, so lists must be read again. A connection silent for `silence` milliseconds is
+ * considered dead.
  */
 export class Stream extends EventTarget {
   constructor(path, { onBegin = () => {}, onEvent, silence = 35_000 }) {
@@ -66,7 +66,7 @@ export class Stream extends EventTarget {
     this.run()
   }
 
-  /** Forgets its position: what another token showed is of no use. */
+  /** Forgets its position, which is useless for another token. */
   restart() {
     this.lastId = ''
     this.fresh = true
@@ -76,7 +76,7 @@ export class Stream extends EventTarget {
     this.hurry()
   }
 
-  /** Connects again and has the list read again: it could not be read. */
+  /** Reconnects and has the list read again, because reading it failed. */
   reread() {
     this.fresh = true
     this.connection.abort()
@@ -114,7 +114,7 @@ export class Stream extends EventTarget {
     return pause(longest * (0.5 + Math.random() / 2))
   }
 
-  /** Reads until the connection ends. Returns what to wait for before the next one, if it is not to fail. */
+  /** Reads until the connection ends. Returns what to wait for before reconnecting, if reconnecting at once would fail. */
   async connect() {
     const sent = session.authorization()
     this.connection = new AbortController()
@@ -131,7 +131,7 @@ export class Stream extends EventTarget {
       await this.read(response, watch)
     } finally {
       clearTimeout(this.watchdog)
-      // The body of an answer that is not read would keep its connection, of which a browser has six.
+      // An unread response body would hold its connection, of which a browser has six.
       this.connection.abort()
     }
     throw new Error('the stream ended')

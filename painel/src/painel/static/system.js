@@ -1,4 +1,4 @@
-// The section System: what the program painel tells of all parts, every two seconds.
+// The section System: what the program painel reports about all parts, every two seconds.
 
 import { now } from '/painel/api.js'
 import { find, h, say } from '/painel/dom.js'
@@ -47,7 +47,7 @@ function plots() {
 
   const { p50, p99 } = last.decisao
   const value = find('decision-value')
-  // While no order is decided, the last times known stay, paler.
+  // While no order is decided, the last known times stay, paler.
   const { latest } = decisions
   value.classList.toggle('none', latest === null)
   value.classList.toggle('past', p50 === null && latest !== null)
@@ -97,7 +97,7 @@ function parts(partes) {
   find('parts').replaceChildren(...list)
 }
 
-/** Begins to follow the system; `state(sistema)` is called with each new state. Returns the stream. */
+/** Starts following the system; calls `state(sistema)` with each new state. Returns the stream. */
 export function start(state) {
   onState = state
   const stream = new Stream('/painel/sistema/eventos', {

@@ -22,14 +22,14 @@ export class VirtualList {
     new ResizeObserver(this.draw).observe(viewport)
   }
 
-  /** Shows these items; rows that are visible before and after glide to their new places. */
+  /** Shows these items; rows visible before and after glide to their new places. */
   show(items) {
     this.items = items
     this.gliding = !calm.matches
     this.draw()
   }
 
-  /** Fills all rows again, for example in another language. */
+  /** Refills all rows, for example in another language. */
   refill() {
     this.epoch++
     this.draw()
@@ -44,7 +44,7 @@ export class VirtualList {
     if (this.canvas.style.height !== height) this.canvas.style.height = height
     const wanted = new Map()
     for (let index = first; index < last; index++) wanted.set(items[index].key, index)
-    // Where very much is new, gliding would only blur it.
+    // If most rows are new, gliding would only blur them.
     const news = [...wanted.keys()].reduce((sum, key) => sum + !this.rows.has(key), 0)
     this.gliding &&= news <= wanted.size / 4
     this.release(wanted)
@@ -64,7 +64,7 @@ export class VirtualList {
     }
   }
 
-  /** Has the elements in the document in the order in which they are seen: it is that of the Tab key and of readers. */
+  /** Keeps the elements in the DOM in visual order, which Tab and screen readers follow. */
   order(wanted) {
     for (const key of wanted.keys()) {
       if (!this.rows.has(key)) this.rows.set(key, { element: this.pool.pop() ?? this.create(), index: -1, revision: -1 })
@@ -99,11 +99,11 @@ export class VirtualList {
 
 const pointer = matchMedia('(hover: hover)')
 
-/** Whether the user points at a list or is in it with the keyboard: it must not be reordered under their hands. */
+/** Whether the pointer or the keyboard focus is in a list, which must then not be reordered. */
 export const isHeld = viewport =>
   (pointer.matches && viewport.matches(':hover')) || (viewport !== document.activeElement && viewport.contains(document.activeElement))
 
-/** Lets a row's background show for a moment that it has changed. */
+/** Briefly highlights a row that has changed. */
 export function flash(element) {
   if (calm.matches) return
   element.querySelector('.flash').animate([{ opacity: 1 }, { opacity: 0 }], { duration: 900, easing: 'ease-out' })

@@ -1,7 +1,7 @@
 -- migrate:up
 
--- estoque connects with a role that cannot change the schema. The owner of the database runs migrations only. A migration
--- that adds a table grants what the program does with it; a test fails for tables without a decision.
+-- estoque connects as a role that cannot change the schema; the owner of the database runs only migrations. A migration
+-- that adds a table grants the privileges that the program needs; a test fails for tables without grants.
 do $$
 begin
     if not exists (select from pg_roles where rolname = 'estoque_runtime') then
@@ -11,7 +11,7 @@ begin
     execute format('grant connect on database %I to estoque_runtime', current_database());
 end $$;
 
--- Which SKUs exist, and how many units were supplied of each, only StockItems say (`sincronizar_itens`).
+-- Only StockItems determine which SKUs exist and their declared supply (`sincronizar_itens`).
 grant select on estoque to estoque_runtime;
 grant update (quantidade, reservado, vendido, arquivado, alterado_em) on estoque to estoque_runtime;
 
@@ -21,7 +21,7 @@ grant select, insert, delete on reserva to estoque_runtime;
 grant select, insert, delete on inbox to estoque_runtime;
 grant update (recusa) on inbox to estoque_runtime;
 
--- Rows that are only added and removed are locked before they are removed, which takes the privilege to update them.
+-- Rows that are only inserted and deleted are locked before deletion, which requires the UPDATE privilege.
 grant select, insert, update, delete on outbox, mudanca, bilhete to estoque_runtime;
 
 -- begin functions/saldo.sql

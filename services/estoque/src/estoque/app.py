@@ -31,7 +31,7 @@ PURGE_EVERY = timedelta(minutes=1)
 BATCHES_AT_ONCE = 2
 """One batch is decoded and decided while PostgreSQL writes the other."""
 TASK_CONNECTIONS = BATCHES_AT_ONCE + 1
-"""Tasks that need a connection now and then: batches, and one of the other jobs, which take turns."""
+"""Tasks that occasionally need a connection: batches, and one of the other jobs, which take turns."""
 POOL_CONNECTIONS = TASK_CONNECTIONS + READ_CONNECTIONS + STREAM_CONNECTIONS
 """No task waits for another's connection."""
 CONNECTIONS = POOL_CONNECTIONS + 3

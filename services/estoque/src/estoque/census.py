@@ -1,4 +1,4 @@
-"""Counts reservations that lapse soon, or have lapsed and are not swept, as metrics."""
+"""Metrics of reservations that lapse soon, or have lapsed but are not swept yet."""
 
 import asyncio
 from datetime import timedelta
@@ -12,7 +12,7 @@ from reservaestoque.postgres import Queries
 
 EVERY = timedelta(seconds=5)
 MAX_COUNT = 10_000
-"""Reservations of a kind that are counted at most."""
+"""The maximum number of reservations counted per state."""
 
 _sql = Queries("estoque")
 _reservations = Gauge(
@@ -23,13 +23,13 @@ _reservations = Gauge(
 
 
 class Census:
-    """A look at the reservations every few seconds. Every replica reports the same figures."""
+    """Counts reservations every few seconds. All replicas report the same figures."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
 
     def job(self, turn: asyncio.Lock) -> Periodic:
-        """The job that counts, in turns with others."""
+        """The counting job, which takes turns with others."""
         return Periodic(self._step, name="census", pace=Pace(every=EVERY), turn=turn)
 
     async def _step(self) -> bool:

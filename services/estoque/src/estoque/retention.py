@@ -15,7 +15,7 @@ from reservaestoque.streams import old_changes
 from reservaestoque.tickets import old_tickets
 
 _sql = Queries("estoque")
-_purged = Counter("estoque_purged_rows_total", "Rows purged because their time was over", ["table"])
+_purged = Counter("estoque_purged_rows_total", "Rows purged at the end of their retention", ["table"])
 
 
 @dataclass(frozen=True)

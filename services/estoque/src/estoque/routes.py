@@ -37,7 +37,7 @@ async def get_balance(
     sku: Annotated[
         str,
         PathParameter(
-            description="The SKU, as its StockItem declares it. The gateway refuses an escaped `/` or `\\` (400).",
+            description="The SKU, as declared by its StockItem. The gateway refuses an escaped `/` or `\\` (400).",
             schema_extra={"pattern": r"^[^/\\]+$"},
         ),
     ],

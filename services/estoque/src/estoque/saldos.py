@@ -53,8 +53,8 @@ class SaldoLookupResult(msgspec.Struct, frozen=True):
 class Saldos:
     """Reads balances. Every method raises what asyncpg raises, and CrowdedError.
 
-    Takes READ_CONNECTIONS connections of the pool at most, whatever the number of callers; all but one of them are of
-    `lists`, for statements that share none.
+    Uses at most READ_CONNECTIONS connections of the pool, regardless of the number of callers. All but one of them
+    belong to `lists`, for statements that share no connection.
     """
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:

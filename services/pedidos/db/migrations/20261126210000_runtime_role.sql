@@ -1,7 +1,7 @@
 -- migrate:up
 
--- pedidos connects with a role that cannot change the schema. The owner of the database runs migrations only. A migration
--- that adds a table grants what the program does with it; a test fails for tables without a decision.
+-- pedidos connects as a role that cannot change the schema; the owner of the database runs only migrations. A migration
+-- that adds a table grants the privileges that the program needs; a test fails for tables without grants.
 do $$
 begin
     if not exists (select from pg_roles where rolname = 'pedidos_runtime') then
@@ -11,13 +11,13 @@ begin
     execute format('grant connect on database %I to pedidos_runtime', current_database());
 end $$;
 
--- Whose an order is, and what it asks for, cannot be changed.
+-- The customer and the items of an order cannot be changed.
 grant select, insert, delete on pedido to pedidos_runtime;
 grant update (status, versao, itens_em_falta, expira_em, atualizado_em, causa, perguntar_em) on pedido to pedidos_runtime;
 grant select, insert, delete on comando to pedidos_runtime;
 grant update (reenviar_em, envios, respondido_em, recusa) on comando to pedidos_runtime;
 
--- Rows that are only added and removed are locked before they are removed, which takes the privilege to update them.
+-- Rows that are only inserted and deleted are locked before deletion, which requires the UPDATE privilege.
 grant select, insert, update, delete on outbox, idempotencia, mudanca, bilhete to pedidos_runtime;
 
 -- Pods wait until every migration of their image has been applied.

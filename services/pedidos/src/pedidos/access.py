@@ -1,14 +1,14 @@
 """Who may do what with orders. Pure: no I/O, no clock.
 
-| | order of the caller | order of another | unknown order | orders of the caller | … of another | … of everybody |
+| | own order | order of another | unknown order | own orders | orders of another | orders of all customers |
 |---|---|---|---|---|---|---|
-| anyone, while identities are not asked for | allow | allow | not found | allow | allow | allow |
+| anyone, if identities are not required | allow | allow | not found | allow | allow | allow |
 | nobody | unauthenticated | … | … | … | … | … |
 | a customer | allow | not found | not found | allow | forbidden | forbidden |
 | a customer with the scope pedidos:admin | allow | allow | not found | allow | allow | allow |
 
-To read, follow, close, cancel or renew an order is one row's left half; to create, list or follow orders by customer,
-the right half. A customer cannot tell whether another's order exists.
+The left half applies to reading, following, closing, cancelling or renewing one order; the right half to creating,
+listing or following orders by customer. A customer cannot tell whether another customer's order exists.
 """
 
 from enum import Enum
@@ -19,16 +19,16 @@ NOT_YOURS = f"these orders are another customer's; the scope {ALL_ORDERS} opens 
 
 
 class Target(Enum):
-    """What a request is about: one order by its id, or orders by their customer."""
+    """The subject of a request: one order by its id, or orders by their customer."""
 
     ORDER = "an order"
     ORDERS_OF = "orders of a customer"
 
 
 def decide(caller: Caller, target: Target, owner: str | None) -> Verdict:
-    """What becomes of a request about an order of the customer `owner`, or about all of their orders.
+    """The decision about a request for an order of the customer `owner`, or for all of their orders.
 
-    Without an owner the order is unknown, or the orders are everybody's.
+    Without an owner the order is unknown, or the request is for the orders of all customers.
     """
     if identified(caller) is not Verdict.ALLOW:
         return Verdict.UNAUTHENTICATED
@@ -40,7 +40,7 @@ def decide(caller: Caller, target: Target, owner: str | None) -> Verdict:
 
 
 def whose(caller: Caller, asked: str | None) -> str | None:
-    """Whose orders a list shows: those of the customer asked for; unasked, the caller's own, or everybody's."""
+    """The customer whose orders a list shows: the requested one; by default the caller, or None for all customers."""
     return caller.subject if asked is None and not sees_all(caller) else asked
 
 

@@ -143,7 +143,7 @@ async def run(settings: PedidosSettings) -> None:
 
 
 def _orders(reads: Reads) -> Provide:
-    """What is open to a request's caller."""
+    """The orders open to a request's caller."""
 
     def provide(caller: NamedDependency[Caller]) -> Orders:
         return Orders(reads, caller)

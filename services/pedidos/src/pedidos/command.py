@@ -13,7 +13,7 @@ MAX_KEY = 128
 
 KEY_PATTERN = (
     r'^("([ !#-\[\]-~]|\\["\\]){1,128}"'  # in quotes
-    r'|(?!""$)[!-+\--~]([ -+\--~]{0,126}[!-+\--~])?)$'  # without, and without a comma; HTTP strips outer spaces
+    r'|(?!""$)[!-+\--~]([ -+\--~]{0,126}[!-+\--~])?)$'  # without quotes and commas; HTTP strips outer spaces
 )
 """The values of the header that `parse_key` accepts."""
 

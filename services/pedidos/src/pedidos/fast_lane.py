@@ -42,7 +42,7 @@ class BusyRoutes:
         return await command(self._orders(headers), self._intake, pedido_id, tipo, body, _context(headers))
 
     def _orders(self, headers: Headers) -> Orders:
-        """What is open to the caller. Raises ProblemError (401, 403) as the guard of Litestar's routes."""
+        """The orders open to the caller. Raises ProblemError (401, 403) like the guard of Litestar's routes."""
         return Orders(self._reads, self._identity.admitted(headers))
 
 

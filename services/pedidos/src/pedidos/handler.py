@@ -64,5 +64,5 @@ def _observe(events: Sequence[AtualizarStatus]) -> None:
 
 
 def _made(pedido_id: UUID) -> float:
-    """When the order was made, in seconds: a UUIDv7 begins with the milliseconds (RFC 9562, section 5.7)."""
+    """The creation time of the order in seconds: a UUIDv7 begins with the milliseconds (RFC 9562, section 5.7)."""
     return (pedido_id.int >> 80) / 1000

@@ -1,4 +1,4 @@
-"""Orders as their caller may see them: routes reach orders through nothing else, on the fast lane and off it."""
+"""Orders as their caller may see them. All routes reach orders only through this, on the fast lane or Litestar."""
 
 from uuid import UUID
 
@@ -12,14 +12,14 @@ from reservaestoque.http.problems import NOT_FOUND, ProblemError
 
 
 class Orders:
-    """The orders that are open to `caller`. Methods raise ProblemError, what asyncpg raises, and CrowdedError."""
+    """The orders open to `caller`. Methods raise ProblemError, what asyncpg raises, and CrowdedError."""
 
     def __init__(self, reads: Reads, caller: Caller) -> None:
         self._reads = reads
         self._caller = caller
 
     async def find(self, text: str) -> Pedido:
-        """The order with this id. Raises ProblemError (404) if there is none, or none that the caller may know of."""
+        """The order with this id. Raises ProblemError (404) if it is unknown or not open to the caller."""
         pedido_id = parse_id(text)
         pedido = await self._reads.order(pedido_id) if pedido_id else None
         verdict = decide(self._caller, Target.ORDER, pedido.cliente_id if pedido else None)
@@ -29,7 +29,9 @@ class Orders:
         return pedido
 
     def customer(self, asked: str | None) -> str | None:
-        """Whose orders the caller creates, lists or follows: None for everybody's. Raises ProblemError (403)."""
+        """The customer whose orders the caller creates, lists or follows; None for all customers. Raises ProblemError
+        (403).
+        """
         cliente_id = whose(self._caller, asked)
         enforce(decide(self._caller, Target.ORDERS_OF, cliente_id), NOT_YOURS)
         return cliente_id

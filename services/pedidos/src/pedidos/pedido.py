@@ -17,7 +17,7 @@ MAX_PAGE_LINES = 2000
 """A page ends with the order that reaches so many lines, missing ones included: some 300 KB at most, not 5 MB."""
 
 ID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-"""The canonical text of an id (RFC 9562, section 4), in lower case, as we write it: an order has one address."""
+"""The canonical, lower-case text of an id (RFC 9562, section 4), so that an order has one address."""
 
 CLIENTE_PATTERN = r"^[\x20-\x7e]{1,128}$(?!\n)"
 
@@ -101,7 +101,7 @@ _ID = re.compile(ID_PATTERN)
 
 
 def parse_id(text: str) -> UUID | None:
-    """The id with this canonical text; None for any other text, even one that Python reads as the same id."""
+    """The id with this canonical text; None for any other text, even one that Python parses as the same id."""
     return UUID(text) if _ID.fullmatch(text) else None
 
 

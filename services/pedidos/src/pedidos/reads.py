@@ -19,7 +19,7 @@ READ_CONNECTIONS = 3 + _LISTS
 
 
 class Reads:
-    """Takes READ_CONNECTIONS connections of the pool at most, of which `lists` are for statements that share none.
+    """Uses at most READ_CONNECTIONS connections of the pool, of which `lists` are for statements that share none.
 
     Every method raises what asyncpg raises, and CrowdedError.
     """

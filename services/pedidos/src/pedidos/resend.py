@@ -18,10 +18,10 @@ LONGEST = timedelta(minutes=10)
 
 _sql = Queries("pedidos")
 _log = logger(__name__)
-_resent = Counter("pedidos_resent_commands_total", "Commands published again because no answer came")
-_asked = Counter("pedidos_asked_again_total", "Commands published again because their reservation must have lapsed")
-_unasked = Counter("pedidos_given_up_questions_total", "Reservations that ended too long ago to be asked about")
-_given_up = Counter("pedidos_given_up_commands_total", "Commands that were never answered: look into each one")
+_resent = Counter("pedidos_resent_commands_total", "Commands resent because no answer arrived")
+_asked = Counter("pedidos_asked_again_total", "Commands resent because their reservation must have lapsed")
+_unasked = Counter("pedidos_given_up_questions_total", "Reservations that ended too long ago to be followed up")
+_given_up = Counter("pedidos_given_up_commands_total", "Commands given up unanswered: investigate each one")
 
 
 class Resend:

@@ -22,10 +22,10 @@ ABANDONED_STEP = 100
 
 _sql = Queries("pedidos")
 _log = logger(__name__)
-_purged = Counter("pedidos_purged_rows_total", "Rows purged because their time was over", ["table"])
+_purged = Counter("pedidos_purged_rows_total", "Rows purged at the end of their retention", ["table"])
 _abandoned = Counter("pedidos_abandoned_orders_total", "Orders cancelled because their customers never returned")
 _unheard = Counter(
-    "pedidos_unheard_lapses_total", "Orders cancelled because the notice that their reservation lapsed never came"
+    "pedidos_unheard_lapses_total", "Orders cancelled because the notice of their reservation's lapse never arrived"
 )
 
 

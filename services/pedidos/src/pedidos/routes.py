@@ -49,7 +49,7 @@ Limit = Annotated[
     ),
 ]
 
-_ABOUT_ID = "The order's id, as it was returned: any other spelling of it is unknown (404)."
+_ABOUT_ID = "The order's id as returned; any other spelling is unknown (404)."
 _ID_SCHEMA = {"format": "uuid", "pattern": ID_PATTERN}
 Id = Annotated[str, PathParameter(description=_ABOUT_ID, schema_extra=_ID_SCHEMA)]
 
@@ -83,7 +83,7 @@ async def create_order(
 ) -> Response[Pedido]:
     """202 and the order as `Criado`; with ``Prefer: wait=N`` 201 and the decision, or 202 after N seconds.
 
-    Raises ProblemError: 400, 422 for a body that is wrong, 403 for an order of another customer; and the errors in
+    Raises ProblemError: 400 or 422 for an invalid body, 403 for an order of another customer, and the errors in
     PROBLEMS.
     """
     return await create(orders, intake, body, request_context(prefer, idempotency_key, traceparent))
@@ -169,7 +169,7 @@ async def list_orders(
     cursor: Cursor = None,
     limite: Limit = 50,
 ) -> PedidoPage:
-    """Orders that pass the filters, `limite` at a time; with a token the customer's own, unless it opens all.
+    """Orders that match the filters, `limite` at a time; with a token only the customer's own, unless it opens all.
 
     Raises ProblemError (403) for orders of another customer.
     """

@@ -72,7 +72,8 @@ async def follow_orders(
     resume_after: ResumeAfter = "",
     bilhete: TicketParameter = "",
 ) -> ASGIResponse:
-    """A stream of all changes, or of one customer's; with a token of the customer's own, unless it opens all.
+    """A stream of changes of all orders or of one customer's; with a token only the customer's own, unless it opens
+    all.
 
     Raises ProblemError: 400, 410 for the id, 401, 403 for other customers, 429, 503.
     """
@@ -104,7 +105,7 @@ async def follow_order(
     resume_after: ResumeAfterVersion = "",
     bilhete: TicketParameter = "",
 ) -> ASGIResponse:
-    """A stream of one order. Raises ProblemError: 404 unknown, 400, 410 for the id, 401, 429, 503."""
+    """A stream of one order. Raises ProblemError: 404 for an unknown order, 400, 410 for the id, 401, 429, 503."""
     caller, client = await admitted(sources.streams, sources.tickets, caller, scope, bilhete)
     with resuming():
         seen = _version(last_event_id, resume_after)

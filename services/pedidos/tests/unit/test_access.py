@@ -1,4 +1,4 @@
-"""Who may do what with orders: the table, and every route, on the fast lane and off it."""
+"""Who may do what with orders: the table, and every route, on the fast lane and on Litestar."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -94,7 +94,7 @@ def pedido(text: str, cliente_id: str) -> Pedido:
 
 
 class Shop(Intake, Reads):
-    """Stands for the database: an order of each customer. Counts what is read and written."""
+    """A stub of the database with an order of each customer. Counts reads and writes."""
 
     def __init__(self) -> None:
         self.read: list[UUID] = []
@@ -126,7 +126,7 @@ def shop() -> Shop:
 
 @pytest.fixture(params=["fast", "plain"])
 async def client(request: pytest.FixtureRequest, shop: Shop) -> AsyncIterator[AsyncClient]:
-    """The service with the fast lane before it, and without."""
+    """The service with and without the fast lane."""
     identity = Identity("gateway")
 
     async def missing() -> list[str]:
@@ -284,7 +284,7 @@ async def test_a_cursor_is_what_a_page_has_given(client: AsyncClient, shop: Shop
 
 
 async def test_every_route_refuses_a_stranger(client: AsyncClient, shop: Shop):
-    """Whatever is added later."""
+    """Including routes added later."""
     document = (await client.get("/schema/pedidos/openapi.json")).json()
     assert len(document["paths"]) > 8
     for path, operations in document["paths"].items():

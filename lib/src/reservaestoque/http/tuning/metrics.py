@@ -12,7 +12,9 @@ from reservaestoque.http.head import STREAM
 _UNMEASURED = frozenset({"/metrics", "/health/live", "/health/ready"})
 
 _seconds = Histogram(
-    "http_request_duration_seconds", "Requests by route, until their answer is sent", ["method", "path", "status"]
+    "http_request_duration_seconds",
+    "Duration of requests by route, until the answer is sent",
+    ["method", "path", "status"],
 )
 _by_labels: dict[tuple[str, str, int], Histogram] = {}
 

@@ -1,4 +1,4 @@
--- How many reservations lapse within the next minute, and how many have lapsed and are not swept; up to $1 of each.
+-- The number of reservations that lapse within a minute, and of lapsed ones not swept yet; up to $1 of each.
 select
     (
         select count(*) from (

@@ -109,7 +109,7 @@ class Login:
 
 
 class Bearer(httpx.Auth):
-    """Sends a token of the login with each request, signed anew each time."""
+    """Signs a fresh token of the login for each request."""
 
     def __init__(self, login: Login, subject: str, scope: str = "") -> None:
         self._login = login

@@ -323,22 +323,59 @@ def names(match: dict[str, Any], path: str) -> bool:
     return match.get("path") == path or bool(regex and re.fullmatch(regex, path))
 
 
-def test_answers_that_nobody_reads_take_no_connections_from_orders(running: Running) -> None:
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        large = "x" * (4 << 20) if request.command == "GET" and request.path != "/pedidos/0190" else ""
-        request.reply(200, large)  # type: ignore[attr-defined]
+PIECE = b"x" * 65_536
 
-    running.pedidos.answer = answer
-    url = running.client.base_url
+
+def large(request: BaseHTTPRequestHandler) -> None:
+    """An answer of 8 MiB, of which a server holds no more than a piece."""
+    request.send_response(200)
+    request.send_header("Content-Length", str(128 * len(PIECE)))
+    request.end_headers()
+    for _ in range(128):
+        request.wfile.write(PIECE)
+
+
+def ask_and_never_read(stack: ExitStack, client: httpx.Client, method: str, path: str) -> None:
+    connection = stack.enter_context(socket.socket())
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect((client.base_url.host, client.base_url.port))
+    connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+
+
+def all_taken(running: Running, cluster: str) -> bool:
+    """Whether the connections for large answers of a service are all in use."""
+    config = yaml.safe_load((running.log.parent / "envoy.yaml").read_text())
+    admin = config["admin"]["address"]["socket_address"]["port_value"]
+    stat = f"cluster.{cluster}.circuit_breakers.high.cx_open"
+    return httpx.get(f"http://127.0.0.1:{admin}/stats?filter={stat}", trust_env=False).text.strip() == f"{stat}: 1"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "others"),
+    [
+        ("GET", "/pedidos", [("POST", "/pedidos"), ("GET", "/pedidos/0190"), ("POST", "/pedidos/0190/fechar")]),
+        ("GET", "/schema/pedidos", [("POST", "/pedidos"), ("GET", "/statusPedido?pedidoId=0190")]),
+        ("GET", "/estoque", [("GET", "/estoque/UM")]),
+        ("POST", "/estoque/consulta", [("GET", "/estoque/UM")]),
+        ("GET", "/schema/estoque/scalar.js", [("GET", "/estoque/UM")]),
+    ],
+)
+def test_answers_that_nobody_reads_take_no_connections_from_others(
+    running: Running, method: str, path: str, others: list[tuple[str, str]]
+) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        if (request.command, request.path) == (method, path):
+            large(request)
+        else:
+            request.reply(200, "")  # type: ignore[attr-defined]
+
+    running.pedidos.answer = running.estoque.answer = answer
     with ExitStack() as stack:
-        for number in range(400):
-            connection = stack.enter_context(socket.create_connection((url.host, url.port or 80), timeout=10))
-            path = ("/pedidos", "/schema/pedidos")[number % 2]
-            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        until(lambda: running.client.get("/schema/pedidos").status_code == 503)
-        assert {running.client.post("/pedidos").status_code for _ in range(20)} == {200}
-        assert {running.client.get("/pedidos/0190").status_code for _ in range(20)} == {200}
-    until(lambda: running.client.get("/pedidos/0190").status_code == 200)
+        for _ in range(300):
+            ask_and_never_read(stack, running.client, method, path)
+        until(lambda: all_taken(running, "pedidos" if "pedidos" in path else "estoque"))
+        for other in others:
+            assert {running.client.request(*other).status_code for _ in range(10)} == {200}
 
 
 def test_a_post_is_sent_again_when_the_connection_was_refused(tmp_path: Path) -> None:

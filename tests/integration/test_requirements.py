@@ -25,7 +25,7 @@ def test_a_program_imports_nothing_that_its_image_lacks(name: str, tmp_path: Pat
     pins = ROOT / "requirements" / f"{name}.txt"
     for argv in (
         (uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "env"),
-        (uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "--requirement", pins),
+        (uv, "pip", "install", "--quiet", "--python", python, "--no-deps", "--require-hashes", "-r", pins),
     ):
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

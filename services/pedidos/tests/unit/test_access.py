@@ -18,6 +18,7 @@ from pedidos.intake import Intake, RequestContext
 from pedidos.orders import Orders
 from pedidos.pedido import Pedido
 from pedidos.reads import Outcome, Reads
+from pedidos.repository import Page
 from pedidos.routes import PROBLEMS, ROUTES
 from pedidos.stream_routes import STREAM_ROUTES
 from reservaestoque.events import Item, Status
@@ -106,9 +107,9 @@ class Shop(Intake, Reads):
         self.read.append(pedido_id)
         return self._known.get(pedido_id)
 
-    async def page(self, cliente_id: str | None, *_: object) -> list[Pedido]:
+    async def page(self, cliente_id: str | None, *_: object) -> Page:
         self.listed.append(cliente_id)
-        return [p for p in self._known.values() if cliente_id in (None, p.cliente_id)]
+        return Page([p for p in self._known.values() if cliente_id in (None, p.cliente_id)], more=False)
 
     async def create(self, cliente_id: str, itens: list[Item], _: RequestContext) -> Outcome:
         self.written.append(cliente_id)

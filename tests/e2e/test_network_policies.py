@@ -14,6 +14,7 @@ PORTS = {
     "estoque": [8000],
     "operator": [8000],
     "conferir": [8000],
+    "painel": [8000],
     "rabbitmq": [5672, 15672, 15692],
     "pedidos-db": [5432],
     "estoque-db": [5432],

@@ -14,7 +14,7 @@ from local_system.identity import encoded, public_jwk
 
 ISSUER = "https://login.example"
 AUDIENCE = "reserva-estoque"
-CACHE_SECONDS = 5
+CACHE_SECONDS = 10
 ADDRESS = "http://login.{namespace}.svc:8080/jwks.json"
 REPLACE = "import os, sys; open('/keys/new', 'w').write(sys.argv[1]); os.replace('/keys/new', '/keys/jwks.json')"
 SERVER = """

@@ -427,4 +427,4 @@ def test_notes_say_who_may_read_orders(helm: Helm, with_operators: Cluster, name
 def test_notes_of_a_cell_say_who_may_read_orders(helm: Helm, with_operators: Cluster, namespace: str, on: str):
     sets = ["gateway.enabled=false", "global.gatewayNamespaces={gateway}", f"global.jwt.enabled={on}"]
     said = notes(helm, with_operators, namespace, *sets)
-    assert ("every customer can read and close everybody's orders of this cell" in said) is (on == "false")
+    assert ("every customer can read and close any order" in said) is (on == "false")

@@ -103,7 +103,7 @@ def test_a_service_installed_alone_counts_itself(helm: Helm, service: str):
 
 @pytest.mark.parametrize(
     ("row", "values"),
-    [("charts as they come", None), ("`k8s/production`", PRODUCTION)],
+    [("charts' defaults", None), ("`k8s/production`", PRODUCTION)],
     ids=["as it comes", "production"],
 )
 def test_the_document_has_these_sums(helm: Helm, row: str, values: Any):

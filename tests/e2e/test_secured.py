@@ -26,7 +26,14 @@ pytestmark = pytest.mark.secured
 
 NODE_PORT = 30443
 LIMITS = ("--set", "gateway.limits.enabled=true")
-TLS = ("--set", "gateway.tls.enabled=true", "--set", f"gateway.service.httpsNodePort={NODE_PORT}")
+TLS = (
+    "--set",
+    "gateway.tls.enabled=true",
+    "--set",
+    "gateway.tls.secret=gateway-tls",
+    "--set",
+    f"gateway.service.httpsNodePort={NODE_PORT}",
+)
 READ_STOCK = "estoque:ler"
 SESSIONS = "select distinct usename from pg_stat_activity where usename like '%runtime%'"
 

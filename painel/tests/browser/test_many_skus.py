@@ -8,7 +8,7 @@ from local_system import System
 pytestmark = pytest.mark.integration
 
 ROWS_AT_MOST = 60
-LONG_TASK_MILLISECONDS = 500
+LONG_TASK_MILLISECONDS = 1000  # beside other tests on few cores; alone some 90
 TRIES = 3
 """A frame slowed by our code is slow every time; one delayed by other programs is not."""
 

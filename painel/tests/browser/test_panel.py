@@ -234,7 +234,7 @@ def test_it_says_since_when_it_is_stale_and_catches_up_by_itself(page: Page, sys
         expect(page.locator("#connection")).to_have_attribute("data-state", "stale")
         expect(page.locator("#connection")).to_contain_text(re.compile(r"shown as of \d\d:\d\d:\d\d"))
         for section in ("stock", "orders", "system"):
-            expect(page.locator(f"#{section}-notice")).to_contain_text("The connection is lost; reconnecting.")
+            expect(page.locator(f"#{section}-notice")).to_contain_text("Connection lost; reconnecting.")
         assert violations(page) == []
         body = {"clienteId": "cut-off", "itens": [{"sku": "STALE", "quantidade": 4}]}
         past = system.program_url("pedidos-1")

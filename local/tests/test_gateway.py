@@ -375,7 +375,7 @@ def test_answers_that_nobody_reads_take_no_connections_from_others(
             ask_and_never_read(stack, running.client, method, path)
         until(lambda: all_taken(running, "pedidos" if "pedidos" in path else "estoque"))
         for other in others:
-            assert {running.client.request(*other).status_code for _ in range(10)} == {200}
+            assert {running.client.request(*other, timeout=30).status_code for _ in range(10)} == {200}
 
 
 def test_a_post_is_sent_again_when_the_connection_was_refused(tmp_path: Path) -> None:

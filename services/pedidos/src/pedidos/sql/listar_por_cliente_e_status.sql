@@ -1,7 +1,7 @@
 -- Orders of a customer with a status before an id, newest first: keyset paging, one statement per filter.
 -- Expressed as a range, because a plan for a single value may scan the whole index for a rare one.
--- At most $2, and none after those that have $3 lines together, but for one that says that there are more (`cabe` is false):
--- an order may have a hundred lines, and as many again that are missing.
+-- Returns at most $2 orders and stops once they total $3 lines, since an order has up to 200 lines, missing items
+-- included. One more row, with `cabe` false, marks that orders were cut off.
 select id, cliente_id, itens, status, versao, itens_em_falta, expira_em, criado_em, atualizado_em, antes < $3 as cabe
 from (
     select p.*,

@@ -43,7 +43,7 @@ class Prometheus:
         return bool(await self.query(_expression(alert)))
 
     async def subsides(self, alert: str) -> None:
-        """Waits until the expression of an alert is false: a fault of an earlier test is over, and has been scraped."""
+        """Waits until the expression of an alert is false: an earlier fault is over, and Prometheus has seen that."""
 
         async def over() -> bool:
             return not await self.holds(alert)

@@ -58,7 +58,7 @@ test: lint rabbitmq ## check style, types and layers, then run all tests (WORKER
 	@PYTHONPATH=tests/support $(BIN)/python -m tools
 	$(BIN)/pytest -n $(WORKERS) $(PYTEST)
 
-e2e: .venv/ready ## run the system on a kind cluster and test it there (E2E=smoke, full, secured, chaos, skaffold, cells, production)
+e2e: .venv/ready ## run the system on a kind cluster and test it there (E2E=smoke, full, secured, demo, chaos, skaffold, cells, production)
 	@PYTHONPATH=tests/support $(BIN)/python -m cluster docker kubectl helm $(if $(KUBECONFIG),,kind)
 	@$(MAKE) --no-print-directory images
 	TAG=$(TAG) $(BIN)/pytest tests/e2e -m "$(or $(E2E),smoke or full)" $(PYTEST)

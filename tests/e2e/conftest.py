@@ -19,7 +19,7 @@ from shop import Shop, open_shop
 pytest.register_assert_rewrite("journey")
 
 FINDINGS = ROOT / ".e2e" / time.strftime("%Y%m%d-%H%M%S")
-DEPTHS = ("smoke", "full", "secured", "chaos", "skaffold", "cells", "production")
+DEPTHS = ("smoke", "full", "secured", "demo", "chaos", "skaffold", "cells", "production")
 CLUSTER = pytest.StashKey[Cluster]()
 COSTS = pytest.StashKey[list[Row]]()
 

@@ -26,6 +26,8 @@ from reserva.cli.language import choose
 _CLIENTS = 24
 _PICTURE_AT = 0.6
 _PATIENCE = Retry(deadline=90, attempts=60, longest=3)
+"""During the sale, while parts are killed."""
+_FIRST_CONTACT = Retry(deadline=10)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -87,6 +89,8 @@ async def _draw(screen: Screen, planned: Sale, prefix: str) -> None:
 async def _hold(world: World, planned: Sale, text: Texts, console: Console, pictures: str | None) -> int:
     journal = Journal(time.monotonic)
     token = world.token
+    async with AsyncReserva(world.gateway_url, token=token, retry=_FIRST_CONTACT) as client:
+        await client.consulta(planned.skus)  # a wrong address is reported now
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(counting_retries(journal))
         clients = [AsyncReserva(world.gateway_url, token=token, retry=_PATIENCE) for _ in range(_CLIENTS)]

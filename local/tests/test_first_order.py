@@ -1,4 +1,4 @@
-"""`make up` on a system that its user has worked with."""
+"""`make up` on a system that its user has changed."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 def up(system: System) -> str:
-    """What `make up` prints."""
+    """The output of `make up`."""
     argv = [sys.executable, "-m", "local_system", "up"]
     env = {**os.environ, "LOCAL_DIR": str(system.layout.state)}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
@@ -69,7 +69,7 @@ def available(system: System, name: str, units: int) -> None:
 
 
 def remarks(system: System) -> str:
-    """What `make up` prints about StockItems, and after that."""
+    """The output of `make up` from its remarks about StockItems on."""
     return up(system).partition("StockItems that are not")[2]
 
 

@@ -288,7 +288,7 @@ def test_a_stream_is_forwarded_as_it_arrives_and_not_retried_once_it_has_begun(r
     with running.client.stream("GET", path) as answer:
         assert answer.headers["content-type"] == "text/event-stream"
         pieces = answer.iter_bytes()
-        assert next(pieces) == b"data: 1\n\n", "it is here before the stream ends"
+        assert next(pieces) == b"data: 1\n\n", "it arrives before the stream ends"
         broadcast.broken.set()
         with pytest.raises(httpx.RemoteProtocolError):
             list(pieces)
@@ -318,7 +318,7 @@ def test_no_timeout_ends_a_stream_that_lives_and_none_of_its_limits_are_those_of
 
 
 def names(match: dict[str, Any], path: str) -> bool:
-    """Whether a route's match is about `path`, whatever the method."""
+    """Whether a route matches `path`, regardless of the method."""
     regex = match.get("safe_regex", {}).get("regex")
     return match.get("path") == path or bool(regex and re.fullmatch(regex, path))
 
@@ -327,7 +327,7 @@ PIECE = b"x" * 65_536
 
 
 def large(request: BaseHTTPRequestHandler) -> None:
-    """An answer of 8 MiB, of which a server holds no more than a piece."""
+    """An answer of 8 MiB, of which a server holds no more than one piece."""
     request.send_response(200)
     request.send_header("Content-Length", str(128 * len(PIECE)))
     request.end_headers()
@@ -397,7 +397,7 @@ def test_no_healthy_replica_is_a_problem_with_a_retry_time(tmp_path: Path) -> No
 
 
 def test_a_replica_that_is_not_ready_is_asked_only_where_none_is(tmp_path: Path) -> None:
-    """A service itself reports what it cannot do."""
+    """An unready service itself reports what is missing."""
     with ExitStack() as stack:
         first, second = (stack.enter_context(serving("pedidos")) for _ in range(2))
         first.ready = second.ready = False
@@ -467,7 +467,7 @@ def test_each_request_is_a_line_of_json_in_the_log(running: Running) -> None:
 
 
 def test_traces_have_the_address_without_the_query(tmp_path: Path) -> None:
-    """A ticket may be in it, and somebody who reads traces could use it."""
+    """The query may contain a ticket, which anyone with access to the traces could use."""
     with ExitStack() as stack:
         pedidos, collector = stack.enter_context(serving("pedidos")), stack.enter_context(collecting())
         text = rendered([pedidos.port], [pedidos.port], options=gateway.Options(collector=collector.endpoint))

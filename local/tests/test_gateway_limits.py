@@ -160,7 +160,9 @@ def test_without_tokens_the_address_is_the_client(start: Callable[[Options], tup
         return client.get("/estoque", headers={"X-Forwarded-For": address, **headers})
 
     assert 12 <= exhaust(lambda: ask("192.0.2.1"))[0] <= 13
-    assert ask("192.0.2.1", **{"X-Reserva-Subject": "bia"}).status_code == 429, "nobody outside names himself"
+    assert ask("192.0.2.1", **{"X-Reserva-Subject": "bia"}).status_code == 429, (
+        "a caller from outside cannot name itself"
+    )
     assert ask("192.0.2.2").status_code == 200
     assert 12 <= exhaust(lambda: ask("2001:db8::1"))[0] <= 13
     assert ask("2001:db8::2").status_code == 429, "the same network of 64 bits"

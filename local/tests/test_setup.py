@@ -1,4 +1,4 @@
-"""What `make` does on a fresh machine, with stand-ins for the machine's programs."""
+"""`make` on a fresh machine, with stand-ins for the machine's programs."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ SETUP = ROOT / "local" / "setup"
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """An empty checkout and two folders of programs: one with what every Unix has, and the distribution's own."""
+    """An empty checkout and two folders of programs: those that every Unix has, and the distribution's own."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "system").mkdir()
     for name in ("sh", "id", "rm", "echo", "env"):

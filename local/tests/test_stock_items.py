@@ -49,7 +49,7 @@ def test_each_item_that_is_not_synced_has_a_line_with_the_reason() -> None:
         item("a"),
     ]
     assert stock_items.not_synced(items) == [
-        "a: the operator has not looked at it yet",
+        "a: the operator has not processed it yet",
         "d: BelowCommitted: says BelowCommitted",
         "shop/b: SkuConflict: says SkuConflict",
     ]

@@ -95,10 +95,10 @@ def _pods(everything: list[Manifest]) -> Iterator[Pod]:
 def test_all_pods_are_under_policies_both_ways(policies: list[Manifest], pods: dict[str, Pod]):
     assert set(RUNNING) | {"pedidos-db", "estoque-db", "rabbitmq"} <= set(pods)
     for pod in pods.values():
-        assert not allowed(policies, OURS, pod, ELSEWHERE, 80), f"{pod.name} may send anything out"
+        assert not allowed(policies, OURS, pod, ELSEWHERE, 80), f"{pod.name} may send to any address"
         if pod.name != "gateway":
             assert not any(allowed(policies, OURS, ELSEWHERE, pod, port) for port in PORTS), (
-                f"{pod.name} takes anything"
+                f"{pod.name} accepts any connection"
             )
 
 

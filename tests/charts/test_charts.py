@@ -1,4 +1,4 @@
-"""What the charts render from their values."""
+"""The manifests that the charts render from their values."""
 
 import re
 import subprocess
@@ -444,7 +444,7 @@ def test_a_service_and_a_policy_select_the_pods_they_mean(everything: list[Manif
         chosen = [labels["app.kubernetes.io/name"] for labels in templates if selector <= labels.items()]
         # The panel's chart has Services for the parts that it watches.
         assert chosen == [service["metadata"]["name"].removeprefix("painel-")]
-        assert not [labels for labels in jobs if selector <= labels.items()], "a Job takes no requests"
+        assert not [labels for labels in jobs if selector <= labels.items()], "a Job serves no requests"
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_the_api_server_takes_what_helm_renders(with_operators: Cluster, helm: H
 
 
 def checkable(manifest: Manifest) -> Manifest:
-    """As much of it as can be checked.
+    """The checkable part of the manifests.
 
     The backup plugin's CRD is in no Go module that can be verified; its configuration has, field by field, the form
     that a Cluster itself had before the plugin.
@@ -230,7 +230,7 @@ def waits() -> str:
 
 
 class Stores:
-    """The production data stores on an API server, without operators: a test sets what is ready."""
+    """The production data stores on an API server, without operators: a test sets the ready ones."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.namespace = "lojas"
@@ -315,7 +315,7 @@ NAMED = {
     "conferir.estoqueDatabase": "h",
     "conferir.pedidosDatabase": "i",
 }
-"""Where values name a Secret, with a test name for each."""
+"""The values that name a Secret, with a test name for each."""
 NAMES = [f"{path}.{value}" for path, name in NAMED.items() for value in (f"existingSecret={name}", f"key={name}-url")]
 WITH_AUTHORITY = {path: name for path, name in NAMED.items() if ".migrations." not in path}
 AUTHORITIES = [f"{path}.ca.secret={name}-ca" for path, name in WITH_AUTHORITY.items()]

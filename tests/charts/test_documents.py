@@ -1,4 +1,4 @@
-"""What the documents say about charts is true."""
+"""The documents' statements about charts are true."""
 
 import re
 import subprocess

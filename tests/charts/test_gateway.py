@@ -315,7 +315,7 @@ class Login:
         return public_jwk(issuer.key.public_key(), name)
 
     def rotate(self) -> None:
-        """Publishes another key and signs with it from now on."""
+        """Publishes another key and signs with it from then on."""
         self.current = Issuer.open(self.folder / f"jwt-{time.monotonic_ns()}")
         self.published = [self.jwk(self.current, "local-1")]
 
@@ -414,7 +414,7 @@ def test_every_cell_needs_a_token(helm: Helm, tmp_path: Path):
                 assert here.client.get("/pedidos", headers={"Host": host}).status_code == 401
             assert here.client.get("/pedidos", headers={"Host": "outra.example", **issuer.token()}).status_code == 200
             answer = here.client.get("/pedidos", headers={"Host": "sul.loja.example", **issuer.token()})
-            assert answer.status_code == 503, "it is let in, but there is no such service here"
+            assert answer.status_code == 503, "it is admitted, but the service does not exist here"
 
 
 @pytest.mark.integration
@@ -502,7 +502,7 @@ def test_a_renewed_certificate_is_used_without_a_restart(with_tls: WithTls):
         first = with_tls.serial()
         with_tls.renew()
         until(lambda: with_tls.serial() != first)
-        assert client.get("/estoque").status_code == 200, "on the connection from before"
+        assert client.get("/estoque").status_code == 200, "on the earlier connection"
 
 
 @pytest.mark.integration

@@ -88,7 +88,7 @@ def cells(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 async def cells_at_rest(cells: Cells) -> AsyncIterator[None]:
-    """At the end nothing was oversold or lost in any cell, and nothing is in flight."""
+    """Asserts at the end that nothing was oversold or lost in any cell, and that nothing is in flight."""
     yield
     for cell in cells.by_name.values():
         await at_rest(cell)
@@ -109,7 +109,7 @@ def cost(request: pytest.FixtureRequest) -> Callable[[Row], None]:
 
 @pytest.fixture
 async def shop(installed: Installation) -> AsyncIterator[Shop]:
-    """A shop; at the end nothing was oversold or lost, and nothing is in flight."""
+    """A shop. Asserts at the end that nothing was oversold or lost, and that nothing is in flight."""
     async with open_shop(installed) as shop:
         yield shop
     await at_rest(installed)
@@ -161,7 +161,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """When a test or its setup has failed: keeps everything that a person would query from the cluster."""
+    """After the failure of a test or its setup, keeps everything that a person would query from the cluster."""
     report = yield
     if report.failed and (one := item.config.stash.get(CLUSTER, None)):
         folder = FINDINGS / f"{item.name}-{report.when}"

@@ -140,7 +140,7 @@ async def test_a_cell_that_is_down_takes_no_other_along(shops: dict[str, Shop], 
 
 @pytest.fixture
 async def moving(cells: Cells) -> AsyncIterator[Shop]:
-    """The customers of a shop whose host the gateway's table gives to norte at first."""
+    """The customers of a shop whose host the gateway's table initially assigns to norte."""
     await asyncio.to_thread(cells.route, with_host("norte"))
     try:
         async with open_shop(cells.by_name["norte"]) as customers:

@@ -1,4 +1,4 @@
-"""The pods of each part are deleted while customers order: what was accepted is decided, nothing is oversold."""
+"""The pods of each part are deleted while customers order: every accepted order is decided, nothing is oversold."""
 
 import asyncio
 import math

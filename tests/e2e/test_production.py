@@ -1,7 +1,7 @@
 """Production's data stores under their real operators: installed as the document says, then put through its faults.
 
 Each fault occurs while customers order. Afterwards the data stores must recover on their own, `conferir` finds
-nothing, and no answer that a customer got is contradicted. The cost of each fault is recorded for docs/production.md.
+nothing, and no answer to a customer is contradicted. The cost of each fault is recorded for docs/production.md.
 """
 
 import asyncio
@@ -38,8 +38,9 @@ WHOLE_SECONDS = 300
 """Seconds after that within which every server, broker and replica must be healthy."""
 FREEZE_SECONDS = 120
 OPERATOR_IDLE_SECONDS = 25.0
-"""CloudNativePG's operator keeps a connection to each server for 20 s after it has asked for its status. When that
-server's node is lost meanwhile, it waits 30 s for an answer on it: docs/production.md, "A node is lost"."""
+"""CloudNativePG's operator keeps a connection to each server for 20 s after it has asked for its status. If that
+server's node is lost meanwhile, the operator waits 30 s for an answer on that connection: docs/production.md, "A node
+is lost"."""
 
 SERVICES = ("pedidos", "estoque")
 
@@ -59,7 +60,7 @@ def installed(production: Production) -> Production:
 
 @dataclass
 class Fault:
-    """A fault that is in effect, or was: `name` names its row, `note` holds further remarks."""
+    """A current or past fault: `name` names its row, `note` has additional remarks."""
 
     name: str
     load: Load

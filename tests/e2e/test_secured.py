@@ -25,7 +25,7 @@ from local_system.ports import HOST
 pytestmark = pytest.mark.secured
 
 NODE_PORT = 30080
-"""The one that kind leads to: TLS takes the place of plain HTTP."""
+"""The port that kind exposes: TLS takes the place of plain HTTP."""
 LIMITS = ("--set", "gateway.limits.enabled=true")
 TLS = tuple(
     argument
@@ -43,7 +43,7 @@ SESSIONS = "select distinct usename from pg_stat_activity where usename like '%r
 
 @dataclass
 class Secured:
-    """The installation with its door locked: who signs tokens, and how customers know the gateway."""
+    """The secured installation: the signer of its tokens, and the CA by which customers trust the gateway."""
 
     installed: Installation
     login: Login
@@ -64,7 +64,7 @@ class Secured:
 
 @pytest.fixture(scope="module")
 def secured(installed: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    """Upgraded to tokens, TLS and limits, and back again."""
+    """The installation, upgraded to tokens, TLS and limits, and back again at the end."""
     folder = tmp_path_factory.mktemp("tls")
     host = installed.gateway_url.removeprefix("http://").rpartition(":")[0]
     authority = Authority(folder, "shop")

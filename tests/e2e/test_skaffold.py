@@ -18,7 +18,7 @@ from shop import Shop, open_shop, until
 
 pytestmark = pytest.mark.skaffold
 
-LINE = "Orders that pass the filters"
+LINE = "Orders that match the filters"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The alert rules, tested by promtool: each fires on what it is for and stays silent on what is normal."""
+"""The alert rules, tested by promtool: each fires on its fault and stays silent under normal conditions."""
 
 import re
 import shutil

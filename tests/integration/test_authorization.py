@@ -1,4 +1,4 @@
-"""Every route with every kind of token, through the real gateway; tickets; what answers must not reveal."""
+"""Every route with every kind of token, through the real gateway; tickets; facts that answers must not reveal."""
 
 import asyncio
 import base64
@@ -60,7 +60,7 @@ async def client(system: System) -> AsyncIterator[httpx.AsyncClient]:
 
 @dataclass
 class Tokens:
-    """What a caller may send. All but the last three are not valid."""
+    """The tokens that a caller may send. Only the last three are valid."""
 
     issuer: Issuer
     other: Issuer
@@ -283,7 +283,7 @@ async def test_another_customers_order_cannot_be_told_from_an_unknown_one(
                 one.pop("instance")
             assert bodies[0] == bodies[1]
             assert answers[0].headers.keys() == answers[1].headers.keys()
-        assert await pool.fetchval(count) == before, "nothing is written for one who may not know of it"
+        assert await pool.fetchval(count) == before, "nothing is written for a caller who may not see the order"
 
 
 async def test_an_answer_about_anothers_order_takes_as_long_as_one_about_none(

@@ -1,4 +1,4 @@
-"""What the services' users may do on the broker; everything else is refused."""
+"""The rights of the services' users on the broker; everything else is refused."""
 
 import asyncio
 import os

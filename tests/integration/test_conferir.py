@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 
 async def run(system: System, *args: str) -> subprocess.CompletedProcess[str]:
-    """What `make conferir` runs."""
+    """Runs the command of `make conferir`."""
     argv = [sys.executable, "-m", "local_system", "conferir", *args]
     env = {**os.environ, "LOCAL_DIR": str(system.layout.state)}
     return await asyncio.to_thread(subprocess.run, argv, env=env, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""A replica opens no more connections than the charts expect, however much it has to do."""
+"""A replica opens no more connections than the charts expect, however busy it is."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What each role may do in the databases (docs/operations.md, Database roles). Everything else is refused."""
+"""The privileges of each role in the databases (docs/operations.md, Database roles). Everything else is refused."""
 
 import asyncio
 import os
@@ -197,7 +197,7 @@ async def test_changing_the_database_is_refused_to_the_auditor(backing: System, 
 
 
 async def refused(connection: "asyncpg.Connection[Any]", commands: list[str]) -> None:
-    """Each separately, because some cannot run in a transaction."""
+    """Runs each separately, because some cannot run in a transaction."""
     accepted = []
     for command in commands:
         try:

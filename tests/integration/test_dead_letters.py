@@ -71,7 +71,7 @@ async def test_poison_is_shown_and_returns_with_its_reason_when_it_is_replayed(s
 
 @pytest.fixture
 def unwatched(shop: Shop, system: System) -> Iterator[None]:
-    """Without `conferir`, which reports what a test breaks on purpose if that takes more than ten seconds.
+    """Without `conferir`, which would report intentional damage that lasts more than ten seconds.
 
     It is back before `shop` checks its counters.
     """
@@ -82,7 +82,7 @@ def unwatched(shop: Shop, system: System) -> Iterator[None]:
 
 @pytest.mark.usefixtures("unwatched")
 async def test_letters_whose_cause_has_passed_succeed_when_replayed(shop: Shop, system: System):
-    """pedidos has lost an order, as after a restore from a backup, and gets its snapshot before it is put back."""
+    """pedidos has lost an order, as after a restore, and receives its snapshot before the order is back."""
     await shop.declare("CM-A", 5)
     pedido_id = (await shop.order(**{"CM-A": 2})).json()["pedidoId"]
     async with database(system, "pedidos") as pedidos:

@@ -46,7 +46,7 @@ async def test_an_orders_life_as_events_until_its_end(shop: Shop):
     assert closed["status"] == "Fechado"
     for last in ("2", "3"):
         response = await shop.client.get(url, headers={"Last-Event-ID": last})
-        assert (response.status_code, response.content) == (204, b""), "a client that comes back is told to stop"
+        assert (response.status_code, response.content) == (204, b""), "a client that reconnects is told to stop"
     async with open_stream(shop.client, url) as stream:
         assert await stream.until_end() == [("status", "2", closed)]
 
@@ -72,7 +72,7 @@ async def test_a_stream_of_one_order_resumes_after_the_version_that_was_seen(sho
         await shop.client.post(f"/pedidos/{pedido['pedidoId']}/cancelar", headers=WAIT)
         assert [(e.id, e.data["status"]) for e in await stream.until_end()] == [("2", "Cancelado")]
     async with open_stream(shop.client, f"/pedidos/{pedido['pedidoId']}/eventos", since="1") as stream:
-        assert [e.id for e in await stream.until_end()] == ["2"], "who was away meanwhile is told too"
+        assert [e.id for e in await stream.until_end()] == ["2"], "a client that was away receives it too"
 
 
 async def test_a_customers_list_has_their_orders_only(shop: Shop):
@@ -155,7 +155,9 @@ async def test_stock_is_sent_once_per_sku_with_the_current_balance(shop: Shop):
     async with open_stream(shop.client, "/estoque/eventos", since=start) as stream:
         after = await stream.events(2)
         assert [e.data for e in after] == [await shop.saldo("E-G"), await shop.saldo("E-H")]
-        assert (after[0].id, after[1].id == start) == (start, False), "half of it is none of it"
+        assert (after[0].id, after[1].id == start) == (start, False), (
+            "a batch received in part counts as not received"
+        )
         shop.apply("E-G", 120)
         [restocked] = await stream.events(1)
         assert restocked.data["quantidade"] == 120
@@ -196,7 +198,7 @@ async def test_a_silent_stream_beats_and_its_id_moves_on_with_what_was_not_for_i
 
 
 async def purge(system: System, service: str) -> None:
-    """What retention does, a day later."""
+    """Purges as retention would a day later."""
     async with database(system, service) as pool:
         await pool.execute("select pg_sleep(0.005)")
         await old_changes(pool, clock="select agora()", age=timedelta()).step()
@@ -269,7 +271,7 @@ class SlowReader:
         self.reader = reader
 
     async def ids(self) -> list[str]:
-        """Reads at last; the ids of all events, until the stream ends properly: with an empty chunk."""
+        """Finally reads. Returns the ids of all events up to the proper end of the stream, an empty chunk."""
         text = b""
         async with asyncio.timeout(30):
             while size := int(await self.reader.readline(), 16):
@@ -318,7 +320,7 @@ async def test_a_stuck_reader_slows_no_others_is_cut_off_and_can_resume(shop: Sh
         assert len(set(seen)) == 15 * 20 * 200
         received = [i for i in await stopped.ids() if i != start]
     assert received == seen[: len(received)]
-    assert len(received) < len(seen), "it was cut off: the test shows something"
+    assert len(received) < len(seen), "it was cut off, so the test is meaningful"
     async with open_stream(shop.client, f"{url}/pedidos/eventos", since=received[-1], clienteId="muitos") as stream:
         assert [e.id for e in await stream.events(len(seen) - len(received))] == seen[len(received) :]
 
@@ -481,7 +483,7 @@ async def test_more_streams_than_allowed_are_refused_until_one_ends(narrow: Syst
 
         await until(all_closed)
         assert "streams_refused_total 1.0" in await metrics()
-        assert 'path="/pedidos/eventos"' not in await metrics(), "how long it is open says nothing of our speed"
+        assert 'path="/pedidos/eventos"' not in await metrics(), "its duration says nothing about our speed"
 
 
 async def test_of_many_streams_asked_for_at_once_as_many_are_opened_as_are_allowed(narrow: System):

@@ -1,4 +1,4 @@
-"""Reservations of five seconds: they lapse, their units come back, with the operator or without it."""
+"""Reservations of five seconds: they lapse and their units become available, with or without the operator."""
 
 from collections.abc import AsyncIterator, Iterator
 

@@ -81,7 +81,7 @@ async def test_no_accepted_order_is_lost(shop: Shop, system: System, name: str):
     await sales.durante(lambda: disaster(system, victim))
     for part in system.names():
         await asyncio.to_thread(system.wait_ready, part)
-    assert sales.accepted, "nothing was sold: the test shows nothing"
+    assert sales.accepted, "nothing was sold, so the test proves nothing"
 
     async def all_decided() -> bool:
         return "Criado" not in await _all(shop, sales.accepted)
@@ -93,7 +93,7 @@ async def test_no_accepted_order_is_lost(shop: Shop, system: System, name: str):
     assert status.count("EstoqueReservado") <= saldo["reservado"]
     assert set(status) <= {"EstoqueReservado", "EstoqueNaoDisponivel"}
     crashed = {part for part, state in system.states().items() if state.pid != before[part].pid}
-    assert crashed == set(system.names(victim)), "a part ended that was not hit"
+    assert crashed == set(system.names(victim)), "a part that was not killed has ended"
 
 
 async def _all(shop: Shop, ids: set[str]) -> list[str]:
@@ -125,7 +125,7 @@ async def test_waiting_requests_are_answered_when_the_service_stops(shop: Shop, 
 
 
 async def test_reads_that_get_nowhere_leave_the_replica_ready(shop: Shop, system: System):
-    """A dozen of them once took all connections: the replica was unready, and served no requests."""
+    """A dozen of them once took all connections, which made the replica unready: it served no requests."""
     async with database(system, "pedidos") as pool, pool.acquire() as connection, connection.transaction():
         await connection.execute("lock table pedido in access exclusive mode")
         lists = [asyncio.create_task(shop.client.get("/pedidos")) for _ in range(40)]

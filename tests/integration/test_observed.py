@@ -22,7 +22,6 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "charts" / "reserva-estoque" / "files" / "rules.yaml"
 RATE_INTERVAL = "20s"
-JOBS = ("pedidos", "estoque", "operator", "conferir", "painel", "gateway", "rabbitmq")
 QUIET = {
     "operator: StockItems per SQL call",  # quantiles without observations, if no StockItem was applied recently
 }

@@ -47,7 +47,7 @@ async def reader(system: System, shop: Shop) -> AsyncIterator[asyncpg.Connection
 
 @asynccontextmanager
 async def migrate(system: System, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """What the charts' Job and the local system run."""
+    """Runs the command of the charts' Job and of the local system."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "reservaestoque.migrate", "--migrations-dir", str(folder), "--pause", "1s"),

@@ -1,4 +1,4 @@
-"""Databases that vanish, turn read-only or change under the programs: who is served again, and when."""
+"""Databases that vanish, turn read-only or change under the programs: which requests are served again, and when."""
 
 import asyncio
 import signal
@@ -70,7 +70,7 @@ async def shop(
 
 
 async def seconds_until(condition: Callable[[], Awaitable[bool]]) -> float:
-    """How long it takes until `condition` holds five times in a row."""
+    """The seconds until `condition` holds five times in a row."""
     began = held_since = time.monotonic()
     in_a_row = 0
     while in_a_row < 5:

@@ -46,7 +46,7 @@ async def flash(fast_system: System) -> AsyncIterator[Shop]:
 async def test_close_against_expiry_at_the_same_instant(flash: Shop, fast_system: System):
     """Each order is closed at the very moment its reservation ends: sold once, or lapsed and sold again, never both.
 
-    One in ten is up to 0.4 s off, so that both sides are hit however slow the machine is.
+    One in ten is up to 0.4 s off, so that both outcomes occur however slow the machine is.
     """
     await flash.declare("R-FIM", TIMES)
     turn = asyncio.Semaphore(AT_ONCE)
@@ -100,7 +100,7 @@ async def test_cancel_against_close_of_live_orders(shop: Shop):
         responses = await asyncio.gather(
             *[shop.client.post(f"/pedidos/{pedido}/{c}", headers=WAIT) for c in ("cancelar", "fechar")]
         )
-        assert sorted(r.status_code for r in responses) == [200, 409], "one of them wins, the other is told so"
+        assert sorted(r.status_code for r in responses) == [200, 409], "one of them wins, the other gets 409"
         return await shop.status(pedido)
 
     ends = Counter(await asyncio.gather(*[compete(p.json()["pedidoId"]) for p in pedidos]))
@@ -143,7 +143,7 @@ async def test_events_that_both_replicas_have_at_once_take_effect_once(shop: Sho
 
 
 async def _repeated(system: System) -> int:
-    """How many redelivered events the replicas of estoque have recognised since they were started."""
+    """The number of redelivered events that the replicas of estoque have recognised since their start."""
     total = 0.0
     async with httpx.AsyncClient(trust_env=False) as client:
         for replica in system.names("estoque"):

@@ -1,4 +1,4 @@
-"""What a program's image installs is all that it imports."""
+"""A program's image installs everything that the program imports."""
 
 import os
 import subprocess

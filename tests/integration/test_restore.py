@@ -46,8 +46,8 @@ def archive(objects: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 class Past(NamedTuple):
-    """What is known about the lost period: orders answered 2xx before the instant and in all, and the newest row of
-    each change log, `transaction.row`.
+    """What is known about the lost period: the orders answered 2xx before the instant and in total, and the newest
+    row of each change log, `transaction.row`.
     """
 
     instants: dict[str, datetime]
@@ -64,7 +64,7 @@ async def test_databases_restored_to_different_instants_agree_again(archive: Arc
         past = await sell_until_the_disaster(archive, shop)
         await asyncio.to_thread(restore, archive, past)
         only_estoque_knows = set(archive.orders("estoque")) - set(archive.orders("pedidos"))
-        assert only_estoque_knows, "estoque is not ahead: the test shows nothing"
+        assert only_estoque_knows, "estoque is not ahead, so the test proves nothing"
         assert past.kept <= set(archive.orders("pedidos"))
         await asyncio.to_thread(archive.agree, past.instants["pedidos"])
         for program in PROGRAMS:
@@ -73,12 +73,14 @@ async def test_databases_restored_to_different_instants_agree_again(archive: Arc
         await until(lambda: asyncio.to_thread(they_agree, archive), 60)
         assert await ids_of(shop.client, "restaurado") == only_estoque_knows
         lost = past.accepted - set(archive.orders("pedidos"))
-        assert lost, "no order is lost: the test shows nothing"
+        assert lost, "no order is lost, so the test proves nothing"
         assert {(await shop.client.get(f"/pedidos/{pedido}")).status_code for pedido in lost} == {404}
         await until(lambda: has_supply(shop, {SKUS[0]: 10_500, SKUS[1]: 10_000, "RESTORE-NEW": 7}), 30)
         await old_ids_of_streams_are_refused(shop, past.changes)
         for database, lost_row in past.changes.items():
-            assert row_of(archive.newest_change(database)) > row_of(lost_row) + 1_000_000, "it may be given out again"
+            assert row_of(archive.newest_change(database)) > row_of(lost_row) + 1_000_000, (
+                "nearer positions may be reused"
+            )
         await until(lambda: asyncio.to_thread(archives_apart, archive, objects), 30)
         await conferir(system)
     archive.run(block("Restore", "python -m conferir"))

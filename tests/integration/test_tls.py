@@ -200,7 +200,7 @@ async def test_a_renewed_authority_and_a_renewed_certificate_fail_no_request(
             async def orders_on_new_connections() -> list[int]:
                 before = wire.accepted
                 codes = []
-                while wire.accepted < before + 2:  # one of the watch, every three seconds
+                while wire.accepted < before + 2:  # the watch makes one every three seconds
                     codes.append((await client.post("/pedidos", json=ORDER)).status_code)
                 return codes
 

@@ -1,4 +1,4 @@
-"""The expiry notice of a three-day reservation is lost, in a shop that waits for a boleto: the order heals."""
+"""The expiry notice of a three-day reservation is lost, in a shop that waits for a boleto: the order recovers."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

@@ -1,5 +1,5 @@
-"""The services' own code and SQL against the model, step by step, wherever Hypothesis leads: no faults, but messages
-delivered in any order and any number of times, and batches cut anywhere. Failures are shrunk to a few steps.
+"""The services' own code and SQL against the model, step by step, wherever Hypothesis leads: without faults, but with
+messages delivered in any order and any number of times, and batches cut anywhere. Failures are shrunk to a few steps.
 """
 
 import asyncio
@@ -165,7 +165,7 @@ class LifeOfOrders(RuleBasedStateMachine):
         self._do("pedidos", self.group_commit.write(new_ones))
 
     def _do(self, database: str, call: Any) -> Any:
-        """Runs the step, has it judged, and publishes the resulting facts."""
+        """Runs the step, lets the judge check it, and publishes the resulting facts."""
         self.party.instant = self.world.now
 
         async def do() -> Any:
@@ -230,8 +230,8 @@ def live(urls: dict[str, str], mutant: str | None = None) -> None:
             run_state_machine_as_test(
                 machine,
                 settings=settings(
-                    # What it tries depends on the constants that it finds in all loaded code. Ends when it has found
-                    # a mistake.
+                    # Hypothesis takes constants from all loaded code, so its examples depend on that. Ends at the
+                    # first mistake found.
                     max_examples=5000 if mutant else 200,
                     stateful_step_count=40,
                     deadline=None,

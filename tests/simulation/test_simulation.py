@@ -1,5 +1,5 @@
 """A thousand histories, each determined by a seed, of orders through a lossy bus and parties that die; and the proof
-that they would expose a mistake: mistakes put into the code on purpose are all found.
+that they would expose a mistake: they find every deliberate mistake in the code.
 """
 
 import os
@@ -36,7 +36,7 @@ def test_nothing_that_must_never_happen_happens_in_any_history(stages: list[Stag
         *("lapse lost of an old command", "question given up", "cancelled unheard"),
         *("PedidoEncerrado", "PedidoJaConhecido", "ReservaVigente", "PedidoMudou"),
     }
-    assert reached <= set(result.seen), "the histories do not reach what they are for"
+    assert reached <= set(result.seen), "the histories miss situations that they are meant to reach"
 
 
 def test_a_seed_makes_the_same_history_every_time(stages: list[Stage]):
@@ -61,4 +61,4 @@ def test_a_failure_names_its_seed_and_the_seed_replays_it(stages: list[Stage], a
         found = all_found[name]
         assert f"make simulate SEED={found.failing_seed}" in found.fault
         assert run(stage, [found.failing_seed], name).fault == found.fault
-        assert run(stage, [found.failing_seed]).fault is None, "without the mistake nothing is wrong"
+        assert run(stage, [found.failing_seed]).fault is None, "without the mistake no violation occurs"

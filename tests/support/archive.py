@@ -38,7 +38,7 @@ def blocks(section: str) -> list[str]:
 
 
 def block(section: str, words: str) -> str:
-    """The one block of a section that contains these words. Raises ValueError unless exactly one does."""
+    """The only block of a section that contains these words. Raises ValueError unless exactly one does."""
     [found] = [one for one in blocks(section) if words in one]
     return found
 

@@ -150,7 +150,7 @@ def new_rounds(databases: Databases, *, limit: int = 2, grace: float = GRACE) ->
 
 
 async def run_rounds(databases: Databases, seconds: float = 3 * GRACE) -> set[Rule]:
-    """The rules that the continuous audit finds broken within `seconds`."""
+    """The rules that the continuous audit finds violated within `seconds`."""
     before, rounds = counted(), new_rounds(databases)
     end = time.monotonic() + seconds
     while time.monotonic() < end:

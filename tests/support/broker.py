@@ -1,4 +1,4 @@
-"""The broker from its operator's side: connections, the alarm that blocks publishers, its commands."""
+"""The broker from its administrator's side: connections, the alarm that blocks publishers, its commands."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ async def connection_names(system: System) -> list[str]:
 
 @asynccontextmanager
 async def memory_alarm(system: System) -> AsyncIterator[None]:
-    """Inside the block, the broker accepts no messages, as when its memory runs out."""
+    """Inside the block, the broker accepts no messages, as if its memory had run out."""
     await rabbitmqctl(system, "set_vm_memory_high_watermark", "absolute", "1")
     try:
         yield

@@ -1,6 +1,6 @@
 """`make charts`: the schemas of the charts' values, and the database schema version that the values contain.
 
-A value's type is that of its default. What a default cannot express is in the tables below, by the value's name.
+A value's type is that of its default. The tables below add what a default cannot express, by the value's name.
 """
 
 import json
@@ -39,7 +39,7 @@ OBJECTS: Schema = {"type": "array", "items": {"type": "object"}}
 PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 REFERENCE: Schema = {"type": "string", "minLength": 1, "maxLength": 253}
 STRINGS: Schema = {"type": "array", "items": {"type": "string"}}
-# A name of a cell is part of names of Envoy's clusters, before an underscore.
+# The name of a cell is part of the names of Envoy's clusters, before an underscore.
 CELL_NAME: Schema = {"pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
 HOST: Schema = {
     "type": "string",
@@ -65,7 +65,7 @@ CELL: Schema = {
     },
 }
 OPTIONAL_REFERENCE: Schema = {"type": "string", "maxLength": 253}
-# A name of an issuer is part of names of Envoy's clusters and of volumes.
+# The name of an issuer is part of the names of Envoy's clusters and of volumes.
 ISSUER: Schema = {
     "type": "object",
     "additionalProperties": False,
@@ -239,7 +239,7 @@ def charts() -> list[str]:
 
 
 def values(chart: str) -> str:
-    """values.yaml as it should be: a service's `migrations` name the newest version."""
+    """The correct values.yaml, in which a service's `migrations` name the newest version."""
     text = (CHARTS / chart / "values.yaml").read_text()
     migrations = sorted((ROOT / "services" / chart / "db/migrations").glob("*.sql"))
     if not migrations:

@@ -30,18 +30,18 @@ class Answer:
 
     @property
     def decided(self) -> bool:
-        """Whether this is an order that was to wait for its decision and got it."""
+        """Whether this order waited for its decision and received it."""
         return self.code in (200, 201)
 
 
 class Customers:
     """Sends its requests while its context is open.
 
-    Each second `per_second` customers begin, however slow the answers are, as long as no more than `at_once` are
-    active. Each orders one unit, with Prefer: wait; then one in three closes the order, one in three cancels it, and
-    one in three queries it and the stock. Every change has an Idempotency-Key, so that the gateway may retry it. With
-    `wait` 0 they don't wait for decisions. A request without an answer is given up after `patience` seconds.
-    `options` makes more arguments of their HTTP client from the clienteId.
+    Each second `per_second` customers begin, however slow the answers are, unless `at_once` are already active. Each
+    orders one unit, with Prefer: wait; then one in three closes the order, one in three cancels it, and one in three
+    queries it and the stock. Every change has an Idempotency-Key, so that the gateway may retry it. With `wait` 0
+    they don't wait for decisions. A request without an answer is given up after `patience` seconds. `options` returns
+    additional arguments of the HTTP client for a clienteId.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Customers:
         return min(r.end for r in good) - since if good else float("inf")
 
     def summary(self) -> str:
-        """What was requested, how it was answered, how long it took; what failed, if anything."""
+        """The requests, their answers and durations, and the failures, if any."""
         if not self.answers:
             return "nothing was asked"
         durations = sorted(r.end - r.start for r in self.answers)

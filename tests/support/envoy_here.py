@@ -143,7 +143,7 @@ def until(condition: Callable[[], bool], seconds: float = 15) -> None:
                 return
         except httpx.HTTPError:
             pass
-        assert time.monotonic() < deadline, "it did not come true in time"
+        assert time.monotonic() < deadline, "the condition did not hold in time"
         time.sleep(0.05)
 
 

@@ -39,7 +39,7 @@ class EventStream:
         return None
 
     async def opened(self) -> "EventStream":
-        """Returns when the stream has sent where it begins."""
+        """Returns when the stream has sent its starting position."""
         async with asyncio.timeout(SECONDS):
             while not self.last_id:
                 block = await self._block()

@@ -1,4 +1,4 @@
-"""Helm on the charts of this checkout: what they render for given values."""
+"""Runs Helm on the charts of this checkout and returns the manifests for given values."""
 
 import subprocess
 from collections.abc import Callable

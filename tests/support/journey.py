@@ -1,6 +1,6 @@
-"""What must hold wherever the system runs: the same tests on the local system and on a cluster.
+"""Behaviour that must hold wherever the system runs: the same tests on the local system and on a cluster.
 
-They see it as its users do: through kubectl, and REST through the gateway. The collecting module provides `shop`.
+They use it as its users do: through kubectl, and REST through the gateway. The collecting module provides `shop`.
 """
 
 import json

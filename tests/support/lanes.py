@@ -101,7 +101,7 @@ class Lanes(LoadScopeScheduling):
             self._reschedule(node)
 
     def _reschedule(self, node: WorkerController) -> None:
-        """Gives a worker more when it has one test left, which it starts only when it knows the next one."""
+        """Gives a worker more tests when it has one left, because it starts that one only when it knows the next."""
         while not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
             if not self.workqueue and len(self.assigned_work) == 1:
                 self.workqueue.update(self._alone)

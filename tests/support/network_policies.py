@@ -1,7 +1,7 @@
-"""Which pods may connect to which: evaluates NetworkPolicies as Kubernetes does, for the pods of one namespace.
+"""The allowed connections between pods: evaluates NetworkPolicies as Kubernetes does, for the pods of one namespace.
 
 Only what our manifests use: pod and namespace selectors, ports by number. Raises KeyError or ValueError for the rest,
-so that a rule that is not understood is never taken for an absent one.
+so that an unsupported rule is never taken for an absent one.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""In place of a relay: what is committed stays in the outbox."""
+"""A stand-in for the relay: committed facts stay in the outbox."""
 
 from collections.abc import Sequence
 

@@ -108,7 +108,7 @@ class World:
         return self._get(f"apis/reservaestoque.dev/v1/namespaces/{ns}/stockitems/{name}")
 
     def _get(self, path: str, **query: str) -> dict[str, Any] | None:
-        """The API server's object, if any. Conditions are polled: kubectl would take up a core for that."""
+        """The API server's object, if any. Conditions are polled: kubectl would use a whole core for that."""
         layout = self.system.layout
         answer = httpx.get(
             f"https://127.0.0.1:{layout.ports.kube_apiserver}/{path}",
@@ -151,7 +151,7 @@ class World:
         return [item for item in self._list(STOCKITEMS) if item["metadata"]["name"].startswith(prefix)]
 
     def synced(self, prefix: str) -> int:
-        """How many items whose names have this prefix are Synced."""
+        """The number of Synced items whose names have this prefix."""
         return sum(
             c["reason"] == "Synced"
             for item in self.items(prefix)
@@ -191,7 +191,7 @@ class World:
         return self.sql(ROW, sku=sku, columns=columns)
 
     def rows(self, prefix: str) -> int:
-        """How many stock rows have an owner whose name has this prefix."""
+        """The number of stock rows whose owner's name has this prefix."""
         return int(self.sql(ROWS, prefix=prefix))
 
     def edit_row(self, sku: str, change: str) -> None:
@@ -230,7 +230,7 @@ class World:
         return int(self.sql(LIVE_LINES, prefix=prefix))
 
     def facts(self, prefix: str) -> int:
-        """How many facts the outbox holds about lapsed orders of these items."""
+        """The number of facts in the outbox about lapsed orders of these items."""
         return int(self.sql(FACTS, prefix=prefix))
 
     def lapse_facts(self, pedido: uuid.UUID) -> int:

@@ -1,4 +1,4 @@
-"""One of our programs as a separate process, on databases and a broker that a test chooses."""
+"""One of our programs as a separate process, on databases and a broker chosen by a test."""
 
 import asyncio
 import contextlib
@@ -29,11 +29,11 @@ class Program:
         return self._log.read_text()
 
     def freeze(self) -> None:
-        """Stops it, with everything that it holds."""
+        """Freezes the process, with everything that it holds."""
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """It goes on."""
+        """Lets the process continue."""
         self.process.send_signal(signal.SIGCONT)
 
     async def ready(self, client: httpx.AsyncClient) -> bool:

@@ -57,7 +57,7 @@ def plain(text: str) -> str:
 
 
 def stock(rng: random.Random) -> dict[str, int]:
-    """Declares nothing yet: the supply of each SKU, by SKU and name."""
+    """The supply to declare for each SKU, by SKU and name."""
     names = [f"{kind} {colour} {size}" for kind in KINDS for colour in COLOURS for size in SIZES]
     return {name: rng.choice(SUPPLIES) for name in names}
 

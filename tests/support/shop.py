@@ -104,12 +104,12 @@ _counted: "WeakKeyDictionary[System, dict[str, float]]" = WeakKeyDictionary()
 
 
 def counted_since(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
-    """How much counters have grown; one that is lower than before was reset by a restart of its program."""
+    """The growth of counters; one that is lower than before was reset by a restart of its program."""
     return {name: n - before.get(name, 0) if n >= before.get(name, 0) else n for name, n in now.items()}
 
 
 async def conferir(system: System) -> None:
-    """Nothing was oversold or lost, nothing stays in flight, and `conferir` itself has found nothing meanwhile."""
+    """Asserts that nothing was oversold or lost, nothing stays in flight, and `conferir` found nothing meanwhile."""
     found: list[Violation] = []
     async with database(system, "pedidos") as pedidos, database(system, "estoque") as estoque:
         # A message that a killed part was handling is resent after 30 s.

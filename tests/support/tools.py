@@ -1,7 +1,7 @@
 """Helm, a linter, definitions of other operators, Barman: from this machine, or as packages in a cache.
 
-`python -m tools` prepares everything that must be built, and kube-apiserver and kubectl: a build takes all cores for
-minutes.
+`python -m tools` prepares everything that must be built, and kube-apiserver and kubectl, because a build takes all
+cores for minutes.
 """
 
 import fcntl
@@ -36,7 +36,7 @@ class MissingError(Exception):
 
 
 def helm() -> Path:
-    """The program on PATH, or one built with Go: once, some minutes. Raises MissingError."""
+    """The program on PATH, or one built with Go, which takes some minutes once. Raises MissingError."""
     return _program("helm", HELM)
 
 

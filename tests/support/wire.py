@@ -1,4 +1,4 @@
-"""A wire to a server that can be cut silently, as a lost node or dropped packets look to a client."""
+"""A wire to a server that can be cut silently: to a client, this looks like a lost node or dropped packets."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ class Wire:
                 writer.transport.abort()
 
     def vanish(self) -> None:
-        """Open connections stay open, but nothing passes any more; new ones reach the server."""
+        """Open connections stay open but carry nothing from now on; new ones reach the server."""
         for pump in self._pumps:
             pump.cancel()
         self._pumps.clear()

@@ -1,4 +1,4 @@
-"""The load's report: failures count as failures, and recovery is when orders are decided again for good."""
+"""The load's report: failures count as failures, and recovery means that orders are decided again for good."""
 
 import asyncio
 

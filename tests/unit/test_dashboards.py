@@ -1,4 +1,4 @@
-"""The dashboards in the chart are those that the code describes."""
+"""The dashboards in the chart match the code that describes them."""
 
 import dashboards
 

@@ -142,7 +142,7 @@ def test_no_two_workers_take_the_same_ports():
     assert set(taken) <= set(FREE)
     environ = {}
     lanes.take_ports(environ)
-    assert environ == {}, "without workers all of them may be taken"
+    assert environ == {}, "without workers all of them are free"
 
 
 @pytest.mark.integration

@@ -1,4 +1,4 @@
-"""What the production tests read from documents and from their customers' answers."""
+"""How the production tests read documents and their customers' answers."""
 
 from typing import Any
 

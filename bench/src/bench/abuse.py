@@ -1,4 +1,4 @@
-"""The effect of attacks on the gateway on other customers: `python -m bench abuse`.
+"""How attacks on the gateway affect other customers: `python -m bench abuse`.
 
 Customers send requests at a fixed rate, regardless of earlier ones. Latency counts from when a request was due.
 """

@@ -22,7 +22,7 @@ IDLE_CONNECTIONS = 10_000
 _RESERVED_FILES = 500
 _SLOW_CONNECTIONS = 500
 _FLOOD_CONNECTIONS = 100
-# 50 times what the chart's limits let one client do: 10 writes and 50 reads per second.
+# 50 times the chart's limits for one client: 10 writes and 50 reads per second.
 FLOOD_WRITES_PER_SECOND, FLOOD_READS_PER_SECOND = 500, 2500
 Tally = Counter[str]
 Attack = Callable[[int, str, Tally], Awaitable[None]]
@@ -207,7 +207,7 @@ ATTACKS: dict[str, Attack] = {
 
 async def run(name: str, port: int, token: str) -> None:
     """Attacks until SIGTERM."""
-    logging.getLogger("asyncio").setLevel(logging.ERROR)  # attacks expect closed connections
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # closed connections are expected
     tally: Tally = Counter()
 
     def end() -> None:

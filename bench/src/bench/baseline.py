@@ -12,7 +12,7 @@ SCRIPTS = ROOT / "bench" / "baseline"
 DATABASE = "bench"
 _INITIAL_UNITS = 1_000_000_000
 _DISTRIBUTIONS = {"uniform": "uniforme", "zipf": "uniforme", "hot": "quente"}
-"""The scripts are a verbatim copy, file names included. None is skewed, so Zipf is compared with uniform."""
+"""The scripts are verbatim copies, including their file names. None is skewed, so Zipf is compared with uniform."""
 
 
 def script_of(distribution: str, itens: int) -> str:

@@ -6,7 +6,7 @@ from bench.plan import Measure, Measurement, Plan
 from bench.shop import Shop
 
 FEW_UNITS = 1_000
-"""Units of the hot SKU when nearly every order is to be refused."""
+"""Units of the hot SKU in scenarios that refuse nearly every order."""
 
 
 def saturated(distribution: str, itens: int, *, wait: bool = True, hot_units: int | None = None) -> Measure:

@@ -41,7 +41,7 @@ def _measure(shop: Shop, count: int, distribution: str, itens: int) -> Measureme
         replicas = observation.decided_by_replica(shop, {})
     finally:
         shop.system.start("pedidos")
-    # With several replicas, exclude what the first decides before the last has started.
+    # With several replicas, exclude the orders that the first decides before the last has started.
     since = measurement["start"] if len(replicas) > 1 else 0
     decisions = json.loads(shop.sql("estoque", "estoque_decisions", since=since))
     return {**measurement, "per_second": decisions["per_second"], "decisions": decisions, "replicas": replicas}

@@ -30,7 +30,7 @@ def all_at_once(shop: Shop, plan: Plan) -> Measurement:
         seconds=_SWEEP_SECONDS,
     )
     shop.wait_until(
-        lambda: _swept(shop, "pedidos", lapse_at), _DELIVER_SECONDS, "pedidos has not heard of every lapse"
+        lambda: _swept(shop, "pedidos", lapse_at), _DELIVER_SECONDS, "pedidos has not received every expiry notice"
     )
     shop.drain()
     return {**measurement, "before": saturation_before, "seconds_until_swept": measurement["end"] - lapse_at}
@@ -42,7 +42,7 @@ def never_swept(shop: Shop, plan: Plan) -> Measurement:
         shop.reset(hot_units=plan.reservas)
         shop.insert_reservas(plan.reservas, lapse_at=round(time.time()) - 60, skus=1)
         measurement = end_to_end.saturate(shop, plan, "hot", 3)
-        # pedidos keeps asking about the lapsed reservations, so the system is never at rest.
+        # pedidos keeps following up on the lapsed reservations, so the system is never at rest.
         measurement["conferir"] = shop.conferir(at_rest=False)
         shop.reset()
     return measurement

@@ -1,7 +1,7 @@
 """A model of the pipeline: predicts orders/s, latency and use of each part for n replicas and m cores. Pure.
 
 Every process is an event loop (`queueing.Loop`), every statement a job of its own on its database's machine; they
-share the cores of that machine. Batches form as in the programs: from what waits when a step becomes free.
+share the cores of that machine. Batches form as in the programs: from all orders that wait when a step becomes free.
 """
 
 import math
@@ -20,7 +20,8 @@ LAYOUTS: Mapping[str, Sequence[Sequence[str]]] = {
     "4": (("generator", "gateway"), ("pedidos",), ("pedidos-db", "rabbitmq"), ("estoque", "estoque-db")),
     "parts": tuple((part,) for part in PARTS),
 }
-"""Which parts share a machine. What is not modelled (operator, conferir, …) runs on that of estoque's database."""
+"""Which parts share a machine. Programs that are not modelled (operator, conferir, …) run on the machine of estoque's
+database."""
 
 _MESSAGE = 200
 """Events in a message at most."""
@@ -30,7 +31,7 @@ _ESTOQUE_STATEMENTS = {"inbox": 3, "lock": 1, "write": 1, "commit": 1}
 
 @dataclass(frozen=True)
 class Setup:
-    """What the parameters are applied to. `layout`: of LAYOUTS, each of whose machines has `cores`.
+    """The system to which the parameters apply. `layout`: one of LAYOUTS, each of whose machines has `cores`.
 
     `background`: cores that everything else uses; None: as the parameters say.
     """
@@ -96,7 +97,7 @@ class Prediction:
 
 
 def _is_step(name: str) -> bool:
-    """Whether it waits for resources rather than being one."""
+    """Whether the name is that of a step, which waits for resources."""
     return name.partition(" ")[0] in ("batches", "relay", "statuses", "commits")
 
 
@@ -112,11 +113,11 @@ class _Order:
 
 
 class OverloadError(ValueError):
-    """The parts cannot keep up with a constant rate. What the system does then (503) is not modelled."""
+    """The parts cannot keep up with a constant rate. The system's response (503) is not modelled."""
 
 
 class _World:
-    """The parts, wired; and what is counted."""
+    """The wired parts, and the counters."""
 
     def __init__(self, parameters: Parameters, setup: Setup, seed: int) -> None:
         self.p, self.setup = parameters, setup
@@ -192,7 +193,7 @@ def _machines(clock: Clock, setup: Setup) -> dict[str, Machine]:
 
 
 def _occupy(clock: Clock, machine: Machine, parameters: Parameters, setup: Setup) -> None:
-    """Starts what is not modelled: one job per period, or several at once if it needs more than a core."""
+    """Starts the load that is not modelled: one job per period, or several at once if it needs more than a core."""
     cores = parameters.background if setup.background is None else setup.background
     jobs = max(1, math.ceil(cores))
 
@@ -208,7 +209,7 @@ _Orders = list[_Order]
 
 
 class _Relay:
-    """Publishes what its process commits, then deletes the rows; what is committed meanwhile waits."""
+    """Publishes what its process commits, then deletes the rows. Later commits wait until that is done."""
 
     def __init__(self, world: _World, part: str, loop: Loop, queue: "_Queue") -> None:
         self._world, self._part, self._loop, self._queue = world, part, loop, queue
@@ -251,7 +252,7 @@ class _Relay:
 
 
 class _Queue:
-    """A queue of the broker: a process of its own. Messages go to its consumers in turn, within their prefetch."""
+    """A queue of the broker, a separate process. Messages go to its consumers in turn, within their prefetch."""
 
     def __init__(self, world: _World) -> None:
         self._world = world
@@ -440,7 +441,7 @@ class _Estoque:
         self._loop.submit(world.p.order("estoque.read") * size, read)
 
     def _statement(self, name: str, size: int, then: Continue) -> None:
-        """The program wakes once after each statement; after the last one it does what `then` says."""
+        """The program wakes once after each statement, and calls `then` after the last one."""
         count = _ESTOQUE_STATEMENTS[name]
         cpu = self._world.p.order(f"estoque-db.{name}") * size
         more = partial(self._loop.submit, 0.0, then, count - 1) if name in ("inbox", "write") else then
@@ -558,7 +559,7 @@ def _cpu(world: _World) -> dict[str, float]:
 
 
 def _steps(world: _World) -> dict[str, float]:
-    """How much of each step that handles a batch at a time was in use so far, times milliseconds; 1 is all of it."""
+    """Milliseconds in use so far, for each step that handles a batch at a time."""
     lanes = world.p.at_once * len(world.estoque)
     return {
         "batches of estoque": sum(replica.consumer.busy.area for replica in world.estoque) / lanes,

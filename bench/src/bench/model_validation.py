@@ -11,7 +11,7 @@ from bench.model_parameters import PARTS, Parameters
 from bench.tables import to_markdown
 
 Run = Sequence[Mapping[str, Any]]
-"""The measurements of a run, each as its file has it."""
+"""The measurements of a run, each as stored in its file."""
 
 _HEADINGS = ("scenario", "figure", "predicted", "measured", "ratio")
 _REPLICAS = re.compile(r"(?:e2e|estoque)-replicas-(\d+)")
@@ -46,7 +46,7 @@ def setup_of(environment: Mapping[str, Any], cores: float | None = None) -> Setu
 
 
 def compare(parameters: Parameters, setup: Setup, connections: int, run: Run) -> Iterator[Comparison]:
-    """What the model says about each measurement it covers. What is not modelled uses as much CPU as was measured."""
+    """The model's predictions for the measurements that it covers. Everything not modelled uses the measured CPU."""
     for measurement in run:
         if not _MODELLED.fullmatch(measurement["scenario"]):
             continue
@@ -74,7 +74,7 @@ def skipped(run: Run) -> list[str]:
 
 
 def measured(run: Run, connections: int) -> Measured:
-    """What a fit needs, from one replica's `e2e-uniform-3`, `half-uniform-3` and `unloaded`: means over the rounds.
+    """The input of a fit, from one replica's `e2e-uniform-3`, `half-uniform-3` and `unloaded`: means over the rounds.
 
     Raises KeyError when the run lacks one of them.
     """

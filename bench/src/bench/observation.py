@@ -37,7 +37,7 @@ def _sample(shop: Shop, own: Mapping[str, int]) -> cpu.Sample:
 
 
 def window(shop: Shop, measurement: Mapping[str, Any]) -> dict[str, Any]:
-    """What pedidos decided during the measurement, and `per_second`. Raises BenchError when that is nothing."""
+    """The orders decided by pedidos during the measurement, and `per_second`. Raises BenchError if there are none."""
     seen = json.loads(shop.sql("pedidos", "window", start=measurement["start"], end=measurement["end"]))
     if not seen["decided"]:
         raise BenchError(f"nothing was decided within {measurement['measured_seconds']:.1f} s")

@@ -9,7 +9,7 @@ Continue = Callable[[], None]
 
 
 class Clock:
-    """Simulated time and what is due."""
+    """Simulated time, and the calls that are due."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -37,7 +37,7 @@ class Machine:
         self.cpu: dict[str, float] = {}
         self._jobs: list[tuple[float, int, Continue]] = []
         self._order = count()
-        self._work = 0.0  # what each job has received since the beginning, had it been there from the beginning
+        self._work = 0.0  # the CPU received by a job that has run since the beginning
         self._seen = 0.0
         self._plan = 0
 
@@ -75,7 +75,7 @@ class Machine:
 
 
 class Loop:
-    """An event loop: one thread. A turn runs the tasks that were ready when it began, and costs `wake` besides."""
+    """An event loop: one thread. A turn runs the tasks that were ready when it began, and itself costs `wake`."""
 
     def __init__(self, machine: Machine, part: str, wake: float) -> None:
         self._machine = machine
@@ -146,7 +146,7 @@ class Flush:
 class Locks:
     """Row locks of batches. `conflict(n, m)` draws whether batches of n and m orders have a row in common.
 
-    A batch waits for those before it with which it has one, whether they hold their locks or wait themselves.
+    A batch waits for all earlier batches with which it shares a row, whether they hold their locks or wait.
     """
 
     def __init__(self, clock: Clock, conflict: Callable[[int, int], bool]) -> None:
@@ -184,7 +184,7 @@ class Locks:
 
 
 class Gauge:
-    """How much of something is in use, integrated over time."""
+    """The use of something, integrated over time."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -193,7 +193,7 @@ class Gauge:
         self._since = 0.0
 
     def add(self, change: int) -> None:
-        """More or less of it from now on."""
+        """Changes the use from now on."""
         self._area = self.area
         self._since = self._clock.now
         self.value += change

@@ -56,7 +56,7 @@ class Shop:
         self.checkpoint()
 
     def warm_up(self) -> None:
-        """Makes both servers recycle WAL files, as servers that have run for long do."""
+        """Makes both servers recycle WAL files, as long-running servers do."""
         for database in ("pedidos", "estoque"):
             self.sql(database, "warm_up")
 
@@ -84,8 +84,8 @@ class Shop:
     def insert_reservas(self, count: int, *, lapse_at: int, skus: int) -> None:
         """Inserts `count` reserved orders of one item over the first `skus` SKUs; lapsing at `lapse_at` (epoch)."""
         made_at = round(time.time()) - 3600 - count // 1000
-        with stopped(self.system, "conferir"):  # it would see them in only one database
-            # estoque first: pedidos asks about lapsed reservations at once.
+        with stopped(self.system, "conferir"):  # it would find them in only one database
+            # estoque first: pedidos follows up on lapsed reservations at once.
             for database in ("estoque", "pedidos"):
                 self.sql(
                     database, f"reservas_in_{database}", count=count, lapse_at=lapse_at, skus=skus, made_at=made_at

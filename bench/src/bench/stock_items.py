@@ -1,4 +1,4 @@
-"""StockItems through a bare client of the API server: what it achieves is what the server can do."""
+"""StockItems through a bare client of the API server, whose rate is the most that the server can do."""
 
 import asyncio
 import json

@@ -113,7 +113,7 @@ def test_a_flood_gets_no_more_than_its_limit(attacked: Gateway) -> None:
 
 
 def test_customers_who_fail_are_counted(attacked: Gateway) -> None:
-    """So that a trial without failures means something."""
+    """Otherwise a trial without failures would prove nothing."""
     broken = asyncio.run(customers(f"http://{HOST}:{attacked.port}", {"ana": "x.y.z"}, 0.5))
     assert broken.failures == ["401"] * 30
     nobody = asyncio.run(customers(f"http://{HOST}:{Ports.free().gateway}", {"ana": "x"}, 0.1))

@@ -1,4 +1,4 @@
-"""The model keeps the laws of queues, and agrees with what was measured as far as its page says."""
+"""The model obeys the laws of queues, and agrees with the measurements as far as its page says."""
 
 import itertools
 import json
@@ -17,7 +17,7 @@ HALF = simulate(KNOWN, Setup(), Open(1_417), orders=10_000)
 
 
 def only(part: str, cost: float, **changes: object) -> Parameters:
-    """Nothing costs anything but an order in one part."""
+    """Only orders in this one part cost CPU."""
     costs = {name: Cost(cost if name == part else 0.0, 0.0) for name in PARTS}
     costs["generator"] = Cost(1e-9, 0.0)
     free = {"flush": 0.0, "interval": 0.0, "background": 0.0, "notify": 0.0, "paced": 0.0, **changes}

@@ -1,4 +1,4 @@
-"""The simulation's parts agree with what is known in closed form."""
+"""The simulation's parts agree with known closed-form results."""
 
 import random
 

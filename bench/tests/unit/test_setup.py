@@ -11,7 +11,7 @@ from local_system.config import ROOT
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """A home and a bin folder with only what every Unix has."""
+    """A home, and a bin folder with only the programs that every Unix has."""
     (tmp_path / "bin").mkdir()
     for name in ("sh", "id"):
         found = shutil.which(name)

@@ -82,8 +82,8 @@ def _never(_: object) -> bool:
 
 @dataclass
 class Place:
-    """Where to resume: after the last emitted event, and past events filtered out for this stream. `pause`: seconds
-    to wait before resuming.
+    """The place to resume: after the last emitted event, and past events filtered out for this stream. `pause`:
+    seconds to wait before resuming.
     """
 
     position: str

@@ -1,4 +1,4 @@
-"""What the sync and async clients share: how they use httpx."""
+"""The shared part of the sync and async clients: their use of httpx."""
 
 import ipaddress
 import logging
@@ -73,5 +73,5 @@ def checked_token(token: object) -> str | None:
         raise TypeError(f"the token is of type {type(token).__name__}, not text")
     token = token.strip()
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError("the token has characters that no bearer token has")
+        raise ValueError("the token has characters that a bearer token cannot have")
     return token or None

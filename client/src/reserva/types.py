@@ -64,7 +64,7 @@ class Item(_Struct, frozen=True):
 
 
 Itens = Mapping[str, int] | Iterable[Item]
-"""What to order: `{"CAMISETA-AZUL-M": 2}`, or items."""
+"""Units to order: `{"CAMISETA-AZUL-M": 2}`, or items."""
 
 
 class ItemEmFalta(_Struct, frozen=True):

@@ -174,7 +174,7 @@ async def test_a_token_is_sent_and_asked_for_again_when_it_is_refused(
     with pytest.raises(UnauthenticatedError):
         await reserva("saldo", sku)
     fixed = connect(gateway.url, token="only one")
-    with pytest.raises(ValueError, match="characters that no bearer token has"):
+    with pytest.raises(ValueError, match="characters that a bearer token cannot have"):
         await fixed("saldo", sku)
 
 
@@ -277,7 +277,7 @@ async def test_a_list_is_followed_through_the_death_of_a_replica(shop: Shop, sys
                 if change.versao < 2:
                     seen.append((change.pedido_id, change.versao))
         await ordering
-    assert len(set(seen)) == 2 * total, "nothing is missed, nothing comes twice"
+    assert len(set(seen)) == 2 * total, "nothing is missed, nothing arrives twice"
 
 
 async def _one_after_another(act: Callable[[int], object], count: int) -> None:

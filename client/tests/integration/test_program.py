@@ -148,7 +148,7 @@ async def test_an_undecided_order_is_told_apart(shop: Shop, reserva: Program, sy
     try:
         done = await reserva("pedir", f"{sku}=1", "--esperar=1")
         assert (done.code, done.lines[0]["status"]) == (10, "Criado")
-        assert (await reserva("pedir", f"{sku}=1")).code == 0, "who does not wait expects nothing else"
+        assert (await reserva("pedir", f"{sku}=1")).code == 0, "without waiting, no other status is expected"
     finally:
         await asyncio.to_thread(system.start, "estoque")
 

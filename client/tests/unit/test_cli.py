@@ -210,7 +210,7 @@ def test_nobody_there(run: Run, monkeypatch: pytest.MonkeyPatch):
     code, _, err = run("estoque", "--prazo", "1")
     assert "cannot be reached" in json.loads(err)["detail"]
     _, _, err = run("estoque", "--prazo", "1", "-v")
-    assert "again in" in err, "-v tells of attempts"
+    assert "again in" in err, "-v reports attempts"
 
 
 # The panel
@@ -328,7 +328,7 @@ def test_words_are_completed(capsys: pytest.CaptureFixture[str], monkeypatch: py
     assert "--esperar" in words("pedir", "--e")
     assert words("completar", "") == ["bash", "zsh", "fish"]
     monkeypatch.setenv("RESERVA_URL", "http://127.0.0.1:1")
-    assert words("estoque", "") == [], "without a gateway there are no SKUs, and no complaint"
+    assert words("estoque", "") == [], "without a gateway it completes no SKUs, and reports no error"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -47,7 +47,7 @@ def test_clients_that_failed_together_do_not_come_back_together():
 def test_the_last_attempt_is_followed_by_none():
     assert Retry(attempts=3).pause(2, None, inf, 0) == 0
     assert Retry(attempts=3).pause(3, None, inf, 0) is None
-    assert Retry().pause(1, 120.0, 60.0, 0) is None, "the server asks for more patience than there is"
+    assert Retry().pause(1, 120.0, 60.0, 0) is None, "the server requests a longer wait than the deadline allows"
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_byte_by_byte():
 
 def test_the_position_of_a_connection_stays_until_the_stream_moves_it():
     assert read([b"data: x\n\n"], "42") == [ServerSentEvent("message", "x", "42")]
-    assert read([b"id\n\ndata: x\n\n"], "42")[-1].id == "", "an empty id takes it back to the beginning"
+    assert read([b"id\n\ndata: x\n\n"], "42")[-1].id == "", "an empty id resets the position"
     assert read([b"id: a\0b\ndata: x\n\n"], "42")[-1].id == "42"
 
 

@@ -15,11 +15,10 @@ from reservaestoque.events import FINAL_STATUSES, Status
 
 @dataclass(frozen=True)
 class Criteria:
-    """What the audit tolerates.
+    """The limits of what the audit tolerates.
 
-    A missing row is a violation while it is younger than `retention`; an older one may have been purged. The notice
-    that a reservation lapsed, which no caller waits for, may be in flight for `delivery`. With `at_rest` nothing may
-    be in flight.
+    A missing row is a violation while it is younger than `retention`; an older one may have been purged. An expiry
+    notice, which no caller waits for, may be in flight for `delivery`. With `at_rest` nothing may be in flight.
     """
 
     retention: timedelta = timedelta(hours=20)
@@ -80,7 +79,7 @@ def looks_consistent(pair: Pair) -> bool:
 
 
 def check_pair(pair: Pair, now: Clocks, criteria: Criteria) -> Violation | None:
-    """The violation that an order is if the difference persists; None when the difference is legitimate."""
+    """The violation if an order's difference persists; None when the difference is legitimate."""
     pedidos, estoque = pair.pedidos, pair.estoque
     if pedidos is None:
         if estoque is None or _may_be_purged(estoque, now.estoque, criteria):
@@ -123,7 +122,7 @@ def _is_in_flight(pair: Pair, pedidos: Pedido, estoque: Pedido, now: Clocks, cri
 def check_command(
     command: Command, inbox: dict[UUID, str | None], now: datetime, criteria: Criteria
 ) -> Violation | None:
-    """The violation that a command is, if any. `inbox` maps event ids that estoque remembers to refusals."""
+    """The violation in a command, if any. `inbox` maps event ids that estoque remembers to refusals."""
     if not command.answered:
         if command.pending and not criteria.at_rest:
             return None
@@ -133,7 +132,7 @@ def check_command(
         if inbox[command.id] == command.recusa:
             return None
         heard, said = command.recusa or "yes", inbox[command.id] or "yes"
-        detail = f"{_describe(command)}: pedidos heard {heard}, estoque said {said}"
+        detail = f"{_describe(command)}: pedidos recorded {heard}, estoque answered {said}"
         return Violation(Rule.ANSWER, str(command.id), detail)
     if now - command.criado_em >= criteria.retention:
         return None

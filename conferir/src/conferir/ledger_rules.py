@@ -86,14 +86,14 @@ def _line_error(line: Line, pedido: Pedido, itens: dict[str, int]) -> str:
     if not line.known_sku:
         return "unknown SKU"
     if itens.get(line.sku) != line.quantidade:
-        return f"the order asks for {itens.get(line.sku, 0)}"
+        return f"the order requests {itens.get(line.sku, 0)}"
     if pedido.status == Status.FECHADO:
         return "" if line.vendida else "held by a closed order"
     if pedido.status != Status.ESTOQUE_RESERVADO:
         return "an order in this status holds nothing"
     if line.vendida:
         return "sold by an order that is not closed"
-    return "" if line.expira_em == pedido.expira_em else "lapses at another time than its order"
+    return "" if line.expira_em == pedido.expira_em else "lapses at a different time from its order"
 
 
 def lacks_lines(pedido: Pedido, lines: Sequence[Line], now: datetime) -> bool:

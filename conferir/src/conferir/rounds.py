@@ -85,7 +85,7 @@ class Rounds:
         await self._check_recent(snapshots)
 
     async def _check_recent(self, snapshots: Snapshots) -> None:
-        """Ids are UUIDv7, so recent orders come last. Checks versions of these only: it needs all their commands."""
+        """Checks recent orders, the last in UUIDv7 order, and only their versions: that needs all their commands."""
         since = snapshots.pedidos.now - self._recent
         after = max(self._recent_key or lowest_id(since), lowest_id(since))
         chunk = await scans.pedidos(self._limit, self._criteria).read_slice(snapshots, after)

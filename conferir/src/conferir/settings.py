@@ -11,10 +11,10 @@ from reservaestoque.tls import CaFile, trusting_postgres
 class ConferirSettings(ProgramSettings):
     """Every `step_interval` the audit checks `slice_rows` rows of each table and the orders younger than `recent`.
 
-    A difference that timing could explain must persist for `grace`; the notice that a reservation lapsed may take
-    `delivery_limit` to reach pedidos. A missing row is a violation while it is younger than `shortest_retention`,
-    which must be shorter than every retention of the two services. With
-    `…_database_ca_file`, the certificate authority becomes part of that database's URL.
+    A difference that timing could explain must persist for `grace`; an expiry notice may take `delivery_limit` to
+    reach pedidos. A missing row is a violation while it is younger than `shortest_retention`, which must be shorter
+    than every retention of the two services. With `…_database_ca_file`, the certificate authority becomes part of
+    that database's URL.
     """
 
     estoque_database_ca_file: CaFile | None = None

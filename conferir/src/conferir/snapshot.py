@@ -21,7 +21,7 @@ _sql = Queries("conferir")
 
 
 class LockWantedError(Exception):
-    """Another session waits for a lock of a snapshot: the snapshots have ended, and what was not read is unknown."""
+    """Another session waits for a lock of a snapshot: the snapshots have ended, and unread rows are unchecked."""
 
 
 class Snapshot(NamedTuple):

@@ -142,7 +142,7 @@ def test_at_rest_every_command_is_answered():
         ("EstoqueReservado", 1, 1, 0, 1),  # created
         ("ReservaExpirada", 1, 1, 0, 2),  # created, lapsed
         ("EstoqueReservado", 2, 2, 0, 3),  # created, lapsed, renewed
-        ("EstoqueReservado", 2, 1, 0, 2),  # created, a renewal refused
+        ("EstoqueReservado", 2, 1, 0, 2),  # created, renewal refused
         ("EstoqueNaoDisponivel", 1, 1, 0, 1),  # refused at once
         ("EstoqueNaoDisponivel", 2, 2, 0, 3),  # created, lapsed, renewal refused for lack of stock
         ("EstoqueNaoDisponivel", 2, 1, 1, 3),  # created, lapsed, closed too late

@@ -89,9 +89,9 @@ def test_a_lapsed_unswept_reservation_may_have_lost_any_line(lines: list[Line]):
             [line(vendida=True)],
             "sold by an order that is not closed",
         ),
-        (pedido("EstoqueReservado", '{"A": 2}', LATER), [line(expira_em=EARLIER)], "at another time"),
-        (pedido("EstoqueReservado", '{"A": 3}', LATER), [line()], "asks for 3"),
-        (pedido("EstoqueReservado", '{"A": 2}', LATER), [line(), line("C", 1)], "asks for 0"),
+        (pedido("EstoqueReservado", '{"A": 2}', LATER), [line(expira_em=EARLIER)], "at a different time"),
+        (pedido("EstoqueReservado", '{"A": 3}', LATER), [line()], "requests 3"),
+        (pedido("EstoqueReservado", '{"A": 2}', LATER), [line(), line("C", 1)], "requests 0"),
         (pedido("EstoqueReservado", '{"GONE": 2}', LATER), [line("GONE")], "unknown SKU"),
     ],
 )

@@ -87,7 +87,7 @@ def _supply(sku: str, before: Mapping[str, Saldo], after: Mapping[str, Saldo]) -
 
 
 def _resold(freed: int, committed: int, supply: int) -> int:
-    """Units held over time beyond the supply had several holders: they were sold again."""
+    """Units held over time in excess of the supply, which therefore had several holders: they were sold again."""
     return max(0, min(freed, freed + committed - supply))
 
 

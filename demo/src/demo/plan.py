@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Habit(StrEnum):
-    """What a shopper does with a reservation."""
+    """A shopper's behaviour after a reservation."""
 
     PAYS = "pays"
     PAYS_TWICE = "pays twice"
@@ -72,7 +72,7 @@ class Sale:
 
     @property
     def skus(self) -> list[str]:
-        """What is for sale."""
+        """The SKUs for sale."""
         return [sku for sku, _ in self.units]
 
 

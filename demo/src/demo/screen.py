@@ -152,7 +152,7 @@ def _must_be_nought(made: Account, journal: Journal) -> Mapping[str, int]:
 
 
 def save(picture: RenderableType, path: Path) -> None:
-    """Writes what the terminal would show as an SVG without external resources."""
+    """Writes the terminal's content as an SVG without external resources."""
     console = Console(record=True, width=_PICTURE_WIDTH, force_terminal=True, file=StringIO(), highlight=False)
     console.print(picture)
     text = console.export_svg(title="make demo", unique_id="demo")

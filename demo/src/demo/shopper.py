@@ -18,7 +18,7 @@ _LONGEST_PAUSE = 60.0
 
 @dataclass(frozen=True)
 class Shopping:
-    """What all shoppers share. `run` makes their names and keys unique to this sale.
+    """The shared context of all shoppers. `run` makes their names and keys unique to this sale.
 
     clients: several, because the cost of a call grows with the number of connections in an httpx pool.
     """

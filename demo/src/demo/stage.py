@@ -235,8 +235,6 @@ def counting_retries(journal: Journal) -> Iterator[None]:
 
 
 class _RetryCounter(logging.Handler):
-    """Counts the client's retries."""
-
     def __init__(self, journal: Journal) -> None:
         super().__init__(logging.INFO)
         self._journal = journal

@@ -1,4 +1,4 @@
-"""The sale on a cluster, as far as a kube-apiserver without nodes shows it."""
+"""The sale on a cluster, as far as a kube-apiserver without nodes can show it."""
 
 import json
 import os

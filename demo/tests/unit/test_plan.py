@@ -32,7 +32,7 @@ def test_the_full_sale_is_the_one_that_is_announced():
     habits = Counter(shopper.habit for shopper in planned.shoppers)
     assert set(habits) == set(Habit)
     demand = sum(quantity for shopper in planned.shoppers for _, quantity in shopper.cart)
-    assert demand > 3 * FULL.units, "more is wanted than there is"
+    assert demand > 3 * FULL.units, "demand exceeds supply"
     assert sum(share for _, _, share in PRODUCTS) == 100
 
 

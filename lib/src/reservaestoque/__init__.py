@@ -1,1 +1,1 @@
-"""What the programs of ReservaEstoque share; each module is named for what it is."""
+"""Code shared by the programs of ReservaEstoque; each module is named for what it is."""

@@ -5,7 +5,7 @@ import random
 
 
 def delay(failures: int, *, first: float = 0.5, longest: float = 10.0) -> float:
-    """Seconds: `first` doubled `failures` times, `longest` at most, less up to half of it at random."""
+    """Seconds to wait: `first` doubled `failures` times, at most `longest`, minus a random share of up to half."""
     ceiling = min(longest, first * 2.0 ** min(failures, 16))
     return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
 

@@ -1,4 +1,4 @@
-"""A job that runs again and again, in bounded steps, and survives transient faults."""
+"""A job that runs repeatedly, in bounded steps, and survives transient faults."""
 
 import asyncio
 import contextlib
@@ -27,8 +27,8 @@ _failed = Counter("job_failures_total", "Failed runs of a job, deferred", ["name
 class Pace:
     """How long a job pauses: `every` when there is nothing more to do, `between` while there is.
 
-    A pause is at least `rest` times as long as the step took, so that a step with unusually much to do leaves the
-    database to others. While the job fails, its pauses grow up to `longest` seconds.
+    A pause is at least `rest` times as long as the step took, so that a step with an unusual amount of work leaves
+    the database to others. While the job fails, its pauses grow up to `longest` seconds.
     """
 
     every: timedelta
@@ -42,7 +42,7 @@ class Pace:
 
 
 class Periodic:
-    """Calls `step` again and again, at this pace.
+    """Calls `step` repeatedly, at this pace.
 
     Transient failures are logged and counted under its `name`: those of the database (`is_transient`), and the errors
     in `transient`.

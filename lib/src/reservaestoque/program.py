@@ -19,10 +19,10 @@ Task = Callable[[], Coroutine[Any, Any, None]]
 """Runs until it is cancelled."""
 
 Missing = Callable[[], Awaitable[list[str]]]
-"""What a program lacks to be ready, in sentences; none when it is ready."""
+"""The reasons why a program is not ready, as sentences; none when it is."""
 
 GRACE_SECONDS = 8
-"""How long requests in flight may take once the program has been told to stop."""
+"""How long requests in flight may take once the program is stopping."""
 
 _log = logger(__name__)
 
@@ -32,7 +32,7 @@ class TaskEndedError(Exception):
 
 
 class Heartbeats:
-    """Distinguishes a hanging loop from a working one. `clock` gives monotonic seconds."""
+    """Distinguishes a hanging loop from a working one. `clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -159,7 +159,7 @@ class Program:
             loop.add_signal_handler(number, self.stop)
 
     def stop(self) -> None:
-        """What a signal does."""
+        """The effect of SIGTERM or SIGINT."""
         if not self._server.should_exit:
             _log.info("stopping")
             self._begin_to_stop()

@@ -1,4 +1,4 @@
-"""Retention: a walk along an index, for rows whose time is over, in steps of constant cost."""
+"""Retention: a walk along an index that finds expired rows, in steps of constant cost."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ LAP = timedelta(hours=1)
 
 
 class Looked(NamedTuple):
-    """What a step found: the statement's row, and whether there is more to look at now."""
+    """The result of a step: the statement's row, and whether there is more to look at now."""
 
     row: asyncpg.Record
     more: bool

@@ -17,7 +17,7 @@ everything alive many times a second and find nothing.
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Runs `main` to its end; returns what it returns, raises what it raises.
+    """Runs `main` to its end and passes on its result or exception.
 
     Everything imported by now is permanent, so the collector does not examine it again.
     """

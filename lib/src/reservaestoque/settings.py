@@ -45,7 +45,7 @@ PostgresUrl = Annotated[str, Field(pattern=r"^postgres(ql)?://", repr=False)]
 
 
 class ProgramSettings(BaseSettings):
-    """What every program reads; programs subclass it. Field ``reserva_ttl`` comes from ``RESERVA_TTL``."""
+    """The settings that all programs share; each subclasses it. Field ``reserva_ttl`` comes from ``RESERVA_TTL``."""
 
     model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
 
@@ -96,9 +96,9 @@ class ServiceSettings(Settings):
 
     @model_validator(mode="after")
     def _questions_are_answered(self) -> Self:
-        """A question repeats the command that made the reservation: it is this old when it is asked last."""
+        """A follow-up repeats the command that made the reservation; at the last one, that command is this old."""
         self.require_shorter(
-            ("reserva_ttl", "resend_horizon"), "event_horizon", "or estoque refuses what it is asked about a lapse"
+            ("reserva_ttl", "resend_horizon"), "event_horizon", "or estoque refuses the follow-up on a lapse"
         )
         return self
 
@@ -120,7 +120,7 @@ S = TypeVar("S", bound=ProgramSettings)
 def load(kind: type[S]) -> S:
     """Reads the settings, or ends the program (exit code 1) with a line for each that is wrong or missing.
 
-    Values are not repeated in the message: one of them may hold a password.
+    The message repeats no values, because one may contain a password.
     """
     try:
         return kind()

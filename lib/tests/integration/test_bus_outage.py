@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 
 QUEUE = Queue("testes.outage", Exchange.PEDIDOS, ("CancelarPedido",))
 SOON = 25
-"""Seconds until it works again."""
+"""Seconds until publishing and consuming work again."""
 
 
 def an_event() -> CancelarPedido:
@@ -74,7 +74,7 @@ async def until(condition: Callable[[], bool], seconds: float = SOON) -> None:
 
 
 async def published(publisher: Publisher, *events: CancelarPedido) -> None:
-    """Publishes as the relay does: again and again until it is confirmed."""
+    """Publishes as the relay does: repeatedly, until confirmed."""
     while True:
         with contextlib.suppress(NotPublishedError):
             return await publisher.publish(encode_batches(events))
@@ -111,7 +111,7 @@ async def test_events_are_published_again_soon_after_the_broker_vanished(
 
 
 async def test_a_publisher_whose_socket_is_full_gives_up_too(wire: Wire, url: str, channel: AbstractChannel):
-    """More than the kernel buffers for a peer that reads nothing: nothing may wait for it to be flushed."""
+    """The message exceeds what the kernel buffers for a peer that reads nothing, and nothing may wait for a flush."""
     publisher = Publisher(url, QUEUE, "testes", confirm_timeout=1)
     async with running(publisher.run):
         await until(lambda: publisher.connected)
@@ -171,7 +171,7 @@ async def test_a_heartbeat_that_the_url_names_is_kept(url: str):
 
 
 async def test_in_a_memory_alarm_one_connection_waits_for_its_end(backing: System, channel: AbstractChannel):
-    """The broker reads nothing from it, so it would not notice that a connection is closed, and keep each one."""
+    """The broker reads nothing from a blocked connection, so it would notice no close and keep each one."""
     publisher = Publisher(backing.amqp_url, QUEUE, "alarm", confirm_timeout=1)
     one = an_event()
     async with running(publisher.run):

@@ -236,7 +236,7 @@ async def test_a_missing_letter_is_reported(backing: System, channel: AbstractCh
     ("words", "url", "sentence"),
     [
         (["list"], "", "AMQP_URL is missing"),
-        (["list"], "http://x", "AMQP_URL is missing or no amqp"),
+        (["list"], "http://x", "AMQP_URL is missing or not an amqp"),
         (["list"], "amqp://u:segredo@127.0.0.1:1/", "the broker is away or refuses"),
         (["show", "nada"], None, "there is no queue 'nada'; there are estoque.pedidos and pedidos.status"),
         (["list", "--limit", "0"], None, "'0' is not a number of 1 or more"),

@@ -46,7 +46,7 @@ Run = Callable[..., Awaitable[asyncio.subprocess.Process]]
 
 @pytest.fixture
 async def run(url: str, tmp_path: Path) -> AsyncIterator[Run]:
-    """Starts `python -m reservaestoque.migrate` with further options."""
+    """Starts `python -m reservaestoque.migrate` with additional options."""
     processes: list[asyncio.subprocess.Process] = []
 
     async def start(*options: str) -> asyncio.subprocess.Process:
@@ -105,7 +105,7 @@ async def test_an_error_in_a_migration_is_reported_at_once(run: Run, connection:
 async def test_an_index_that_is_built_concurrently_waits_for_old_snapshots_as_long_as_they_last(
     run: Run, connection: asyncpg.Connection, tmp_path: Path
 ):
-    """If cancelled, the index would be left behind invalid, and the next attempt would find that it exists."""
+    """If cancelled, it would leave an invalid index behind, and the next attempt would fail because that exists."""
     (tmp_path / "2_i.sql").write_text(INDEX)
     process = await run()
     await until(lambda: connection.fetchval(WAITS))

@@ -138,7 +138,7 @@ async def test_a_lock_wait_times_out(pool: Pool, pedidos_db: "asyncpg.Pool"):
 
 
 async def pause_until(url: str, others: Awaitable[object]) -> None:
-    """A transaction that has locked a table, and idles until `others` are served."""
+    """A transaction that has locked a table and idles until `others` are served."""
     async with (
         await open_pool(url, program="t", size=1) as pool,
         pool.acquire() as frozen,
@@ -366,7 +366,7 @@ async def test_a_silent_host_does_not_blind_the_watch(pair: tuple[System, System
 
 
 async def test_a_slow_read_costs_its_own_connection_only(backing: System):
-    """It once replaced all of them, a burden that an overloaded server would have had to bear as well."""
+    """It once replaced all of them, an additional burden on a server that was already overloaded."""
     async with await open_pool(backing.database_url("pedidos"), program="t", size=2, statement_seconds=5) as pool:
         async with pool.acquire() as kept:
             session = await kept.fetchval("select pg_backend_pid()")
@@ -405,11 +405,11 @@ async def test_a_host_that_drops_packets_leaves_time_for_the_next_one(backing: S
             assert await pool.fetchval("select 1") == 1
             began = time.monotonic()
             await hold(pool, 2)
-            assert time.monotonic() - began < CONNECT_SECONDS, "the host that answered is asked first"
+            assert time.monotonic() - began < CONNECT_SECONDS, "the host that answered is tried first"
 
 
 class Inserting:
-    """Inserts a row at a time, until the database does not answer."""
+    """Inserts one row at a time until the database stops answering."""
 
     def __init__(self, pool: Pool) -> None:
         self.answered = 0

@@ -1,4 +1,4 @@
-"""What both services have in common, tested on an application of three routes."""
+"""The common behaviour of both services, tested on an application of three routes."""
 
 from collections.abc import Iterator
 

@@ -23,7 +23,7 @@ class Message:
 
 @dataclass
 class Memory:
-    """A source that delivers what it is given and records what is acknowledged."""
+    """A source that delivers the given messages and records the acknowledged ones."""
 
     queue: "asyncio.Queue[Message]" = field(default_factory=asyncio.Queue)
     acknowledged: list[int] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Memory:
 
 @dataclass
 class Database:
-    """A handler whose rows another session may hold: those of the events `locked`."""
+    """A handler for which another session holds the rows of the events `locked`."""
 
     locked: set[object] = field(default_factory=set)
     silent: set[object] = field(default_factory=set)
@@ -124,7 +124,7 @@ async def test_events_whose_row_is_locked_wait_and_the_others_do_not():
         for other in others[3:]:
             source.deliver(other)
         await until(lambda: len(source.acknowledged) == 3)
-        assert database.waits <= 3, "what is known to be locked is seldom tried again"
+        assert database.waits <= 3, "events known to be locked are seldom retried"
         database.locked = set()
         await until(lambda: 1 in source.acknowledged)
     assert sorted(database.committed, key=lambda e: e.id) == [stuck, *others]
@@ -178,7 +178,7 @@ async def test_many_messages_that_wait_go_back_as_few():
             await asyncio.sleep(0)
         await until(lambda: len(source.acknowledged) > 100 - MAX_LATE)
         assert source.put_back_messages < 20
-        assert database.waits < 20, "what arrives is looked at before it is tried"
+        assert database.waits < 20, "new events are probed before they are tried"
         other = event()
         source.deliver(other)
         await until(lambda: database.committed == [other])

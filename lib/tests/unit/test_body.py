@@ -1,4 +1,4 @@
-"""Request bodies: which are read, and which are refused with which sentence."""
+"""Request bodies: accepted ones, and refused ones with the sentence given."""
 
 import msgspec
 import pytest

@@ -154,7 +154,7 @@ async def test_a_client_may_open_some_of_them_and_leaves_the_others_to_others():
     for client in clients:
         client.leaves.set()
     await asyncio.gather(*serving, return_exceptions=True)
-    assert not streams._by_client, "nothing is kept of clients that have gone"
+    assert not streams._by_client, "nothing is kept for clients that have disconnected"
 
 
 @pytest.mark.parametrize(

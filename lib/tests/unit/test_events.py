@@ -1,4 +1,4 @@
-"""Batches of CloudEvents: what is written can be read back; one bad event does not spoil its neighbours."""
+"""Batches of CloudEvents: encoded events can be decoded again; one bad event does not spoil its neighbours."""
 
 from datetime import UTC, datetime
 from uuid import uuid4

@@ -27,7 +27,7 @@ PROBLEMS = {RefusedError: lambda error: ProblemError(CONFLICT, str(error), numbe
 
 
 def add(body: bytes) -> JsonAnswer[dict[str, int]]:
-    """The sum of the numbers; some numbers stand for what may go wrong."""
+    """The sum of the numbers; some numbers stand for errors."""
     numbers = _numbers.read(body)
     match sum(numbers.values()):
         case 404:

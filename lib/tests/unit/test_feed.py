@@ -15,7 +15,7 @@ LONG = 60.0
 
 
 class Log:
-    """A source whose every row has one change; what was purged is lost."""
+    """A source in which every row has one change; purged rows are lost."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
@@ -46,7 +46,7 @@ class Log:
 
 
 class Reader:
-    """A client: takes pieces of its stream and records what it got."""
+    """A client: takes pieces of its stream and records them."""
 
     def __init__(self, pieces: AsyncGenerator[bytes, None]) -> None:
         self.pieces = pieces
@@ -92,7 +92,7 @@ async def live(feed: Feed, log: Log, *readers: Reader) -> None:
     """Returns when the readers have caught up and follow the feed."""
     for reader in readers:
         assert await reader.take() == sse.OPENING
-        assert re.fullmatch(rb"id: .*\n\n", await reader.take()), "where it begins"
+        assert re.fullmatch(rb"id: .*\n\n", await reader.take()), "the starting position"
         while not (await reader.take()).endswith(sse.position(await log.newest())):
             pass
 
@@ -167,7 +167,7 @@ async def test_a_key_gets_its_own_events_only_and_the_id_of_all():
         async with asyncio.timeout(10):
             while reader.last_id != "5.1.1":
                 await reader.take()
-        assert sse.HEARTBEAT in reader.text, "the id came with a heartbeat"
+        assert sse.HEARTBEAT in reader.text, "the id arrived with a heartbeat"
     async with reading(feed, reader.last_id, key="ana") as reader:
         log.write("ana")
         assert await reader.until(1) == ["ana"]

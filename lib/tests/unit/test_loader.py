@@ -38,7 +38,7 @@ async def test_callers_that_arrive_during_a_query_share_the_next():
     after = await order(loader, "b", "nada", "a", "b")
     database.answer.set()
     assert await asyncio.gather(*first, *after) == ["A", "B", None, "A", "B"]
-    assert database.consultas == [["a"], ["b", "nada", "a"]], "who asks during a query is told what is true after it"
+    assert database.consultas == [["a"], ["b", "nada", "a"]], "a request during a query gets the state after it"
 
 
 async def test_a_query_has_so_many_keys_at_most():

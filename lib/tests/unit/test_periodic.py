@@ -106,7 +106,7 @@ async def test_it_wakes_from_its_pause_and_not_from_its_back_off():
         await woken.wait()
     await asyncio.sleep(0.01)
     running.cancel()
-    assert steps == [False, False], "woken once, the wish fulfilled; a failure waits for its time"
+    assert steps == [False, False], "one wake, one step; after a failure the pause is kept"
 
 
 async def test_a_permanent_fault_ends_it():

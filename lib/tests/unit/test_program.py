@@ -58,7 +58,7 @@ async def cancelled() -> None:
 
 
 async def cancelled_after_a_group_failed() -> None:
-    """From then on, Python 3.11.2 believes that this task was asked to end."""
+    """From then on, Python 3.11.2 treats this task as cancelled."""
     with pytest.raises(ExceptionGroup):
         async with asyncio.TaskGroup() as group:
             group.create_task(fails())
@@ -102,7 +102,7 @@ async def test_a_signal_stops_it_in_good_order(number: signal.Signals):
             ended.append("task")
 
     await asyncio.wait_for(program({"task": task}, lambda: ended.append("stop")).run(), 10)
-    assert ended == ["stop", "task"], "handlers hear of it while the tasks still run"
+    assert ended == ["stop", "task"], "handlers are notified while the tasks still run"
 
 
 async def test_a_signal_that_a_library_took_can_be_taken_back():

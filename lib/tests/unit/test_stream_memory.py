@@ -1,4 +1,4 @@
-"""What open streams hold in memory: nothing that they have sent, and a bounded part of what they have not."""
+"""The memory of open streams: they hold nothing already sent, and a bounded part of the rest."""
 
 import asyncio
 import gc
@@ -18,11 +18,11 @@ EVENT = sse.event("e", b"x" * (KIB - 17))
 assert len(EVENT) == KIB
 PAGE_EVENTS = PAGE_BYTES // KIB
 OVERHEAD = 16 * KIB
-"""More than a stream consists of: two tasks, generators, a follower."""
+"""More than the parts of a stream need: two tasks, generators, a follower."""
 
 
 class Log:
-    """A source that makes its events when it is read, as one that reads a database does; one page per key."""
+    """A source that creates its events on each read, like one that reads a database; one page per key."""
 
     def __init__(self) -> None:
         self.changes = 0
@@ -42,7 +42,7 @@ class Log:
 
 
 class Client:
-    """Takes and discards up to so many bytes; then takes nothing more."""
+    """Takes and discards bytes up to a limit; then takes nothing more."""
 
     def __init__(self, takes: float) -> None:
         self.takes = takes
@@ -91,7 +91,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def live(clients: list[Client]) -> None:
-    """Returns when they have been sent everything: their opening, where they begin, where they are."""
+    """Returns when they have been sent everything: their opening, their first position and their current one."""
     await until(lambda: all(client.messages >= 3 for client in clients))
     for _ in range(20):
         await asyncio.sleep(0)
@@ -165,5 +165,7 @@ async def test_the_buffer_for_slow_streams_is_bounded_for_all_of_them_together()
         log.changes += PAGE_EVENTS - 1
         await running.feed.step()
     waiting = 2 * (buffer + PAGE_EVENTS) * KIB  # the events, and their joined text
-    assert held() - before < waiting + STREAMS * (PAGE_BYTES + PIECE_BYTES + OVERHEAD), "and what each is being sent"
+    assert held() - before < waiting + STREAMS * (PAGE_BYTES + PIECE_BYTES + OVERHEAD), (
+        "and the piece being sent to each"
+    )
     await running.close()

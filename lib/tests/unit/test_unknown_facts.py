@@ -1,4 +1,4 @@
-"""What a relay remembers about facts that only another release knows."""
+"""A relay's memory of facts that only another release knows."""
 
 import pytest
 from prometheus_client import REGISTRY

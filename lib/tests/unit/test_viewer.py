@@ -1,4 +1,4 @@
-"""The script of the OpenAPI page: it is large, and everybody may ask for it."""
+"""The script of the OpenAPI page: it is large, and anyone may request it."""
 
 import asyncio
 import gzip
@@ -11,7 +11,7 @@ from reservaestoque.http.viewer import PIECE_BYTES, takes_gzip, viewer
 
 
 def messages(**headers: str) -> list[dict[str, Any]]:
-    """What the server is told to send."""
+    """The messages that the server is told to send."""
     lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {
         "type": "http",

@@ -1,4 +1,4 @@
-"""What a connection sends, and in how many pieces."""
+"""The bytes that a connection sends, and the number of pieces."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ from reservaestoque.http.tuning.wire import (
 
 
 class FakeTransport:
-    """A transport that records what it is given."""
+    """A transport that records everything written to it."""
 
     def __init__(self) -> None:
         self.sent = list[bytes]()
@@ -95,7 +95,7 @@ def test_a_client_that_does_not_read_soon_causes_back_pressure(loop: str):
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        async with asyncio.timeout(2):  # longer than it takes to send many times as much
+        async with asyncio.timeout(2):  # enough time to send many times as much
             while True:
                 await send({"type": "http.response.body", "body": bytes(4096), "more_body": True})
                 sent.append(4096)

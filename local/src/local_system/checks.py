@@ -39,7 +39,7 @@ def tcp_accepts(port: int) -> Callable[[], None]:
 
 
 def amqp_greets(port: int) -> Callable[[], None]:
-    """Ready when the broker opens the AMQP 0-9-1 handshake (listening is the last step of its start)."""
+    """Ready when the broker opens the AMQP 0-9-1 handshake (it starts to listen in the last step of its start)."""
 
     def check() -> None:
         try:

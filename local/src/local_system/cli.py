@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; what had been started was stopped again", file=sys.stderr)
+        print("interrupted; everything that had been started was stopped again", file=sys.stderr)
         return 130
 
 
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     restart = add("restart", _restart, "stop a part, start it, wait until it is ready")
     restart.add_argument("part", metavar="NAME", help="as `status` shows it; `pedidos` means all replicas")
     conferir = add("conferir", _conferir, "prove on the running system that nothing was oversold or lost")
-    conferir.add_argument("--at-rest", action="store_true", help="nothing may be under way either")
+    conferir.add_argument("--at-rest", action="store_true", help="also require that nothing is in flight")
     token = add("token", _token, "print a token for a customer, for a system with GATEWAY_JWT=on")
     token.add_argument("customer", metavar="CLIENTE", help="the clienteId whose orders the token opens")
     token.add_argument("--scope", default="", help='more rights: "pedidos:admin estoque:ler"')

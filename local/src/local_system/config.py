@@ -1,4 +1,4 @@
-"""What a person or a test may choose about a local system."""
+"""The choices that a person or a test has for a local system."""
 
 import os
 import re
@@ -51,12 +51,10 @@ SETTINGS = (
 class Config:
     """One local system.
 
-    state: folder of its data, logs and socket address; two systems need two folders.
-    ports: None means those of the last start in this folder, else the default table.
-    replicas: how many processes of `pedidos` and `estoque` run, 1 each by default.
-    settings: environment of the programs, e.g. {"RESERVA_TTL": "5s"}.
-    jwt: whether every call needs a token (`make token`). limits: whether the gateway limits each client.
-    observe: whether Prometheus runs too.
+    state: folder of its data, logs and socket address; two systems need two folders. ports: None means those of the
+    last start in this folder, else the default table. replicas: how many processes of `pedidos` and `estoque` run, 1
+    each by default. settings: environment of the programs, e.g. {"RESERVA_TTL": "5s"}. jwt: whether every call needs
+    a token (`make token`). limits: whether the gateway limits each client. observe: whether Prometheus runs too.
     parts: what to run, including dependencies; None means everything. A program's name means all its replicas.
     """
 

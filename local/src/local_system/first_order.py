@@ -31,8 +31,8 @@ class FirstOrder:
 def apply_and_place(system: System, seconds: float = _SYNC_SECONDS) -> FirstOrder:
     """Applies k8s/samples and orders one unit of a sample.
 
-    StockItems may have been changed so that they cannot be Synced: that is not a failure. Raises LocalSystemError
-    with a sentence when the operator does not react to a sample within `seconds`, or the gateway to the order.
+    A StockItem that cannot be Synced, because a user has changed it, is not a failure. Raises LocalSystemError with a
+    sentence when the operator does not react to a sample within `seconds`, or the gateway to the order.
     """
     refused = _apply(system)
     samples = _settled(system, seconds)
@@ -58,7 +58,7 @@ def _apply(system: System) -> list[str]:
 
 
 def _settled(system: System, seconds: float) -> list[StockItem]:
-    """The samples, once the operator has done what it can for them, or when the time is up."""
+    """The samples, once the operator has done everything possible for them, or when the time is up."""
     deadline = time.monotonic() + seconds
     while True:
         samples = _items(system, _samples(system))
@@ -77,7 +77,6 @@ def _settled(system: System, seconds: float) -> list[StockItem]:
 
 
 def _items(system: System, *what: str) -> list[StockItem]:
-    """The StockItems that kubectl finds."""
     printed = system.kubectl("get", *what, "--ignore-not-found", "--output=json")
     found: StockItem = json.loads(printed) if printed.strip() else {"items": []}
     items: list[StockItem] = found.get("items", [found])

@@ -42,7 +42,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Options:
-    """What a gateway does besides routing.
+    """The features of a gateway besides routing.
 
     providers: of jwt_authn, by name; if there are any, requests need a token. limits: per client; None means none.
     collector: the http address of a trace collector (OTLP); empty means none.

@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Binaries:
-    """Where the two programs are."""
+    """The paths of the two programs."""
 
     apiserver: Path
     kubectl: Path

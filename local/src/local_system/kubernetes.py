@@ -1,4 +1,4 @@
-"""etcd and kube-apiserver: a Kubernetes API without nodes, enough for StockItems and the operator.
+"""etcd and kube-apiserver: a Kubernetes API without nodes, which is enough for StockItems and the operator.
 
 No controller manager runs, so a deleted namespace stays `Terminating`.
 """
@@ -31,7 +31,7 @@ def parts(layout: Layout, binaries: Callable[[], Binaries]) -> list[Part]:
 
 
 def operator_kubeconfig(layout: Layout) -> Path:
-    """The operator's kubeconfig: a user that may do what k8s/rbac/operador.yaml says and nothing else."""
+    """The operator's kubeconfig: a user with exactly the rights of k8s/rbac/operador.yaml."""
     return layout.state / "kube-apiserver" / "operador.kubeconfig"
 
 
@@ -125,13 +125,13 @@ def _install(layout: Layout, kubectl: Path) -> None:
     commands.run(layout, [*call, "apply", "--filename=-"], stdin=json.dumps(_binding()))
     crd = "customresourcedefinition/stockitems.reservaestoque.dev"
     commands.run(layout, [*call, "wait", "--for=condition=Established", "--timeout=30s", crd])
-    # The API server is ready before its controller has created the namespace in which people work.
+    # The API server is ready before its controller has created the default namespace.
     commands.run(layout, [*call, "wait", "--for=create", "--timeout=30s", "namespace/default"])
     _wait_for_admission(layout, call)
 
 
 def _wait_for_admission(layout: Layout, call: tuple[Path | str, ...]) -> None:
-    """A policy takes effect after a while, and refuses new StockItems until it knows their definition."""
+    """Waits for the policy: it takes effect late, and refuses new StockItems until it knows their definition."""
     sample = {
         "apiVersion": "reservaestoque.dev/v1",
         "kind": "StockItem",

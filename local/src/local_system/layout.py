@@ -1,4 +1,4 @@
-"""Where one local system keeps its files, and the addresses and credentials of its parts."""
+"""The files of one local system, and the addresses and credentials of its parts."""
 
 import getpass
 import hashlib
@@ -37,7 +37,7 @@ CONTENTS = (
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything that the modules describing parts need to know."""
+    """The files, addresses and credentials that the modules describing parts need."""
 
     state: Path
     ports: Ports
@@ -70,7 +70,7 @@ class Layout:
             raise LocalSystemError(f"{self.sockets} does not belong to {getpass.getuser()} alone; remove it")
 
     def remove(self) -> None:
-        """Removes everything that a system keeps here, and the folder unless it holds other things."""
+        """Removes all files of the system, and the folder unless it contains other files."""
         for name in CONTENTS:
             for path in self.state.glob(name):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

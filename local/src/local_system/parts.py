@@ -1,4 +1,4 @@
-"""What a part of the system is: a row of the table that local_system.system builds."""
+"""A part of the system: a row of the table that local_system.system builds."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +15,12 @@ def _nothing() -> None:
 class Part:
     """One process.
 
-    command: its arguments, computed only when the part is used (finding a program may mean downloading it).
-    files: configuration files that it reads at start-up, by path; it is restarted when one has changed.
-    ready: raises NotReady until the part can do its work.
-    prepare: runs before each start (initdb). ready_once: runs when it has become ready, before anything that needs it
-    (roles, migrations, CRDs), and at every `up`, so it is idempotent.
-    ports: name in Ports → number, for the message about a port that is taken.
-    stop_seconds: how long it may take to stop before it is killed.
+    command: its arguments, computed only when the part is used (finding a program may mean downloading it). files:
+    configuration files that it reads at start-up, by path; it is restarted when one has changed. ready: raises
+    NotReady until the part can do its work. prepare: runs before each start (initdb). ready_once: runs when it has
+    become ready, before anything that needs it (roles, migrations, CRDs), and at every `up`, so it is idempotent.
+    ports: name in Ports → number, for the message about an occupied port. stop_seconds: how long it may take to stop
+    before it is killed.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Which port each part listens on. Everything listens on 127.0.0.1."""
+"""The ports of the parts. Everything listens on 127.0.0.1."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Finds processes: those that a local system left behind, and the one that listens on a port."""
+"""Finds processes: leftovers of a local system, and the listener on a port."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def leftovers(state: Path) -> list[psutil.Process]:
 def end_leftovers(state: Path) -> list[str]:
     """Stops them and waits until they are gone; returns their names."""
     found = leftovers(state)
-    # supervisord first and for good: it would restart the others.
+    # Stop supervisord first, and for good: it would restart the others.
     for process in [process for process in found if "supervisor.supervisord" in _command(process)]:
         _signal(process, signal.SIGKILL)
     names = [f"{_name(process)} ({process.pid})" for process in found]

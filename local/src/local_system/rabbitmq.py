@@ -1,7 +1,7 @@
-"""RabbitMQ and its port mapper (epmd) as the machine's package installed them, with everything of ours elsewhere.
+"""RabbitMQ and its port mapper (epmd) as the machine's package installed them, with all of our files elsewhere.
 
-The distribution's scripts are used without its wrapper (which changes to the user `rabbitmq`). epmd is a part of its
-own: started by the broker, it would become a daemon that outlives it.
+The distribution's scripts are used without its wrapper (which changes to the user `rabbitmq`). epmd is a separate
+part: if the broker started it, it would become a daemon that outlives the broker.
 """
 
 import os
@@ -34,7 +34,7 @@ NO_BUSY_WAIT = "+sbwt none +sbwtdcpu none +sbwtdio none"
 """Idle schedulers sleep at once: the machine has other programs to run (rabbitmq.com/docs/runtime)."""
 PERMISSIONS = {
     service: {
-        # What it declares: its exchange, and its queues with their dead letters.
+        # What the service declares: its exchange, and its queues with their dead letters.
         "configure": rf"^{service}(\..+)?$",
         # Also the default exchange, through which events enter and leave the dead letters.
         "write": rf"^({service}(\..+)?|amq\.default)$",

@@ -1,4 +1,4 @@
-"""What people see after `up`, and from `status`."""
+"""The output of `up` and `status`."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from local_system.system import System
 
 
 def after_start(system: System, first: FirstOrder, seconds: float) -> str:
-    """Where everything is, and what to try."""
+    """The addresses of all parts, and commands to try."""
     url = system.gateway_url
     lines = [
         "",

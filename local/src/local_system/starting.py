@@ -16,7 +16,7 @@ _TAIL_LINES = 15
 
 
 def in_order(parts: Sequence[Part], start: Callable[[Part], None], cancelled: threading.Event) -> None:
-    """Calls `start` for each part after all that it needs are done, in parallel.
+    """Calls `start` for the parts in parallel, for each one after all parts that it needs.
 
     The first failure, or an interruption of this thread, sets `cancelled`, waits for running starts and is raised.
     """
@@ -48,7 +48,7 @@ def wait_ready(layout: Layout, supervisor: Supervisor, part: Part, cancelled: th
     processes: set[int] = set()
     while True:
         if cancelled.is_set():
-            raise LocalSystemError(f"{part.name} was not awaited any longer")
+            raise LocalSystemError(f"{part.name} is no longer awaited")
         state = supervisor.states()[part.name]
         processes |= {state.pid} - {0}
         reason = f"it is {state.name}{f' ({state.trouble})' if state.trouble else ''}"

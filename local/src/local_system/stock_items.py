@@ -1,4 +1,4 @@
-"""What a StockItem's status says about the operator's work on it. Pure: items are as kubectl prints them."""
+"""The operator's progress on StockItems, read from their statuses. Pure: items are as kubectl prints them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ def has_reaction(item: StockItem) -> bool:
 
 
 def is_settled(item: StockItem) -> bool:
-    """Whether the operator has done what it can for the current generation: waiting longer changes nothing."""
+    """Whether the operator has done all it can for the current generation: waiting longer changes nothing."""
     synced = _condition(item, "Synced")
     return synced is not None and synced["reason"] != _UNFINISHED
 
@@ -39,7 +39,7 @@ def not_synced(items: Iterable[StockItem]) -> list[str]:
 def _why_not(item: StockItem) -> str:
     synced = _condition(item, "Synced")
     if synced is None:
-        return f"{_name(item)}: the operator has not looked at it yet"
+        return f"{_name(item)}: the operator has not processed it yet"
     return "" if synced["status"] == "True" else f"{_name(item)}: {synced['reason']}: {synced['message']}"
 
 

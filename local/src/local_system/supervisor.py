@@ -23,7 +23,7 @@ from local_system.errors import LocalSystemError
 from local_system.layout import MARKER, PART, Layout
 from local_system.parts import Part, stages
 
-# What supervisord passes to its children besides each part's own environment.
+# The variables that supervisord passes to its children besides each part's own environment.
 INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ")
 _NOT_RUNNING = frozenset({"STOPPED", "EXITED", "FATAL"})
 _FAULT_ALREADY_STARTED, _FAULT_NOT_RUNNING, _FAULT_BAD_NAME = 60, 70, 10
@@ -123,7 +123,7 @@ class Supervisor:
         self._file = layout.state / "supervisord.conf"
 
     def call(self, method: str, *args: object) -> Any:
-        """One XML-RPC call on a connection of its own, so that threads do not interfere.
+        """One XML-RPC call on a separate connection, so that threads do not interfere.
 
         Raises LocalSystemError when supervisord does not run.
         """
@@ -136,7 +136,7 @@ class Supervisor:
             transport.close()
 
     def running(self) -> bool:
-        """Whether it answers."""
+        """Whether supervisord answers."""
         try:
             self.call("supervisor.getState")
         except (LocalSystemError, xmlrpc.client.Error):
@@ -177,7 +177,7 @@ class Supervisor:
         return {info["name"]: _state(info) for info in self.call("supervisor.getAllProcessInfo")}
 
     def start(self, name: str) -> None:
-        """Starts a part that is not running; it runs, or is retried repeatedly, when this returns."""
+        """Starts a part that is not running. On return it runs, or supervisord keeps retrying it."""
         try:
             self.call("supervisor.startProcess", name, False)
         except xmlrpc.client.Fault as fault:

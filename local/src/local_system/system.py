@@ -1,4 +1,4 @@
-"""The local system as a whole: what `make up` and the integration tests start and stop."""
+"""The local system as a whole, which `make up` and the integration tests start and stop."""
 
 import fcntl
 import shutil
@@ -176,12 +176,12 @@ class System:
             self._supervisor.kill(one)
 
     def wait_ready(self, name: str) -> None:
-        """Returns when the part can do its work (again)."""
+        """Returns when the part is ready."""
         for one in self.names(name):
             starting.wait_ready(self.layout, self._supervisor, self._parts[one], threading.Event())
 
     def log(self, name: str) -> str:
-        """What the part has logged since its log was last rotated."""
+        """The part's log since its last rotation."""
         path = self.layout.log(self._one(name).name)
         return path.read_text(errors="replace") if path.exists() else ""
 

@@ -7,7 +7,7 @@ from local_system.errors import LocalSystemError
 
 
 def folder(package: str) -> Path:
-    """Where a package is installed, without importing it (some do much when they are imported)."""
+    """The folder of an installed package, found without importing it (some packages do much work on import)."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise LocalSystemError(

@@ -38,7 +38,7 @@ keeps up with 10,000 changes a second."""
 
 
 async def run(settings: OperadorSettings) -> None:
-    """Runs until SIGTERM or SIGINT. Raises an ExceptionGroup when any part fails: half an operator is none."""
+    """Runs until SIGTERM or SIGINT. Raises an ExceptionGroup when any part fails, so that nothing half works."""
     async with (
         open_api(settings.namespace, settings.kubeconfig) as api,
         await open_pool(

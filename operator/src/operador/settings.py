@@ -1,4 +1,4 @@
-"""What the operator reads from the environment."""
+"""The settings that the operator reads from the environment."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What the operator relies on in a real API server."""
+"""The behaviour of a real API server that the operator relies on."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What happens when parts fail, and when there are two operators."""
+"""The operator when parts fail, and when two operators run."""
 
 import os
 import shutil
@@ -81,7 +81,7 @@ def test_a_database_outage_is_reported_and_heals_on_its_own(world, name, until):
         world.apply(f"{name}-novo", quantity=5)
         until(lambda: world.reason(name), "DatabaseUnavailable")
         until(lambda: world.reason(f"{name}-novo"), "DatabaseUnavailable")
-        assert world.status(name)["available"] == 10, "what was known stays"
+        assert world.status(name)["available"] == 10, "known numbers stay"
         versions = world.versions(name)
         time.sleep(4)
         assert world.versions(name) == versions, "an outage is written once"
@@ -109,7 +109,7 @@ def test_an_api_server_that_restarts_loses_nothing(world, name, until):
         world.system.start("kube-apiserver")
     world.apply(name, quantity=40)
     until(lambda: world.numbers(name), (40, 0, 0, 40), seconds=30)
-    assert world.system.states()["operator"].pid == alive, "the same process went on"
+    assert world.system.states()["operator"].pid == alive, "the same process continued"
 
 
 def test_two_operators_do_no_harm(world, name, until, second):
@@ -124,7 +124,7 @@ def test_two_operators_do_no_harm(world, name, until, second):
     time.sleep(4)
     before = world.versions(name)
     time.sleep(5)
-    assert world.versions(name) == before, "they do not write against one another"
+    assert world.versions(name) == before, "they do not overwrite each other"
     assert second.process.poll() is None
 
 
@@ -159,7 +159,7 @@ def test_an_operator_that_is_killed_in_the_middle_of_a_sweep_leaves_nothing_half
     world.system.kill("operator")
     until(lambda: world.live_lines(name), 0, seconds=10)
     until(lambda: world.numbers(f"{name}-0"), (5000, 0, 0, 5000))
-    assert world.facts(name) == 5000, "each was told of once"
+    assert world.facts(name) == 5000, "each was reported once"
     world.system.wait_ready("operator")
 
 
@@ -179,7 +179,7 @@ def test_an_etcd_restored_from_a_backup_is_noticed_and_obeyed(world, name, until
         shutil.copytree(tmp_path / "etcd", data)
     until(lambda: world.row(name, "alvo"), "10", seconds=30)
     until(lambda: world.numbers(name), (10, 0, 0, 10), seconds=10)
-    assert world.row(f"{name}-depois", "situacao, alvo") == "Ativo|5", "what the cluster lost stays sellable"
+    assert world.row(f"{name}-depois", "situacao, alvo") == "Ativo|5", "rows lost by the cluster stay sellable"
     world.remove_row(f"{name}-depois")
 
 

@@ -1,4 +1,4 @@
-"""What a shop sees of a StockItem, from its first apply on."""
+"""The life of a StockItem as a shop sees it, from its first apply on."""
 
 import time
 

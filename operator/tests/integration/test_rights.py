@@ -1,4 +1,4 @@
-"""The operator's rights in the cluster: what k8s/rbac grants is sufficient, and all of it is necessary."""
+"""The operator's rights in the cluster: those that k8s/rbac grants are sufficient, and all of them are necessary."""
 
 import json
 import time
@@ -66,7 +66,7 @@ def vanishes(world, name):
 
 @pytest.fixture
 def with_rights(world, name, account, start_operator):
-    """Runs an operator with these rights; returns whether it does its whole job within the time."""
+    """Runs an operator with these rights; returns whether it does its whole job in time."""
 
     def attempt(rights, seconds):
         world.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=role(rights))
@@ -115,7 +115,7 @@ def test_an_operator_of_one_namespace_looks_after_that_one_only(world, name, acc
     until(lambda: world.reason(f"{name}-depois", ns=NS), "Synced", seconds=5)
     assert world.status(f"{name}-fora") == {}
     until(lambda: operator.metric("operador_resyncs_total") >= 2, True)
-    assert f"{name}-orfa" not in operator.log.read_text(), "rows of other namespaces are not its concern"
+    assert f"{name}-orfa" not in operator.log.read_text(), "rows of other namespaces are ignored"
     world.remove_row(f"{name}-orfa")
     for mine in (name, f"{name}-depois"):
         world.delete(mine, ns=NS)

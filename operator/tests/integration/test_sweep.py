@@ -18,7 +18,7 @@ def test_ten_thousand_reservations_that_lapse_within_a_second_are_swept_within_t
     world.lapse(name)
     time.sleep(1)  # now the last one has lapsed
     until(lambda: world.live_lines(name), 0, seconds=10)
-    assert world.facts(name) == 10_000, "estoque's outbox tells of each, once"
+    assert world.facts(name) == 10_000, "estoque's outbox reports each once"
     until(lambda: {world.numbers(f"{name}-{n}") for n in range(10)}, {(2000, 0, 0, 2000)})
 
 

@@ -42,7 +42,7 @@ def test_a_list_that_is_older_than_the_deletion_brings_nothing_back():
     assert cache.remove(item(version=30)) == [item(version=30, gone=True)]
     assert not cache.observe(item(version=20), STATUS)
     assert len(cache) == 0
-    assert cache.observe(item(version=31, uid="uid-2"), None), "a new one of that name is another matter"
+    assert cache.observe(item(version=31, uid="uid-2"), None), "a new one of that name is a different object"
 
 
 def test_a_late_deletion_does_not_touch_the_successor():

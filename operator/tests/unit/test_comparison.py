@@ -77,7 +77,7 @@ class StatusWriter:
 
 
 def body(name="camiseta", *, generation=1, seen_generation=1, version="10", **more):
-    """A StockItem of which generation `seen_generation` has been synchronised."""
+    """A StockItem whose generation `seen_generation` has been synchronised."""
     spec = {"sku": name.upper(), "name": "Camiseta", "quantity": 100}
     meta = {
         "namespace": "loja",
@@ -158,7 +158,7 @@ async def test_a_resync_takes_to_postgresql_what_is_not_as_it_should_be(obj, row
 
 
 async def test_changes_received_during_a_batch_are_read_again():
-    """What the batch proposes afterwards may be older."""
+    """The batch's later proposals may be older."""
     database = Database(CAMISETA)
     world = World(Api(50, body(seen_generation=0)), database)
     await world.resync_for()
@@ -201,7 +201,7 @@ async def test_a_new_watch_calls_for_a_list():
 
 
 async def test_a_list_is_as_new_as_the_watch_that_has_begun_and_else_the_newest():
-    """A list from the API server's memory will do where the watch shows everything later, and nowhere else."""
+    """A list from the API server's memory suffices only if the watch shows everything later."""
     api = Api(50, body())
     world = World(api, Database(CAMISETA))
     await world.resync_for()
@@ -210,7 +210,7 @@ async def test_a_list_is_as_new_as_the_watch_that_has_begun_and_else_the_newest(
 
 
 async def test_a_watch_older_than_the_last_list_calls_for_the_newest():
-    """One of several API servers may lag: a list from its own memory might be older than what is known."""
+    """One of several API servers may lag: a list from its memory might be older than the cache."""
     api = Api(50, body())
     world = World(api, Database(CAMISETA))
     await world.resync_for()
@@ -288,4 +288,4 @@ async def test_a_released_sku_wakes_the_items_that_wait_for_it():
     await world.balances.step()
     assert await world.waiting() == ["CAMISETA"]
     await world.balances.step()
-    assert await world.waiting() == [], "each time it waits it is woken once"
+    assert await world.waiting() == [], "each wait is woken once"

@@ -97,7 +97,9 @@ async def test_after_a_conflict_the_item_is_looked_at_again(build):
     writer, cache, queue = await build(api)
     writer.propose(item(), status(7))
     await asyncio.sleep(0.05)
-    assert (api.written, len(queue), queue.ready) == ([], 1, 0), "soon, when the watch has brought what is there"
+    assert (api.written, len(queue), queue.ready) == ([], 1, 0), (
+        "soon, once the watch has delivered the current version"
+    )
     assert cache.get(item().key).status == status(0), "nothing was written"
 
 

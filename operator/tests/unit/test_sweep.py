@@ -76,7 +76,7 @@ async def test_the_lag_is_what_was_seen_and_grows_while_nothing_can_be_seen():
     clock = Clock()
     lag = Lag(clock)
     clock.now += 2
-    assert lag.seconds() == 2, "counted from the start: there was no look yet"
+    assert lag.seconds() == 2, "counted from the start, before the first look"
     lag.measured(7.5)
     assert lag.seconds() == 7.5
     clock.now += 30

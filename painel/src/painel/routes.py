@@ -29,7 +29,7 @@ def administrators(mode: Mode) -> Identity:
 
 
 class Sources(NamedTuple):
-    """What the routes answer from."""
+    """The sources of the routes' answers."""
 
     watch: Watch
     streams: Streams

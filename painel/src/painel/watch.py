@@ -12,8 +12,7 @@ from reservaestoque.streams import sse, woken
 
 HEARTBEAT_SECONDS = 15.0
 _IDLE_INTERVALS = 15
-"""How many intervals scraping continues after the last watcher has left, so that the next one soon gets rates at
-once.
+"""Intervals for which scraping continues after the last watcher has left, so that an early next one gets rates.
 """
 
 

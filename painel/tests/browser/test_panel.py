@@ -1,4 +1,4 @@
-"""What people see and do on the panel."""
+"""The panel as people see and use it."""
 
 import json
 import re
@@ -284,7 +284,7 @@ def test_axe_finds_nothing(browser, system: System, supply, locale: str, scheme:
         page.evaluate("id => { location.hash = id }", section)
         page.wait_for_timeout(700)  # colours in transition have other contrasts
         found[section] = violations(page)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing hangs over the side"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing overflows the side"
     page.evaluate("location.hash = 'pedidos'")
     page.locator("#new-order").click()
     page.locator("#order-form [role=combobox]").fill("AXE")

@@ -70,7 +70,7 @@ class Login:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """What Helm is told about it."""
+        """The values that tell Helm about the login."""
         issuer = "gateway.jwt.issuers.shop"
         sets = {
             "global.jwt.enabled": "true",

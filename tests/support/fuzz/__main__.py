@@ -12,7 +12,7 @@ from fuzz import amqp, rest
 from local_system import Config, Ports, System
 
 OPERATIONS = 16
-"""Among which the requests are divided."""
+"""The number of operations among which the requests are divided."""
 
 
 def main() -> int:

@@ -32,7 +32,7 @@ PATIENCE = 120
 
 @dataclass
 class Report:
-    """What was sent, its outcome, and the programs' memory in MiB before and after."""
+    """The messages sent, their outcome, and the programs' memory in MiB before and after."""
 
     sent: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
@@ -111,7 +111,7 @@ async def _send(channel: AbstractChannel, name: str, messages: Any, expected: Co
 
 
 async def _settled(channel: AbstractChannel, expected: dict[str, Counter[bytes]]) -> None:
-    """Waits until the dead letters have the expected number, no longer than PATIENCE."""
+    """Waits until there are as many dead letters as expected, at most for PATIENCE."""
 
     async def all_there() -> bool:
         counts = [await _count(channel, f"{name}.dlq") for name in expected]

@@ -1,4 +1,4 @@
-"""Messages that are not events, or almost: generated from a seed, each with its expected outcome."""
+"""Messages that are not events, or not quite: generated from a seed, each with its expected outcome."""
 
 import gzip
 import json

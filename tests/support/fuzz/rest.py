@@ -45,7 +45,7 @@ def run(
     paths = [str(CONFIG.parents[1]), os.environ.get("PYTHONPATH", "")]
     done = subprocess.run(
         argv,
-        cwd=system.layout.state,  # where it leaves its cache
+        cwd=system.layout.state,  # schemathesis leaves its cache there
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "NO_PROXY": "*"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

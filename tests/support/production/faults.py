@@ -26,7 +26,7 @@ def paused(node: str) -> Iterator[None]:
 
 
 def _pause(node: str, seconds: float = 60) -> None:
-    """The kernel fails to freeze a process that is just being forked, so this retries."""
+    """Retries, because the kernel fails to freeze a process that is just being forked."""
     end = time.monotonic() + seconds
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Compares the answers that customers got with the final state, and finds the longest gap between them: pure."""
+"""Compares the customers' answers with the final state, and finds the longest gap between answers. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

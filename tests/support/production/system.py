@@ -129,7 +129,7 @@ class Production(Installation):
         return str(leader).partition("@")[2].partition(".")[0]
 
     def unhealthy(self) -> list[str]:
-        """What is not yet restored: servers, streaming standbys, brokers, pods that are not ready."""
+        """Everything that is not yet restored: servers, streaming standbys, brokers, pods that are not ready."""
         found = [one for database in DATABASES for one in self._unhealthy_of(database)]
         broker = self.read("rabbitmqclusters.rabbitmq.com", "rabbitmq")["status"]["conditions"]
         if {"AllReplicasReady": "True"}.items() - {one["type"]: one["status"] for one in broker}.items():

@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10_000, help="how many (10000)")
     parser.add_argument("--first", type=int, help="where to begin (anywhere)")
     parser.add_argument("--seed", type=int, help="run just this one")
-    parser.add_argument("--minutes", type=float, help="stop after so many minutes")
+    parser.add_argument("--minutes", type=float, help="stop after this many minutes")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), help="with this mistake in the code, one after another")
     arguments = parser.parse_args()
     seeds = _seeds(arguments)

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of some seeds: how many ran, in how many steps, what was seen, and the first that failed."""
+    """The outcome of some seeds: the number of seeds and steps, the observations, and the first failure."""
 
     seeds: int = 0
     steps: int = 0
@@ -53,7 +53,7 @@ def prepare(system: System, name: str) -> dict[str, str]:
 
 def run(urls: dict[str, str], seeds: Iterable[int], mutant: str | None = None) -> Result:
     """Runs these seeds one after another, up to the first that fails."""
-    # The services warn about every fault, and faults are the point here.
+    # The services warn about every fault, and here faults are intended.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         return asyncio.run(_run(urls, seeds, mutant))
@@ -90,7 +90,7 @@ def search(urls: dict[str, str], seeds: Iterable[int], mutant: str) -> tuple[str
 def side_by_side(stages: list[dict[str, str]], tasks: Iterable[Callable[[dict[str, str]], T]]) -> Iterator[T]:
     """The results of the tasks as they complete, each on its own stage, in as many processes as there are stages.
 
-    The next task is requested once the result before it has been taken.
+    The next task is requested once the previous result has been taken.
     """
     remaining = iter(tasks)
     with ProcessPoolExecutor(len(stages), multiprocessing.get_context("spawn")) as processes:

@@ -1,4 +1,4 @@
-"""A party's replacement for a connection pool: the same calls, each of them a step that may go wrong."""
+"""A party's replacement for a connection pool: the same calls, each of which is a step that may fail."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,7 +26,7 @@ class PartyDatabase:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator["PartyConnection"]:
-        """A connection; one that broke stays broken, and the next one works."""
+        """A connection; a broken one stays broken, and the next one works."""
         yield PartyConnection(self._party, self._name, self._real, self._after)
 
     async def execute(self, sql: str, *args: Any) -> str:
@@ -127,9 +127,9 @@ class PartyConnection:
         return await task
 
     async def _await_lock(self, wait: LockWait) -> bool:
-        """Returns when the statement has ended; whether it had to wait for a lock, or was just slow.
+        """Returns when the statement has ended, and whether it waited for a lock rather than just being slow.
 
-        Only one party at a time waits in a database: of two, PostgreSQL would let either one proceed first.
+        Only one party at a time waits in a database, because PostgreSQL would let either of two proceed first.
         """
         world = self._party.world
         while not wait.task.done() and not await world.blocked_by(wait):
@@ -150,6 +150,6 @@ class PartyConnection:
 
 
 def _summary(sql: str) -> str:
-    """The line of a statement that says why it exists."""
+    """The line of a statement that gives its purpose."""
     first = sql.strip().splitlines()[0]
     return first.removeprefix("-- ")[:70]

@@ -37,7 +37,7 @@ _read_shortages = msgspec.json.Decoder(list[ItemEmFalta]).decode
 
 @dataclass(frozen=True)
 class Declaration:
-    """The spec to which a StockItem is being changed."""
+    """The new spec of a StockItem that is being changed."""
 
     dono: str
     sku: str
@@ -48,7 +48,7 @@ class Declaration:
 
 @dataclass
 class Judge:
-    """Remembers what was requested (`orders`), accepted (`accepted`) and reported by estoque (`history`)."""
+    """Remembers the orders requested (`orders`) and accepted (`accepted`), and estoque's reports (`history`)."""
 
     world: World
     model: Model
@@ -65,7 +65,7 @@ class Judge:
     _marks: dict[str, datetime] = field(default_factory=dict)
 
     async def after_commit(self, party: Party, database: str) -> None:
-        """Checks what a party has just committed."""
+        """Checks a party's latest commit."""
         monitor = self.world.monitors[database]
         outbox = await monitor.fetch("select * from outbox order by id")
         self.unpublished[database] = len(outbox)
@@ -98,7 +98,7 @@ class Judge:
             await self._check_balances(monitor)
 
     async def _request_of(self, causa: UUID) -> Request:
-        """The request behind that event. If no customer made it, pedidos did: it cancels abandoned orders."""
+        """The request behind that event. If no customer made it, pedidos did, to cancel an abandoned order."""
         if causa not in self.orders:
             comando = await self.world.monitors["pedidos"].fetchrow("select * from comando where id = $1", causa)
             if comando is None or comando["tipo"] != "CancelarPedido":
@@ -106,7 +106,7 @@ class Judge:
             pedido, versao = comando["pedido_id"], comando["se_versao"]
             seen = self.history.get((pedido, versao))
             if seen is None or not self._abandoned(seen):
-                raise ViolationError(f"pedidos cancels order {pedido}, which was no lapsed one at version {versao}")
+                raise ViolationError(f"pedidos cancels order {pedido}, which had not lapsed at version {versao}")
             self.orders[causa] = Request(causa, comando["tipo"], pedido, {}, versao)
         return self.orders[causa]
 
@@ -136,7 +136,7 @@ class Judge:
         pedido, now = fact["pedido_id"], fact["criado_em"]
         if (pedido, fact["versao"]) not in self.history:
             if now < self._clocks.get(pedido, now):
-                raise ViolationError(f"order {pedido} was decided at {now}, before what was decided earlier")
+                raise ViolationError(f"order {pedido} was decided at {now}, before an earlier decision")
             self._clocks[pedido] = now
             if fact["status"] in FINAL_STATUSES:
                 self._ended.setdefault(pedido, now)
@@ -197,7 +197,7 @@ class Judge:
         )
 
     async def waiting_without_reason(self, frozen: Party, queues: Iterable[Queue]) -> set[UUID]:
-        """Orders that wait for an answer although they need nothing that a frozen party holds."""
+        """Orders that wait for an answer although they need no row that a frozen party holds."""
         waiting = await self.world.monitors["pedidos"].fetch(
             "select distinct pedido_id from comando where reenviar_em is not null"
         )
@@ -224,7 +224,7 @@ class Judge:
         return held
 
     async def ledger_violations(self) -> list[str]:
-        """Rules of the ledger that are broken."""
+        """The violated rules of the ledger."""
         return [str(v) for v in await ledger.violations(self.world.monitors["estoque"])]
 
     async def check_end(self, dead: Iterable[tuple[bytes, str]]) -> None:

@@ -1,7 +1,7 @@
-"""What orders and stock must do, stated as plainly as possible: a pure model, one command at a time.
+"""The required behaviour of orders and stock, stated as plainly as possible: a pure model, one command at a time.
 
-It has no batches, locks, counters or sweep: a reservation counts while its time is not over. Written from DESIGN.md
-and not from the services' code, so that a mistake there is not repeated here.
+It has no batches, locks, counters or sweep: a reservation counts until its time is over. Written from DESIGN.md and
+not from the services' code, so that a mistake there is not repeated here.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Shortage = tuple[str, int, int, str]
 
 @dataclass(frozen=True)
 class Request:
-    """A command: its event id and type, the order, the units requested by SKU, and the newest version it is about."""
+    """A command: its event id and type, the order, the requested units by SKU, and the newest version it is about."""
 
     id: UUID
     tipo: str

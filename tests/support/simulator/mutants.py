@@ -1,4 +1,4 @@
-"""Mistakes introduced into the services' code on purpose: a simulation that does not find them proves nothing."""
+"""Deliberate mistakes in the services' code: a simulation that does not find them proves nothing."""
 
 import inspect
 import textwrap
@@ -24,14 +24,14 @@ Apply = Callable[[asyncpg.Connection], AbstractAsyncContextManager[None]]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mistake: what is wrong, and how it is introduced."""
+    """A mistake: its description, and how it is introduced."""
 
     error: str
     mudancas: tuple[Apply, ...]
 
     @asynccontextmanager
     async def applied(self, estoque: asyncpg.Connection) -> AsyncIterator[None]:
-        """The mistake is in the code inside the block, and removed after it."""
+        """Inside the block, the mistake is in the code."""
         async with AsyncExitStack() as stack:
             for mudanca in self.mudancas:
                 await stack.enter_async_context(mudanca(estoque))
@@ -40,7 +40,7 @@ class Mutant:
 
 def _replace(text: str, before: str, after: str) -> str:
     if text.count(before) != 1:
-        raise LookupError(f"{before!r} stands {text.count(before)} times in:\n{text}")
+        raise LookupError(f"{before!r} occurs {text.count(before)} times in:\n{text}")
     return text.replace(before, after)
 
 
@@ -177,7 +177,7 @@ MUTANTS: dict[str, Mutant] = {
         (code(batch._triage, ('triage.new if row["novo"] else triage.repeated', "triage.new")),),
     ),
     "one-release-forgotten": Mutant(
-        "of an order's SKUs only the first is released",
+        "only the first SKU of an order is released",
         (code(decision._Batch._release, ("pedido.lines.items()", "list(pedido.lines.items())[:1]")),),
     ),
     "skips-locked-stock": Mutant(
@@ -212,15 +212,15 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "lapses-never-asked-for": Mutant(
-        "a lost expiry notice is never asked for",
+        "a lost expiry notice is never followed up",
         (code(resend.Resend.step, ("    await self._ask()\n", "")),),
     ),
     "question-ages-from-its-command": Mutant(
-        "the time to ask about a lapse counts from the command that made the reservation, which may hold for longer",
+        "the follow-up on a lapse is timed from the command that made the reservation, which may hold longer",
         (statement(resend._sql, "perguntar_de_novo", "p.expira_em < agora() - $2", "c.criado_em < agora() - $2"),),
     ),
     "gives-up-the-unpublished": Mutant(
-        "a command that the broker was away for is given up and forgotten, with its message still in the outbox",
+        "during a broker outage a command is given up and purged, with its message still in the outbox",
         (
             statement(
                 resend._sql, "reenviar_comandos", "exists (select from outbox o where o.comando_id = c.id)", "false"

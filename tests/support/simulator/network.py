@@ -1,4 +1,4 @@
-"""A broker in memory: at least once at best. The seed decides what it loses, duplicates, reorders and delays."""
+"""A broker in memory, at-least-once at best. The seed decides what it loses, duplicates, reorders and delays."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ class Queue:
 
     @property
     def empty(self) -> bool:
-        """Whether no message is waiting or being processed."""
+        """Whether no message is waiting or in progress."""
         return not self.messages and not any(self.delivered.values())
 
 
@@ -45,7 +45,7 @@ class Network:
         self._numbers = itertools.count(1)
 
     def keep(self, queue: Queue, body: bytes) -> None:
-        """A message has arrived."""
+        """Stores an arrived message."""
         queue.messages.append(Message(next(self._numbers), body))
         self.history.append((queue, body))
 
@@ -120,7 +120,7 @@ class Deliveries:
         self._queue.delivered[self] = [m for m in self._queue.delivered[self] if m not in messages]
 
     def close(self) -> None:
-        """Ends the session: its messages are delivered again."""
+        """Ends the session: its messages are redelivered."""
         self._queue.messages += self._queue.delivered.pop(self, [])
 
     def _take(self) -> Message:

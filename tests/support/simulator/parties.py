@@ -41,13 +41,13 @@ Life = Callable[[Party], Awaitable[None]]
 
 
 class HandOver:
-    """The relay of a process, as the rest of the process sees it: whichever lives now, if any."""
+    """The relay of a process, as the rest of the process sees it: the one currently alive, if any."""
 
     def __init__(self) -> None:
         self.relay: Relay | None = None
 
     def publish(self, rows: Sequence[int], events: Sequence[CloudEvent]) -> None:
-        """Hands over to the relay that lives."""
+        """Hands over to the relay that is alive."""
         if self.relay is not None:
             self.relay.publish(rows, events)
 
@@ -57,7 +57,7 @@ class HandOver:
 
 @dataclass
 class KeyUse:
-    """A key that a customer uses: the first command sent with it, and the order that it stands for."""
+    """A customer's key: the first command sent with it, and the order that it stands for."""
 
     comando: NewCommand
     pedido_id: UUID | None = None
@@ -232,7 +232,7 @@ class Cast:
         return self._repeat(party, step)
 
     async def _in_time(self, leap: timedelta) -> timedelta:
-        """A leap of the clock, omitted where commands without an answer would be given up, or orders forgotten."""
+        """A leap of the clock, omitted if unanswered commands would be given up, or orders forgotten."""
         pending = "select min(criado_em) from comando where respondido_em is null"
         since = await self.world.monitors["pedidos"].fetchval(pending)
         then = self.world.now + leap
@@ -329,12 +329,12 @@ class Cast:
         return new
 
     def _items_of(self, pedido_id: UUID) -> list[Item]:
-        """The items of an order that a customer has been told of."""
+        """The items of an order that a customer knows of."""
         itens = next(request.itens for request in self.judge.orders.values() if request.pedido_id == pedido_id)
         return [Item(sku, quantidade) for sku, quantidade in itens.items()]
 
     def _ask_again(self, party: Party) -> NewCommand:
-        """A customer who repeats a request: with the same key, for the same thing (or, wrongly, for another)."""
+        """A customer repeats a request with the same key, for the same thing (or, wrongly, for another)."""
         before = self.keys[self.world.repeated or party.rng.choice(sorted(self.keys))].comando
         key = before.key
         if key is not None and party.rng.random() < 0.2:
@@ -372,7 +372,7 @@ def _made_at(pedido_id: UUID) -> datetime:
 
 
 async def _live_again(party: Party, spawn: Callable[[Party], Life]) -> None:
-    """Runs a party's life; when it dies, or meets a transient fault, a new one begins without any state."""
+    """Runs a party's life. When the party dies or meets a transient fault, a new one begins without any state."""
     while True:
         life = spawn(party)
         try:
@@ -406,4 +406,4 @@ PARTIES: dict[str, tuple[Callable[[Cast, Party], Life], float]] = {
     "shop": (Cast._shop, 0.2),
     "clock": (Cast._clock, 0.6),
 }
-"""All parties by name: how they live, and how often they move."""
+"""All parties by name: their behaviour, and how often they move."""

@@ -46,7 +46,7 @@ _STEPS = 5000
 
 
 class SeedFailedError(Exception):
-    """A seed found something; has the error and the end of its trail."""
+    """A seed found a violation; has the error and the end of its trail."""
 
     def __init__(self, seed: int, error: BaseException, trail: list[str]) -> None:
         end = "\n".join(trail[-60:])
@@ -105,7 +105,7 @@ class Stage:
 
 
 async def run_seed(stage: Stage, seed: int) -> World:
-    """Runs a seed. Raises SeedFailedError when something happened that must never happen."""
+    """Runs a seed. Raises SeedFailedError when it finds a violation."""
     await stage.prepare((MONITOR, *PARTIES))
     monitors = {database: stage.connection(MONITOR, database) for database in DATABASES}
     world = World(seed, monitors, await bridged_step_back(monitors["estoque"]))
@@ -169,13 +169,13 @@ async def _freeze(world: World, cast: Cast) -> None:
         await world.expire_lock_waits()
     else:
         held = await judge.waiting_without_reason(frozen, network.queues.values())
-        raise ViolationError(f"{frozen.name} is frozen, and orders wait that need nothing of it: {held}")
+        raise ViolationError(f"{frozen.name} is frozen, and orders wait that need nothing from it: {held}")
     world.repeated = None
     frozen.thaw()
 
 
 async def _inside_a_transaction(world: World) -> Party | None:
-    """A party that is between two statements of a transaction, if there is one within a bounded number of steps."""
+    """A party that is between two statements of a transaction, if one gets there within a bounded number of steps."""
     for _ in range(_STEPS_ASIDE):
         await world.run(1)
         in_between = [party for party in world.parties if party.transaction is not None and party.at_gate]
@@ -205,7 +205,7 @@ async def _stop_the_broker(world: World, times: Times) -> None:
 
 
 async def _lapse(world: World, network: Network, times: Times) -> None:
-    """All reservations lapse. Some seeds lose the notices, some of these also the first answers to questions."""
+    """All reservations lapse. Some seeds lose the notices, and some of these also the first answers to follow-ups."""
     if world.rng.random() < _HEARD:
         await world.advance(2 * times.reserva_ttl)
         return
@@ -227,7 +227,7 @@ async def _lapse(world: World, network: Network, times: Times) -> None:
 
 
 async def _age(world: World, judge: Judge, network: Network) -> None:
-    """Weeks later, when old data has been purged, old messages turn up once more: they must have no effect."""
+    """Weeks later, when old data has been purged, old messages reappear: they must have no effect."""
     past = len(network.history)
     await world.advance(timedelta(days=world.rng.choice([8, 40])))
     await _return_at_the_last_hour(world)
@@ -240,7 +240,7 @@ async def _age(world: World, judge: Judge, network: Network) -> None:
 
 
 async def _return_at_the_last_hour(world: World) -> None:
-    """Customers renew orders that have just been found abandoned, and are about to be cancelled."""
+    """Customers renew orders that pedidos has just found abandoned and is about to cancel."""
     world.called.add("retention")
     for _ in range(_STEPS):
         await world.run(1)
@@ -253,7 +253,7 @@ async def _return_at_the_last_hour(world: World) -> None:
 
 
 async def _calm_down(world: World, judge: Judge, network: Network) -> None:
-    """No more orders and no more faults: within some rounds all must be done, reported, and the same everywhere."""
+    """No more orders and no more faults: within some rounds everything must be decided, reported and consistent."""
     world.calm = True
     for round_ in range(_ROUNDS):
         await world.run(_STEPS, until_idle=True)
@@ -271,9 +271,9 @@ async def _calm_down(world: World, judge: Judge, network: Network) -> None:
 
 
 async def _await_abandonment(world: World, times: Times) -> None:
-    """Where pedidos has given up asking about every lapse that it has not been told of, it cancels the orders later.
+    """If pedidos no longer follows up on any unreported lapse, moves the clock to where it cancels those orders.
 
-    Raises ViolationError when it has given up although estoque would still answer.
+    Raises ViolationError when pedidos has given up although estoque would still answer.
     """
     unheard = await world.monitors["pedidos"].fetch(
         "select p.id, p.expira_em, p.perguntar_em, c.criado_em from pedido p left join comando c on c.id = p.causa "
@@ -293,7 +293,7 @@ async def _await_abandonment(world: World, times: Times) -> None:
 
 
 async def _restless(world: World, network: Network) -> list[str]:
-    """What has yet to happen."""
+    """The work that is still open."""
     missing = [f"messages in {queue.name}" for queue in network.queues.values() if not queue.empty]
     for database, monitor in world.monitors.items():
         for what, query in _RESTLESS.items():

@@ -1,4 +1,4 @@
-"""How long things take and are kept in a seed's history: what both services accept, and right at the limits."""
+"""The durations and retentions in a seed's history: within what both services accept, and right at the limits."""
 
 import random
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from pedidos.settings import PedidosSettings
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 EDGE = timedelta(milliseconds=1)
-"""By how much, at the limit of what is allowed, one setting exceeds another that it must exceed."""
+"""The margin, at the limit of what is allowed, by which one setting exceeds another that it must exceed."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """Those settings of both services that are durations, by name; each has its own ORDER_RETENTION."""
+    """The durations among both services' settings, by name; each service has its own ORDER_RETENTION."""
 
     reserva_ttl: timedelta
     resend_after: timedelta

@@ -18,13 +18,13 @@ class Crash(BaseException):
 
 
 class ViolationError(BaseException):
-    """Something that must never happen has happened. Like Crash, no handler under test can catch it."""
+    """An invariant is violated. Like Crash, no handler under test can catch it."""
 
 
 @dataclass(frozen=True)
 class Weather:
-    """How rough it is, as probabilities per step: `leaps` that the clock leaps past a reservation, `steps_back` that
-    it steps back.
+    """Probabilities per step of faults: `leaps`, of a leap of the clock past a reservation; `steps_back`, of a step
+    back.
     """
 
     crash: float = 0.0
@@ -37,7 +37,7 @@ class Weather:
 
     @classmethod
     def draw(cls, rng: random.Random) -> "Weather":
-        """Some days are calm, so that plain mistakes show without noise; most are not."""
+        """Some seeds are calm, so that plain mistakes show without noise; most are not."""
         if rng.random() < 0.15:
             return cls(leaps=rng.choice([0.0, 0.3]), steps_back=rng.choice([0.0, 0.3]))
 
@@ -82,7 +82,7 @@ class Party:
         self.rng = random.Random(f"{world.seed}/{name}")
         self.task: asyncio.Task[None] | None = None
         self.waiting_for_lock: LockWait | None = None
-        self.instant = world.now  # at which its last statement had everything that it waited for
+        self.instant = world.now  # at which its last statement held everything that it had waited for
         self.transaction: OpenTransaction | None = None  # while it is between two statements of one
         self.frozen = False
         self.abandoned = False  # its session ended while it was frozen
@@ -91,8 +91,8 @@ class Party:
         self._stopped = asyncio.Event()
 
     async def turn(self, step: str, *, when: Callable[[], bool] | None = None, danger: bool = True) -> None:
-        """Waits to be told to move, which happens only while `when`. Raises Crash or ConnectionDoesNotExistError
-        when this step meets that fault; none happens without `danger`.
+        """Waits for its next move, which the world grants only while `when`. Raises Crash or
+        ConnectionDoesNotExistError when this step meets that fault; none happens without `danger`.
         """
         if self.world.finished:
             raise asyncio.CancelledError
@@ -120,7 +120,7 @@ class Party:
 
     @property
     def at_gate(self) -> bool:
-        """Whether it is waiting to be told to move."""
+        """Whether it is waiting for its next move."""
         return self._gate is not None and not self._gate.done()
 
     async def mover(self) -> None:
@@ -225,9 +225,9 @@ class World:
             await monitor.execute("select setval('clock', $1)", micros)
 
     async def run(self, limite: int, *, until_idle: bool = False) -> None:
-        """Moves parties until `limite` steps are taken, or (`until_idle`) until none has anything to do.
+        """Moves parties until `limite` steps are taken or, with `until_idle`, until all are idle.
 
-        Raises what a party raised that it may not raise.
+        Raises any error that a party must not raise.
         """
         for _ in range(limite):
             await self._settle()
@@ -257,7 +257,7 @@ class World:
                 await asyncio.sleep(0)
 
     async def expire_lock_waits(self) -> None:
-        """Lets enough time pass that no party waits for a lock any longer."""
+        """Lets enough time pass to end all waits for locks."""
         while await self._give_up_a_lock():
             await self._settle()
 
@@ -282,7 +282,7 @@ class World:
         )
 
     async def blocked_by(self, wait: "LockWait") -> list[int]:
-        """The server processes that hold, or will get first, the lock that this statement waits for."""
+        """The server processes that hold the lock that this statement waits for, or are ahead of it in the queue."""
         if wait.task.done():
             return []
         pids: list[int] = await self.monitors[wait.database].fetchval("select pg_blocking_pids($1)", wait.pid)

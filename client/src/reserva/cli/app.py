@@ -49,7 +49,7 @@ def run(argv: Sequence[str], name: str = "reserva") -> int:
         click.echo(text("interrupted"), err=True)
         return ExitCode.INTERRUPTED
     except NobodyReadsError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in the buffer
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the rest of the buffer
         return ExitCode.OK
     return code if isinstance(code, int) else ExitCode.OK
 

@@ -19,7 +19,7 @@ class NobodyReadsError(Exception):
 
 
 class _Translated(click.Command):
-    """What a command and a group have in common."""
+    """The common base of commands and groups."""
 
     text: Texts
 

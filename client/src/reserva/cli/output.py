@@ -1,4 +1,4 @@
-"""What a command prints: tables for people, or lines of JSON for programs; errors go to standard error."""
+"""The output of commands: tables for people, or lines of JSON for programs; errors go to standard error."""
 
 import logging
 import sys
@@ -15,7 +15,7 @@ from reserva.errors import ProblemError, ReservaError, UnreachableError
 
 
 class Output:
-    """Where the results of one command go."""
+    """The destination of one command's results."""
 
     def __init__(self, settings: Settings) -> None:
         self.json = settings.json if settings.json is not None else not sys.stdout.isatty()

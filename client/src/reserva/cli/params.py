@@ -23,8 +23,6 @@ else:
 
 
 class _Type(_Base):
-    """A type of argument."""
-
     def __init__(self, text: Texts) -> None:
         self.text = text
 

@@ -23,7 +23,6 @@ STYLES = {
 }
 _BAR = 24
 _CELL = "▇"
-_SHORT_ID = 8
 
 
 def table(*columns: str, right: Iterable[int] = (), header: bool = True) -> Table:

@@ -190,7 +190,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "column.customer": ("CLIENTE", "CUSTOMER"),
     "column.status": ("STATUS", "STATUS"),
     "column.items": ("ITENS", "ITEMS"),
-    "column.time": ("HORA", "TIME"),
     "column.updated": ("ATUALIZADO", "UPDATED"),
     "column.expires": ("VENCE EM", "LAPSES IN"),
     "column.sku": ("SKU", "SKU"),

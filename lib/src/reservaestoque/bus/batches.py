@@ -1,5 +1,5 @@
-"""How a consumer settles its messages: each is settled, then acknowledged. A poison event goes to the dead letters
-alone, and an event blocked by a lock waits alone.
+"""How a consumer settles its messages before it acknowledges them. A poison event goes to the dead letters alone, and
+an event blocked by a lock waits alone.
 
 Independent of the broker: a `Source` delivers the messages and takes the acknowledgements.
 """
@@ -53,7 +53,7 @@ _held = Counter("consumer_held_total", "Times that a batch was held because of a
 
 
 class Message(Protocol):
-    """What a source delivers."""
+    """A message as a source delivers it."""
 
     @property
     def body(self) -> bytes:
@@ -96,7 +96,7 @@ class Refused(NamedTuple):
 
 
 class Handler(Protocol[E_contra]):
-    """What a program does with the events of a queue."""
+    """A program's handling of the events of a queue."""
 
     async def handle(self, events: Sequence[E_contra], /) -> Sequence[Refused]:
         """Returns when the effects of all events, except those that it refuses, are committed.
@@ -119,12 +119,12 @@ class _Delivery(Generic[M, E]):
 
 
 class Batches(Generic[E]):
-    """Feeds the events waiting at a source to `handler`, all that have arrived, but about `max_events` at a time.
+    """Feeds the events waiting at a source to `handler`: everything that has arrived, about `max_events` at a time.
 
-    When `handler` raises an error for a batch, it depends on the error:
+    An error that `handler` raises for a batch decides what happens next:
 
-    - Lock timeout (`is_contended`): the blocked events wait, their messages unacknowledged; the others continue. When
-      they hold up many messages, they are put back at the end of the queue, packed into few.
+    - Lock timeout (`is_contended`): the blocked events wait with their messages unacknowledged; the others continue.
+      When they hold up many messages, they are put back at the end of the queue, packed into few.
     - Any other transient fault (`is_transient`): the same events are retried, after `pause` with the number of
       failures so far, and nothing else is taken. A batch that times out twice is halved: it may be too large.
     - Anything else: the batch is bisected until the faulty event is alone; that event goes to the dead letters.
@@ -146,7 +146,7 @@ class Batches(Generic[E]):
         self._pause = pause
 
     async def run(self, source: Source[M]) -> None:
-        """Settles what the source delivers until cancelled. Raises what `source` raises."""
+        """Settles messages until cancelled. Raises what `source` raises."""
         late: list[_Delivery[M, E]] = []
         wary = 0
         while True:
@@ -155,7 +155,7 @@ class Batches(Generic[E]):
     async def _settle_next(
         self, source: Source[M], late: list[_Delivery[M, E]], wary: int
     ) -> tuple[list[_Delivery[M, E]], int]:
-        """Settles the waiting messages and the events of `late`; returns what is late now, and the next `wary`.
+        """Settles the waiting messages and the `late` events; returns the events late now, and the next `wary`.
 
         During the next `wary` rounds, locks are probed before they are awaited. Not for longer: on a hot row that
         many replicas lock in turn, a probe nearly always fails, whereas a waiting session gets the lock.
@@ -190,7 +190,7 @@ class Batches(Generic[E]):
         return (late if len(late) <= MAX_LATE else await self._put_back(source, late)), next_wary
 
     async def _put_back(self, source: Source[M], late: list[_Delivery[M, E]]) -> list[_Delivery[M, E]]:
-        """Puts waiting events back into the queue if that makes fewer messages; returns what is late then."""
+        """Puts late events back into the queue if that makes fewer messages; returns those that are still late."""
         encoded = [
             piece
             for delivery in late
@@ -273,7 +273,7 @@ class Batches(Generic[E]):
         return set()
 
     async def _blocked(self, events: Sequence[E]) -> set[object]:
-        """The ids of those that wait for a lock; none when that cannot be determined."""
+        """The ids of the events that wait for a lock; none if that cannot be determined."""
         try:
             blocked = set(await self._handler.find_blocked(events))
         except Exception as fault:
@@ -286,7 +286,7 @@ class Batches(Generic[E]):
         return blocked
 
     async def _still_blocked(self, late: Sequence[E]) -> set[object]:
-        """The ids of those that still wait for their lock; all of them when that cannot be determined."""
+        """The ids of the events that still wait for their lock; all of them if that cannot be determined."""
         try:
             return set(await self._handler.find_blocked(late)) if late else set()
         except Exception as fault:

@@ -56,10 +56,10 @@ class Connection(aio_pika.Connection):
 
     @property
     def blocked(self) -> bool:
-        """Whether the broker has announced that it accepts no messages for now: its memory or disk is running out.
+        """Whether the broker has announced that it currently accepts no messages: its memory or disk is running out.
 
-        It stops reading from such a connection, so it does not even notice its close, but it still sends heartbeats
-        (rabbitmq.com/docs/connection-blocked).
+        It stops reading from such a connection, so it does not even notice when we close it, but it still sends
+        heartbeats (rabbitmq.com/docs/connection-blocked).
         """
         if self.transport is None:
             return False
@@ -146,7 +146,7 @@ async def open_connection(url: str, purpose: str) -> AsyncIterator[Connection]:
 
 
 async def keep_connected(url: str, purpose: str, session: Callable[[Connection], Awaitable[None]]) -> None:
-    """Runs `session` on a connection, again and again until cancelled, whatever the broker does.
+    """Runs `session` on one connection after another until cancelled, through broker outages.
 
     A session ends with its connection, whatever it is waiting for.
     """
@@ -189,7 +189,7 @@ async def _job(job: Coroutine[Any, Any, None]) -> None:
 
 
 async def _end(tasks: Iterable["asyncio.Task[None]"]) -> list[Exception]:
-    """Ends all that are still running; returns what any of them raised."""
+    """Ends the jobs that are still running; returns the errors that they raised."""
     for task in tasks:
         task.cancel()
     return [end for end in await asyncio.gather(*tasks, return_exceptions=True) if isinstance(end, Exception)]
@@ -204,7 +204,7 @@ def _cancelled_by_us_only() -> Iterator[None]:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        raise ConnectionAbortedError("the client library cancelled what it was asked to do") from cancelled
+        raise ConnectionAbortedError("the client library cancelled the job") from cancelled
 
 
 async def _attempts() -> AsyncIterator[None]:

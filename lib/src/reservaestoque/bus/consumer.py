@@ -14,7 +14,7 @@ from reservaestoque.bus.connection import ANSWER_TIMEOUT, Connection, keep_conne
 from reservaestoque.events import CONTENT_TYPE, CloudEvent, Decoder
 
 PREFETCH = 32
-"""Unacknowledged messages per consumer: of one event at rest, of 200 under load, so that others get their share."""
+"""Unacknowledged messages per consumer, of one event at rest, of 200 under load; others must get their share."""
 
 E = TypeVar("E", bound=CloudEvent)
 

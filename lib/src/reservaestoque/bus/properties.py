@@ -2,11 +2,11 @@
 
 The client libraries raise errors for some properties that a broker accepts:
 
-- pamqp, for a time after the year 9999, a header name that is no UTF-8, tables nested too deeply. That ends the
-  connection; the message is delivered again, and ends the next one. One such message stopped all consumers of a queue
-  for a minute, until the broker gave it up (DELIVERY_LIMIT).
-- aio-pika, for a delivery mode that does not exist. The message is then neither handed on nor acknowledged, and
-  PREFETCH of them stop a consumer for good.
+- pamqp, for a time after the year 9999, a header name that is not UTF-8, and tables nested too deeply. That ends the
+  connection; the message is redelivered and ends the next one. One such message stopped all consumers of a queue for
+  a minute, until the broker gave up on it (DELIVERY_LIMIT).
+- aio-pika, for a delivery mode that does not exist. The message is then neither delivered nor acknowledged, and
+  PREFETCH such messages stop a consumer for good.
 """
 
 import struct

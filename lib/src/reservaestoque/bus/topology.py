@@ -1,4 +1,4 @@
-"""Exchanges and queues. A program declares those named after it; repeated declarations change nothing.
+"""Exchanges and queues. Each program declares the ones named after it; repeated declarations change nothing.
 
 Its broker user therefore needs no rights to change or delete those of another program.
 """

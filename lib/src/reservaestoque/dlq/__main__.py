@@ -6,5 +6,5 @@ import sys
 from reservaestoque.dlq.cli import main
 
 if __name__ == "__main__":
-    logging.getLogger().addHandler(logging.NullHandler())  # what fails is said in one sentence, by us
+    logging.getLogger().addHandler(logging.NullHandler())  # we report failures ourselves, in one sentence
     sys.exit(main())

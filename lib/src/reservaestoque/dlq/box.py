@@ -84,10 +84,10 @@ class Box:
                     await act(letter, message)
 
     async def _held(self) -> AsyncGenerator[tuple[Letter, AbstractIncomingMessage], None]:
-        """Every letter, held for now; those not acknowledged go back at the end, in their order.
+        """Every letter, held for now; unacknowledged ones go back at the end, in their order.
 
         Taking only some would change the order: RabbitMQ puts returned messages behind those returned earlier. Takes
-        no more than there were at the start, so a letter that is replayed and comes back is not seen again.
+        no more letters than the queue had at the start, so it does not see a replayed letter that returns.
         """
         queue = await self._open()
         self.count = queue.declaration_result.message_count or 0

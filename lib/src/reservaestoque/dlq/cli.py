@@ -19,9 +19,9 @@ Act = Callable[[Box, Choice, Callable[[Letter], None]], Awaitable[None]]
 
 LIMIT = 100
 _EPILOG = f"""\
-QUEUE is one of {", ".join(queue.name for queue in QUEUES)}. Options that choose letters are all to hold; of --id and
---position any of several. Looking takes nothing away. AMQP_URL says where the broker is, AMQP_CA_FILE which
-authority has signed its certificate."""
+QUEUE is one of {", ".join(queue.name for queue in QUEUES)}. All given options that choose letters must match;
+of several --id or --position, any. Viewing removes nothing. AMQP_URL is the broker's address, AMQP_CA_FILE the
+authority that signed its certificate."""
 
 
 class DlqError(Exception):
@@ -154,7 +154,7 @@ async def _act(arguments: argparse.Namespace, act: Act, word: str) -> None:
 
 
 def _some(count: int, box: Box, arguments: argparse.Namespace) -> None:
-    """Raises DlqError when specific letters were asked for and none exist."""
+    """Raises DlqError when specific letters were requested and none exist."""
     if not count and not _choice(arguments).everything:
         raise DlqError(f"no such letter among the {box.count} of {arguments.queue.dead_letters}")
 
@@ -173,7 +173,7 @@ async def _box(queue: Queue) -> AsyncIterator[Box]:
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             yield Box(channel, queue)
     except NoSuchBoxError as error:
-        raise DlqError(f"the broker has no queue {error}; pedidos and estoque make it when they connect") from error
+        raise DlqError(f"the broker has no queue {error}; pedidos and estoque create it when they connect") from error
     except ForbiddenBoxError as error:
         raise ForbiddenError(
             f"this user of the broker may not read {error}: run it as {queue.consumer}, whose letters they are"
@@ -187,7 +187,7 @@ def _address() -> str:
     """The broker's address, from the environment. Raises DlqError."""
     url, authority = os.environ.get("AMQP_URL", ""), os.environ.get("AMQP_CA_FILE")
     if not re.match(r"amqps?://", url):
-        raise DlqError("AMQP_URL is missing or no amqp://… address")
+        raise DlqError("AMQP_URL is missing or not an amqp://… address")
     try:
         return trusting_amqp(url, ca_file(authority) if authority else None)
     except ValueError as wrong:

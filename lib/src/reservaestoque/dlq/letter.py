@@ -1,4 +1,4 @@
-"""What a dead letter says, and how letters are chosen. Pure: no I/O."""
+"""The content of a dead letter, and the choice of letters. Pure: no I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What estoque tells pedidos: a snapshot of an order, numbered by estoque."""
+"""What estoque reports to pedidos: a snapshot of an order, numbered by estoque."""
 
 from datetime import datetime
 from enum import StrEnum

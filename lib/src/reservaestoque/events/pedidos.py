@@ -1,4 +1,4 @@
-"""What pedidos asks of estoque. An order may name 1 to 100 different SKUs; repeated ones arrive summed."""
+"""Commands from pedidos to estoque. An order may name 1 to 100 different SKUs; repeated ones arrive summed."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""HTTP: what both services answer alike: problems, health, metrics."""
+"""HTTP: the answers that both services share, such as problems, health and metrics."""
 
 from reservaestoque.http.app import service_app
 from reservaestoque.http.body import JsonBody

@@ -46,7 +46,7 @@ class JsonBody(Generic[T]):
 
 
 def may_repeat_members(body: bytes, value: object) -> bool:
-    """Whether `body`, which was read as `value`, could repeat a member of an object; never wrongly False.
+    """Whether `body`, which was read as `value`, could repeat a member of an object. May be wrong only if True.
 
     Every field is required, so `value` has each of its members once. Re-encoded it has as many colons as `body`,
     those within strings included, unless `body` has more members (or escapes a colon in a string).

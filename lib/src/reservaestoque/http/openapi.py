@@ -1,4 +1,4 @@
-"""What the OpenAPI documents of both services share: which problems an operation may answer with, and how."""
+"""The shared part of both services' OpenAPI documents: the problems that an operation may answer with."""
 
 from collections.abc import Iterable
 from copy import copy
@@ -110,11 +110,10 @@ class Described(Operation):
     """An operation described by its handler's docstring, without the part about Python errors.
 
     All of its success responses carry the same headers. Litestar's own description of validation errors is left out,
-    since they are answered as problems (`described`).
+    because they are answered as problems (`described`).
     """
 
     def __post_init__(self) -> None:
-        """Completes the operation that Litestar derived."""
         self.description = (self.description or "").partition("Raises ")[0].strip() or None
         answers = {code: one for code, one in (self.responses or {}).items() if isinstance(one, OpenAPIResponse)}
         self.responses = {code: one for code, one in sorted(answers.items()) if not _of_litestar(code, one)}
@@ -149,9 +148,9 @@ class StructDescriptions(OpenAPISchemaPlugin):
 
 
 def described(handler: ControllerRouterHandler, *, identity: bool) -> ControllerRouterHandler:
-    """The handler with its possible problems: those of its option `problems`, and the common ones.
+    """The handler with its possible problems (those of its option `problems`, and the common ones) and its security.
 
-    And with its security requirement, unless it serves everyone (no `identity`); then a token is accepted too.
+    Without `identity` a handler serves everyone, with or without a token.
     """
     if not isinstance(handler, HTTPRouteHandler):
         return handler
@@ -214,7 +213,7 @@ def _of_litestar(code: str, response: OpenAPIResponse) -> bool:
 
 
 def _forget_ids(response: OpenAPIResponse) -> None:
-    """Litestar names an example by its id, then also writes the id, which OpenAPI does not know."""
+    """Litestar names an example by its id, then also writes the id, which OpenAPI does not define."""
     for content in (response.content or {}).values():
         for example in (content.examples or {}).values():
             if isinstance(example, Example):

@@ -35,11 +35,11 @@ class Problem:
 MALFORMED = Problem("requisicao-malformada", HTTPStatus.BAD_REQUEST, "The request cannot be read")
 UNAUTHENTICATED = Problem("nao-autenticado", HTTPStatus.UNAUTHORIZED, "The caller is not known")
 FORBIDDEN = Problem("sem-permissao", HTTPStatus.FORBIDDEN, "The caller may not do this")
-NOT_FOUND = Problem("nao-encontrado", HTTPStatus.NOT_FOUND, "There is no such thing")
+NOT_FOUND = Problem("nao-encontrado", HTTPStatus.NOT_FOUND, "Not found")
 METHOD = Problem("metodo-nao-permitido", HTTPStatus.METHOD_NOT_ALLOWED, "This method is not allowed here")
 CONFLICT = Problem("estado-nao-permite", HTTPStatus.CONFLICT, "The order's status does not allow this")
-POSITION_LOST = Problem("posicao-perdida", HTTPStatus.GONE, "The stream cannot go on from there")
-KEY_REUSED = Problem("chave-reutilizada", HTTPStatus.UNPROCESSABLE_ENTITY, "The key came with another body")
+POSITION_LOST = Problem("posicao-perdida", HTTPStatus.GONE, "The stream cannot resume from this position")
+KEY_REUSED = Problem("chave-reutilizada", HTTPStatus.UNPROCESSABLE_ENTITY, "The key was used with another body")
 TOO_LARGE = Problem("corpo-grande-demais", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request body is too large")
 MEDIA = Problem("formato-nao-suportado", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON")
 LIMIT = Problem("limite-excedido", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests")
@@ -149,7 +149,7 @@ def _why(fault: Exception) -> str:
         return "the database is read-only, so it takes no orders and no commands"
     if is_contended(fault):
         return "another request or job holds a row that this one needs"
-    return "the database cannot be asked right now"
+    return "the database cannot be reached right now"
 
 
 def _broken_rules(error: ValidationException) -> str:

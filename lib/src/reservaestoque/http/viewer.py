@@ -15,7 +15,7 @@ from litestar.response import Stream
 _DISTRIBUTION = "flask-openapi3-scalar"
 _FILE = "flask_openapi3_scalar/templates/scalar/js/scalar.standalone.js"
 _NOTHING = "data:text/css,"
-"""Replaces what Litestar would have browsers load from other sites."""
+"""Replaces files that Litestar would have browsers load from other sites."""
 _HEADERS = {
     "Cache-Control": "public, max-age=86400, no-transform",  # or the gateway would compress it for each request
     "Vary": "Accept-Encoding",
@@ -58,7 +58,7 @@ def viewer(path: str) -> tuple[ScalarRenderPlugin, HTTPRouteHandler]:
 
 
 def takes_gzip(accept_encoding: str) -> bool:
-    """Whether a client with this Accept-Encoding names gzip, and with another weight than 0."""
+    """Whether this Accept-Encoding names gzip with a weight other than 0."""
     for coding in accept_encoding.lower().split(","):
         name, *parameters = (part.replace(" ", "") for part in coding.split(";"))
         if name in ("gzip", "x-gzip"):
@@ -67,9 +67,10 @@ def takes_gzip(accept_encoding: str) -> bool:
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    """The server takes a piece once the client has taken those before it.
+    """The server takes a piece once the client has read those before it.
 
-    In one piece, each client that asks and does not read would hold a copy of the script, and everybody may ask.
+    In one piece, every client that requests the script and does not read it would hold a copy, and anyone may request
+    it.
     """
     for begin in range(0, len(body), PIECE_BYTES):
         yield body[begin : begin + PIECE_BYTES]

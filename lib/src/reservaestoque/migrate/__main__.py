@@ -52,8 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     folder = os.environ.get("DBMATE_MIGRATIONS_DIR", "db/migrations")
     parser.add_argument("--migrations-dir", type=Path, default=Path(folder), metavar="FOLDER")
     parser.add_argument("--wait", action="store_true", help="change nothing: wait until it has every migration")
-    parser.add_argument("--pause", type=_duration, default=PAUSE, help="at least so long between two tries (5s)")
-    parser.add_argument("--give-up-after", type=_duration, default=GIVE_UP_AFTER, help="begin no try later (10m)")
+    parser.add_argument("--pause", type=_duration, default=PAUSE, help="minimum pause between two attempts (5s)")
+    parser.add_argument("--give-up-after", type=_duration, default=GIVE_UP_AFTER, help="begin no attempt later (10m)")
     return parser
 
 

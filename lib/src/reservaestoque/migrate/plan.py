@@ -20,7 +20,7 @@ _LOCKED = frozenset(
 
 
 class Stage(NamedTuple):
-    """Migrations that run in one go: `files` up to here, including those of earlier stages.
+    """Migrations that run in one go: all of `files`, which include those of earlier stages.
 
     `bounded`: each is one transaction and waits for locks only briefly, so the whole stage can be retried. An
     unbounded stage waits as long as it takes: CREATE INDEX CONCURRENTLY and the like block no one while they wait,
@@ -65,7 +65,7 @@ def with_lock_timeout(url: str, milliseconds: int) -> str:
     """
     if not _ADDRESS.fullmatch(url):
         raise ValueError(
-            "it is no address like postgres://user:password@host/database; is a character not %-encoded?"
+            "it is not an address like postgres://user:password@host/database; is a character not %-encoded?"
         )
     address, _, parameters = url.partition("?")
     return f"{address}?lock_timeout={milliseconds}{f'&{parameters}' if parameters else ''}"

@@ -25,11 +25,11 @@ from reservaestoque.telemetry import logger
 ROWS = 1000
 POLL_SECONDS = 1.0
 FRESH_EVENTS = 20_000
-"""Events handed over that may wait for the broker in memory: some seconds of the highest load, some ten megabytes."""
+"""Events handed over that may wait for the broker in memory: seconds of the highest load, about ten megabytes."""
 _LAST = 2**63 - 1
 
 RELAY_IDLE_SECONDS = 15.0
-"""How long a relay's transaction may pause: confirms take ten at most. Other relays skip the rows that it holds."""
+"""How long a relay's transaction may pause: confirms take at most ten. Other relays skip the rows that it holds."""
 
 _log = logger(__name__)
 _sent = Counter("outbox_events_total", "Events published and confirmed")
@@ -50,18 +50,18 @@ class Publishing(Protocol):
         ...
 
     async def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
-        """Returns when all these (type, body) pairs are confirmed; raises NotPublishedError when one is not."""
+        """Returns when all these (type, body) pairs are confirmed. Raises NotPublishedError when one is not."""
         ...
 
 
 class Relay:
-    """Publishes what is in the outbox.
+    """Publishes the facts in the outbox.
 
     Facts take one of two ways. The process that commits them hands their events over (`publish`), so nothing is read
-    back: they are published at once and their rows deleted. All others are taken from the table: those of a process
-    that has died, those that could not be published, those that SQL functions write. A row is taken when it was there
-    at the look before, a second earlier, so that it is not taken from the process that is publishing it; or at once
-    after `wake`.
+    back: they are published at once and their rows deleted. The relay takes all others from the table: those of a
+    process that has died, those that could not be published, and those that SQL functions write. It takes a row only
+    if the previous look, a second earlier, has seen it, and so leaves fresh rows to the process that is publishing
+    them. After `wake` it takes all rows at once.
 
     `take` deletes and returns up to $1 rows with an `id` up to $3, the oldest first, skipping locked ones and those
     in $2. `to_event` makes the event of a row. A row for which it raises UnknownFactError stays in the outbox for a
@@ -91,7 +91,7 @@ class Relay:
     def publish(self, rows: Sequence[int], events: Sequence[CloudEvent]) -> None:
         """Hands over the events of these outbox rows, which this process has just committed.
 
-        Beyond FRESH_EVENTS they are left to the table, where they wait for a broker that is away.
+        Beyond FRESH_EVENTS they stay in the table only, where they wait until the broker is back.
         """
         if self._fresh_events + len(events) > FRESH_EVENTS:
             return
@@ -105,7 +105,7 @@ class Relay:
         self._news.set()
 
     async def run(self) -> None:
-        """Relays until cancelled, whatever broker and database do meanwhile."""
+        """Relays until cancelled, through broker and database outages."""
         loop = asyncio.get_running_loop()
         failures, next_look = 0, loop.time()
         while True:
@@ -134,9 +134,10 @@ class Relay:
         return await self._relay_up_to(_LAST)
 
     async def publish_fresh(self) -> None:
-        """Publishes what has been handed over.
+        """Publishes the events handed over.
 
-        Raises NotPublishedError or what asyncpg raises; it stays in the table, and `forget_fresh` forgets it here.
+        Raises NotPublishedError or what asyncpg raises; the rows then stay in the table, and `forget_fresh` drops the
+        events.
         """
         self._news.clear()
         while self._fresh:
@@ -153,12 +154,12 @@ class Relay:
             await self._pool.execute(self._sql["remove"], rows)
 
     def forget_fresh(self) -> None:
-        """Leaves what has been handed over to the table."""
+        """Drops the events handed over; their rows stay in the table."""
         self._fresh.clear()
         self._fresh_events = 0
 
     async def _look(self) -> int:
-        """Takes the rows that were there at the look before, and says how many."""
+        """Takes the rows that the previous look saw, and returns how many."""
         row = await self._pool.fetchrow(self._sql["newest"], MAX_COUNT)
         self._backlog.seen(row["oldest"], row["newest"], row["depth"], asyncio.get_running_loop().time())
         newest: int | None = row["newest"]
@@ -182,7 +183,7 @@ class Relay:
 
     def _check_connected(self) -> None:
         if not self._publisher.connected:
-            raise NotPublishedError("the broker is away or takes no messages")
+            raise NotPublishedError("the broker is away or accepts no messages")
 
     async def _relay_known(self, newest: int) -> int:
         async with self._pool.acquire() as connection, connection.transaction():

@@ -1,4 +1,4 @@
-"""Facts that another release wrote and this one cannot read: left in place for a replica that knows them."""
+"""Facts written by another release that this one cannot read: left in place for a replica that knows them."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from reservaestoque.telemetry import logger
 
 FORGET_SECONDS = 60.0
 MAX_FACTS = 100_000
-"""This many make a take some tens of milliseconds slower, and a process some ten megabytes larger."""
+"""This many make a take tens of milliseconds slower, and a process about ten megabytes larger."""
 
 _log = logger(__name__)
 _left = Gauge("outbox_unknown_facts", "Facts in the outbox that only another release knows")
@@ -19,7 +19,7 @@ class UnknownFactError(Exception):
 
 
 class UnknownFacts:
-    """The ids that a relay no longer takes. They are forgotten now and then: others may have published them."""
+    """The ids that a relay skips. It forgets them once a minute, because other replicas may have published them."""
 
     def __init__(self) -> None:
         self._ids: set[int] = set()
@@ -33,7 +33,7 @@ class UnknownFacts:
 
     @property
     def full(self) -> bool:
-        """Whether there are too many to skip: then all facts wait for the other release."""
+        """Whether there are too many to skip. If so, all facts wait for the other release."""
         return len(self._ids) >= MAX_FACTS
 
     def remember(self, facts: Mapping[int, str]) -> None:

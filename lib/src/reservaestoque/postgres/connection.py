@@ -1,4 +1,4 @@
-"""A connection whose statements end in time, or end along with it."""
+"""A connection on which every statement ends in time, or the connection is closed."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -21,9 +21,9 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
 
     asyncpg's own time limit asks the server to cancel the statement and waits until it has: on a server that has
     vanished or hangs, that takes as long again. And a COMMIT that waits for its synchronous standby must not be
-    cancelled, because it would then succeed without one. Here nothing is asked of the server: it notices that the
-    client is gone (client_connection_check_interval) and ends whatever still runs. Whether a COMMIT took effect is
-    then unknown.
+    cancelled, because it would then succeed without one. This class sends the server no request: the server notices
+    that the client is gone (client_connection_check_interval) and ends whatever still runs. Whether a COMMIT took
+    effect is then unknown.
     """
 
     __slots__ = ()
@@ -31,7 +31,8 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
     statement_seconds = 10.0
 
     def get_reset_query(self) -> str:
-        """Nothing of ours changes a session, so nothing is reset on return to the pool: one round trip less.
+        """None of our statements changes a session, so nothing is reset on return to the pool, which saves a round
+        trip.
 
         A transaction that is still open is rolled back nevertheless.
         """

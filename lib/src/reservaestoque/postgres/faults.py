@@ -1,5 +1,5 @@
-"""Which failures are transient, and what they say about the server. A fault that is not listed is the fault of the
-data and is permanent.
+"""Which failures are transient, and what they say about the server. A fault that is not listed is caused by the data
+and is permanent.
 """
 
 import asyncpg
@@ -33,7 +33,7 @@ _SERVER_CLASSES = (
 class SlowStatementError(TimeoutError):
     """A statement was not answered within its own time limit, which is shorter than that of the pool.
 
-    It says nothing about the server: the statement may have much to read.
+    That says nothing about the server: the statement may have much to read.
     """
 
 

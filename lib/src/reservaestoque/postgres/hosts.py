@@ -1,4 +1,4 @@
-"""Which of several servers to connect to. `hosts` is pure; `Connector` connects."""
+"""Chooses which of several servers to connect to. `hosts` is pure; `Connector` connects."""
 
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -22,9 +22,9 @@ def hosts(database_url: str) -> list[str]:
 class Connector:
     """Connects to the first server of a URL that fits, starting with the one that fitted last.
 
-    Each server has CONNECT_SECONDS of its own, so that one that drops packets does not use up the others' time;
-    asyncpg itself has one time limit for all. A standby fits only where the URL says so by ``target_session_attrs``
-    (libpq, section 32.1.2), or where `standby` is true.
+    Each server has its own CONNECT_SECONDS, so that one that drops packets does not use up the others' time; asyncpg
+    itself has one time limit for all. A standby fits only where the URL says so by ``target_session_attrs`` (libpq,
+    section 32.1.2), or where `standby` is true.
     """
 
     def __init__(self, database_url: str, *, standby: bool = False) -> None:

@@ -1,7 +1,7 @@
-"""Reads by key that share queries: keys requested while a query runs are read together by the next one.
+"""Reads by key that share queries: the next query reads all keys requested while one runs.
 
-However many callers there are, a loader runs one query at a time, so it takes one connection, and under load a read
-costs less.
+However many callers there are, a loader runs one query at a time, so it takes one connection, and a read becomes
+cheaper under load.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class Loader(Generic[K, V]):
         if future is None:
             if len(self._waiting) >= self._max_waiting:
                 count_refused("reads")
-                raise CrowdedError(f"{self._max_waiting} reads wait already")
+                raise CrowdedError(f"{self._max_waiting} reads are already waiting")
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
         if self._reader is None:
             self._reader = asyncio.create_task(self._read())

@@ -133,7 +133,7 @@ def _session(program: str, idle_seconds: float, *, read_only: bool) -> dict[str,
         "timezone": "UTC",
         "lock_timeout": _milliseconds(READER_LOCK_SECONDS if read_only else LOCK_SECONDS),
         "idle_in_transaction_session_timeout": _milliseconds(idle_seconds),
-        # Detects a vanished client: while it is sent something, while it is silent, while a statement runs.
+        # Detect a vanished client: while the server sends to it, while it is silent, while a statement runs.
         "tcp_user_timeout": "10000",
         "tcp_keepalives_idle": "5",
         "tcp_keepalives_interval": "2",
@@ -166,7 +166,7 @@ class Readiness:
         self._stopped = False
 
     async def __call__(self) -> bool:
-        """True where the primary answers within two seconds.
+        """True if the primary answers within two seconds.
 
         Also true while an administrator has stopped writes there: no other replica could do better, and this one's
         answers say why.
@@ -182,8 +182,8 @@ class Readiness:
         return writes is not None
 
     async def missing(self) -> list[str]:
-        """What the program lacks to be ready, in sentences."""
-        return [] if await self() else ["the database does not answer, or is no primary"]
+        """The reasons why the program is not ready, as sentences."""
+        return [] if await self() else ["the database does not answer, or is not a primary"]
 
 
 async def _answer(pool: Pool) -> bool | None:

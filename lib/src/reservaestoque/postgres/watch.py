@@ -1,4 +1,4 @@
-"""Which server a program's new connections lead to, and what happens to the old ones when that changes."""
+"""Watches which server new connections lead to, and closes the old ones when that changes."""
 
 import asyncio
 import contextlib
@@ -31,9 +31,9 @@ def _shuts_down(fault: Exception) -> bool:
 class ServerWatch:
     """Connects every WATCH_SECONDS; closes connections to another server, or to one that is shutting down.
 
-    Open connections do not tell. After a fail-over they may lead to the old primary for as long as it answers. During
-    a smart shutdown the server serves them, refuses new ones, and waits until its clients have left. Where standbys
-    fit, each new connection may lead to another server, so only a shutdown counts.
+    Open connections do not show either. After a fail-over they may lead to the old primary for as long as it answers.
+    During a smart shutdown the server serves them, refuses new ones, and waits until its clients have left. Where
+    standbys fit, each new connection may lead to another server, so only a shutdown counts.
     """
 
     def __init__(self, connector: Connector, *pools: Pool, program: str) -> None:

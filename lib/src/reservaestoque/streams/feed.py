@@ -3,8 +3,8 @@
 Nothing is read while there are no followers. A reader too slow for the buffer is cut off. It reconnects with its last
 event id and reads the log in bounded pages until it has caught up, so no reader waits for another one.
 
-A page is released once it is sent, so a stream holds at most one page, and an idle one none. A name that outlives its
-use would keep a page for hours: hence the `del` statements.
+A page is released once it is sent, so a stream holds at most one page, and an idle one none. A variable that outlives
+its use would keep a page for hours: hence the `del` statements.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class Batch(NamedTuple):
 
 
 class Source(Protocol):
-    """What a feed reads from, on one connection at a time. All methods raise what asyncpg raises."""
+    """The source of a feed, read on one connection at a time. All methods raise what asyncpg raises."""
 
     async def newest(self) -> Position:
         """The position past everything that may be read now."""
@@ -65,7 +65,7 @@ class Source(Protocol):
         """Raises PositionLostError if no reader can resume from there."""
 
     async def read(self, after: Position) -> Batch:
-        """What follows a position, at most PAGE_BYTES. Raises PositionLostError."""
+        """The events after a position, at most PAGE_BYTES. Raises PositionLostError."""
 
 
 async def woken(signal: asyncio.Event, seconds: float) -> bool:
@@ -106,7 +106,7 @@ class _Recent:
     """The newest chunks, up to `limit` events: a reader that still needs older ones has lost them.
 
     All readers share one limit, or a thousand of them that follow different keys would hold a thousand times as much.
-    It keeps no chunk alive: one that every reader has taken is freed.
+    It keeps no chunk alive: once every reader has taken a chunk, it is freed.
     """
 
     def __init__(self, limit: int) -> None:
@@ -126,7 +126,7 @@ class _Recent:
 
 
 class _Follower:
-    """How far one reader has come, and what it has yet to be sent."""
+    """The progress of one reader, and the chunks still to be sent to it."""
 
     def __init__(self, position: Position, key: str | None) -> None:
         self.position = position
@@ -152,7 +152,7 @@ class _Follower:
         self.signal.set()
 
     def take(self) -> bytes:
-        """The next events; none when they are not known yet, or lost: then the reader is cut off."""
+        """The next events; none if they are not known yet or are lost. In the latter case the reader is cut off."""
         self._look()
         if self.cut:
             return b""
@@ -195,7 +195,7 @@ class Feed:
 
     @property
     def followers(self) -> int:
-        """How many streams follow now."""
+        """The number of current followers."""
         return sum(len(followers) for followers in self._followers.values())
 
     def close(self) -> None:
@@ -230,7 +230,7 @@ class Feed:
         return batch.more
 
     async def begin(self, *last_event_ids: str) -> Position:
-        """Where a stream begins: after the first non-empty id, which must still exist; without one, now.
+        """The position where a stream begins: after the first non-empty id, which must still exist; without one, now.
 
         Raises InvalidPositionError, PositionLostError, or what asyncpg raises.
         """
@@ -254,9 +254,9 @@ class Feed:
                     del piece
 
     async def _page(self, follower: _Follower) -> bytes:
-        """What follows in the log; a heartbeat while the database is away."""
+        """The next events from the log; a heartbeat while the database is away."""
         follower.forget()
-        # It sees everything that was handed on before it begins: from then on nothing can be missed.
+        # The read sees everything handed on before it begins, so from here on nothing can be missed.
         batch = await self._read(follower.position)
         if batch is None:
             return sse.HEARTBEAT

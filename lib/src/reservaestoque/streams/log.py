@@ -1,8 +1,8 @@
 """Reads the table `mudanca`, a row for each statement that changed something, in an order that skips nothing.
 
-Transactions commit in any order, so neither time nor a sequence says how far a reader has come. Rows are read by the
-id of their transaction, and only those below the oldest one still running (``pg_snapshot_xmin``): whatever commits
-later has a higher id. So a position names a row, and while that row exists, so do all that follow it.
+Transactions commit in any order, so neither a time nor a sequence can mark how far a reader has come. Rows are read
+by the id of their transaction, and only those below the oldest one still running (``pg_snapshot_xmin``): whatever
+commits later has a higher id. So a position names a row, and while that row exists, so do all that follow it.
 """
 
 from collections.abc import Sequence

@@ -1,16 +1,16 @@
-"""Positions in a change log, and how they look as event ids. Pure: no I/O, no clock."""
+"""Positions in a change log, and their form as event ids. Pure: no I/O, no clock."""
 
 import re
 from typing import NamedTuple, Self
 
 POSITION_PATTERN = r"[1-9][0-9]{0,17}\.[1-9][0-9]{0,17}\.[0-9]{1,9}"
-"""Transactions and rows are bigints, as is every number of 18 digits."""
+"""Transactions and rows are bigints, and every number of up to 18 digits is one."""
 
 _TEXT = re.compile(POSITION_PATTERN)
 
 
 class InvalidPositionError(ValueError):
-    """The event id is none of ours."""
+    """The event id is not one of ours."""
 
 
 class PositionLostError(LookupError):
@@ -18,7 +18,7 @@ class PositionLostError(LookupError):
 
 
 class Position(NamedTuple):
-    """How far a reader of a log has come: the row `row` of `transaction`, past its first `part` changes."""
+    """A place in a log: the row `row` of `transaction`, past its first `part` changes."""
 
     transaction: int
     row: int

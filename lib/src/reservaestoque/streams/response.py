@@ -142,7 +142,7 @@ class EventStream(ASGIResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Returns when the stream has ended. Raises what `pieces` raises, or ProblemError (429, 503) at once."""
-        # Many may have been admitted while the first ones were looking up where they begin.
+        # Many streams may have been admitted while the first ones were looking up their position.
         with self._streams.counted(self._client):
             async with contextlib.aclosing(self._pieces):
                 await super().__call__(scope, receive, send)
@@ -172,7 +172,7 @@ class EventStream(ASGIResponse):
             _log.info("stream_stuck", seconds=self._send_seconds)
 
     async def _send(self, send: Send, body: bytes, *, more: bool) -> None:
-        # The server blocks here while the client does not read what it has been sent.
+        # The server blocks here while the client does not read.
         async with asyncio.timeout(self._send_seconds):
             await send({"type": "http.response.body", "body": body, "more_body": more})
 
@@ -192,7 +192,7 @@ def resuming() -> Iterator[None]:
     except PositionLostError as error:
         raise ProblemError(
             POSITION_LOST,
-            f"Last-Event-ID: {error} here, it is too old or of another database; "
+            f"Last-Event-ID: {error} here, it is too old or from another database; "
             "read the list again and begin without Last-Event-ID",
         ) from error
 

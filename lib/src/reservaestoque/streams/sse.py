@@ -18,4 +18,4 @@ def position(identity: object) -> bytes:
 
 
 HEARTBEAT = b":\n\n"
-"""A comment: it says that the stream is alive, and nothing else."""
+"""A comment, which only shows that the stream is alive."""

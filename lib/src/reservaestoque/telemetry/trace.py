@@ -16,7 +16,7 @@ class TraceIds(NamedTuple):
 
 
 def continued(traceparent: str) -> str:
-    """The trace context that came with a request; a new one when it has none, or an invalid one."""
+    """The trace context of a request; a new one if the request has none, or an invalid one."""
     if _VALID.fullmatch(traceparent):
         return traceparent
     trace, span = random.getrandbits(128) or 1, random.getrandbits(64) or 1  # identifiers, not secrets

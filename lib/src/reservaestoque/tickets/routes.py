@@ -54,7 +54,7 @@ def ticket_route(path: str) -> HTTPRouteHandler:
 async def admitted(
     streams: Streams, tickets: Tickets, caller: Caller, scope: Scope, ticket: str
 ) -> tuple[Caller, str]:
-    """The caller who opens a stream, and the client it counts for. Redeems the ticket, if any.
+    """The caller who opens a stream, and the client against whose limit it counts. Redeems the ticket, if any.
 
     Raises what `Streams.admit` and `Tickets.caller` raise.
     """

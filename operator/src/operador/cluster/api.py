@@ -1,4 +1,4 @@
-"""What the operator asks of the Kubernetes API, besides watching."""
+"""The operator's requests to the Kubernetes API, apart from the watch."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +21,8 @@ _MERGE: dict[str, Any] = {
     "_request_timeout": _SECONDS,
     "field_manager": "reservaestoque-operador",
 }
-# The API server answers a status patch with the whole object. Encoding it there and decoding it here would be wasted.
+# The API server answers a status patch with the whole object. Encoding it there and decoding it here would be wasted
+# work.
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _STOCKITEMS: dict[str, Any] = {"group": GROUP, "version": VERSION, "plural": PLURAL}
 
@@ -29,7 +30,7 @@ _failures = Counter("operador_api_failures", "Requests to the Kubernetes API tha
 
 
 class ClusterError(Exception):
-    """The API did not do what was asked."""
+    """The API did not fulfil the request."""
 
 
 class NotFoundError(ClusterError):
@@ -37,7 +38,7 @@ class NotFoundError(ClusterError):
 
 
 class ConflictError(ClusterError):
-    """The StockItem is not the version, or not the object, that the change was meant for."""
+    """The StockItem is no longer the version, or no longer the object, that the change was based on."""
 
 
 class UnavailableError(ClusterError):
@@ -46,7 +47,7 @@ class UnavailableError(ClusterError):
 
 @asynccontextmanager
 async def open_api(namespace: str, kubeconfig: str) -> AsyncIterator["ClusterApi"]:
-    """The API of the cluster that this file names, or of this pod's own cluster when it is empty.
+    """The API of the cluster that this file names, or of this pod's own cluster when the name is empty.
 
     An empty `namespace` means all of them.
     """
@@ -117,7 +118,7 @@ class ClusterApi:
                 return
 
     async def set_finalizers(self, item: StockItem, finalizers: tuple[str, ...]) -> dict[str, Any]:
-        """Sets the finalizers of exactly this version of the StockItem; returns the object after that."""
+        """Sets the finalizers of exactly this version of the StockItem; returns the resulting object."""
         meta = {"resourceVersion": str(item.version), "finalizers": list(finalizers)}
         async with _faults():
             body: dict[str, Any] = await self._objects.patch_namespaced_custom_object(

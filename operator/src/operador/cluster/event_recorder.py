@@ -22,7 +22,8 @@ _dropped = Counter("operador_events_dropped", "Kubernetes Events that were not p
 
 
 class EventRecorder:
-    """A bounded queue of Events, posted at a bounded rate: an apply of ten thousand must not cost as many Events.
+    """A bounded queue of Events, posted at a bounded rate: applying ten thousand StockItems must not cost as many
+    Events.
 
     Events that do not fit, or cannot be posted, are dropped: the conditions say the same. Warnings are posted first,
     Normal events are dropped first.
@@ -42,7 +43,7 @@ class EventRecorder:
             _dropped.inc()
 
     async def run(self, under_load: Callable[[], bool]) -> None:
-        """Posts Events until cancelled. While `under_load`, Normal events yield the API server to urgent work."""
+        """Posts Events until cancelled. While `under_load`, Normal Events yield to urgent requests."""
         while True:
             normal, _, item, event = await self._queue.get()
             try:

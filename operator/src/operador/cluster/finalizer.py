@@ -19,7 +19,7 @@ _AT_ONCE = 16
 
 
 def with_ours(finalizers: tuple[str, ...]) -> tuple[str, ...]:
-    """These finalizers and ours."""
+    """These finalizers plus ours."""
     return finalizers if FINALIZER in finalizers else (*finalizers, FINALIZER)
 
 
@@ -43,7 +43,7 @@ class Finalizer:
         return [item for item in ready if item is not None]
 
     async def detach(self, items: Sequence[StockItem]) -> None:
-        """Removes our finalizer from these items, which no longer own anything."""
+        """Removes our finalizer from these items, which no longer own a SKU."""
         await asyncio.gather(*(self._change(item, without_ours(item.finalizers)) for item in items))
 
     async def _attach(self, item: StockItem) -> StockItem | None:
@@ -52,7 +52,7 @@ class Finalizer:
         return await self._change(item, with_ours(item.finalizers))
 
     async def _change(self, item: StockItem, finalizers: tuple[str, ...]) -> StockItem | None:
-        """The item after the change; None when it was not changed, and something else will requeue it."""
+        """The changed item. None if it could not be changed: the watch or the queue then brings it back."""
         try:
             async with self._slots:
                 body = await self._api.set_finalizers(item, finalizers)

@@ -1,7 +1,7 @@
-"""What kopf must not do here. Everything in this module turns off part of kopf; only the watch is left.
+"""Turns off every part of kopf except the watch.
 
-kopf keeps notes and finalizers of its own on each object, lists all objects before it watches, handles them one by
-one, and gives up after some failures. The operator does each of these itself, or does without.
+kopf keeps its own notes and finalizers on each object, lists all objects before it watches, handles them one by one,
+and gives up after some failures. The operator replaces each of these or does without it.
 """
 
 import logging
@@ -22,7 +22,7 @@ _WATCH_SECONDS = 50
 
 
 class _Patience:
-    """kopf's back-offs between the attempts of a request, without end: an API server that is down comes back."""
+    """kopf's back-offs between attempts of a request, without end, because an unavailable API server will return."""
 
     def __iter__(self) -> Iterator[float]:
         failures = 0
@@ -32,7 +32,7 @@ class _Patience:
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
-    """No handler asks what changed: kopf need not copy each object to find out."""
+    """No handler needs a diff, so kopf need not copy each object to compute one."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return {}
@@ -45,7 +45,7 @@ class _NoDiffs(kopf.DiffBaseStorage):
 
 
 class _NoProgress(kopf.ProgressStorage):
-    """No handler is ever half done: kopf need not look for its own notes in each object."""
+    """No handler is ever half done, so kopf need not look for its own notes in each object."""
 
     def fetch(self, **_: Any) -> None:
         return None
@@ -89,7 +89,7 @@ def session(
     """kopf's connection, without its list of all objects: our resync lists them, in pages.
 
     Calls `beat` for each request. Before it watches, kopf requests a list, and would handle each object separately.
-    It gets an empty one instead, whose version sets where its watch begins: `began` is called with that.
+    It receives an empty one instead, whose version is where its watch begins: `began` is called with that.
     """
 
     async def no_list(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -47,21 +47,21 @@ class StatusWriter:
 
     @property
     def waiting(self) -> int:
-        """How many statuses wait to be written."""
+        """The number of statuses that wait to be written."""
         return len(self._proposals)
 
     def propose_saldo(self, item: StockItem, saldo: Saldo, outcome: Outcome) -> None:
-        """The item's status should follow from its stock row."""
+        """Proposes the status that follows from the item's stock row."""
         if (cached := self._cache.get(item.key)) is not None:
             self.propose(item, status_from_saldo(item, saldo, outcome, cached.status, _now()))
 
     def propose_unsynced(self, item: StockItem, reason: str, message: str) -> None:
-        """The item's status should say why it could not be synchronised."""
+        """Proposes a status that says why the item could not be synchronised."""
         if (cached := self._cache.get(item.key)) is not None:
             self.propose(item, status_unsynced(item, cached.status, reason, message, _now()))
 
     def propose(self, item: StockItem, status: Status) -> None:
-        """The item's status should be this one; nothing happens when it already is."""
+        """Proposes this status for the item; changes nothing if the item already has it."""
         cached = self._cache.get(item.key)
         if cached is None or cached.item.uid != item.uid:
             return
@@ -101,7 +101,7 @@ class StatusWriter:
             return await self._write(cached, proposal.status)
 
     async def _write(self, cached: CachedItem, status: Status) -> float | None:
-        """Writes it; None when that is settled, else the seconds to wait before a retry."""
+        """Writes the status. Returns None when it is settled, otherwise the seconds to wait before a retry."""
         item, previous = cached.item, cached.status
         if status == previous:
             return None

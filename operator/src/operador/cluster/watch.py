@@ -1,4 +1,4 @@
-"""The watch: feeds the work queue with what the API server shows."""
+"""The watch: puts the StockItems that the API server reports into the work queue."""
 
 import asyncio
 import contextlib
@@ -41,7 +41,7 @@ class Watch:
     async def run(self, defined: asyncio.Event, take_signals: Callable[[], None]) -> None:
         """Watches until it is cancelled; raises when kopf gives up.
 
-        Starts when `defined` is set, since kopf looks for the definition of StockItem only once. kopf takes over
+        Starts when `defined` is set, because kopf looks for the definition of StockItem only once. kopf takes over
         SIGTERM when it starts: `take_signals` takes it back.
         """
         while not defined.is_set():

@@ -1,1 +1,1 @@
-"""What the operator decides, as pure functions: the clock and the data are arguments."""
+"""The operator's decisions, as pure functions: the clock and the data are arguments."""

@@ -19,7 +19,7 @@ class K8sEvent(msgspec.Struct, frozen=True):
 
 
 def k8s_events(previous: Status | None, new: Status) -> list[K8sEvent]:
-    """What people want to know about the step from one status to the next; orders alone cause none."""
+    """The Events for a change from one status to the next. Orders alone cause none."""
     found = [
         _sync(_of(previous, SYNCED), _of(new, SYNCED)),
         _availability(_of(previous, AVAILABLE), _of(new, AVAILABLE)),

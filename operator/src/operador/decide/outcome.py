@@ -11,7 +11,7 @@ _SITUACAO = {False: "Ativo", True: "Pausado"}
 class Outcome(Enum):
     """How a StockItem and the row of its SKU relate."""
 
-    SYNCED = "the row says what the StockItem says"
+    SYNCED = "the row matches the StockItem"
     BELOW_COMMITTED = "the same, but more units are committed than supplied"
     CONFLICT = "another StockItem owns the SKU"
     DELETING = "deletion waits for reservations"
@@ -36,7 +36,7 @@ def assess(item: StockItem, saldo: Saldo | None) -> Outcome:
 
 
 def awaits_database(item: StockItem, status: Status | None) -> bool:
-    """Whether PostgreSQL has yet to see this item's latest change, as far as its status tells."""
+    """Whether, according to the item's status, PostgreSQL has not yet received its latest change."""
     return status is None or status.generation != item.generation or item.deleting
 
 

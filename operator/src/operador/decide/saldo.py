@@ -4,10 +4,10 @@ import msgspec
 
 
 class Saldo(msgspec.Struct, frozen=True):
-    """Current units of a SKU, without lapsed reservations, and what the row knows about its StockItem.
+    """Current units of a SKU, without lapsed reservations, and the row's data about its StockItem.
 
     `dono` is the owner, ``namespace/name``, None when no item declares the SKU. `quantidade` is the supply in force,
-    `alvo` the supply asked for. `nome` is None where the function does not return it.
+    `alvo` the declared supply. `nome` is None where the function does not return it.
     """
 
     sku: str

@@ -14,7 +14,7 @@ _Value = TypeVar("_Value", bound=Hashable)
 
 
 class ItemKey(NamedTuple):
-    """What identifies a StockItem in the cluster."""
+    """The identity of a StockItem in the cluster."""
 
     namespace: str
     name: str
@@ -43,7 +43,7 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """A status without lastSyncTime: two that are equal need no write. Units are None when they are unknown."""
+    """A status without lastSyncTime: equal statuses need no write. Units are None when they are unknown."""
 
     sku: str
     generation: int
@@ -60,7 +60,7 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class StockItem(msgspec.Struct, frozen=True):
-    """What one version of a StockItem asks for. `version` is its resourceVersion: greater is newer.
+    """The content of one version of a StockItem. `version` is its resourceVersion: greater is newer.
 
     `finalizers` are all its finalizers. `gone` means that it no longer exists in the cluster.
     """
@@ -80,7 +80,7 @@ class StockItem(msgspec.Struct, frozen=True):
 
     @property
     def ending(self) -> bool:
-        """Whether it is giving up its SKU."""
+        """Whether the StockItem is giving up its SKU."""
         return self.deleting or self.gone
 
     @property

@@ -15,7 +15,7 @@ _log = logger(__name__)
 
 
 class Balances:
-    """Follows estoque's change log. `resync_wanted` is set when the log no longer has the next changes."""
+    """Follows estoque's change log. Sets `resync_wanted` when the log no longer has the next changes."""
 
     def __init__(self, *, database: Database, cache: Cache, queue: WorkQueue, writer: StatusWriter) -> None:
         self._database = database
@@ -35,13 +35,13 @@ class Balances:
         return self._position
 
     async def step(self) -> bool:
-        """Receives a page of changes, once started; whether there are more. Raises what asyncpg raises."""
+        """Receives a page of changes, once started; returns whether there are more. Raises what asyncpg raises."""
         position = self._position
         if position is None:
             return False
         changes = await self._database.changed_since(position)
         if self._position is not position:
-            return True  # a resync, which may have proposed older numbers meanwhile, wants them read again
+            return True  # a resync, which may have proposed older numbers meanwhile, has requested a reread
         if changes is None:
             _log.warning("position_lost", position=position)
             self._position = None

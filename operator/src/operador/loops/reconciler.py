@@ -24,7 +24,7 @@ _BLOCKED_SECONDS = 2.0
 _REJECTED_SECONDS = 60.0
 _DIVERGENT_SECONDS = 0.5
 _OUTAGE_SECONDS = 0.5
-_NO_DATABASE = ("DatabaseUnavailable", "The stock database does not answer; it will be tried again until it does")
+_NO_DATABASE = ("DatabaseUnavailable", "The stock database does not answer; the operator retries until it does")
 
 _log = logger(__name__)
 _known = Gauge("operador_stockitems", "StockItems that the operator knows")
@@ -35,7 +35,7 @@ _MOST_CONFLICTS = 100
 
 
 class Reconciler:
-    """One step at a time. `deletion_seconds` is the pause between looks at a deletion that waits for reservations."""
+    """Reconciles a batch per step. `deletion_seconds` separates checks of a deletion that waits for reservations."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Reconciler:
         self._shown: list[str] = []
 
     async def step(self) -> bool:
-        """Reconciles the next batch, waiting for it for a few seconds; there is always more to do.
+        """Waits a few seconds for the next batch and reconciles it; there is always more to do.
 
         Raises what asyncpg raises when the database is away; the items then wait in the queue.
         """
@@ -97,7 +97,7 @@ class Reconciler:
 
     async def _act(self, result: SyncResult) -> None:
         for item, message in result.rejected:
-            self._writer.propose_unsynced(item, "Rejected", f"The stock database refuses it: {message}")
+            self._writer.propose_unsynced(item, "Rejected", f"The stock database rejects it: {message}")
             self._queue.defer(item, _REJECTED_SECONDS)
         for item in result.blocked:
             _log.warning("item_blocked", item=item.key.dono, sku=item.sku)
@@ -109,7 +109,7 @@ class Reconciler:
                 self._queue.add(waiting)
 
     def _follow_up(self, item: StockItem, saldo: Saldo | None) -> Outcome:
-        """Queues what follows from the row; returns what the row means."""
+        """Queues the follow-up work for the row; returns the row's outcome."""
         outcome = assess(item, saldo)
         match outcome:
             case Outcome.DIVERGENT:

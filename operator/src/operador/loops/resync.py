@@ -22,7 +22,7 @@ _resyncs = Counter("operador_resyncs", "Full resyncs completed")
 
 
 class HistoryRewoundError(Exception):
-    """The cluster has gone back in time: etcd was restored from a backup, so versions no longer say what is newer."""
+    """The cluster went back in time: etcd was restored from a backup, so versions no longer show which is newer."""
 
 
 class Resync:
@@ -57,15 +57,15 @@ class Resync:
         self._watch_version = 0
 
     def watch_began(self, version: int) -> None:
-        """The watch begins, or begins again, at this version: a list must cover what existed by then."""
+        """The watch begins, or begins again, at this version: a list must cover everything up to it."""
         self._watch_version, self._watched = version, True
         self.wake.set()
 
     async def step(self) -> bool:
         """Resyncs, unless nothing is being watched yet.
 
-        Raises ClusterError, what asyncpg raises, and HistoryRewoundError: then everything in memory is worthless, and
-        the program has to restart.
+        Raises ClusterError, what asyncpg raises, and HistoryRewoundError: after the latter everything in memory is
+        invalid, and the program must restart.
         """
         if not self.defined.is_set():
             await self._api.probe()
@@ -78,7 +78,7 @@ class Resync:
         return False
 
     async def _list(self) -> None:
-        """Takes in every StockItem. One whose status shows that it is stale is queued without a comparison."""
+        """Observes every StockItem. One whose status shows that it is stale is queued without a comparison."""
         seen: set[ItemKey] = set()
         list_version = 0
         async for bodies, list_version in self._api.pages(not_before=self._oldest_acceptable()):  # noqa: B007
@@ -97,8 +97,8 @@ class Resync:
     def _oldest_acceptable(self) -> int:
         """The version that the list must have at least; 0 requests the newest.
 
-        After a new watch, the version at which it began will do, since the watch shows everything later, unless that
-        is older than the last list. Every other list has to be the newest.
+        After a new watch, the version at which it began suffices, because the watch reports everything later, unless
+        that version is older than the last list. Every other list must be the newest.
         """
         version, self._watch_version = self._watch_version, 0
         return version if version >= self._list_version else 0

@@ -1,1 +1,1 @@
-"""What the operator keeps in memory: nothing that a restart would miss."""
+"""The operator's state in memory, none of which needs to survive a restart."""

@@ -1,4 +1,4 @@
-"""What the operator knows of every StockItem: its newest version, its status, and the SKU that it is waiting for."""
+"""The operator's knowledge of every StockItem: its newest version, its status, and the SKU that it is waiting for."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class CachedItem:
 
 
 def needs_sync(before: CachedItem | None, item: StockItem, status: Status | None) -> bool:
-    """Whether a newer version has to go to PostgreSQL: not when it only echoes what we wrote ourselves."""
+    """Whether a newer version must go to PostgreSQL: not if it only echoes our own write."""
     if before is None or before.item.uid != item.uid or before.item.generation != item.generation:
         return True
     if before.item.deleting != item.deleting or (not item.finalized and not item.deleting):
@@ -46,7 +46,7 @@ class Cache:
         return self._items.get(key)
 
     def observe(self, item: StockItem, status: Status | None) -> bool:
-        """Takes in a version that the API server returned; whether it needs a sync. Older versions are ignored."""
+        """Records a version from the API server; returns whether it needs a sync. Ignores older versions."""
         before = self._items.get(item.key)
         if item.version <= max(before.item.version if before else 0, self._tombstones.get(item.key, 0)):
             return False
@@ -57,7 +57,7 @@ class Cache:
         return sync
 
     def remove(self, item: StockItem) -> list[StockItem]:
-        """Takes in that this StockItem is gone; returns what must be given up: nothing if a newer one replaced it."""
+        """Records that this StockItem is gone; returns what must be given up: nothing if a newer one replaced it."""
         before = self._items.get(item.key)
         if before is not None and before.item.version > item.version:
             return [] if before.item.sku == item.sku else [replace(item, gone=True)]
@@ -86,10 +86,10 @@ class Cache:
         return cached is not None and cached.item.sku == sku
 
     def wait_for_sku(self, item: StockItem) -> None:
-        """This item waits until the StockItem that owns its SKU gives it up."""
+        """Records that this item waits until the StockItem that owns its SKU gives it up."""
         self._waiting.setdefault(item.sku, set()).add(item.key)
 
     def sku_released(self, sku: str) -> list[StockItem]:
-        """Nobody owns the SKU any more: the items that waited for it, each of them once."""
+        """The items that waited for this SKU, which no longer has an owner. Each is returned once."""
         known = (self._items.get(key) for key in self._waiting.pop(sku, ()))
         return [cached.item for cached in known if cached is not None]

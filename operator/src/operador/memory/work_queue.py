@@ -1,4 +1,4 @@
-"""The work queue: StockItems that wait for PostgreSQL, the latest version of each, some until a given time."""
+"""The work queue: StockItems that wait for PostgreSQL, each in its latest version, some deferred to a later time."""
 
 import asyncio
 import heapq
@@ -14,7 +14,7 @@ _Slot = tuple[ItemKey, str]
 
 
 class WorkQueue:
-    """One entry per StockItem and SKU. `clock` gives monotonic seconds."""
+    """One entry per StockItem and SKU. `clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -29,12 +29,12 @@ class WorkQueue:
 
     @property
     def ready(self) -> int:
-        """How many items are ready to be taken."""
+        """The number of items ready to be taken."""
         return len(self._ready)
 
     @property
     def oldest_seconds(self) -> float:
-        """How long the longest-waiting ready item has waited; 0 if none is ready."""
+        """Seconds for which the oldest ready item has waited; 0 if none is ready."""
         since = next(iter(self._since.values()), None)
         return 0.0 if since is None else self._clock() - since
 
@@ -80,7 +80,7 @@ class WorkQueue:
         return max(self._schedule[0][0] - self._clock(), 0.0) if self._schedule else float("inf")
 
     def _promote(self) -> bool:
-        """Moves items whose time has come to the ready ones; whether any is ready."""
+        """Makes deferred items whose time has come ready; returns whether any item is ready."""
         now = self._clock()
         while self._schedule and self._schedule[0][0] <= now:
             when, slot = heapq.heappop(self._schedule)

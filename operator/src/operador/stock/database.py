@@ -22,7 +22,7 @@ class Position(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """The current balances of the SKUs that changed up to `position`, and whether there is more to read now."""
+    """The current balances of the SKUs that changed up to `position`, and whether more changes can be read now."""
 
     saldos: list[Saldo]
     position: Position
@@ -61,12 +61,12 @@ class Database:
                 yield [_saldo(r, dono=r["dono"], nome=r["nome"]) for r in rows]
 
     async def newest_change(self) -> Position | None:
-        """Where `changed_since` misses nothing that is committed from now on; None when the log is empty."""
+        """The position after which `changed_since` returns every later commit; None when the log is empty."""
         row = await self._pool.fetchrow(self._sql["posicao_das_mudancas"])
         return Position(**row) if row else None
 
     async def changed_since(self, position: Position) -> Changes | None:
-        """A page of changes after `position`; None when the log has no such position: changes may be lost."""
+        """A page of changes after `position`. None when the log no longer has that position: changes may be lost."""
         rows = await self._pool.fetch(self._sql["saldos_desde"], *position, CHANGES_PER_PAGE)
         if not rows:
             return None
@@ -75,7 +75,7 @@ class Database:
         return Changes(saldos, reached, rows[0]["lidas"] == CHANGES_PER_PAGE)
 
     async def expire(self, limit: int) -> int:
-        """Sweeps up to `limit` lapsed reservations; how many it swept."""
+        """Sweeps up to `limit` lapsed reservations; returns how many it swept."""
         return int(await self._pool.fetchval(self._sql["expirar_reservas"], limit))
 
     async def sweep_lag(self) -> float:

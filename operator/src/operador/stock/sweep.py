@@ -12,8 +12,8 @@ from reservaestoque.telemetry import logger
 BATCH = 500
 PAUSE = timedelta(seconds=0.08)
 """Between full batches. No order waits for the sweep's result, since estoque releases lapsed units on its own, but
-orders do wait for the rows that it locks, and their decisions queue behind its events. A million are still swept in
-some four minutes.
+orders do wait for the rows that it locks, and their decisions queue behind its events. A million reservations are
+still swept in about four minutes.
 """
 
 _log = logger(__name__)
@@ -23,15 +23,15 @@ _last_sweep = Gauge("operador_last_sweep_timestamp_seconds", "When a sweep last 
 
 
 def pace(every: timedelta) -> Pace:
-    """Sweeps this often; limits how much a sweep of very many slows down orders."""
+    """How often to sweep; limits how much a large sweep slows down orders."""
     return Pace(every=every, between=PAUSE, longest=5.0)
 
 
 class Lag:
-    """Upper bound of the sweep's lag. `clock` gives monotonic seconds.
+    """Upper bound of the sweep's lag. `clock` returns monotonic seconds.
 
-    Reservations that lapsed after the last look are not visible yet, so the lag keeps counting from what that look
-    saw: it grows while the database is away or the loop hangs.
+    Reservations that lapsed after the last look are not visible yet, so the lag keeps growing from that reading: also
+    while the database is away or the loop hangs.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -56,7 +56,7 @@ class Sweep:
         _lag.set_function(lag.seconds)
 
     async def step(self) -> bool:
-        """Sweeps a batch; whether it was full, so that there may be more. Raises what asyncpg raises."""
+        """Sweeps a batch; returns whether it was full, in which case more may be due. Raises what asyncpg raises."""
         swept = await self._database.expire(BATCH)
         self._lag.measured(await self._database.sweep_lag())
         _swept.inc(swept)

@@ -12,7 +12,7 @@ from reservaestoque.postgres import is_contended, is_transient
 from reservaestoque.telemetry import logger
 
 MAX_BLOCKED = 8
-"""How many items with a locked row to single out: each costs a lock timeout. Beyond that, all remaining ones wait."""
+"""Limit of items with a locked row to single out: each costs a lock timeout. Beyond it, all remaining items wait."""
 
 _log = logger(__name__)
 _batch_items = Histogram(

@@ -1,9 +1,8 @@
 -- The sweep: ends lapsed reservations, returns their units and records a fact for each order.
 --
--- It locks in the one lock order, orders by id and then stock rows by SKU, so it cannot deadlock with a batch. Orders
--- are locked with `skip locked`: a locked order is being changed at this moment and is left for the next call. The
--- conditions are checked again on the locked row, since an order found as lapsed may have been renewed before it was
--- locked.
+-- It follows the one lock order, orders by id and then stock rows by SKU, so it cannot deadlock with a batch. Orders
+-- are locked with `skip locked`: a locked order is being changed and is left for the next call. The conditions are
+-- checked again on the locked row, because an order found to have lapsed may have been renewed before it was locked.
 create or replace function expirar_reservas(p_limite integer)
 returns integer
 language plpgsql volatile security definer set search_path = public, pg_temp as $$

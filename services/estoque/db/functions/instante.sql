@@ -1,12 +1,12 @@
--- A constant of its own, because two rules need it: `instante`, and the view `saldo`, which spells that rule out. The
--- planner replaces the call by the value.
+-- A separate constant, because two rules need it: `instante`, and the view `saldo`, which repeats that rule. The
+-- planner replaces the call with the value.
 create or replace function recuo_tolerado() returns interval
 language sql immutable as $$ select interval '10 minutes' $$;
 
 comment on function recuo_tolerado is 'how far the clock may step back before it is believed at once';
 
--- Keeps the clock of a SKU monotonic. A stock row stores the instant of its last change (`alterado_em`), an order that
--- of its own (`atualizado_em`); under their locks no decision is made at an earlier instant. Otherwise a clock that
+-- Keeps the clock of a SKU monotonic. A stock row stores the instant of its last change (`alterado_em`), and so does
+-- an order (`atualizado_em`). No decision under their locks is made at an earlier instant. Otherwise a clock that
 -- steps back after lapsed units went to another order would revive the reservation of their first order.
 --
 -- A mark further ahead than `recuo_tolerado` was set by a clock that was wrong and has been corrected since. Waiting

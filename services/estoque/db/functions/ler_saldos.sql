@@ -1,5 +1,5 @@
--- A transaction commits after the instant that it writes into `alterado_em`, so a reader asks for some seconds more
--- than it has seen. It takes no locks.
+-- A transaction commits after the instant that it writes into `alterado_em`, so a reader must request a few seconds
+-- more than it has seen. It takes no locks.
 create or replace function ler_saldos(p_desde timestamptz)
 returns table (
     sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint,

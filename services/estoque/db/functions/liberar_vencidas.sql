@@ -1,13 +1,13 @@
--- Returns units of lapsed reservations to their SKUs, oldest first and whole lines, hence possibly a few units more
--- than asked for. Every line has at least one unit, so the oldest `falta` lines always suffice, however many have
+-- Returns units of lapsed reservations to their SKUs, oldest first and in whole lines, so possibly a few units more
+-- than requested. Every line has at least one unit, so the oldest `falta` lines always suffice, however many have
 -- lapsed.
 --
 -- It takes no locks beyond those of the caller, who holds the stock rows of these SKUs: lines of a SKU change only
 -- under the lock of its stock row. Orders are not locked, because locks are taken orders first, then stock; an order
 -- that loses its lines here keeps its status until the sweep, and cannot be closed without its lines.
 --
--- The stock lock also keeps the physical position of a line stable between the two steps, so the delete goes by ctid. A
--- delete by key reads the lines of all orders, since the planner does not know how few it is given.
+-- The stock lock also keeps the physical position of a line stable between the two steps, so the delete goes by ctid.
+-- A delete by key would read the lines of all orders, because the planner does not know how few keys it gets.
 create or replace function liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamptz)
 returns table (sku text, liberado bigint)
 language sql as $$

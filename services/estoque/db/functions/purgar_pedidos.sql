@@ -1,7 +1,7 @@
 -- Purges ended orders. Their sold units stay sold: the sum of their lines moves into `estoque.arquivado`.
 --
--- It locks in the one lock order, orders by id and then stock rows by SKU. A locked order is skipped and found by a later
--- round. Stock rows are waited for: `arquivado` must change with the lines that it stands for.
+-- It follows the one lock order, orders by id and then stock rows by SKU. It skips a locked order, which a later
+-- round finds. It waits for stock rows: `arquivado` must change together with the lines that it replaces.
 create or replace function purgar_pedidos(p_antes timestamptz, p_limite integer, p_depois uuid)
 returns table (seen integer, purged integer, last uuid)
 language plpgsql set search_path = public, pg_temp as $$

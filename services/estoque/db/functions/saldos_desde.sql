@@ -1,10 +1,10 @@
 -- The operator follows the change log from the position of its last read. Changes at or above the oldest running
--- transaction wait for the next read: an older one may still be committed before them. A SKU that changed several times
--- is returned once, with its balance at this moment. It takes no locks.
+-- transaction wait for the next read: an older one may still be committed before them. A SKU that changed several
+-- times is returned once, with its current balance. It takes no locks.
 --
 -- Every row carries the position that the read has reached, and how many changes (`lidas`) it took. If nothing has
--- changed there is one row without a SKU. If the log does not have `p_transacao, p_mudanca` any more there is no row:
--- changes may have been lost, and the operator compares everything.
+-- changed, it returns one row without a SKU. If the log no longer contains `p_transacao, p_mudanca`, it returns no
+-- row: changes may have been lost, and the operator compares everything.
 create or replace function saldos_desde(p_transacao bigint, p_mudanca bigint, p_parte bigint, p_limite integer)
 returns table (
     transacao bigint, mudanca bigint, parte bigint, lidas bigint, sku text, dono text, situacao text, nome text,

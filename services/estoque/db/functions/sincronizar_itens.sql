@@ -1,10 +1,10 @@
--- Makes stock rows match the StockItems that declare them, a batch per call; the arrays are parallel, one element an
--- item. An item owns its SKU from the moment it claims a row without an owner until it is deleted (`p_encerrar`): the
--- row then takes no new reservations, and is given up when the last one has ended.
+-- Makes stock rows match the StockItems that declare them, one batch per call. The arrays are parallel, with one
+-- element per item. An item owns its SKU from the moment it claims a row without an owner until it is deleted
+-- (`p_encerrar`). The row then takes no new reservations, and is given up when the last one has ended.
 --
--- It locks the stock rows of the batch by SKU, as every session does that locks several, and decides on the locked
--- rows; it changes no order, so it locks none. Inserts wait for concurrent inserts of the same key and therefore go by
--- SKU too. A row is waited for, never skipped: the operator must learn what the row says once this item is applied.
+-- It locks the stock rows of the batch by SKU, like every session that locks several, and decides on the locked rows.
+-- It changes no order, so it locks none. Inserts wait for concurrent inserts of the same key and therefore go by SKU
+-- too. It waits for a row and never skips it: the operator must learn the row's state after this item is applied.
 create or replace function sincronizar_itens(
     p_donos text[], p_skus text[], p_nomes text[], p_quantidades bigint[],
     p_pausados boolean[], p_limites bigint[], p_encerrar boolean[]

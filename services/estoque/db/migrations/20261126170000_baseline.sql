@@ -40,15 +40,15 @@ comment on function uuid_de is
 -- end functions/uuid_de.sql
 
 -- begin functions/instante.sql
--- A constant of its own, because two rules need it: `instante`, and the view `saldo`, which spells that rule out. The
--- planner replaces the call by the value.
+-- A separate constant, because two rules need it: `instante`, and the view `saldo`, which repeats that rule. The
+-- planner replaces the call with the value.
 create or replace function recuo_tolerado() returns interval
 language sql immutable as $$ select interval '10 minutes' $$;
 
 comment on function recuo_tolerado is 'how far the clock may step back before it is believed at once';
 
--- Keeps the clock of a SKU monotonic. A stock row stores the instant of its last change (`alterado_em`), an order that
--- of its own (`atualizado_em`); under their locks no decision is made at an earlier instant. Otherwise a clock that
+-- Keeps the clock of a SKU monotonic. A stock row stores the instant of its last change (`alterado_em`), and so does
+-- an order (`atualizado_em`). No decision under their locks is made at an earlier instant. Otherwise a clock that
 -- steps back after lapsed units went to another order would revive the reservation of their first order.
 --
 -- A mark further ahead than `recuo_tolerado` was set by a clock that was wrong and has been corrected since. Waiting
@@ -262,10 +262,9 @@ revoke execute on function liberar_vencidas from public;
 -- begin functions/expirar_reservas.sql
 -- The sweep: ends lapsed reservations, returns their units and records a fact for each order.
 --
--- It locks in the one lock order, orders by id and then stock rows by SKU, so it cannot deadlock with a batch. Orders
--- are locked with `skip locked`: a locked order is being changed at this moment and is left for the next call. The
--- conditions are checked again on the locked row, since an order found as lapsed may have been renewed before it was
--- locked.
+-- It follows the one lock order, orders by id and then stock rows by SKU, so it cannot deadlock with a batch. Orders
+-- are locked with `skip locked`: a locked order is being changed and is left for the next call. The conditions are
+-- checked again on the locked row, because an order found to have lapsed may have been renewed before it was locked.
 create or replace function expirar_reservas(p_limite integer)
 returns integer
 language plpgsql volatile security definer set search_path = public, pg_temp as $$
@@ -373,13 +372,13 @@ grant execute on function atraso_da_expiracao to operador;
 -- end functions/atraso_da_expiracao.sql
 
 -- begin functions/sincronizar_itens.sql
--- Makes stock rows match the StockItems that declare them, a batch per call; the arrays are parallel, one element an
--- item. An item owns its SKU from the moment it claims a row without an owner until it is deleted (`p_encerrar`): the
--- row then takes no new reservations, and is given up when the last one has ended.
+-- Makes stock rows match the StockItems that declare them, one batch per call. The arrays are parallel, with one
+-- element per item. An item owns its SKU from the moment it claims a row without an owner until it is deleted
+-- (`p_encerrar`). The row then takes no new reservations, and is given up when the last one has ended.
 --
--- It locks the stock rows of the batch by SKU, as every session does that locks several, and decides on the locked
--- rows; it changes no order, so it locks none. Inserts wait for concurrent inserts of the same key and therefore go by
--- SKU too. A row is waited for, never skipped: the operator must learn what the row says once this item is applied.
+-- It locks the stock rows of the batch by SKU, like every session that locks several, and decides on the locked rows.
+-- It changes no order, so it locks none. Inserts wait for concurrent inserts of the same key and therefore go by SKU
+-- too. It waits for a row and never skips it: the operator must learn the row's state after this item is applied.
 create or replace function sincronizar_itens(
     p_donos text[], p_skus text[], p_nomes text[], p_quantidades bigint[],
     p_pausados boolean[], p_limites bigint[], p_encerrar boolean[]
@@ -458,8 +457,8 @@ grant execute on function sincronizar_itens to operador;
 -- end functions/sincronizar_itens.sql
 
 -- begin functions/ler_saldos.sql
--- A transaction commits after the instant that it writes into `alterado_em`, so a reader asks for some seconds more
--- than it has seen. It takes no locks.
+-- A transaction commits after the instant that it writes into `alterado_em`, so a reader must request a few seconds
+-- more than it has seen. It takes no locks.
 create or replace function ler_saldos(p_desde timestamptz)
 returns table (
     sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint,
@@ -500,12 +499,12 @@ grant execute on function posicao_das_mudancas to operador;
 
 -- begin functions/saldos_desde.sql
 -- The operator follows the change log from the position of its last read. Changes at or above the oldest running
--- transaction wait for the next read: an older one may still be committed before them. A SKU that changed several times
--- is returned once, with its balance at this moment. It takes no locks.
+-- transaction wait for the next read: an older one may still be committed before them. A SKU that changed several
+-- times is returned once, with its current balance. It takes no locks.
 --
 -- Every row carries the position that the read has reached, and how many changes (`lidas`) it took. If nothing has
--- changed there is one row without a SKU. If the log does not have `p_transacao, p_mudanca` any more there is no row:
--- changes may have been lost, and the operator compares everything.
+-- changed, it returns one row without a SKU. If the log no longer contains `p_transacao, p_mudanca`, it returns no
+-- row: changes may have been lost, and the operator compares everything.
 create or replace function saldos_desde(p_transacao bigint, p_mudanca bigint, p_parte bigint, p_limite integer)
 returns table (
     transacao bigint, mudanca bigint, parte bigint, lidas bigint, sku text, dono text, situacao text, nome text,

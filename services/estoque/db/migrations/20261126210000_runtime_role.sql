@@ -28,10 +28,10 @@ grant select, insert, update, delete on outbox, mudanca, bilhete to estoque_runt
 -- What customers and the operator see: lapsed reservations do not count, whether or not they have been swept. It takes
 -- no locks: a balance is information, and orders are decided on locked rows.
 --
--- `agora()` is volatile, so the planner cannot use a call of it as an index condition and would read all held lines of
--- a SKU. A scalar subquery is evaluated once and gives the index a constant. The rule of `instante` is spelled out
--- because the planner does not inline a function whose arguments are subqueries: the calls made a read of all balances
--- 2.3 times as long.
+-- `agora()` is volatile, so the planner cannot use a call of it as an index condition and would read all held lines
+-- of a SKU. A scalar subquery is evaluated once and gives the index a constant. The rule of `instante` is spelled out
+-- because the planner does not inline a function whose arguments are subqueries: with calls, reading all balances
+-- took 2.3 times as long.
 create or replace view saldo as
 select e.sku,
        e.nome,
@@ -60,16 +60,16 @@ grant select on saldo to estoque_runtime;
 -- end functions/saldo.sql
 
 -- begin functions/liberar_vencidas.sql
--- Returns units of lapsed reservations to their SKUs, oldest first and whole lines, hence possibly a few units more
--- than asked for. Every line has at least one unit, so the oldest `falta` lines always suffice, however many have
+-- Returns units of lapsed reservations to their SKUs, oldest first and in whole lines, so possibly a few units more
+-- than requested. Every line has at least one unit, so the oldest `falta` lines always suffice, however many have
 -- lapsed.
 --
 -- It takes no locks beyond those of the caller, who holds the stock rows of these SKUs: lines of a SKU change only
 -- under the lock of its stock row. Orders are not locked, because locks are taken orders first, then stock; an order
 -- that loses its lines here keeps its status until the sweep, and cannot be closed without its lines.
 --
--- The stock lock also keeps the physical position of a line stable between the two steps, so the delete goes by ctid. A
--- delete by key reads the lines of all orders, since the planner does not know how few it is given.
+-- The stock lock also keeps the physical position of a line stable between the two steps, so the delete goes by ctid.
+-- A delete by key would read the lines of all orders, because the planner does not know how few keys it gets.
 create or replace function liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamptz)
 returns table (sku text, liberado bigint)
 language sql as $$
@@ -115,8 +115,8 @@ grant execute on function liberar_vencidas to estoque_runtime;
 -- begin functions/purgar_pedidos.sql
 -- Purges ended orders. Their sold units stay sold: the sum of their lines moves into `estoque.arquivado`.
 --
--- It locks in the one lock order, orders by id and then stock rows by SKU. A locked order is skipped and found by a later
--- round. Stock rows are waited for: `arquivado` must change with the lines that it stands for.
+-- It follows the one lock order, orders by id and then stock rows by SKU. It skips a locked order, which a later
+-- round finds. It waits for stock rows: `arquivado` must change together with the lines that it replaces.
 create or replace function purgar_pedidos(p_antes timestamptz, p_limite integer, p_depois uuid)
 returns table (seen integer, purged integer, last uuid)
 language plpgsql set search_path = public, pg_temp as $$

@@ -21,9 +21,9 @@ _decode_missing = msgspec.json.Decoder(tuple[ItemEmFalta, ...]).decode
 
 
 class BatchResult(NamedTuple):
-    """How many commands were new, which were older than the horizon, and which repeat one to a purged order.
+    """The number of new commands, the commands older than the horizon, and those that repeat one to a purged order.
 
-    `facts` are the answers, written at `now`; `outbox` their rows.
+    `facts` are the answers, written at `now`; `outbox` has their rows.
     """
 
     new: int
@@ -35,7 +35,7 @@ class BatchResult(NamedTuple):
 
 
 class _Triage(NamedTuple):
-    """The commands of a batch, each once: to decide, to answer again, or too old to tell which."""
+    """The commands of a batch, each once: to decide, to answer again, or too old to tell."""
 
     new: list[Comando]
     repeated: list[Comando]
@@ -70,7 +70,7 @@ async def process(
 
 
 async def blocked_orders(pool: "asyncpg.Pool[Any]", commands: Sequence[Comando]) -> set[UUID]:
-    """Which of these commands' orders need a row that another session has locked: their own, or that of a SKU.
+    """The orders of these commands that need a row locked by another session: their own, or that of a SKU.
 
     Raises what asyncpg raises.
     """
@@ -151,7 +151,7 @@ async def _release_lapsed(
 async def _answer_again(
     connection: Connection, commands: Sequence[Comando], pedidos: Mapping[UUID, Pedido]
 ) -> list[Fact]:
-    """A repeated command changes nothing: its answer is the current snapshot, with the refusal it got before."""
+    """A repeated command changes nothing: its answer is the current snapshot, with the original refusal."""
     if not commands:
         return []
     rows = await connection.fetch(_sql["ler_recusas"], [command.id for command in commands])

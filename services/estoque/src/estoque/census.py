@@ -1,4 +1,4 @@
-"""Metrics of reservations that lapse soon, or have lapsed but are not swept yet."""
+"""Metrics of reservations that will lapse soon, or have lapsed but are not swept yet."""
 
 import asyncio
 from datetime import timedelta

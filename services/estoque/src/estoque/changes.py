@@ -19,7 +19,7 @@ _sql = Queries("estoque")
 
 
 class Page:
-    """The SKUs that changes name, each once, up to PAGE_SKUS, and the log position reached with them."""
+    """The SKUs named by changes, each once, up to PAGE_SKUS, and the log position that they reach."""
 
     def __init__(self, after: Position) -> None:
         self.position = after
@@ -42,7 +42,7 @@ class Page:
             self.position = max(self.position, position)
 
     def cut(self, skus: int) -> None:
-        """Keeps only the first `skus` SKUs, and moves the position back to where they end."""
+        """Keeps only the first `skus` SKUs, and moves the position back to their end."""
         self.position = self._first[self.skus[skus]]
         self.full = True
 
@@ -50,7 +50,7 @@ class Page:
 class Changes:
     """A source of events: `saldo`, the current balance of a SKU that changed; `encerrado`, for one no longer offered.
 
-    Only the last event of a batch has an id: a client that missed some of them asks for all of them again.
+    Only the last event of a batch has an id: a client that missed some of them receives all of them again.
     """
 
     def __init__(self, log: ChangeLog, pool: "asyncpg.Pool[Any]") -> None:
@@ -66,7 +66,7 @@ class Changes:
         await self._log.check(position)
 
     async def read(self, after: Position) -> Batch:
-        """What up to 50,000 changes touched: each SKU once, at most 250 SKUs and PAGE_BYTES.
+        """The SKUs of up to 50,000 changes, each once: at most 250 SKUs and PAGE_BYTES.
 
         Raises PositionLostError and what asyncpg raises.
         """

@@ -24,7 +24,7 @@ from reservaestoque.events import (
 
 
 def shortages(commands: Iterable[Comando], stock: Mapping[str, StockRow]) -> dict[str, int]:
-    """How many units of each SKU these commands may need beyond the free ones: lapsed units may cover them."""
+    """The units of each SKU that these commands may need beyond the free ones: lapsed units may cover them."""
     demand: dict[str, int] = {}
     for command in commands:
         for sku, quantidade in sum_items(command).items():
@@ -51,8 +51,6 @@ def decide(
 
 
 class _Batch:
-    """A batch under decision."""
-
     def __init__(
         self, pedidos: dict[UUID, Pedido], stock: Mapping[str, StockRow], now: datetime, ttl: timedelta
     ) -> None:

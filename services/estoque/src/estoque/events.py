@@ -1,4 +1,4 @@
-"""Outgoing events: what facts are published as, straight from memory or from a row of the outbox."""
+"""Outgoing events, made of facts: straight from memory, or from a row of the outbox."""
 
 from datetime import datetime
 

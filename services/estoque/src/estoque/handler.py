@@ -35,14 +35,14 @@ class CommandHandler:
         result = await self._process(commands)
         self._relay.publish(result.outbox, [event_of(fact, result.now) for fact in result.facts])
         refused = [
-            *[Refused(c, f"ForaDoHorizonte: made {c.time}, longer ago than {self._horizon}") for c in result.too_old],
-            *[Refused(c, "PedidoEsquecido: it came again, and its order has been purged") for c in result.purged],
+            *[Refused(c, f"ForaDoHorizonte: created {c.time}, over {self._horizon} ago") for c in result.too_old],
+            *[Refused(c, "PedidoEsquecido: redelivered after its order was purged") for c in result.purged],
         ]
         _repeated.inc(len(commands) - result.new - len(refused))
         return refused
 
     async def find_blocked(self, commands: Sequence[Comando]) -> set[object]:
-        """The ids of those that need a row locked by another session. Raises what asyncpg raises."""
+        """The ids of the commands that need a row locked by another session. Raises what asyncpg raises."""
         blocked = await blocked_orders(self._pool, commands)
         return {command.id for command in commands if command.data.pedido_id in blocked}
 

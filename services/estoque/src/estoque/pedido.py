@@ -15,7 +15,7 @@ Itens = Mapping[str, int]
 
 
 class Situacao(StrEnum):
-    """What a SKU allows (column estoque.situacao)."""
+    """The state of a SKU (column estoque.situacao)."""
 
     ATIVO = "Ativo"
     PAUSADO = "Pausado"
@@ -44,7 +44,7 @@ class StockRow(msgspec.Struct):
 
 
 class Pedido(msgspec.Struct, frozen=True):
-    """An order as estoque knows it: the row that is in the database, or will be.
+    """An order as estoque knows it: its row in the database, now or after the commit.
 
     `lines` are the units that it holds now, by SKU; a lapsed order may hold fewer than its items. `atualizado_em` is
     when the row was last written; None before the first write.
@@ -60,7 +60,7 @@ class Pedido(msgspec.Struct, frozen=True):
     atualizado_em: datetime | None = None
 
     def holds(self, now: datetime) -> bool:
-        """Whether its reservation still holds: it has not expired, and all its units are there.
+        """Whether its reservation still holds: it has not expired, and it still has all its units.
 
         A lapsed reservation does not hold, swept or not. If units are missing, other orders have taken them: it had
         lapsed already, whatever the clock says now.
@@ -78,7 +78,7 @@ class Fact(msgspec.Struct, frozen=True):
 
 
 class StockMovement(msgspec.Struct):
-    """What a batch adds to one stock row: reserved and sold units, negative when released."""
+    """The change of one stock row by a batch: reserved and sold units, negative when released."""
 
     reservado: int = 0
     vendido: int = 0
@@ -98,7 +98,7 @@ class Decision:
 
 
 def sum_items(command: Comando) -> Itens:
-    """The units that a command asks for by SKU, in SKU order; a SKU named twice appears once, with the sum."""
+    """The units that a command requests by SKU, in SKU order; a SKU named twice appears once, with the sum."""
     itens: dict[str, int] = {}
     if not isinstance(command, CancelarPedido):
         for item in command.data.itens:

@@ -1,4 +1,4 @@
-"""What estoque reads from the environment."""
+"""The settings that estoque reads from the environment."""
 
 from datetime import timedelta
 from typing import Self
@@ -19,16 +19,12 @@ class EstoqueSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _nothing_is_forgotten_too_early(self) -> Self:
-        self.require_shorter(
-            ("event_horizon",), "inbox_retention", "or an event that comes again could take effect twice"
-        )
-        self.require_shorter(
-            ("inbox_retention",), "order_retention", "or an event that comes again finds its order forgotten"
-        )
+        self.require_shorter(("event_horizon",), "inbox_retention", "or a redelivered event could take effect twice")
+        self.require_shorter(("inbox_retention",), "order_retention", "or a redelivered event finds its order purged")
         # pedidos may not know yet that an order has ended. The last command that it sends cancels the order.
         self.require_shorter(
             ("reserva_ttl", "abandoned_after", "event_horizon"),
             "order_retention",
-            "or an order is forgotten that pedidos has yet to cancel",
+            "or estoque purges an order that pedidos has yet to cancel",
         )
         return self

@@ -27,7 +27,7 @@ from reservaestoque.tickets import TicketParameter, Tickets, admitted, ticket_ro
 
 
 class StreamSources(NamedTuple):
-    """What the streams are built from."""
+    """The sources of the streams."""
 
     feed: Feed
     streams: Streams

@@ -1,4 +1,4 @@
-"""What a decided batch writes."""
+"""Writes a decided batch to the database."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime

@@ -111,7 +111,7 @@ async def test_a_sku_appears_once_with_its_current_balance_however_often_it_chan
         ("saldo", {"sku": "B", "nome": "B", "quantidade": 100, "reservado": 1, "vendido": 0, "disponivel": 99}),
     ]
     assert [b"\nid: " in frame.data for frame in batch.frames] == [False, True], (
-        "a client that got only the first asks again"
+        "a client that received only the first requests it again"
     )
     assert f"id: {batch.position}\n".encode() in batch.frames[-1].data
     assert await log.read(batch.position) == Batch([], batch.position, False)

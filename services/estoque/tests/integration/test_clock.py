@@ -1,4 +1,4 @@
-"""A clock that steps back: what has lapsed stays lapsed, and no unit is sold twice."""
+"""A clock that steps back: lapsed reservations stay lapsed, and no unit is sold twice."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -106,7 +106,7 @@ async def test_the_instants_of_a_sku_and_of_an_order_never_go_back(estoque_db: a
 
 
 async def test_a_clock_that_was_wrong_by_hours_is_not_waited_for(estoque_db: asyncpg.Pool, set_clock: SetClock):
-    """Otherwise units would be held until real time reaches what the clock once showed."""
+    """Otherwise units would be held until real time reaches the wrong clock's time."""
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 9, 9)")
     await set_clock(NOON + timedelta(days=1))
     await handle(estoque_db, created())

@@ -1,4 +1,4 @@
-"""The SQL functions that the operator calls, with the role that it calls them with."""
+"""The SQL functions that the operator calls, called with the operator's role."""
 
 import json
 from collections.abc import AsyncIterator
@@ -163,7 +163,7 @@ async def newest_change(operador: "asyncpg.Connection[Any]") -> Position:
 async def changed_since(
     operador: "asyncpg.Connection[Any]", position: Position, limit: int = 500
 ) -> tuple[list[str], Position]:
-    """The SKUs that changed, and the position behind them."""
+    """The SKUs that changed, and the position after them."""
     rows = await operador.fetch("select * from saldos_desde($1, $2, $3, $4)", *position, limit)
     assert len({(r["transacao"], r["mudanca"], r["parte"], r["lidas"]) for r in rows}) == 1
     return [r["sku"] for r in rows if r["sku"]], (rows[0]["transacao"], rows[0]["mudanca"], rows[0]["parte"])
@@ -198,7 +198,7 @@ async def test_pages_of_changes_miss_nothing(operador: "asyncpg.Connection[Any]"
             again = "update estoque set alvo = 11, quantidade = 11 where sku = any ($1)"
             await estoque_db.execute(again, [read[0], skus[-1]])
     assert sorted(set(read)) == skus
-    assert len(read) in {len(skus) + 1, len(skus) + 2}, "each once a page"
+    assert len(read) in {len(skus) + 1, len(skus) + 2}, "each once per page"
     assert pages > 1000 // 70
 
 
@@ -211,7 +211,7 @@ async def test_changes_that_older_ones_may_still_follow_are_not_read_yet(
     async with estoque_db.acquire() as slow, slow.transaction():
         await slow.execute(change, "A")
         await estoque_db.execute(change, "B")
-        assert await changed_since(operador, start) == ([], start), "A comes in before B"
+        assert await changed_since(operador, start) == ([], start), "A may still appear before B"
     assert sorted((await changed_since(operador, start))[0]) == ["A", "B"]
 
 

@@ -135,7 +135,7 @@ async def test_facts_that_were_being_published_when_the_broker_vanished_go_out_o
 
 
 async def handed_over(pool: "Pool[Any]") -> tuple[list[int], list[AtualizarStatus]]:
-    """The rows of the outbox and their events, as the process has them that committed them."""
+    """The rows of the outbox and their events, as held by the process that committed them."""
     rows = await pool.fetch("select * from outbox order by id")
     return [row["id"] for row in rows], [to_event(row) for row in rows]
 

@@ -23,7 +23,7 @@ Pool = asyncpg.Pool
 DAY = timedelta(days=1)
 KEPT = 7 * DAY
 MAX_PAGES = 8_000
-"""What a step of 1,000 rows may touch: visiting, locking and deleting a row costs two pages each."""
+"""Limit for a step of 1,000 rows: visiting, locking and deleting a row costs two pages each."""
 
 UUID_V7 = """
     (lpad(to_hex((extract(epoch from {at}) * 1000)::bigint), 12, '0') || '7' || substr(md5({n}::text), 1, 3)

@@ -1,4 +1,4 @@
-"""Which orders get stock, and what each command does in each state of an order."""
+"""Which orders get stock, and the effect of each command in each state of an order."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -146,7 +146,7 @@ ENDED, KNOWN, HELD = Recusa.PEDIDO_ENCERRADO, Recusa.PEDIDO_JA_CONHECIDO, Recusa
 @pytest.mark.parametrize(
     ("state", "kind", "status", "recusa", "movement"),
     [
-        # plenty of stock: what each command does in each state; (reserved, sold) of A and B
+        # plenty of stock: the effect of each command in each state; (reserved, sold) of A and B
         ("unknown", PedidoCriado, R, None, {"A": (2, 0), "B": (3, 0)}),
         ("unknown", FecharPedido, F, None, {"A": (0, 2), "B": (0, 3)}),
         ("unknown", ReservarPedido, R, None, {"A": (2, 0), "B": (3, 0)}),

@@ -14,7 +14,7 @@ from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import tracing
 
 LAST_LOOK_SECONDS = 0.5
-"""How long after its deadline a waiting customer is answered at the latest: the last read must not take longer."""
+"""Time limit of the last read after a waiting customer's deadline, and so the longest delay of the answer."""
 
 
 class Answers:
@@ -43,7 +43,7 @@ class Answers:
         return await self._earlier(committed, wait)
 
     async def repeat(self, key: IdempotencyKey, pedido: Pedido) -> Outcome | None:
-        """The outcome of the command that the key stands for, to an order that has ended; None if there is none.
+        """The outcome of the command that the key stands for, sent to an order that has ended; None if none exists.
 
         Raises KeyReusedError.
         """

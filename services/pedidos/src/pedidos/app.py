@@ -38,8 +38,8 @@ from reservaestoque.tickets import Tickets
 RESEND_EVERY = timedelta(seconds=5)
 PURGE_EVERY = timedelta(minutes=1)
 TASK_CONNECTIONS = 5
-"""Tasks that need a connection now and then: two lanes of group commit, the consumer, resends, one of the retention
-jobs, which take turns.
+"""Tasks that occasionally need a connection: two lanes of group commit, the consumer, resends, and one of the
+retention jobs, which take turns.
 """
 POOL_CONNECTIONS = TASK_CONNECTIONS + READ_CONNECTIONS + STREAM_CONNECTIONS
 """No task waits for another's connection."""
@@ -143,8 +143,6 @@ async def run(settings: PedidosSettings) -> None:
 
 
 def _orders(reads: Reads) -> Provide:
-    """The orders open to a request's caller."""
-
     def provide(caller: NamedDependency[Caller]) -> Orders:
         return Orders(reads, caller)
 

@@ -9,7 +9,7 @@ import msgspec
 from reservaestoque.events import Status
 from reservaestoque.streams import Batch, ChangeLog, Frame, Position, fitting, reached, sse
 
-PAGE_CHANGES = 128  # some 30 KiB, unless customers have very long names
+PAGE_CHANGES = 128  # about 30 KiB, unless customers have very long names
 
 _json = msgspec.json.Encoder()
 
@@ -32,7 +32,7 @@ class Changes:
         self._log = log
 
     async def newest(self) -> Position:
-        """The position past all that may be read now. Raises what asyncpg raises."""
+        """The position past everything readable now. Raises what asyncpg raises."""
         return await self._log.newest()
 
     async def check(self, position: Position) -> None:

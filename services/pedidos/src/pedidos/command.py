@@ -40,7 +40,7 @@ class IdempotencyKey(msgspec.Struct, frozen=True):
 
     @property
     def scope(self) -> tuple[str, str, str]:
-        """What makes it unique."""
+        """The fields that make it unique."""
         return self.cliente_id, self.path, self.value
 
 
@@ -108,7 +108,7 @@ REFUSALS = {
     "PedidoMudou": "the order had changed meanwhile",
     "ReservaVigente": "the reservation still held, so there was nothing to renew",
 }
-"""What estoque's refusals mean, in the past tense: the order may have changed by the time one is repeated."""
+"""The meaning of estoque's refusals, in the past tense: the order may have changed by the time one is repeated."""
 
 
 def explain(recusa: str, status: Status) -> str:

@@ -1,4 +1,4 @@
-"""Outgoing events: what commands are published as, straight from memory or from a row of the outbox."""
+"""Outgoing events, made of commands: straight from memory, or from a row of the outbox."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -23,9 +23,10 @@ class Follower:
         self._heartbeat = heartbeat
 
     async def follow(self, pedido_id: UUID, seen: int) -> AsyncGenerator[bytes, None]:
-        """The text of a stream: the order with each version above `seen`, those between two reads left out.
+        """The text of a stream: the order with each version above `seen`, except versions superseded between two
+        reads.
 
-        Ends with the order's final status, with its being purged, or when the program stops.
+        Ends with the order's final status, when the order is purged, or when the program stops.
         """
         yield sse.OPENING
         with self._waiters.subscribe(pedido_id) as subscription:
@@ -45,4 +46,4 @@ class Follower:
                     yield sse.event("status", _json.encode(pedido), seen)
                 if pedido is None or pedido.status in FINAL_STATUSES:
                     return
-                del pedido  # an order may have a hundred items, and wait for a week
+                del pedido  # an order may have a hundred items, and the wait may last a week

@@ -24,8 +24,8 @@ from reservaestoque.telemetry.load import count_refused
 
 INTERVAL_SECONDS = 0.015
 """Time between the starts of two commits, unless a full batch is waiting or the first commit had one command only, so
-that a single customer is not delayed. A batch costs nearly the same whatever its size, here and downstream: more than
-some sixty a second only get smaller.
+that a single customer is not delayed. A batch costs nearly the same whatever its size, here and downstream: beyond
+about sixty a second, batches only get smaller.
 """
 
 COMMIT_SECONDS = 5.0
@@ -57,7 +57,7 @@ class Committed(NamedTuple):
     criado_em: datetime | None
 
 
-_BUSY = "another request with this Idempotency-Key has not ended"
+_BUSY = "another request with this Idempotency-Key is still in progress"
 _STUCK = f"a commit has not ended after {COMMIT_SECONDS:.0f} s"
 _Waiting = tuple[NewCommand, "asyncio.Future[Committed]"]
 
@@ -95,7 +95,7 @@ class GroupCommit:
             self._waiting.put_nowait((command, future))
         except asyncio.QueueFull:
             count_refused("commits")
-            raise OverloadedError(f"{self._waiting.maxsize} wait already") from None
+            raise OverloadedError(f"{self._waiting.maxsize} commands are already waiting") from None
         with tracing.span("commit"):
             return await future
 
@@ -143,7 +143,7 @@ class GroupCommit:
                 await self._commit([one for one in batch if one[0].key is None])
                 return
             if len(batch) > 1 and not is_transient(fault):
-                for one in batch:  # one of them is at fault: the others must not fail with it
+                for one in batch:  # one command is at fault: the others must not fail with it
                     await self._commit([one])
                 return
             results = [fault] * len(batch)
@@ -155,7 +155,7 @@ class GroupCommit:
                 _answer(one, result)
 
     def _set_apart(self, contended: Sequence[_Waiting]) -> None:
-        """Moves commands to the lane of those that wait for a lock."""
+        """Moves commands that wait for a lock to their separate lane."""
         deadline = asyncio.get_running_loop().time() + CONTENDED_SECONDS
         _contended.inc(len(contended))
         for one in contended:
@@ -165,7 +165,7 @@ class GroupCommit:
         try:
             self._contended.put_nowait((one, deadline))
         except asyncio.QueueFull:
-            _answer(one, OverloadedError(f"{self._contended.maxsize} wait for a lock already"))
+            _answer(one, OverloadedError(f"{self._contended.maxsize} commands already wait for a lock"))
 
     async def run_contended(self) -> None:
         """Commits commands that wait for a lock, one at a time, until cancelled."""

@@ -27,7 +27,7 @@ _old = Counter("pedidos_old_snapshots_total", "Snapshots that were no newer than
 
 
 class StatusHandler:
-    """Applies estoque's snapshots to orders; schedules a question about a reservation `ask_after` its expiry."""
+    """Applies estoque's snapshots to orders; schedules a follow-up on each reservation `ask_after` its expiry."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]", *, ask_after: timedelta) -> None:
         self._pool = pool
@@ -49,7 +49,7 @@ class StatusHandler:
         return refused
 
     async def find_blocked(self, events: Sequence[AtualizarStatus]) -> set[object]:
-        """The ids of those whose order is locked by another session. Raises what asyncpg raises."""
+        """The ids of the snapshots whose order is locked by another session. Raises what asyncpg raises."""
         locked = await locked_orders(self._pool, [event.data.pedido_id for event in events])
         return {event.id for event in events if event.data.pedido_id in locked}
 

@@ -54,5 +54,5 @@ RESPONSE_HEADERS = (
 
 
 def request_context(prefer: str, idempotency_key: str | None, traceparent: str) -> RequestContext:
-    """What these headers say. Raises InvalidKeyError for a malformed key."""
+    """The context given by these headers. Raises InvalidKeyError for a malformed key."""
     return RequestContext(parse_key(idempotency_key), trace.continued(traceparent), wait_seconds(prefer))

@@ -1,4 +1,4 @@
-"""Intake: from a request to a new command, made of the order or command that a client sends, and its key."""
+"""Intake: turns the order or command that a client sends, and its key, into a new command."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ class EndedError(Exception):
 
 
 class RequestContext(NamedTuple):
-    """What accompanies every command: the client's key and trace, and how many seconds the client would wait."""
+    """Context of every command: the client's key and trace, and how many seconds the client is willing to wait."""
 
     key: str | None
     traceparent: str

@@ -14,7 +14,7 @@ from reservaestoque.events.pedidos import ITENS, MAX_QUANTIDADE, PedidoId
 
 MAX_PAGE = 200
 MAX_PAGE_LINES = 2000
-"""A page ends with the order that reaches so many lines, missing ones included: some 300 KB at most, not 5 MB."""
+"""A page ends with the order that reaches this many lines, missing ones included: about 300 KB at most, not 5 MB."""
 
 ID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 """The canonical, lower-case text of an id (RFC 9562, section 4), so that an order has one address."""
@@ -58,7 +58,7 @@ class Pedido(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):
-    """What estoque last reported about an order: the fields that can change, and the command answered (`causa`)."""
+    """estoque's last report on an order: the fields that can change, and the command answered (`causa`)."""
 
     causa: UUID | None
     recusa: str | None
@@ -106,7 +106,7 @@ def parse_id(text: str) -> UUID | None:
 
 
 class TooManyUnitsError(ValueError):
-    """The units of one SKU, summed, are more than an order may ask for."""
+    """The sum of the units of one SKU exceeds what an order may request."""
 
 
 def merge_items(itens: Sequence[Item]) -> list[Item]:

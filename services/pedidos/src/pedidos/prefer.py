@@ -1,4 +1,4 @@
-"""The request header Prefer (RFC 7240): how long the client would wait for the outcome."""
+"""The request header Prefer (RFC 7240): how long the client is willing to wait for the outcome."""
 
 import re
 
@@ -12,8 +12,8 @@ _WAIT = re.compile(r'[ \t]*wait[ \t]*=[ \t]*("?)([0-9]+)\1[ \t]*(?:;.*)?', re.IG
 def wait_seconds(header: str) -> int:
     """Seconds of the preference ``wait`` in a Prefer header, 30 at most; 0 without one.
 
-    Preferences that are unknown or make no sense are ignored, as the RFC demands (section 2); if there are several
-    ``wait``, the first counts. Commas and semicolons within quotes are not separators.
+    Unknown or meaningless preferences are ignored, as the RFC requires (section 2). Of several ``wait``, the first
+    counts. Commas and semicolons within quotes are not separators.
     """
     for preference in _PREFERENCE.findall(header):
         if wait := _WAIT.fullmatch(preference):

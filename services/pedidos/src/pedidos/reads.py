@@ -1,4 +1,4 @@
-"""What customers and waiting requests read: single rows by key, shared by concurrent callers; lists one by one."""
+"""Reads for customers and waiting requests: single rows by key, shared by concurrent callers; lists one by one."""
 
 from functools import partial
 from typing import Any
@@ -43,5 +43,5 @@ class Reads:
         return await self._outcomes.get(command_id)
 
     async def key_owner(self, scope: Scope) -> KeyOwner | None:
-        """What the idempotency key stands for, or None."""
+        """The request that claimed the idempotency key, or None."""
         return await self._key_owners.get(scope)

@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
 
 
 class KeyOwner(NamedTuple):
-    """What an idempotency key stands for."""
+    """The request for which an idempotency key was claimed."""
 
     body_hash: bytes
     pedido_id: UUID
@@ -73,9 +73,9 @@ async def insert(
 
 
 async def claim_keys(connection: Connection, commands: Sequence[NewCommand]) -> dict[Scope, KeyOwner]:
-    """Claims the keys of these commands; returns what each key stands for now, including keys claimed earlier.
+    """Claims the keys of these commands; returns the request of each key, including keys claimed earlier.
 
-    A key that another session is claiming at this moment is missing.
+    A key that another session is claiming is missing.
     """
     keyed = [(c, c.key) for c in commands if c.key is not None]
     keys = [key for _, key in keyed]
@@ -99,7 +99,7 @@ async def claim_keys(connection: Connection, commands: Sequence[NewCommand]) -> 
 
 
 async def key_owners(connection: "Connection | asyncpg.Pool[Any]", scopes: Sequence[Scope]) -> dict[Scope, KeyOwner]:
-    """What keys stand for; unknown ones are missing."""
+    """The requests that claimed these keys; unknown keys are missing."""
     rows = await connection.fetch(_sql["ler_chaves"], *zip(*scopes, strict=True))
     return dict(map(_key_owner, rows))
 
@@ -145,9 +145,9 @@ async def apply(
 ) -> tuple[int, set[UUID]]:
     """Applies the newest snapshot of each order where it is newer than the stored one, and records answers.
 
-    Schedules a question about each reservation, `ask_after` its expiry, in case the expiry notice gets lost.
+    Schedules a follow-up on each reservation, `ask_after` its expiry, in case the expiry notice gets lost.
 
-    Returns how many snapshots were applied and which orders are unknown.
+    Returns the number of snapshots applied, and the unknown orders.
     """
     snapshots = newest(events)
     answers = {e.data.causa: e.data for e in events if e.data.causa is not None}
@@ -169,7 +169,7 @@ async def apply(
 
 
 async def locked_orders(pool: "asyncpg.Pool[Any]", ids: Sequence[UUID]) -> set[UUID]:
-    """Which of these orders are locked by another session."""
+    """The orders among these that another session has locked."""
     return {row["id"] for row in await pool.fetch(_sql["bloqueados"], ids)}
 
 

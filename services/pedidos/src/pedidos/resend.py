@@ -1,6 +1,6 @@
-"""Resends: a command without an answer is published again, and so is one whose answer must be out of date.
+"""Resends: pedidos republishes a command without an answer, and one whose answer must be out of date.
 
-So a lost message heals itself, whichever direction it was going.
+So the system recovers from a lost message in either direction.
 """
 
 from datetime import timedelta
@@ -25,10 +25,10 @@ _given_up = Counter("pedidos_given_up_commands_total", "Commands given up unansw
 
 
 class Resend:
-    """Publishes unanswered commands again, `after` their creation and then at growing intervals, until `until`.
+    """Republishes unanswered commands, first `after` their creation and then at growing intervals, until `until`.
 
-    Reservations are asked about until `until` after their expiry, with commands younger than `horizon`: estoque
-    refuses older ones.
+    Follows up on reservations until `until` after their expiry, with commands younger than `horizon`: estoque refuses
+    older ones.
     """
 
     def __init__(

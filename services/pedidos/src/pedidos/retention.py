@@ -65,9 +65,9 @@ def retention_jobs(
 class AbandonedOrders:
     """Cancels orders that still have `status` although their reservation ended `age` ago.
 
-    The customer of one that is `ReservaExpirada` never returned. One that is still `EstoqueReservado` never got the
-    expiry notice, however often estoque was asked. Both are cancelled by an ordinary command. estoque ends the order,
-    unless it has changed, and answers with its current snapshot, which corrects the order: then it may be purged.
+    The customer of one that is `ReservaExpirada` never returned. For one that is still `EstoqueReservado`, the expiry
+    notice never arrived, despite all follow-ups. An ordinary command cancels both. estoque ends the order, unless it
+    has changed, and answers with its current snapshot, which corrects the order: then it may be purged.
     """
 
     def __init__(self, pool: "asyncpg.Pool[Any]", group_commit: GroupCommit, status: Status, age: timedelta) -> None:

@@ -90,7 +90,7 @@ async def create_order(
 
 
 async def create(orders: Orders, intake: Intake, body: bytes, context: RequestContext) -> JsonAnswer[Pedido]:
-    """What `create_order` answers; raises what it raises."""
+    """The answer of `create_order`; raises what it raises."""
     order = _new_order.read(body)
     orders.customer(order.cliente_id)
     outcome = await intake.create(order.cliente_id, merge_items(order.itens), context)
@@ -101,7 +101,7 @@ async def create(orders: Orders, intake: Intake, body: bytes, context: RequestCo
 async def command(
     orders: Orders, intake: Intake, pedido_id: str, tipo: CommandType, body: bytes, context: RequestContext
 ) -> JsonAnswer[Pedido]:
-    """What a route of a command answers; raises ProblemError (400, 404, 409) and the errors in PROBLEMS."""
+    """The answer of a command's route; raises ProblemError (400, 404, 409) and the errors in PROBLEMS."""
     _command.read(body)
     outcome = await intake.command(await orders.find(pedido_id), tipo, context)
     if outcome.recusa:

@@ -1,4 +1,4 @@
-"""What pedidos reads from the environment."""
+"""The settings that pedidos reads from the environment."""
 
 from datetime import timedelta
 from typing import Self
@@ -23,7 +23,7 @@ class PedidosSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _resends_end(self) -> Self:
-        self.require_shorter(("resend_after",), "resend_horizon", "or no command is sent again")
+        self.require_shorter(("resend_after",), "resend_horizon", "or no command is ever resent")
         return self
 
     @model_validator(mode="after")
@@ -35,9 +35,9 @@ class PedidosSettings(ServiceSettings):
                 "command is still being sent makes a second order"
             )
         self.require_shorter(
-            ("idempotency_retention",), "order_retention", "or an idempotency key stands for a forgotten order"
+            ("idempotency_retention",), "order_retention", "or an idempotency key outlives its order"
         )
         self.require_shorter(
-            ("event_horizon",), "order_retention", "or an order is forgotten while its commands are being answered"
+            ("event_horizon",), "order_retention", "or an order is purged while its commands are being answered"
         )
         return self

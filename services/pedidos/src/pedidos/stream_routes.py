@@ -43,7 +43,7 @@ ResumeAfterVersion = Annotated[str, resume_after(_VERSION_PATTERN, "1")]
 
 
 class StreamSources(NamedTuple):
-    """What the streams are built from."""
+    """The sources of the streams."""
 
     reads: Reads
     feed: Feed

@@ -1,8 +1,8 @@
 """Requests that wait for estoque's answer (``Prefer: wait``): one LISTEN connection per replica, no polling.
 
 Whichever replica consumes AtualizarStatus, its commit notifies all replicas and carries the order's new snapshot, so
-no waiter has to read it. A notification lost with the connection costs only time: waiters read for themselves when
-the connection is back, and at their deadline.
+no waiter has to read it. A notification lost with the connection costs only time: waiters read the order themselves
+when the connection is back, and at their deadline.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class Subscription(asyncio.Event):
     expired = False
 
     def expire(self) -> None:
-        """The wait is over: the waiter reads one last time."""
+        """Ends the wait: the waiter reads one last time."""
         self.expired = True
         self.set()
 
@@ -79,7 +79,7 @@ class Waiters:
                 del self._subscriptions[pedido_id]
 
     async def until(self, subscription: Subscription, ready: Callable[[], Awaitable[bool]], seconds: float) -> None:
-        """Returns when `ready` returns true, after `seconds`, or at a stop.
+        """Returns when `ready` returns true, after `seconds`, or when the program stops.
 
         `ready` is checked whenever `subscription` is set, and one last time after `seconds`.
         """

@@ -48,7 +48,7 @@ async def reservar(where: Any, *ids: UUID) -> None:
 
 
 async def pages(log: Changes, after: Position = ORIGIN) -> list[Batch]:
-    """Page by page to the end of the log."""
+    """All pages up to the end of the log."""
     read = [await log.read(after)]
     while read[-1].more:
         read.append(await log.read(read[-1].position))
@@ -116,7 +116,7 @@ async def test_nothing_is_skipped_although_the_older_transaction_commits_later(p
         [segundo] = await criar(pedidos_db, "nova")
         assert await pedidos_db.fetchval("select count(*) from pedido") == 2, "the newer one is committed"
         durante = await log.read(start)
-        assert pedidos(durante) == [], "told now, it would hide the older one from clients that resume by its id"
+        assert pedidos(durante) == [], "sent now, it would hide the older one from clients that resume from its id"
         assert await log.newest() == start
     after = await log.read(durante.position)
     assert pedidos(after) == [str(first), str(segundo)]
@@ -148,7 +148,7 @@ async def test_a_page_is_bounded_in_bytes_however_many_orders_one_statement_chan
     assert [one for batch in batches for one in pedidos(batch)] == [str(one) for one in ids]
     sizes = [sum(len(frame.data) for frame in batch.frames) for batch in batches]
     assert max(sizes) <= PAGE_BYTES
-    assert min(sizes[:-1]) > PAGE_BYTES / 2, "and no smaller than need be"
+    assert min(sizes[:-1]) > PAGE_BYTES / 2, "and no smaller than necessary"
     assert batches[-1].position == await log.newest()
 
 

@@ -1,4 +1,4 @@
-"""Resends and retention on a real PostgreSQL: what is lost heals, what is old is purged, nothing else is touched."""
+"""Resends and retention on a real PostgreSQL: lost messages are resent, old rows purged, no others touched."""
 
 import asyncio
 from datetime import timedelta
@@ -63,7 +63,7 @@ def resend(pool: "Pool[Any]", until: timedelta = NEVER, horizon: timedelta = NEV
 
 
 async def retain(pool: "Pool[Any]", periods: RetentionPeriods) -> bool:
-    """A step of each retention job; whether there is more to do."""
+    """Runs a step of each retention job; returns whether there is more to do."""
     return any([await step() for step in retention_jobs(pool, group_commit(pool), periods).values()])
 
 
@@ -116,9 +116,11 @@ async def test_reservation_whose_expiry_notice_is_missing_is_asked_about_ever_mo
         "select perguntar_em - agora() as em, agora() - expira_em as ha from pedido where id = $1",
         reservado.pedido_id,
     )
-    assert timedelta() < next_one["em"] <= next_one["ha"], "next after as long again"
+    assert timedelta() < next_one["em"] <= next_one["ha"], "the next one after the same time again"
     await retain(pedidos_db, RetentionPeriods(NOW, NEVER, NEVER, NEVER))
-    assert [r["id"] for r in await pedidos_db.fetch("select id from comando")] == [reservado.id], "kept to ask with"
+    assert [r["id"] for r in await pedidos_db.fetch("select id from comando")] == [reservado.id], (
+        "kept for the follow-up"
+    )
 
     await answer(pedidos_db, reservado, Status.RESERVA_EXPIRADA, versao=2)
     assert await pedidos_db.fetchval("select count(perguntar_em) from pedido") == 0
@@ -159,7 +161,7 @@ async def test_retention_forgets_what_is_old_and_ended_only(pedidos_db: "Pool[An
     await retain(pedidos_db, RetentionPeriods(NOW, NEVER, NOW, NEVER))
     assert {r["id"] for r in await pedidos_db.fetch("select id from pedido")} == {alive.pedido_id, unheard.pedido_id}
     left = {r["id"] for r in await pedidos_db.fetch("select id from comando")}
-    assert left == {unheard.id, alive.id}, "what has no answer, and what a live reservation is asked about with"
+    assert left == {unheard.id, alive.id}, "unanswered commands, and those needed to follow up on a live reservation"
     assert await pedidos_db.fetchval("select count(*) from idempotencia") == 0
 
 

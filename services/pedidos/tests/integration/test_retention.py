@@ -1,4 +1,4 @@
-"""Retention on a real PostgreSQL: a step costs the same at any table size and age, and keeps what must stay."""
+"""Retention on a real PostgreSQL: a step costs the same at any table size and age, and keeps rows that must stay."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 Pool = asyncpg.Pool
 DAY = timedelta(days=1)
 MAX_PAGES = 8_000
-"""What a step of 1,000 rows may touch: visiting, locking and deleting a row costs two pages each."""
+"""Limit for a step of 1,000 rows: visiting, locking and deleting a row costs two pages each."""
 
 UUID_V7 = """
     (lpad(to_hex((extract(epoch from {at}) * 1000)::bigint), 12, '0') || '7' || substr(md5({n}::text), 1, 3)
@@ -59,7 +59,7 @@ async def test_forgetting_keys_costs_the_same_however_many_there_are_and_have_be
         assert 149_000 < await remaining(connection, "idempotencia") <= 150_000
     assert len(meter.pages) > 150
     assert max(meter.pages) < MAX_PAGES
-    assert meter.pages[-1] < 100, "where nothing is to be done nothing is looked at"
+    assert meter.pages[-1] < 100, "with nothing to do, nothing is read"
 
 
 async def test_a_reclaimed_key_is_young_again(pedidos_db: "Pool[Any]"):

@@ -1,4 +1,4 @@
-"""What waiters are sent at the commit of an answer, on a real PostgreSQL."""
+"""The notifications that waiters receive at the commit of an answer, on a real PostgreSQL."""
 
 import asyncio
 import contextlib
@@ -87,7 +87,7 @@ async def test_a_batch_notifies_each_orders_new_snapshot(pedidos_db: "Pool[Any]"
             assert (snapshot.status, snapshot.atualizado_em) == (row["status"], row["atualizado_em"])
             assert snapshot.atualizado_em.tzinfo is not None
         else:
-            assert snapshot is None, "too long for a notification: to be read"
+            assert snapshot is None, "too long for a notification, so it must be read"
 
 
 async def test_an_answer_that_changes_nothing_wakes_without_a_snapshot(pedidos_db: "Pool[Any]", waiters: Waiters):

@@ -34,7 +34,7 @@ ALLOW, NOT_FOUND, FORBIDDEN = Verdict.ALLOW, Verdict.NOT_FOUND, Verdict.FORBIDDE
 NO_TOKEN = Verdict.UNAUTHENTICATED
 
 TABLE: dict[str, tuple[Caller, dict[str | None, Verdict], dict[str | None, Verdict]]] = {
-    # caller; an order of ana's, of bia's, an unknown one; orders of ana, of bia, of everybody
+    # caller; an order of ana's, of bia's, an unknown one; orders of ana, of bia, of everyone
     "anyone": (
         ANYONE,
         {"ana": ALLOW, "bia": ALLOW, None: NOT_FOUND},

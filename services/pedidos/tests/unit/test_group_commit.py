@@ -113,7 +113,7 @@ async def test_no_more_are_taken_than_may_wait():
     ledger = Ledger(max_waiting=2)
     waiting = [asyncio.ensure_future(ledger.submit(new_command())) for _ in range(2)]
     await asyncio.sleep(0)
-    with pytest.raises(OverloadedError, match="2 wait already"):
+    with pytest.raises(OverloadedError, match="2 commands are already waiting"):
         await ledger.submit(new_command())
     for one in waiting:
         one.cancel()

@@ -1,4 +1,4 @@
-"""What an order may ask for, and how long a client may wait."""
+"""What an order may request, and how long a client may wait."""
 
 import msgspec
 import pytest

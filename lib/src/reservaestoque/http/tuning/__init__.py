@@ -1,4 +1,4 @@
-"""Parts of Litestar and uvicorn replaced for their cost alone, one per module: what each saves, and when it can go.
+"""Replacements for parts of Litestar and uvicorn, only to save CPU; each module says how much, and when it can go.
 
 Nothing here changes what clients see: the contract is in the modules beside this package.
 """

@@ -1,4 +1,4 @@
-"""How many requests each route answers, and how long they take."""
+"""Counts and durations of the requests to each route."""
 
 import time
 

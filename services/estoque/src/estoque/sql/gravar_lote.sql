@@ -1,6 +1,6 @@
--- Writes a batch in one statement, except the rows of already known orders: new orders, one summed change per SKU, units
--- that orders now hold or have bought, and the facts for pedidos. A fact that has `itens` is the last one of a new order,
--- which is inserted as that fact says.
+-- Writes a batch in one statement, except the rows of already known orders: new orders, one summed change per SKU,
+-- units that orders now hold or have bought, and the facts for pedidos. A fact that has `itens` is the last one of a
+-- new order, whose row is inserted from it.
 --
 -- A duplicate order key means that another replica has inserted the order since it was looked up: the whole batch is
 -- then decided again, with that row locked. Supply above the declared quantity falls as units are released.

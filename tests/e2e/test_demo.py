@@ -10,15 +10,19 @@ from collections.abc import Callable
 import pytest
 from cluster import Installation
 from cluster.tools import ROOT
+from shop import until
 
 pytestmark = pytest.mark.demo
 
+SERVICES = ("pedidos", "estoque")
 PARTS = ("gateway", "pedidos", "estoque", "operator", "conferir", "painel")
 
 
 async def test_a_flash_sale_scales_out_survives_deleted_pods_and_oversells_nothing(
     installed: Installation, say: Callable[[str], None]
 ):
+    for service in SERVICES:  # what the programs cost at their start has made the autoscalers add pods
+        await until(lambda service=service: asyncio.to_thread(installed.has_replicas, service, 2), 240)
     argv = [sys.executable, "-m", "demo", "--gateway", installed.gateway_url, "--namespace", installed.namespace]
     done = await asyncio.to_thread(
         subprocess.run,
@@ -36,7 +40,7 @@ async def test_a_flash_sale_scales_out_survives_deleted_pods_and_oversells_nothi
     for part in PARTS:
         assert f"pod {part}-" in done.stdout
         assert re.search(rf"{part} is back after \d+\.\d s", done.stdout)
-    for service in ("pedidos", "estoque"):
+    for service in SERVICES:
         assert f"{service} now has 3/3 pods" in done.stdout
     for label in ("units oversold", "orders lost", "duplicate orders", "shoppers without an answer"):
         assert re.search(rf"{label} +0 ", done.stdout)

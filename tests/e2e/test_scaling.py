@@ -25,17 +25,17 @@ async def test_load_adds_replicas_which_serve_and_go_again_without_a_failed_requ
     for sku in skus:
         await shop.declare(sku, 1_000_000)
     for service in SERVICES:
-        await until(lambda service=service: replicas(installed, service, 2), 240)
+        await until(lambda service=service: asyncio.to_thread(installed.has_replicas, service, 2), 240)
     async with Customers(shop.system.gateway_url, skus, per_second=3) as light:
         start = time.monotonic()
         async with Customers(shop.system.gateway_url, skus, per_second=60) as customers:
             for service in SERVICES:
-                await until(lambda service=service: replicas(installed, service, 3), 180)
+                await until(lambda service=service: asyncio.to_thread(installed.has_replicas, service, 3), 180)
             grew = time.monotonic() - start
             delays = {service: await delay(installed, service) for service in SERVICES}
         start = time.monotonic()
         for service in SERVICES:
-            await until(lambda service=service: replicas(installed, service, 2), 240)
+            await until(lambda service=service: asyncio.to_thread(installed.has_replicas, service, 2), 240)
         shrank = time.monotonic() - start
         await asyncio.sleep(10)  # requests sent to a pod that has gone would fail now
     say(
@@ -44,12 +44,6 @@ async def test_load_adds_replicas_which_serve_and_go_again_without_a_failed_requ
     )
     assert not customers.failures + light.failures
     assert max(delays.values()) < DNS_SECONDS
-
-
-async def replicas(installed: Installation, service: str, count: int) -> bool:
-    """Whether a service has this many replicas, all ready."""
-    await asyncio.sleep(1)
-    return len(installed.pods(service)) == count and await asyncio.to_thread(installed.ready, service)
 
 
 async def delay(installed: Installation, service: str) -> float:

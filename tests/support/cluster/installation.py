@@ -95,6 +95,10 @@ class Installation:
         staying = [pod for pod in itens if "deletionTimestamp" not in pod["metadata"]]
         return sorted(staying, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
+    def has_replicas(self, service: str, count: int) -> bool:
+        """Whether a service has this many pods, all ready."""
+        return len(self.pods(service)) == count and self.ready(service)
+
     def ready(self, part: str, without: Collection[str] = ()) -> bool:
         """Whether a part has all its pods, all ready, and none with a uid in `without`."""
         pods = self.pods(part)

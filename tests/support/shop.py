@@ -75,7 +75,7 @@ class Shop:
 
 
 async def until(condition: Callable[[], Awaitable[T]], seconds: float = 30, pause: float = 0.05) -> T:
-    """The result of `condition` once it is true, tried every `pause` seconds. Raises TimeoutError with its last result."""
+    """The result of `condition` once it is true, tried every `pause` seconds. Raises TimeoutError with the last one."""
     end = time.monotonic() + seconds
     while True:
         value = await condition()

@@ -93,6 +93,11 @@ screenshots: rabbitmq ## retake the pictures of the panel in docs/images (six mi
 	@sh local/setup/chromium.sh
 	@PYTHONPATH=tests/support $(BIN)/python -m screenshots
 
+pictures: rabbitmq ## redraw two dashboards in docs/images from a Prometheus beside a local system (three minutes)
+	@sh local/setup/prometheus.sh
+	@sh local/setup/chromium.sh
+	@PYTHONPATH=tests/support $(BIN)/python -m dashboard_pictures
+
 schema: .venv/ready ## write services/*/db/schema.sql from the migrations
 	@$(BIN)/python tests/support/database_copies.py
 

@@ -14,7 +14,7 @@ apt_install() { # with lists of packages that may be old, or not there at all
             as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
 }
 
-apt_install_stopped() { # installs a package whose service must start neither now nor at boot
+apt_install_stopped() { # installs packages whose services must start neither now nor at boot
     policy=/usr/sbin/policy-rc.d # decides whether packages may start their services; 101 means no
     made=""
     if [ ! -e $policy ]; then
@@ -24,8 +24,8 @@ apt_install_stopped() { # installs a package whose service must start neither no
         trap 'as_root rm -f $policy' EXIT
         trap 'exit 130' INT TERM
     fi
-    apt_install "$1" || return 1
+    apt_install "$@" || return 1
     if [ -n "$made" ] && command -v systemctl >/dev/null 2>&1; then
-        as_root systemctl disable "$1" >/dev/null 2>&1 || true
+        as_root systemctl disable "$@" >/dev/null 2>&1 || true
     fi
 }

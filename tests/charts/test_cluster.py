@@ -173,7 +173,7 @@ def test_the_api_server_takes_the_production_data_stores(with_operators: Cluster
 
 def test_the_api_server_takes_the_alerts_of_the_data_stores(with_operators: Cluster):
     accepted = with_operators.accepts((K8S / "production/alerts.yaml").read_text()).splitlines()
-    assert len(accepted) == 2
+    assert len(accepted) == 3
 
 
 def test_on_kind_the_data_stores_differ_in_sizes_and_backups_only(with_operators: Cluster):

@@ -24,6 +24,8 @@ import yaml
 from certificates import Authority, Certificate
 from envoy_here import Service, serving, until
 from helm import Helm, Manifest, RefusedError
+from name_server import name_server
+from prometheus_here import asking, scraping
 
 from local_system.identity import Issuer, public_jwk
 from local_system.ports import HOST, Ports
@@ -248,6 +250,7 @@ class Running:
     folder: Path
     port: int
     plain: int
+    admin: int
 
 
 @contextmanager
@@ -272,7 +275,9 @@ def running(helm: Helm, folder: Path, *sets: str, edit: dict[str, str] | None = 
         envoy["admin"]["address"]["socket_address"]["port_value"] = ports.gateway_admin
         env = {"SUBJECT_KEY": "0" * 32}
         client, _ = stack.enter_context(envoy_here.running(folder, yaml.safe_dump(envoy), env))
-        yield Running(client, pedidos, estoque, folder, found["ingress"], found.get("redirect", 0))
+        yield Running(
+            client, pedidos, estoque, folder, found["ingress"], found.get("redirect", 0), ports.gateway_admin
+        )
 
 
 # Keys of an issuer
@@ -663,3 +668,28 @@ def test_a_method_that_is_no_token_is_malformed(plain: Running):
     connection.endheaders()
     assert connection.getresponse().status == 400
     connection.close()
+
+
+# Alerts
+
+
+@pytest.mark.integration
+async def test_a_certificate_near_its_end_is_noticed(with_tls: WithTls, tmp_path: Path):
+    """The test's certificate is valid for two days."""
+    with scraping(tmp_path, "/stats/prometheus", [with_tls.gateway.admin]) as port:
+        async with asking(port) as prometheus:
+            await prometheus.raised("ReservaEstoqueCertificateExpires")
+
+
+@pytest.mark.integration
+async def test_lookups_that_fail_are_noticed_though_known_replicas_still_answer(helm: Helm, tmp_path: Path):
+    with name_server("estoque.shop.test") as names:
+        resolver = f"socket_address: {{protocol: UDP, address: {HOST}, port_value: {names.port}}}"
+        edit = {"query_tries: 3": f"query_tries: 1\n            resolvers: [{{{resolver}}}]"}
+        with running(helm, tmp_path, "upstreams.estoque.host=estoque.shop.test", edit=edit) as here:
+            until(lambda: here.client.get("/estoque").status_code == 200)
+            names.silent = True
+            with scraping(tmp_path, "/stats/prometheus", [here.admin]) as port:
+                async with asking(port) as prometheus:
+                    await prometheus.raised("ReservaEstoqueDnsFails", envoy_cluster_name="estoque")
+            assert here.client.get("/estoque").status_code == 200

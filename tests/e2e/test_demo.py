@@ -22,7 +22,7 @@ async def test_a_flash_sale_scales_out_survives_deleted_pods_and_oversells_nothi
     installed: Installation, say: Callable[[str], None]
 ):
     for service in SERVICES:  # what the programs cost at their start has made the autoscalers add pods
-        await until(lambda service=service: asyncio.to_thread(installed.has_replicas, service, 2), 240, pause=1)
+        await until(lambda service=service: asyncio.to_thread(installed.has_replicas, service, 2), 240, every=1)
     argv = [sys.executable, "-m", "demo", "--gateway", installed.gateway_url, "--namespace", installed.namespace]
     done = await asyncio.to_thread(
         subprocess.run,

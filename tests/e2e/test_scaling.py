@@ -25,19 +25,19 @@ async def test_load_adds_replicas_which_serve_and_go_again_without_a_failed_requ
     for sku in skus:
         await shop.declare(sku, 1_000_000)
     for service in SERVICES:
-        await until(lambda service=service: asyncio.to_thread(installed.has_replicas, service, 2), 240, pause=1)
+        await until(lambda service=service: asyncio.to_thread(installed.has_replicas, service, 2), 240, every=1)
     async with Customers(shop.system.gateway_url, skus, per_second=3) as light:
         start = time.monotonic()
         async with Customers(shop.system.gateway_url, skus, per_second=60) as customers:
             for service in SERVICES:
                 await until(
-                    lambda service=service: asyncio.to_thread(installed.has_replicas, service, 3), 180, pause=1
+                    lambda service=service: asyncio.to_thread(installed.has_replicas, service, 3), 180, every=1
                 )
             grew = time.monotonic() - start
             delays = {service: await delay(installed, service) for service in SERVICES}
         start = time.monotonic()
         for service in SERVICES:
-            await until(lambda service=service: asyncio.to_thread(installed.has_replicas, service, 2), 240, pause=1)
+            await until(lambda service=service: asyncio.to_thread(installed.has_replicas, service, 2), 240, every=1)
         shrank = time.monotonic() - start
         await asyncio.sleep(10)  # requests sent to a pod that has gone would fail now
     say(

@@ -86,7 +86,7 @@ SELLING = Dashboard(
         ),
         Panel(
             "Failed requests, last hour",
-            [(f"reservaestoque:requests_failed:ratio_rate1h{{{OURS}}}", "5xx")],
+            [(f"reservaestoque:requests_failed:ratio_rate1h{{{OURS}}}", "{{requests}}")],
             unit="percentunit",
             red=0.001,
             about="The objective is 0.1 % over 30 days.",
@@ -134,16 +134,16 @@ WAITING = Dashboard(
             "Time to decision", quantiles("pedidos_decision_seconds"), unit="s", about="From acceptance to decision."
         ),
         Panel(
-            "1. In pedidos' outbox",
+            "1. In the outbox",
             quantiles("outbox_oldest_event_seconds", "job"),
             unit="s",
             about="From the commit of the oldest event in a publication to the broker's confirm.",
         ),
         Panel(
-            "2. In the queue",
+            "2. In the outbox and the queue",
             quantiles("consumer_oldest_event_seconds", "queue"),
             unit="s",
-            about="Age of a batch's oldest event when its transaction starts: the outbox included.",
+            about="Age of a batch's oldest event when its transaction starts.",
         ),
         Panel("3. In the transaction", quantiles("consumer_batch_seconds", "queue"), unit="s"),
         Panel("Outbox: rows", [highest("outbox_depth", "job")]),
@@ -193,7 +193,7 @@ STOCK = Dashboard(
     "stock",
     "Stock and expiry",
     [
-        Panel("Reservations that lapse within a minute", [highest("estoque_reservations", "state", "{{state}}")]),
+        Panel("Reservations", [highest("estoque_reservations", "state", "{{state}}")], about="Counted up to 10,000."),
         Panel("Lapsed reservations swept", [per_second("operador_reservas_swept_total", legend="swept")], unit="ops"),
         Panel("Oldest lapsed reservation not swept", [highest("operador_sweep_lag_seconds", legend="lag")], unit="s"),
         Panel(
@@ -249,10 +249,16 @@ CAPACITY = Dashboard(
     "Capacity",
     [
         Panel(
-            "CPU by part", [per_second("process_cpu_seconds_total", "job")], unit="none", about="Cores.", stacked=True
+            "CPU by program",
+            [per_second("process_cpu_seconds_total", "job")],
+            unit="none",
+            about="Cores.",
+            stacked=True,
         ),
         Panel(
-            "Memory by part", [(f"sum by (job) (process_resident_memory_bytes{{{OURS}}})", "{{job}}")], unit="bytes"
+            "Memory by program",
+            [(f"sum by (job) (process_resident_memory_bytes{{{OURS}}})", "{{job}}")],
+            unit="bytes",
         ),
         Panel("Event-loop lag", quantiles("event_loop_lag_seconds", "job", of=(0.99,)), unit="s"),
         Panel(
@@ -279,6 +285,11 @@ CAPACITY = Dashboard(
 DASHBOARDS = (SELLING, WAITING, STOCK, OPERATOR, CAPACITY)
 
 
+def filled(expression: str, namespace: str, rate_interval: str) -> str:
+    """The expression as Grafana sends it."""
+    return expression.replace("$namespace", namespace).replace("$__rate_interval", rate_interval)
+
+
 def rendered(dashboard: Dashboard) -> str:
     """The dashboard as Grafana imports it."""
     body = {
@@ -299,7 +310,7 @@ def rendered(dashboard: Dashboard) -> str:
             }
         ],
         "templating": {"list": [_datasource(), _namespace()]},
-        "panels": list(_panels(dashboard.panels)),
+        "panels": [_panel(number, *panel) for number, panel in enumerate(placed(dashboard.panels), 1)],
     }
     return json.dumps(body, indent=2) + "\n"
 
@@ -321,12 +332,13 @@ def _namespace() -> dict[str, Any]:
     }
 
 
-def _panels(panels: Sequence[Panel]) -> Iterator[dict[str, Any]]:
+def placed(panels: Sequence[Panel]) -> Iterator[tuple[Panel, int, int]]:
+    """Each panel with its column and row in the grid."""
     x = y = 0
-    for number, panel in enumerate(panels, 1):
+    for panel in panels:
         if x + panel.width > WIDTH:
             x, y = 0, y + HEIGHT
-        yield _panel(number, panel, x, y)
+        yield panel, x, y
         x += panel.width
 
 
@@ -346,7 +358,12 @@ def _panel(number: int, panel: Panel, x: int, y: int) -> dict[str, Any]:
         "gridPos": {"h": HEIGHT, "w": panel.width, "x": x, "y": y},
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "targets": [
-            {"refId": chr(ord("A") + i), "expr": expression, "legendFormat": legend}
+            {
+                "refId": chr(ord("A") + i),
+                "expr": expression,
+                "legendFormat": legend,
+                "exemplar": "histogram_quantile" in expression,
+            }
             for i, (expression, legend) in enumerate(panel.queries)
         ],
     }

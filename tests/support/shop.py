@@ -74,8 +74,8 @@ class Shop:
         return response.raise_for_status().json()["status"]
 
 
-async def until(condition: Callable[[], Awaitable[T]], seconds: float = 30, pause: float = 0.05) -> T:
-    """The result of `condition` once it is true, tried every `pause` seconds. Raises TimeoutError with the last one."""
+async def until(condition: Callable[[], Awaitable[T]], seconds: float = 30, *, every: float = 0.05) -> T:
+    """The result of `condition` once it is true. Raises TimeoutError with its last result."""
     end = time.monotonic() + seconds
     while True:
         value = await condition()
@@ -83,7 +83,7 @@ async def until(condition: Callable[[], Awaitable[T]], seconds: float = 30, paus
             return value
         if time.monotonic() > end:
             raise TimeoutError(f"not true after {seconds} s; it was {value!r} last")
-        await asyncio.sleep(pause)
+        await asyncio.sleep(every)
 
 
 @asynccontextmanager

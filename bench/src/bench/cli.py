@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import abuse, growth, model_cli, profiling, rounds, statements
+from bench import abuse, growth, model_cli, profiling, rounds, statements, tracing
 from bench.load_generator import GeneratorError
 from bench.plan import Plan
 from bench.scenarios import GROUPS, SCENARIOS, choose
@@ -63,11 +63,18 @@ def parser() -> argparse.ArgumentParser:
     grow = add("grow", _grow, "create the databases of the `grown` scenarios")
     grow.add_argument("--orders", type=int, default=10_000_000, help="past orders")
     grow.add_argument("--skus", type=int, default=1_000_000)
+    _add_tracing(add("tracing", _tracing, "compare saturation with traces off and on"))
     attacked = add("abuse", _abuse, "attack the gateway of a local system; show what customers notice")
     attacked.add_argument("--seconds", type=float, default=10, help="length of each attack")
     attacked.add_argument("--attacks", default=",".join(abuse.NAMES), help="comma-separated")
     model_cli.add_commands(add)
     return whole
+
+
+def _add_tracing(command: argparse.ArgumentParser) -> None:
+    _add_effort(command)
+    command.add_argument("--rounds", type=int, default=3)
+    command.add_argument("--percents", default="1,100", help="shares of the orders that are sampled, comma-separated")
 
 
 def _add_effort(command: argparse.ArgumentParser) -> None:
@@ -92,6 +99,11 @@ def _profile(arguments: argparse.Namespace) -> str:
 
 def _abuse(arguments: argparse.Namespace) -> str:
     return abuse.run(arguments.folder.absolute(), arguments.seconds, arguments.attacks.split(","))
+
+
+def _tracing(arguments: argparse.Namespace) -> str:
+    percents = [float(percent) for percent in arguments.percents.split(",")]
+    return tracing.run(arguments.folder.absolute(), _plan(arguments), arguments.rounds, percents)
 
 
 def _grow(arguments: argparse.Namespace) -> str:

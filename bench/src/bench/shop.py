@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -138,6 +138,26 @@ class Shop:
         finally:
             self.system = before
             self.system.up()
+
+    @contextmanager
+    def settings(self, settings: Mapping[str, str]) -> Iterator[None]:
+        """Runs the block with additional settings of the gateway and the programs, which are restarted."""
+        if not settings:
+            yield
+            return
+        before = self.system
+        config = replace(before.config, ports=before.layout.ports, settings={**before.config.settings, **settings})
+        self._exchange(System(config))
+        try:
+            yield
+        finally:
+            self._exchange(before)
+
+    def _exchange(self, system: System) -> None:
+        for part in ("gateway", *programs.PROGRAMS):
+            self.system.stop(part)
+        self.system = system
+        system.up()
 
 
 @contextmanager

@@ -49,6 +49,22 @@ def test_a_short_bench_prints_tables_and_keeps_raw_data(tmp_path: Path, capsys: 
     assert (data / "tables.md").read_text() in output + "\n"
 
 
+@pytest.mark.usefixtures("load_generator")
+def test_tracing_off_and_on_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    effort = ["--rounds=1", "--seconds=3", "--connections=16", "--percents=100"]
+    assert main(["tracing", *effort, f"--folder={tmp_path}"]) == 0
+    output = capsys.readouterr().out
+    [data] = tmp_path.glob("2*")
+    off, on = (json.loads((data / f"01-{name}.json").read_text()) for name in ("off", "100"))
+    for measurement in (off, on):
+        assert measurement["per_second"] > 0
+        assert measurement["conferir"].endswith("no violations")
+    assert off["spans"] == 0
+    assert on["spans"] > 500, "eight spans an order"
+    assert re.search(r"^\| off +\|.*\| +1\.00 \|", output, re.M)
+    assert re.search(r"^\| 100 % +\|", output, re.M)
+
+
 def test_past_orders_pass_the_audit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["grow", "--orders=1000", "--skus=300", f"--folder={tmp_path}"]) == 0
     output = capsys.readouterr().out

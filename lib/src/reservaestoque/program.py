@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import disable_created_metrics
 
 from reservaestoque.telemetry import App, logger, traced
+from reservaestoque.telemetry.exposition import exposed
 from reservaestoque.telemetry.load import observe_loop_lag
 
 Task = Callable[[], Coroutine[Any, Any, None]]
@@ -76,10 +77,10 @@ class Health:
 def health_app(health: Health) -> App:
     """/health/live, /health/ready and /metrics, for a program that serves nothing else."""
 
-    async def respond(path: str) -> tuple[int, bytes, str]:
+    async def respond(path: str, accept: str) -> tuple[int, bytes, str]:
         match path:
             case "/metrics":
-                return 200, generate_latest(), CONTENT_TYPE_LATEST
+                return 200, *exposed(accept)
             case "/health/live":
                 status, body = health.live()
             case "/health/ready":
@@ -91,7 +92,8 @@ def health_app(health: Health) -> App:
     async def app(scope: MutableMapping[str, Any], _: object, send: Callable[[Any], Awaitable[None]]) -> None:
         if scope["type"] != "http":
             return
-        status, body, content_type = await respond(scope["path"])
+        accept = b",".join(value for name, value in scope["headers"] if name == b"accept").decode("latin-1")
+        status, body, content_type = await respond(scope["path"], accept)
         headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -121,6 +123,7 @@ class Program:
         on_stop: Callable[[], None] = lambda: None,
         stop_seconds: float = 12.0,
     ) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # one more series per counter; no query uses it
         self._tasks = {**tasks, "loop lag": observe_loop_lag}
         self._on_stop = on_stop
         self._stop_seconds = stop_seconds

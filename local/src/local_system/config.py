@@ -51,10 +51,12 @@ SETTINGS = (
 class Config:
     """One local system.
 
-    state: folder of its data, logs and socket address; two systems need two folders. ports: None means those of the
-    last start in this folder, else the default table. replicas: how many processes of `pedidos` and `estoque` run, 1
-    each by default. settings: environment of the programs, e.g. {"RESERVA_TTL": "5s"}. jwt: whether every call needs
-    a token (`make token`). limits: whether the gateway limits each client. observe: whether Prometheus runs too.
+    state: folder of its data, logs and socket address; two systems need two folders.
+    ports: None means those of the last start in this folder, else the default table.
+    replicas: how many processes of `pedidos` and `estoque` run, 1 each by default.
+    settings: environment of the programs, e.g. {"RESERVA_TTL": "5s"}.
+    jwt: whether every call needs a token (`make token`). limits: whether the gateway limits each client.
+    observe: whether Prometheus runs too. scrape: how often it asks each part.
     parts: what to run, including dependencies; None means everything. A program's name means all its replicas.
     """
 
@@ -65,6 +67,7 @@ class Config:
     jwt: bool = False
     limits: bool = False
     observe: bool = False
+    scrape: str = "2s"
     parts: frozenset[str] | set[str] | None = None
 
     @classmethod

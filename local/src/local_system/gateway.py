@@ -46,6 +46,7 @@ class Options:
 
     providers: of jwt_authn, by name; if there are any, requests need a token. limits: per client; None means none.
     collector: the http address of a trace collector (OTLP); empty means none.
+    sample_percent: of the requests without a traceparent.
     """
 
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Options:
     max_connections: int = 20_000
     max_heap_bytes: int = 400 << 20
     collector: str = ""
+    sample_percent: float = 100
 
     def chosen(self) -> set[str]:
         """The enabled options of the template."""
@@ -82,7 +84,7 @@ class Options:
             yield "OTLP_URI", f"{self.collector.rstrip('/')}/v1/traces"
             yield "OTLP_ADDRESS", address.hostname or ""
             yield "OTLP_PORT", str(address.port or _OTLP_PORT)
-            yield "SAMPLE_PERCENT", "100"
+            yield "SAMPLE_PERCENT", f"{self.sample_percent:g}"
         if self.limits:
             yield "LIMITS_LUA", json.dumps((TEMPLATE.parent / "limits.lua").read_text())
             yield "LIMIT_CLIENTS", str(self.limits.clients)
@@ -125,6 +127,12 @@ def _endpoints(ports: Sequence[int]) -> str:
     return json.dumps([{"endpoint": {"address": address}} for address in addresses])
 
 
+def _sample_percent(settings: Mapping[str, str]) -> float:
+    """The share that the programs' sampler has, as in the charts."""
+    ratio = settings.get("OTEL_TRACES_SAMPLER", "").endswith("traceidratio")
+    return 100 * float(settings.get("OTEL_TRACES_SAMPLER_ARG", "1")) if ratio else 100
+
+
 def part(layout: Layout, config: Config) -> Part:
     """The gateway, ready when requests reach both services: Envoy itself reports ready before it has found either."""
     ports = layout.ports
@@ -143,6 +151,7 @@ def part(layout: Layout, config: Config) -> Part:
             providers={"local": issuer.provider()} if issuer else {},
             limits=Limits() if config.limits else None,
             collector=config.settings.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
+            sample_percent=_sample_percent(config.settings),
         ),
     )
     return Part(

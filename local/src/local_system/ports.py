@@ -46,6 +46,7 @@ class Ports:
     conferir: int = 21301
     painel: int = 21302
     prometheus: int = 21909
+    postgres_exporter: int = 21187
     pedidos: int = 21100
     estoque: int = 21200
 

@@ -9,6 +9,8 @@ from local_system.layout import Layout
 from local_system.parts import Part
 from local_system.ports import HOST
 
+PROGRAMS = (*REPLICATED, "operator", "conferir", "painel")
+
 
 def replicas(config: Config, program: str) -> list[str]:
     """The part names of a program's replicas: `pedidos-1`, …"""

@@ -1,4 +1,4 @@
-"""Prometheus, for an observed system: it scrapes every part and evaluates the alert rules."""
+"""Prometheus for an observed system: it scrapes every part and PostgreSQL's exporter, and evaluates the alerts."""
 
 import json
 import shutil
@@ -10,12 +10,12 @@ from local_system.errors import LocalSystemError
 from local_system.layout import Layout
 from local_system.parts import Part
 from local_system.ports import HOST
-from local_system.programs import replicas
+from local_system.programs import PROGRAMS, replicas
 
 NAMESPACE = "local"
 RULES = ROOT / "charts" / "reserva-estoque" / "files" / "rules.yaml"
+EXPORTER = "prometheus-postgres-exporter"
 PLACES = (Path("/opt/homebrew/bin/prometheus"), Path("/usr/local/bin/prometheus"))
-INTERVAL = "2s"
 
 
 def server() -> Path:
@@ -27,17 +27,41 @@ def server() -> Path:
     return places[0]
 
 
-def part(layout: Layout, config: Config) -> Part:
+def parts(layout: Layout, config: Config) -> list[Part]:
+    """The server, and the exporter of PostgreSQL's own metrics if it is installed."""
+    return [_server(layout, config), *([_exporter(layout)] if shutil.which(EXPORTER) else [])]
+
+
+def _exporter(layout: Layout) -> Part:
+    """Without two of its collectors: they cannot tell two servers apart, and one knows PostgreSQL up to 16 only."""
+    port = layout.ports.postgres_exporter
+    databases = [layout.database_url(database, role="conferente") for database in ("pedidos", "estoque")]
+    return Part(
+        name="postgres-exporter",
+        command=lambda: [
+            EXPORTER,
+            "--no-collector.bgwriter",
+            "--no-collector.database",
+            f"--web.listen-address={HOST}:{port}",
+        ],
+        ready=http_ok(f"http://{HOST}:{port}/"),
+        env={"DATA_SOURCE_NAME": ",".join(databases)},
+        needs=("postgres-pedidos", "postgres-estoque"),
+        ports={"postgres_exporter": port},
+    )
+
+
+def _server(layout: Layout, config: Config) -> Part:
     """The server on its own port, with its data in the state folder. It depends on no part and reports those that are
     down.
     """
     port = layout.ports.prometheus
     file = layout.state / "prometheus" / "prometheus.json"
     data = layout.state / "prometheus" / "data"
-    flags = [f"--config.file={file}", f"--storage.tsdb.path={data}", "--storage.tsdb.retention.time=7d"]
+    storage = [f"--storage.tsdb.path={data}", "--storage.tsdb.retention.time=7d", "--enable-feature=exemplar-storage"]
     return Part(
         name="prometheus",
-        command=lambda: [str(server()), *flags, f"--web.listen-address={HOST}:{port}"],
+        command=lambda: [str(server()), f"--config.file={file}", *storage, f"--web.listen-address={HOST}:{port}"],
         ready=http_ok(f"http://{HOST}:{port}/-/ready"),
         files={file: json.dumps(configuration(layout, config), indent=2)},
         ports={"prometheus": port},
@@ -51,12 +75,16 @@ def configuration(layout: Layout, config: Config) -> dict[str, object]:
         program: [getattr(ports, program) + number for number in range(len(replicas(config, program)))]
         for program in REPLICATED
     }
-    targets |= {name: [getattr(ports, name)] for name in ("operator", "conferir", "painel")}
+    targets |= {name: [getattr(ports, name)] for name in PROGRAMS if name not in REPLICATED}
     scrapes: list[dict[str, object]] = [_scrape(job, "/metrics", found) for job, found in targets.items()]
     scrapes.append(_scrape("gateway", "/stats/prometheus", [ports.gateway_admin]))
     scrapes.append(_scrape("rabbitmq", "/metrics/per-object", [ports.rabbitmq_prometheus]))
+    if shutil.which(EXPORTER):
+        # It asks both servers each time, which takes longer than the programs' counters.
+        rarely = dict.fromkeys(("scrape_interval", "scrape_timeout"), "10s")
+        scrapes.append(_scrape("postgres", "/metrics", [ports.postgres_exporter]) | rarely)
     return {
-        "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL},
+        "global": dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), config.scrape),
         "rule_files": [str(RULES)],
         "scrape_configs": scrapes,
     }

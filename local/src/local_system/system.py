@@ -66,7 +66,7 @@ class System:
             *kubernetes.parts(self.layout, self._binaries),
             *programs.parts(self.layout, self.config),
             gateway.part(self.layout, self.config),
-            *([prometheus.part(self.layout, self.config)] if self.config.observe else []),
+            *(prometheus.parts(self.layout, self.config) if self.config.observe else []),
         ]
 
     def __enter__(self) -> Self:

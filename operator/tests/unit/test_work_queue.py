@@ -49,3 +49,35 @@ async def test_putting_off_again_counts_from_the_last_time():
     clock.now += 10
     assert await queue.take(10, 0.01) == []
     assert len(queue) == 1
+
+
+async def test_an_item_that_is_retried_has_waited_since_it_was_added():
+    clock = Clock()
+    queue = WorkQueue(clock)
+    queue.add(item())
+    for _ in range(3):
+        clock.now += 20
+        [taken] = await queue.take(10, 0.01)
+        queue.retry(taken, 0.5)
+        clock.now += 0.5
+    assert queue.oldest_seconds == 61.5
+    assert await queue.take(10, 0.01) == [item()]
+    assert queue.oldest_seconds == 61.5, "it is being processed"
+    await queue.take(10, 0.01)
+    assert queue.oldest_seconds == 0, "it has been processed"
+
+
+async def test_a_newer_version_of_an_item_that_is_retried_has_waited_as_long():
+    clock = Clock()
+    queue = WorkQueue(clock)
+    queue.add(item(version=1))
+    [taken] = await queue.take(10, 0.01)
+    clock.now += 30
+    queue.add(item(version=2))
+    queue.retry(taken, 0.5)
+    assert queue.oldest_seconds == 30
+    assert [i.version for i in await queue.take(10, 0.01)] == [2]
+    queue.retry(item(version=2), 0.5)
+    queue.add(item(version=3))
+    clock.now += 10
+    assert queue.oldest_seconds == 40

@@ -144,6 +144,8 @@ class Batches(Generic[E]):
         self._handler = handler
         self._max_events = max_events
         self._pause = pause
+        for counter in (_events, _held, _blocked):
+            counter.labels(queue)  # so that a rate is 0 before the first one
 
     async def run(self, source: Source[M]) -> None:
         """Settles messages until cancelled. Raises what `source` raises."""

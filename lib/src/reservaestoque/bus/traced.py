@@ -34,18 +34,21 @@ def processing(events: Sequence[E], queue: str) -> AbstractContextManager[Sequen
 
 @contextlib.contextmanager
 def _sending(events: Sequence[E]) -> Iterator[Sequence[E]]:
-    spans = [_start("send", SpanKind.PRODUCER, event, _exchange(event), since=event.time) for event in events]
+    spans = [_start("send", SpanKind.PRODUCER, event, _destination(event), since=event.time) for event in events]
     with _ending(spans):
         yield _carrying(events, spans)
 
 
 @contextlib.contextmanager
 def _processing(events: Sequence[E], queue: str) -> Iterator[Sequence[E]]:
-    counted = {**_destination("process", queue), "messaging.batch.message_count": len(events)}
+    counted = {**_messaging("process", queue), "messaging.batch.message_count": len(events)}
     carried = [event.traceparent for event in events if event.traceparent]
     with tracing.span(f"process {queue}", kind=SpanKind.CONSUMER, links=carried, attributes=counted) as batch:
         links = [tracing.traceparent(batch)] if batch is not None else []
-        spans = [_start("process", SpanKind.CONSUMER, event, queue, links=links) for event in events]
+        spans = [
+            _start("process", SpanKind.CONSUMER, event, f"{_destination(event)}:{queue}", links=links)
+            for event in events
+        ]
         with _ending(spans):
             yield _carrying(events, spans)
 
@@ -63,7 +66,7 @@ def _ending(spans: Sequence[Span]) -> Iterator[None]:
             span.end()
 
 
-def _destination(operation: str, name: str) -> dict[str, str | int]:
+def _messaging(operation: str, name: str) -> dict[str, str | int]:
     return {
         "messaging.system": "rabbitmq",
         "messaging.operation.name": operation,
@@ -87,7 +90,7 @@ def _start(
         links=links,
         since=since,
         attributes={
-            **_destination(operation, destination),
+            **_messaging(operation, destination),
             "messaging.message.id": str(event.id),
             "messaging.rabbitmq.destination.routing_key": type(event).__name__,
             "reservaestoque.pedido_id": str(event.subject),
@@ -99,6 +102,6 @@ def _carrying(events: Sequence[E], spans: Sequence[Span]) -> list[E]:
     return [replace(event, traceparent=tracing.traceparent(span)) for event, span in zip(events, spans, strict=True)]
 
 
-def _exchange(event: CloudEvent) -> str:
-    """Each program publishes to the exchange with its name."""
-    return event.source.rpartition("/")[2]
+def _destination(event: CloudEvent) -> str:
+    """`exchange:routing key`, as the conventions for RabbitMQ say. A program publishes to its own exchange."""
+    return f"{event.source.rpartition('/')[2]}:{type(event).__name__}"

@@ -25,7 +25,7 @@ from reservaestoque.http.problems import (
     on_http_error,
     on_problem,
 )
-from reservaestoque.http.tuning.metrics import Metrics, measured
+from reservaestoque.http.tuning.metrics import measured, metrics
 from reservaestoque.http.viewer import viewer
 from reservaestoque.program import Health
 
@@ -118,7 +118,7 @@ def service_app(
     path = f"/schema/{title}"  # the path at the gateway: the page requests the document by its full path
     page, script = viewer(path)
     return Litestar(
-        route_handlers=[*map(identity.guarding, described_handlers), *probes(health), Metrics, script],
+        route_handlers=[*map(identity.guarding, described_handlers), *probes(health), metrics, script],
         dependencies={**dependencies, "caller": Provide(identity.provide, sync_to_thread=False)},
         middleware=[measured],
         before_send=[no_store_by_default],

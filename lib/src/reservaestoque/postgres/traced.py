@@ -32,6 +32,7 @@ def _record(query: LoggedQuery) -> None:
             "db.namespace": query.conn_params.database,
             "db.query.summary": name,
             "server.address": str(query.conn_addr[0]),
+            "server.port": query.conn_addr[1],
         },
     )
     if query.exception is not None:

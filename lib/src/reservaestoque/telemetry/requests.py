@@ -62,7 +62,7 @@ def _observing(current: Span, scope: MutableMapping[str, Any], send: Any) -> Any
             status = message["status"]
             current.set_attribute("http.response.status_code", status)
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                tracing.fail(current)
+                tracing.fail(current, str(status))
             if _STREAM in message["headers"]:
                 _name(current, scope)
                 current.end()

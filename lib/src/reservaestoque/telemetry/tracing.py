@@ -119,11 +119,13 @@ def current() -> Span | None:
     return found if found.is_recording() else None
 
 
-def fail(failed: Span, fault: BaseException | None = None) -> None:
-    """Marks a span as failed, with this exception if there is one."""
-    if fault is not None:
+def fail(failed: Span, fault: BaseException | str) -> None:
+    """Marks a span as failed, with this exception or this kind of error."""
+    if isinstance(fault, BaseException):
         failed.record_exception(fault)
-    failed.set_status(StatusCode.ERROR, None if fault is None else type(fault).__name__)
+        fault = type(fault).__name__
+    failed.set_attribute("error.type", fault)
+    failed.set_status(StatusCode.ERROR)
 
 
 def traceparent(of: Span) -> str:
@@ -136,6 +138,14 @@ def carried() -> str:
     """The traceparent of the current span, for another task to continue later; empty without a span."""
     found = current()
     return "" if found is None else traceparent(found)
+
+
+def exemplar(of: str | None = None) -> dict[str, str] | None:
+    """The labels of an exemplar: the trace of the current span, or of the traceparent given; None if not recorded."""
+    if _Recording.tracer is None:
+        return None
+    context = get_current_span().get_span_context() if of is None else _span_context(of)
+    return {"trace_id": f"{context.trace_id:032x}"} if context is not None and context.trace_flags.sampled else None
 
 
 def ids_of_current() -> dict[str, str]:

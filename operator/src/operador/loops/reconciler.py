@@ -29,7 +29,7 @@ _NO_DATABASE = ("DatabaseUnavailable", "The stock database does not answer; the 
 _log = logger(__name__)
 _known = Gauge("operador_stockitems", "StockItems that the operator knows")
 _waiting = Gauge("operador_waiting_items", "StockItems waiting to be synchronised")
-_lag = Gauge("operador_sync_lag_seconds", "How long the longest-waiting StockItem has been ready to be synchronised")
+_lag = Gauge("operador_sync_lag_seconds", "How long the longest-waiting StockItem has waited to be synchronised")
 _conflicting = Gauge("operador_conflicting_sku", "1 for each SKU that several StockItems declare", ["sku"])
 _MOST_CONFLICTS = 100
 
@@ -56,6 +56,7 @@ class Reconciler:
         self._balances = balances
         self._deletion_seconds = deletion_seconds
         self._shown: list[str] = []
+        _lag.set_function(lambda: queue.oldest_seconds)
 
     async def step(self) -> bool:
         """Waits a few seconds for the next batch and reconciles it; there is always more to do.
@@ -65,7 +66,6 @@ class Reconciler:
         batch = await self._queue.take(BATCH, _PATIENCE)
         _known.set(len(self._cache))
         _waiting.set(len(self._queue))
-        _lag.set(self._queue.oldest_seconds)
         self._show_conflicts()
         if batch:
             with tracing.span("reconcile", attributes={"reservaestoque.stockitems": len(batch)}):
@@ -101,7 +101,7 @@ class Reconciler:
             self._queue.defer(item, _REJECTED_SECONDS)
         for item in result.blocked:
             _log.warning("item_blocked", item=item.key.dono, sku=item.sku)
-            self._queue.defer(item, _BLOCKED_SECONDS)
+            self._queue.retry(item, _BLOCKED_SECONDS)
         released = [item for item, saldo in result.synced if self._follow_up(item, saldo) is Outcome.RELEASED]
         await self._finalizer.detach([item for item in released if item.finalized and not item.gone])
         for item in released:
@@ -131,4 +131,4 @@ class Reconciler:
             cached = self._cache.get(item.key)
             if cached is not None and awaits_database(item, cached.status):
                 self._writer.propose_unsynced(item, *_NO_DATABASE)
-            self._queue.defer(item, _OUTAGE_SECONDS)
+            self._queue.retry(item, _OUTAGE_SECONDS)

@@ -20,6 +20,8 @@ class WorkQueue:
         self._clock = clock
         self._ready: dict[_Slot, StockItem] = {}
         self._since: dict[_Slot, float] = {}
+        self._taken: dict[_Slot, float] = {}
+        self._retried: dict[_Slot, float] = {}
         self._deferred: dict[_Slot, tuple[float, StockItem]] = {}
         self._schedule: list[tuple[float, _Slot]] = []
         self._bell = asyncio.Event()
@@ -34,8 +36,8 @@ class WorkQueue:
 
     @property
     def oldest_seconds(self) -> float:
-        """Seconds for which the oldest ready item has waited; 0 if none is ready."""
-        since = next(iter(self._since.values()), None)
+        """How long the longest-waiting item has been ready, being processed, or retried; 0 if there is none."""
+        since = min((*self._since.values(), *self._taken.values(), *self._retried.values()), default=None)
         return 0.0 if since is None else self._clock() - since
 
     def add(self, item: StockItem) -> None:
@@ -46,7 +48,7 @@ class WorkQueue:
             return
         self._deferred.pop(slot, None)
         self._ready[slot] = item
-        self._since.setdefault(slot, self._clock())
+        self._since.setdefault(slot, self._retried.pop(slot, self._clock()))
         self._bell.set()
 
     def defer(self, item: StockItem, seconds: float) -> None:
@@ -59,8 +61,22 @@ class WorkQueue:
         heapq.heappush(self._schedule, (when, slot))
         self._bell.set()
 
+    def retry(self, item: StockItem, seconds: float) -> None:
+        """Like `defer`, for an item that was taken and could not be processed: it has been waiting all the time."""
+        slot = (item.key, item.sku)
+        since = self._taken.pop(slot, self._clock())
+        if slot in self._ready:
+            self._since[slot] = since
+        else:
+            self._retried[slot] = since
+            self.defer(item, seconds)
+
     async def take(self, limit: int, patience: float) -> list[StockItem]:
-        """Takes up to `limit` items, oldest first; an empty list when none is ready for `patience` seconds."""
+        """Takes up to `limit` items, oldest first; an empty list when none is ready for `patience` seconds.
+
+        Those taken before have been processed by then.
+        """
+        self._taken.clear()
         if not self._promote():
             self._bell.clear()
             try:
@@ -72,8 +88,7 @@ class WorkQueue:
                 await asyncio.sleep(_GATHER_SECONDS)
             self._promote()
         slots = list(self._ready)[:limit]
-        for slot in slots:
-            del self._since[slot]
+        self._taken = {slot: self._since.pop(slot) for slot in slots}
         return [self._ready.pop(slot) for slot in slots]
 
     def _next_due(self) -> float:
@@ -88,5 +103,5 @@ class WorkQueue:
             if deferred is not None and deferred[0] == when:
                 del self._deferred[slot]
                 self._ready.setdefault(slot, deferred[1])
-                self._since.setdefault(slot, now)
+                self._since.setdefault(slot, self._retried.pop(slot, now))
         return bool(self._ready)

@@ -1,4 +1,4 @@
-"""Metrics of reservations that will lapse soon, or have lapsed but are not swept yet."""
+"""Metrics of reservations that hold, lapse soon, or have lapsed but are not swept yet."""
 
 import asyncio
 from datetime import timedelta
@@ -17,7 +17,7 @@ MAX_COUNT = 10_000
 _sql = Queries("estoque")
 _reservations = Gauge(
     "estoque_reservations",
-    f"Reservations that lapse within a minute (lapsing), or have lapsed unswept (lapsed); up to {MAX_COUNT}",
+    f"Reservations that hold (live), lapse within a minute (lapsing), lapsed unswept (lapsed); up to {MAX_COUNT}",
     ["state"],
 )
 
@@ -34,6 +34,6 @@ class Census:
 
     async def _step(self) -> bool:
         row = await self._pool.fetchrow(_sql["contar_reservas"], MAX_COUNT)
-        for state in ("lapsing", "lapsed"):
+        for state in ("live", "lapsing", "lapsed"):
             _reservations.labels(state).set(row[state])
         return False

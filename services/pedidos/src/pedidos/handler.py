@@ -12,7 +12,8 @@ from prometheus_client import Counter, Histogram
 
 from pedidos.repository import apply, locked_orders
 from reservaestoque.bus import Refused
-from reservaestoque.events import AtualizarStatus
+from reservaestoque.events import AtualizarStatus, Status
+from reservaestoque.telemetry import tracing
 
 _FIRST = 1
 """The version of the snapshot that decides an order."""
@@ -24,6 +25,9 @@ _decision = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300),
 )
 _old = Counter("pedidos_old_snapshots_total", "Snapshots that were no newer than the order")
+
+for _status in set(Status) - {Status.CRIADO}:
+    _orders.labels(_status.value)  # so that a rate is 0 before the first one
 
 
 class StatusHandler:
@@ -60,7 +64,8 @@ def _observe(events: Sequence[AtualizarStatus]) -> None:
     now = time.time()
     for event in events:
         if event.data.versao == _FIRST:
-            _decision.observe(max(now - _made(event.data.pedido_id), 0.0))
+            exemplar = tracing.exemplar(event.traceparent or "")
+            _decision.observe(max(now - _made(event.data.pedido_id), 0.0), exemplar)
 
 
 def _made(pedido_id: UUID) -> float:

@@ -1,13 +1,16 @@
 """Counts and durations of the requests to each route."""
 
 import time
+from typing import Any
 
+from litestar import Request, Response, get
 from litestar.enums import ScopeType
-from litestar.plugins.prometheus import PrometheusController
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Histogram
 
 from reservaestoque.http.head import STREAM
+from reservaestoque.telemetry import tracing
+from reservaestoque.telemetry.exposition import exposed
 
 _UNMEASURED = frozenset({"/metrics", "/health/live", "/health/ready"})
 
@@ -19,11 +22,11 @@ _seconds = Histogram(
 _by_labels: dict[tuple[str, str, int], Histogram] = {}
 
 
-class Metrics(PrometheusController):
-    """Prometheus metrics of this process."""
-
-    path = "/metrics"
-    include_in_schema = False
+@get("/metrics", include_in_schema=False, sync_to_thread=False)
+def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The metrics of this process, in the format that the scraper accepts."""
+    page, content_type = exposed(request.headers.get("accept", ""))
+    return Response(page, media_type=content_type)
 
 
 def measured(app: ASGIApp) -> ASGIApp:
@@ -58,8 +61,8 @@ def measured(app: ASGIApp) -> ASGIApp:
 
 
 def observe(labels: tuple[str, str, int], seconds: float) -> None:
-    """Counts a request with this method, path template and status, and its time."""
+    """Counts a request with this method, path template and status, and its time; its trace becomes an exemplar."""
     child = _by_labels.get(labels)
     if child is None:
         child = _by_labels[labels] = _seconds.labels(*labels)
-    child.observe(seconds)
+    child.observe(seconds, tracing.exemplar())

@@ -1,14 +1,19 @@
--- The number of reservations that lapse within a minute, and of lapsed ones not swept yet; up to $1 of each.
+-- How many reservations hold, how many of them lapse within a minute, and how many have lapsed unswept; up to $1 of each.
 select
     (
         select count(*) from (
+            select from pedido where status = 'EstoqueReservado' and expira_em > (select agora()) limit $1
+        ) vivas
+    ) as live,
+    (
+        select count(*) from (
             select from pedido
-            where status = 'EstoqueReservado' and expira_em > agora() and expira_em <= agora() + interval '1 minute'
+            where status = 'EstoqueReservado' and expira_em > (select agora()) and expira_em <= (select agora()) + interval '1 minute'
             limit $1
         ) logo
     ) as lapsing,
     (
         select count(*) from (
-            select from pedido where status = 'EstoqueReservado' and expira_em <= agora() limit $1
+            select from pedido where status = 'EstoqueReservado' and expira_em <= (select agora()) limit $1
         ) ja
     ) as lapsed

@@ -1,40 +1,36 @@
 """The trace of an order: one tree from the request to the waiting customer, though batches carry many orders."""
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
-from collector import Collector, Seen, collecting
-from shop import Shop, conferir, open_shop
-
-from local_system import Config, Ports, System
+from collector import Collector, Seen
+from prometheus_here import Prometheus
+from shop import Shop, conferir, until
 
 pytestmark = pytest.mark.integration
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = f"00-{TRACE}-b7ad6b7169203331-01"
+PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 
 
-@pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
-    with collecting() as collector:
-        yield collector
+def _documented() -> list[str]:
+    """The trees in the documentation, without the remarks beside the spans."""
+    section = PAGE.read_text().split("\n## Traces\n")[1].split("\n## ")[0]
+    return [re.sub(r"(?<=\S) {2,}\S.*", "", tree) for tree in re.findall(r"```\n(.*?)\n```", section, re.S)]
 
 
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[System]:
-    settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "100"}
-    config = Config(state=tmp_path_factory.mktemp("system"), ports=Ports.free(), settings=settings)
-    with System(config) as system:
-        yield system
+ORDER, BATCH, STOCK_ITEM = _documented()
 
 
 @pytest.fixture
-async def shop(system: System) -> AsyncIterator[Shop]:
-    async with open_shop(system) as shop:
-        yield shop
-    await conferir(system)
+async def shop(shop: Shop) -> AsyncIterator[Shop]:
+    yield shop
+    await conferir(shop.system)
 
 
 async def _order(shop: Shop, traceparent: str) -> dict[str, object]:
@@ -51,17 +47,6 @@ def _one(spans: list[Seen], program: str, name: str) -> Seen:
     return found
 
 
-ORDER = """\
-gateway ingress
-  pedidos POST /pedidos
-    pedidos commit
-    pedidos send pedidos
-      estoque process estoque.pedidos
-        estoque send estoque
-          pedidos process pedidos.status
-    pedidos await decision"""
-
-
 async def test_the_trace_of_an_order_is_one_tree_through_every_part(shop: Shop, collector: Collector):
     await shop.declare("TR-A", 1000)
     pedido = await _order(shop, CALLER)
@@ -69,17 +54,34 @@ async def test_the_trace_of_an_order_is_one_tree_through_every_part(shop: Shop, 
     assert collector.tree(TRACE) == ORDER
     spans = collector.trace(TRACE)
     received = _one(spans, "pedidos", "POST /pedidos")
-    assert (received.kind, received.attributes["http.response.status_code"]) == ("SERVER", 201)
-    decided = _one(spans, "estoque", "process estoque.pedidos")
+    assert received.kind == "SERVER"
+    assert (
+        received.attributes.items()
+        >= {
+            "http.request.method": "POST",
+            "http.route": "/pedidos",
+            "http.response.status_code": 201,
+            "url.path": "/pedidos",
+        }.items()
+    )
+    decided = _one(spans, "estoque", "process pedidos:PedidoCriado:estoque.pedidos")
     assert (decided.kind, decided.attributes["reservaestoque.pedido_id"]) == ("CONSUMER", pedido["pedidoId"])
-    assert decided.attributes["messaging.rabbitmq.destination.routing_key"] == "PedidoCriado"
+    assert (
+        decided.attributes.items()
+        >= {
+            "messaging.system": "rabbitmq",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": "pedidos:PedidoCriado:estoque.pedidos",
+            "messaging.rabbitmq.destination.routing_key": "PedidoCriado",
+        }.items()
+    )
     assert received.start <= decided.start <= decided.end <= received.end
     [(batch_trace, batch)] = decided.links
-    assert {span.name for span in collector.trace(batch_trace) if span.parent == batch} >= {
-        "registrar_eventos",
-        "travar_estoque",
-        "gravar_lote",
-    }
+    await asyncio.to_thread(collector.until, lambda seen: len(seen.trace(batch_trace)) >= len(BATCH.splitlines()))
+    assert collector.tree(batch_trace) == BATCH
+    [_, *statements] = collector.trace(batch_trace)
+    assert {statement.parent for statement in statements} == {batch}
+    assert {statement.attributes["db.system.name"] for statement in statements} == {"postgresql"}
 
 
 async def test_orders_that_share_batches_have_a_trace_each(shop: Shop, collector: Collector):
@@ -90,7 +92,7 @@ async def test_orders_that_share_batches_have_a_trace_each(shop: Shop, collector
         collector.until, lambda seen: all(len(seen.trace(t)) >= len(ORDER.splitlines()) for t in traces)
     )
     assert {collector.tree(trace) for trace in traces} == {ORDER}
-    ids = {_one(collector.trace(trace), "pedidos", "send pedidos").id: trace for trace in traces}
+    ids = {_one(collector.trace(trace), "pedidos", "send pedidos:PedidoCriado").id: trace for trace in traces}
     batches = [span for span in collector.spans if span.attributes.get("messaging.batch.message_count", 0) > 1]
     assert max(len([link for link in span.links if link[1] in ids]) for span in batches) > 1, "no batch, no proof"
 
@@ -113,10 +115,9 @@ async def test_the_operator_traces_a_stock_item_to_its_status(shop: Shop, collec
     await asyncio.to_thread(collector.until, lambda seen: bool(written(seen)))
     [status, *_] = written(collector)
     await asyncio.to_thread(
-        collector.until, lambda seen: any(span.name == "reconcile" for span in seen.trace(status.trace))
+        collector.until, lambda seen: len(seen.trace(status.trace)) >= len(STOCK_ITEM.splitlines())
     )
-    assert collector.tree(status.trace).splitlines()[0] == "operador reconcile"
-    assert {span.name for span in collector.trace(status.trace)} >= {"sincronizar_itens", "write status"}
+    assert collector.tree(status.trace) == STOCK_ITEM
 
 
 async def test_without_a_collector_orders_are_decided_and_programs_stop_in_time(shop: Shop, collector: Collector):
@@ -127,3 +128,18 @@ async def test_without_a_collector_orders_are_decided_and_programs_stop_in_time(
         await asyncio.to_thread(shop.system.restart, "pedidos")
         assert time.monotonic() - began < 12
     await _order(shop, "")
+
+
+async def test_the_latency_histograms_lead_to_traces(shop: Shop, prometheus: Prometheus):
+    await shop.declare("TR-A", 1000)
+    trace, began = "e" * 32, time.time()
+    await _order(shop, f"00-{trace}-b7ad6b7169203331-01")
+    for metric in ("pedidos_decision_seconds", "http_request_duration_seconds"):
+
+        async def exemplars(metric: str = metric) -> set[str]:
+            query = f"{metric}_bucket"
+            found = await prometheus.get("query_exemplars", query=query, start=began - 1, end=time.time() + 1)
+            traces = {one["labels"]["trace_id"] for series in found for one in series["exemplars"]}
+            return traces & {trace}
+
+        await until(exemplars)

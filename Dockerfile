@@ -36,8 +36,8 @@ WORKDIR /app
 # Bytecode is already compiled, and the root file system is read-only.
 ENV PATH=/app/bin:${PATH} PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     DBMATE_MIGRATIONS_DIR=/app/db/migrations DBMATE_NO_DUMP_SCHEMA=true \
-    HOST=0.0.0.0 PORT=8000
-EXPOSE 8000
+    HOST=0.0.0.0 PORT=8000 METRICS_PORT=9000
+EXPOSE 8000 9000
 USER 10001:10001
 ENTRYPOINT ["program"]
 

@@ -1,7 +1,8 @@
 -- Processes the claims that jwt_authn has put into headers:
 -- 1. hashes the subject for the access log, as 16 hexadecimal digits of HMAC-SHA256 (RFC 2104) with the key in
 --    SUBJECT_KEY, because Envoy can log a header but not hash it;
--- 2. turns scopes that are a list in the token, and arrive as JSON in base64, into words separated by spaces;
+-- 2. turns scopes that are a list in the token, and arrive as JSON in base64, into words separated by spaces. A string
+--    may look like such a list, but is left alone: the type of the claim decides;
 -- 3. refuses control characters, with which Envoy could not forward the request, and spaces around the subject, which
 --    HTTP would strip on the way to a service: " ana" must not become ana.
 local bit = require("bit")
@@ -88,40 +89,26 @@ local key = os.getenv("SUBJECT_KEY") or ""
 assert(#key >= 32 and #key <= 64, "SUBJECT_KEY must have 32 to 64 characters")
 local inner, outer = pad(key, 0x36), pad(key, 0x5c)
 
-local sextet = {}
-for i, character in ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"):gmatch("()(.)") do
-  sextet[character] = i - 1
-end
-
-local function decode(text)
-  local out, bits, value = {}, 0, 0
-  for character in text:gmatch("[%w+/]") do
-    value, bits = value * 64 + sextet[character], bits + 6
-    if bits >= 8 then
-      bits = bits - 8
-      out[#out + 1] = string.char(math.floor(value / 2 ^ bits))
-      value = value % 2 ^ bits
-    end
-  end
-  return table.concat(out)
-end
-
--- The words of a JSON list of scopes (with the characters of RFC 6749, section 3.3); nil if it is not one.
-local function words(json)
-  local out = {}
-  local rest = json:match('^%[(".*")%]$')
-  while rest do
-    local word, after = rest:match('^"([^%s%c"\\]+)"(.*)$')
-    if not word then
+-- The words of a list of scopes (with the characters of RFC 6749, section 3.3); nil if it is not one.
+local function words(list)
+  for _, word in ipairs(list) do
+    if type(word) ~= "string" or word == "" or word:find('[%s%c"\\]') then
       return nil
     end
-    out[#out + 1] = word
-    if after == "" then
-      return table.concat(out, " ")
-    end
-    rest = after:match('^,(".*")$')
   end
-  return nil
+  return #list > 0 and table.concat(list, " ") or nil
+end
+
+-- The claim of the verified token that names its scopes: jwt_authn stores the payload under the path of that claim.
+local function claim(handle)
+  for path, value in pairs(handle:streamInfo():dynamicMetadata():get("envoy.filters.http.jwt_authn") or {}) do
+    for name in path:gmatch("[^.]+") do
+      value = type(value) == "table" and value[name] or nil
+    end
+    if value then
+      return value
+    end
+  end
 end
 
 local function printable(value)
@@ -139,9 +126,9 @@ function envoy_on_request(handle)
     handle:respond({ [":status"] = "401" }, "A claim contains a control character")
     return
   end
-  local list = scopes and scopes:find("^WyJ") and words(decode(scopes)) -- `["` in base64
-  if list then
-    headers:replace("x-reserva-scopes", list)
+  local list = scopes and scopes:find("^WyJ") and claim(handle) -- `["` in base64
+  if type(list) == "table" then
+    headers:replace("x-reserva-scopes", words(list) or scopes)
   end
   if subject then
     local digest = finish(outer, bytes(finish(inner, subject, 64)), 64)

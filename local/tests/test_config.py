@@ -28,3 +28,11 @@ def test_settings_come_from_the_environment(tmp_path: Path) -> None:
     config = Config.from_environ(environ)
     assert config.state == tmp_path
     assert config.settings == {"RESERVA_TTL": "5s"}
+
+
+def test_hosts_are_names_without_a_port() -> None:
+    hosts = Config.from_environ({"GATEWAY_HOSTS": "box.example, *.box.example,"}).hosts
+    assert hosts == ("box.example", "*.box.example")
+    for wrong in ("*", "box:8080", "http://box", "a b", "-x"):
+        with pytest.raises(LocalSystemError, match="write names without a port"):
+            Config.from_environ({"GATEWAY_HOSTS": wrong})

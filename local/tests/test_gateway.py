@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from envoy_here import Service, serving, started, until, validate
 from local_system import gateway
 from local_system.ports import Ports
 from reservaestoque.streams import HEARTBEAT_SECONDS
+from reservaestoque.telemetry.trace import parse
 
 pytestmark = pytest.mark.integration
 PROBLEM = "https://reservaestoque.dev/problemas/"
@@ -172,11 +174,93 @@ def test_a_missing_path_is_named_as_a_valid_uri_path(running: Running, path: str
     assert_problem(raw(running, f"GET {path} HTTP/1.1"), 404, "nao-encontrado", path.replace("%41", "A"))
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST", "box.example", "a.b.example"])
+@pytest.mark.parametrize("port", ["", ":8080", ":1"])
+def test_the_names_of_this_machine_are_served(named: Running, host: str, port: str) -> None:
+    assert named.client.get("/estoque", headers={"Host": host + port}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8080",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "127.0.0.2",
+        "b.example",
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/pedidos"), ("POST", "/pedidos"), ("GET", "/"), ("GET", "/nada")]
+)
+def test_no_other_name_is_served(named: Running, host: str, method: str, path: str) -> None:
+    """A page whose name its owner lets point to this machine (DNS rebinding) would read every answer."""
+    for service in (named.pedidos, named.estoque):
+        service.seen.clear()
+    answer = named.client.request(method, path, headers={"Host": host})
+    assert_problem(answer, 404, "nao-encontrado", path)
+    assert named.pedidos.seen == named.estoque.seen == []
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A gateway for further names of this machine."""
+    with ExitStack() as stack:
+        pedidos, estoque = (stack.enter_context(serving(name)) for name in ("pedidos", "estoque"))
+        text = rendered(
+            [pedidos.port], [estoque.port], estoque.port, gateway.Options(hosts=("box.example", "*.b.example"))
+        )
+        client, log = stack.enter_context(envoy_here.running(tmp_path_factory.mktemp("named"), text))
+        yield Running(client, pedidos, estoque, log)
+
+
+FOREIGN = [
+    "https://evil.example",
+    "http://localhost.evil.example",
+    "http://127.0.0.1:1",
+    "http://localhost",
+    "null",
+    "x",
+]
+CHANGES = [
+    ("POST", "/pedidos"),
+    ("POST", "/pedidos/0190/fechar"),
+    ("POST", "/estoque/consulta"),
+    ("DELETE", "/pedidos"),
+]
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+def test_pages_of_other_sites_change_nothing(running: Running, origin: str, method: str, path: str) -> None:
+    """A browser sends a form or text of any page to any address, and without tokens no more is needed."""
+    headers = {"Origin": origin, "Content-Type": "text/plain"}
+    answer = running.client.request(method, path, headers=headers, content=b"{}")
+    assert_problem(answer, 403, "origem-recusada", path)
+    assert running.pedidos.seen == running.estoque.seen == []
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+def test_the_gateway_s_own_pages_and_other_programs_may(running: Running, method: str, path: str) -> None:
+    own = str(running.client.base_url).rstrip("/")
+    named = own.replace("127.0.0.1", "localhost")
+    for headers in ({}, {"Origin": own}, {"Origin": named, "Host": named.removeprefix("http://")}):
+        assert running.client.request(method, path, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_what_changes_nothing_is_answered_whatever_page_asks(running: Running, method: str) -> None:
+    answer = running.client.request(method, "/pedidos", headers={"Origin": "https://evil.example"})
+    assert answer.status_code == 200
+    assert not [name for name in answer.headers if name.startswith("access-control")], "the page cannot read it"
+
+
 def raw(running: Running, line: str, *headers: str) -> httpx.Response:
     """The answer to a request that no client would send."""
     url = running.client.base_url
     with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
-        lines = [line, "Host: x", "Connection: close", *headers, "", ""]
+        lines = [line, "Host: localhost", "Connection: close", *headers, "", ""]
         connection.sendall("\r\n".join(lines).encode())
         answer = HTTPResponse(connection)
         answer.begin()
@@ -339,7 +423,7 @@ def ask_and_never_read(stack: ExitStack, client: httpx.Client, method: str, path
     connection = stack.enter_context(socket.socket())
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.connect((client.base_url.host, client.base_url.port))
-    connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+    connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode())
 
 
 def all_taken(running: Running, cluster: str) -> bool:
@@ -464,6 +548,33 @@ def test_each_request_is_a_line_of_json_in_the_log(running: Running) -> None:
     assert (entry["method"], entry["path"], entry["status"]) == ("GET", "/estoque/UM-SKU", 200)
     assert entry["request_id"]
     assert os.linesep not in line
+
+
+FORCED = {
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    "tracestate": "a=1",
+    "x-client-trace-id": "1",
+    "x-envoy-force-trace": "true",
+}
+
+
+def test_a_client_does_not_decide_what_is_traced(tmp_path: Path) -> None:
+    """Every recorded order costs seven spans, and a trace of a client's own would join those of its requests."""
+    with ExitStack() as stack:
+        pedidos, collector = stack.enter_context(serving("pedidos")), stack.enter_context(collecting())
+        text = rendered([pedidos.port], [pedidos.port], options=gateway.Options(collector=collector.endpoint))
+        everything = "random_sampling: {value: 100}"
+        assert everything in text
+        rarely = text.replace(everything, "random_sampling: {value: 0}")
+        client, _ = stack.enter_context(envoy_here.running(tmp_path, rarely))
+        for _ in range(20):
+            client.get("/pedidos", headers=FORCED)
+            trace = parse(pedidos.headers["traceparent"])
+            assert trace is not None
+            assert (f"{trace.trace:032x}" in FORCED["traceparent"], trace.flags) == (False, 0)
+            assert "tracestate" not in pedidos.headers or pedidos.headers["tracestate"] != "a=1"
+        time.sleep(2)
+        assert collector.spans == []
 
 
 def test_traces_have_the_address_without_the_query(tmp_path: Path) -> None:

@@ -80,7 +80,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     issuer, other = Issuer.open(folder / "one"), Issuer.open(folder / "two")
     providers = {
         "one": issuer.provider(),
-        "two": {**other.provider(), "issuer": "https://two.example", "audiences": ["loja-a", "loja-b"]},
+        "two": {
+            **other.provider(),
+            "issuer": "https://two.example",
+            "audiences": ["loja-a", "loja-b"],
+            "payload_in_metadata": "realm.scopes",
+            "claim_to_headers": [
+                {"claim_name": "sub", "header_name": "x-reserva-subject"},
+                {"claim_name": "realm.scopes", "header_name": "x-reserva-scopes"},
+            ],
+        },
     }
     with ExitStack() as stack:
         pedidos, estoque = (stack.enter_context(serving(name)) for name in ("pedidos", "estoque"))
@@ -307,6 +316,10 @@ def test_the_service_does_not_get_the_token(running: Running) -> None:
         (["a b"], "WyJhIGIiXQ=="),
         (['x"pedidos:admin'], "WyJ4XCJwZWRpZG9zOmFkbWluIl0="),
         ({"pedidos:admin": True}, "eyJwZWRpZG9zOmFkbWluIjp0cnVlfQ=="),
+        ("WyJwZWRpZG9zOmFkbWluIl0=", "WyJwZWRpZG9zOmFkbWluIl0="),  # a string that is a list of scopes in base64
+        ("WyJwZWRpZG9zOmFkbWluIl0= a", "WyJwZWRpZG9zOmFkbWluIl0= a"),
+        ([["pedidos:admin"]], "W1sicGVkaWRvczphZG1pbiJdXQ=="),
+        (["a", ["pedidos:admin"]], "WyJhIixbInBlZGlkb3M6YWRtaW4iXV0="),
         (7, "7"),
         (True, "true"),
         (None, None),
@@ -319,6 +332,17 @@ def test_scopes_may_be_a_list_and_anything_else_gives_no_right(
     """Envoy writes lists and objects as JSON in base64."""
     found = running.claims(running.issuer.signed(claims(scope=scope))).get("x-reserva-scopes")
     assert found == told
+
+
+def test_each_issuer_may_have_its_own_claim_of_scopes(running: Running) -> None:
+    def scopes(**more: Any) -> str | None:
+        of_two = claims(iss="https://two.example", aud="loja-a", **more)
+        return running.claims(running.other.signed(of_two)).get("x-reserva-scopes")
+
+    assert scopes(realm={"scopes": ["estoque:ler", "pedidos:admin"]}) == "estoque:ler pedidos:admin"
+    assert scopes(realm={"scopes": "WyJwZWRpZG9zOmFkbWluIl0="}) == "WyJwZWRpZG9zOmFkbWluIl0="
+    assert scopes(realm={"scopes": "WyJhIl0="}, scope=["pedidos:admin"]) == "WyJhIl0="
+    assert scopes(scope=["pedidos:admin"]) is None
 
 
 def test_a_token_without_a_subject_names_nobody(running: Running) -> None:

@@ -8,6 +8,8 @@ from local_system.errors import LocalSystemError
 from local_system.ports import MAX_REPLICAS, Ports, is_free, variable
 from local_system.processes import listener
 
+REPLICATED = ("pedidos", "pedidos_metrics", "estoque", "estoque_metrics")
+
 
 def test_the_environment_wins_over_what_was_recorded_and_that_over_the_table(tmp_path: Path) -> None:
     recorded = tmp_path / "ports.json"
@@ -24,8 +26,8 @@ def test_an_invalid_port_is_refused_with_its_variable(tmp_path: Path, text: str)
 
 def test_free_ports_are_distinct_free_and_leave_room_for_replicas() -> None:
     ports = asdict(Ports.free())
-    taken = [port for name, port in ports.items() if name not in ("pedidos", "estoque")]
-    for program in ("pedidos", "estoque"):
+    taken = [port for name, port in ports.items() if name not in REPLICATED]
+    for program in REPLICATED:
         taken += range(ports[program], ports[program] + MAX_REPLICAS)
     assert len(set(taken)) == len(taken)
     assert all(is_free(port) for port in taken)
@@ -33,8 +35,8 @@ def test_free_ports_are_distinct_free_and_leave_room_for_replicas() -> None:
 
 def test_the_default_table_leaves_room_for_replicas_too() -> None:
     ports = asdict(Ports())
-    taken = [port for name, port in ports.items() if name not in ("pedidos", "estoque")]
-    for program in ("pedidos", "estoque"):
+    taken = [port for name, port in ports.items() if name not in REPLICATED]
+    for program in REPLICATED:
         taken += range(ports[program], ports[program] + MAX_REPLICAS)
     assert len(set(taken)) == len(taken)
 
@@ -57,7 +59,7 @@ def test_free_ports_come_from_the_range_that_is_named(monkeypatch: pytest.Monkey
     for text in ("10000-10099", "10100-10199"):
         monkeypatch.setenv("FREE_PORTS", text)
         ports = Ports.free()
-        ends[text] = {ports.gateway, ports.estoque + MAX_REPLICAS - 1}
+        ends[text] = {ports.gateway, ports.estoque_metrics + MAX_REPLICAS - 1}
     assert 10_000 <= min(ends["10000-10099"]) < max(ends["10000-10099"]) <= 10_099
     assert 10_100 <= min(ends["10100-10199"]) < max(ends["10100-10199"]) <= 10_199
 

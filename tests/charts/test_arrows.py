@@ -9,7 +9,7 @@ from helm import LOGIN, Helm, Manifest
 from network_policies import Pod, allowed
 
 OURS = "reserva-estoque"
-PORTS = (53, 443, 5432, 5671, 5672, 6443, 8000, 8080, 9901, 9902, 15672, 15692)
+PORTS = (53, 443, 5432, 5671, 5672, 6443, 8000, 8080, 9000, 9901, 9902, 15672, 15692)
 
 DNS = Pod("dns", (("k8s-app", "kube-dns"),), "kube-system")
 PROMETHEUS = Pod("prometheus", (("app", "prometheus"),), "monitoring")
@@ -22,10 +22,10 @@ ARROWS = {
     ("gateway", "pedidos", 8000),
     ("gateway", "estoque", 8000),
     ("gateway", "painel", 8000),
-    ("painel", "pedidos", 8000),
-    ("painel", "estoque", 8000),
-    ("painel", "operator", 8000),
-    ("painel", "conferir", 8000),
+    ("painel", "pedidos", 9000),
+    ("painel", "estoque", 9000),
+    ("painel", "operator", 9000),
+    ("painel", "conferir", 9000),
     ("painel", "gateway", 9902),
     ("painel", "rabbitmq", 15692),
     ("pedidos", "pedidos-db", 5432),
@@ -40,10 +40,10 @@ ARROWS = {
 }
 # `helm test`: each pod checks its part, one places an order, one reads both databases.
 TESTS = {
-    ("pedidos/test", "pedidos", 8000),
-    ("estoque/test", "estoque", 8000),
-    ("operator/test", "operator", 8000),
-    ("painel/test", "painel", 8000),
+    ("pedidos/test", "pedidos", 9000),
+    ("estoque/test", "estoque", 9000),
+    ("operator/test", "operator", 9000),
+    ("painel/test", "painel", 9000),
     ("conferir/test", "pedidos-db", 5432),
     ("conferir/test", "estoque-db", 5432),
 } | {
@@ -51,11 +51,11 @@ TESTS = {
 }
 FOR_ALL = {("gateway", 8080)}
 SCRAPED = {
-    ("pedidos", 8000),
-    ("estoque", 8000),
-    ("operator", 8000),
-    ("conferir", 8000),
-    ("painel", 8000),
+    ("pedidos", 9000),
+    ("estoque", 9000),
+    ("operator", 9000),
+    ("conferir", 9000),
+    ("painel", 9000),
     ("gateway", 9902),
     ("rabbitmq", 15692),
 }

@@ -26,7 +26,7 @@ from local_system.ports import HOST, Ports
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("pedidos", "estoque")
-PORTS = (53, 443, 5432, 5671, 5672, 6443, 8000, 8080, 9901, 9902, 15672, 15692)
+PORTS = (53, 443, 5432, 5671, 5672, 6443, 8000, 8080, 9000, 9901, 9902, 15672, 15692)
 NOT_NAMESPACED = re.compile("^(CustomResourceDefinition|Cluster.*|Mutating.*|Validating.*|PriorityClass|Namespace)$")
 
 

@@ -1,5 +1,6 @@
 """The manifests that the charts render from their values."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ ENVOY = yaml.safe_load(
         estoque=[2],
         painel=3,
         options=gateway.Options(compression=True),
-    )
+    ).replace(json.dumps(gateway.HOSTS), '["*"]')
 )
 
 

@@ -416,6 +416,7 @@ def test_notes_say_who_may_read_orders(helm: Helm, with_operators: Cluster, name
         "global.jwt.enabled=true",
         f"{issuer}.issuer=https://login.example/",
         f"{issuer}.jwksUri=https://login.example/k",
+        f"{issuer}.audiences[0]=reserva-estoque",
     ]
     said = notes(helm, with_operators, namespace, *(sets if on else ()))
     assert ("anyone who reaches the gateway can read and close any order" in said) is not on

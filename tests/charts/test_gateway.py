@@ -22,19 +22,23 @@ import httpx
 import pytest
 import yaml
 from certificates import Authority, Certificate
+from chart_values import CHARTS
 from envoy_here import Service, serving, until
-from helm import Helm, Manifest, RefusedError
+from helm import LOGIN, Helm, Manifest, RefusedError
 from name_server import name_server
 from prometheus_here import asking, scraping
 
-from local_system.identity import Issuer, public_jwk
+from local_system.identity import AUDIENCE, Issuer, public_jwk
 from local_system.ports import HOST, Ports
 
 ISSUER = "https://login.loja.example/"
 ISSUERS = "jwt.issuers.loja"
-INLINE = (f"{ISSUERS}.issuer={ISSUER}", f"{ISSUERS}.jwks=JWKS")
-REMOTE = (f"{ISSUERS}.issuer={ISSUER}", f"{ISSUERS}.jwksUri=https://login.loja.example/jwks.json")
-FROM_SECRET = (f"{ISSUERS}.issuer={ISSUER}", f"{ISSUERS}.jwksSecret.name=login")
+NAMED = (f"{ISSUERS}.issuer={ISSUER}", f"{ISSUERS}.audiences[0]={AUDIENCE}")
+INLINE = (*NAMED, f"{ISSUERS}.jwks=JWKS")
+REMOTE = (*NAMED, f"{ISSUERS}.jwksUri=https://login.loja.example/jwks.json")
+FROM_SECRET = (*NAMED, f"{ISSUERS}.jwksSecret.name=login")
+ANY_AUDIENCE, PLAIN_HTTP = (f"{ISSUERS}.{name}=true" for name in ("allowAnyAudience", "allowPlainHttp"))
+B = ("jwt.issuers.b.issuer=b", "jwt.issuers.b.allowAnyAudience=true")
 TLS = ("tls.enabled=true", "tls.secret=gateway-tls")
 CORS = ("cors.origins[0]=https://loja.example", "cors.origins[1]=http://localhost:3000")
 ON = "global.jwt.enabled=true"
@@ -52,12 +56,13 @@ CELLS = tuple(
 IDENTITIES: dict[str, tuple[str, ...]] = {
     "open": (),
     "inline keys": (ON, *INLINE),
-    "keys from a URL": (ON, *REMOTE, f"{ISSUERS}.audiences[0]=loja"),
+    "keys from a URL": (ON, *REMOTE, f"{ISSUERS}.audiences[1]=loja"),
     "two issuers": (
         ON,
         *FROM_SECRET,
-        "jwt.issuers.outra.issuer=x",
-        "jwt.issuers.outra.jwksUri=http://x.example:81/k",
+        *B,
+        "jwt.issuers.b.jwksUri=http://x.example:81/k",
+        "jwt.issuers.b.allowPlainHttp=true",
     ),
 }
 SWITCHES: dict[str, tuple[str, ...]] = {
@@ -131,6 +136,7 @@ def test_envoy_accepts_every_variant(helm: Helm, tmp_path: Path, keys: str, iden
     envoy_here.validate(tmp_path, text.replace("inline_string: JWKS", f"inline_string: {json.dumps(keys)}"))
     expected = [
         *(["cors"] if "cors" in chosen else []),
+        "csrf",
         *(["jwt_authn", "lua.subject"] if identity != "open" else []),
         *(["lua.limits", "local_ratelimit"] if "limits" in chosen else []),
         *([] if "plain" in chosen else ["compressor"]),
@@ -143,7 +149,7 @@ def test_envoy_accepts_every_variant(helm: Helm, tmp_path: Path, keys: str, iden
     ("sets", "said"),
     [
         ([ON], "gateway.jwt.issuers names no issuer"),
-        ([ON, f"{ISSUERS}.issuer={ISSUER}"], "name its keys by one of jwksUri, jwksSecret and jwks (found: none)"),
+        ([ON, *NAMED], "name its keys by one of jwksUri, jwksSecret and jwks (found: none)"),
         ([ON, *INLINE, f"{ISSUERS}.jwksUri=https://x/y"], "(found: jwksUri, jwks)"),
         ([f"{ISSUERS}.jwks=x"], "issuer"),
         ([*INLINE, f"{ISSUERS}.audience=x"], "audience"),
@@ -151,6 +157,13 @@ def test_envoy_accepts_every_variant(helm: Helm, tmp_path: Path, keys: str, iden
         (["jwt.issuers.a_b.issuer=x"], "a_b"),
         ([ON, *REMOTE, f"{ISSUERS}.jwksCa.key=x"], "name a Secret or a ConfigMap"),
         ([ON, *REMOTE, f"{ISSUERS}.jwksCa.secret=x", f"{ISSUERS}.jwksCa.configMap=y"], "not both"),
+        (
+            [ON, f"{ISSUERS}.issuer={ISSUER}", f"{ISSUERS}.jwks=x"],
+            "gateway.jwt.issuers.loja: name the accepted audiences",
+        ),
+        ([ON, *INLINE, ANY_AUDIENCE], "gateway.jwt.issuers.loja: name the accepted audiences"),
+        ([ON, *INLINE, f"{ISSUERS}.audiences[0]="], "audiences"),
+        ([ON, *NAMED, f"{ISSUERS}.jwksUri=http://x/y"], "jwksUri: http://x/y is not https"),
         (["tls.enabled=true"], "gateway.tls.secret names no Secret"),
         ([*TLS, "ingress.enabled=true"], "TLS ends either at the gateway or in front of it"),
         ([*TLS, "tls.certificate.enabled=true"], "for which names"),
@@ -166,6 +179,14 @@ def test_envoy_accepts_every_variant(helm: Helm, tmp_path: Path, keys: str, iden
 def test_values_that_make_no_sense_are_refused_with_a_sentence(helm: Helm, sets: list[str], said: str):
     with pytest.raises(RefusedError, match=re.escape(said)):
         helm.text("gateway", *sets)
+
+
+def test_any_audience_is_accepted_only_where_the_values_say_so(helm: Helm):
+    any_audience = [ON, f"{ISSUERS}.issuer={ISSUER}", f"{ISSUERS}.jwks=x", ANY_AUDIENCE]
+    for sets, audiences in ((any_audience, None), ([ON, *INLINE], [AUDIENCE])):
+        envoy = yaml.safe_load(config(helm.template("gateway", *sets))["envoy.yaml"])
+        (jwt,) = [f for f in manager(envoy)["http_filters"] if f["name"].endswith("jwt_authn")]
+        assert jwt["typed_config"]["providers"]["loja"].get("audiences") == audiences
 
 
 def test_the_installation_is_refused_when_identity_is_on_without_an_issuer(helm: Helm):
@@ -199,7 +220,7 @@ def test_admin_is_on_loopback_and_only_two_of_its_pages_lead_outside(helm: Helm,
 
 
 def test_secrets_are_mounted_as_folders_with_only_what_is_needed(helm: Helm):
-    sets = [*TLS, ON, *FROM_SECRET, "jwt.issuers.b.issuer=b", "jwt.issuers.b.jwksUri=https://b/k"]
+    sets = [*TLS, ON, *FROM_SECRET, *B, "jwt.issuers.b.jwksUri=https://b/k"]
     sets += ["jwt.issuers.b.jwksCa.configMap=root", "accessLog.subjectKey.existingSecret=log"]
     spec = one(helm.template("gateway", *sets), "Deployment")["spec"]["template"]["spec"]
     (envoy,) = spec["containers"]
@@ -217,12 +238,21 @@ def test_secrets_are_mounted_as_folders_with_only_what_is_needed(helm: Helm):
 
 
 def test_the_gateway_may_fetch_keys_on_the_port_of_each_url(helm: Helm):
-    sets = [ON, *REMOTE, "jwt.issuers.b.issuer=b", "jwt.issuers.b.jwksUri=http://b:8081/k"]
+    sets = [ON, *REMOTE, *B, "jwt.issuers.b.jwksUri=https://b:8081/k"]
     egress = one(helm.template("gateway", *sets), "NetworkPolicy")["spec"]["egress"]
     assert {"ports": [{"protocol": "TCP", "port": 443}]} in egress
     assert {"ports": [{"protocol": "TCP", "port": 8081}]} in egress
     egress = one(helm.template("gateway", *sets[1:]), "NetworkPolicy")["spec"]["egress"]
     assert not [rule for rule in egress if "to" not in rule]
+
+
+def test_in_production_the_gateway_sees_its_clients_addresses(helm: Helm):
+    """Calls without a token and streams opened with a ticket are limited by address."""
+    text = helm.text("reserva-estoque", *LOGIN, values=CHARTS.parent / "k8s/production/values.yaml")
+    rendered = [manifest for manifest in yaml.safe_load_all(text) if manifest]
+    service = one(rendered, "Service")["spec"]
+    assert (service["type"], service["externalTrafficPolicy"]) == ("LoadBalancer", "Local")
+    assert manager(yaml.safe_load(config(rendered)["envoy.yaml"]))["xff_num_trusted_hops"] == 0
 
 
 def test_cert_manager_is_asked_for_the_secret_that_the_gateway_uses(helm: Helm):
@@ -319,13 +349,19 @@ class Login:
     def jwk(issuer: Issuer, name: str) -> dict[str, str]:
         return public_jwk(issuer.key.public_key(), name)
 
+    @property
+    def sets(self) -> list[str]:
+        """The values for a gateway that accepts its tokens."""
+        plain = [] if self.uri.startswith("https:") else [PLAIN_HTTP]
+        return [*NAMED, f"{ISSUERS}.jwksUri={self.uri}", *plain]
+
     def rotate(self) -> None:
         """Publishes another key and signs with it from then on."""
         self.current = Issuer.open(self.folder / f"jwt-{time.monotonic_ns()}")
         self.published = [self.jwk(self.current, "local-1")]
 
     def token(self) -> dict[str, str]:
-        claims = {"iss": ISSUER, "sub": "ana", "exp": int(time.time()) + 60}
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ana", "exp": int(time.time()) + 60}
         return {"Authorization": f"Bearer {self.current.signed(claims)}"}
 
 
@@ -345,7 +381,7 @@ def test_keys_come_from_a_url_before_the_first_request_and_follow_a_rotation(hel
     (tmp_path / "envoy-jwks-ca/loja").mkdir(parents=True)
     shutil.copy(authority.file, tmp_path / "envoy-jwks-ca/loja/ca.crt")
     with login(tmp_path, authority.sign("DNS:localhost")) as issuer:
-        sets = [ON, f"{ISSUERS}.issuer={ISSUER}", f"{ISSUERS}.jwksUri={issuer.uri}", f"{ISSUERS}.jwksCa.secret=x"]
+        sets = [ON, *issuer.sets, f"{ISSUERS}.jwksCa.secret=x"]
         with running(
             helm, tmp_path, *sets, f"{ISSUERS}.cacheSeconds=10", edit={"cache_duration: 10s": "cache_duration: 2s"}
         ) as here:
@@ -370,7 +406,7 @@ def test_keys_from_a_server_that_cannot_be_trusted_are_not_used(helm: Helm, tmp_
     shutil.copy(authority.file, tmp_path / "envoy-jwks-ca/loja/ca.crt")
     signer = authority if name == "DNS:other.example" else other
     with login(tmp_path, signer.sign(name)) as issuer:
-        sets = [ON, f"{ISSUERS}.issuer={ISSUER}", f"{ISSUERS}.jwksUri={issuer.uri}", f"{ISSUERS}.jwksCa.configMap=x"]
+        sets = [ON, *issuer.sets, f"{ISSUERS}.jwksCa.configMap=x"]
         with running(helm, tmp_path, *sets) as here:
             answer = here.client.get("/pedidos", headers=issuer.token())
             assert answer.status_code == 401
@@ -413,7 +449,7 @@ class Mounted:
 @pytest.mark.integration
 def test_every_cell_needs_a_token(helm: Helm, tmp_path: Path):
     with login(tmp_path) as issuer:
-        sets = [ON, f"{ISSUERS}.issuer={ISSUER}", f"{ISSUERS}.jwksUri={issuer.uri}", *CELLS]
+        sets = [ON, *issuer.sets, *CELLS]
         with running(helm, tmp_path, *sets) as here:
             for host in ("norte.loja.example", "sul.loja.example", "outra.example"):
                 assert here.client.get("/pedidos", headers={"Host": host}).status_code == 401
@@ -536,7 +572,7 @@ def test_without_redirect_nothing_listens_without_tls(helm: Helm):
 @pytest.mark.integration
 def test_pages_of_the_listed_origins_may_read_answers_and_no_others(helm: Helm, tmp_path: Path):
     with login(tmp_path) as issuer:
-        sets = [*CORS, ON, f"{ISSUERS}.issuer={ISSUER}", f"{ISSUERS}.jwksUri={issuer.uri}"]
+        sets = [*CORS, ON, *issuer.sets]
         with running(helm, tmp_path, *sets) as here:
             for origin in ("https://loja.example", "http://localhost:3000"):
                 preflight = here.client.options(
@@ -554,6 +590,8 @@ def test_pages_of_the_listed_origins_may_read_answers_and_no_others(helm: Helm, 
                     preflight.headers["access-control-allow-headers"].split(", ")
                 )
                 assert not [one for one in here.pedidos.seen if one.startswith("OPTIONS")]
+                sent = here.client.post("/pedidos", headers={"Origin": origin, **issuer.token()})
+                assert (sent.status_code, sent.headers["access-control-allow-origin"]) == (200, origin)
                 for headers, status in ((issuer.token(), 200), ({}, 401)):
                     answer = here.client.get("/pedidos", headers={"Origin": origin, **headers})
                     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (status, origin)
@@ -574,6 +612,55 @@ def test_pages_of_the_listed_origins_may_read_answers_and_no_others(helm: Helm, 
                     "/pedidos", headers={"Origin": origin, "Access-Control-Request-Method": "GET"}
                 )
                 assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.integration
+def test_pages_of_other_origins_change_nothing_even_with_a_token(helm: Helm, tmp_path: Path):
+    with login(tmp_path) as issuer:
+        sets = [*CORS, ON, *issuer.sets]
+        with running(helm, tmp_path, *sets) as here:
+            for origin in (
+                "https://evil.example",
+                "https://loja.example.evil.example",
+                "https://loja.example:1",
+                "null",
+            ):
+                sent = here.client.post("/pedidos", headers={"Origin": origin, **issuer.token()})
+                assert (sent.status_code, sent.json()["type"].rpartition("/")[2]) == (403, "origem-recusada"), origin
+            assert here.pedidos.seen == []
+
+
+@pytest.mark.integration
+def test_a_page_of_the_gateway_s_own_host_may_change_something_whatever_the_host_is(plain: Running):
+    for host, origin, status in (
+        ("loja.example", "https://loja.example", 200),
+        ("loja.example:8443", "https://loja.example:8443", 200),
+        ("loja.example", "https://evil.example", 403),
+    ):
+        answer = plain.client.post("/pedidos", headers={"Host": host, "Origin": origin})
+        assert answer.status_code == status, (host, origin)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("sets", "kept"), [([], False), (["trustTraceparent=true"], True)], ids=["others", "trusted"]
+)
+def test_a_trace_begins_at_the_client_only_if_clients_are_trusted(
+    helm: Helm, tmp_path: Path, sets: list[str], kept: bool
+):
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    with running(helm, tmp_path, *sets) as here:
+        here.client.get("/pedidos", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+        assert (trace in here.pedidos.headers.get("traceparent", "")) is kept
+
+
+@pytest.mark.integration
+def test_hosts_that_are_not_listed_are_not_served(helm: Helm, tmp_path: Path):
+    with running(helm, tmp_path, "hosts[0]=loja.example", "hosts[1]=*.loja.example") as here:
+        for host in ("loja.example", "loja.example:8443", "sul.loja.example", "gateway", "gateway:80"):
+            assert here.client.get("/estoque", headers={"Host": host}).status_code == 200, host
+        for host in ("evil.example", "gateway.evil.example", "loja.example.evil.example", "127.0.0.1"):
+            assert here.client.get("/estoque", headers={"Host": host}).status_code == 404, host
 
 
 @pytest.fixture(scope="module")

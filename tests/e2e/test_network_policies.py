@@ -10,11 +10,11 @@ from cluster.installation import PARTS
 pytestmark = pytest.mark.full
 
 PORTS = {
-    "pedidos": [8000],
-    "estoque": [8000],
-    "operator": [8000],
-    "conferir": [8000],
-    "painel": [8000],
+    "pedidos": [8000, 9000],
+    "estoque": [8000, 9000],
+    "operator": [9000],
+    "conferir": [9000],
+    "painel": [8000, 9000],
     "rabbitmq": [5672, 15672, 15692],
     "pedidos-db": [5432],
     "estoque-db": [5432],

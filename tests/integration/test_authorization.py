@@ -453,7 +453,7 @@ async def test_no_ticket_or_token_is_in_any_log(client: httpx.AsyncClient, syste
         await ask(client, "GET", f"/pedidos?bilhete={one}", None, bearer(token))
     await asyncio.sleep(1)  # Envoy flushes its log periodically
     metrics = [
-        (await client.get(f"{system.program_url(f'{name}-1')}/metrics")).text for name in ("pedidos", "estoque")
+        (await client.get(f"{system.metrics_url(f'{name}-1')}/metrics")).text for name in ("pedidos", "estoque")
     ]
     for name, text in {**logs(system), "metrics": "".join(metrics)}.items():
         for secret in (used, unused, wrong, token):

@@ -398,7 +398,12 @@ async def test_openapi_describes_the_streams(shop: Shop, service: str, paths: li
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A replica of each service that receives no other requests."""
-    config = Config(state=tmp_path_factory.mktemp("quiet"), ports=Ports.free(), parts={"pedidos", "estoque"})
+    config = Config(
+        state=tmp_path_factory.mktemp("quiet"),
+        ports=Ports.free(),
+        settings={"MAX_STREAMS_PER_CLIENT": "100"},
+        parts={"pedidos", "estoque"},
+    )
     with System(config) as system:
         yield system
 
@@ -425,7 +430,7 @@ async def test_streams_that_have_caught_up_hold_nothing_of_what_they_were_sent(
     url, streams = quiet.program_url(f"{service}-1"), list[EventStream]()  # unreferenced streams would be closed
 
     async def gauge(client: httpx.AsyncClient, name: str) -> float:
-        metrics = (await client.get(f"{url}/metrics")).text
+        metrics = (await client.get(f"{quiet.metrics_url(f'{service}-1')}/metrics")).text
         return float(re.findall(rf"^{name} (.*)", metrics, re.M)[0])
 
     async with httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=100)) as client:
@@ -476,7 +481,7 @@ async def test_more_streams_than_allowed_are_refused_until_one_ends(narrow: Syst
             assert "3 event streams" in response.json()["detail"]
 
         async def metrics() -> str:
-            return (await shop.client.get(f"{narrow.program_url('pedidos-1')}/metrics")).text
+            return (await shop.client.get(f"{narrow.metrics_url('pedidos-1')}/metrics")).text
 
         async def all_closed() -> bool:
             return "streams_open 0.0" in await metrics()

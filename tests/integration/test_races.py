@@ -147,6 +147,6 @@ async def _repeated(system: System) -> int:
     total = 0.0
     async with httpx.AsyncClient(trust_env=False) as client:
         for replica in system.names("estoque"):
-            text = (await client.get(f"{system.program_url(replica)}/metrics")).raise_for_status().text
+            text = (await client.get(f"{system.metrics_url(replica)}/metrics")).raise_for_status().text
             total += sum(float(n) for n in re.findall(r"^estoque_repeated_events_total (\S+)", text, re.M))
     return int(total)

@@ -79,27 +79,32 @@ def system_kubeconfig(system: System) -> str:
 @asynccontextmanager
 async def started(
     module: str, log: Path, env: dict[str, str]
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """`python -m …`, whether or not it becomes ready; and its address."""
-    port = Ports.free().pedidos
-    settings = {**os.environ, **env, "HOST": "127.0.0.1", "PORT": str(port), "LOG_LEVEL": "DEBUG"}
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str, str]]:
+    """`python -m …`, whether or not it becomes ready; and the addresses of its API and its metrics."""
+    ports = Ports.free()
+    listening = {"HOST": "127.0.0.1", "PORT": str(ports.pedidos), "METRICS_PORT": str(ports.pedidos_metrics)}
+    settings = {**os.environ, **env, **listening, "LOG_LEVEL": "DEBUG"}
     with log.open("w") as file:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", module, env=settings, stdout=file, stderr=asyncio.subprocess.STDOUT
         )
     try:
-        yield process, f"http://127.0.0.1:{port}"
+        yield process, *(f"http://127.0.0.1:{port}" for port in (ports.pedidos, ports.pedidos_metrics))
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
 
 
+async def observed_at(client: httpx.AsyncClient, url: str) -> str:
+    return "".join([(await client.get(url + path)).text for path in ("/health/ready", "/metrics")])
+
+
 async def answers_of(client: httpx.AsyncClient, url: str) -> str:
     order = {"clienteId": "ana", "itens": [{"sku": "S-NENHUM", "quantidade": 1}]}
     said = []
     for method, path, body in (
-        *(("GET", path, None) for path in ("/health/ready", "/metrics", f"/pedidos/{NO_ORDER}", "/estoque/S-NENHUM")),
+        *(("GET", path, None) for path in ("/health/ready", f"/pedidos/{NO_ORDER}", "/estoque/S-NENHUM")),
         ("POST", "/pedidos", order),
         ("POST", "/pedidos", "{"),
     ):
@@ -125,17 +130,20 @@ async def test_a_program_that_fails_tells_no_secret(system: System, secrets: dic
     async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
         for number, (module, env) in enumerate(broken(system)):
             log = tmp_path / f"{number}-{module}.log"
-            async with started(module, log, env) as (process, url):
+            async with started(module, log, env) as (process, api, observed):
 
                 async def failed(
-                    process: asyncio.subprocess.Process = process, log: Path = log, url: str = url
+                    process: asyncio.subprocess.Process = process, log: Path = log, url: str = observed
                 ) -> bool:
                     words = ("unreachable", "lost", "put_off", "failed", "Traceback")
                     told = any(word in text_of(log) for word in words) and await listens(client, url)
                     return process.returncode is not None or told
 
                 await until(failed, 30)
-                said = await answers_of(client, url) if process.returncode is None else ""
+                said = ""
+                if process.returncode is None:
+                    said = await observed_at(client, observed)
+                    said += await answers_of(client, api) if module != "operador" else ""
             text = text_of(log)
             assert text
             assert found_in(text + said, secrets) == set(), log.name
@@ -180,7 +188,7 @@ async def test_a_running_system_tells_no_secret(shop: Shop, system: System, secr
     assert all(texts.values())
     async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
         for name in ("pedidos-1", "estoque-1", "operator", "conferir"):
-            texts[f"metrics of {name}"] = (await client.get(f"{system.program_url(name)}/metrics")).text
+            texts[f"metrics of {name}"] = (await client.get(f"{system.metrics_url(name)}/metrics")).text
         texts["answers"] = await answers_of(client, system.gateway_url)
         envoy = f"http://127.0.0.1:{system.layout.ports.gateway_admin}"
         for page in ("stats", "config_dump", "clusters"):

@@ -30,7 +30,7 @@ SETTINGS: dict[str, type[ProgramSettings]] = {
     "painel": PainelSettings,
 }
 # Set by other values of the chart, or by its Secrets.
-NOT_SETTINGS = {"host", "port", "kubeconfig", "namespace", "identity"}
+NOT_SETTINGS = {"host", "port", "metrics_port", "kubeconfig", "namespace", "identity"}
 DURATION = r"^(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+ms)?$"
 
 WORDS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -72,7 +72,9 @@ ISSUER: Schema = {
     "required": ["issuer"],
     "properties": {
         "issuer": {"type": "string", "minLength": 1},
-        "audiences": STRINGS,
+        "audiences": {"type": "array", "items": {"type": "string", "minLength": 1}},
+        "allowAnyAudience": {"type": "boolean"},
+        "allowPlainHttp": {"type": "boolean"},
         "jwksUri": {"type": "string", "pattern": "^https?://[^/@]+/"},
         "jwksCa": {
             "type": "object",
@@ -108,6 +110,7 @@ BY_NAME: dict[str, Schema] = {
     "externalTrafficPolicy": {"enum": ["", "Cluster", "Local"]},
     "gatewayNamespaces": STRINGS,
     "hostnames": STRINGS,
+    "hosts": {"type": "array", "items": HOST},
     "httpsNodePort": {"type": ["integer", "null"], "minimum": 1, "maximum": 65535},
     "httpsPort": PORT,
     "key": REFERENCE,

@@ -19,9 +19,10 @@ INTRODUCTION = """\
 # Metrics
 
 All metrics of the programs, generated from the code by `make reference`. Each program serves its metrics at
-`/metrics`, which the gateway does not route. Those under "every program" are present in each program that has the
-part: an outbox, a consumer, a pool, an HTTP server. Counters have the suffix `_total`, histograms the series
-`_bucket`, `_sum` and `_count`. [Operations](operations.md#metrics) lists the most important ones.
+`/metrics` on `METRICS_PORT`, which the gateway does not reach. Those under "every program" are present in each
+program that has the part: an outbox, a consumer, a pool, an HTTP server. Counters have the suffix `_total`,
+histograms the series `_bucket`, `_sum` and `_count`. [Operations](operations.md#metrics) lists the most important
+ones.
 """
 
 

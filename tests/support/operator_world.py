@@ -169,7 +169,7 @@ class World:
 
     def calls(self) -> float:
         """Calls of sincronizar_itens by the system's operator."""
-        text = httpx.get(f"{self.system.program_url('operator')}/metrics").text
+        text = httpx.get(f"{self.system.metrics_url('operator')}/metrics").text
         return next(float(li.split()[1]) for li in text.splitlines() if li.startswith("operador_batch_items_count"))
 
     @contextmanager

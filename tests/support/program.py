@@ -47,8 +47,9 @@ class Program:
 @contextlib.asynccontextmanager
 async def running(name: str, log: Path, **settings: str) -> AsyncIterator[Program]:
     """`python -m <name>` with these settings, ready; stopped at the end, when it must still be running."""
-    port = Ports.free().pedidos
-    env = {**os.environ, **settings, "HOST": "127.0.0.1", "PORT": str(port)}
+    ports = Ports.free()
+    port, metrics = ports.pedidos, ports.pedidos_metrics
+    env = {**os.environ, **settings, "HOST": "127.0.0.1", "PORT": str(port), "METRICS_PORT": str(metrics)}
     with log.open("w") as file:
         process = await asyncio.create_subprocess_exec(sys.executable, "-m", name, env=env, stderr=file)
     program = Program(name, port, process, log)

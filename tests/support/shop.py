@@ -123,7 +123,7 @@ async def conferir(system: System) -> None:
 
 async def counted_violations(system: System) -> dict[str, float]:
     """`conferir_violations_total` of the part `conferir` by rule."""
-    async with httpx.AsyncClient(base_url=system.program_url("conferir"), trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=system.metrics_url("conferir"), trust_env=False) as client:
         text = (await client.get("/metrics")).raise_for_status().text
     return {rule: float(n) for rule, n in re.findall(r'^conferir_violations_total\{rule="(\w+)"\} (\S+)', text, re.M)}
 

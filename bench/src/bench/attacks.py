@@ -58,7 +58,7 @@ async def slowloris(port: int, _: str, tally: Tally) -> None:
 
     async def once() -> None:
         async with _connection(port, tally) as (reader, writer):
-            writer.write(b"POST /pedidos HTTP/1.1\r\nHost: x\r\n")
+            writer.write(b"POST /pedidos HTTP/1.1\r\nHost: localhost\r\n")
             if next(bodies) % 2:
                 writer.write(b"Content-Type: application/json\r\nContent-Length: 60000\r\n\r\n")
             while not reader.at_eof():
@@ -81,7 +81,7 @@ async def idle(port: int, _: str, tally: Tally) -> None:
 
     async def once() -> None:
         async with _connection(port, tally) as (reader, writer):
-            writer.write(b"GET /nada HTTP/1.1\r\nHost: x\r\n\r\n")
+            writer.write(b"GET /nada HTTP/1.1\r\nHost: localhost\r\n\r\n")
             while await reader.read(4096):
                 tally["answers"] += 1
             tally["closed by the gateway"] += 1
@@ -97,7 +97,7 @@ async def idle(port: int, _: str, tally: Tally) -> None:
 
 async def bombs(port: int, token: str, tally: Tally) -> None:
     """Headers and bodies far beyond the limits, and deeply nested JSON within them."""
-    start = b"POST /pedidos HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    start = b"POST /pedidos HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     start += f"Authorization: Bearer {token}\r\n".encode()
     nested = b"[" * 32_000 + b"]" * 32_000
     kinds = [
@@ -161,7 +161,7 @@ async def rapid_reset(port: int, _: str, tally: Tally) -> None:
 async def flood(port: int, token: str, tally: Tally) -> None:
     """One client at 50 times its limit."""
     body = b'{"clienteId": "ladrao", "itens": [{"sku": "NAO-HA", "quantidade": 1}]}'
-    common = f"Host: x\r\nAuthorization: Bearer {token}\r\n".encode()
+    common = f"Host: localhost\r\nAuthorization: Bearer {token}\r\n".encode()
     write = (
         b"POST /pedidos HTTP/1.1\r\n"
         + common

@@ -51,7 +51,7 @@ def events_by_replica(shop: Shop) -> dict[str, float]:
 
 def _events(shop: Shop, replica: str) -> float:
     try:
-        text = shop.http.get(f"{shop.system.program_url(replica)}/metrics").text
+        text = shop.http.get(f"{shop.system.metrics_url(replica)}/metrics").text
     except httpx.HTTPError:
         return 0.0
     return sum(map(float, re.findall(r"^consumer_events_total\{[^}]*\} (\S+)", text, re.M)))

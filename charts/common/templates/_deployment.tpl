@@ -76,20 +76,23 @@ spec:
             {{- with include "common.authorityEnv" (list $c .servers) | trim }}
             {{- . | nindent 12 }}
             {{- end }}
-            {{- include "common.settingsEnv" $c | nindent 12 }}
+            {{- include "common.settingsEnv" (list $c .component) | nindent 12 }}
           ports:
-            - {name: http, containerPort: 8000}
+            {{- range include "common.ports" .component | fromYamlArray }}
+            - {name: {{ .name }}, containerPort: {{ .port }}}
+            {{- end }}
+          {{- $probed := (include "common.ports" .component | fromYamlArray | first).name }}
           startupProbe:
-            httpGet: {path: /health/live, port: http}
+            httpGet: {path: /health/live, port: {{ $probed }}}
             periodSeconds: 1
             failureThreshold: 60
           livenessProbe:
-            httpGet: {path: /health/live, port: http}
+            httpGet: {path: /health/live, port: {{ $probed }}}
             periodSeconds: 10
             timeoutSeconds: 5
             failureThreshold: 6
           readinessProbe:
-            httpGet: {path: /health/ready, port: http}
+            httpGet: {path: /health/ready, port: {{ $probed }}}
             periodSeconds: 2
             timeoutSeconds: 3
             failureThreshold: 2
@@ -168,7 +171,9 @@ metadata:
 spec:
   clusterIP: None
   ports:
-    - {name: http, port: 8000, targetPort: http}
+    {{- range include "common.ports" (index . 1) | fromYamlArray }}
+    - {name: {{ .name }}, port: {{ .port }}, targetPort: {{ .name }}}
+    {{- end }}
   selector:
     {{- include "common.selectorLabels" $c | nindent 4 }}
     app.kubernetes.io/component: {{ index . 1 }}

@@ -17,22 +17,36 @@
 {{- end }}
 {{- end }}
 
-{{- /* Where a program listens, its settings, and further variables from the values. */}}
+{{- /*
+The ports of a program, by its component. Each has one for health and metrics, which observers may reach; the API has
+its own, first in the list, which only the gateway may reach, because it trusts the gateway's headers.
+*/}}
+{{- define "common.ports" -}}
+{{- if has . (list "service" "panel") }}
+- {name: http, port: 8000, variable: PORT}
+{{- end }}
+- {name: metrics, port: 9000, variable: METRICS_PORT}
+{{- end }}
+
+{{- /* Where a program listens, its settings, and further variables from the values: [context, component]. */}}
 {{- define "common.settingsEnv" -}}
+{{- $c := index . 0 -}}
 - {name: HOST, value: 0.0.0.0}
-- {name: PORT, value: "8000"}
-{{- range $name, $value := .Values.settings }}
+{{- range include "common.ports" (index . 1) | fromYamlArray }}
+- {name: {{ .variable }}, value: {{ .port | quote }}}
+{{- end }}
+{{- range $name, $value := $c.Values.settings }}
 - name: {{ $name }}
   value: {{ if kindIs "float64" $value }}{{ int64 $value | quote }}{{ else }}{{ $value | quote }}{{ end }}
 {{- end }}
-{{- with dig "tracing" dict (.Values.global | default dict) }}
+{{- with dig "tracing" dict ($c.Values.global | default dict) }}
 {{- if .endpoint }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
 - {name: OTEL_TRACES_SAMPLER, value: parentbased_traceidratio}
 - {name: OTEL_TRACES_SAMPLER_ARG, value: {{ divf .samplePercent 100 | quote }}}
 {{- end }}
 {{- end }}
-{{- with .Values.extraEnv }}
+{{- with $c.Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}

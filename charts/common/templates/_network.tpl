@@ -43,7 +43,7 @@ spec:
 [5672, 5671]
 {{- end }}
 
-{{- /* Ingress for scraping, for the panel, and for the pods of `helm test`: dict "context", "port". */}}
+{{- /* Ingress for scraping, for the panel, and for the pods of `helm test`: dict "context", "port" (9000). */}}
 {{- define "common.ingressObservers" -}}
 - from:
     {{- with .context.Values.networkPolicy.scrapers }}
@@ -58,7 +58,7 @@ spec:
           app.kubernetes.io/part-of: reserva-estoque
           app.kubernetes.io/component: panel
   ports:
-    - {protocol: TCP, port: {{ .port }}}
+    - {protocol: TCP, port: {{ .port | default 9000 }}}
 {{- end }}
 
 {{- /* Ingress from the gateway of this namespace, or from those of the namespaces in global.gatewayNamespaces: [context]. */}}

@@ -57,7 +57,7 @@ spec:
 
 {{- /* Tests that a service is ready: [context]. */}}
 {{- define "common.readyTest" -}}
-{{- $url := printf "http://%s:8000/health/ready" (include "common.name" .) }}
+{{- $url := printf "http://%s:9000/health/ready" (include "common.name" .) }}
 {{- $script := printf "import urllib.request as r; print(r.urlopen(%q, timeout=10).status)" $url }}
 {{- include "common.test" (dict "context" . "name" (printf "%s-teste" (include "common.name" .)) "command" (toYaml (list "python" "-c" $script))) }}
 {{- end }}

@@ -37,7 +37,6 @@ of the same template, filled in with the cell's Services and renamed.
 {{- end }}
 {{- end }}
 {{- $_ := set $manager.route_config "virtual_hosts" $hosts }}
-{{- $_ := set $manager.route_config "ignore_port_in_host_matching" true }}
 {{- $format := (first $manager.access_log).typed_config.log_format.json_format }}
 {{- $_ := set $format "host" "%REQ(:AUTHORITY)%" }}
 {{- $_ := set $format "cell" "%METADATA(VIRTUAL_HOST:reservaestoque:cell)%" }}
@@ -65,7 +64,7 @@ of the same template, filled in with the cell's Services and renamed.
 {{- $c := index . 0 }}
 {{- $text := $c.Files.Get "files/envoy.yaml" }}
 {{- $v := $c.Values }}
-{{- range $option, $on := dict "jwt" (include "gateway.jwt" $c) "limits" $v.limits.enabled "compression" $v.compression.enabled "cors" $v.cors.origins "tls" $v.tls.enabled "tracing" (include "gateway.collector" $c) }}
+{{- range $option, $on := dict "jwt" (include "gateway.jwt" $c) "limits" $v.limits.enabled "compression" $v.compression.enabled "cors" $v.cors.origins "tls" $v.tls.enabled "tracing" (include "gateway.collector" $c) "sampling" (not $v.trustTraceparent) }}
 {{- if not $on }}
 {{- $text = regexReplaceAll (printf "(?ms)^ *# if %s\n.*?^ *# end %s\n" $option $option) $text "" }}
 {{- end }}
@@ -80,8 +79,15 @@ of the same template, filled in with the cell's Services and renamed.
 {{- end }}
 {{- end }}
 {{- $origins := list }}
-{{- range $v.cors.origins }}{{ $origins = append $origins (dict "exact" .) }}{{ end }}
-{{- $text = $text | replace "${CORS_ORIGINS}" (toJson $origins) }}
+{{- $authorities := list }}
+{{- range $v.cors.origins }}
+{{- $origins = append $origins (dict "exact" .) }}
+{{- $authorities = append $authorities (dict "exact" (regexReplaceAll "^https?://" . "")) }}
+{{- end }}
+{{- $text = $text | replace "${CORS_ORIGINS}" (toJson $origins) | replace "${CSRF_ORIGINS}" (toJson $authorities) }}
+{{- $hosts := list "*" }}
+{{- with $v.hosts }}{{ $hosts = append . "gateway" | uniq }}{{ end }}
+{{- $text = $text | replace "${HOSTS}" (toJson $hosts) }}
 {{- with include "gateway.collector" $c }}
 {{- $address := urlParse . }}
 {{- if ne $address.scheme "http" }}
@@ -178,12 +184,20 @@ true
 {{- if ne (len $sources) 1 }}
 {{- fail (printf "gateway.jwt.issuers.%s: name its keys by one of jwksUri, jwksSecret and jwks (found: %s)" $name (join ", " $sources | default "none")) }}
 {{- end }}
+{{- if eq (empty $issuer.audiences) (not $issuer.allowAnyAudience) }}
+{{- fail (printf "gateway.jwt.issuers.%s: name the accepted audiences; without them, tokens that the issuer gave to other applications would be accepted too (allowAnyAudience: true, without audiences, permits that)" $name) }}
+{{- end }}
+{{- if and (hasPrefix "http:" ($issuer.jwksUri | default "")) (not $issuer.allowPlainHttp) }}
+{{- fail (printf "gateway.jwt.issuers.%s.jwksUri: %s is not https: anyone on the way could replace the keys, and then sign tokens (allowPlainHttp: true permits that)" $name $issuer.jwksUri) }}
+{{- end }}
 {{ $name }}:
   issuer: {{ $issuer.issuer | quote }}
   {{- with $issuer.audiences }}
   audiences: {{ toJson . }}
   {{- end }}
   require_expiration: true
+  failed_status_in_metadata: failure
+  payload_in_metadata: {{ $issuer.scopeClaim | default "scope" | quote }} # named after the claim, for subject.lua
   clock_skew_seconds: {{ $issuer.clockSkewSeconds | default 30 }}
   {{- if $issuer.jwksUri }}
   remote_jwks:

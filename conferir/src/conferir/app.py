@@ -16,7 +16,7 @@ from conferir.snapshot import Databases, LockWantedError
 from conferir.violation import Violation
 from reservaestoque.periodic import Pace, Periodic
 from reservaestoque.postgres import Connector, ServerWatch, open_pool, reachable
-from reservaestoque.program import Health, Program, health_app
+from reservaestoque.program import Health, Program
 
 POOL_CONNECTIONS = 3
 """Per database: the snapshot, the check for sessions that wait for its locks, readiness."""
@@ -73,9 +73,8 @@ async def continuously(settings: ConferirSettings) -> None:
                 f"the database of {name} does not answer" for name, pool in pools.items() if not await reachable(pool)
             ]
 
-        app = health_app(Health(missing))
         tasks = {"conferir": job.run, **watches}
-        await Program(app, tasks, host=settings.host, port=settings.port).run()
+        await Program(Health(missing), tasks, host=settings.host, metrics_port=settings.metrics_port).run()
 
 
 def _criteria(settings: ConferirSettings, *, at_rest: bool = False) -> Criteria:

@@ -62,7 +62,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 def counters(system: System) -> dict[str, float]:
-    text = httpx.get(f"{system.program_url('conferir')}/metrics", trust_env=False).raise_for_status().text
+    text = httpx.get(f"{system.metrics_url('conferir')}/metrics", trust_env=False).raise_for_status().text
     return {name: float(n) for name, n in re.findall(r"^(conferir_\S+) (\S+)$", text, re.M)}
 
 
@@ -87,7 +87,7 @@ def test_metrics_exist_from_the_start_and_rounds_are_counted(system: System):
 
 @pytest.mark.parametrize("database", ["pedidos", "estoque"])
 def test_a_database_outage_is_no_violation_and_the_rounds_resume(system: System, database: str):
-    url, pid = system.program_url("conferir"), system.states()["conferir"].pid
+    url, pid = system.metrics_url("conferir"), system.states()["conferir"].pid
     system.stop(f"postgres-{database}")
     wait_until(lambda: httpx.get(f"{url}/health/ready", trust_env=False).status_code == 503)
     assert httpx.get(f"{url}/health/live", trust_env=False).status_code == 200

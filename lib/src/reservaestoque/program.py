@@ -1,4 +1,4 @@
-"""A program's life cycle: its tasks and HTTP server run together until a signal stops them, and serve its health."""
+"""A program's life cycle: its tasks and HTTP servers run together until a signal stops them, and serve its health."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,8 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import msgspec
 import uvicorn
@@ -75,7 +76,7 @@ class Health:
 
 
 def health_app(health: Health) -> App:
-    """/health/live, /health/ready and /metrics, for a program that serves nothing else."""
+    """/health/live, /health/ready and /metrics."""
 
     async def respond(path: str, accept: str) -> tuple[int, bytes, str]:
         match path:
@@ -109,17 +110,50 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _server(
+    app: App, host: str, port: int, protocol: type[asyncio.Protocol] | Literal["auto"] = "auto"
+) -> uvicorn.Server:
+    return _Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            http=protocol,
+            log_config=None,
+            access_log=False,  # the gateway has one
+            server_header=False,
+            proxy_headers=False,  # the client's address is not used
+            date_header=True,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=75,  # longer than the gateway keeps an idle connection, so it closes first
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Api:
+    """What a program serves to the gateway."""
+
+    app: App
+    port: int
+    protocol: type[asyncio.Protocol] | Literal["auto"] = "auto"
+
+
 class Program:
-    """An HTTP server and the tasks beside it. A stop that takes longer than `stop_seconds` ends in exit code 1."""
+    """HTTP servers and the tasks beside them. A stop that takes longer than `stop_seconds` ends in exit code 1.
+
+    Health and metrics have a port of their own, so that clients which may scrape them cannot reach the API, which
+    trusts the gateway's headers. Both servers share the event loop, so a probe of either shows that it runs.
+    """
 
     def __init__(
         self,
-        app: App,
+        health: Health,
         tasks: Mapping[str, Task],
         *,
         host: str,
-        port: int,
-        protocol: type[asyncio.Protocol] | str = "auto",
+        metrics_port: int,
+        api: Api | None = None,
         on_stop: Callable[[], None] = lambda: None,
         stop_seconds: float = 12.0,
     ) -> None:
@@ -127,21 +161,10 @@ class Program:
         self._tasks = {**tasks, "loop lag": observe_loop_lag}
         self._on_stop = on_stop
         self._stop_seconds = stop_seconds
-        self._server = _Server(
-            uvicorn.Config(
-                traced(app),
-                host=host,
-                port=port,
-                http=protocol,
-                log_config=None,
-                access_log=False,  # the gateway has one
-                server_header=False,
-                proxy_headers=False,  # the client's address is not used
-                date_header=True,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-                timeout_keep_alive=75,  # longer than the gateway keeps an idle connection, so it closes first
-            )
-        )
+        self._stopping = False
+        self._servers = [_server(health_app(health), host, metrics_port)]
+        if api:
+            self._servers.append(_server(traced(api.app), host, api.port, api.protocol))
 
     async def run(self) -> None:
         """Runs until SIGTERM or SIGINT; then answers pending requests, for GRACE_SECONDS at most, and ends the tasks.
@@ -149,11 +172,11 @@ class Program:
         `on_stop` is called first: handlers in a long wait should answer then.
 
         A task that ends or fails stops the program, and its exception is raised in an ExceptionGroup: a program that
-        half works must be visibly down. Ends the process (code 1) when the port cannot be bound.
+        half works must be visibly down. Ends the process (code 1) when a port cannot be bound.
         """
         self.take_signals()
         async with self._running():
-            await self._server.serve()
+            await asyncio.gather(*(server.serve() for server in self._servers))
 
     def take_signals(self) -> None:
         """Makes SIGTERM and SIGINT stop the program. Call it again after a library has taken them for itself."""
@@ -163,13 +186,15 @@ class Program:
 
     def stop(self) -> None:
         """The effect of SIGTERM or SIGINT."""
-        if not self._server.should_exit:
+        if not self._stopping:
             _log.info("stopping")
             self._begin_to_stop()
             self._on_stop()
 
     def _begin_to_stop(self) -> None:
-        self._server.should_exit = True
+        self._stopping = True
+        for server in self._servers:
+            server.should_exit = True
         asyncio.get_running_loop().call_later(self._stop_seconds, self._kill)
 
     def _kill(self) -> None:
@@ -194,13 +219,13 @@ class Program:
     async def _supervise(self, name: str, task: Task) -> None:
         """Runs a task that must not end before the program does.
 
-        `should_exit` tells whether a cancellation is ours: Task.cancelling() of Python 3.11.2 (Debian 12) still
+        `_stopping` tells whether a cancellation is ours: Task.cancelling() of Python 3.11.2 (Debian 12) still
         counts that of a TaskGroup which failed within the task.
         """
         try:
             await _forever(name, task)
         except asyncio.CancelledError as cancelled:
-            if self._server.should_exit:
+            if self._stopping:
                 raise
             _log.exception("background_task_cancelled", task=name)
             raise TaskEndedError(f"{name} was cancelled, but not by the program") from cancelled

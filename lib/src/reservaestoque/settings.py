@@ -45,13 +45,22 @@ PostgresUrl = Annotated[str, Field(pattern=r"^postgres(ql)?://", repr=False)]
 
 
 class ProgramSettings(BaseSettings):
-    """The settings that all programs share; each subclasses it. Field ``reserva_ttl`` comes from ``RESERVA_TTL``."""
+    """The settings that all programs share; each subclasses it. Field ``reserva_ttl`` comes from ``RESERVA_TTL``.
+
+    Health and metrics are served on `metrics_port`.
+    """
 
     model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
 
     host: str = "127.0.0.1"
-    port: Port = 8000
+    metrics_port: Port = 9000
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class ApiSettings(BaseSettings):
+    """Read by every program with an API, which it serves to the gateway on `port`."""
+
+    port: Port = 8000
 
 
 class Settings(ProgramSettings):
@@ -66,7 +75,7 @@ class Settings(ProgramSettings):
         return trusting_postgres(url, info.data.get("database_ca_file"))
 
 
-class ServiceSettings(Settings):
+class ServiceSettings(ApiSettings, Settings):
     """Settings of both services. Those that an order's life depends on must have the same values in both.
 
     A reservation lasts for `reserva_ttl`. For `resend_horizon`, unanswered commands are resent and unreported lapses
@@ -86,7 +95,7 @@ class ServiceSettings(Settings):
     abandoned_after: Duration = timedelta(days=7)
     change_retention: Duration = timedelta(days=1)
     max_streams: int = Field(default=1000, ge=1)
-    max_streams_per_client: int = Field(default=100, ge=1)
+    max_streams_per_client: int = Field(default=20, ge=1)
     identity: Literal["none", "gateway"] = "none"
 
     @field_validator("amqp_url")

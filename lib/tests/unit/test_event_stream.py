@@ -1,6 +1,7 @@
 """A stream as an HTTP answer, on a server and with clients of a few lines."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -155,6 +156,29 @@ async def test_a_client_may_open_some_of_them_and_leaves_the_others_to_others():
         client.leaves.set()
     await asyncio.gather(*serving, return_exceptions=True)
     assert not streams._by_client, "nothing is kept for clients that have disconnected"
+
+
+async def test_clients_with_many_leave_some_to_others():
+    """Fifty clients with twenty each took all of a thousand."""
+    streams = Streams(1000, 20)
+    with contextlib.ExitStack() as opened:
+        for number in range(60):
+            for _ in range(20):
+                with contextlib.suppress(ProblemError):
+                    opened.enter_context(streams.counted(f"greedy {number}"))
+        assert streams._open == 900 + 15 * 2, "45 have twenty, and the others two"
+        for _ in range(2):
+            opened.enter_context(streams.counted("panel"))
+        for client in ("panel", "greedy 50"):
+            with pytest.raises(ProblemError, match="clients with fewer than 2") as refused:
+                streams.admit(client)
+            assert refused.value.problem.status == 503
+        for number in range(68):
+            opened.enter_context(streams.counted(f"new {number}"))
+        with pytest.raises(ProblemError, match="1000 event streams"):
+            streams.admit("last")
+    streams.admit("greedy 0")
+    assert not streams._by_client
 
 
 @pytest.mark.parametrize(

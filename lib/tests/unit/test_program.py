@@ -1,14 +1,17 @@
 """A program: its tasks and its server start and stop together, signals stop it, and it reports its health."""
 
 import asyncio
+import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any
 
 import httpx
 import pytest
 
-from reservaestoque.program import Health, Heartbeats, Program, Task, TaskEndedError, health_app
+from reservaestoque.program import Api, Health, Heartbeats, Program, Task, TaskEndedError, health_app
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +41,7 @@ def lacking(*sentences: str, heartbeats: Heartbeats | None = None) -> Health:
 
 
 def program(tasks: dict[str, Task], on_stop: Callable[[], None] = lambda: None) -> Program:
-    return Program(health_app(lacking()), tasks, host="127.0.0.1", port=0, on_stop=on_stop)
+    return Program(lacking(), tasks, host="127.0.0.1", metrics_port=0, on_stop=on_stop)
 
 
 async def forever() -> None:
@@ -115,6 +118,41 @@ async def test_a_signal_that_a_library_took_can_be_taken_back():
 
     running = program({"task": task})
     await asyncio.wait_for(running.run(), 10)
+
+
+async def test_the_api_and_what_observers_may_read_have_ports_of_their_own():
+    """A client that may scrape must not reach the API, which trusts the gateway's headers."""
+    api, metrics = free_ports(2)
+    got: dict[tuple[int, str], str] = {}
+
+    async def app(scope: MutableMapping[str, Any], _: object, send: Callable[[Any], Awaitable[None]]) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"the API"})
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(trust_env=False, transport=httpx.AsyncHTTPTransport(retries=5)) as client:
+            for port in (api, metrics):
+                for path in ("/pedidos", "/metrics", "/health/live"):
+                    got[port, path] = (await client.get(f"http://127.0.0.1:{port}{path}")).text
+        os.kill(os.getpid(), signal.SIGTERM)
+        await forever()
+
+    served = Program(lacking(), {"ask": ask}, host="127.0.0.1", metrics_port=metrics, api=Api(app, api))
+    await asyncio.wait_for(served.run(), 10)
+    assert {got[api, path] for path in ("/pedidos", "/metrics", "/health/live")} == {"the API"}
+    assert "python_info" in got[metrics, "/metrics"]
+    assert got[metrics, "/health/live"] == '{"stalled":{}}'
+    assert got[metrics, "/pedidos"] == "{}"
+    for port in (api, metrics):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 1)
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as taken:
+        servers = [taken.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]
 
 
 async def answers(health: Health) -> dict[str, tuple[int, str]]:

@@ -28,11 +28,11 @@ class Some(Settings):
 def test_wrong_settings_end_the_program_and_do_not_show_secrets(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DATABASE_URL", "mysql://root:segredo@db")
     monkeypatch.setenv("TTL", "soon")
-    monkeypatch.setenv("PORT", "99999")
+    monkeypatch.setenv("METRICS_PORT", "99999")
     with pytest.raises(SystemExit) as end:
         load(Some)
     message = str(end.value)
-    assert all(name in message for name in ("DATABASE_URL", "TTL", "PORT"))
+    assert all(name in message for name in ("DATABASE_URL", "TTL", "METRICS_PORT"))
     assert "segredo" not in message
 
 

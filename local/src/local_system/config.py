@@ -56,6 +56,7 @@ class Config:
     replicas: how many processes of `pedidos` and `estoque` run, 1 each by default.
     settings: environment of the programs, e.g. {"RESERVA_TTL": "5s"}.
     jwt: whether every call needs a token (`make token`). limits: whether the gateway limits each client.
+    hosts: names for which the gateway accepts requests, besides those of the loopback interface.
     observe: whether Prometheus runs too. scrape: how often it asks each part.
     parts: what to run, including dependencies; None means everything. A program's name means all its replicas.
     """
@@ -66,13 +67,15 @@ class Config:
     settings: Mapping[str, str] = field(default_factory=dict)
     jwt: bool = False
     limits: bool = False
+    hosts: tuple[str, ...] = ()
     observe: bool = False
     scrape: str = "2s"
     parts: frozenset[str] | set[str] | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Reads LOCAL_DIR, the ports, REPLICAS, GATEWAY_JWT, GATEWAY_LIMITS, OBSERVE and the programs' settings.
+        """Reads LOCAL_DIR, the ports, REPLICAS, GATEWAY_JWT, GATEWAY_LIMITS, GATEWAY_HOSTS, OBSERVE and the programs'
+        settings.
 
         Raises LocalSystemError with a sentence when a value is invalid.
         """
@@ -84,6 +87,7 @@ class Config:
             settings={name: environ[name] for name in SETTINGS if environ.get(name)},
             jwt=parse_switch("GATEWAY_JWT", environ),
             limits=parse_switch("GATEWAY_LIMITS", environ),
+            hosts=parse_hosts(environ.get("GATEWAY_HOSTS", "")),
             observe=parse_switch("OBSERVE", environ),
         )
 
@@ -94,6 +98,15 @@ def parse_switch(name: str, environ: Mapping[str, str]) -> bool:
     if text not in ("on", "off"):
         raise LocalSystemError(f"{name}={text}: write on or off")
     return text == "on"
+
+
+def parse_hosts(text: str) -> tuple[str, ...]:
+    """`box.example,*.box.example` → those names, without a port."""
+    hosts = tuple(entry.strip() for entry in text.split(",") if entry.strip())
+    for host in hosts:
+        if not re.fullmatch(r"(\*\.)?[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?", host):
+            raise LocalSystemError(f"GATEWAY_HOSTS={text}: {host!r} is no host name; write names without a port")
+    return hosts
 
 
 def parse_replicas(text: str) -> dict[str, int]:

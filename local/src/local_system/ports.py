@@ -21,13 +21,15 @@ parallel need a range each: between finding a port free and listening on it, ano
 # a part's port while the part restarts.
 FREE = range(10_000, 32_000)
 _FEW, _HIGHEST = 99, 65_535
+_REPLICATED = ("pedidos", "pedidos_metrics", "estoque", "estoque_metrics")
 
 
 @dataclass(frozen=True)
 class Ports:
     """One port per part. The environment variable of a field is its name in capitals and `_PORT`.
 
-    `pedidos` and `estoque` are the ports of the first replica; the others follow consecutively.
+    `pedidos` and `estoque` are the ports of the first replica; the others follow consecutively. A program with an API
+    serves health and metrics on the port `…_metrics`; the others serve nothing else.
     """
 
     gateway: int = 8080
@@ -47,8 +49,11 @@ class Ports:
     painel: int = 21302
     prometheus: int = 21909
     postgres_exporter: int = 21187
+    painel_metrics: int = 21303
     pedidos: int = 21100
+    pedidos_metrics: int = 21120
     estoque: int = 21200
+    estoque_metrics: int = 21220
 
     @classmethod
     def free(cls) -> Self:
@@ -57,14 +62,14 @@ class Ports:
         Raises LocalSystemError when no such block is found, or when FREE_PORTS makes no sense.
         """
         usable = _usable(os.environ.get(FREE_RANGE, ""))
-        names = [field.name for field in fields(cls) if field.name not in ("pedidos", "estoque")]
-        size = len(names) + 2 * MAX_REPLICAS
+        names = [field.name for field in fields(cls) if field.name not in _REPLICATED]
+        size = len(names) + len(_REPLICATED) * MAX_REPLICAS
         for _ in range(200):
             base = random.choice(usable[: 1 - size])  # noqa: S311 - not a secret
             if all(is_free(port) for port in range(base, base + size)):
                 single = {name: base + i for i, name in enumerate(names)}
-                replicas = base + len(names)
-                return cls(**single, pedidos=replicas, estoque=replicas + MAX_REPLICAS)
+                first = base + len(names)
+                return cls(**single, **{name: first + i * MAX_REPLICAS for i, name in enumerate(_REPLICATED)})
         raise LocalSystemError(f"no {size} free ports in a row from {usable.start} to {usable.stop - 1}")
 
     @classmethod

@@ -17,6 +17,17 @@ def replicas(config: Config, program: str) -> list[str]:
     return [f"{program}-{number + 1}" for number in range(config.replicas.get(program, 1))]
 
 
+def metrics_port(program: str) -> str:
+    """The name of the port with the program's health and metrics, of its first replica."""
+    return program if program in ("operator", "conferir") else f"{program}_metrics"
+
+
+def metrics_ports(layout: Layout, config: Config, program: str) -> list[int]:
+    """The ports with health and metrics of all replicas of a program."""
+    first: int = getattr(layout.ports, metrics_port(program))
+    return [first + number for number in range(len(replicas(config, program)))]
+
+
 def parts(layout: Layout, config: Config) -> list[Part]:
     """All replicas of pedidos and estoque, the operator, conferir and the panel."""
     services = [
@@ -28,12 +39,11 @@ def parts(layout: Layout, config: Config) -> list[Part]:
 
 
 def _service(layout: Layout, config: Config, program: str, number: int) -> Part:
-    port = getattr(layout.ports, program) + number
+    ports = layout.ports
     return _program(
         name=f"{program}-{number + 1}",
         module=program,
-        port=port,
-        port_name=program,
+        ports={name: getattr(ports, name) + number for name in (program, metrics_port(program))},
         env={
             **config.settings,
             "IDENTITY": "gateway" if config.jwt else "none",
@@ -47,8 +57,7 @@ def _operator(layout: Layout, config: Config) -> Part:
     return _program(
         name="operator",
         module="operador",
-        port=layout.ports.operator,
-        port_name="operator",
+        ports={"operator": layout.ports.operator},
         env={
             **config.settings,
             "DATABASE_URL": layout.database_url("estoque", role="operador"),
@@ -63,8 +72,7 @@ def _conferir(layout: Layout, config: Config) -> Part:
         name="conferir",
         module="conferir",
         arguments=("--continuous",),
-        port=layout.ports.conferir,
-        port_name="conferir",
+        ports={"conferir": layout.ports.conferir},
         env={**config.settings, **conferir_env(layout)},
         needs=("postgres-pedidos", "postgres-estoque"),
     )
@@ -74,17 +82,13 @@ def _painel(layout: Layout, config: Config) -> Part:
     ports = layout.ports
     watched = {
         "GATEWAY": [ports.gateway_admin],
-        "PEDIDOS": [ports.pedidos + number for number in range(len(replicas(config, "pedidos")))],
-        "ESTOQUE": [ports.estoque + number for number in range(len(replicas(config, "estoque")))],
-        "OPERATOR": [ports.operator],
-        "CONFERIR": [ports.conferir],
+        **{name.upper(): metrics_ports(layout, config, name) for name in (*REPLICATED, "operator", "conferir")},
         "RABBITMQ": [ports.rabbitmq_prometheus],
     }
     return _program(
         name="painel",
         module="painel",
-        port=ports.painel,
-        port_name="painel",
+        ports={"painel": ports.painel, "painel_metrics": ports.painel_metrics},
         env={
             **config.settings,
             "IDENTITY": "gateway" if config.jwt else "none",
@@ -106,17 +110,18 @@ def _program(
     *,
     name: str,
     module: str,
-    port: int,
-    port_name: str,
+    ports: dict[str, int],
     env: dict[str, str],
     needs: tuple[str, ...],
     arguments: tuple[str, ...] = (),
 ) -> Part:
+    """Health and metrics are on the last of `ports`; the API, if the program has one, on the first."""
+    api, metrics = [*ports.values()][:-1], [*ports.values()][-1]
     return Part(
         name=name,
         command=lambda: [sys.executable, "-m", module, *arguments],
-        ready=http_ok(f"http://{HOST}:{port}/health/ready"),
-        env={**env, "HOST": HOST, "PORT": str(port)},
+        ready=http_ok(*(f"http://{HOST}:{port}/health/ready" for port in ports.values())),
+        env={**env, "HOST": HOST, "METRICS_PORT": str(metrics), **({"PORT": str(api[0])} if api else {})},
         needs=needs,
-        ports={port_name: port},
+        ports=ports,
     )

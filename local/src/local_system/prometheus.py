@@ -5,14 +5,15 @@ import shutil
 from pathlib import Path
 
 from local_system.checks import http_ok
-from local_system.config import REPLICATED, ROOT, Config
+from local_system.config import ROOT, Config
 from local_system.errors import LocalSystemError
 from local_system.layout import Layout
 from local_system.parts import Part
 from local_system.ports import HOST
-from local_system.programs import PROGRAMS, replicas
+from local_system.programs import metrics_ports
 
 NAMESPACE = "local"
+PROGRAMS = ("pedidos", "estoque", "operator", "conferir", "painel")
 RULES = ROOT / "charts" / "reserva-estoque" / "files" / "rules.yaml"
 EXPORTER = "prometheus-postgres-exporter"
 PLACES = (Path("/opt/homebrew/bin/prometheus"), Path("/usr/local/bin/prometheus"))
@@ -71,12 +72,7 @@ def _server(layout: Layout, config: Config) -> Part:
 def configuration(layout: Layout, config: Config) -> dict[str, object]:
     """Prometheus' configuration. Series have the labels that Kubernetes' service discovery would add."""
     ports = layout.ports
-    targets: dict[str, list[int]] = {
-        program: [getattr(ports, program) + number for number in range(len(replicas(config, program)))]
-        for program in REPLICATED
-    }
-    targets |= {name: [getattr(ports, name)] for name in PROGRAMS if name not in REPLICATED}
-    scrapes: list[dict[str, object]] = [_scrape(job, "/metrics", found) for job, found in targets.items()]
+    scrapes = [_scrape(program, "/metrics", metrics_ports(layout, config, program)) for program in PROGRAMS]
     scrapes.append(_scrape("gateway", "/stats/prometheus", [ports.gateway_admin]))
     scrapes.append(_scrape("rabbitmq", "/metrics/per-object", [ports.rabbitmq_prometheus]))
     if shutil.which(EXPORTER):

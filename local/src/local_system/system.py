@@ -109,9 +109,14 @@ class System:
         return self.layout.database_url(database, role)
 
     def program_url(self, name: str) -> str:
-        """A program's own address, past the gateway: `pedidos-1`, `estoque-2`, `operator`, `conferir`."""
+        """The address of a program's API, past the gateway: `pedidos-1`, `estoque-2`, `painel`."""
         env = self._one(name).env
         return f"http://{env['HOST']}:{env['PORT']}"
+
+    def metrics_url(self, name: str) -> str:
+        """Where a program serves health and metrics: `pedidos-1`, `estoque-2`, `operator`, `conferir`, `painel`."""
+        env = self._one(name).env
+        return f"http://{env['HOST']}:{env['METRICS_PORT']}"
 
     # The whole
 

@@ -20,7 +20,7 @@ from operador.stock.sweep import Lag, Sweep
 from operador.stock.sweep import pace as sweep_pace
 from reservaestoque.periodic import Pace, Periodic, Step
 from reservaestoque.postgres import Connector, ServerWatch, open_pool
-from reservaestoque.program import Health, Heartbeats, Program, Task, health_app
+from reservaestoque.program import Health, Heartbeats, Program, Task
 
 _STATEMENT_SECONDS = 30.0
 _IDLE_SECONDS = 60.0
@@ -101,8 +101,10 @@ def wire(settings: OperadorSettings, api: ClusterApi, database: Database, server
         "events": lambda: recorder.run(lambda: writer.waiting > _MANY_STATUSES),
         **{f"status-{n}": writer.run for n in range(_STATUS_WORKERS)},
     }
-    app = health_app(Health(_Readiness(database, resync, queue).missing, heartbeats))
-    program = Program(app, tasks, host=settings.host, port=settings.port, stop_seconds=_STOP_SECONDS)
+    health = Health(_Readiness(database, resync, queue).missing, heartbeats)
+    program = Program(
+        health, tasks, host=settings.host, metrics_port=settings.metrics_port, stop_seconds=_STOP_SECONDS
+    )
     return program
 
 

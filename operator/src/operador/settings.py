@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from reservaestoque.settings import Duration, Port, Settings
+from reservaestoque.settings import Duration, Settings
 
 
 class OperadorSettings(Settings):
@@ -14,7 +14,6 @@ class OperadorSettings(Settings):
     lapsed reservations. `status_interval`: between reads of changed balances. `resync_interval`: between resyncs.
     """
 
-    port: Port = 8080
     kubeconfig: str = ""
     namespace: str = Field(default="", pattern=r"^[a-z0-9-]{0,63}$")
     expiry_interval: Duration = timedelta(seconds=1)

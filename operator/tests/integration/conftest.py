@@ -49,7 +49,7 @@ def start_operator(system: System, tmp_path: Path) -> Iterator[Callable[..., Ope
             "PATH": os.environ["PATH"],
             "DATABASE_URL": system.database_url("estoque", role="operador"),
             "KUBECONFIG": str(kubeconfig or operator_kubeconfig(system.layout)),
-            "PORT": str(port),
+            "METRICS_PORT": str(port),
             "RESYNC_INTERVAL": RESYNC_INTERVAL,
             **environment,
         }

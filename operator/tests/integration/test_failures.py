@@ -85,7 +85,7 @@ def test_a_database_outage_is_reported_and_heals_on_its_own(world, name, until):
         versions = world.versions(name)
         time.sleep(4)
         assert world.versions(name) == versions, "an outage is written once"
-        health = f"{world.system.program_url('operator')}/health"
+        health = f"{world.system.metrics_url('operator')}/health"
         assert httpx.get(f"{health}/ready").status_code == 503
         assert "the database does not answer" in httpx.get(f"{health}/ready").text
         time.sleep(max(0, 20 - (time.monotonic() - began)))

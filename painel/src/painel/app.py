@@ -11,21 +11,25 @@ from painel.scrape import Scraper, known
 from painel.settings import PainelSettings
 from painel.watch import Watch
 from reservaestoque.http import service_app
-from reservaestoque.program import Health, Program
+from reservaestoque.program import Api, Health, Program
 from reservaestoque.streams import Streams
 
 
+async def _nothing() -> list[str]:
+    return []
+
+
+HEALTH = Health(_nothing)
+"""The panel is always ready: its purpose is to show parts that are down."""
+
+
 def create_app(sources: Sources) -> Litestar:
-    """The application. It is always ready: its purpose is to show parts that are down."""
-
-    async def missing() -> list[str]:
-        return []
-
+    """The application."""
     return service_app(
         title="painel",
         version=version("reservaestoque-painel"),
         route_handlers=ROUTES,
-        health=Health(missing),
+        health=HEALTH,
         dependencies={"sources": Provide(lambda: sources, sync_to_thread=False)},
     )
 
@@ -42,12 +46,16 @@ async def run(settings: PainelSettings) -> None:
     }
     scraper = Scraper(known(parts), settings.scrape_timeout.total_seconds())
     watch = Watch(scraper, settings.interval.total_seconds())
-    sources = Sources(
-        watch, Streams(settings.max_streams, settings.max_streams), page.load(), administrators(settings.identity)
-    )
+    streams = Streams(settings.max_streams, settings.max_streams_per_client)
+    sources = Sources(watch, streams, page.load(), administrators(settings.identity))
     try:
-        app = create_app(sources)
-        tasks = {"watch": watch.run}
-        await Program(app, tasks, host=settings.host, port=settings.port, on_stop=watch.close).run()
+        await Program(
+            HEALTH,
+            {"watch": watch.run},
+            host=settings.host,
+            metrics_port=settings.metrics_port,
+            api=Api(create_app(sources), settings.port),
+            on_stop=watch.close,
+        ).run()
     finally:
         await scraper.close()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from reservaestoque.settings import Duration, ProgramSettings
+from reservaestoque.settings import ApiSettings, Duration, ProgramSettings
 
 
 def _split(text: object) -> object:
@@ -20,12 +20,12 @@ Urls = Annotated[tuple[Url, ...], NoDecode, BeforeValidator(_split)]
 """``http://host:port``, separated by commas; every address of a host name is a replica."""
 
 
-class PainelSettings(ProgramSettings):
+class PainelSettings(ApiSettings, ProgramSettings):
     """The URLs of the replicas of each part; a part without URLs is not watched.
 
     While a client watches, all replicas are scraped every `interval`, each for at most `scrape_timeout`; at most
-    `max_streams` clients may watch at once. With `identity` `gateway`, the state of the system needs the scope
-    ``pedidos:admin`` in the header that the gateway sets.
+    `max_streams` may watch at once, and `max_streams_per_client` of one client. With `identity` `gateway`, the state
+    of the system needs the scope ``pedidos:admin`` in the header that the gateway sets.
     """
 
     pedidos_urls: Urls = ()
@@ -38,3 +38,4 @@ class PainelSettings(ProgramSettings):
     interval: Duration = timedelta(seconds=2)
     scrape_timeout: Duration = timedelta(seconds=1)
     max_streams: int = Field(default=200, ge=1)
+    max_streams_per_client: int = Field(default=20, ge=1)

@@ -115,9 +115,9 @@ async def test_a_host_name_stands_for_all_its_addresses_and_lost_ones_are_rememb
         raise httpx.ConnectError("no")
 
     monkeypatch.setattr(httpx.AsyncClient, "get", get)
-    scraper = Scraper([Part("pedidos", ["http://pedidos:8000"])], 0.5)
+    scraper = Scraper([Part("pedidos", ["http://pedidos:9000"])], 0.5)
     names = [look.name for look in (await scraper.look()).looks]
-    assert names == ["10.0.0.1:8000", "10.0.0.2:8000"]
+    assert names == ["10.0.0.1:9000", "10.0.0.2:9000"]
     addresses.pop(0)
     assert [look.name for look in (await scraper.look()).looks] == names, "a lost replica is listed for a minute"
     await scraper.close()

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from collector import Collector, Seen
 from prometheus_here import Prometheus
@@ -14,7 +15,8 @@ from shop import Shop, conferir, until
 pytestmark = pytest.mark.integration
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
-CALLER = f"00-{TRACE}-b7ad6b7169203331-01"
+CALLER = f"00-{TRACE}-b7ad6b7169203331-00"
+BODY = {"clienteId": "ana", "itens": [{"sku": "TR-A", "quantidade": 1}]}
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 
 
@@ -33,13 +35,26 @@ async def shop(shop: Shop) -> AsyncIterator[Shop]:
     await conferir(shop.system)
 
 
-async def _order(shop: Shop, traceparent: str) -> dict[str, object]:
-    body = {"clienteId": "ana", "itens": [{"sku": "TR-A", "quantidade": 1}]}
-    response = await shop.client.post(
-        "/pedidos", json=body, headers={"Prefer": "wait=10", "traceparent": traceparent}
-    )
+async def _order(shop: Shop, traceparent: str = "") -> dict[str, object]:
+    headers = {"Prefer": "wait=10", "traceparent": traceparent}
+    response = await shop.client.post("/pedidos", json=BODY, headers=headers)
     assert response.status_code == 201
     return response.json()
+
+
+def _trace(collector: Collector, pedido: dict[str, object]) -> str:
+    """The trace of an order, once it is complete."""
+
+    def traces(seen: Collector) -> set[str]:
+        return {
+            span.trace
+            for span in seen.spans
+            if (span.program, span.attributes.get("reservaestoque.pedido_id")) == ("estoque", pedido["pedidoId"])
+        }
+
+    collector.until(lambda seen: any(len(seen.trace(trace)) >= len(ORDER.splitlines()) for trace in traces(seen)))
+    [trace] = traces(collector)
+    return trace
 
 
 def _one(spans: list[Seen], program: str, name: str) -> Seen:
@@ -49,10 +64,10 @@ def _one(spans: list[Seen], program: str, name: str) -> Seen:
 
 async def test_the_trace_of_an_order_is_one_tree_through_every_part(shop: Shop, collector: Collector):
     await shop.declare("TR-A", 1000)
-    pedido = await _order(shop, CALLER)
-    await asyncio.to_thread(collector.until, lambda seen: len(seen.trace(TRACE)) >= len(ORDER.splitlines()))
-    assert collector.tree(TRACE) == ORDER
-    spans = collector.trace(TRACE)
+    pedido = await _order(shop)
+    trace = await asyncio.to_thread(_trace, collector, pedido)
+    assert collector.tree(trace) == ORDER
+    spans = collector.trace(trace)
     received = _one(spans, "pedidos", "POST /pedidos")
     assert received.kind == "SERVER"
     assert (
@@ -86,23 +101,33 @@ async def test_the_trace_of_an_order_is_one_tree_through_every_part(shop: Shop, 
 
 async def test_orders_that_share_batches_have_a_trace_each(shop: Shop, collector: Collector):
     await shop.declare("TR-A", 1000)
-    traces = [f"{number:032x}" for number in range(1, 41)]
-    await asyncio.gather(*(_order(shop, f"00-{trace}-b7ad6b7169203331-01") for trace in traces))
-    await asyncio.to_thread(
-        collector.until, lambda seen: all(len(seen.trace(t)) >= len(ORDER.splitlines()) for t in traces)
-    )
+    pedidos = await asyncio.gather(*(_order(shop) for _ in range(40)))
+    traces = [await asyncio.to_thread(_trace, collector, pedido) for pedido in pedidos]
     assert {collector.tree(trace) for trace in traces} == {ORDER}
     ids = {_one(collector.trace(trace), "pedidos", "send pedidos:PedidoCriado").id: trace for trace in traces}
     batches = [span for span in collector.spans if span.attributes.get("messaging.batch.message_count", 0) > 1]
     assert max(len([link for link in span.links if link[1] in ids]) for span in batches) > 1, "no batch, no proof"
 
 
-async def test_an_order_that_its_caller_does_not_sample_leaves_no_span(shop: Shop, collector: Collector):
+async def test_its_caller_decides_neither_about_the_trace_nor_whether_it_is_recorded(
+    shop: Shop, collector: Collector
+):
+    await shop.declare("TR-A", 1000)
+    pedido = await _order(shop, CALLER)
+    assert collector.tree(await asyncio.to_thread(_trace, collector, pedido)) == ORDER
+    assert collector.trace(TRACE) == []
+
+
+async def test_an_order_that_the_gateway_does_not_sample_leaves_no_span(shop: Shop, collector: Collector):
+    """The gateway's decision, as pedidos receives it."""
     await shop.declare("TR-A", 1000)
     unsampled, sampled = "1" * 32, "2" * 32
-    await _order(shop, f"00-{unsampled}-b7ad6b7169203331-00")
-    await _order(shop, f"00-{sampled}-b7ad6b7169203331-01")
-    await asyncio.to_thread(collector.until, lambda seen: len(seen.trace(sampled)) >= len(ORDER.splitlines()))
+    async with httpx.AsyncClient(base_url=shop.system.program_url("pedidos-1"), trust_env=False) as gateway:
+        for trace, flags in ((unsampled, "00"), (sampled, "01")):
+            headers = {"Prefer": "wait=10", "traceparent": f"00-{trace}-b7ad6b7169203331-{flags}"}
+            (await gateway.post("/pedidos", json=BODY, headers=headers)).raise_for_status()
+    of_pedidos = len(ORDER.splitlines()) - 1
+    await asyncio.to_thread(collector.until, lambda seen: len(seen.trace(sampled)) >= of_pedidos)
     assert collector.trace(unsampled) == []
 
 
@@ -123,17 +148,17 @@ async def test_the_operator_traces_a_stock_item_to_its_status(shop: Shop, collec
 async def test_without_a_collector_orders_are_decided_and_programs_stop_in_time(shop: Shop, collector: Collector):
     await shop.declare("TR-A", 1000)
     with collector.away():
-        await asyncio.gather(*(_order(shop, "") for _ in range(20)))
+        await asyncio.gather(*(_order(shop) for _ in range(20)))
         began = time.monotonic()
         await asyncio.to_thread(shop.system.restart, "pedidos")
         assert time.monotonic() - began < 12
-    await _order(shop, "")
+    await _order(shop)
 
 
-async def test_the_latency_histograms_lead_to_traces(shop: Shop, prometheus: Prometheus):
+async def test_the_latency_histograms_lead_to_traces(shop: Shop, collector: Collector, prometheus: Prometheus):
     await shop.declare("TR-A", 1000)
-    trace, began = "e" * 32, time.time()
-    await _order(shop, f"00-{trace}-b7ad6b7169203331-01")
+    began = time.time()
+    trace = await asyncio.to_thread(_trace, collector, await _order(shop))
     for metric in ("pedidos_decision_seconds", "http_request_duration_seconds"):
 
         async def exemplars(metric: str = metric) -> set[str]:

@@ -82,7 +82,7 @@ class Installation:
 
     def violations(self) -> list[str]:
         """The counters of the running `conferir` that are not 0."""
-        program = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
+        program = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9000/metrics').read().decode())"
         metrics = self.kubectl("exec", "deployment/conferir", "--", "python", "-c", program)
         counted = [row for row in metrics.splitlines() if row.startswith("conferir_violations_total{")]
         if not counted:

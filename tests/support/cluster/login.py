@@ -77,6 +77,7 @@ class Login:
             f"{issuer}.issuer": ISSUER,
             f"{issuer}.audiences[0]": AUDIENCE,
             f"{issuer}.jwksUri": ADDRESS.format(namespace=self._installed.namespace),
+            f"{issuer}.allowPlainHttp": "true",
             f"{issuer}.cacheSeconds": str(CACHE_SECONDS),
         }
         return tuple(argument for name, value in sets.items() for argument in ("--set", f"{name}={value}"))

@@ -198,7 +198,7 @@ async def _memory(system: System) -> dict[str, float]:
         return {
             name: float(re.findall(r"^process_resident_memory_bytes (\S+)", text, re.M)[0]) / 2**20
             for name in ("pedidos-1", "estoque-1")
-            for text in [(await client.get(f"{system.program_url(name)}/metrics")).text]
+            for text in [(await client.get(f"{system.metrics_url(name)}/metrics")).text]
         }
 
 

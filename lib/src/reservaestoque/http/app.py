@@ -25,7 +25,7 @@ from reservaestoque.http.problems import (
     on_http_error,
     on_problem,
 )
-from reservaestoque.http.tuning.metrics import measured, metrics
+from reservaestoque.http.tuning.metrics import measured
 from reservaestoque.http.viewer import viewer
 from reservaestoque.program import Health
 
@@ -108,7 +108,7 @@ def service_app(
     identity: Identity | None = None,
     problems: Mapping[type[Exception], Callable[[Any], ProblemError]] = MappingProxyType({}),
 ) -> Litestar:
-    """A Litestar application with these routes, health, metrics, OpenAPI at /schema/<title>, problem+json.
+    """A Litestar application with these routes, health, OpenAPI at /schema/<title>, problem+json.
 
     `identity` guards only these routes; without one they are open to all callers. `problems` maps the errors that a
     route may raise to their answers.
@@ -118,7 +118,7 @@ def service_app(
     path = f"/schema/{title}"  # the path at the gateway: the page requests the document by its full path
     page, script = viewer(path)
     return Litestar(
-        route_handlers=[*map(identity.guarding, described_handlers), *probes(health), metrics, script],
+        route_handlers=[*map(identity.guarding, described_handlers), *probes(health), script],
         dependencies={**dependencies, "caller": Provide(identity.provide, sync_to_thread=False)},
         middleware=[measured],
         before_send=[no_store_by_default],

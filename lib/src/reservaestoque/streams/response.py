@@ -59,6 +59,11 @@ _ADDRESS = b"x-reserva-client"
 """Set by the gateway on every request for a stream; it overwrites the client's value."""
 _IPV4 = 4
 
+RESERVED_SHARE = 10
+"""One of this many streams of a process is reserved for clients with few of them."""
+FEW = 2
+"""A page that follows orders and one of them; the panel opens no more."""
+
 _log = logger(__name__)
 _open = Gauge("streams_open", "Event streams currently open")
 _refused = Counter("streams_refused_total", "Event streams refused because too many were open")
@@ -66,10 +71,14 @@ _stuck = Counter("streams_stuck_total", "Event streams ended because their clien
 
 
 class Streams:
-    """Counts this process's open streams: at most `limit`, and at most `per_client` of one client."""
+    """Counts this process's open streams: at most `limit`, and at most `per_client` of one client.
+
+    The last of them are reserved for clients with fewer than FEW, so that clients with many leave room for others.
+    """
 
     def __init__(self, limit: int, per_client: int) -> None:
         self._limit = limit
+        self._unreserved = limit - limit // RESERVED_SHARE
         self._per_client = per_client
         self._open = 0
         self._by_client = Tally[str]()
@@ -79,6 +88,12 @@ class Streams:
         if self._open >= self._limit:
             _refused.inc()
             raise ProblemError(UNAVAILABLE, f"{self._limit} event streams are open already; try again shortly")
+        if self._open >= self._unreserved and self._by_client[client] >= FEW:
+            _refused.inc()
+            raise ProblemError(
+                UNAVAILABLE,
+                f"{self._open} event streams are open already; the others are for clients with fewer than {FEW}",
+            )
         if self._by_client[client] >= self._per_client:
             _refused.inc()
             raise ProblemError(

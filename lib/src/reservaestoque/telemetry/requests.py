@@ -12,7 +12,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI application."""
 
 _HEADER = b"traceparent"
-_UNTRACED = ("/health/", "/metrics")
+_UNTRACED = "/health/"
 _STREAM = (b"content-type", b"text/event-stream")
 
 

@@ -22,7 +22,7 @@ from reservaestoque.http import GatheringProtocol, service_app
 from reservaestoque.http.identity import Identity
 from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
 from reservaestoque.postgres import Connector, Queries, Readiness, ServerWatch, open_pool
-from reservaestoque.program import Health, Program
+from reservaestoque.program import Api, Health, Program
 from reservaestoque.retention import taking_turns
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 from reservaestoque.tickets import Tickets
@@ -71,11 +71,12 @@ async def run(settings: EstoqueSettings) -> None:
         log = ChangeLog(pool, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])
         feed = Feed(Changes(log, pool))
         sources = StreamSources(feed, streams, tickets)
+        ready = Health(Readiness(health).missing)
         app = service_app(
             title="estoque",
             version=version("reservaestoque-estoque"),
             route_handlers=[*ROUTES, *STREAM_ROUTES],
-            health=Health(Readiness(health).missing),
+            health=ready,
             identity=identity,
             dependencies={
                 "saldos": Provide(lambda: saldos, sync_to_thread=False),
@@ -92,5 +93,10 @@ async def run(settings: EstoqueSettings) -> None:
             **{job.name: job.run for job in jobs},
         }
         await Program(
-            app, tasks, host=settings.host, port=settings.port, protocol=GatheringProtocol, on_stop=feed.close
+            ready,
+            tasks,
+            host=settings.host,
+            metrics_port=settings.metrics_port,
+            api=Api(app, settings.port, GatheringProtocol),
+            on_stop=feed.close,
         ).run()

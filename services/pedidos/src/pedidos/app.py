@@ -30,7 +30,7 @@ from reservaestoque.http.tuning.fast_lane import FastLane
 from reservaestoque.outbox import RELAY_IDLE_SECONDS, Relay
 from reservaestoque.periodic import Pace, Periodic
 from reservaestoque.postgres import Connector, Queries, Readiness, ServerWatch, open_pool
-from reservaestoque.program import Health, Program
+from reservaestoque.program import Api, Health, Program
 from reservaestoque.retention import taking_turns
 from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 from reservaestoque.tickets import Tickets
@@ -100,12 +100,13 @@ async def run(settings: PedidosSettings) -> None:
             Streams(settings.max_streams, settings.max_streams_per_client),
             tickets,
         )
+        ready = Health(Readiness(health).missing)
         app = service_app(
             title="pedidos",
             version=version("reservaestoque-pedidos"),
             route_handlers=[*ROUTES, *STREAM_ROUTES],
             problems=PROBLEMS,
-            health=Health(Readiness(health).missing),
+            health=ready,
             identity=identity,
             dependencies={
                 "intake": Provide(lambda: intake, sync_to_thread=False),
@@ -114,8 +115,6 @@ async def run(settings: PedidosSettings) -> None:
                 "tickets": Provide(lambda: tickets, sync_to_thread=False),
             },
         )
-
-        fast = FastLane(app, BusyRoutes(intake, reads, identity).find, PROBLEMS)
 
         def on_stop() -> None:
             waiters.close()
@@ -133,11 +132,13 @@ async def run(settings: PedidosSettings) -> None:
             **{job.name: job.run for job in jobs},
         }
         await Program(
-            fast,
+            ready,
             tasks,
             host=settings.host,
-            port=settings.port,
-            protocol=GatheringProtocol,
+            metrics_port=settings.metrics_port,
+            api=Api(
+                FastLane(app, BusyRoutes(intake, reads, identity).find, PROBLEMS), settings.port, GatheringProtocol
+            ),
             on_stop=on_stop,
         ).run()
 

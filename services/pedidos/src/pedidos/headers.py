@@ -36,7 +36,7 @@ Traceparent = Annotated[
     str,
     HeaderParameter(
         name="traceparent",
-        description="W3C trace context; one that is not valid is replaced by a new one.",
+        description="W3C trace context. The gateway replaces it unless it trusts its clients with it.",
         examples=[Example(value="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")],
     ),
 ]

@@ -55,6 +55,7 @@ test: lint rabbitmq ## check style, types and layers, then run all tests (WORKER
 	@sh bench/setup/wrk.sh || echo "so the bench is not tested"
 	@sh local/setup/prometheus.sh || echo "so the alert rules are not tested"
 	@sh local/setup/chromium.sh || echo "so the panel is not tested in a browser"
+	@sh local/setup/mermaid.sh || echo "so the diagrams of the documentation are not tested"
 	@PYTHONPATH=tests/support $(BIN)/python -m tools
 	$(BIN)/pytest -n $(WORKERS) $(PYTEST)
 
@@ -113,8 +114,13 @@ audit: .venv/ready ## check licences and known vulnerabilities of every pinned p
 sbom: .venv/ready ## write an SBOM per image to dist/sbom (CycloneDX)
 	@PYTHONPATH=tests/support $(BIN)/python -m supply_chain sbom dist/sbom --version $(or $(SBOM_VERSION),$(VERSION))
 
-reference: .venv/ready ## regenerate docs/metrics.md and the Grafana dashboards from the code
+docs: .venv/ready ## build the documentation site into dist/docs
+	@sh local/setup/mermaid.sh || echo "so the diagrams appear as text"
+	@PYTHONPATH=tests/support $(BIN)/python -m docs_site
+
+reference: .venv/ready ## regenerate docs/metrics.md, docs/logs.md and the Grafana dashboards from the code
 	@PYTHONPATH=tests/support $(BIN)/python -m metric_reference
+	@PYTHONPATH=tests/support $(BIN)/python -m log_reference
 	@PYTHONPATH=tests/support $(BIN)/python -m dashboards
 
 charts: .venv/ready ## regenerate what the charts say about settings and migrations

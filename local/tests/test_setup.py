@@ -124,3 +124,24 @@ def test_the_pinned_requirements_name_no_place() -> None:
         assert lines
         assert not [line for line in lines if "://" in line or " @ " in line or line.startswith("-")], file.name
         assert os.fspath(ROOT) not in file.read_text()
+
+
+def test_without_npm_the_script_that_draws_diagrams_cannot_be_fetched(machine: Path) -> None:
+    done = run(machine, "mermaid.sh")
+    assert done.returncode == 1
+    assert "npm is missing: install the package npm" in done.stderr
+
+
+def test_a_script_that_is_not_the_known_one_is_refused(machine: Path) -> None:
+    """A registry, or a proxy in front of it, that sends another file."""
+    for name in ("mktemp", "mkdir", "mv", "sha256sum", "tar", "gzip", "printf"):
+        (machine / "bin" / name).symlink_to(shutil.which(name) or "")
+    (machine / "package/dist").mkdir(parents=True)
+    (machine / "package/dist/mermaid.min.js").write_text("alert(1)")
+    pack = "tar -czf $4/$(echo $5 | sed 's/@/-/').tgz -C {} package".replace("{}", str(machine))
+    (machine / "bin" / "sed").symlink_to(shutil.which("sed") or "")
+    program(machine / "bin" / "npm", pack)
+    done = run(machine, "mermaid.sh", TMPDIR=str(machine))
+    assert done.returncode == 1
+    assert "does not have the expected checksum" in done.stderr
+    assert not (machine / ".cache").exists()

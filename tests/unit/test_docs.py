@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import pytest
+from docs_site.parsers import PARSERS
 
 from conferir.settings import ConferirSettings
 from conferir.violation import Rule
@@ -94,6 +95,26 @@ def test_statements_that_are_described_exist():
 @pytest.mark.parametrize("words", re.findall(r'make dlq(?: ARGS="([^"]*)")?', "".join(map(Path.read_text, DOCS))))
 def test_dead_letter_commands_are_understood(words: str):
     assert dlq.parser().parse_args(shlex.split(words)).verb
+
+
+SCRIPT = "\n".join("".join(code(document.read_text())) for document in DOCS)
+
+
+def test_make_commands_name_targets():
+    targets = set(re.findall(r"^([a-z0-9]+):", text("Makefile"), re.M))
+    written = "\n".join(document.read_text() for document in DOCS)
+    named = set(re.findall(r"(?:^|`)(?:[A-Z_]+=\S+ )*make(?: -s)? ([a-z0-9]+)", written, re.M))
+    assert {"up", "docs", "conferir", "e2e"} <= named <= targets
+
+
+@pytest.mark.parametrize(
+    "command",
+    sorted(set(re.findall(r"^(?:\.venv/bin/)?(python -m (?:conferir|bench|demo|local_system).*)", SCRIPT, re.M))),
+)
+def test_commands_of_our_programs_are_understood(command: str):
+    program = next(name for name in PARSERS if command.startswith(name))
+    words = shlex.split(command.removeprefix(program).partition(" > ")[0])
+    assert PARSERS[program]().parse_args(words)
 
 
 def test_reasons_of_dead_letters_that_are_described_exist():

@@ -23,7 +23,7 @@ _SCAN_LABELS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Loads the settings and runs the audit. Returns the exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         settings = load(ConferirSettings)
     except SystemExit as wrong:
@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _once(settings, at_rest=arguments.at_rest)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The command-line parser."""
     parser = argparse.ArgumentParser(prog="python -m conferir", description=__doc__)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--at-rest", action="store_true", help="also require that nothing is in flight")

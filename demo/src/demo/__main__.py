@@ -32,7 +32,7 @@ _FIRST_CONTACT = Retry(deadline=10)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one sale; returns the exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     text = Texts(arguments.idioma or choose([], os.environ))
     size = FAST if arguments.fast else FULL
     planned = sale(arguments.seed, replace(size, shoppers=arguments.shoppers) if arguments.shoppers else size)
@@ -50,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The command-line parser."""
     parser = argparse.ArgumentParser(prog="python -m demo", description="A flash sale during which parts are killed.")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="the same seed gives the same sale (7)")
     parser.add_argument("--fast", action="store_true", help="half a minute")

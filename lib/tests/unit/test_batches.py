@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from reservaestoque.bus import Batches, Refused
 from reservaestoque.bus import batches as module
@@ -119,8 +120,10 @@ async def test_events_whose_row_is_locked_wait_and_the_others_do_not():
     source.deliver(others[0], stuck, others[1])
     source.deliver(others[2])
     async with consuming(source, database):
-        await until(lambda: len(database.committed) == 3)
-        await until(lambda: source.acknowledged == [2])
+        with capture_logs() as logs:
+            await until(lambda: len(database.committed) == 3)
+            await until(lambda: source.acknowledged == [2])
+        assert next(log for log in logs if log["event"] == "events_blocked")["pedidos"] == [str(stuck.subject)]
         for other in others[3:]:
             source.deliver(other)
         await until(lambda: len(source.acknowledged) == 3)

@@ -23,7 +23,7 @@ RESERVA_TTL (30m) and the other settings of the programs. See local/README.md.""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     command: Callable[[System, argparse.Namespace], int] = arguments.run
     try:
         with termination_as_interruption():
@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The command-line parser."""
     parser = argparse.ArgumentParser(prog="python -m local_system", epilog=_DOCUMENTATION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

@@ -22,11 +22,21 @@ PERMISSIVE = frozenset(
 )
 DISTRIBUTED = PERMISSIVE | {"MPL-2.0"}
 """Accepted in images. MPL-2.0 imposes no obligations for unchanged files (certifi)."""
-RUN = DISTRIBUTED | {"LicenseRef-Repoze"}
+RUN = DISTRIBUTED | {"LicenseRef-Repoze", "LicenseRef-Public-Domain"}
 """Accepted for tools, which are run but not distributed."""
 
 STATED = {
+    "alabaster": "BSD-3-Clause",
     "axe-playwright-python": "MIT AND MPL-2.0",  # its own licence, and that of the axe-core in it
+    # The wheel lacks the one file under the GPL, an editor mode for Emacs.
+    "docutils": "LicenseRef-Public-Domain AND BSD-2-Clause AND BSD-3-Clause",
+    "jinja2": "BSD-3-Clause",
+    "sphinxcontrib-applehelp": "BSD-2-Clause",
+    "sphinxcontrib-devhelp": "BSD-2-Clause",
+    "sphinxcontrib-htmlhelp": "BSD-2-Clause",
+    "sphinxcontrib-jsmath": "BSD-2-Clause",
+    "sphinxcontrib-qthelp": "BSD-2-Clause",
+    "sphinxcontrib-serializinghtml": "BSD-2-Clause",
     "supervisor": "LicenseRef-Repoze",  # BSD-3-Clause, with a clause about trademarks and one about marking changes
 }
 """Licences of packages without an expression in their metadata, reviewed by hand."""

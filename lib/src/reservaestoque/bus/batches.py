@@ -16,7 +16,7 @@ from reservaestoque.backoff import back_off
 from reservaestoque.bus.traced import processing
 from reservaestoque.events import CloudEvent, Decoder, Rejected, pack
 from reservaestoque.postgres import is_contended, is_transient
-from reservaestoque.telemetry import logger
+from reservaestoque.telemetry import first_ids, logger
 
 E = TypeVar("E", bound=CloudEvent)
 E_contra = TypeVar("E_contra", bound=CloudEvent, contravariant=True)
@@ -284,7 +284,8 @@ class Batches(Generic[E]):
             return set()
         if blocked:
             _blocked.labels(self._queue).inc(len(blocked))
-            _log.warning("events_blocked", queue=self._queue, count=len(blocked))
+            orders = first_ids(event.subject for event in events if event.id in blocked)
+            _log.warning("events_blocked", queue=self._queue, count=len(blocked), pedidos=orders)
         return blocked
 
     async def _still_blocked(self, late: Sequence[E]) -> set[object]:

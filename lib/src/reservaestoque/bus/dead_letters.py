@@ -1,14 +1,16 @@
 """The dead letters: an event that cannot be processed is kept with the reason, never dropped."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
+import msgspec
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel
 from prometheus_client import Counter, Gauge
 
 from reservaestoque.bus.topology import Queue
-from reservaestoque.events import CONTENT_TYPE
-from reservaestoque.telemetry import logger
+from reservaestoque.events import CONTENT_TYPE, UNREADABLE
+from reservaestoque.telemetry import first_ids, logger
 
 REASON_HEADER = "x-motivo"
 QUEUE_HEADER = "x-queue"
@@ -43,4 +45,17 @@ async def publish(channel: AbstractChannel, queue: Queue, body: bytes, reason: s
     )
     await channel.default_exchange.publish(message, routing_key=queue.dead_letters, mandatory=True)
     _dead.labels(queue.name).inc()
-    _log.error("event_set_aside", queue=queue.name, reason=reason[:_MAX_REASON])
+    _log.error("event_set_aside", queue=queue.name, reason=reason[:_MAX_REASON], pedidos=orders_in(body))
+
+
+class _Subject(msgspec.Struct):
+    subject: UUID
+
+
+def orders_in(body: bytes) -> list[str]:
+    """The ids of the first orders that the events of a message are about; none if they cannot be read."""
+    try:
+        events = msgspec.json.decode(body, type=list[_Subject])
+    except UNREADABLE:
+        return []
+    return first_ids(event.subject for event in events)

@@ -18,7 +18,7 @@ from reservaestoque.tls import ca_file, trusting_postgres
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Migrates the database of DATABASE_URL, or waits until it has been migrated; returns the exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     url, authority = os.environ.get("DATABASE_URL", ""), os.environ.get("DATABASE_CA_FILE")
     # As process 1 of a container, we are only ended by signals that we handle.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -47,7 +47,8 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The command-line parser."""
     parser = argparse.ArgumentParser(prog="python -m reservaestoque.migrate", description=__doc__)
     folder = os.environ.get("DBMATE_MIGRATIONS_DIR", "db/migrations")
     parser.add_argument("--migrations-dir", type=Path, default=Path(folder), metavar="FOLDER")

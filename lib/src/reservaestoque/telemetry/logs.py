@@ -2,11 +2,16 @@
 
 import logging
 import sys
+from collections.abc import Iterable
+from itertools import islice
 
 import structlog
 from structlog.typing import Processor
 
 from reservaestoque.telemetry import tracing
+
+MOST_IDS = 20
+"""A line names at most so many orders."""
 
 
 def configure_logs(program: str, level: str) -> None:
@@ -56,3 +61,8 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     """A structured logger: ``log.info("event_name", key=value)``."""
     log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return log
+
+
+def first_ids(ids: Iterable[object]) -> list[str]:
+    """The first of these ids, as a line of the log names them."""
+    return [str(one) for one in islice(ids, MOST_IDS)]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from prometheus_client import Counter
@@ -15,7 +16,7 @@ from reservaestoque.periodic import Step
 from reservaestoque.postgres import Queries
 from reservaestoque.retention import Purge, Walk
 from reservaestoque.streams import old_changes
-from reservaestoque.telemetry import logger, trace
+from reservaestoque.telemetry import first_ids, logger, trace
 from reservaestoque.tickets import old_tickets
 
 ABANDONED_STEP = 100
@@ -96,11 +97,11 @@ class AbandonedOrders:
         ]
         if commands:
             await self._group_commit.write(commands)
-            self._tell(len(commands))
+            self._tell([command.pedido_id for command in commands])
         return more
 
-    def _tell(self, cancelled: int) -> None:
-        _abandoned.inc(cancelled)
+    def _tell(self, cancelled: list[UUID]) -> None:
+        _abandoned.inc(len(cancelled))
         if self._unheard:
-            _unheard.inc(cancelled)
-            _log.warning("unheard_lapses_cancelled", count=cancelled)
+            _unheard.inc(len(cancelled))
+            _log.warning("unheard_lapses_cancelled", count=len(cancelled), pedidos=first_ids(cancelled))

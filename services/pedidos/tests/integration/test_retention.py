@@ -9,6 +9,7 @@ from buffers import Metered
 
 # ruff: noqa: S608 - statements built from constants of this module
 from no_relay import NoRelay
+from structlog.testing import capture_logs
 
 from pedidos.group_commit import GroupCommit
 from pedidos.retention import RetentionPeriods, retention_jobs
@@ -141,9 +142,12 @@ async def test_orders_that_seem_abandoned_are_found_among_those_that_are_not_yet
     async with pedidos_db.acquire() as connection:
         meter = Metered(connection)
         step = jobs(meter)["cancel unheard lapses"]
-        while await step():
-            pass
-        cancelled = await connection.fetch("select se_versao from comando where tipo = 'CancelarPedido'")
+        with capture_logs() as logs:
+            while await step():
+                pass
+        cancelled = await connection.fetch("select pedido_id, se_versao from comando where tipo = 'CancelarPedido'")
     assert sorted(row["se_versao"] for row in cancelled) == [2001, 2002, 2003]
+    named = [pedido for log in logs if log["event"] == "unheard_lapses_cancelled" for pedido in log["pedidos"]]
+    assert sorted(named) == sorted(str(row["pedido_id"]) for row in cancelled)
     assert len(meter.pages) == 21 + 1, "the steps of the walk, and the write"
     assert max(meter.pages) < 1_000

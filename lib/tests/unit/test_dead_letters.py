@@ -1,0 +1,19 @@
+"""What the log says of a dead letter."""
+
+import json
+
+import pytest
+
+from reservaestoque.bus.dead_letters import orders_in
+from reservaestoque.events import new_id
+from reservaestoque.telemetry.logs import MOST_IDS
+
+
+def test_the_first_orders_are_named():
+    ids = [str(new_id()) for _ in range(MOST_IDS + 1)]
+    assert orders_in(json.dumps([{"subject": one, "data": {}} for one in ids]).encode()) == ids[:MOST_IDS]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'[{"subject": "ana"}]', b"\xff", b"[" * 100_000])
+def test_garbage_names_none(body: bytes):
+    assert orders_in(body) == []

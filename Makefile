@@ -56,7 +56,6 @@ test: lint rabbitmq ## check style, types and layers, then run all tests (WORKER
 	@sh local/setup/prometheus.sh || echo "so the alert rules are not tested"
 	@sh local/setup/chromium.sh || echo "so the panel is not tested in a browser"
 	@sh local/setup/mermaid.sh || echo "so the diagrams of the documentation are not tested"
-	@sh local/setup/mermaid.sh || echo "so the diagrams of the documentation are not tested"
 	@PYTHONPATH=tests/support $(BIN)/python -m tools
 	$(BIN)/pytest -n $(WORKERS) $(PYTEST)
 

@@ -1,10 +1,10 @@
--- Processes the claims that jwt_authn has put into headers:
--- 1. hashes the subject for the access log, as 16 hexadecimal digits of HMAC-SHA256 (RFC 2104) with the key in
---    SUBJECT_KEY, because Envoy can log a header but not hash it;
--- 2. turns scopes that are a list in the token, and arrive as JSON in base64, into words separated by spaces. A string
---    may look like such a list, but is left alone: the type of the claim decides;
--- 3. refuses control characters, with which Envoy could not forward the request, and spaces around the subject, which
---    HTTP would strip on the way to a service: " ana" must not become ana.
+-- Tells the services whose token jwt_authn has verified, from the payload that it stores under the paths of two claims,
+-- "sub scope":
+-- 1. the subject, which must be a string: numbers beyond 2^53 are rounded, so two customers could become one. Without
+--    control characters, with which Envoy could not forward the request, and without spaces around it, which HTTP would
+--    strip on the way: " ana" must not become ana;
+-- 2. the scopes, a list or a string of words. Whatever is not a word of RFC 6749, section 3.3, names no scope;
+-- 3. for the access log, the subject's hash: 16 hexadecimal digits of HMAC-SHA256 (RFC 2104) with the key in SUBJECT_KEY.
 local bit = require("bit")
 local band, bxor, bnot, bor = bit.band, bit.bxor, bit.bnot, bit.bor
 local ror, rshift, lshift, tobit, tohex = bit.ror, bit.rshift, bit.lshift, bit.tobit, bit.tohex
@@ -89,49 +89,66 @@ local key = os.getenv("SUBJECT_KEY") or ""
 assert(#key >= 32 and #key <= 64, "SUBJECT_KEY must have 32 to 64 characters")
 local inner, outer = pad(key, 0x36), pad(key, 0x5c)
 
--- The words of a list of scopes (with the characters of RFC 6749, section 3.3); nil if it is not one.
-local function words(list)
-  for _, word in ipairs(list) do
-    if type(word) ~= "string" or word == "" or word:find('[%s%c"\\]') then
-      return nil
-    end
+-- A claim of a payload; dots in its path lead into objects.
+local function claim(payload, path)
+  for name in path:gmatch("[^.]+") do
+    payload = type(payload) == "table" and payload[name] or nil
   end
-  return #list > 0 and table.concat(list, " ") or nil
+  return payload
 end
 
--- The claim of the verified token that names its scopes: jwt_authn stores the payload under the path of that claim.
-local function claim(handle)
-  for path, value in pairs(handle:streamInfo():dynamicMetadata():get("envoy.filters.http.jwt_authn") or {}) do
-    for name in path:gmatch("[^.]+") do
-      value = type(value) == "table" and value[name] or nil
-    end
-    if value then
-      return value
+-- The claims of the subject and of the scopes; nothing if no token was verified.
+local function claims(handle)
+  for paths, payload in pairs(handle:streamInfo():dynamicMetadata():get("envoy.filters.http.jwt_authn") or {}) do
+    local subject, scopes = paths:match("^(%S+) (%S+)$")
+    if subject then
+      return claim(payload, subject), claim(payload, scopes)
     end
   end
 end
 
-local function printable(value)
-  return not value or not value:find("%c")
+local function words(scopes)
+  local out = {}
+  local function add(word)
+    if type(word) == "string" and not word:find('[^\33-\126]') and not word:find('["\\]') then
+      out[#out + 1] = word
+    end
+  end
+  if type(scopes) == "string" then
+    for word in scopes:gmatch("[^ ]+") do
+      add(word)
+    end
+  elseif type(scopes) == "table" then
+    for place, word in pairs(scopes) do -- a list may have nulls, where ipairs would stop
+      add(type(place) == "number" and word)
+    end
+  end
+  return table.concat(out, " ")
+end
+
+local function refuse(handle, reason)
+  handle:respond({ [":status"] = "401" }, reason)
 end
 
 function envoy_on_request(handle)
-  local headers = handle:headers()
-  local subject, scopes = headers:get("x-reserva-subject"), headers:get("x-reserva-scopes")
-  if subject and (subject:find("^ ") or subject:find(" $")) then
-    handle:respond({ [":status"] = "401" }, "The subject begins or ends with a space")
+  local subject, scopes = claims(handle)
+  if subject == nil then
     return
   end
-  if not (printable(subject) and printable(scopes)) then
-    handle:respond({ [":status"] = "401" }, "A claim contains a control character")
-    return
+  if type(subject) ~= "string" then
+    return refuse(handle, "The subject is not a string")
   end
-  local list = scopes and scopes:find("^WyJ") and claim(handle) -- `["` in base64
-  if type(list) == "table" then
-    headers:replace("x-reserva-scopes", words(list) or scopes)
+  if subject:find("^ ") or subject:find(" $") then
+    return refuse(handle, "The subject begins or ends with a space")
   end
-  if subject then
-    local digest = finish(outer, bytes(finish(inner, subject, 64)), 64)
-    handle:streamInfo():dynamicMetadata():set("reservaestoque", "subject", tohex(digest[1]) .. tohex(digest[2]))
+  if subject:find("%c") then
+    return refuse(handle, "The subject contains a control character")
   end
+  handle:headers():replace("x-reserva-subject", subject)
+  local names = words(scopes)
+  if names ~= "" then
+    handle:headers():replace("x-reserva-scopes", names)
+  end
+  local digest = finish(outer, bytes(finish(inner, subject, 64)), 64)
+  handle:streamInfo():dynamicMetadata():set("reservaestoque", "subject", tohex(digest[1]) .. tohex(digest[2]))
 end

@@ -197,7 +197,7 @@ true
   {{- end }}
   require_expiration: true
   failed_status_in_metadata: failure
-  payload_in_metadata: {{ $issuer.scopeClaim | default "scope" | quote }} # named after the claim, for subject.lua
+  payload_in_metadata: {{ printf "%s %s" ($issuer.subjectClaim | default "sub") ($issuer.scopeClaim | default "scope") | quote }} # for subject.lua
   clock_skew_seconds: {{ $issuer.clockSkewSeconds | default 30 }}
   {{- if $issuer.jwksUri }}
   remote_jwks:
@@ -214,9 +214,6 @@ true
   local_jwks: {inline_string: {{ $issuer.jwks | quote }}}
   {{- end }}
   from_headers: [{name: Authorization, value_prefix: "Bearer "}] # never from the query, which ends up in logs
-  claim_to_headers:
-    - {claim_name: {{ $issuer.subjectClaim | default "sub" | quote }}, header_name: x-reserva-subject}
-    - {claim_name: {{ $issuer.scopeClaim | default "scope" | quote }}, header_name: x-reserva-scopes}
 {{- end }}
 {{- end }}
 

@@ -11,6 +11,7 @@ from litestar.testing import TestClient
 
 from reservaestoque.http import service_app
 from reservaestoque.http.caller import (
+    ALL_ORDERS,
     ANYONE,
     NOBODY,
     Caller,
@@ -33,6 +34,13 @@ def test_a_subject_and_its_scopes_are_read():
     assert read_caller(headers) == Caller("ana", frozenset({"estoque:ler", "pedidos:admin"}))
     assert read_caller({b"x-reserva-subject": b"ana"}) == CUSTOMER
     assert read_caller({b"x-reserva-subject": b"a" * 128}).subject == "a" * 128
+
+
+@pytest.mark.parametrize("separator", ["\t", "\u0085", "\u00a0", "à", "Å"])
+def test_only_spaces_separate_scopes(separator: str):
+    scopes = f"x{separator}pedidos:admin".encode()
+    caller = read_caller({b"x-reserva-subject": b"ana", b"x-reserva-scopes": scopes})
+    assert has_scope(caller, ALL_ORDERS) == Verdict.FORBIDDEN
 
 
 def test_scopes_without_a_subject_are_nobodys():

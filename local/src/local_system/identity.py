@@ -58,14 +58,10 @@ class Issuer:
             "audiences": [AUDIENCE],
             "require_expiration": True,
             "failed_status_in_metadata": "failure",
-            "payload_in_metadata": "scope",
+            "payload_in_metadata": "sub scope",  # the claims that subject.lua reads
             "clock_skew_seconds": 5,
             "local_jwks": {"filename": str(self.jwks)},
             "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],
-            "claim_to_headers": [
-                {"claim_name": "sub", "header_name": "x-reserva-subject"},
-                {"claim_name": "scope", "header_name": "x-reserva-scopes"},
-            ],
         }
 
     def token(self, subject: str, scope: str = "", seconds: int = 3600) -> str:

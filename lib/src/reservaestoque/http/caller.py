@@ -56,7 +56,8 @@ def read_caller(headers: Mapping[bytes, bytes]) -> Caller:
         return NOBODY
     if not _SUBJECT.fullmatch(subject):
         raise InvalidSubjectError
-    return Caller(subject.decode(), frozenset(headers.get(SCOPES, b"").decode("latin-1").split()))
+    scopes = headers.get(SCOPES, b"").decode("ascii", "replace").split(" ")
+    return Caller(subject.decode(), frozenset(scopes) - {""})
 
 
 def identified(caller: Caller) -> Verdict:

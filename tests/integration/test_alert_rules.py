@@ -57,6 +57,8 @@ def test_summaries_name_only_labels_that_their_expressions_keep():
     for rule in (rule for rule in rules if "alert" in rule):
         recorded = [one for one in rules if one.get("record", " ") in rule["expr"]]
         grouped = [by for one in (rule, *recorded) for by in re.findall(r"by \(([^)]*)\)", one["expr"])]
-        kept = {*re.findall(r"\w+", " ".join(grouped)), *(name for one in recorded for name in one.get("labels", {}))}
+        added = re.findall(r'"(\w+)", "\w+", "", ""\)', rule["expr"])
+        added += [name for one in recorded for name in one.get("labels", {})]
+        kept = {*re.findall(r"\w+", " ".join(grouped)), *added}
         used = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
         assert used <= kept, rule["alert"]

@@ -26,6 +26,9 @@ Missing = Callable[[], Awaitable[list[str]]]
 GRACE_SECONDS = 8
 """How long requests in flight may take once the program is stopping."""
 
+SCRAPERS = 50
+"""How many connections to the port of health and metrics are served at once; others get 503."""
+
 _log = logger(__name__)
 
 
@@ -111,7 +114,13 @@ class _Server(uvicorn.Server):
 
 
 def _server(
-    app: App, host: str, port: int, protocol: type[asyncio.Protocol] | Literal["auto"] = "auto"
+    app: App,
+    host: str,
+    port: int,
+    *,
+    protocol: type[asyncio.Protocol] | Literal["auto"] = "auto",
+    grace: int = GRACE_SECONDS,
+    connections: int | None = None,
 ) -> uvicorn.Server:
     return _Server(
         uvicorn.Config(
@@ -124,7 +133,8 @@ def _server(
             server_header=False,
             proxy_headers=False,  # the client's address is not used
             date_header=True,
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_graceful_shutdown=grace,
+            limit_concurrency=connections,
             timeout_keep_alive=75,  # longer than the gateway keeps an idle connection, so it closes first
         )
     )
@@ -162,9 +172,9 @@ class Program:
         self._on_stop = on_stop
         self._stop_seconds = stop_seconds
         self._stopping = False
-        self._servers = [_server(health_app(health), host, metrics_port)]
+        self._servers = [_server(health_app(health), host, metrics_port, grace=1, connections=SCRAPERS)]
         if api:
-            self._servers.append(_server(traced(api.app), host, api.port, api.protocol))
+            self._servers.append(_server(traced(api.app), host, api.port, protocol=api.protocol))
 
     async def run(self) -> None:
         """Runs until SIGTERM or SIGINT; then answers pending requests, for GRACE_SECONDS at most, and ends the tasks.
@@ -174,9 +184,11 @@ class Program:
         A task that ends or fails stops the program, and its exception is raised in an ExceptionGroup: a program that
         half works must be visibly down. Ends the process (code 1) when a port cannot be bound.
         """
+        sockets = [server.config.bind_socket() for server in self._servers]  # before anything runs
         self.take_signals()
         async with self._running():
-            await asyncio.gather(*(server.serve() for server in self._servers))
+            served = zip(self._servers, sockets, strict=True)
+            await asyncio.gather(*(server.serve([socket]) for server, socket in served))
 
     def take_signals(self) -> None:
         """Makes SIGTERM and SIGINT stop the program. Call it again after a library has taken them for itself."""

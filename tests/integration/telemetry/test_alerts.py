@@ -57,7 +57,7 @@ async def test_a_broker_that_takes_nothing_stalls_the_outbox_and_delays_decision
     await prometheus.subsides("ReservaEstoqueOutboxStalled")
     await prometheus.subsides("ReservaEstoqueSlowDecisions")
     async with memory_alarm(shop.system):
-        await shop.order(wait=0, **{"OB-C": 1})
+        await asyncio.gather(*(shop.order(wait=0, **{"OB-C": 1}) for _ in range(20)))
         await prometheus.raised("ReservaEstoqueOutboxStalled", job="pedidos")
     await prometheus.raised("ReservaEstoqueSlowDecisions")
     await prometheus.subsides("ReservaEstoqueOutboxStalled")
@@ -116,6 +116,7 @@ async def test_a_service_without_replicas_leaves_orders_unanswered(shop: Shop, p
     async with away(shop.system, "estoque"):
         pedidos = await asyncio.gather(*(shop.order(wait=0, **{"OB-F": 1}) for _ in range(30)))
         await prometheus.raised("ReservaEstoqueNoEndpoints", envoy_cluster_name="estoque")
+        await prometheus.raised("ReservaEstoqueNotScraped", part="estoque")
         for alert in unanswered:
             await prometheus.raised(alert)
     for pedido in pedidos:

@@ -9,5 +9,8 @@ from prometheus_client.exposition import choose_encoder
 
 def exposed(accept: str) -> tuple[bytes, str]:
     """The page of metrics and its content type, for a request with this `Accept` header."""
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # a version that is not a number
+        encode, content_type = choose_encoder("")
     return encode(REGISTRY), content_type

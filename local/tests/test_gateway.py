@@ -559,7 +559,7 @@ FORCED = {
 
 
 def test_a_client_does_not_decide_what_is_traced(tmp_path: Path) -> None:
-    """Every recorded order costs seven spans, and a trace of a client's own would join those of its requests."""
+    """Every recorded order costs eight spans, and a trace of a client's own would join those of its requests."""
     with ExitStack() as stack:
         pedidos, collector = stack.enter_context(serving("pedidos")), stack.enter_context(collecting())
         text = rendered([pedidos.port], [pedidos.port], options=gateway.Options(collector=collector.endpoint))

@@ -45,7 +45,7 @@ def commands() -> Iterator[str]:
 
 
 def check_upgrade(command: str, helm: Helm, _: list[Manifest]) -> None:
-    """Helm renders the chart with the same values. `--reuse-values` stands for the default values."""
+    """Helm renders the chart with the same values."""
     words = shlex.split(command)
     assert words[2:4] == [RELEASE, "charts/reserva-estoque"], command
     assert words[words.index("--namespace") + 1] == NAMESPACE
@@ -55,9 +55,7 @@ def check_upgrade(command: str, helm: Helm, _: list[Manifest]) -> None:
             options += ["--values", str(ROOT / value)]
         if option == "-f" and value == OWN_VALUES:
             options += [word for pair in LOGIN for word in ("--set", pair)]
-        if option == "--set":
-            options += ["--set", value]
-    known = {"--namespace", "--reuse-values", "--wait", "--timeout", "-f", "--set"}
+    known = {"--namespace", "--wait", "--timeout", "-f"}
     assert {word for word in words if word.startswith("-")} <= known
     rendered = helm("template", RELEASE, str(CHARTS / "reserva-estoque"), "--kube-version", VERSION, *options)
     assert "kind: Deployment" in rendered

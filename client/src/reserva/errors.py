@@ -80,7 +80,7 @@ class NotAllowedNowError(ProblemError):
 
 
 class PositionLostError(ProblemError):
-    """A stream cannot resume from this position: read the list again and follow without one. 410."""
+    """A stream cannot resume from this position: follow without one, then read the list again. 410."""
 
 
 class RateLimitedError(ProblemError):

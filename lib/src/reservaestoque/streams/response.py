@@ -208,7 +208,7 @@ def resuming() -> Iterator[None]:
         raise ProblemError(
             POSITION_LOST,
             f"Last-Event-ID: {error} here, it is too old or from another database; "
-            "read the list again and begin without Last-Event-ID",
+            "begin without Last-Event-ID, then read the list again",
         ) from error
 
 

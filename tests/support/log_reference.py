@@ -62,6 +62,7 @@ MEANINGS = {
     "outbox_full_of_unknown_facts": "the outbox holds so many facts of another release that all facts wait for it",
     "outbox_put_off": "events could not be published; they stay in the outbox and are retried",
     "outbox_unknown_facts": "the outbox has facts that only another release can publish",
+    "port_not_bound": "the address for health and metrics or for the API is in use or not allowed; the program ends",
     "position_lost": "the change log no longer has the operator's position, so it compares all StockItems",
     "questions_given_up": "pedidos no longer asks about lapsed reservations whose end was never reported",
     "replica_silent": "a replica of a part did not answer the panel",

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -140,6 +141,16 @@ def _server(
     )
 
 
+def _bind(config: uvicorn.Config) -> socket.socket:
+    """A socket that listens, before anything runs."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        return socket.create_server((config.host, config.port), family=family, backlog=config.backlog)
+    except OSError as fault:
+        _log.error("port_not_bound", host=config.host, port=config.port, error=str(fault))
+        raise SystemExit(1) from fault
+
+
 @dataclass(frozen=True)
 class Api:
     """What a program serves to the gateway."""
@@ -184,11 +195,11 @@ class Program:
         A task that ends or fails stops the program, and its exception is raised in an ExceptionGroup: a program that
         half works must be visibly down. Ends the process (code 1) when a port cannot be bound.
         """
-        sockets = [server.config.bind_socket() for server in self._servers]  # before anything runs
-        self.take_signals()
-        async with self._running():
-            served = zip(self._servers, sockets, strict=True)
-            await asyncio.gather(*(server.serve([socket]) for server, socket in served))
+        with contextlib.ExitStack() as stack:
+            bound = [(server, stack.enter_context(_bind(server.config))) for server in self._servers]
+            self.take_signals()
+            async with self._running():
+                await asyncio.gather(*(server.serve([one]) for server, one in bound))
 
     def take_signals(self) -> None:
         """Makes SIGTERM and SIGINT stop the program. Call it again after a library has taken them for itself."""

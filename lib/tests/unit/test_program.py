@@ -149,6 +149,26 @@ async def test_the_api_and_what_observers_may_read_have_ports_of_their_own():
             socket.create_connection(("127.0.0.1", port), 1)
 
 
+@pytest.mark.parametrize("taken", ["api", "metrics"])
+async def test_a_port_in_use_ends_the_program_before_anything_runs(taken: str):
+    ran: list[str] = []
+
+    async def task() -> None:
+        ran.append("task")
+        await forever()
+
+    async def app(scope: MutableMapping[str, Any], _: object, send: object) -> None:
+        raise AssertionError(scope)
+
+    ports = dict(zip(("api", "metrics"), free_ports(2), strict=True))
+    with socket.create_server(("127.0.0.1", ports[taken])):
+        api = Api(app, ports["api"])
+        started = Program(lacking(), {"task": task}, host="127.0.0.1", metrics_port=ports["metrics"], api=api)
+        with pytest.raises(SystemExit, match="1"):
+            await started.run()
+    assert not ran
+
+
 def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as taken:
         servers = [taken.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]

@@ -5,9 +5,11 @@ set -eu
 VERSION=11.16.0
 SHA256=74d7c46dabca328c2294733910a8aa1ed0c37451776e8d5295da38a2b758fb9b
 FILE=.cache/mermaid/mermaid.min.js
+sum=sha256sum
+command -v sha256sum >/dev/null 2>&1 || sum="shasum --algorithm 256" # macOS
 
 verified() {
-    [ -f "$1" ] && printf '%s  %s\n' "$SHA256" "$1" | sha256sum --check --status
+    [ -f "$1" ] && printf '%s  %s\n' "$SHA256" "$1" | $sum --check --status
 }
 
 fail() {
@@ -16,6 +18,7 @@ fail() {
 }
 
 verified $FILE && exit 0
+rm -f $FILE
 command -v npm >/dev/null 2>&1 || fail "cannot be fetched because npm is missing: install the package npm"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,5 +1,6 @@
 """`make docs` builds a complete site that needs no network, and draws its diagrams."""
 
+import os
 import re
 import subprocess
 import sys
@@ -23,7 +24,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built in a separate process, since Sphinx changes much of its own."""
     folder = tmp_path_factory.mktemp("site") / "docs"
     script = "import pathlib, sys; from docs_site.build import build; sys.exit(build(pathlib.Path(sys.argv[1])))"
-    path = {"PYTHONPATH": ":".join([str(ROOT / "tests/support"), *sys.path]), "HOME": str(folder.parent)}
+    path = {"PYTHONPATH": ":".join([str(ROOT / "tests/support"), *sys.path]), "HOME": os.environ["HOME"]}
     done = subprocess.run(
         [sys.executable, "-c", script, folder], capture_output=True, text=True, check=False, env=path
     )

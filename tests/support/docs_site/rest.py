@@ -21,7 +21,7 @@ def page() -> str:
     """The text of the page."""
     documents = {service: json.loads((FOLDER / f"{service}.json").read_text()) for service in SERVICES}
     schemas: dict[str, Schema] = {}
-    common = {document["info"]["description"] for document in documents.values()}
+    common = dict.fromkeys(document["info"]["description"] for document in documents.values())
     parts = [INTRODUCTION, *(text.replace("docs/problems.md", "[problems.md](../problems.md)") for text in common)]
     for service, document in documents.items():
         parts.append(f"## {service}\n")

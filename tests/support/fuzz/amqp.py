@@ -71,10 +71,10 @@ async def run(system: System, *, count: int, seed: int) -> Report:
     await _stock(system)
     async with _client(system) as client, await aio_pika.connect(system.amqp_url) as connection:
         channel = await connection.channel(on_return_raises=True)
+        orders = _Orders(client, report)
+        await orders.create()  # once they are decided, every queue has been declared
         for queue in QUEUES:
             await (await channel.get_queue(queue.dead_letters)).purge()
-        orders = _Orders(client, report)
-        await orders.create()
         makers = {
             "estoque.pedidos": Maker("estoque.pedidos", seed, orders.cancellation),
             "pedidos.status": Maker("pedidos.status", seed, orders.snapshot),

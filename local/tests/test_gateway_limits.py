@@ -21,7 +21,7 @@ from local_system.ports import Ports
 pytestmark = pytest.mark.integration
 
 # With `without_refill` no bucket is refilled during a test.
-SLOW = Limits(reads=Rate(1, 12), writes=Rate(1, 6), streams=Rate(1, 3), clients=50)
+SLOW = Limits(reads=Rate(1, 12), writes=Rate(1, 6), streams=Rate(1, 3), shop_factor=2, clients=50)
 KINDS = {
     "read": ("GET", "/pedidos", 12),
     "read of another path": ("GET", "/estoque/UM?x=1", 12),
@@ -51,8 +51,9 @@ class Running:
     issuer: Issuer
     pedidos: Service
 
-    def ask(self, subject: str, method: str, path: str) -> httpx.Response:
-        return self.client.request(method, path, headers={"Authorization": f"Bearer {self.issuer.token(subject)}"})
+    def ask(self, subject: str, method: str, path: str, scope: str = "") -> httpx.Response:
+        token = self.issuer.token(subject, scope)
+        return self.client.request(method, path, headers={"Authorization": f"Bearer {token}"})
 
 
 def configured(pedidos: Service, estoque: Service, options: Options) -> str:
@@ -122,6 +123,25 @@ def test_each_kind_of_request_has_its_limit(running: Running, kind: str) -> None
     running.pedidos.seen.clear()
     assert running.ask(subject, method, path).status_code == 429
     assert running.pedidos.seen == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "factor"),
+    [
+        ("pedidos:admin", 2),
+        ("estoque:ler pedidos:admin x", 2),
+        ("estoque:ler", 1),
+        ("pedidos:administrador xpedidos:admin", 1),
+    ],
+)
+def test_a_shop_that_orders_for_every_customer_has_a_multiple(running: Running, scope: str, factor: int) -> None:
+    subject = f"shop-{scope}".replace(" ", "-")
+    for kind in ("read", "read by POST", "write", "stream"):
+        method, path, burst = KINDS[kind]
+        if kind != "read by POST":
+            count, _ = exhaust(lambda method=method, path=path: running.ask(subject, method, path, scope))
+            assert count == burst * factor
+        assert running.ask(subject, method, path, scope).status_code == 429
 
 
 def test_each_kind_counts_for_itself(running: Running) -> None:

@@ -113,6 +113,8 @@ of the same template, filled in with the cell's Services and renamed.
 {{- $upper := trimSuffix "S" (upper $name) }}
 {{- $text = $text | replace (printf "${LIMIT_%s_RATE}" $upper) (toString (int64 $rate.perSecond)) }}
 {{- $text = $text | replace (printf "${LIMIT_%s_BURST}" $upper) (toString (int64 $rate.burst)) }}
+{{- $text = $text | replace (printf "${LIMIT_SHOP_%s_RATE}" $upper) (toString (mul $rate.perSecond $v.limits.shopFactor)) }}
+{{- $text = $text | replace (printf "${LIMIT_SHOP_%s_BURST}" $upper) (toString (mul $rate.burst $v.limits.shopFactor)) }}
 {{- end }}
 {{- $panel := index . 1 | dig "painel" nil }}
 {{- range $name, $to := pick (index . 1) "pedidos" "estoque" "painel" }}

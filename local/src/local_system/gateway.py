@@ -33,12 +33,24 @@ class Rate:
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of each client; the defaults are those of the chart."""
+    """The limits of each client; the defaults are those of the chart. A token with `pedidos:admin`, such as that of a
+    shop's server, may send `shop_factor` times as much.
+    """
 
     reads: Rate = Rate(50, 200)
     writes: Rate = Rate(10, 60)
     streams: Rate = Rate(1, 20)
+    shop_factor: int = 100
     clients: int = 10_000
+
+    def values(self) -> Iterator[tuple[str, str]]:
+        """The values of their placeholders."""
+        yield "LIMITS_LUA", json.dumps((TEMPLATE.parent / "limits.lua").read_text())
+        yield "LIMIT_CLIENTS", str(self.clients)
+        for kind, rate in (("READ", self.reads), ("WRITE", self.writes), ("STREAM", self.streams)):
+            for role, factor in (("", 1), ("SHOP_", self.shop_factor)):
+                yield f"LIMIT_{role}{kind}_RATE", str(rate.per_second * factor)
+                yield f"LIMIT_{role}{kind}_BURST", str(rate.burst * factor)
 
 
 @dataclass(frozen=True)
@@ -90,12 +102,7 @@ class Options:
             yield "OTLP_PORT", str(address.port or _OTLP_PORT)
             yield "SAMPLE_PERCENT", f"{self.sample_percent:g}"
         if self.limits:
-            yield "LIMITS_LUA", json.dumps((TEMPLATE.parent / "limits.lua").read_text())
-            yield "LIMIT_CLIENTS", str(self.limits.clients)
-            for name in ("READ", "WRITE", "STREAM"):
-                rate: Rate = getattr(self.limits, f"{name.lower()}s")
-                yield f"LIMIT_{name}_RATE", str(rate.per_second)
-                yield f"LIMIT_{name}_BURST", str(rate.burst)
+            yield from self.limits.values()
 
 
 def _any_of(requirements: list[dict[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ They use it as its users do: through kubectl, and REST through the gateway. The 
 """
 
 import json
+import secrets
 from datetime import UTC, datetime
 
 from shop import Shop, until
@@ -45,12 +46,13 @@ async def test_order_that_lacks_one_item_holds_nothing_and_names_it(shop: Shop):
 
 
 async def test_close_sells_the_units_and_is_final(shop: Shop):
-    await shop.declare("K-A", 5)
-    pedido = (await shop.order(**{"K-A": 2})).json()["pedidoId"]
+    sku = f"K-{secrets.token_hex(4).upper()}"  # its units are never free again
+    await shop.declare(sku, 5)
+    pedido = (await shop.order(**{sku: 2})).json()["pedidoId"]
     response = await shop.client.post(f"/pedidos/{pedido}/fechar", headers=WAIT)
     assert response.status_code == 200
     assert (response.json()["status"], response.json()["expiraEm"]) == ("Fechado", None)
-    saldo = await shop.saldo("K-A")
+    saldo = await shop.saldo(sku)
     assert (saldo["reservado"], saldo["vendido"], saldo["disponivel"]) == (0, 2, 3)
     for comando in ("fechar", "cancelar", "reservar"):
         response = await shop.client.post(f"/pedidos/{pedido}/{comando}", headers=WAIT)

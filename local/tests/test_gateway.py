@@ -200,6 +200,7 @@ def test_no_other_name_is_served(named: Running, host: str, method: str, path: s
         service.seen.clear()
     answer = named.client.request(method, path, headers={"Host": host})
     assert_problem(answer, 404, "nao-encontrado", path)
+    assert answer.json()["detail"] == "The gateway does not serve the host that this request names."
     assert named.pedidos.seen == named.estoque.seen == []
 
 
@@ -209,10 +210,38 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with ExitStack() as stack:
         pedidos, estoque = (stack.enter_context(serving(name)) for name in ("pedidos", "estoque"))
         text = rendered(
-            [pedidos.port], [estoque.port], estoque.port, gateway.Options(hosts=("box.example", "*.b.example"))
+            [pedidos.port],
+            [estoque.port],
+            estoque.port,
+            gateway.Options(hosts=("box.example", "*.b.example", "Box.example", "localhost")),
         )
         client, log = stack.enter_context(envoy_here.running(tmp_path_factory.mktemp("named"), text))
         yield Running(client, pedidos, estoque, log)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/quitquitquit",
+        "/quitquitquit?/stats",
+        "/healthcheck/fail",
+        "/drain_listeners",
+        "/logging?level=trace",
+        "/reset_counters",
+        "/config_dump",
+    ],
+)
+def test_a_page_can_neither_stop_the_gateway_nor_change_it_through_its_admin_port(
+    running: Running, path: str
+) -> None:
+    """A browser sends a page's POST to any port of this machine."""
+    text = (running.log.parent / "envoy.yaml").read_text()
+    admin = f"http://127.0.0.1:{yaml.safe_load(text)['admin']['address']['socket_address']['port_value']}"
+    answer = httpx.post(admin + path, headers={"Origin": "https://evil.example"}, trust_env=False)
+    assert answer.status_code == 403
+    for allowed in ("/ready", "/stats?filter=^server.live$", "/stats/prometheus?filter=server_live"):
+        assert httpx.get(admin + allowed, trust_env=False).status_code == 200
+    assert running.client.get("/estoque").status_code == 200
 
 
 FOREIGN = [

@@ -180,15 +180,30 @@ def different(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
 
 
 def test_without_a_default_cell_its_host_and_clusters_are_gone(gateway: list[Manifest]):
-    domains = {d for host in manager(config(gateway))["route_config"]["virtual_hosts"] for d in host["domains"]}
-    assert "*" not in domains
+    hosts = manager(config(gateway))["route_config"]["virtual_hosts"]
+    assert [host["routes"] for host in hosts if "*" in host["domains"]] == [
+        [{"match": {"prefix": "/"}, "direct_response": {"status": 404}}]
+    ]
     assert not {"pedidos", "estoque", "pedidos_eventos", "estoque_eventos"} & clusters(config(gateway)).keys()
 
 
 @pytest.mark.parametrize(
     ("sets", "said"),
     [
-        (["cells.leste.hosts[0]=sul.loja.example"], "sul.loja.example is in the cells"),
+        (
+            ["cells.leste.hosts[0]=sul.loja.example"],
+            "sul.loja.example is in cells.leste.hosts and in cells.sul.hosts",
+        ),
+        (["cells.leste.hosts[0]=leste.example", "cells.leste.hosts[1]=leste.example"], "leste.example is in"),
+        (
+            ["hosts[0]=loja.example", "hosts[1]=loja.example", "defaultCell=true"],
+            "loja.example is in hosts and in hosts",
+        ),
+        (["hosts[0]=norte.loja.example", "defaultCell=true"], "is in hosts and in cells.norte.hosts"),
+        (
+            ["cells.leste.hosts[0]=gateway", "hosts[0]=loja.example", "defaultCell=true"],
+            "gateway is in the names of the Service and in cells.leste.hosts",
+        ),
         (["cells.leste.hosts[0]=leste.example:8080"], "does not match pattern"),
         (["cells.leste.hosts[0]=*"], "does not match pattern"),
         (["cells.leste.hosts=null"], "hosts"),
@@ -199,7 +214,7 @@ def test_without_a_default_cell_its_host_and_clusters_are_gone(gateway: list[Man
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
 def test_a_table_that_envoy_would_refuse_is_refused_by_helm(helm: Helm, table: Path, sets: list[str], said: str):
-    name = sets[0].split(".")[1] if "." in sets[0] else ""
+    name = sets[0].split(".")[1] if sets[0].startswith("cells.") else ""
     leste = (
         [f"cells.{name}.{s}.{key}" for s in SERVICES for key in (f"host={s}.leste.svc", "port=8000")] if name else []
     )

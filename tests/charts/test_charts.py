@@ -1,6 +1,6 @@
 """The manifests that the charts render from their values."""
 
-import json
+import copy
 import re
 import subprocess
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ ENVOY = yaml.safe_load(
         estoque=[2],
         painel=3,
         options=gateway.Options(compression=True),
-    ).replace(json.dumps(gateway.HOSTS), '["*"]')
+    )
 )
 
 
@@ -364,13 +364,33 @@ def test_the_api_server_marks_new_stockitems_where_it_can(find: Find, helm: Helm
 
 @pytest.fixture
 def envoy(find: Find) -> str:
-    (found,) = [m["data"]["envoy.yaml"] for m in find("ConfigMap") if m["metadata"]["name"] == "gateway"]
+    return envoy_of(find("ConfigMap"))
+
+
+def envoy_of(manifests: list[Manifest]) -> str:
+    named_gateway = [m for m in manifests if (m["kind"], m["metadata"]["name"]) == ("ConfigMap", "gateway")]
+    (found,) = [m["data"]["envoy.yaml"] for m in named_gateway]
     return str(found)
 
 
-def test_the_gateway_is_that_of_the_local_system_with_names_instead_of_addresses(envoy: str):
-    here, there = yaml.safe_load(envoy)["static_resources"], ENVOY["static_resources"]
+def test_on_kind_no_page_reads_answers_under_a_name_of_its_own(helm: Helm):
+    rendered = envoy_of(helm.template("reserva-estoque", values=ROOT / "k8s/kind/values.yaml"))
+    manager = yaml.safe_load(rendered)["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
+    served, others = manager["typed_config"]["route_config"]["virtual_hosts"]
+    assert {"localhost", "127.0.0.1", "gateway"} < set(served["domains"])
+    assert (others["domains"], others["routes"][0]["direct_response"]) == (["*"], {"status": 404})
+
+
+def test_the_gateway_is_that_of_the_local_system_with_names_instead_of_addresses(helm: Helm):
+    rendered = envoy_of(helm.template("reserva-estoque", "gateway.hosts[0]=localhost"))
+    here, there = yaml.safe_load(rendered)["static_resources"], copy.deepcopy(ENVOY["static_resources"])
     assert [x["name"] for x in here["listeners"]] == ["ingress", "operations"]
+    served, local_names = (
+        one["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]
+        for one in (here, there)
+    )
+    assert "localhost" in served.pop("domains")
+    assert local_names.pop("domains") == list(gateway.HOSTS)
     assert here["listeners"][0]["filter_chains"] == there["listeners"][0]["filter_chains"]
     for mine, local in zip(here["clusters"], there["clusters"], strict=False):
         assert {k: v for k, v in mine.items() if k != "load_assignment"} == {
@@ -446,6 +466,27 @@ def test_a_service_and_a_policy_select_the_pods_they_mean(everything: list[Manif
         # The panel's chart has Services for the parts that it watches.
         assert chosen == [service["metadata"]["name"].removeprefix("painel-")]
         assert not [labels for labels in jobs if selector <= labels.items()], "a Job serves no requests"
+
+
+def test_the_panel_asks_each_part_on_its_port_for_metrics_also_with_reused_values(helm: Helm):
+    """An older release had these ports among its values, 8000."""
+    ports = {"pedidos": 9000, "estoque": 9000, "operator": 9000, "conferir": 9000, "gateway": 9902}
+    rendered = helm.template("painel", *(f"watched.{part}.port=8000" for part in ports))
+    services = {m["metadata"]["name"]: m["spec"]["ports"][0] for m in rendered if m["kind"] == "Service"}
+    assert {part: services[f"painel-{part}"]["port"] for part in ports} == ports
+    assert {part: services[f"painel-{part}"]["targetPort"] for part in ports} == ports
+    (container,) = next(spec for name, spec in pod_specs(rendered) if name == "Deployment/painel")["containers"]
+    urls = {env["name"]: env.get("value") for env in container["env"] if env["name"].endswith("_URLS")}
+    for part, port in ports.items():
+        assert urls[f"{part.upper()}_URLS"] == f"http://painel-{part}:{port}"
+    policy = next(m for m in rendered if (m["kind"], m["metadata"]["name"]) == ("NetworkPolicy", "painel"))
+    allowed = {
+        peer["podSelector"]["matchLabels"].get("app.kubernetes.io/name"): rule["ports"][0]["port"]
+        for rule in policy["spec"]["egress"]
+        for peer in rule.get("to", [])
+        if "podSelector" in peer
+    }
+    assert ports.items() <= allowed.items()
 
 
 @pytest.mark.parametrize(

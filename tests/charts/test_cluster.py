@@ -429,3 +429,19 @@ def test_notes_of_a_cell_say_who_may_read_orders(helm: Helm, with_operators: Clu
     sets = ["gateway.enabled=false", "global.gatewayNamespaces={gateway}", f"global.jwt.enabled={on}"]
     said = notes(helm, with_operators, namespace, *sets)
     assert ("every customer can read and close any order" in said) is (on == "false")
+
+
+def test_notes_name_a_host_that_is_served(helm: Helm, with_operators: Cluster, namespace: str):
+    assert "Host:" not in notes(helm, with_operators, namespace)
+    assert "-H 'Host: loja.norte.example'" in notes(
+        helm, with_operators, namespace, "gateway.hosts={*.norte.example}"
+    )
+
+
+@pytest.mark.parametrize("entrance", ["ingress", "httpRoute"])
+@pytest.mark.parametrize("hops", [0, 1])
+def test_notes_say_when_all_clients_count_as_one(
+    helm: Helm, with_operators: Cluster, namespace: str, entrance: str, hops: int
+):
+    sets = [f"gateway.{entrance}.enabled=true", f"gateway.trustedHops={hops}"]
+    assert ("All clients count as one" in notes(helm, with_operators, namespace, *sets)) is (hops == 0)

@@ -3,6 +3,7 @@
 import http.client
 import itertools
 import json
+import os
 import re
 import shutil
 import socket
@@ -24,7 +25,7 @@ import yaml
 from certificates import Authority, Certificate
 from chart_values import CHARTS
 from envoy_here import Service, serving, until
-from helm import LOGIN, Helm, Manifest, RefusedError
+from helm import LOGIN, NAMESPACE, Helm, Manifest, RefusedError
 from name_server import name_server
 from prometheus_here import asking, scraping
 
@@ -657,10 +658,25 @@ def test_a_trace_begins_at_the_client_only_if_clients_are_trusted(
 @pytest.mark.integration
 def test_hosts_that_are_not_listed_are_not_served(helm: Helm, tmp_path: Path):
     with running(helm, tmp_path, "hosts[0]=loja.example", "hosts[1]=*.loja.example") as here:
-        for host in ("loja.example", "loja.example:8443", "sul.loja.example", "gateway", "gateway:80"):
+        own = [
+            f"gateway{rest}"
+            for rest in ("", ":80", *(f".{NAMESPACE}{end}" for end in ("", ".svc:80", ".svc.cluster.local")))
+        ]
+        for host in ("loja.example", "LOJA.example:8443", "sul.loja.example", *own):
             assert here.client.get("/estoque", headers={"Host": host}).status_code == 200, host
         for host in ("evil.example", "gateway.evil.example", "loja.example.evil.example", "127.0.0.1"):
-            assert here.client.get("/estoque", headers={"Host": host}).status_code == 404, host
+            answer = here.client.get("/estoque", headers={"Host": host})
+            assert answer.status_code == 404, host
+            assert "does not serve the host" in answer.json()["detail"]
+        nothing = here.client.get("/nada", headers={"Host": "loja.example"})
+        assert (nothing.status_code, nothing.json()["detail"]) == (404, "There is nothing at this address.")
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("listed", [f"gateway.{NAMESPACE}", "gateway"])
+def test_the_gateway_s_own_names_may_be_listed(helm: Helm, tmp_path: Path, listed: str):
+    text = here(helm.template("gateway", "hosts[0]=loja.example", f"hosts[1]={listed}"), tmp_path)
+    envoy_here.validate(tmp_path, text)
 
 
 @pytest.fixture(scope="module")
@@ -715,6 +731,18 @@ def test_admin_cannot_be_reached_through_the_gateway(plain: Running, path: str):
         plain.client.get(path, headers={"Host": "127.0.0.1:9901"}),
     ):
         assert answer.status_code == 404
+
+
+@pytest.mark.integration
+def test_admin_serves_what_probes_and_hooks_need_and_nothing_else(helm: Helm, tmp_path: Path):
+    with running(helm, tmp_path) as here:
+        admin = f"http://{HOST}:{here.admin}"
+        for path in ("/quitquitquit", "/config_dump", "/logging?level=trace", "/healthcheck/ok"):
+            assert httpx.post(admin + path, trust_env=False).status_code == 403, path
+        until(lambda: envoy_here.started(tmp_path, patience=0))
+        hook = ["bash", CHARTS / "gateway/files/lifecycle.sh", "drain", "0", "2"]
+        subprocess.run(hook, check=True, env={**os.environ, "ADMIN_PORT": str(here.admin)})
+        assert httpx.get(admin + "/ready", trust_env=False).status_code == 503
 
 
 @pytest.mark.integration

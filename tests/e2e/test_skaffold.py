@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from cluster import Cluster, Installation, require, run
@@ -22,13 +23,16 @@ LINE = "Orders that match the filters"
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tracked files of this checkout, in a folder where they may be changed."""
+def copy(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tracked files of this checkout, in a folder where they may be changed; its gateway serves this address."""
     folder = tmp_path_factory.mktemp("copy")
     for name in run("git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).exists():
             shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+    values, listed = folder / "k8s/kind/values.yaml", "[localhost, 127.0.0.1]"
+    assert listed in values.read_text()
+    values.write_text(values.read_text().replace(listed, f"[{urlsplit(cluster.gateway_url).hostname}]"))
     return folder
 
 

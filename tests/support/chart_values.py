@@ -159,6 +159,11 @@ BY_PATH: dict[str, Schema] = {
         "additionalProperties": ISSUER,
     },
     "podMonitor": POD_MONITOR,
+    # Reused values of a release in which a part had a port are accepted; the template ignores the port.
+    "watched": {
+        "type": "object",
+        "additionalProperties": {"type": "object", "properties": {"component": {"type": "string"}}},
+    },
     "service.type": {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
     "postgres.settings": WORDS,
     "passwords": {

@@ -4,14 +4,14 @@ of headless Services, and the listeners that only pods need are added. Each cell
 of the same template, filled in with the cell's Services and renamed.
 */}}
 {{- define "gateway.config" -}}
-{{- include "gateway.checkCells" . }}
+{{- include "gateway.checkHosts" . }}
 {{- include "gateway.checkTls" . }}
 {{- $config := include "gateway.filled" (list . .Values.upstreams) | fromYaml }}
 {{- if $config.Error }}{{ fail $config.Error }}{{ end }}
 {{- $resources := $config.static_resources }}
 {{- if .Values.cells }}
 {{- $manager := include "gateway.manager" $config | fromYaml }}
-{{- $hosts := ternary $manager.route_config.virtual_hosts list .Values.defaultCell }}
+{{- $hosts := ternary $manager.route_config.virtual_hosts (rest $manager.route_config.virtual_hosts) .Values.defaultCell }}
 {{- $clusters := list }}
 {{- range $resources.clusters }}
 {{- if or $.Values.defaultCell (eq .name "otlp") }}{{ $clusters = append $clusters . }}{{ end }}
@@ -56,6 +56,8 @@ of the same template, filled in with the cell's Services and renamed.
 {{- $more := .Files.Get "files/operation.yaml" | fromYaml }}
 {{- $_ := set $resources "listeners" (append $resources.listeners $more.listener) }}
 {{- $_ := set $resources "clusters" (append $resources.clusters $more.cluster) }}
+{{- /* Only the pod itself reaches the admin interface; lifecycle.sh drains through it. */}}
+{{- $_ := set $config.admin "allow_paths" (append $config.admin.allow_paths (dict "exact" "/healthcheck/fail")) }}
 {{- toYaml $config }}
 {{- end }}
 
@@ -64,7 +66,7 @@ of the same template, filled in with the cell's Services and renamed.
 {{- $c := index . 0 }}
 {{- $text := $c.Files.Get "files/envoy.yaml" }}
 {{- $v := $c.Values }}
-{{- range $option, $on := dict "jwt" (include "gateway.jwt" $c) "limits" $v.limits.enabled "compression" $v.compression.enabled "cors" $v.cors.origins "tls" $v.tls.enabled "tracing" (include "gateway.collector" $c) "sampling" (not $v.trustTraceparent) }}
+{{- range $option, $on := dict "jwt" (include "gateway.jwt" $c) "limits" $v.limits.enabled "compression" $v.compression.enabled "cors" $v.cors.origins "tls" $v.tls.enabled "tracing" (include "gateway.collector" $c) "sampling" (not $v.trustTraceparent) "hosts" (or $v.hosts (not $v.defaultCell)) }}
 {{- if not $on }}
 {{- $text = regexReplaceAll (printf "(?ms)^ *# if %s\n.*?^ *# end %s\n" $option $option) $text "" }}
 {{- end }}
@@ -86,7 +88,7 @@ of the same template, filled in with the cell's Services and renamed.
 {{- end }}
 {{- $text = $text | replace "${CORS_ORIGINS}" (toJson $origins) | replace "${CSRF_ORIGINS}" (toJson $authorities) }}
 {{- $hosts := list "*" }}
-{{- with $v.hosts }}{{ $hosts = append . "gateway" | uniq }}{{ end }}
+{{- with $v.hosts }}{{ $hosts = concat . (include "gateway.ownHosts" $c | fromJsonArray) | uniq }}{{ end }}
 {{- $text = $text | replace "${HOSTS}" (toJson $hosts) }}
 {{- with include "gateway.collector" $c }}
 {{- $address := urlParse . }}
@@ -153,19 +155,33 @@ of the same template, filled in with the cell's Services and renamed.
 {{- end }}
 
 {{- /* Refuses what Envoy would refuse only when its pods start. */}}
-{{- define "gateway.checkCells" -}}
+{{- define "gateway.checkHosts" -}}
 {{- if not (or .Values.defaultCell .Values.cells) }}
 {{- fail "defaultCell is false and cells is empty, so no request could be routed" }}
 {{- end }}
-{{- $cellOf := dict }}
+{{- $named := list }}
+{{- if and .Values.defaultCell .Values.hosts }}
+{{- range .Values.hosts }}{{ $named = append $named (list (lower .) "hosts") }}{{ end }}
+{{- range include "gateway.ownHosts" . | fromJsonArray }}
+{{- if not (has . $.Values.hosts) }}{{ $named = append $named (list . "the names of the Service") }}{{ end }}
+{{- end }}
+{{- end }}
 {{- range $name, $cell := .Values.cells }}
-{{- range $cell.hosts }}
-{{- if hasKey $cellOf . }}
-{{- fail (printf "the host %s is in the cells %s and %s" . (index $cellOf .) $name) }}
+{{- range $cell.hosts }}{{ $named = append $named (list (lower .) (printf "cells.%s.hosts" $name)) }}{{ end }}
 {{- end }}
-{{- $_ := set $cellOf . $name }}
+{{- $where := dict }}
+{{- range $named }}
+{{- if hasKey $where (first .) }}
+{{- fail (printf "gateway: the host %s is in %s and in %s: name each host once" (first .) (get $where (first .)) (last .)) }}
+{{- end }}
+{{- $_ := set $where (first .) (last .) }}
 {{- end }}
 {{- end }}
+
+{{- /* The names by which callers in the cluster know the gateway. */}}
+{{- define "gateway.ownHosts" -}}
+{{- $name := printf "gateway.%s" .Release.Namespace }}
+{{- list "gateway" $name (printf "%s.svc" $name) (printf "%s.svc.cluster.local" $name) | toJson }}
 {{- end }}
 
 {{- /* Not empty if requests need a token. One switch for the gateway and the services. */}}

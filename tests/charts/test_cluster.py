@@ -222,11 +222,11 @@ OPERATORS = {
 """The resources of each operator in `k8s/production`, and the conditions that mark them as ready."""
 
 
-def waits() -> str:
-    """The commands between `kubectl apply -k k8s/production` and `helm install`."""
+def waits(timeout: str) -> str:
+    """The commands between `kubectl apply -k k8s/production` and `helm install`, with this timeout each."""
     commands = (K8S.parent / "docs/production.md").read_text().split("-k k8s/production\n", 1)[1]
     lines = commands.split("helm dependency", 1)[0]
-    return lines.replace("--timeout=15m", "--timeout=2s")
+    return lines.replace("--timeout=15m", f"--timeout={timeout}")
 
 
 class Stores:
@@ -256,9 +256,9 @@ class Stores:
             options = (f"--namespace={self.namespace}", "--subresource=status", "--type=merge", f"--patch={patch}")
             self._cluster("patch", name, *options)
 
-    def waited_for(self) -> bool:
+    def waited_for(self, timeout: str) -> bool:
         """Whether the document's commands succeed."""
-        return self._cluster.shell(waits(), self.namespace) == 0
+        return self._cluster.shell(waits(timeout), self.namespace) == 0
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +270,7 @@ def stores(with_operators: Cluster) -> Stores:
 
 
 def test_existing_resources_are_awaited(stores: Stores):
-    assert stores.waited_for()
+    assert stores.waited_for("60s")
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_existing_resources_are_awaited(stores: Stores):
 def test_nothing_is_installed_before_it_is_there(stores: Stores, resource: str, condition: str):
     stores.ready(resource, condition, status="False")
     try:
-        assert not stores.waited_for()
+        assert not stores.waited_for("2s")
     finally:
         stores.ready(resource, condition)
 

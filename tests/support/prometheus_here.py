@@ -44,15 +44,8 @@ class Prometheus:
         return any(labels.items() <= series.items() for series in found)
 
     async def raised(self, alert: str, seconds: float = 120, **labels: str) -> None:
-        """Waits until the expression of an alert is true; the server may still be starting."""
-
-        async def raised() -> bool:
-            try:
-                return await self.holds(alert, **labels)
-            except httpx.TransportError:
-                return False
-
-        await until(raised, seconds, every=SCRAPE_SECONDS / 2)
+        """Waits until the expression of an alert is true."""
+        await until(lambda: self.holds(alert, **labels), seconds, every=SCRAPE_SECONDS / 2)
 
     async def subsides(self, alert: str, seconds: float = 120, **labels: str) -> None:
         """Waits until the expression of an alert is false: an earlier fault is over, and Prometheus has seen that."""
@@ -65,9 +58,17 @@ class Prometheus:
 
 @asynccontextmanager
 async def asking(port: int) -> AsyncIterator[Prometheus]:
-    """The API of the server on this port."""
-    async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False) as client:
+    """The API of the server on this port, once it answers queries."""
+    async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=30, trust_env=False) as client:
+        await until(lambda: _ready(client), 60)
         yield Prometheus(client)
+
+
+async def _ready(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/-/ready")).is_success
+    except httpx.TransportError:
+        return False
 
 
 @contextmanager

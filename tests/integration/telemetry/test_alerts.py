@@ -115,11 +115,11 @@ async def test_a_service_without_replicas_leaves_orders_unanswered(shop: Shop, p
         await prometheus.subsides(alert)
     async with away(shop.system, "estoque"):
         pedidos = await asyncio.gather(*(shop.order(wait=0, **{"OB-F": 1}) for _ in range(30)))
-        await asyncio.gather(  # at once: the rate of resends is high for some seconds only
-            prometheus.raised("ReservaEstoqueNoEndpoints", envoy_cluster_name="estoque"),
-            prometheus.raised("ReservaEstoqueNotScraped", part="estoque"),
-            *(prometheus.raised(alert) for alert in unanswered),
-        )
+        async with repeating(("POST", "/pedidos"), shop=shop, body=order("OB-F")):  # a command is resent but once
+            await prometheus.raised("ReservaEstoqueNoEndpoints", envoy_cluster_name="estoque")
+            await prometheus.raised("ReservaEstoqueNotScraped", part="estoque")
+            for alert in unanswered:
+                await prometheus.raised(alert)
     for pedido in pedidos:
         await until(lambda pedido=pedido: _decided(shop, pedido.json()["pedidoId"]))
     await prometheus.subsides("ReservaEstoqueNoEndpoints")

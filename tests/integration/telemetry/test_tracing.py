@@ -148,6 +148,9 @@ async def test_the_operator_traces_a_stock_item_to_its_status(shop: Shop, collec
         collector.until, lambda seen: len(seen.trace(status.trace)) >= len(STOCK_ITEM.splitlines())
     )
     assert lines(collector.tree(status.trace)) == lines(STOCK_ITEM)
+    patch = _one(collector.trace(status.trace), "operador", "PATCH")
+    assert (patch.kind, patch.attributes["http.response.status_code"]) == ("CLIENT", 200)
+    assert patch.attributes["url.full"].endswith("/stockitems/tr-b/status")
 
 
 async def test_without_a_collector_orders_are_decided_and_programs_stop_in_time(shop: Shop, collector: Collector):

@@ -1,17 +1,21 @@
 """The operator's requests to the Kubernetes API, apart from the watch."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from kubernetes_asyncio import client, config
 from kubernetes_asyncio.client.exceptions import ApiException
+from opentelemetry.trace import SpanKind, use_span
 from prometheus_client import Counter
 
 from operador.decide.k8s_events import K8sEvent
-from operador.decide.stockitem import GROUP, KIND, PLURAL, VERSION, Status, StockItem, status_body
+from operador.decide.stockitem import GROUP, KIND, PLURAL, VERSION, ItemKey, Status, StockItem, status_body
+from reservaestoque.telemetry import tracing
 
 _PAGE = 500
 _SECONDS = 15
@@ -71,9 +75,9 @@ async def _faults() -> AsyncIterator[None]:
         yield
     except ApiException as fault:
         answer = f"{fault.status} {fault.reason}: {str(fault.body)[:300]}"
-        if fault.status == 404:  # noqa: PLR2004
+        if fault.status == HTTPStatus.NOT_FOUND:
             raise NotFoundError(answer) from fault
-        if fault.status == 409:  # noqa: PLR2004
+        if fault.status == HTTPStatus.CONFLICT:
             raise ConflictError(answer) from fault
         _failures.inc()
         raise UnavailableError(answer) from fault
@@ -89,6 +93,7 @@ class ClusterApi:
         self._objects = client.CustomObjectsApi(objects)
         self._statuses = client.CustomObjectsApi(statuses)
         self._core = client.CoreV1Api(objects)
+        self._server = statuses.configuration.host or ""
         self._namespace = namespace
 
     async def probe(self) -> None:
@@ -133,14 +138,37 @@ class ClusterApi:
         server does not compare the uid when a status is patched.
         """
         async with _faults():
-            written = await self._statuses.patch_namespaced_custom_object_status(
-                **_STOCKITEMS,
-                namespace=item.key.namespace,
-                name=item.key.name,
-                body={"metadata": {"resourceVersion": str(item.version)}, "status": status_body(status, now)},
-                **_MERGE,
-            )
+            with self._traced_patch(item.key):
+                written = await self._statuses.patch_namespaced_custom_object_status(
+                    **_STOCKITEMS,
+                    namespace=item.key.namespace,
+                    name=item.key.name,
+                    body={"metadata": {"resourceVersion": str(item.version)}, "status": status_body(status, now)},
+                    **_MERGE,
+                )
         return int(written["metadata"]["resourceVersion"])
+
+    @contextmanager
+    def _traced_patch(self, key: ItemKey) -> Iterator[None]:
+        """The client span of a status patch, if a trace is being recorded."""
+        if tracing.current() is None:
+            yield
+            return
+        server = urlsplit(self._server)
+        path = f"/apis/{GROUP}/{VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}/status"
+        attributes: dict[str, str | int] = {
+            "http.request.method": "PATCH",
+            "url.full": f"{self._server}{path}",
+            "server.address": server.hostname or "",
+            "server.port": server.port or 443,
+        }
+        with use_span(tracing.start("PATCH", kind=SpanKind.CLIENT, attributes=attributes), end_on_exit=True) as span:
+            try:
+                yield
+            except ApiException as fault:
+                span.set_attribute("http.response.status_code", fault.status)
+                raise
+            span.set_attribute("http.response.status_code", HTTPStatus.OK)
 
     async def post_event(self, item: StockItem, event: K8sEvent) -> None:
         """Posts a Kubernetes Event about the StockItem."""

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from msgspec.structs import replace
-from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 
 from operador.cluster.api import ClusterApi, ConflictError, NotFoundError, UnavailableError
@@ -97,7 +96,7 @@ class StatusWriter:
             return await self._write(cached, proposal.status)
         key = cached.item.key
         attributes = {"k8s.namespace.name": key.namespace, "reservaestoque.stockitem": key.name}
-        with tracing.span("write status", kind=SpanKind.CLIENT, parent=proposal.traceparent, attributes=attributes):
+        with tracing.span("write status", parent=proposal.traceparent, attributes=attributes):
             return await self._write(cached, proposal.status)
 
     async def _write(self, cached: CachedItem, status: Status) -> float | None:

@@ -11,7 +11,7 @@ from prometheus_client import Counter
 
 from reservaestoque.outbox import Relay
 from reservaestoque.postgres import Queries
-from reservaestoque.telemetry import logger
+from reservaestoque.telemetry import first_ids, logger
 
 STEP_ROWS = 500
 LONGEST = timedelta(minutes=10)
@@ -51,12 +51,12 @@ class Resend:
         row = await self._pool.fetchrow(_sql["reenviar_comandos"], STEP_ROWS, self._after, LONGEST, self._until)
         resent, given_up = row["reenviados"], row["abandonados"]
         if resent:
-            _resent.inc(resent)
-            _log.warning("commands_resent", count=resent)
+            _resent.inc(len(resent))
+            _log.warning("commands_resent", count=len(resent), pedidos=first_ids(resent))
             self._relay.wake()
         if given_up:
-            _given_up.inc(given_up)
-            _log.error("commands_given_up", count=given_up)
+            _given_up.inc(len(given_up))
+            _log.error("commands_given_up", count=len(given_up), pedidos=first_ids(given_up))
 
     async def _ask(self) -> None:
         row = await self._pool.fetchrow(_sql["perguntar_de_novo"], STEP_ROWS, self._until, self._horizon)
@@ -65,5 +65,5 @@ class Resend:
             _asked.inc(asked)
             self._relay.wake()
         if given_up:
-            _unasked.inc(given_up)
-            _log.warning("questions_given_up", count=given_up)
+            _unasked.inc(len(given_up))
+            _log.warning("questions_given_up", count=len(given_up), pedidos=first_ids(given_up))

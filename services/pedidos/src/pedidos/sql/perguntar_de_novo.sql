@@ -23,5 +23,6 @@ adiado as (
 anotado as (
     insert into outbox (comando_id) select d.comando_id from devido d where d.destino = 'pergunta'
 )
-select count(*) filter (where destino = 'pergunta') as perguntados, count(*) filter (where destino = 'tarde') as abandonados
+select count(*) filter (where destino = 'pergunta') as perguntados,
+    array_agg(id) filter (where destino = 'tarde') as abandonados
 from devido

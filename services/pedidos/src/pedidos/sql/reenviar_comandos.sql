@@ -19,10 +19,11 @@ adiado as (
                            then agora() + least($2::interval * 2 ^ least(d.envios, 20), $3::interval) end
     from devido d
     where c.id = d.id
-    returning c.id, d.destino
+    returning c.id, c.pedido_id, d.destino
 ),
 anotado as (
     insert into outbox (comando_id) select a.id from adiado a where a.destino = 'reenvia'
 )
-select count(*) filter (where destino = 'reenvia') as reenviados, count(*) filter (where destino = 'tarde') as abandonados
+select array_agg(pedido_id) filter (where destino = 'reenvia') as reenviados,
+    array_agg(pedido_id) filter (where destino = 'tarde') as abandonados
 from adiado

@@ -1,6 +1,7 @@
 """Real PostgreSQL and RabbitMQ for tests of one part; tests/integration has the whole system. And pytest's hooks."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ from reservaestoque.bus import topology
 
 
 def pytest_configure() -> None:
-    """Gives each worker its own ports."""
+    """Gives each worker its own ports, and its programs SIGINT, which a background job would ignore."""
     lanes.take_ports()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
+from stock_items import StockItems, path
 
 from local_system import Config, LocalSystemError, Ports, System, first_order
 
@@ -41,9 +43,13 @@ def declare(system: System, name: str, sku: str, quantity: int) -> None:
     system.kubectl("apply", "--filename=-", stdin=json.dumps(item))
 
 
-def synced(system: System, name: str) -> str:
-    path = "jsonpath={.status.conditions[?(@.type=='Synced')].reason}"
-    return system.kubectl("get", "stockitem", name, f"--output={path}")
+def status(system: System, name: str) -> dict[str, Any]:
+    return (StockItems(system).get(path("default", name)) or {}).get("status", {})
+
+
+def synced(system: System, name: str) -> str | None:
+    conditions = status(system, name).get("conditions", [])
+    return next((one["reason"] for one in conditions if one["type"] == "Synced"), None)
 
 
 def wait_for(system: System, name: str, reason: str) -> None:
@@ -63,7 +69,7 @@ def reserve(system: System, sku: str, units: int) -> None:
 def available(system: System, name: str, units: int) -> None:
     """Waits until the operator reports that many available units of an item."""
     deadline = time.monotonic() + 30
-    while system.kubectl("get", "stockitem", name, "--output=jsonpath={.status.available}") != str(units):
+    while status(system, name).get("available") != units:
         assert time.monotonic() < deadline
         time.sleep(0.1)
 

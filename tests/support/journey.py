@@ -75,8 +75,4 @@ async def test_lapsed_reservation_is_reported_and_its_units_return(shop: Shop):
     final = (await shop.client.get(f"/pedidos/{pedido['pedidoId']}")).json()
     assert (final["versao"], final["expiraEm"]) == (2, None)
     assert (await shop.saldo("E-A"))["disponivel"] == 3
-
-    async def returned() -> bool:
-        return shop.system.kubectl("get", "stockitem", "e-a", "-o", "jsonpath={.status.available}") == "3"
-
-    await until(returned, 10)
+    shop.system.kubectl("wait", "--for=jsonpath={.status.available}=3", "--timeout=10s", "stockitem/e-a")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import ssl
 import subprocess
 import time
 import uuid
@@ -18,15 +17,16 @@ import asyncpg
 import commands
 import httpx
 import pytest
+from stock_items import StockItems, path
 
 from estoque.batch import process
-from local_system import LocalSystemError, System
+from local_system import System
 from reservaestoque.events import Comando
 
 RESYNC_INTERVAL = "3s"
 EVENT_HORIZON = timedelta(days=6)
 BATCH = 200
-STOCKITEMS = "apis/reservaestoque.dev/v1/namespaces/default/stockitems"
+STOCKITEMS = "/apis/reservaestoque.dev/v1/namespaces/default/stockitems"
 
 ROW = "select {columns} from estoque where sku = '{sku}'"
 ROWS = "select count(*) from estoque where dono like 'default/{prefix}%'"
@@ -54,23 +54,27 @@ DELETE = "delete from estoque where sku = '{sku}'"
 
 @dataclass
 class World:
-    """The system, and the verbs that the tests use. `kubectl` acts in the namespace default."""
+    """The system, and the verbs that the tests use; in the namespace default unless they say another."""
 
     system: System
     created: list[tuple[str, str]] = field(default_factory=list)
     applying: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     itens: dict[uuid.UUID, dict[str, int]] = field(default_factory=dict)
 
+    @cached_property
+    def stock_items(self) -> StockItems:
+        return StockItems(self.system)
+
     def kubectl(self, *args: str, stdin: str = "") -> str:
         return self.system.kubectl(*args, stdin=stdin)
 
-    def rejection(self, manifest: dict[str, Any], *args: str) -> str:
-        with pytest.raises(LocalSystemError) as rejected:
-            self.kubectl("apply", *args, "--filename=-", stdin=json.dumps(manifest))
+    def rejection(self, manifest: dict[str, Any], **params: str) -> str:
+        with pytest.raises(httpx.HTTPStatusError) as rejected:
+            self.stock_items.apply(manifest, **params)
         return str(rejected.value)
 
     def apply(self, item: str, /, *, ns: str = "default", **spec: Any) -> None:
-        self.kubectl("apply", "--filename=-", stdin=json.dumps(manifest(item, ns=ns, **spec)))
+        self.stock_items.apply(manifest(item, ns=ns, **spec))
         self.created.append((ns, item))
 
     def apply_list(self, items: list[dict[str, Any]]) -> None:
@@ -99,33 +103,20 @@ class World:
 
     def delete_many(self, prefix: str) -> None:
         """Deletes what `apply_many` created, in one request: kubectl would send a thousand, slowly."""
-        self.kubectl("delete", f"--raw=/{STOCKITEMS}?labelSelector=batch%3D{prefix}")
+        self.kubectl("delete", f"--raw={STOCKITEMS}?labelSelector=batch%3D{prefix}")
 
     def delete(self, name: str, *, ns: str = "default") -> None:
-        self.kubectl("delete", "stockitem", name, f"--namespace={ns}", "--wait=false")
+        self.stock_items.delete(name, ns=ns)
 
     def read(self, name: str, *, ns: str = "default") -> dict[str, Any] | None:
-        return self._get(f"apis/reservaestoque.dev/v1/namespaces/{ns}/stockitems/{name}")
+        return self.stock_items.get(path(ns, name))
 
-    def _get(self, path: str, **query: str) -> dict[str, Any] | None:
-        """The API server's object, if any. Conditions are polled: kubectl would use a whole core for that."""
-        layout = self.system.layout
-        answer = httpx.get(
-            f"https://127.0.0.1:{layout.ports.kube_apiserver}/{path}",
-            params=query,
-            headers={"Authorization": f"Bearer {layout.secrets['kubernetes-admin']}"},
-            verify=self._trust,
-            timeout=30,
-            trust_env=False,
-        )
-        return None if answer.status_code == httpx.codes.NOT_FOUND else answer.raise_for_status().json()
+    def take_finalizers(self, name: str, *, ns: str = "default") -> None:
+        """Removes all finalizers by force."""
+        self.stock_items.merge(name, {"metadata": {"finalizers": None}}, ns=ns)
 
-    @cached_property
-    def _trust(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.system.layout.state / "kube-apiserver" / "apiserver.crt")
-
-    def _list(self, path: str, **query: str) -> list[dict[str, Any]]:
-        return (self._get(path, **query) or {})["items"]
+    def _list(self, where: str, **query: str) -> list[dict[str, Any]]:
+        return (self.stock_items.get(where, **query) or {})["items"]
 
     def status(self, name: str, *, ns: str = "default") -> dict[str, Any]:
         return (self.read(name, ns=ns) or {}).get("status", {})
@@ -142,8 +133,8 @@ class World:
         status = self.status(name)
         return tuple(status.get(field) for field in ("available", "reserved", "sold", "onHand"))
 
-    def events(self, name: str) -> list[str]:
-        events = self._list("api/v1/namespaces/default/events", fieldSelector=f"involvedObject.name={name}")
+    def events(self, name: str, *, ns: str = "default") -> list[str]:
+        events = self._list(f"/api/v1/namespaces/{ns}/events", fieldSelector=f"involvedObject.name={name}")
         return [event["reason"] for event in events]
 
     def items(self, prefix: str) -> list[dict[str, Any]]:
@@ -165,7 +156,7 @@ class World:
         """Makes StockItems vanish without the operator's involvement."""
         for name in names:
             self.delete(name)
-            self.kubectl("patch", "stockitem", name, "--type=merge", '--patch={"metadata": {"finalizers": null}}')
+            self.take_finalizers(name)
 
     def calls(self) -> float:
         """Calls of sincronizar_itens by the system's operator."""

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import asyncpg
 import httpx
 from contract import check_response
+from stock_items import StockItems
 
 from conferir import full_audit
 from conferir.agreement_rules import Criteria
@@ -46,7 +47,7 @@ class Shop:
         await asyncio.to_thread(self.apply, sku, quantity, **spec)
         await until(lambda: self._seen(sku, quantity))
 
-    def apply(self, sku: str, quantity: int, **spec: object) -> str:
+    def apply(self, sku: str, quantity: int, **spec: object) -> None:
         fields = {"sku": sku, "name": f"Produto {sku}", "quantity": quantity, **spec}
         manifest = {
             "apiVersion": "reservaestoque.dev/v1",
@@ -54,7 +55,10 @@ class Shop:
             "metadata": {"name": sku.lower()},
             "spec": fields,
         }
-        return self.system.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+        if isinstance(self.system, System):
+            StockItems(self.system).apply(manifest)
+        else:
+            self.system.kubectl("apply", "--filename=-", stdin=json.dumps(manifest))
 
     async def _seen(self, sku: str, quantity: int) -> bool:
         response = await self.client.get(f"/estoque/{sku}")

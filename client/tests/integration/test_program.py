@@ -192,7 +192,7 @@ async def test_changes_are_followed(shop: Shop, reserva: Program, system: System
             pass
         assert change == {"sku": sku, "encerrado": True}
         orders.send_signal(signal.SIGINT)
-        _, err = await orders.communicate()
+        _, err = await asyncio.wait_for(orders.communicate(), SECONDS)
         assert (orders.returncode, err.decode().strip()) == (130, "interrompido")
 
 

@@ -4,14 +4,13 @@ No controller manager runs, so a deleted namespace stays `Terminating`.
 """
 
 import json
-import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
-from local_system import commands, wheels
+from local_system import commands, kube_api, wheels
 from local_system.checks import http_ok
 from local_system.credentials import write_private
 from local_system.errors import LocalSystemError, NotReady
@@ -77,7 +76,7 @@ def _apiserver(layout: Layout, binaries: Callable[[], Binaries]) -> Part:
     return Part(
         name="kube-apiserver",
         command=lambda: [str(binaries().apiserver), *_flags(options)],
-        ready=lambda: _answers(layout, folder / "apiserver.crt"),
+        ready=lambda: _answers(layout),
         needs=("etcd",),
         ports={"kube_apiserver": layout.ports.kube_apiserver},
         files={folder / "tokens.csv": _tokens(layout)},
@@ -103,16 +102,14 @@ def _drop_old_certificate(folder: Path) -> None:
         certificate.unlink()
 
 
-def _answers(layout: Layout, certificate: Path) -> None:
-    url = f"https://{HOST}:{layout.ports.kube_apiserver}/readyz"
-    headers = {"Authorization": f"Bearer {layout.secrets['kubernetes-admin']}"}
+def _answers(layout: Layout) -> None:
     try:
-        trust = ssl.create_default_context(cafile=certificate)
-        answer = httpx.get(url, headers=headers, verify=trust, timeout=5, trust_env=False)
+        with kube_api.client(layout) as api:
+            answer = api.get("/readyz", timeout=5)
     except (OSError, httpx.HTTPError) as error:
-        raise NotReady(f"GET {url}: {error}") from error
+        raise NotReady(f"GET /readyz: {error}") from error
     if answer.status_code != httpx.codes.OK:
-        raise NotReady(f"GET {url} answers {answer.status_code}: {answer.text[-300:]}")
+        raise NotReady(f"GET /readyz answers {answer.status_code}: {answer.text[-300:]}")
 
 
 def _install(layout: Layout, kubectl: Path) -> None:
@@ -121,35 +118,34 @@ def _install(layout: Layout, kubectl: Path) -> None:
     write_private(operator_kubeconfig(layout), _kubeconfig(layout, "operador"))
     call = (kubectl, f"--kubeconfig={layout.kubeconfig}")
     files = [f"--filename={layout.root / 'k8s' / folder}" for folder in ("rbac", "crd", "admission")]
-    commands.run(layout, [*call, "apply", *files])
-    commands.run(layout, [*call, "apply", "--filename=-"], stdin=json.dumps(_binding()))
-    crd = "customresourcedefinition/stockitems.reservaestoque.dev"
-    commands.run(layout, [*call, "wait", "--for=condition=Established", "--timeout=30s", crd])
-    # The API server is ready before its controller has created the default namespace.
-    commands.run(layout, [*call, "wait", "--for=create", "--timeout=30s", "namespace/default"])
-    _wait_for_admission(layout, call)
+    commands.run(layout, [*call, "apply", *files, "--filename=-"], stdin=json.dumps(_binding()))
+    _wait_for_stock_items(layout)
 
 
-def _wait_for_admission(layout: Layout, call: tuple[Path | str, ...]) -> None:
-    """Waits for the policy: it takes effect late, and refuses new StockItems until it knows their definition."""
+def _wait_for_stock_items(layout: Layout) -> None:
+    """Waits until the API server takes a StockItem and marks it.
+
+    The CRD is established, the default namespace created and the admission policy in force only after the API server
+    is ready, and the policy refuses new StockItems until it knows their definition.
+    """
     sample = {
         "apiVersion": "reservaestoque.dev/v1",
         "kind": "StockItem",
-        "metadata": {"generateName": "teste-", "namespace": "default"},
+        "metadata": {"generateName": "teste-"},
         "spec": {"name": "Teste", "quantity": 0},
     }
-    probe = [*call, "create", "--dry-run=server", "--output=jsonpath={.metadata.finalizers}", "--filename=-"]
+    stockitems = "/apis/reservaestoque.dev/v1/namespaces/default/stockitems"
     deadline = time.monotonic() + 30
-    while True:
-        try:
-            if commands.run(layout, probe, stdin=json.dumps(sample)).strip():
+    with kube_api.client(layout) as api:
+        while True:
+            answer = api.post(stockitems, json=sample, params={"dryRun": "All"})
+            if answer.is_success and answer.json()["metadata"].get("finalizers"):
                 return
-            fault = LocalSystemError("k8s/admission does not mark new StockItems")
-        except LocalSystemError as error:
-            fault = error
-        if time.monotonic() > deadline:
-            raise fault
-        time.sleep(0.3)
+            if time.monotonic() > deadline:
+                raise LocalSystemError(
+                    f"StockItems are not accepted, or k8s/admission does not mark them: {answer.text}"
+                )
+            time.sleep(0.3)
 
 
 def _binding() -> dict[str, object]:

@@ -34,7 +34,8 @@ def world(system: System) -> Iterator[World]:
     for running in world.applying:
         running.wait()
     for ns, name in world.created:
-        system.kubectl("delete", "stockitem", name, f"--namespace={ns}", "--ignore-not-found", "--wait=false")
+        if world.read(name, ns=ns) is not None:
+            world.delete(name, ns=ns)
 
 
 @pytest.fixture

@@ -22,8 +22,7 @@ def test_an_applied_item_is_synced_within_two_seconds(world, name, until):
 def test_kopf_leaves_no_trace_of_its_own(world, name, until):
     world.apply(name, quantity=1)
     until(lambda: world.reason(name), "Synced")
-    annotations = world.read(name)["metadata"]["annotations"]
-    assert list(annotations) == ["kubectl.kubernetes.io/last-applied-configuration"]
+    assert "annotations" not in world.read(name)["metadata"]
 
 
 def test_kubectl_wait_and_get_serve_people(world, name):

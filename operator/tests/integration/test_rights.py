@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from operator_world import manifest
 
 pytestmark = pytest.mark.integration
 
@@ -54,8 +53,7 @@ def changes(world, name):
 
 
 def announces(world, name):
-    selector = f"--field-selector=involvedObject.name={name}"
-    return "Claimed" in world.kubectl("get", "events", f"--namespace={NS}", selector)
+    return "Claimed" in world.events(name, ns=NS)
 
 
 def vanishes(world, name):
@@ -70,8 +68,7 @@ def with_rights(world, name, account, start_operator):
 
     def attempt(rights, seconds):
         world.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=role(rights))
-        world.kubectl("create", "--filename=-", stdin=json.dumps(manifest(name, ns=NS, quantity=1)))
-        world.created.append((NS, name))
+        world.apply(name, ns=NS, quantity=1)
         # No resync after the first: later changes arrive through the watch.
         operator = start_operator(kubeconfig=account, NAMESPACE=NS, RESYNC_INTERVAL="10m")
         end = time.monotonic() + seconds
@@ -81,10 +78,7 @@ def with_rights(world, name, account, start_operator):
 
     yield attempt
     if world.read(name, ns=NS) is not None:
-        world.kubectl("patch", "stockitem", name, f"--namespace={NS}", "--type=merge", NO_FINALIZERS)
-
-
-NO_FINALIZERS = '--patch={"metadata": {"finalizers": null}}'
+        world.take_finalizers(name, ns=NS)
 
 
 def _until(step, world, name, end):

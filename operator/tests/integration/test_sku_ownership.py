@@ -68,7 +68,7 @@ def test_a_finalizer_taken_away_by_force_still_gives_the_sku_up(world, name, unt
     pedido = world.reservar(name, 1)
     world.delete(name)
     until(lambda: world.reason(name), "Deleting")
-    world.kubectl("patch", "stockitem", name, "--type=merge", '--patch={"metadata": {"finalizers": null}}')
+    world.take_finalizers(name)
     world.cancelar(pedido)
     until(lambda: world.row(name, "situacao"), "Encerrado")
 
@@ -76,11 +76,11 @@ def test_a_finalizer_taken_away_by_force_still_gives_the_sku_up(world, name, unt
 def test_the_finalizers_of_others_are_left_alone(world, name, until):
     world.apply(name, quantity=10)
     until(lambda: world.reason(name), "Synced")
-    others = '--patch={"metadata": {"finalizers": ["loja.example/outra", "reservaestoque.dev/estoque"]}}'
-    world.kubectl("patch", "stockitem", name, "--type=merge", others)
+    others = ["loja.example/outra", "reservaestoque.dev/estoque"]
+    world.stock_items.merge(name, {"metadata": {"finalizers": others}})
     world.delete(name)
     until(lambda: world.read(name)["metadata"].get("finalizers"), ["loja.example/outra"])
-    world.kubectl("patch", "stockitem", name, "--type=merge", '--patch={"metadata": {"finalizers": null}}')
+    world.take_finalizers(name)
     until(lambda: world.read(name), None)
 
 
@@ -94,9 +94,7 @@ def test_a_row_changed_by_hand_is_put_right_within_one_resync(world, name, until
 def test_a_status_changed_by_hand_is_put_right(world, name, until):
     world.apply(name, quantity=10)
     until(lambda: world.numbers(name), (10, 0, 0, 10))
-    world.kubectl(
-        "patch", "stockitem", name, "--subresource=status", "--type=merge", '--patch={"status": {"available": 999}}'
-    )
+    world.stock_items.merge(name, {"status": {"available": 999}}, subresource="status")
     until(lambda: world.numbers(name), (10, 0, 0, 10), seconds=6)
 
 
@@ -148,5 +146,5 @@ def test_items_lost_and_restored_while_the_operator_runs_have_their_stock_again(
 def test_our_finalizer_is_restored_when_another_client_removes_it(world, name, until):
     world.apply(name, quantity=10)
     until(lambda: world.reason(name), "Synced")
-    world.kubectl("patch", "stockitem", name, "--type=merge", '--patch={"metadata": {"finalizers": null}}')
+    world.take_finalizers(name)
     until(lambda: world.read(name)["metadata"].get("finalizers"), ["reservaestoque.dev/estoque"])

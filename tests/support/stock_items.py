@@ -1,0 +1,55 @@
+"""StockItems on an API server, as kubectl applies, patches and deletes them, without a process for each request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from local_system import System, kube_api
+
+APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
+
+
+class StockItems:
+    """The StockItems of a local system. Every method raises httpx.HTTPStatusError when the API server refuses."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    def apply(self, manifest: Mapping[str, Any], **params: str) -> None:
+        """What `kubectl apply --server-side --force-conflicts` does."""
+        metadata = manifest["metadata"]
+        where = path(metadata.get("namespace", "default"), metadata["name"])
+        options = {"fieldManager": "kubectl", "force": "true", "fieldValidation": "Strict", **params}
+        self._request("PATCH", where, json=manifest, params=options, headers={"Content-Type": APPLY})
+
+    def merge(self, name: str, change: Mapping[str, Any], *, ns: str = "default", subresource: str = "") -> None:
+        """What `kubectl patch --type=merge` does."""
+        where = "/".join(filter(None, (path(ns, name), subresource)))
+        self._request("PATCH", where, json=change, headers={"Content-Type": MERGE})
+
+    def delete(self, name: str, *, ns: str = "default") -> None:
+        """What `kubectl delete --wait=false` does."""
+        self._request("DELETE", path(ns, name))
+
+    def get(self, where: str, **query: str) -> dict[str, Any] | None:
+        """The object or list at a path, if any."""
+        try:
+            found: dict[str, Any] = self._request("GET", where, params=query).json()
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == httpx.codes.NOT_FOUND:
+                return None
+            raise
+        return found
+
+    def _request(self, method: str, where: str, **options: Any) -> httpx.Response:
+        with kube_api.client(self._system.layout) as api:
+            answer = api.request(method, where, **options)
+        if answer.is_error:
+            raise httpx.HTTPStatusError(answer.json()["message"], request=answer.request, response=answer)
+        return answer
+
+
+def path(ns: str, name: str) -> str:
+    """The path of a StockItem on the API server."""
+    return f"/apis/reservaestoque.dev/v1/namespaces/{ns}/stockitems/{name}"

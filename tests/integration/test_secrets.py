@@ -35,7 +35,7 @@ def spellings(secret: str) -> set[str]:
     return {secret, quote(secret, safe=""), *encoded}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def secrets(system: System) -> dict[str, set[str]]:
     return {name: spellings(value) for name, value in {**system.layout.secrets, "wrong": WRONG}.items()}
 

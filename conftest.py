@@ -21,23 +21,14 @@ import painel  # noqa: F401
 from local_system import Config, Ports, System
 from reservaestoque.bus import topology
 
+pytest_plugins = ["folder_systems"]
+
 
 def pytest_configure() -> None:
     """Gives each worker its own ports, and its programs SIGINT, which a background job would ignore."""
     lanes.take_ports()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Stops the system of a folder after its last test, as the scope `package` would if these folders were packages.
-
-    Five idle systems would take a fifth of two cores.
-    """
-    for definition in item.session._fixturemanager._arg2fixturedefs.get("system", ()):
-        if nextitem is not None and not nextitem.nodeid.startswith(definition.baseid):
-            definition.finish(item._request)  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(optionalhook=True)

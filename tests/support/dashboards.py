@@ -140,7 +140,13 @@ WAITING = Dashboard(
             about="From the commit of the oldest event in a publication to the broker's confirm.",
         ),
         Panel(
-            "2. In the outbox and the queue",
+            "2. In the queue",
+            quantiles("consumer_queue_seconds", "queue"),
+            unit="s",
+            about="From a message's publication until a consumer takes it.",
+        ),
+        Panel(
+            "1 and 2. Before the transaction",
             quantiles("consumer_oldest_event_seconds", "queue"),
             unit="s",
             about="Age of a batch's oldest event when its transaction starts.",

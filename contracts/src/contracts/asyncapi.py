@@ -8,6 +8,7 @@ from contracts.examples import examples
 from contracts.schemas import event_types
 from reservaestoque.bus import QUEUES, Queue
 from reservaestoque.bus.dead_letters import QUEUE_HEADER, REASON_HEADER
+from reservaestoque.bus.queue_time import PUBLISHED_HEADER
 from reservaestoque.events.batch import CONTENT_TYPE, MAX_BYTES, MAX_EVENTS
 
 BINDING = "0.3.0"  # of the AMQP bindings (asyncapi/bindings, amqp)
@@ -147,6 +148,15 @@ def _message(event_type: str) -> dict[str, Any]:
             "minItems": 1,
             "maxItems": MAX_EVENTS,
             "items": {"$ref": f"./schemas/{event_type}.json"},
+        },
+        "headers": {
+            "type": "object",
+            "properties": {
+                PUBLISHED_HEADER: {
+                    "type": "integer",
+                    "description": "When it was published, in milliseconds.",
+                }
+            },
         },
         "bindings": {"amqp": {"messageType": event_type, "bindingVersion": BINDING}},
         "examples": [{"name": event_type, "summary": "A batch of one.", "payload": examples()[event_type]}],

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from prometheus_client import REGISTRY
 
 from local_system import System
 from reservaestoque.bus import BatchConsumer, Exchange, NotPublishedError, Publisher, Queue, Refused, topology
 from reservaestoque.bus.dead_letters import REASON_HEADER
+from reservaestoque.bus.queue_time import PUBLISHED_HEADER
 from reservaestoque.events import (
     CancelarPedido,
     Comando,
@@ -137,6 +139,26 @@ async def test_waiting_messages_are_taken_in_batches_and_acknowledged(
     assert handler.calls < 20
     await asyncio.sleep(0.2)
     assert await waiting(channel) == 0
+
+
+async def test_the_time_in_the_queue_is_measured_and_only_where_it_is_stated(
+    backing: System, channel: AbstractChannel, publisher: Publisher
+):
+    def measured(name: str) -> float:
+        return REGISTRY.get_sample_value(f"consumer_queue_seconds_{name}", {"queue": QUEUE.name}) or 0
+
+    count, total = measured("count"), measured("sum")
+    await publisher.publish(encode_batches([an_event()]))
+    exchange = await channel.get_exchange(QUEUE.exchange)
+    for headers in ({}, {PUBLISHED_HEADER: "yesterday"}):
+        [(kind, body)] = encode_batches([an_event()])
+        await exchange.publish(aio_pika.Message(body, headers=headers), routing_key=kind)
+    await asyncio.sleep(0.5)
+    handler = Handler()
+    async with running(consumer(backing, handler).run):
+        await until(lambda: len(handler.committed) == 3)
+    assert measured("count") - count == 1
+    assert 0.4 < measured("sum") - total < 30
 
 
 @pytest.mark.parametrize("body", [b"\xff garbage", b"{}", b"[42]", b"[" * 5000])

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from reservaestoque.bus import dead_letters, topology
+from reservaestoque.bus import dead_letters, queue_time, topology
 from reservaestoque.bus.batches import Batches, Handler
 from reservaestoque.bus.connection import ANSWER_TIMEOUT, Connection, keep_connected, side_by_side
 from reservaestoque.events import CONTENT_TYPE, CloudEvent, Decoder
@@ -92,8 +92,7 @@ class _Deliveries:
         if message is None:
             self.end()  # for the other waiters
             raise ConnectionResetError("the broker closed the channel or cancelled the consumer")
-        self._taken.add(message.delivery_tag or 0)
-        return message
+        return self._took(message)
 
     def take(self) -> AbstractIncomingMessage | None:
         """A message that has already arrived; None when there is none. `wait` still sees the end of the session."""
@@ -102,8 +101,12 @@ class _Deliveries:
         message = self._messages.get_nowait()
         if message is None:
             self.end()
-        else:
-            self._taken.add(message.delivery_tag or 0)
+            return None
+        return self._took(message)
+
+    def _took(self, message: AbstractIncomingMessage) -> AbstractIncomingMessage:
+        queue_time.observe(self._queue.name, message)
+        self._taken.add(message.delivery_tag or 0)
         return message
 
     async def set_aside(self, body: bytes, reason: str) -> None:
@@ -111,7 +114,13 @@ class _Deliveries:
             await dead_letters.publish(self._channel, self._queue, body, reason)
 
     async def put_back(self, kind: str, body: bytes) -> None:
-        message = Message(body, content_type=CONTENT_TYPE, delivery_mode=DeliveryMode.PERSISTENT, type=kind)
+        message = Message(
+            body,
+            headers=queue_time.stamp(),
+            content_type=CONTENT_TYPE,
+            delivery_mode=DeliveryMode.PERSISTENT,
+            type=kind,
+        )
         with self._connection.deadline(ANSWER_TIMEOUT, unless_blocked=True):
             await self._channel.default_exchange.publish(message, routing_key=self._queue.name, mandatory=True)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractExchange
 
-from reservaestoque.bus import topology
+from reservaestoque.bus import queue_time, topology
 from reservaestoque.bus.connection import ANSWER_TIMEOUT, FAULTS, Connection, keep_connected, side_by_side
 from reservaestoque.events import CONTENT_TYPE
 
@@ -76,5 +76,11 @@ class Publisher:
 
 
 async def _publish(exchange: AbstractExchange, kind: str, body: bytes) -> None:
-    message = Message(body, content_type=CONTENT_TYPE, delivery_mode=DeliveryMode.PERSISTENT, type=kind)
+    message = Message(
+        body,
+        headers=queue_time.stamp(),
+        content_type=CONTENT_TYPE,
+        delivery_mode=DeliveryMode.PERSISTENT,
+        type=kind,
+    )
     await exchange.publish(message, routing_key=kind, mandatory=True)

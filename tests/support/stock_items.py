@@ -1,6 +1,7 @@
 """StockItems on an API server, as kubectl applies, patches and deletes them, without a process for each request."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -23,6 +24,16 @@ class StockItems:
         options = {"fieldManager": "kubectl", "force": "true", "fieldValidation": "Strict", **params}
         self._request("PATCH", where, json=manifest, params=options, headers={"Content-Type": APPLY})
 
+    def create(self, *manifests: Mapping[str, Any], **params: str) -> None:
+        """What `kubectl create` does."""
+        with kube_api.client(self._system.layout) as api, ThreadPoolExecutor(8) as threads:
+
+            def post(manifest: Mapping[str, Any]) -> None:
+                ns = manifest["metadata"].get("namespace", "default")
+                _checked(api.post(path(ns, ""), json=manifest, params={"fieldValidation": "Strict", **params}))
+
+            list(threads.map(post, manifests))
+
     def merge(self, name: str, change: Mapping[str, Any], *, ns: str = "default", subresource: str = "") -> None:
         """What `kubectl patch --type=merge` does."""
         where = "/".join(filter(None, (path(ns, name), subresource)))
@@ -44,12 +55,15 @@ class StockItems:
 
     def _request(self, method: str, where: str, **options: Any) -> httpx.Response:
         with kube_api.client(self._system.layout) as api:
-            answer = api.request(method, where, **options)
-        if answer.is_error:
-            raise httpx.HTTPStatusError(answer.json()["message"], request=answer.request, response=answer)
-        return answer
+            return _checked(api.request(method, where, **options))
 
 
 def path(ns: str, name: str) -> str:
-    """The path of a StockItem on the API server."""
-    return f"/apis/reservaestoque.dev/v1/namespaces/{ns}/stockitems/{name}"
+    """The path of a StockItem on the API server, or of all of a namespace."""
+    return f"/apis/reservaestoque.dev/v1/namespaces/{ns}/stockitems/{name}".rstrip("/")
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    if answer.is_error:
+        raise httpx.HTTPStatusError(answer.json()["message"], request=answer.request, response=answer)
+    return answer

@@ -57,7 +57,8 @@ def test_a_name_too_long_for_a_sku_is_refused(world):
 def test_the_sku_never_changes(world, name):
     world.apply(name, quantity=1)
     sentence = f"the SKU of a StockItem never changes: this one is {name}. Create another StockItem for OUTRO"
-    assert sentence in world.rejection(manifest(name, {"quantity": 1, "sku": "OUTRO"}))
+    with pytest.raises(httpx.HTTPStatusError, match=sentence):
+        world.stock_items.merge(name, {"spec": {"sku": "OUTRO"}})
     world.apply(name, sku=name, quantity=2)
 
 

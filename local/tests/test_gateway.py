@@ -303,6 +303,8 @@ UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x", 
     ("line", "headers", "status", "instance"),
     [
         ("GET /pedidos HTTP/1.1", UPGRADE, 403, "/pedidos"),
+        ("CONNECT localhost:1 HTTP/1.1", (), 403, None),
+        ("CONNECT 10.0.0.1:5432 HTTP/1.1", (), 403, None),
         ("GET /pedidos HTTP/1.1", ("X: " + "a" * 20_000,), 431, None),
         ("GET /pedidos HTTP/1.1", tuple(f"X-{n}: a" for n in range(80)), 431, None),
         ("POST /pedidos HTTP/1.1", ("Transfer-Encoding: gzip",), 501, None),

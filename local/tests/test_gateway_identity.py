@@ -46,6 +46,11 @@ CLOSED = [
     ("GET", "/schema/../pedidos"),
     ("GET", "/schema/%2e%2e/pedidos"),
     ("GET", "/schemas"),
+    ("GET", "/painel/sistema"),
+    ("GET", "/painel/sistema/eventos"),
+    ("GET", "/painel/sistema/eventos.js"),
+    ("GET", "/painel/main.js/../sistema"),
+    ("GET", "/painel/sistema?x=/main.js"),
 ]
 STREAMS = ["/pedidos/eventos", "/pedidos/0190/eventos", "/estoque/eventos"]
 

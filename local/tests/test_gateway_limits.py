@@ -26,6 +26,7 @@ KINDS = {
     "read": ("GET", "/pedidos", 12),
     "read of another path": ("GET", "/estoque/UM?x=1", 12),
     "read by POST": ("POST", "/estoque/consulta", 12),
+    "other method where POST reads": ("DELETE", "/estoque/consulta", 12),
     "head": ("HEAD", "/pedidos/0190", 12),
     "document": ("GET", "/schema/pedidos", 12),
     "write": ("POST", "/pedidos", 6),

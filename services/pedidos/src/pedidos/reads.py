@@ -30,9 +30,9 @@ class Reads:
         self._key_owners = Loader(partial(repository.key_owners, pool))
         self.lists = Reader(pool, connections=_LISTS)
 
-    async def order(self, pedido_id: UUID) -> Pedido | None:
-        """The order, or None."""
-        return await self._orders.get(pedido_id)
+    async def order(self, pedido_id: UUID, cliente_id: str | None = None) -> Pedido | None:
+        """The order, if it exists and is that customer's. Without a customer, anyone's."""
+        return await self._orders.get((pedido_id, cliente_id))
 
     async def page(self, cliente_id: str | None, status: Status | None, before: UUID | None, limit: int) -> Page:
         """Up to `limit` orders with an id below `before`, the newest first; fewer, if they are large."""

@@ -20,6 +20,8 @@ _decode_items = msgspec.json.Decoder(list[Item]).decode
 _decode_missing = msgspec.json.Decoder(list[ItemEmFalta]).decode
 
 Scope = tuple[str, str, str]
+OrderKey = tuple[UUID, str | None]
+"""An order's id, and the customer whose it must be; None for anyone's."""
 
 
 class Outcome(NamedTuple):
@@ -112,10 +114,10 @@ def _scope(row: asyncpg.Record) -> Scope:
     return row["cliente_id"], row["caminho"], row["chave"]
 
 
-async def orders(pool: "asyncpg.Pool[Any]", ids: Sequence[UUID]) -> dict[UUID, Pedido]:
-    """These orders; unknown ones are missing."""
-    rows = await pool.fetch(_sql["obter_pedidos"], ids, timeout=READ_SECONDS)
-    return {row["id"]: _pedido(row) for row in rows}
+async def orders(pool: "asyncpg.Pool[Any]", keys: Sequence[OrderKey]) -> dict[OrderKey, Pedido]:
+    """These orders; those that are unknown or another customer's are missing."""
+    rows = await pool.fetch(_sql["obter_pedidos"], *zip(*keys, strict=True), timeout=READ_SECONDS)
+    return {(row["id"], row["de"]): _pedido(row) for row in rows}
 
 
 async def page(

@@ -103,7 +103,7 @@ class Shop(Intake, Reads):
         self.listed: list[str | None] = []
         self._known = {UUID(text): pedido(text, owner) for text, owner in ((OF_ANA, "ana"), (OF_BIA, "bia"))}
 
-    async def order(self, pedido_id: UUID) -> Pedido | None:
+    async def order(self, pedido_id: UUID, cliente_id: str | None = None) -> Pedido | None:
         self.read.append(pedido_id)
         return self._known.get(pedido_id)
 

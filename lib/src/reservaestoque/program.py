@@ -14,6 +14,7 @@ import msgspec
 import uvicorn
 from prometheus_client import disable_created_metrics
 
+from reservaestoque.monitoring import MonitoringProtocol
 from reservaestoque.telemetry import App, logger, traced
 from reservaestoque.telemetry.exposition import exposed
 from reservaestoque.telemetry.load import observe_loop_lag
@@ -26,9 +27,6 @@ Missing = Callable[[], Awaitable[list[str]]]
 
 GRACE_SECONDS = 8
 """How long requests in flight may take once the program is stopping."""
-
-SCRAPERS = 50
-"""How many connections to the port of health and metrics are served at once; others get 503."""
 
 _log = logger(__name__)
 
@@ -79,26 +77,33 @@ class Health:
         return 503 if missing else 200, {"missing": missing}
 
 
-def health_app(health: Health) -> App:
-    """/health/live, /health/ready and /metrics."""
+async def _answer(health: Health, path: str, accept: str) -> tuple[int, bytes, str]:
+    body: dict[str, Any]
+    match path:
+        case "/metrics":
+            return 200, *exposed(accept)
+        case "/health/live":
+            status, body = health.live()
+        case "/health/ready":
+            status, body = await health.ready()
+        case _:
+            status, body = 404, {}
+    return status, msgspec.json.encode(body), "application/json"
 
-    async def respond(path: str, accept: str) -> tuple[int, bytes, str]:
-        match path:
-            case "/metrics":
-                return 200, *exposed(accept)
-            case "/health/live":
-                status, body = health.live()
-            case "/health/ready":
-                status, body = await health.ready()
-            case _:
-                status, body = 404, {}
-        return status, msgspec.json.encode(body), "application/json"
+
+def health_app(health: Health) -> App:
+    """/health/live, /health/ready and /metrics, by GET or HEAD."""
 
     async def app(scope: MutableMapping[str, Any], _: object, send: Callable[[Any], Awaitable[None]]) -> None:
         if scope["type"] != "http":
             return
+        if scope["method"] not in ("GET", "HEAD"):
+            headers = [(b"allow", b"GET, HEAD"), (b"content-length", b"0")]
+            await send({"type": "http.response.start", "status": 405, "headers": headers})
+            await send({"type": "http.response.body"})
+            return
         accept = b",".join(value for name, value in scope["headers"] if name == b"accept").decode("latin-1")
-        status, body, content_type = await respond(scope["path"], accept)
+        status, body, content_type = await _answer(health, scope["path"], accept)
         headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -121,7 +126,6 @@ def _server(
     *,
     protocol: type[asyncio.Protocol] | Literal["auto"] = "auto",
     grace: int = GRACE_SECONDS,
-    connections: int | None = None,
 ) -> uvicorn.Server:
     return _Server(
         uvicorn.Config(
@@ -135,7 +139,6 @@ def _server(
             proxy_headers=False,  # the client's address is not used
             date_header=True,
             timeout_graceful_shutdown=grace,
-            limit_concurrency=connections,
             timeout_keep_alive=75,  # longer than the gateway keeps an idle connection, so it closes first
         )
     )
@@ -183,7 +186,7 @@ class Program:
         self._on_stop = on_stop
         self._stop_seconds = stop_seconds
         self._stopping = False
-        self._servers = [_server(health_app(health), host, metrics_port, grace=1, connections=SCRAPERS)]
+        self._servers = [_server(health_app(health), host, metrics_port, protocol=MonitoringProtocol, grace=1)]
         if api:
             self._servers.append(_server(traced(api.app), host, api.port, protocol=api.protocol))
 

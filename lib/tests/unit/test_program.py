@@ -184,6 +184,16 @@ async def answers(health: Health) -> dict[str, tuple[int, str]]:
     return {path: (answer.status_code, answer.text) for path, answer in zip(paths, got, strict=True)}
 
 
+async def test_others_than_get_and_head_are_not_allowed():
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(health_app(lacking())), base_url="http://program"
+    ) as client:
+        for path in ("/health/live", "/health/ready", "/metrics"):
+            refused = await client.post(path)
+            assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+            assert (await client.head(path)).status_code == 200
+
+
 async def test_a_loop_that_hangs_fails_liveness():
     heartbeats = Heartbeats(clock := Clock())
     beat = heartbeats.register("sweep", 60)

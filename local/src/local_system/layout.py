@@ -18,6 +18,8 @@ from local_system.ports import HOST, Ports
 # Every process of a system carries this variable with the system's state folder, so that leftovers can be found.
 MARKER = "RESERVAESTOQUE_LOCAL_DIR"
 PART = "RESERVAESTOQUE_LOCAL_PART"
+IGNORED = "*\n"
+"""The .gitignore of a new state folder: it contains credentials, and may lie anywhere in a checkout."""
 CONTENTS = (
     "credentials.json",
     "etcd",
@@ -48,7 +50,9 @@ class Layout:
     def open(cls, config: Config) -> Self:
         """Creates missing folders and credentials, and records the ports."""
         state = config.state.absolute()
-        state.mkdir(parents=True, exist_ok=True)
+        if not state.exists():
+            state.mkdir(parents=True)
+            (state / ".gitignore").write_text(IGNORED)
         (state / "logs").mkdir(exist_ok=True)
         ports = config.ports or Ports.read(state / "ports.json", {})
         return cls(state, ports, credentials.load_or_create(state / "credentials.json"))
@@ -74,6 +78,9 @@ class Layout:
         for name in CONTENTS:
             for path in self.state.glob(name):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        ignore = self.state / ".gitignore"
+        if list(self.state.iterdir()) == [ignore] and ignore.read_text() == IGNORED:
+            ignore.unlink()
         if not any(self.state.iterdir()):
             self.state.rmdir()
 

@@ -1,9 +1,12 @@
 """The OpenTelemetry SDK, imported only if traces are exported."""
 
+import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+_MOST_BYTES = 65536
 
 
 def provider(program: str) -> TracerProvider:
@@ -11,5 +14,19 @@ def provider(program: str) -> TracerProvider:
     resource = Resource.create({"service.name": program, "service.namespace": "reservaestoque"})
     # Not at exit: the interpreter would wait for an unavailable collector longer than a program may take to stop.
     exporting = TracerProvider(resource=resource, shutdown_on_exit=False)
-    exporting.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    exporting.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=_session())))
     return exporting
+
+
+def _session() -> requests.Session:
+    """Reads no response to its end: the exporter needs only the status, and the body may be endless."""
+    session = requests.Session()
+    session.stream = True
+    session.hooks["response"].append(_discard)
+    return session
+
+
+def _discard(response: requests.Response, *_: object, **__: object) -> None:
+    """Reads once, so that a short response leaves its connection to the next export; a longer one loses it."""
+    response.raw.read1(_MOST_BYTES)
+    response.close()

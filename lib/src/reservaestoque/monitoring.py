@@ -1,0 +1,54 @@
+"""Connections to the port of health and metrics, whose clients no gateway disciplines."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+CONNECTIONS = 50
+"""How many connections are kept; one more closes another."""
+
+REQUEST_BYTES = 65_536
+"""The longest request, body included; a longer one loses its connection."""
+
+
+class MonitoringProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 protocol, bounded in connections and bytes.
+
+    A new connection is never refused: it may be a probe, and a probe that fails costs a healthy program its life.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._since = self.loop.time()
+        self._received = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Called by the event loop. Closes another connection if there are too many: an idle one, else the oldest."""
+        others: set[Any] = set(self.connections)
+        super().connection_made(transport)
+        if len(others) >= CONNECTIONS:
+            min(others, key=lambda other: (other.busy, other.since)).transport.abort()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def since(self) -> float:
+        """When the connection was made, by the clock of the event loop."""
+        return self._since
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        self._received += len(data)
+        if self._received > REQUEST_BYTES:
+            self.transport.abort()
+            return
+        super().data_received(data)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser."""
+        super().on_message_complete()
+        self._received = 0

@@ -1,0 +1,68 @@
+"""The exporter against a collector that answers otherwise than it should."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from reservaestoque.telemetry import exporting_traces, tracing
+
+SHORT, ENDLESS = 2, 10**9
+
+
+@contextmanager
+def answering(size: int) -> Iterator[tuple[str, list[int], threading.Event]]:
+    """A collector that announces `size` bytes: its address, the client's port of each export, its client has gone."""
+    ports: list[int] = []
+    left = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            ports.append(self.client_address[1])
+            self.send_response(200)
+            self.send_header("Content-Length", str(size))
+            self.end_headers()
+            self.wfile.write(b"{}")
+            if size != SHORT:
+                self.connection.settimeout(5)
+                if not self.rfile.read(1):
+                    left.set()
+                self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", ports, left
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _export(endpoint: str, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")
+    with exporting_traces("pedidos"):
+        for _ in range(times):
+            tracing.start("commit").end()
+
+
+def test_an_answer_that_does_not_end_is_not_read(monkeypatch: pytest.MonkeyPatch):
+    with answering(ENDLESS) as (endpoint, ports, left):
+        _export(endpoint, monkeypatch, times=2)
+        assert left.wait(4), "the exporter reads on"
+        assert len(set(ports)) == 2, "the next spans are exported over another connection"
+
+
+def test_an_ordinary_answer_leaves_its_connection_to_the_next_export(monkeypatch: pytest.MonkeyPatch):
+    with answering(SHORT) as (endpoint, ports, _):
+        _export(endpoint, monkeypatch, times=3)
+    assert len(ports) == 3
+    assert len(set(ports)) == 1

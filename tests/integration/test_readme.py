@@ -32,7 +32,7 @@ def run(system: System, commands: str) -> str:
     """The output of these shell commands, on this system instead of the one that `make up` starts."""
     script = "set -eu\n" + commands
     script = script.replace("http://127.0.0.1:8080", system.gateway_url)
-    script = script.replace(".local/kubeconfig", str(system.kubeconfig))
+    script = script.replace("$PWD/.local/kubeconfig", str(system.kubeconfig))
     path = f"{system.kubectl_path.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", script],

@@ -187,12 +187,26 @@ class AsyncReserva:
     async def _send(self, request: Request, seconds: float) -> Answer | Fault:
         try:
             with anyio.fail_after(seconds + _GRACE_SECONDS):  # httpx limits each read, not the whole exchange
-                response = await self._http.send(transport.build(self._http, self.url, request, seconds))
+                built = transport.build(self._http, self.url, request, seconds)
+                response = await self._http.send(built, stream=True)
+                content = await _content(response)
         except httpx.HTTPError as error:
             return transport.fault(error, self.url)
         except TimeoutError:
             return transport.too_slow(self.url, seconds)
-        return transport.answer(response, response.content)
+        return transport.answer(response, content)
+
+
+async def _content(response: httpx.Response) -> bytes:
+    """All content of a response, which is then closed."""
+    content = bytearray()
+    try:
+        async for piece in response.aiter_bytes():
+            content += piece
+            transport.check_size(response, content)
+    finally:
+        await response.aclose()
+    return bytes(content)
 
 
 class AsyncStream(Generic[T]):
@@ -284,9 +298,10 @@ class AsyncStream(Generic[T]):
         try:
             response = await self._http.send(transport.build(self._http, self._url, request, seconds), stream=True)
             if response.status_code != httpx.codes.OK:
-                await response.aread()
-                await response.aclose()
-                return transport.answer(response, response.content)
+                content = b""
+                with anyio.move_on_after(transport.REFUSAL_SECONDS):
+                    content = await _content(response)
+                return transport.answer(response, content)
         except httpx.HTTPError as error:
             return transport.fault(error, self._url)
         self._response, self._pieces = response, response.aiter_bytes()

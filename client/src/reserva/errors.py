@@ -28,7 +28,8 @@ class UnreadableAnswerError(ReservaError):
     """The answer does not conform to the API: it is from another server or an incompatible release."""
 
     def __init__(self, answer: Answer, why: str) -> None:
-        super().__init__(f"the answer {answer.status} cannot be understood: {why}: {_excerpt(answer)}")
+        because = ": ".join(filter(None, (why, _excerpt(answer))))
+        super().__init__(f"the answer {answer.status} cannot be understood: {because}")
         self.status = answer.status
 
 
@@ -39,7 +40,7 @@ class ProblemError(ReservaError):
         self.status = answer.status
         self.slug = _text(problem, "type").removeprefix(BASE) if _text(problem, "type").startswith(BASE) else ""
         self.title = _text(problem, "title")
-        self.detail = _text(problem, "detail") or self.title or _excerpt(answer) or "no reason was given"
+        self.detail = _text(problem, "detail") or self.title or _excerpt(answer) or _bare(answer)
         self.members = dict(problem)
         self.retry_after = seconds_of(answer.headers.get("retry-after"), answer.headers.get("date"))
         super().__init__(f"{answer.status}: {self.detail}")
@@ -114,10 +115,16 @@ def error_of(answer: Answer) -> ProblemError:
     return KeyReusedError(answer, problem) if error.slug == "chave-reutilizada" else error
 
 
+def _bare(answer: Answer) -> str:
+    """An answer without content, as a clause."""
+    location = answer.headers.get("location")
+    return f"redirected to {location[:_EXCERPT]}" if location else f"HTTP {answer.status} without a reason"
+
+
 def _problem(content: bytes) -> Mapping[str, Any]:
     try:
         problem = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return problem if isinstance(problem, dict) else {}
 

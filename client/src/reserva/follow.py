@@ -23,7 +23,10 @@ SILENCE_SECONDS = 60.0
 """After four missed heartbeats the connection is considered dead."""
 _MEDIA_TYPE = "text/event-stream"
 _RETRY_SECONDS = 2.0
+_SHORTEST_RETRY = 0.5
 _LONGEST_PAUSE = 15.0
+_LONGEST_ASKED = 300.0
+"""A stream returns by then, whatever Retry-After says: its owner may have no deadline."""
 _ANY_NUMBER = 2**31
 
 
@@ -46,7 +49,7 @@ class Source(Generic[T]):
             return None
         try:
             value: T = msgspec.json.decode(event.data, type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise UnreadableAnswerError(Answer(OK, {}, event.data.encode()), str(error)) from error
         return value
 
@@ -89,6 +92,12 @@ class Place:
     position: str
     pause: float = _RETRY_SECONDS
 
+    def passed(self, event: ServerSentEvent) -> None:
+        """Moves past a block."""
+        self.position = event.id
+        if event.retry is not None:
+            self.pause = max(_SHORTEST_RETRY, event.retry / 1000)
+
 
 def follow(
     source: Source[T],
@@ -118,7 +127,8 @@ def follow(
         attempt += 1
         left = policy.deadline - (clock() - lost_at)
         repeat = may_repeat(outcome, safe=True)
-        pause = policy.pause(attempt, asked_pause(outcome), left, draw()) if repeat else None
+        asked = min(asked_pause(outcome) or 0.0, _LONGEST_ASKED)
+        pause = policy.pause(attempt, asked, left, draw()) if repeat else None
         if pause is None:
             raise error_from(outcome)
         yield Sleep(pause, f"the stream was interrupted ({error_from(outcome)})")
@@ -136,18 +146,23 @@ def _read(source: Source[T], place: Place, opened: Answer) -> Generator[Read | C
         if isinstance(piece, Fault) or not piece:
             yield Close()
             return piece if isinstance(piece, Fault) else Fault("the server ended it", sent=True)
-        for event in parser.feed(piece):
-            place.position = event.id
-            place.pause = place.pause if event.retry is None else event.retry / 1000
-            try:
+        try:
+            for event in _blocks(parser, piece, opened):
+                place.passed(event)
                 value = source.read(event)
-            except UnreadableAnswerError:
-                yield Close()
-                raise
-            if value is None:
-                continue
-            if source.ended(value):
-                yield Close()
-                yield Emit(value)
-                return None
-            yield Emit(value)
+                if value is not None and source.ended(value):
+                    yield Close()
+                    yield Emit(value)
+                    return None
+                if value is not None:
+                    yield Emit(value)
+        except UnreadableAnswerError:
+            yield Close()
+            raise
+
+
+def _blocks(parser: Parser, piece: bytes, opened: Answer) -> list[ServerSentEvent]:
+    try:
+        return parser.feed(piece)
+    except ValueError as error:
+        raise UnreadableAnswerError(opened, str(error)) from error

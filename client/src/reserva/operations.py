@@ -16,9 +16,10 @@ from reserva.wire import Answer, Operation
 T = TypeVar("T")
 
 LONGEST_WAIT = 30
+LONGEST_KEY = 128
 LARGEST_PAGE, LARGEST_STOCK_PAGE, LARGEST_LOOKUP = 200, 500, 500
 _JSON = {"Content-Type": "application/json"}
-_PLAIN_SKU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SKU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ROUTES = frozenset({"eventos", "consulta"})
 
 
@@ -73,7 +74,17 @@ def saldo(sku: str) -> Operation[Saldo]:
 
 def has_path(sku: str) -> bool:
     """Whether `saldo` can address this SKU."""
-    return bool(_PLAIN_SKU.fullmatch(sku)) and sku not in _ROUTES
+    return is_sku(sku) and sku not in _ROUTES
+
+
+def is_sku(text: str) -> bool:
+    """Whether this can be a SKU."""
+    return bool(_SKU.fullmatch(text))
+
+
+def has_header(key: str) -> bool:
+    """Whether this can be an Idempotency-Key."""
+    return key.isascii() and key.isprintable() and 1 <= len(key) <= LONGEST_KEY
 
 
 def saldos(cursor: str | None = None, limit: int = LARGEST_STOCK_PAGE) -> Operation[SaldoPage]:
@@ -104,7 +115,9 @@ _EXAMPLE = "019ab3f2-7c00-7000-8000-0000000000a1"
 
 
 def _structured(key: str) -> str:
-    """The header's value. A key that looks like a list or a quoted string is quoted (RFC 8941)."""
+    """The header's value. A key that looks like a list or a quoted string is quoted (RFC 8941). Raises ValueError."""
+    if not has_header(key):
+        raise ValueError(f"{key!r}: an Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters")
     if not re.search(r'[",\\]|^ | $', key):
         return key
     return '"' + re.sub(r'(["\\])', r"\\\1", key) + '"'
@@ -120,7 +133,7 @@ def _reader(kind: type[T]) -> Callable[[Answer], T]:
     def read(answer: Answer) -> T:
         try:
             return decoder.decode(answer.content)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UnreadableAnswerError(answer, str(error)) from error
 
     return read

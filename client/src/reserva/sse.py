@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+LARGEST_BLOCK = 1 << 20
+
 
 @dataclass(frozen=True)
 class ServerSentEvent:
@@ -31,7 +33,7 @@ class Parser:
 
     def feed(self, piece: bytes) -> list[ServerSentEvent]:
         """The blocks completed by these bytes. As the standard requires, an unfinished block is dropped with its
-        parser.
+        parser. Raises ValueError if one is larger than LARGEST_BLOCK.
         """
         data = self._rest + piece
         if not self._begun:
@@ -42,7 +44,10 @@ class Parser:
         lines = data.replace(b"\r\n", b"\n") if not data.endswith(b"\r") else data[:-1].replace(b"\r\n", b"\n")
         *whole, rest = lines.replace(b"\r", b"\n").split(b"\n")
         self._rest = rest + (b"\r" if data.endswith(b"\r") else b"")
-        return [event for line in whole if (event := self._line(line.decode("utf-8", "replace"))) is not None]
+        events = [event for line in whole if (event := self._line(line.decode("utf-8", "replace"))) is not None]
+        if len(self._rest) + sum(map(len, self._data)) > LARGEST_BLOCK:
+            raise ValueError(f"an event is larger than {LARGEST_BLOCK >> 20} MiB")
+        return events
 
     def _line(self, line: str) -> ServerSentEvent | None:
         if not line:

@@ -177,17 +177,24 @@ class Reserva:
         end = time.monotonic() + seconds
         try:
             response = self._http.send(transport.build(self._http, self.url, request, seconds), stream=True)
-            try:
-                content = b""
-                for piece in response.iter_bytes():
-                    content += piece
-                    if time.monotonic() > end:
-                        return transport.too_slow(self.url, seconds)
-            finally:
-                response.close()
+            content = _content(response, end)
         except httpx.HTTPError as error:
             return transport.fault(error, self.url)
-        return transport.answer(response, content)
+        return transport.too_slow(self.url, seconds) if content is None else transport.answer(response, content)
+
+
+def _content(response: httpx.Response, end: float) -> bytes | None:
+    """All content of a response, which is then closed; None if it is incomplete at `end`."""
+    content = bytearray()
+    try:
+        for piece in response.iter_bytes():
+            content += piece
+            transport.check_size(response, content)
+            if time.monotonic() > end:
+                return None
+    finally:
+        response.close()
+    return bytes(content)
 
 
 class Stream(Generic[T]):
@@ -272,9 +279,8 @@ class Stream(Generic[T]):
         try:
             response = self._http.send(transport.build(self._http, self._url, request, seconds), stream=True)
             if response.status_code != httpx.codes.OK:
-                response.read()
-                response.close()
-                return transport.answer(response, response.content)
+                content = _content(response, time.monotonic() + transport.REFUSAL_SECONDS)
+                return transport.answer(response, content or b"")
         except httpx.HTTPError as error:
             return transport.fault(error, self._url)
         self._response, self._pieces = response, response.iter_bytes()

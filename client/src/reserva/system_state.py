@@ -1,11 +1,12 @@
 """The state of the system as the panel reports it (`GET /painel/sistema`). Pure. Unknown values are None."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import field
+
+from reserva.types import Instant
 
 
 class Replica(msgspec.Struct, frozen=True):
@@ -40,13 +41,13 @@ class Audit(msgspec.Struct, frozen=True):
     """The number of violations found by the auditor so far, and the time of its last full round."""
 
     violations: int | None = field(name="violacoes", default=None)
-    last: datetime | None = field(name="ultima", default=None)
+    last: Instant | None = field(name="ultima", default=None)
 
 
 class SystemState(msgspec.Struct, frozen=True):
     """The state of the parts, with rates and backlogs."""
 
-    at: datetime | None = field(name="em", default=None)
+    at: Instant | None = field(name="em", default=None)
     parts: tuple[Part, ...] = field(name="partes", default=())
     orders_per_second: float | None = field(name="pedidosPorSegundo", default=None)
     decision: DecisionTime | None = field(name="decisao", default=None)

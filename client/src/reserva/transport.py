@@ -6,9 +6,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from reserva.errors import UnreadableAnswerError
 from reserva.wire import Answer, Fault, Request
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+LARGEST_ANSWER = 32 << 20
+REFUSAL_SECONDS = 10.0
+"""For the content of an answer that refuses a stream."""
 LOG = logging.getLogger("reserva")
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -16,8 +20,14 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 def base(url: str) -> str:
     """The gateway's address without a trailing slash. Raises ValueError if it is not one."""
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url.strip())
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        httpx.URL(url.strip())
+        (parts.hostname or "").encode("idna")
+    except (ValueError, httpx.InvalidURL):
+        known = False
+    if not known:
         raise ValueError(f"{url!r} is not an address: write http://HOST:PORT or https://HOST")
     if parts.query or parts.fragment or parts.username:
         raise ValueError(f"{url!r}: an address without user, query and fragment")
@@ -40,10 +50,11 @@ def timeout(seconds: float) -> httpx.Timeout:
 
 def build(client: "httpx.Client | httpx.AsyncClient", url: str, request: Request, seconds: float) -> httpx.Request:
     """The request as httpx sends it."""
+    headers = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in request.headers.items()}
     return client.build_request(
         request.method,
         url + request.path,
-        headers=dict(request.headers),
+        headers=headers,
         content=request.content or None,
         timeout=timeout(seconds),
     )
@@ -63,6 +74,12 @@ def fault(error: httpx.HTTPError, url: str) -> Fault:
 def too_slow(url: str, seconds: float) -> Fault:
     """The answer was not complete in time."""
     return Fault(f"no answer within {seconds:.3g} s", True, url)
+
+
+def check_size(response: httpx.Response, content: bytearray) -> None:
+    """Raises UnreadableAnswerError if this is more than the API ever answers."""
+    if len(content) > LARGEST_ANSWER:
+        raise UnreadableAnswerError(answer(response), f"it is larger than {LARGEST_ANSWER >> 20} MiB")
 
 
 def checked_token(token: object) -> str | None:

@@ -7,7 +7,7 @@ different releases can work together.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
 import msgspec
@@ -52,6 +52,9 @@ class Motivo(_OpenEnum):
     ITEM_PAUSADO = "ItemPausado"
 
 
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
 class _Struct(msgspec.Struct, frozen=True, rename="camel"):
     """A value whose fields are named as in the API."""
 
@@ -84,9 +87,9 @@ class Pedido(_Struct, frozen=True):
     status: Status
     itens: tuple[Item, ...]
     itens_em_falta: tuple[ItemEmFalta, ...]
-    criado_em: datetime
-    atualizado_em: datetime
-    expira_em: datetime | None
+    criado_em: Instant
+    atualizado_em: Instant
+    expira_em: Instant | None
     versao: int
 
     @property
@@ -116,8 +119,8 @@ class MudancaDoPedido(_Struct, frozen=True):
     cliente_id: str
     status: Status
     versao: int
-    atualizado_em: datetime
-    expira_em: datetime | None
+    atualizado_em: Instant
+    expira_em: Instant | None
 
 
 class Saldo(_Struct, frozen=True):

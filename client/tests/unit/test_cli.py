@@ -4,26 +4,32 @@ import base64
 import json
 import os
 import re
+import socket
 import string
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import click
 import pytest
+import scripted
+from rich.console import ConsoleDimensions
 
 from reserva import errors
 from reserva.cli import app, exit_codes, language
 from reserva.cli.exit_codes import ExitCode
 from reserva.cli.language import Texts
+from reserva.cli.output import Output
 from reserva.cli.params import with_wait_number
 from reserva.cli.screen import bar, left
 from reserva.cli.settings import new_settings, subject
+from reserva.cli.stock import table as balances_table
+from reserva.cli.terminal import Terminal
 from reserva.cli.texts import TEXTS
 from reserva.types import Saldo
 
@@ -83,6 +89,11 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
         ("seguir", "falta o pedido ou o cliente", "no order or customer"),
         ("pedidos --todos --status Aberto", "um destes: Criado, EstoqueReservado", "one of Criado, EstoqueReservado"),
         ("estoque --url localhost:8080", "escreva http://HOST:PORTA", "write http://HOST:PORT"),
+        ("estoque --url http://h:99999", "escreva http://HOST:PORTA", "write http://HOST:PORT"),
+        ("estoque --url http://h:x", "escreva http://HOST:PORTA", "write http://HOST:PORT"),
+        ("estoque --url http://x..y", "escreva http://HOST:PORTA", "write http://HOST:PORT"),
+        ("pedir A=1 --cliente ana --chave \u00e7", "de 1 a 128 caracteres ASCII", "1 to 128 printable ASCII"),
+        ("estoque \udcff", "não é texto em UTF-8", "is not UTF-8 text"),
         (
             "estoque --arquivo-do-token /nonexistent",
             "não foi possível ler /nonexistent",
@@ -233,11 +244,11 @@ STATE = {
 
 
 @contextmanager
-def panel(status: int, body: object) -> Iterator[str]:
+def panel(status: int, body: object, balances: object = None) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             there = self.path == "/painel/sistema"
-            content = json.dumps(body if there else {"itens": [], "proximo": None}).encode()
+            content = json.dumps(body if there else balances or {"itens": [], "proximo": None}).encode()
             self.send_response(status if there else 200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
@@ -354,3 +365,118 @@ def test_a_reader_that_leaves_is_no_error(words: str):
     done = subprocess.run(argv, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# Text of others
+
+
+@contextmanager
+def stock(*names: str) -> Iterator[str]:
+    balances = [{"sku": f"S{i}", "nome": name, **SALDO} for i, name in enumerate(names)]
+    with panel(200, {}, {"itens": balances, "proximo": None}) as url:
+        yield url
+
+
+SALDO = {"quantidade": 5, "reservado": 1, "vendido": 1, "disponivel": 3}
+
+
+def test_names_are_shown_as_they_are(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    names = ("Cabo [usb] :smile:", "[/b]", "[link=http://x]y[/link]", "Cal\u00e7a \u0645\u0644\u0627")
+    with stock(*names) as url:
+        code, out, _ = run("estoque", "--tabela", "--url", url)
+    assert code == 0
+    for name in names:
+        assert name in out
+
+
+@pytest.mark.parametrize("form", ["--tabela", "--json"])
+def test_names_cannot_command_the_terminal(run: Run, form: str):
+    controls = "\0\a\b\r\x1b[2J\x1b]0;title\a\x7f\x9b31m\u2028\u202e\u2066\u200f"
+    with stock(f"a{controls}b") as url:
+        code, out, _ = run("estoque", form, "--url", url)
+        assert code == 0
+        assert not set(controls) & set(out) - set("[2J]0;title31m")
+        if form == "--json":
+            assert json.loads(out)["nome"] == f"a{controls}b", "JSON keeps all characters, escaped"
+    with panel(422, {"detail": f"a{controls}b"}) as url:
+        code, _, err = run("conferir", form, "--url", url)
+        assert not set(controls) & set(err) - set("[2J]0;title31m")
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 200])
+def test_a_narrow_terminal_shows_what_is_available(run: Run, width: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    balances = [{"sku": "S" * 64, "nome": "Camiseta", **SALDO}]
+    with panel(200, {}, {"itens": balances, "proximo": None}) as url:
+        _, out, _ = run("estoque", "--tabela", "--url", url)
+    assert re.sub(r"[^S]", "", out.split("\n", 1)[1]) == "S" * 64
+    assert re.search(r"S +3\b", out)
+    assert ("Camiseta" in out) == (width == 200)
+    assert max(map(len, out.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 200])
+@pytest.mark.parametrize("customer", ["ana", "c" * 128])
+def test_a_narrow_terminal_shows_whole_orders(run: Run, width: int, customer: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    orders = [{**scripted.ORDER, "clienteId": customer}]
+    with panel(200, {}, {"itens": orders, "proximo": None}) as url:
+        _, out, _ = run("pedidos", "--todos", "--tabela", "--url", url)
+    assert max(map(len, out.splitlines())) <= width
+    assert ORDER in (out if width >= 60 else re.sub(r"\s", "", out))
+    assert customer in re.sub(r"\s", "", out) or out.count("c") > 128
+
+
+def test_what_cannot_be_written_has_its_own_code():
+    with stock("Camiseta") as url, Path("/dev/full").open("w") as full:
+        for form in ("--json", "--tabela"):
+            argv = [sys.executable, "-m", "reserva", "estoque", form, "--url", url]
+            done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            assert done.returncode == ExitCode.LOCAL_ERROR
+            assert "No space left" in done.stderr
+            assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_is_closed_or_lacks_characters_is_no_error():
+    with stock("Cal\u00e7a") as url:
+        argv = [sys.executable, "-m", "reserva", "estoque", "--tabela", "--url", url]
+        environ = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "120"}
+        done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "Cal?a" in done.stdout
+        closed = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *argv], capture_output=True, text=True, check=False)
+        assert (closed.returncode, closed.stderr) == (0, "")
+
+
+def test_a_command_that_may_have_been_executed_tells_its_key_and_a_query_none(run: Run):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        threading.Thread(target=_hang_up, args=(server,), daemon=True).start()
+        code, _, err = run("pedir", "A=1", "--cliente", "ana", "--prazo", "1", "--tabela", "--url", url)
+        assert code == ExitCode.UNREACHABLE
+        assert re.search(r"--chave [0-9a-f-]{36}$", err.strip())
+        _, _, err = run("pedido", ORDER, "--prazo", "1", "--tabela", "--url", url)
+        assert "--chave" not in err
+
+
+def _hang_up(server: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            connection, _ = server.accept()
+            connection.recv(65536)
+            connection.close()
+
+
+def test_a_stock_larger_than_the_screen_shows_what_changed_last():
+    output = Output(new_settings(Texts("en")))
+    output.console = Terminal()
+    output.console.size = ConsoleDimensions(80, 14)
+    balances = {f"S{i:05}": Saldo(f"S{i:05}", "x", 5, 1, 1, 3) for i in range(10_000)}
+    balances["S00000"] = balances.pop("S00000")
+    with output.console.capture() as captured:
+        output.console.print(balances_table(output, balances, frozenset({"S00000"})))
+    lines = captured.get().splitlines()
+    assert len(lines) < 14
+    assert lines[1].startswith("S00000"), "in SKU order"
+    assert "9990 more SKUs" in lines[-1]

@@ -13,6 +13,7 @@ from reserva import (
     InvalidRequestError,
     Item,
     Retry,
+    ServerError,
     Status,
     UnauthenticatedError,
     UnavailableError,
@@ -144,3 +145,28 @@ def test_skus_that_cannot_be_a_path_are_looked_up(sku: str, path: bool):
 def test_a_wait_that_the_system_would_cut_is_refused(wait: int):
     with pytest.raises(ValueError, match="from 0 to 30"):
         order(wait=wait)
+
+
+@pytest.mark.parametrize("key", ["ção", "a\nb", "\x1b", "a" * 129])
+def test_a_key_that_no_header_can_carry_is_refused_before_anything_is_sent(key: str):
+    with pytest.raises(ValueError, match="printable ASCII"):
+        order(idempotency_key=key)
+
+
+@pytest.mark.parametrize("field", ["criadoEm", "atualizadoEm", "expiraEm"])
+def test_a_time_without_its_zone_is_no_answer(field: str):
+    answer = Answer(200, {}, json.dumps({**ORDER, field: "2026-11-26T12:00:00"}).encode())
+    with pytest.raises(UnreadableAnswerError, match="timezone"):
+        call(Script([answer], Clock()), operations.pedido(ORDER["pedidoId"]))
+
+
+def test_json_nested_too_deeply_is_no_answer():
+    answer = Answer(200, {}, b'{"x": ' + b"[" * 100_000)
+    with pytest.raises(UnreadableAnswerError, match="recursion"):
+        call(Script([answer], Clock()), operations.pedido(ORDER["pedidoId"]))
+
+
+def test_a_redirection_says_where_to():
+    moved = Answer(308, {"location": "https://loja.example/pedidos"})
+    with pytest.raises(ServerError, match=r"redirected to https://loja\.example/pedidos"):
+        call(Script([moved], Clock()), order())

@@ -143,3 +143,28 @@ def test_what_is_no_stream_is_refused(opened: Answer):
 def test_an_event_that_cannot_be_read_is_told():
     with pytest.raises(UnreadableAnswerError):
         Followed(saldos(), [OPENED, event("saldo", {"sku": 1})]).run()
+
+
+def test_a_server_that_asks_for_no_pause_gets_one():
+    stream = Followed(saldos(), [OPENED, b"retry: 0\n\n", b"", Answer(204)])
+    stream.run()
+    assert stream.script.pauses == [0.25], "half of the shortest bound"
+
+
+def test_a_stream_is_back_in_minutes_whatever_the_server_asks_for():
+    absurd = Answer(503, {"retry-after": "1000000000"})
+    stream = Followed(saldos(), [OPENED, b"id: 1\n\n", CUT, absurd, Answer(204)])
+    stream.run()
+    assert 300 <= max(stream.script.pauses) < 320
+
+
+@pytest.mark.parametrize("line", [b"data: x", b"data: x\n", b":"])
+def test_an_event_without_end_is_refused(line: bytes):
+    pieces = [line * 50_000] * 50
+    with pytest.raises(UnreadableAnswerError, match="larger than 1 MiB"):
+        Followed(saldos(), [OPENED, *pieces]).run()
+
+
+def test_an_event_nested_too_deeply_is_told():
+    with pytest.raises(UnreadableAnswerError):
+        Followed(saldos(), [OPENED, b'event: saldo\ndata: {"x": ' + b"[" * 100_000 + b"\n\n"]).run()

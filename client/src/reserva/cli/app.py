@@ -13,6 +13,7 @@ from reserva.cli.exit_codes import ExitCode
 from reserva.cli.language import Texts
 from reserva.cli.output import complain
 from reserva.cli.settings import new_settings
+from reserva.cli.terminal import prepare_streams
 from reserva.errors import PositionLostError, ReservaError, UnauthenticatedError, UnreachableError
 
 
@@ -32,9 +33,11 @@ def build(text: Texts) -> Group:
 
 def run(argv: Sequence[str], name: str = "reserva") -> int:
     """Runs one command; returns its exit code."""
+    prepare_streams()
     text = Texts(language.choose(argv, os.environ))
     settings = new_settings(text)
     try:
+        _require_text(argv, text)
         code = build(text).main(
             list(argv), prog_name=name, complete_var=completion.VARIABLE, standalone_mode=False, obj=settings
         )
@@ -43,15 +46,24 @@ def run(argv: Sequence[str], name: str = "reserva") -> int:
         return ExitCode.USAGE
     except ReservaError as error:
         json = settings.json if settings.json is not None else not sys.stdout.isatty()
-        complain(error, text, _hints(error, text), json=json)
+        complain(error, text, _hints(error, text, settings.key), json=json)
         return exit_codes.of_error(error)
     except (click.Abort, KeyboardInterrupt):
         click.echo(text("interrupted"), err=True)
         return ExitCode.INTERRUPTED
+    except OSError as error:
+        click.echo(f"{text('error')}: {error}", err=True)
+        _discard_output()
+        return ExitCode.LOCAL_ERROR
     except NobodyReadsError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the rest of the buffer
+        _discard_output()
         return ExitCode.OK
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _discard_output() -> None:
+    """The rest of the buffer, which nobody can read, goes to the null device."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complete_for_kubectl(words: Sequence[str]) -> None:
@@ -68,10 +80,17 @@ def _complain_of_usage(error: click.UsageError, text: Texts, name: str) -> None:
     click.echo(text("try", command=command), err=True)
 
 
-def _hints(error: ReservaError, text: Texts) -> list[str]:
+def _require_text(argv: Sequence[str], text: Texts) -> None:
+    """Raises UsageError for bytes that are not text."""
+    for word in argv:
+        if any("\ud800" <= character <= "\udfff" for character in word):
+            raise click.UsageError(text("bad.encoding", word=repr(word)))
+
+
+def _hints(error: ReservaError, text: Texts, key: str) -> list[str]:
     match error:
         case UnreachableError(executed_maybe=True):
-            return [text("hint.maybe")]
+            return [text("hint.maybe", chave=key)] if key else []
         case UnreachableError():
             return [text("hint.unreachable")]
         case UnauthenticatedError():

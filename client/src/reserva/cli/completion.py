@@ -13,6 +13,7 @@ from reserva.cli.language import Texts
 from reserva.cli.params import ChoiceType
 from reserva.cli.settings import new_settings
 from reserva.errors import ReservaError
+from reserva.operations import is_sku
 from reserva.retry import Retry
 from reserva.sync import Reserva
 
@@ -52,7 +53,7 @@ def skus(_: click.Context, __: object, incomplete: str, suffix: str = "") -> lis
 def _ask_skus() -> list[str]:
     try:
         with _client() as client:
-            return [saldo.sku for saldo in islice(client.saldos(), 10 * _MOST)]
+            return [saldo.sku for saldo in islice(client.saldos(), 10 * _MOST) if is_sku(saldo.sku)]
     except (ReservaError, click.UsageError):
         return []
 

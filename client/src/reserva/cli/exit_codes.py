@@ -22,6 +22,7 @@ class ExitCode(IntEnum):
     UNDECIDED = 10
     SERVER_ERROR = 11
     UNKNOWN = 12
+    LOCAL_ERROR = 13
     INTERRUPTED = 130
 
 

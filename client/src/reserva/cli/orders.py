@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import click
 
@@ -14,7 +14,7 @@ from reserva.cli.completion import orders_of_customer, skus
 from reserva.cli.exit_codes import ExitCode
 from reserva.cli.language import Texts
 from reserva.cli.output import Output
-from reserva.cli.params import DEFAULT_WAIT, ChoiceType, ItemType, NumberType, OrderType, WaitType
+from reserva.cli.params import DEFAULT_WAIT, ChoiceType, ItemType, KeyType, NumberType, OrderType, WaitType
 from reserva.cli.settings import Settings, customer_option, settings_of
 from reserva.errors import ReservaError
 from reserva.sync import Reserva
@@ -38,7 +38,7 @@ def commands(text: Texts) -> list[click.Command]:
         click.Option(
             ["--esperar", "wait"], type=WaitType(text), metavar="[N]", help=text("help.wait", default=DEFAULT_WAIT)
         ),
-        click.Option(["--chave", "key"], metavar="CHAVE", help=text("help.key")),
+        click.Option(["--chave", "key"], type=KeyType(text), metavar="CHAVE", help=text("help.key")),
     ]
     return [
         _ordering(text, waiting),
@@ -108,6 +108,7 @@ def _follow_command(text: Texts) -> Command:
 def _place(context: click.Context, items: tuple[Item, ...], wait: int | None, key: str | None) -> int:
     settings = settings_of(context)
     output, customer = Output(settings), settings.named_customer()
+    key = settings.key = str(uuid4()) if key is None else key
     with settings.client() as client:
         pedido = client.criar(customer, items, wait=wait or 0, idempotency_key=key)
     output.show(pedido, screen.pedido(output.text, pedido))
@@ -115,10 +116,13 @@ def _place(context: click.Context, items: tuple[Item, ...], wait: int | None, ke
 
 
 def _command(context: click.Context, orders: tuple[UUID, ...], wait: int | None, key: str | None, name: str) -> int:
-    def command(client: Reserva, order: UUID) -> Pedido:
-        return _METHODS[name](client, order, wait=wait or 0, idempotency_key=key)
+    settings = settings_of(context)
+    chosen = settings.key = str(uuid4()) if key is None else key
 
-    return _each(settings_of(context), orders, command, waited=wait is not None)
+    def command(client: Reserva, order: UUID) -> Pedido:
+        return _METHODS[name](client, order, wait=wait or 0, idempotency_key=chosen)
+
+    return _each(settings, orders, command, waited=wait is not None)
 
 
 def _show(context: click.Context, orders: tuple[UUID, ...]) -> int:
@@ -161,7 +165,7 @@ def _list_orders(context: click.Context, everybody: bool, status: str | None, li
             for pedido in found:
                 output.line(pedido)
         else:
-            output.console.print(screen.pedidos(output.text, found))
+            output.console.print(screen.pedidos(output.text, list(found), output.console.width))
     return ExitCode.OK
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
-import msgspec
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
+from rich.text import Text
 
 from reserva.cli.language import Texts
 from reserva.cli.settings import Settings
+from reserva.cli.terminal import Terminal, json_line, plain
 from reserva.errors import ProblemError, ReservaError, UnreachableError
 
 
@@ -20,8 +21,8 @@ class Output:
     def __init__(self, settings: Settings) -> None:
         self.json = settings.json if settings.json is not None else not sys.stdout.isatty()
         self.text = settings.text
-        self.console = Console(highlight=False, soft_wrap=False)
-        self._errors = Console(stderr=True, highlight=False)
+        self.console = Terminal()
+        self._errors = Terminal(stderr=True)
         if settings.given.get("verbose"):
             _tell_retries(settings.text)
 
@@ -34,16 +35,16 @@ class Output:
 
     def line(self, value: Any) -> None:
         """Prints one line of JSON, at once."""
-        click.echo(msgspec.json.encode(value))
+        click.echo(json_line(value))
 
     def remark(self, sentence: str, style: str = "yellow") -> None:
         """Prints a remark that is not a result."""
-        self._errors.print(sentence, style=style, markup=False, soft_wrap=True)
+        self._errors.print(sentence, style=style, soft_wrap=True)
 
     def complain(self, error: ReservaError, about: str) -> None:
         """Reports an error about one of several items."""
         if self.json:
-            click.echo(msgspec.json.encode({**_members(error), "about": about}), err=True)
+            click.echo(json_line({**_members(error), "about": about}), err=True)
         else:
             self.remark(f"{about}: {sentence(error, self.text)}", "red")
 
@@ -51,13 +52,13 @@ class Output:
 def complain(error: ReservaError, text: Texts, hints: Iterable[str], *, json: bool) -> None:
     """Reports an error; as one line of JSON if results are JSON too."""
     if json:
-        click.echo(msgspec.json.encode(_members(error)), err=True)
+        click.echo(json_line(_members(error)), err=True)
         return
-    console = Console(stderr=True, highlight=False)
-    console.print(f"[bold red]{text('error')}:[/] ", end="")
-    console.print(sentence(error, text), markup=False, soft_wrap=True)
+    console = Terminal(stderr=True)
+    console.print(Text(f"{text('error')}: ", "bold red"), end="")
+    console.print(sentence(error, text), soft_wrap=True)
     for hint in hints:
-        console.print(hint, markup=False, style="dim", soft_wrap=True)
+        console.print(hint, style="dim", soft_wrap=True)
 
 
 def sentence(error: ReservaError, text: Texts) -> str:
@@ -77,7 +78,7 @@ class _Retries(logging.Handler):
     """Prints what the library logs: failed attempts that are retried."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(record.getMessage(), err=True)
+        click.echo(plain(record.getMessage()), err=True)
 
 
 def _tell_retries(text: Texts) -> None:

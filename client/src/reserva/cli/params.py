@@ -7,12 +7,11 @@ from uuid import UUID
 import click
 
 from reserva.cli.language import Texts
-from reserva.operations import LONGEST_WAIT
+from reserva.operations import LONGEST_WAIT, has_header, is_sku
 from reserva.types import Item
 
 DEFAULT_WAIT = 5
 MOST_UNITS = 1_000_000
-_SKU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WAIT = "--esperar"
 
 
@@ -41,7 +40,7 @@ class ItemType(_Type):
         sku, equals, quantity = value.rpartition("=")
         if not equals:
             raise self.refuse("bad.item", value)
-        if not _SKU.fullmatch(sku):
+        if not is_sku(sku):
             raise self.refuse("bad.sku", sku)
         if not re.fullmatch(r"[0-9]{1,7}", quantity) or not 1 <= int(quantity) <= MOST_UNITS:
             raise self.refuse("bad.quantity", quantity)
@@ -71,6 +70,18 @@ class WaitType(_Type):
         if not re.fullmatch(r"[0-9]{1,2}", str(value)) or not 1 <= int(value) <= LONGEST_WAIT:
             raise self.refuse("bad.wait", str(value))
         return int(value)
+
+
+class KeyType(_Type):
+    """An Idempotency-Key."""
+
+    name = "CHAVE"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The key; an empty one means none. Raises BadParameter."""
+        if value and not has_header(value):
+            raise self.refuse("bad.key", value)
+        return value
 
 
 class NumberType(_Type):

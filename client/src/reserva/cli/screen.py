@@ -22,16 +22,24 @@ STYLES = {
     Status.CANCELADO: "dim",
 }
 _BAR = 24
+_NAME = 12
+_ROW = 96
+_GAP = 2
 _CELL = "▇"
 
 
-def table(*columns: str, right: Iterable[int] = (), header: bool = True) -> Table:
-    """An empty table without frames, as kubectl prints them; numbers are right-aligned, the last column folds."""
+def table(
+    *columns: str, right: Iterable[int] = (), folding: Iterable[int] | None = None, header: bool = True
+) -> Table:
+    """An empty table without frames, as kubectl prints them; numbers are right-aligned. The columns `folding`, by
+    default the last, fold where the terminal is narrow.
+    """
     made = Table(box=None, pad_edge=False, header_style="bold", show_header=header)
-    numbers, last = set(right), len(columns) - 1
+    numbers = set(right)
+    folds = ({len(columns) - 1} if folding is None else set(folding)) - numbers
     for place, column in enumerate(columns):
         justify: Literal["left", "right"] = "right" if place in numbers else "left"
-        made.add_column(column, justify=justify, overflow="fold", no_wrap=place != last)
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=place not in folds)
     return made
 
 
@@ -83,7 +91,7 @@ def items(one: Pedido) -> str:
 def lacking(text: Texts, missing: Sequence[ItemEmFalta]) -> Table:
     """The missing items, by how much, and why."""
     names = ("sku", "asked", "available", "lacking", "reason")
-    made = table(*(text(f"column.{name}") for name in names), right=(1, 2, 3))
+    made = table(*(text(f"column.{name}") for name in names), right=(1, 2, 3), folding=(0, 4))
     for one in missing:
         key = f"motivo.{one.motivo.value}"
         reason = text(key) if key in TEXTS else one.motivo.value
@@ -92,16 +100,20 @@ def lacking(text: Texts, missing: Sequence[ItemEmFalta]) -> Table:
     return made
 
 
-def pedidos(text: Texts, orders: Iterable[Pedido]) -> RenderableType:
-    """A row for each order."""
+def pedidos(text: Texts, orders: Sequence[Pedido], width: int) -> RenderableType:
+    """A row for each order; where `width` leaves no room for whole ids, some lines for each."""
+    if not orders:
+        return Text(text("order.none"), "dim")
+    if width < _ROW:
+        return Group(*(pedido(text, one) for one in orders))
     names = ("order", "customer", "status", "expires", "updated", "items")
-    made = table(*(text(f"column.{name}") for name in names), right=(3,))
+    made = table(*(text(f"column.{name}") for name in names), right=(3,), folding=(1, 5))
     now = datetime.now(UTC)
     for one in orders:
         lines = items(one).replace(" ", "\n")
         lapses, updated = left(one.expira_em, now), _moment(one.atualizado_em, now)
         made.add_row(str(one.pedido_id), one.cliente_id, status(one.status), lapses, updated, lines)
-    return made if made.row_count else Text(text("order.none"), "dim")
+    return made
 
 
 def change(text: Texts, one: Pedido | MudancaDoPedido) -> Text:
@@ -116,18 +128,25 @@ def change(text: Texts, one: Pedido | MudancaDoPedido) -> Text:
     )
 
 
-def saldos(text: Texts, balances: Iterable[Saldo], changed: frozenset[str] = frozenset()) -> RenderableType:
-    """A row for each SKU, with a bar of sold, reserved and available units."""
-    names = ("sku", "available", "reserved", "sold", "supply")
-    made = table(*(text(f"column.{name}") for name in names), "", text("column.name"), right=(1, 2, 3, 4))
+def saldos(
+    text: Texts, balances: Sequence[Saldo], width: int, changed: frozenset[str] = frozenset()
+) -> RenderableType:
+    """A row for each SKU; where `width` leaves room, with a bar of its units and the name."""
+    heads = [text(f"column.{name}") for name in ("sku", "available", "reserved", "sold", "supply")]
+    room = width - sum(len(head) + _GAP for head in heads[1:])
+    drawn = room >= max((len(one.sku) for one in balances), default=0) + _BAR + _NAME
+    kept = len(heads) if room >= _NAME else 2
+    more = ["", text("column.name")] if drawn else []
+    made = table(*heads[:kept], *more, right=range(1, kept), folding=(kept + 1,) if drawn else (0,))
     for one in balances:
-        numbers = (one.disponivel, one.reservado, one.vendido, one.quantidade)
         style = "bold" if one.sku in changed else ""
         available = Text(str(one.disponivel), "red" if not one.disponivel else "cyan")
-        made.add_row(Text(one.sku, style), available, *map(str, numbers[1:]), bar(one), one.nome)
+        others = map(str, (one.reservado, one.vendido, one.quantidade)[: kept - 2])
+        picture: list[RenderableType] = [bar(one), Text(one.nome)] if drawn else []
+        made.add_row(Text(one.sku, style), available, *others, *picture)
     if not made.row_count:
         return Text(text("stock.none"), "dim")
-    return Group(made, Text.from_markup(text("stock.legend"), style="dim"))
+    return Group(made, Text.from_markup(text("stock.legend"), style="dim")) if drawn else made
 
 
 def bar(one: Saldo) -> Text:

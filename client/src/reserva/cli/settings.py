@@ -26,6 +26,8 @@ class Settings:
     text: Texts
     environ: Mapping[str, str]
     given: dict[str, Any] = field(default_factory=dict)
+    key: str = ""
+    """The Idempotency-Key of the command, for who repeats it."""
 
     @property
     def url(self) -> str:
@@ -62,8 +64,9 @@ class Settings:
         path = self.given.get("token_file") or self.environ.get("RESERVA_TOKEN_FILE")
         try:
             return checked_token(Path(path).expanduser().read_text() if path else self.environ.get("RESERVA_TOKEN"))
-        except OSError as error:
-            raise click.UsageError(self.text("bad.token_file", path=path, why=error.strerror)) from None
+        except (OSError, RuntimeError) as error:  # the latter: no home directory
+            why = getattr(error, "strerror", error)
+            raise click.UsageError(self.text("bad.token_file", path=path, why=why)) from None
         except ValueError:
             raise click.UsageError(self.text("bad.token", origin=path or "RESERVA_TOKEN")) from None
 

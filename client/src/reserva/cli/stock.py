@@ -1,7 +1,12 @@
 """`estoque`: current balances, and their changes."""
 
+from collections.abc import Mapping
+from itertools import islice
+
 import click
+from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from reserva.cli import screen
 from reserva.cli.commands import Command
@@ -15,6 +20,8 @@ from reserva.sync import Reserva
 from reserva.types import Saldo, SkuEncerrado
 
 _REFRESH_PER_SECOND = 8
+_MARGIN = 4
+"""Lines besides the rows: heading, legend, what is hidden, cursor."""
 
 
 def command(text: Texts) -> Command:
@@ -39,7 +46,7 @@ def _list(client: Reserva, skus: tuple[str, ...], output: Output) -> int:
         for saldo in found:
             output.line(saldo)
     elif found or not unknown:
-        output.console.print(screen.saldos(output.text, found))
+        output.console.print(screen.saldos(output.text, found, output.console.width))
     if unknown:
         output.remark(output.text("stock.unknown", skus=", ".join(unknown)))
     return ExitCode.NOT_FOUND if unknown else ExitCode.OK
@@ -76,13 +83,21 @@ def _watch_table(client: Reserva, skus: frozenset[str], output: Output) -> None:
         stream.opened()
         balances = {saldo.sku: saldo for saldo in _balances(client, skus)[0]}
         with Live(console=output.console, refresh_per_second=_REFRESH_PER_SECOND) as live:
-            live.update(screen.saldos(output.text, balances.values()))
+            live.update(table(output, balances))
             for change in stream:
                 if skus and change.sku not in skus:
                     continue
                 if isinstance(change, SkuEncerrado):
                     balances.pop(change.sku, None)
                 else:
-                    balances[change.sku] = change
-                ordered = [balances[sku] for sku in sorted(balances)]
-                live.update(screen.saldos(output.text, ordered, frozenset({change.sku})))
+                    balances.pop(change.sku, None)
+                    balances[change.sku] = change  # the last to change is last
+                live.update(table(output, balances, frozenset({change.sku})))
+
+
+def table(output: Output, balances: Mapping[str, Saldo], changed: frozenset[str] = frozenset()) -> RenderableType:
+    """The balances; of more than fit on the screen, the last to change."""
+    hidden = len(balances) - max(1, output.console.height - _MARGIN)
+    shown = sorted(islice(balances.values(), max(0, hidden), None), key=lambda one: one.sku)
+    rows = screen.saldos(output.text, shown, output.console.width, changed)
+    return Group(rows, Text(output.text("stock.more", count=hidden), "dim")) if hidden > 0 else rows

@@ -140,6 +140,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "{text!r}: um número inteiro de segundos, de 1 a 30",
         "{text!r}: a whole number of seconds, from 1 to 30",
     ),
+    "bad.key": (
+        "{text!r}: uma chave tem de 1 a 128 caracteres ASCII imprimíveis",
+        "{text!r}: a key has 1 to 128 printable ASCII characters",
+    ),
+    "bad.encoding": ("{word} não é texto em UTF-8", "{word} is not UTF-8 text"),
     "bad.number": ("{text!r}: um número inteiro a partir de 1", "{text!r}: a whole number of 1 or more"),
     "bad.choice": ("{text!r}: um destes: {choices}", "{text!r}: one of {choices}"),
     "bad.url": (
@@ -173,8 +178,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Is the system up? The address comes from --url or RESERVA_URL; `make up` starts one on this machine.",
     ),
     "hint.maybe": (
-        "Não se sabe se o pedido foi executado: repita com a mesma --chave.",
-        "It is unknown whether the request was executed: retry with the same --chave.",
+        "Não se sabe se o comando foi executado; para repeti-lo sem risco: --chave {chave}",
+        "It is unknown whether the command was executed; to repeat it safely: --chave {chave}",
     ),
     "hint.token": (
         "Forneça um token: --arquivo-do-token, RESERVA_TOKEN_FILE ou RESERVA_TOKEN.",
@@ -208,6 +213,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "lacking.title": ("O que faltou; nada foi reservado", "Missing items; nothing was reserved"),
     "order.lapses": ("vence em {left}", "lapses in {left}"),
     "order.none": ("nenhum pedido", "no orders"),
+    "stock.more": (
+        "mais {count} SKUs; aparecem os que mudaram por último",
+        "{count} more SKUs; the last to change are shown",
+    ),
     "stock.none": ("nenhum SKU", "no SKUs"),
     "stock.unknown": ("SKU desconhecido: {skus}", "unknown SKU: {skus}"),
     "stock.legend": (

@@ -7,9 +7,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -20,7 +21,7 @@ from demo.stage import Stage, counting_retries, faults_of, stock_item
 from demo.texts import Texts
 from demo.world import Cluster, Local, World, WorldError
 from local_system import Config, LocalSystemError, System
-from reserva import AsyncReserva, ReservaError, Retry
+from reserva import AsyncReserva, ForbiddenError, ReservaError, Retry, UnauthenticatedError, operations
 from reserva.cli.language import choose
 
 _CLIENTS = 24
@@ -39,15 +40,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.manifest:
         print(json.dumps({"apiVersion": "v1", "kind": "List", "items": [stock_item(*one) for one in planned.units]}))
         return 0
-    console = Console(highlight=False)
+    console, world = Console(highlight=False), None
     try:
         world = _world(arguments, planned, text, console)
-        return asyncio.run(_hold(world, planned, text, console, arguments.pictures))
+        code = asyncio.run(_interruptible(_hold(world, planned, text, console, arguments.pictures), text))
     except (WorldError, LocalSystemError, ReservaError) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 130
+        code = 130
+    if isinstance(world, Local):
+        console.print(text("left_running", ttl=planned.size.ttl), soft_wrap=True)
+    return code
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,13 +59,19 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m demo", description="A flash sale during which parts are killed.")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="the same seed gives the same sale (7)")
     parser.add_argument("--fast", action="store_true", help="half a minute")
-    parser.add_argument("--shoppers", type=int, metavar="N", help="number of shoppers (5000; 800 with --fast)")
+    parser.add_argument("--shoppers", type=_positive, metavar="N", help="number of shoppers (5000; 800 with --fast)")
     parser.add_argument("--gateway", metavar="URL", help="another system; with KUBECONFIG its pods are deleted")
     parser.add_argument("--namespace", default="reserva-estoque", help="namespace of that system (reserva-estoque)")
     parser.add_argument("--idioma", choices=("pt", "en"), help="language (LC_ALL, LANG)")
     parser.add_argument("--pictures", metavar="PREFIX", help="write PREFIX.svg and PREFIX-account.svg")
     parser.add_argument("--manifest", action="store_true", help="print the StockItems and exit")
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
 
 
 def _world(arguments: argparse.Namespace, planned: Sale, text: Texts, console: Console) -> World:
@@ -81,17 +91,37 @@ def _local_system(planned: Sale, text: Texts, console: Console) -> System:
     return system
 
 
+async def _interruptible(sale: Coroutine[Any, Any, int], text: Texts) -> int:
+    """Says at once that an interruption takes a while: parts being restarted are waited for."""
+    try:
+        return await sale
+    except asyncio.CancelledError:
+        print(text("interrupted"), file=sys.stderr)
+        raise
+
+
 async def _draw(screen: Screen, planned: Sale, prefix: str) -> None:
     """Writes the picture of the sale at a busy moment."""
     await asyncio.sleep(planned.size.seconds * _PICTURE_AT)
     save(screen.picture(), Path(f"{prefix}.svg"))
 
 
+async def _first_contact(world: World, planned: Sale, text: Texts) -> None:
+    """Reports a wrong address or token now. Raises WorldError, ReservaError."""
+    try:
+        async with AsyncReserva(world.gateway_url, token=world.token, retry=_FIRST_CONTACT) as client:
+            await client.consulta(planned.skus)
+            await client.run(operations.pedidos("demo", limit=1))
+    except (UnauthenticatedError, ForbiddenError) as error:
+        raise WorldError(text("token", error=error)) from error
+    except ValueError as error:
+        raise WorldError(str(error)) from error
+
+
 async def _hold(world: World, planned: Sale, text: Texts, console: Console, pictures: str | None) -> int:
     journal = Journal(time.monotonic)
     token = world.token
-    async with AsyncReserva(world.gateway_url, token=token, retry=_FIRST_CONTACT) as client:
-        await client.consulta(planned.skus)  # a wrong address is reported now
+    await _first_contact(world, planned, text)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(counting_retries(journal))
         clients = [AsyncReserva(world.gateway_url, token=token, retry=_PATIENCE) for _ in range(_CLIENTS)]
@@ -110,8 +140,6 @@ async def _hold(world: World, planned: Sale, text: Texts, console: Console, pict
     console.print(shown)
     if pictures:
         save(shown, Path(f"{pictures}-account.svg"))
-    if isinstance(world, Local):
-        console.print(text("left_running", ttl=planned.size.ttl), soft_wrap=True)
     return 1 if faults else 0
 
 

@@ -98,11 +98,16 @@ class Stage:
     async def _shop_all(self) -> None:
         shopping = Shopping(self._shoppers_clients, self._journal, self._run)
         visits: list[asyncio.Task[None]] = []
-        for shopper in self._sale.shoppers:
-            await asyncio.sleep(max(0.0, shopper.arrives - self._journal.clock()))
-            visits.append(asyncio.create_task(shop(shopper, shopping)))
-        self._journal.tell(self._text("closed_doors"))
-        await asyncio.gather(*visits)
+        try:
+            for shopper in self._sale.shoppers:
+                await asyncio.sleep(max(0.0, shopper.arrives - self._journal.clock()))
+                visits.append(asyncio.create_task(shop(shopper, shopping)))
+            self._journal.tell(self._text("closed_doors"))
+            await asyncio.gather(*visits)
+        finally:
+            for visit in visits:
+                visit.cancel()
+            await asyncio.gather(*visits, return_exceptions=True)
 
     async def _disturb(self, disturbance: Disturbance) -> None:
         await asyncio.sleep(max(0.0, disturbance.at * self._sale.size.seconds - self._journal.clock()))

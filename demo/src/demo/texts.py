@@ -66,6 +66,14 @@ TEXTS = {
         "No SKUs {prefix}… on sale at this gateway. With KUBECONFIG the demonstration declares them; otherwise run:\n"
         "  python -m demo --manifest | kubectl apply -f -",
     ),
+    "token": (
+        "{error}\nEste gateway exige um token com os escopos pedidos:admin e estoque:ler, em RESERVA_TOKEN.",
+        "{error}\nThis gateway requires a token with the scopes pedidos:admin and estoque:ler, in RESERVA_TOKEN.",
+    ),
+    "interrupted": (
+        "interrompida; o que foi parado está sendo iniciado de novo",
+        "interrupted; what was stopped is being started again",
+    ),
     "left_running": (
         "O sistema local continua no ar, com reservas de {ttl} s; `make up` volta às suas configurações, "
         "`make down` para.",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,22 @@ def test_a_sale_with_every_part_killed_holds(environ: dict[str, str]):
         assert re.search(rf"{label} +0 ", done.stdout)
     [sold] = re.findall(r"units sold +(\d+) in", done.stdout)
     assert 100 < int(sold) <= 200
+
+
+def test_a_sale_that_is_interrupted_leaves_a_whole_system(environ: dict[str, str]):
+    argv = [sys.executable, "-u", "-m", "demo", "--fast", "--seed", "13"]
+    with subprocess.Popen(
+        argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as sale:
+        assert sale.stdout is not None
+        assert any("RabbitMQ is restarted" in line for line in sale.stdout)
+        os.killpg(sale.pid, signal.SIGINT)  # as a terminal does
+        out, err = sale.communicate(timeout=120)
+    assert (sale.returncode, err) == (130, "interrupted; what was stopped is being started again\n")
+    assert "keeps running, with reservations of 5 s" in out
+    argv = [sys.executable, "-m", "local_system", "status"]
+    status = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True).stdout
+    assert {line.split()[1] for line in status.splitlines()[1:]} == {"RUNNING"}
 
 
 def test_the_language_and_another_sale(environ: dict[str, str]):

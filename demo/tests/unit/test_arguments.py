@@ -1,0 +1,48 @@
+"""Gateways and tokens that cannot hold a sale."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from demo.__main__ import main
+
+
+@contextmanager
+def gateway(status: int) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_error(status)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_that_is_missing_is_named(capsys: pytest.CaptureFixture[str], status: int):
+    with gateway(status) as url:
+        assert main(["--gateway", url, "--fast", "--idioma", "en"]) == 2
+    assert "pedidos:admin and estoque:ler, in RESERVA_TOKEN" in capsys.readouterr().err
+
+
+def test_a_gateway_that_is_no_address_is_named(capsys: pytest.CaptureFixture[str]):
+    assert main(["--gateway", "loja", "--fast"]) == 2
+    assert "'loja' is not an address" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_a_number_of_shoppers_that_is_none(capsys: pytest.CaptureFixture[str], number: str):
+    with pytest.raises(SystemExit, match="2"):
+        main([f"--shoppers={number}"])
+    assert "is not a whole number of 1 or more" in capsys.readouterr().err

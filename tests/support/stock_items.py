@@ -43,6 +43,10 @@ class StockItems:
         """What `kubectl delete --wait=false` does."""
         self._request("DELETE", path(ns, name))
 
+    def delete_labelled(self, selector: str) -> None:
+        """Deletes all of the namespace default with these labels in one request: kubectl would send a thousand."""
+        self._request("DELETE", path("default", ""), params={"labelSelector": selector}, timeout=300)
+
     def get(self, where: str, **query: str) -> dict[str, Any] | None:
         """The object or list at a path, if any."""
         try:

@@ -1,9 +1,11 @@
 """The table of `bench tracing`: figures per order, and ratios within a round."""
 
+import re
+
 import httpx
 import pytest
 
-from bench.tracing import OFF, collector, cpu_per_order, table
+from bench.tracing import OFF, collector, cpu_per_order, off_remark, table
 
 
 def measured(per_second: float, programs: float, spans: float = 0) -> dict[str, object]:
@@ -31,6 +33,14 @@ def test_ratios_are_taken_within_a_round():
         "1,000",
         "2",
     ]
+
+
+def test_what_tracing_costs_while_it_is_off_is_compared_with_an_order():
+    said = re.search(r"take (\S+) µs of an order: (\S+)% of the CPU time", off_remark([measured(1000, 2.0)]))
+    assert said is not None
+    micros, percent = map(float, said.groups())
+    assert micros > 0
+    assert percent == pytest.approx(micros / 1000 * 100, abs=0.01)
 
 
 def test_the_collector_counts_what_it_receives():

@@ -378,7 +378,8 @@ def test_on_kind_no_page_reads_answers_under_a_name_of_its_own(helm: Helm):
     manager = yaml.safe_load(rendered)["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
     served, others = manager["typed_config"]["route_config"]["virtual_hosts"]
     assert {"localhost", "127.0.0.1", "gateway"} < set(served["domains"])
-    assert (others["domains"], others["routes"][0]["direct_response"]) == (["*"], {"status": 404})
+    assert (others["domains"], others["routes"][-1]["match"]) == (["*"], {"prefix": "/"})
+    assert [route["direct_response"]["status"] for route in others["routes"]] == [403, 404], "CONNECT, and the rest"
 
 
 def test_the_gateway_is_that_of_the_local_system_with_names_instead_of_addresses(helm: Helm):

@@ -173,6 +173,7 @@ def test_envoy_accepts_every_variant(helm: Helm, tmp_path: Path, keys: str, iden
         (["cors.origins[0]=https://loja.example/"], "is not an origin"),
         (["cors.origins[0]=*"], "is not an origin"),
         (["limits.reads.perSecond=0"], "perSecond"),
+        (["limits.shopFactor=0"], "shopFactor"),
         (["resources.limits.memory=300M"], "write it in Mi or Gi"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[-1],

@@ -118,6 +118,7 @@ BY_NAME: dict[str, Schema] = {
     "perSecond": {"type": "integer", "minimum": 1},
     "burst": {"type": "integer", "minimum": 1},
     "clients": {"type": "integer", "minimum": 1},
+    "shopFactor": {"type": "integer", "minimum": 1, "maximum": 10000},
     "dnsNames": STRINGS,
     "issuerRef": WHATEVER,
     "origins": STRINGS,

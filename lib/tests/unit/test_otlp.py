@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+from http_here import serving
 
 from reservaestoque.telemetry import exporting_traces, tracing
 
@@ -34,16 +35,8 @@ def answering(size: int) -> Iterator[tuple[str, list[int], threading.Event]]:
                     left.set()
                 self.close_connection = True
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", ports, left
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(Handler) as url:
+        yield url, ports, left
 
 
 def _export(endpoint: str, monkeypatch: pytest.MonkeyPatch, times: int) -> None:

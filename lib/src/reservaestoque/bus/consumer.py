@@ -5,13 +5,13 @@ import math
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from reservaestoque.bus import dead_letters, queue_time, topology
 from reservaestoque.bus.batches import Batches, Handler
 from reservaestoque.bus.connection import ANSWER_TIMEOUT, Connection, keep_connected, side_by_side
-from reservaestoque.events import CONTENT_TYPE, CloudEvent, Decoder
+from reservaestoque.bus.publisher import message_of
+from reservaestoque.events import CloudEvent, Decoder
 
 PREFETCH = 32
 """Unacknowledged messages per consumer, of one event at rest, of 200 under load; others must get their share."""
@@ -114,13 +114,7 @@ class _Deliveries:
             await dead_letters.publish(self._channel, self._queue, body, reason)
 
     async def put_back(self, kind: str, body: bytes) -> None:
-        message = Message(
-            body,
-            headers=queue_time.stamp(),
-            content_type=CONTENT_TYPE,
-            delivery_mode=DeliveryMode.PERSISTENT,
-            type=kind,
-        )
+        message = message_of(kind, body)
         with self._connection.deadline(ANSWER_TIMEOUT, unless_blocked=True):
             await self._channel.default_exchange.publish(message, routing_key=self._queue.name, mandatory=True)
 

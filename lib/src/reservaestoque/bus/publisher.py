@@ -76,11 +76,15 @@ class Publisher:
 
 
 async def _publish(exchange: AbstractExchange, kind: str, body: bytes) -> None:
-    message = Message(
+    await exchange.publish(message_of(kind, body), routing_key=kind, mandatory=True)
+
+
+def message_of(kind: str, body: bytes) -> Message:
+    """A persistent message of events of this type, published now."""
+    return Message(
         body,
         headers=queue_time.stamp(),
         content_type=CONTENT_TYPE,
         delivery_mode=DeliveryMode.PERSISTENT,
         type=kind,
     )
-    await exchange.publish(message, routing_key=kind, mandatory=True)

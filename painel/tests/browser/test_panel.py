@@ -137,6 +137,7 @@ def test_the_keyboard_reaches_everything(page: Page, supply):
     field = page.locator("#order-form").get_by_role("combobox")
     field.focus()
     page.keyboard.type("TECLADO")
+    expect(page.locator("#order-form").get_by_role("option")).to_have_count(2)
     expect(field).to_have_attribute("aria-expanded", "true")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
@@ -151,6 +152,26 @@ def test_the_keyboard_reaches_everything(page: Page, supply):
     expect(page.locator("#order-detail .status.large")).to_have_text("Reserved")
     page.keyboard.press("Escape")
     expect(page.locator("#order-detail")).not_to_be_visible()
+
+
+def test_a_sku_declared_while_somebody_looks_for_it_is_offered(page: Page, supply):
+    supply("LATER-1", 9)
+    opened(page)
+    page.get_by_role("button", name="New order").click()
+    field = page.locator("#order-form").get_by_role("combobox")
+    options = page.locator("#order-form").get_by_role("option")
+    field.fill("LATER")
+    expect(options).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    supply("LATER-0", 9)
+    expect(options).to_have_count(2)
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("LATER-1")
+    field.fill("LATEST")
+    expect(options).to_have_count(0)
+    supply("LATEST", 9)
+    options.click()
+    expect(field).to_have_value("LATEST")
 
 
 def test_a_sku_that_two_stockitems_declare_is_marked(page: Page, system: System):

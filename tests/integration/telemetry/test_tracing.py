@@ -57,7 +57,10 @@ def _trace(collector: Collector, pedido: dict[str, object]) -> str:
             if (span.program, span.attributes.get("reservaestoque.pedido_id")) == ("estoque", pedido["pedidoId"])
         }
 
-    collector.until(lambda seen: any(len(seen.trace(trace)) >= len(ORDER.splitlines()) for trace in traces(seen)))
+    try:
+        collector.until(lambda seen: any(len(seen.trace(trace)) >= len(ORDER.splitlines()) for trace in traces(seen)))
+    except TimeoutError:
+        pytest.fail("\n".join(["incomplete:", *map(collector.tree, traces(collector))]))
     [trace] = traces(collector)
     return trace
 

@@ -5,6 +5,10 @@ import { t, whole } from '/painel/language.js'
 
 const SHOWN = 8
 let made = 0
+let extend = null // of the picker whose list is wanted
+
+/** Call when SKUs have been added: an open list with room shows those that match, after the options that it has. */
+export const skusAdded = () => extend?.()
 
 /** `find(text)` returns the matching balances, best first. Returns {element, input}. */
 export function skuPicker(find) {
@@ -18,6 +22,7 @@ export function skuPicker(find) {
   let active = -1
 
   const close = () => {
+    extend = null
     options.hidden = true
     active = -1
     input.setAttribute('aria-expanded', 'false')
@@ -33,21 +38,29 @@ export function skuPicker(find) {
     ;[...options.children].forEach((option, index) => option.setAttribute('aria-selected', String(index === at)))
     if (at >= 0) input.setAttribute('aria-activedescendant', options.children[at].id)
   }
-  const open = () => {
+  const option = (saldo, at) => h('li', {
+    role: 'option', id: `${id}-${at}`, 'aria-selected': 'false', 'data-sku': saldo.sku,
+    onmousedown: event => { // before the field loses its focus
+      event.preventDefault()
+      choose(saldo.sku)
+    },
+  }, h('span', { class: 'option-name' }, h('strong', {}, saldo.sku), h('small', {}, saldo.nome)),
+  h('span', { class: 'number' }, whole(saldo.disponivel)))
+  const fill = () => {
     const found = find(input.value)
-    options.replaceChildren(...found.slice(0, SHOWN).map((saldo, index) => h('li', {
-      role: 'option', id: `${id}-${index}`, 'aria-selected': 'false',
-      onmousedown: event => { // before the field loses its focus
-        event.preventDefault()
-        choose(saldo.sku)
-      },
-    }, h('span', { class: 'option-name' }, h('strong', {}, saldo.sku), h('small', {}, saldo.nome)),
-    h('span', { class: 'number' }, whole(saldo.disponivel)))))
+    const shown = new Set([...options.children].map(child => child.dataset.sku))
+    const added = found.filter(saldo => !shown.has(saldo.sku)).slice(0, SHOWN - shown.size)
+    options.append(...added.map((saldo, index) => option(saldo, shown.size + index)))
     say(count, t('form.options', { count: whole(found.length) }))
-    options.hidden = found.length === 0
+    options.hidden = options.children.length === 0
+    input.setAttribute('aria-expanded', String(!options.hidden))
+  }
+  const open = () => {
+    extend = fill
+    options.replaceChildren()
     active = -1
     input.removeAttribute('aria-activedescendant')
-    input.setAttribute('aria-expanded', String(found.length > 0))
+    fill()
   }
 
   input.addEventListener('input', open)
@@ -63,7 +76,7 @@ export function skuPicker(find) {
       point(active < 0 ? (step > 0 ? 0 : last) : (active + step + last + 1) % (last + 1))
     } else if (event.key === 'Enter' && !options.hidden && active >= 0) {
       event.preventDefault()
-      choose(options.children[active].querySelector('strong').textContent)
+      choose(options.children[active].dataset.sku)
     } else if (event.key === 'Escape' && !options.hidden) {
       event.preventDefault() // closes the list, not the dialog
       event.stopPropagation()

@@ -4,6 +4,7 @@ import { get } from '/painel/api.js'
 import { Balances, isLow, isOut } from '/painel/balances.js'
 import { eachFrame, find, h, icon, say } from '/painel/dom.js'
 import { onLanguage, short, t, whole } from '/painel/language.js'
+import { skusAdded } from '/painel/picker.js'
 import { Stream } from '/painel/stream.js'
 import { VirtualList, flash, isHeld } from '/painel/virtual.js'
 
@@ -83,6 +84,7 @@ function draw() {
 function arrange() {
   orderedAt = performance.now()
   shownRevision = balances.revision
+  if (balances.size !== arrangedSize) skusAdded()
   arrangedSize = balances.size
   const items = balances.view(search.value, filter.value, sort.value)
   list.show(items)

@@ -16,8 +16,8 @@ from typing import Any
 
 import envoy_here
 import httpx
+import libyaml
 import pytest
-import yaml
 from collector import collecting
 from envoy_here import Service, serving, started, until, validate
 
@@ -88,7 +88,7 @@ def assert_problem(answer: httpx.Response, status: int, slug: str, path: str) ->
 def test_envoy_accepts_the_configuration(tmp_path: Path) -> None:
     text = rendered([3, 4], [5])
     validate(tmp_path, text)
-    clusters = {cluster["name"]: cluster for cluster in yaml.safe_load(text)["static_resources"]["clusters"]}
+    clusters = {cluster["name"]: cluster for cluster in libyaml.load(text)["static_resources"]["clusters"]}
     assert len(clusters["pedidos"]["load_assignment"]["endpoints"][0]["lb_endpoints"]) == 2
 
 
@@ -236,7 +236,7 @@ def test_a_page_can_neither_stop_the_gateway_nor_change_it_through_its_admin_por
 ) -> None:
     """A browser sends a page's POST to any port of this machine."""
     text = (running.log.parent / "envoy.yaml").read_text()
-    admin = f"http://127.0.0.1:{yaml.safe_load(text)['admin']['address']['socket_address']['port_value']}"
+    admin = f"http://127.0.0.1:{libyaml.load(text)['admin']['address']['socket_address']['port_value']}"
     answer = httpx.post(admin + path, headers={"Origin": "https://evil.example"}, trust_env=False)
     assert answer.status_code == 403
     for allowed in ("/ready", "/stats?filter=^server.live$", "/stats/prometheus?filter=server_live"):
@@ -423,7 +423,7 @@ def test_no_timeout_ends_a_stream_that_lives_and_none_of_its_limits_are_those_of
     text = gateway.render(
         gateway.TEMPLATE.read_text(), listen_port=1, admin_port=2, pedidos=[3], estoque=[4], painel=5
     )
-    listener = yaml.safe_load(text)["static_resources"]["listeners"][0]
+    listener = libyaml.load(text)["static_resources"]["listeners"][0]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     routes = manager["route_config"]["virtual_hosts"][0]["routes"]
     route = next(r["route"] for r in routes if names(r["match"], path))
@@ -459,7 +459,7 @@ def ask_and_never_read(stack: ExitStack, client: httpx.Client, method: str, path
 
 def all_taken(running: Running, cluster: str) -> bool:
     """Whether the connections for large answers of a service are all in use."""
-    config = yaml.safe_load((running.log.parent / "envoy.yaml").read_text())
+    config = libyaml.load((running.log.parent / "envoy.yaml").read_text())
     admin = config["admin"]["address"]["socket_address"]["port_value"]
     stat = f"cluster.{cluster}.circuit_breakers.high.cx_open"
     return httpx.get(f"http://127.0.0.1:{admin}/stats?filter={stat}", trust_env=False).text.strip() == f"{stat}: 1"

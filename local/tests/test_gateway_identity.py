@@ -185,6 +185,12 @@ def test_a_customer_s_token_tells_the_service_who_asks(running: Running) -> None
     assert scoped == {"x-reserva-subject": "ana", "x-reserva-scopes": "pedidos:admin estoque:ler"}
 
 
+def test_the_scheme_may_be_in_lower_case(running: Running) -> None:
+    answer = running.client.get("/pedidos", headers={"Authorization": f"bearer {running.issuer.token('ana')}"})
+    assert answer.status_code == 200
+    assert running.client.get("/pedidos", headers={"Authorization": "bearer x.y.z"}).status_code == 401
+
+
 def test_tokens_of_each_issuer_are_accepted_for_each_of_its_audiences(running: Running) -> None:
     two = claims(iss="https://two.example", account={"id": "bia"})
     for audience in ("loja-a", "loja-b", ["outra", "loja-b"]):

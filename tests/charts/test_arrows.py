@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterator
 
+import libyaml
 import pytest
-import yaml
 from chart_values import CHARTS
 from helm import LOGIN, Helm, Manifest
 from network_policies import Pod, allowed
@@ -124,8 +124,8 @@ def test_between_pods_there_are_the_arrows_of_the_architecture(policies: list[Ma
 def production(helm: Helm, *sets: str) -> tuple[list[Manifest], list[Pod]]:
     """The policies with the data stores for production, and the pods."""
     text = helm.text("reserva-estoque", *LOGIN, *sets, values=PRODUCTION / "values.yaml")
-    rendered = [m for m in yaml.safe_load_all(text) if m]
-    stores = list(yaml.safe_load_all((PRODUCTION / "network-policies.yaml").read_text()))
+    rendered = [m for m in libyaml.load_all(text) if m]
+    stores = list(libyaml.load_all((PRODUCTION / "network-policies.yaml").read_text()))
     return [m for m in [*rendered, *stores] if m["kind"] == "NetworkPolicy"], [*_pods(rendered), *STORES]
 
 

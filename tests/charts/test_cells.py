@@ -12,8 +12,8 @@ from typing import Any
 
 import envoy_here
 import httpx
+import libyaml
 import pytest
-import yaml
 from cluster.cells import CELLS, DOCUMENT, commands
 from cluster.cells import table as documented_table
 from cluster.document import script, section
@@ -57,7 +57,7 @@ def cell(helm: Helm, name: str, *more: str) -> list[Manifest]:
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """gateway.yaml, as the document has it."""
     file = tmp_path_factory.mktemp("cells") / "gateway.yaml"
-    file.write_text(yaml.safe_dump(documented_table()))
+    file.write_text(libyaml.dump(documented_table()))
     return file
 
 
@@ -73,7 +73,7 @@ def cells(helm: Helm) -> dict[str, list[Manifest]]:
 
 def config(manifests: list[Manifest]) -> dict[str, Any]:
     (data,) = [m["data"] for m in manifests if (m["kind"], m["metadata"]["name"]) == ("ConfigMap", "gateway")]
-    parsed: dict[str, Any] = yaml.safe_load(data["envoy.yaml"])
+    parsed: dict[str, Any] = libyaml.load(data["envoy.yaml"])
     return parsed
 
 
@@ -102,7 +102,7 @@ def test_the_document_s_commands_as_the_cluster_s_tests_run_them_are_those_of_he
         rendering = [str(ROOT / word) if word.endswith(".yaml") else word for word in rendering]
         manifests = helm("template", release, str(ROOT / chart), *rendering, "--kube-version", VERSION)
         namespace = options[options.index("--namespace") + 1]
-        rendered[namespace, release] = [m for m in yaml.safe_load_all(manifests) if m]
+        rendered[namespace, release] = [m for m in libyaml.load_all(manifests) if m]
     assert rendered.keys() == {("gateway", "gateway")} | {(c, r) for c in CELLS for r in (c, "data-stores")}
     (service,) = [m for m in rendered["gateway", "gateway"] if m["kind"] == "Service"]
     assert service["spec"]["ports"][0]["nodePort"] == 30080
@@ -121,7 +121,7 @@ def test_the_document_s_commands_as_the_cluster_s_tests_run_them_are_those_of_he
 @pytest.mark.parametrize("default", [True, False])
 def test_envoy_accepts_the_table(helm: Helm, table: Path, tmp_path: Path, default: bool):
     sets = [f"defaultCell={str(default).lower()}"]
-    envoy_here.validate(tmp_path, yaml.safe_dump(config(helm.template("gateway", *sets, values=table))))
+    envoy_here.validate(tmp_path, libyaml.dump(config(helm.template("gateway", *sets, values=table))))
 
 
 def test_each_cell_has_the_routes_and_clusters_of_the_default_under_its_own_names(helm: Helm, table: Path):
@@ -209,6 +209,7 @@ def test_without_a_default_cell_its_host_and_clusters_are_gone(gateway: list[Man
         (["cells.leste_1.hosts[0]=leste.example"], "leste_1"),
         (["cells.leste.hosts[0]=leste.example", "cells.leste.pedidos.host=pedidos.leste.example"], "leste.peers"),
         (["cells=null"], "no request could be routed"),
+        (["hosts[0]=loja.example"], "hosts are the names of the default cell, and defaultCell is false"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
@@ -263,7 +264,7 @@ def here(helm: Helm, table: Path, services: dict[str, Service]) -> str:
             listener["address"]["socket_address"]["port_value"] = port
         else:
             listener["address"]["socket_address"] = {"address": HOST, "port_value": port}
-    return yaml.safe_dump(envoy)
+    return libyaml.dump(envoy)
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import chart_values
 import envoy_here
+import libyaml
 import pytest
 import tools
-import yaml
 from helm import NAMESPACE, Find, Helm, Manifest, RefusedError
 
 from local_system import gateway
@@ -20,7 +20,7 @@ from reservaestoque.program import GRACE_SECONDS
 ROOT = Path(__file__).resolve().parents[2]
 CHARTS = chart_values.charts()
 PROGRAMS = ("pedidos", "estoque", "operator", "conferir", "painel")
-ENVOY = yaml.safe_load(
+ENVOY = libyaml.load(
     gateway.render(
         gateway.TEMPLATE.read_text(),
         listen_port=8080,
@@ -103,16 +103,16 @@ def test_passwords_that_would_break_an_address_are_refused(helm: Helm):
 @pytest.mark.parametrize("chart", ["common", *CHARTS])
 def test_charts_have_the_version_of_the_programs(chart: str):
     version = re.search(r'^version = "(.+)"', (ROOT / "lib/pyproject.toml").read_text(), re.M)
-    about = yaml.safe_load((chart_values.CHARTS / chart / "Chart.yaml").read_text())
+    about = libyaml.load((chart_values.CHARTS / chart / "Chart.yaml").read_text())
     assert version
     assert {about["version"], about.get("appVersion", about["version"])} == {version[1]}
     assert {d["version"] for d in about.get("dependencies", [])} <= {version[1]}
 
 
 def test_what_the_umbrella_calls_its_crd_exists():
-    about = yaml.safe_load((chart_values.CHARTS / "reserva-estoque/Chart.yaml").read_text())["annotations"]
-    crd = yaml.safe_load((ROOT / "k8s/crd/stockitems.yaml").read_text())
-    declared = yaml.safe_load(about["artifacthub.io/crds"])[0]
+    about = libyaml.load((chart_values.CHARTS / "reserva-estoque/Chart.yaml").read_text())["annotations"]
+    crd = libyaml.load((ROOT / "k8s/crd/stockitems.yaml").read_text())
+    declared = libyaml.load(about["artifacthub.io/crds"])[0]
     assert (declared["name"], declared["kind"]) == (crd["metadata"]["name"], crd["spec"]["names"]["kind"])
     assert declared["version"] in {version["name"] for version in crd["spec"]["versions"]}
 
@@ -345,17 +345,17 @@ def test_every_secret_gives_all_its_users_the_same_password(helm: Helm):
 def test_the_definition_of_stockitem_is_that_of_the_local_system(find: Find):
     (rendered,) = find("CustomResourceDefinition")
     assert rendered["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
-    assert rendered["spec"] == yaml.safe_load((ROOT / "k8s/crd/stockitems.yaml").read_text())["spec"]
+    assert rendered["spec"] == libyaml.load((ROOT / "k8s/crd/stockitems.yaml").read_text())["spec"]
 
 
 def test_the_operator_s_rights_are_those_of_the_local_system(find: Find):
     (rendered,) = find("ClusterRole")
-    assert rendered["rules"] == yaml.safe_load((ROOT / "k8s/rbac/operador.yaml").read_text())["rules"]
+    assert rendered["rules"] == libyaml.load((ROOT / "k8s/rbac/operador.yaml").read_text())["rules"]
 
 
 def test_the_api_server_marks_new_stockitems_where_it_can(find: Find, helm: Helm):
     (policy,), (binding,) = find("MutatingAdmissionPolicy"), find("MutatingAdmissionPolicyBinding")
-    written = next(yaml.safe_load_all((ROOT / "k8s/admission/stockitems.yaml").read_text()))
+    written = next(libyaml.load_all((ROOT / "k8s/admission/stockitems.yaml").read_text()))
     assert policy["spec"] == written["spec"]
     assert binding["spec"]["policyName"] == policy["metadata"]["name"]
     for without in ("operator.admission.enabled=false", "operator.watchNamespace=loja"):
@@ -375,7 +375,7 @@ def envoy_of(manifests: list[Manifest]) -> str:
 
 def test_on_kind_no_page_reads_answers_under_a_name_of_its_own(helm: Helm):
     rendered = envoy_of(helm.template("reserva-estoque", values=ROOT / "k8s/kind/values.yaml"))
-    manager = yaml.safe_load(rendered)["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
+    manager = libyaml.load(rendered)["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
     served, others = manager["typed_config"]["route_config"]["virtual_hosts"]
     assert {"localhost", "127.0.0.1", "gateway"} < set(served["domains"])
     assert (others["domains"], others["routes"][-1]["match"]) == (["*"], {"prefix": "/"})
@@ -384,7 +384,7 @@ def test_on_kind_no_page_reads_answers_under_a_name_of_its_own(helm: Helm):
 
 def test_the_gateway_is_that_of_the_local_system_with_names_instead_of_addresses(helm: Helm):
     rendered = envoy_of(helm.template("reserva-estoque", "gateway.hosts[0]=localhost"))
-    here, there = yaml.safe_load(rendered)["static_resources"], copy.deepcopy(ENVOY["static_resources"])
+    here, there = libyaml.load(rendered)["static_resources"], copy.deepcopy(ENVOY["static_resources"])
     assert [x["name"] for x in here["listeners"]] == ["ingress", "operations"]
     served, local_names = (
         one["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]
@@ -570,7 +570,7 @@ def test_irreplaceable_resources_stay_when_releases_go(find: Find):
 
 def test_alerts_of_conferir_are_those_that_are_described():
     described = (ROOT / "docs/operations.md").read_text()
-    groups = yaml.safe_load((ROOT / "charts/reserva-estoque/files/rules.yaml").read_text())["groups"]
+    groups = libyaml.load((ROOT / "charts/reserva-estoque/files/rules.yaml").read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"] if "alert" in rule]
     for rule in rules:
         assert rule["annotations"]["summary"]

@@ -11,9 +11,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import libyaml
 import pytest
 import tools
-import yaml
 from chart_values import CHARTS
 from helm import LOGIN, NAMESPACE, Helm, Manifest
 
@@ -146,7 +146,7 @@ def with_operators(cluster: Cluster) -> Cluster:
 @pytest.mark.parametrize(("chart", "sets"), RENDERED.values(), ids=list(RENDERED))
 def test_the_api_server_takes_what_helm_renders(with_operators: Cluster, helm: Helm, chart: str, sets: list[str]):
     text = helm.text(chart, *sets)
-    assert len(with_operators.accepts(text).splitlines()) == len([m for m in yaml.safe_load_all(text) if m])
+    assert len(with_operators.accepts(text).splitlines()) == len([m for m in libyaml.load_all(text) if m])
 
 
 def checkable(manifest: Manifest) -> Manifest:
@@ -165,9 +165,9 @@ def checkable(manifest: Manifest) -> Manifest:
 
 @pytest.mark.parametrize("folder", ["production", "restore"])
 def test_the_api_server_takes_the_production_data_stores(with_operators: Cluster, folder: str):
-    built = yaml.safe_load_all(with_operators("kustomize", K8S / folder))
+    built = libyaml.load_all(with_operators("kustomize", K8S / folder))
     manifests = [checkable(manifest) for manifest in built]
-    accepted = with_operators.accepts(yaml.safe_dump_all(manifests)).splitlines()
+    accepted = with_operators.accepts(libyaml.dump_all(manifests)).splitlines()
     assert len(accepted) == len(manifests) > 20
 
 
@@ -178,7 +178,7 @@ def test_the_api_server_takes_the_alerts_of_the_data_stores(with_operators: Clus
 
 def test_on_kind_the_data_stores_differ_in_sizes_and_backups_only(with_operators: Cluster):
     def built(folder: str) -> dict[tuple[str, str], Manifest]:
-        manifests = yaml.safe_load_all(with_operators("kustomize", K8S / folder))
+        manifests = libyaml.load_all(with_operators("kustomize", K8S / folder))
         return {(m["kind"], m["metadata"]["name"]): m for m in manifests}
 
     production, kind = built("production"), built("kind/production")
@@ -188,7 +188,7 @@ def test_on_kind_the_data_stores_differ_in_sizes_and_backups_only(with_operators
             for path in ("resources", "plugins", "storage", "walStorage", "persistence"):
                 one["spec"].pop(path, None)
         assert manifest == production[name]
-    with_operators.accepts(yaml.safe_dump_all(kind.values()))
+    with_operators.accepts(libyaml.dump_all(kind.values()))
 
 
 @pytest.mark.parametrize("file", MANIFESTS, ids=lambda file: str(file.relative_to(K8S)))
@@ -236,10 +236,8 @@ class Stores:
         self.namespace = "lojas"
         self._cluster = cluster
         cluster("create", "namespace", self.namespace)
-        built = [
-            m for m in yaml.safe_load_all(cluster("kustomize", K8S / "production")) if m["kind"] != "ObjectStore"
-        ]
-        text = yaml.safe_dump_all(built)
+        built = [m for m in libyaml.load_all(cluster("kustomize", K8S / "production")) if m["kind"] != "ObjectStore"]
+        text = libyaml.dump_all(built)
         cluster("apply", f"--namespace={self.namespace}", "--filename=-", stdin=text)
 
     def ready(self, resource: str, condition: str, status: str = "True") -> None:
@@ -286,7 +284,7 @@ def test_nothing_is_installed_before_it_is_there(stores: Stores, resource: str, 
 
 
 def test_every_resource_that_becomes_ready_is_among_these(with_operators: Cluster):
-    kinds = {m["kind"] for m in yaml.safe_load_all(with_operators("kustomize", K8S / "production"))}
+    kinds = {m["kind"] for m in libyaml.load_all(with_operators("kustomize", K8S / "production"))}
     never_ready = {"NetworkPolicy", "ObjectStore", "ScheduledBackup"}
     assert {f"{kind.lower()}s" for kind in kinds - never_ready} == {name.partition(".")[0] for name in OPERATORS}
 

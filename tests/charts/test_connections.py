@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
+import libyaml
 import pytest
-import yaml
 from chart_values import CHARTS
 from helm import LOGIN, Helm, Manifest, RefusedError
 
@@ -43,7 +43,7 @@ def pods_at_once(deployment: Manifest, replicas: int) -> int:
 @pytest.mark.parametrize("values", [None, PRODUCTION], ids=["as it comes", "in production"])
 def test_the_sum_is_that_of_all_pods_there_may_be(helm: Helm, service: str, values: Any):
     refusal = said(helm, f"{service}.database.maxConnections=1", values=values)
-    rendered = [m for m in yaml.safe_load_all(helm.text("reserva-estoque", *LOGIN, values=values)) if m]
+    rendered = [m for m in libyaml.load_all(helm.text("reserva-estoque", *LOGIN, values=values)) if m]
     deployments = {m["metadata"]["name"]: m for m in rendered if m["kind"] == "Deployment"}
     (most,) = [
         m["spec"]["maxReplicas"]

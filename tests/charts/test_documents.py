@@ -4,8 +4,8 @@ import re
 import subprocess
 from collections.abc import Iterator
 
+import libyaml
 import pytest
-import yaml
 from chart_values import CHARTS
 
 DOCS = CHARTS.parent / "docs"
@@ -38,8 +38,8 @@ def test_values_that_are_described_exist(name: str):
 
 def exists(chart: str, *path: str) -> bool:
     own = CHARTS / chart / "values.yaml"
-    values = yaml.safe_load((CHARTS / "reserva-estoque" / "values.yaml").read_text())
-    found = {**values.get(chart, {}), **(yaml.safe_load(own.read_text()) if own.exists() else {})}
+    values = libyaml.load((CHARTS / "reserva-estoque" / "values.yaml").read_text())
+    found = {**values.get(chart, {}), **(libyaml.load(own.read_text()) if own.exists() else {})}
     for step in path:
         if not isinstance(found, dict) or step not in found:
             return False

@@ -20,8 +20,8 @@ from typing import Any
 
 import envoy_here
 import httpx
+import libyaml
 import pytest
-import yaml
 from certificates import Authority, Certificate
 from chart_values import CHARTS
 from envoy_here import Service, serving, until
@@ -143,7 +143,7 @@ def test_envoy_accepts_every_variant(helm: Helm, tmp_path: Path, keys: str, iden
         *([] if "plain" in chosen else ["compressor"]),
         *("buffer", "router"),
     ]
-    assert filters(yaml.safe_load(text)) == expected
+    assert filters(libyaml.load(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_values_that_make_no_sense_are_refused_with_a_sentence(helm: Helm, sets:
 def test_any_audience_is_accepted_only_where_the_values_say_so(helm: Helm):
     any_audience = [ON, f"{ISSUERS}.issuer={ISSUER}", f"{ISSUERS}.jwks=x", ANY_AUDIENCE]
     for sets, audiences in ((any_audience, None), ([ON, *INLINE], [AUDIENCE])):
-        envoy = yaml.safe_load(config(helm.template("gateway", *sets))["envoy.yaml"])
+        envoy = libyaml.load(config(helm.template("gateway", *sets))["envoy.yaml"])
         (jwt,) = [f for f in manager(envoy)["http_filters"] if f["name"].endswith("jwt_authn")]
         assert jwt["typed_config"]["providers"]["loja"].get("audiences") == audiences
 
@@ -195,19 +195,19 @@ def test_the_installation_is_refused_when_identity_is_on_without_an_issuer(helm:
     with pytest.raises(RefusedError, match=re.escape("gateway.jwt.issuers names no issuer")):
         helm.text("reserva-estoque", ON)
     three = [ON, *(f"gateway.{value}" for value in REMOTE)]
-    assert "jwt_authn" in filters(yaml.safe_load(config(helm.template("reserva-estoque", *three))["envoy.yaml"]))
+    assert "jwt_authn" in filters(libyaml.load(config(helm.template("reserva-estoque", *three))["envoy.yaml"]))
 
 
 def test_the_heap_is_four_fifths_of_the_container_s_memory(helm: Helm):
     for limit, size in (("512Mi", 429496729), ("1Gi", 858993459)):
-        envoy = yaml.safe_load(config(helm.template("gateway", f"resources.limits.memory={limit}"))["envoy.yaml"])
+        envoy = libyaml.load(config(helm.template("gateway", f"resources.limits.memory={limit}"))["envoy.yaml"])
         heap = envoy["overload_manager"]["resource_monitors"][1]["typed_config"]
         assert heap["max_heap_size_bytes"] == size
 
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_admin_is_on_loopback_and_only_two_of_its_pages_lead_outside(helm: Helm, tls: bool):
-    envoy = yaml.safe_load(config(helm.template("gateway", *(TLS if tls else ())))["envoy.yaml"])
+    envoy = libyaml.load(config(helm.template("gateway", *(TLS if tls else ())))["envoy.yaml"])
     assert envoy["admin"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9901}
     resources = envoy["static_resources"]
     for listener in resources["listeners"]:
@@ -251,10 +251,10 @@ def test_the_gateway_may_fetch_keys_on_the_port_of_each_url(helm: Helm):
 def test_in_production_the_gateway_sees_its_clients_addresses(helm: Helm):
     """Calls without a token and streams opened with a ticket are limited by address."""
     text = helm.text("reserva-estoque", *LOGIN, values=CHARTS.parent / "k8s/production/values.yaml")
-    rendered = [manifest for manifest in yaml.safe_load_all(text) if manifest]
+    rendered = [manifest for manifest in libyaml.load_all(text) if manifest]
     service = one(rendered, "Service")["spec"]
     assert (service["type"], service["externalTrafficPolicy"]) == ("LoadBalancer", "Local")
-    assert manager(yaml.safe_load(config(rendered)["envoy.yaml"]))["xff_num_trusted_hops"] == 0
+    assert manager(libyaml.load(config(rendered)["envoy.yaml"]))["xff_num_trusted_hops"] == 0
 
 
 def test_cert_manager_is_asked_for_the_secret_that_the_gateway_uses(helm: Helm):
@@ -297,7 +297,7 @@ def running(helm: Helm, folder: Path, *sets: str, edit: dict[str, str] | None = 
         for old, new in (edit or {}).items():
             assert old in text
             text = text.replace(old, new)
-        envoy = yaml.safe_load(text)
+        envoy = libyaml.load(text)
         ports = Ports.free()
         free = iter((ports.gateway, ports.pedidos, ports.estoque))
         found = {}
@@ -306,7 +306,7 @@ def running(helm: Helm, folder: Path, *sets: str, edit: dict[str, str] | None = 
             listener["address"]["socket_address"] = {"address": HOST, "port_value": found[listener["name"]]}
         envoy["admin"]["address"]["socket_address"]["port_value"] = ports.gateway_admin
         env = {"SUBJECT_KEY": "0" * 32}
-        client, _ = stack.enter_context(envoy_here.running(folder, yaml.safe_dump(envoy), env))
+        client, _ = stack.enter_context(envoy_here.running(folder, libyaml.dump(envoy), env))
         yield Running(
             client, pedidos, estoque, folder, found["ingress"], found.get("redirect", 0), ports.gateway_admin
         )
@@ -558,7 +558,7 @@ def test_without_tls_the_same_address_with_it_is_named(with_tls: WithTls):
 
 def test_without_redirect_nothing_listens_without_tls(helm: Helm):
     rendered = helm.template("gateway", *TLS, "tls.redirect=false")
-    envoy = yaml.safe_load(config(rendered)["envoy.yaml"])
+    envoy = libyaml.load(config(rendered)["envoy.yaml"])
     ports = {
         li["name"]: li["address"]["socket_address"]["port_value"] for li in envoy["static_resources"]["listeners"]
     }

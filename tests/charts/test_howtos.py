@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import jsonschema
+import libyaml
 import pytest
-import yaml
 from chart_values import CHARTS
 from docs_site.parsers import PARSERS
 from helm import LOGIN, NAMESPACE, Helm, Manifest
@@ -82,7 +82,7 @@ def check_patch(command: str, *_: object) -> None:
 
 
 def check_stock_item(spec: object) -> None:
-    (version,) = yaml.safe_load((ROOT / "k8s/crd/stockitems.yaml").read_text())["spec"]["versions"]
+    (version,) = libyaml.load((ROOT / "k8s/crd/stockitems.yaml").read_text())["spec"]["versions"]
     schema = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
     jsonschema.validate(spec, schema | {"additionalProperties": False})
 
@@ -107,7 +107,7 @@ def test_each_exception_is_still_there():
 
 def check_permission(manifest: Manifest) -> None:
     """As those of the services. tests/integration/test_readme.py uses it."""
-    ours = yaml.safe_load_all((ROOT / "k8s/production/rabbitmq.yaml").read_text())
+    ours = libyaml.load_all((ROOT / "k8s/production/rabbitmq.yaml").read_text())
     one = next(other for other in ours if other["kind"] == manifest["kind"])
     assert shape(manifest["spec"]) == shape(one["spec"])
     assert manifest["apiVersion"] == one["apiVersion"]
@@ -119,7 +119,7 @@ def shape(value: object) -> object:
 
 @pytest.mark.parametrize("text", [block for _, block in blocks("yaml", WITH_MANIFESTS)])
 def test_a_manifest_or_a_file_of_values_is_valid(text: str, helm: Helm, tmp_path: Path):
-    document = yaml.safe_load(text)
+    document = libyaml.load(text)
     match document.get("kind"):
         case "StockItem":
             check_stock_item(document["spec"])

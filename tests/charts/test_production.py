@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import libyaml
 import pytest
-import yaml
 from chart_values import CHARTS
 from helm import LOGIN, Helm, Manifest, RefusedError
 
@@ -18,7 +18,7 @@ PRODUCTION = CHARTS.parent / "k8s/production"
 
 
 def load(name: str) -> list[Manifest]:
-    return list(yaml.safe_load_all((PRODUCTION / name).read_text()))
+    return list(libyaml.load_all((PRODUCTION / name).read_text()))
 
 
 def specs(name: str, kind: str) -> list[dict[str, Any]]:
@@ -87,7 +87,7 @@ def test_services_may_do_on_the_broker_what_they_may_on_the_local_one(helm: Helm
 
 def test_the_system_s_values_name_secrets_that_exist():
     document = (CHARTS.parent / "docs/production.md").read_text()
-    values = yaml.safe_load((PRODUCTION / "values.yaml").read_text())
+    values = libyaml.load((PRODUCTION / "values.yaml").read_text())
     parts = [value for part in values.values() for value in part.values() if isinstance(value, dict)]
     references = [part for part in parts if "existingSecret" in part]
     references += [values[service]["migrations"]["database"] for service in ("pedidos", "estoque")]
@@ -127,7 +127,7 @@ def test_files_are_known_to_the_document():
 
 
 def test_both_databases_are_restored_to_one_instant_and_archive_apart_from_before():
-    patches = [yaml.safe_load(p["patch"]) for p in load("../restore/kustomization.yaml")[0]["patches"]]
+    patches = [libyaml.load(p["patch"]) for p in load("../restore/kustomization.yaml")[0]["patches"]]
     values = [{operation["path"]: operation["value"] for operation in patch} for patch in patches]
     assert len({v["/spec/bootstrap"]["recovery"]["recoveryTarget"]["targetTime"] for v in values}) == 1
     assert [v["/spec/bootstrap"]["recovery"]["database"] for v in values] == ["pedidos", "estoque"]
@@ -140,7 +140,7 @@ def test_both_databases_are_restored_to_one_instant_and_archive_apart_from_befor
 @pytest.mark.parametrize("database", ["pedidos", "estoque"])
 def test_values_count_on_as_many_connections_as_the_server_takes(database: str):
     (cluster,) = specs(f"{database}-db.yaml", "Cluster")
-    values = yaml.safe_load((PRODUCTION / "values.yaml").read_text())
+    values = libyaml.load((PRODUCTION / "values.yaml").read_text())
     assert (
         str(values[database]["database"]["maxConnections"]) == cluster["postgresql"]["parameters"]["max_connections"]
     )
@@ -148,7 +148,7 @@ def test_values_count_on_as_many_connections_as_the_server_takes(database: str):
 
 @pytest.mark.parametrize("database", ["pedidos", "estoque"])
 def test_so_do_those_for_development(helm: Helm, database: str):
-    values = yaml.safe_load((CHARTS / database / "values.yaml").read_text())
+    values = libyaml.load((CHARTS / database / "values.yaml").read_text())
     (server,) = [
         manifest["spec"]["template"]["spec"]["containers"][0]
         for manifest in helm.template("data-stores", release="data-stores")
@@ -185,7 +185,7 @@ def test_servers_keep_apart_by_node_always_and_by_zone_where_there_are_zones(dat
 
 
 def test_pods_of_a_service_are_as_many_on_each_node(helm: Helm):
-    rendered = list(yaml.safe_load_all(helm.text("reserva-estoque", *LOGIN, values=PRODUCTION / "values.yaml")))
+    rendered = list(libyaml.load_all(helm.text("reserva-estoque", *LOGIN, values=PRODUCTION / "values.yaml")))
     for name in ("pedidos", "estoque", "gateway"):
         (pod,) = (
             m["spec"]["template"]
@@ -226,7 +226,7 @@ def test_a_server_that_stops_does_not_wait_for_its_clients(database: str):
 
 
 def test_brokers_are_as_restricted_as_their_namespace_asks():
-    namespace = yaml.safe_load((CHARTS.parent / "k8s/namespace.yaml").read_text())
+    namespace = libyaml.load((CHARTS.parent / "k8s/namespace.yaml").read_text())
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     (broker,) = specs("rabbitmq.yaml", "RabbitmqCluster")
     pod = broker["override"]["statefulSet"]["spec"]["template"]["spec"]
@@ -244,9 +244,9 @@ def test_brokers_miss_a_lost_node_before_the_databases_are_back():
 
 
 def gateway_config(helm: Helm, *sets: str, values: str = "values.yaml") -> dict[str, Any]:
-    rendered = yaml.safe_load_all(helm.text("reserva-estoque", *LOGIN, *sets, values=PRODUCTION / values))
+    rendered = libyaml.load_all(helm.text("reserva-estoque", *LOGIN, *sets, values=PRODUCTION / values))
     (data,) = [m["data"] for m in rendered if m and (m["kind"], m["metadata"]["name"]) == ("ConfigMap", "gateway")]
-    found: dict[str, Any] = yaml.safe_load(data["envoy.yaml"])
+    found: dict[str, Any] = libyaml.load(data["envoy.yaml"])
     return found
 
 
@@ -260,8 +260,8 @@ def test_identity_limits_and_tls_are_on_and_the_login_must_be_named(helm: Helm):
 
 
 def test_a_flash_sale_gives_each_customer_less_and_knows_more_of_them(helm: Helm):
-    values = yaml.safe_load((PRODUCTION / "flash-sale.yaml").read_text())
-    usual = yaml.safe_load((CHARTS / "gateway/values.yaml").read_text())["limits"]
+    values = libyaml.load((PRODUCTION / "flash-sale.yaml").read_text())
+    usual = libyaml.load((CHARTS / "gateway/values.yaml").read_text())["limits"]
     for kind in ("reads", "writes", "streams"):
         assert values["gateway"]["limits"][kind]["burst"] < usual[kind]["burst"]
         assert values["gateway"]["limits"][kind]["perSecond"] <= usual[kind]["perSecond"]

@@ -5,8 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import libyaml
 import pytest
-import yaml
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "charts" / "reserva-estoque" / "files" / "rules.yaml"
@@ -35,7 +35,7 @@ def test_the_rules_do_what_their_tests_say(promtool: str, tmp_path: Path):
 
 def test_every_alert_has_a_test_in_which_it_fires():
     alerts = names()
-    tests = yaml.safe_load(TESTS.read_text())["tests"]
+    tests = libyaml.load(TESTS.read_text())["tests"]
     fired = {case["alertname"] for one in tests for case in one.get("alert_rule_test", []) if case["exp_alerts"]}
     assert fired == alerts
     silent = {case["alertname"] for one in tests for case in one.get("alert_rule_test", []) if not case["exp_alerts"]}
@@ -48,12 +48,12 @@ def test_the_cause_of_every_alert_is_produced_on_a_real_system():
 
 
 def names() -> set[str]:
-    groups = yaml.safe_load(RULES.read_text())["groups"]
+    groups = libyaml.load(RULES.read_text())["groups"]
     return {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
 
 
 def test_summaries_name_only_labels_that_their_expressions_keep():
-    rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+    rules = [rule for group in libyaml.load(RULES.read_text())["groups"] for rule in group["rules"]]
     for rule in (rule for rule in rules if "alert" in rule):
         recorded = [one for one in rules if one.get("record", " ") in rule["expr"]]
         grouped = [by for one in (rule, *recorded) for by in re.findall(r"by \(([^)]*)\)", one["expr"])]

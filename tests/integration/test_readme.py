@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import libyaml
 import pytest
-import yaml
 from shop import conferir
 
 from local_system import System
@@ -144,7 +144,7 @@ def test_a_queue_of_ones_own(system: System, shirts: None):
     (manifest,) = re.findall(r"^```yaml\n(.*?)^```", text, re.M | re.S)
     with httpx.Client(base_url=system.rabbitmq_management_url, trust_env=False) as management:
         management.put("/api/users/loja", json={"password": "secret", "tags": ""}).raise_for_status()
-        permissions = yaml.safe_load(manifest)["spec"]["permissions"]
+        permissions = libyaml.load(manifest)["spec"]["permissions"]
         management.put("/api/permissions/reservaestoque/loja", json=permissions).raise_for_status()
         address = urlsplit(system.amqp_url)
         url = f"amqp://loja:secret@{address.hostname}:{address.port}{address.path}"

@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import httpx
+import libyaml
 import pytest
 import tools
-import yaml
 from helm import Helm
 from shop import NO_ORDER, Shop, until
 
@@ -233,7 +233,7 @@ def test_manifests_have_secrets_in_secrets_only(secrets: dict[str, set[str]], sy
     rendered = helm.template(
         "data-stores", *(f"passwords.{name}={v}" for name, v in chosen.items()), release="data-stores"
     )
-    inside = "".join(yaml.safe_dump(m) for m in rendered if m["kind"] == "Secret")
+    inside = "".join(libyaml.dump(m) for m in rendered if m["kind"] == "Secret")
     assert found_in(inside, secrets) == {name.replace("rabbitmq_", "rabbitmq-") for name in chosen}
-    outside = "".join(yaml.safe_dump(m) for m in rendered if m["kind"] != "Secret")
+    outside = "".join(libyaml.dump(m) for m in rendered if m["kind"] != "Secret")
     assert found_in(outside, secrets) == set()

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import yaml
+import libyaml
 
 from conferir.settings import ConferirSettings
 from estoque.settings import EstoqueSettings
@@ -183,14 +183,14 @@ BY_PATH: dict[str, Schema] = {
 
 def schema(chart: str) -> Schema:
     """The schema of a chart's values, which allows no unknown ones."""
-    values = yaml.safe_load((CHARTS / chart / "values.yaml").read_text())
+    values = libyaml.load((CHARTS / chart / "values.yaml").read_text())
     whole = _object(values, settings=SETTINGS.get(chart))
     properties = whole["properties"]
-    for dependency in yaml.safe_load((CHARTS / chart / "Chart.yaml").read_text()).get("dependencies", []):
+    for dependency in libyaml.load((CHARTS / chart / "Chart.yaml").read_text()).get("dependencies", []):
         properties[dependency["name"]] = WHATEVER  # has its own schema, which Helm enforces
     if chart == "reserva-estoque":
         return {"$schema": "http://json-schema.org/draft-07/schema#", **whole}
-    umbrella = yaml.safe_load((CHARTS / "reserva-estoque" / "values.yaml").read_text())
+    umbrella = libyaml.load((CHARTS / "reserva-estoque" / "values.yaml").read_text())
     properties["global"] = _of("global", "global", umbrella["global"], None)
     properties["enabled"] = {"type": "boolean", "description": "Whether the umbrella chart installs it"}
     return {"$schema": "http://json-schema.org/draft-07/schema#", **whole}

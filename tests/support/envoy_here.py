@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
+import libyaml
 
 from local_system import gateway
 from local_system.config import ROOT
@@ -104,12 +104,12 @@ def serving(name: str, *, late: bool = False) -> Iterator[Service]:
 def running(folder: Path, text: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[httpx.Client, Path]]:
     """Envoy with this configuration once it is ready: a client of its first listener, and its log."""
     (folder / "envoy.yaml").write_text(text)
-    config = yaml.safe_load(text)
+    config = libyaml.load(text)
     listener = config["static_resources"]["listeners"][0]
     port, admin = (address["address"]["socket_address"]["port_value"] for address in (listener, config["admin"]))
     log = folder / "envoy.log"
     argv = [gateway.BINARY, "-c", folder / "envoy.yaml", "--disable-hot-restart", "--concurrency", "1"]
-    argv += ["-l", "warning"]
+    argv += ["-l", "warning", "--file-flush-interval-msec", "100"]
     with (
         log.open("wb") as file,
         subprocess.Popen(argv, stdout=file, stderr=file, env={**os.environ, **(env or {})}) as process,
@@ -158,7 +158,7 @@ def until(condition: Callable[[], bool], seconds: float = 15) -> None:
 
 def started(folder: Path, patience: int) -> bool:
     """Kubernetes' check of a pod before it sends requests there."""
-    admin = yaml.safe_load((folder / "envoy.yaml").read_text())["admin"]["address"]["socket_address"]["port_value"]
+    admin = libyaml.load((folder / "envoy.yaml").read_text())["admin"]["address"]["socket_address"]["port_value"]
     argv = ["bash", ROOT / "charts/gateway/files/lifecycle.sh", "started", str(patience)]
     asked = subprocess.run(argv, env={**os.environ, "ADMIN_PORT": str(admin)}, capture_output=True, check=False)
     assert not asked.stderr

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+import libyaml
 from chart_values import CHARTS
 
 from local_system.kube_binaries import VERSION
@@ -62,4 +62,4 @@ def _rendered(
     helm: Helm, chart: str, sets: tuple[str, ...], release: str, namespace: str, values: Path | None
 ) -> list[Manifest]:
     text = helm.text(chart, *sets, release=release, namespace=namespace, values=values)
-    return [m for m in yaml.load_all(text, yaml.CSafeLoader) if m]
+    return [m for m in libyaml.load_all(text) if m]

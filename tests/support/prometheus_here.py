@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import libyaml
 import pytest
-import yaml
 from shop import until
 
 from local_system import Ports
@@ -107,7 +107,7 @@ def expression(alert: str) -> str:
 
     Recorded series are replaced by what they record.
     """
-    rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+    rules = [rule for group in libyaml.load(RULES.read_text())["groups"] for rule in group["rules"]]
     [found] = [rule["expr"] for rule in rules if rule.get("alert") == alert]
     for name in dict.fromkeys(re.findall(r"reservaestoque:[\w:]+", found)):
         recorded = [_labelled(rule["expr"], rule.get("labels", {})) for rule in rules if rule.get("record") == name]

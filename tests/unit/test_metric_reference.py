@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import dashboards
+import libyaml
 import metric_reference
-import yaml
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "charts" / "reserva-estoque" / "files" / "rules.yaml"
@@ -24,7 +24,7 @@ def test_the_reference_is_up_to_date():
 
 def test_alerts_and_dashboards_name_only_metrics_that_exist():
     known = set(re.findall(r"^\| `(\w+)`", metric_reference.PAGE.read_text(), re.M))
-    groups = yaml.safe_load(RULES.read_text())["groups"]
+    groups = libyaml.load(RULES.read_text())["groups"]
     expressions = [rule["expr"] for group in groups for rule in group["rules"]]
     expressions += [query for one in dashboards.DASHBOARDS for panel in one.panels for query, _ in panel.queries]
     without_labels = [re.sub(r"\{[^}]*\}|\b(?:by|on) \([^)]*\)", "", expression) for expression in expressions]

@@ -159,8 +159,11 @@ of the same template, filled in with the cell's Services and renamed.
 {{- if not (or .Values.defaultCell .Values.cells) }}
 {{- fail "defaultCell is false and cells is empty, so no request could be routed" }}
 {{- end }}
+{{- if and .Values.hosts (not .Values.defaultCell) }}
+{{- fail "gateway: hosts are the names of the default cell, and defaultCell is false: name them in cells, or leave hosts empty" }}
+{{- end }}
 {{- $named := list }}
-{{- if and .Values.defaultCell .Values.hosts }}
+{{- if .Values.hosts }}
 {{- range .Values.hosts }}{{ $named = append $named (list (lower .) "hosts") }}{{ end }}
 {{- range include "gateway.ownHosts" . | fromJsonArray }}
 {{- if not (has . $.Values.hosts) }}{{ $named = append $named (list . "the names of the Service") }}{{ end }}
@@ -231,7 +234,8 @@ true
   {{- else }}
   local_jwks: {inline_string: {{ $issuer.jwks | quote }}}
   {{- end }}
-  from_headers: [{name: Authorization, value_prefix: "Bearer "}] # never from the query, which ends up in logs
+  # Never from the query, which ends up in logs. The scheme is case-insensitive (RFC 9110, section 11.1), prefixes are not.
+  from_headers: [{name: Authorization, value_prefix: "Bearer "}, {name: Authorization, value_prefix: "bearer "}]
 {{- end }}
 {{- end }}
 

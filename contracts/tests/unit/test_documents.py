@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import libyaml
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -25,7 +25,7 @@ GENERATED = generate()
 
 def document(name: str) -> Any:
     text = GENERATED[name]
-    return yaml.safe_load(text) if name.endswith(".yaml") else json.loads(text)
+    return libyaml.load(text) if name.endswith(".yaml") else json.loads(text)
 
 
 ASYNCAPI = document("asyncapi.yaml")

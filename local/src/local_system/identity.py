@@ -61,7 +61,9 @@ class Issuer:
             "payload_in_metadata": "sub scope",  # the claims that subject.lua reads
             "clock_skew_seconds": 5,
             "local_jwks": {"filename": str(self.jwks)},
-            "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],
+            "from_headers": [
+                {"name": "Authorization", "value_prefix": f"{scheme} "} for scheme in ("Bearer", "bearer")
+            ],
         }
 
     def token(self, subject: str, scope: str = "", seconds: int = 3600) -> str:

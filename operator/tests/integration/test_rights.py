@@ -4,12 +4,12 @@ import json
 import time
 from pathlib import Path
 
+import libyaml
 import pytest
-import yaml
 
 pytestmark = pytest.mark.integration
 
-ROLE = yaml.safe_load((Path(__file__).parents[3] / "k8s" / "rbac" / "operador.yaml").read_text())
+ROLE = libyaml.load((Path(__file__).parents[3] / "k8s" / "rbac" / "operador.yaml").read_text())
 RIGHTS = [
     (group, resource, verb)
     for rule in ROLE["rules"]

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
+import libyaml
 
 from cluster.document import Substitution, script, section
 from cluster.installation import PROGRAMS, Installation, third_party_images
@@ -23,7 +23,7 @@ PORT = ("--set", "service.type=NodePort", "--set", f"service.nodePort={NODE_PORT
 def table() -> dict[str, Any]:
     """The values that the document gives the gateway."""
     (text,) = re.findall(r"^```yaml\n(.*?)^```", DOCUMENT.read_text(), re.M | re.S)
-    parsed: dict[str, Any] = yaml.safe_load(text)
+    parsed: dict[str, Any] = libyaml.load(text)
     return parsed
 
 
@@ -72,7 +72,7 @@ class Cells:
     def install(self) -> None:
         """Runs the document's section word for word, except for the substitutions. Raises ToolError."""
         self.cluster.load(*[f"reservaestoque/{program}:{self.tag}" for program in PROGRAMS], *third_party_images())
-        self._file.write_text(yaml.safe_dump(table()))
+        self._file.write_text(libyaml.dump(table()))
         text = f"set -eu\n{commands(self.tag, self._file)}"
         run("sh", "-c", text, seconds=1800, environment=self.cluster.environment)
         for cell in self.by_name.values():
@@ -80,7 +80,7 @@ class Cells:
 
     def route(self, values: dict[str, Any]) -> None:
         """Gives the gateway another table, and waits until its old pods are gone. Raises ToolError."""
-        self._file.write_text(yaml.safe_dump(values))
+        self._file.write_text(libyaml.dump(values))
         self.helm(
             "upgrade", GATEWAY, "charts/gateway", "--values", str(self._file), *PORT, "--wait", "--timeout", "5m"
         )

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
+import libyaml
 
 from cluster.kind import Cluster
 from cluster.tools import ROOT, ToolError, run
@@ -126,6 +126,6 @@ def selector(part: str) -> str:
 def third_party_images() -> list[str]:
     """The images that are not ours, as the charts name them."""
     called = run("helm", "show", "values", "charts/data-stores"), run("helm", "show", "values", "charts/gateway")
-    data, gateway = (yaml.safe_load(values) for values in called)
+    data, gateway = (libyaml.load(values) for values in called)
     envoy = f"{gateway['image']['repository']}:{gateway['image']['tag']}"
     return [data["postgres"]["image"], data["rabbitmq"]["image"], envoy]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+import libyaml
 
 from cluster.tools import ROOT, require, run
 
@@ -67,10 +67,10 @@ def open_cluster(folder: Path, nodes: str = "", name: str = NAME) -> Iterator[Cl
 
 
 def _criar(folder: Path, kubeconfig: Path, port: int, nodes: str, name: str) -> None:
-    configuration = yaml.safe_load((ROOT / f"k8s/kind/{nodes}.yaml").read_text())
+    configuration = libyaml.load((ROOT / f"k8s/kind/{nodes}.yaml").read_text())
     configuration["nodes"][0]["extraPortMappings"][0]["hostPort"] = port
     file = folder / "kind.yaml"
-    file.write_text(yaml.safe_dump(configuration))
+    file.write_text(libyaml.dump(configuration))
     image = os.environ.get("KIND_NODE_IMAGE")
     run(
         *("kind", "create", "cluster", "--name", name, "--config", str(file), "--wait", "180s"),

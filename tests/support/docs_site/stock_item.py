@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
+import libyaml
 
 from docs_site.schemas import cell, table
 
@@ -20,7 +20,7 @@ supply](../concepts/supply.md) explains the field that surprises most.
 
 def page() -> str:
     """The text of the page."""
-    definition = yaml.safe_load(DEFINITION.read_text())["spec"]
+    definition = libyaml.load(DEFINITION.read_text())["spec"]
     names = definition["names"]
     (version,) = definition["versions"]
     schema = version["schema"]["openAPIV3Schema"]

@@ -186,8 +186,13 @@ def test_a_customer_s_token_tells_the_service_who_asks(running: Running) -> None
 
 
 def test_the_scheme_may_be_in_lower_case(running: Running) -> None:
-    answer = running.client.get("/pedidos", headers={"Authorization": f"bearer {running.issuer.token('ana')}"})
-    assert answer.status_code == 200
+    good = running.issuer.token("ana")
+    running.pedidos.headers.clear()
+    assert running.client.get("/pedidos", headers={"Authorization": f"bearer {good}"}).status_code == 200
+    assert running.pedidos.headers["x-reserva-subject"] == "ana"
+    assert "authorization" not in running.pedidos.headers
+    for mixed in (f"bearer {good}, Bearer x.y.z", f"Bearer x.y.z, bearer {good}"):
+        assert running.client.get("/pedidos", headers={"Authorization": mixed}).status_code == 401
     assert running.client.get("/pedidos", headers={"Authorization": "bearer x.y.z"}).status_code == 401
 
 

@@ -118,7 +118,7 @@ def test_all_listen_on_loopback_only(state: Path) -> None:
     with System(config(state, *PARTS)) as system:
         assert system.states()
         for process in leftovers(state):
-            with contextlib.suppress(psutil.NoSuchProcess):  # a session of PostgreSQL may end meanwhile
+            with contextlib.suppress(psutil.NoSuchProcess):  # a PostgreSQL session may end meanwhile
                 listening = [c.laddr[0] for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
                 assert set(listening) <= {"127.0.0.1", "::1"}, process.name()
 

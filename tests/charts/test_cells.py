@@ -209,7 +209,7 @@ def test_without_a_default_cell_its_host_and_clusters_are_gone(gateway: list[Man
         (["cells.leste_1.hosts[0]=leste.example"], "leste_1"),
         (["cells.leste.hosts[0]=leste.example", "cells.leste.pedidos.host=pedidos.leste.example"], "leste.peers"),
         (["cells=null"], "no request could be routed"),
-        (["hosts[0]=loja.example"], "hosts are the names of the default cell, and defaultCell is false"),
+        (["hosts[0]=loja.example"], "hosts names the hosts of the default cell, but defaultCell is false"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )

@@ -211,7 +211,7 @@ def test_no_process_has_a_secret_in_its_arguments(system: System, secrets: dict[
 
 
 def command_line(process: psutil.Process) -> str:
-    """Its arguments; empty once it has ended, as a session of PostgreSQL may meanwhile."""
+    """Its arguments; empty if it has ended meanwhile, as a PostgreSQL session may."""
     try:
         return " ".join(process.cmdline())
     except psutil.NoSuchProcess:

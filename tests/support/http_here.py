@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 128  # by default 5, beyond which a connection takes a second
+    request_queue_size = 128  # the default is 5; connections beyond it are retried only after a second
 
 
 @contextmanager

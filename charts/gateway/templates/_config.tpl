@@ -160,7 +160,7 @@ of the same template, filled in with the cell's Services and renamed.
 {{- fail "defaultCell is false and cells is empty, so no request could be routed" }}
 {{- end }}
 {{- if and .Values.hosts (not .Values.defaultCell) }}
-{{- fail "gateway: hosts are the names of the default cell, and defaultCell is false: name them in cells, or leave hosts empty" }}
+{{- fail "gateway: hosts names the hosts of the default cell, but defaultCell is false: move them to cells.<name>.hosts, or leave hosts empty" }}
 {{- end }}
 {{- $named := list }}
 {{- if .Values.hosts }}
@@ -234,7 +234,8 @@ true
   {{- else }}
   local_jwks: {inline_string: {{ $issuer.jwks | quote }}}
   {{- end }}
-  # Never from the query, which ends up in logs. The scheme is case-insensitive (RFC 9110, section 11.1), prefixes are not.
+  # Never from the query, which ends up in logs. Schemes are case-insensitive (RFC 9110, section 11.1) but prefixes are
+  # not, so the two usual spellings are listed.
   from_headers: [{name: Authorization, value_prefix: "Bearer "}, {name: Authorization, value_prefix: "bearer "}]
 {{- end }}
 {{- end }}

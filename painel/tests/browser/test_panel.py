@@ -167,6 +167,10 @@ def test_a_sku_declared_while_somebody_looks_for_it_is_offered(page: Page, suppl
     expect(options).to_have_count(2)
     page.keyboard.press("Enter")
     expect(field).to_have_value("LATER-1")
+    page.keyboard.press("ArrowUp")
+    expect(options).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("LATER-1")
     field.fill("LATEST")
     expect(options).to_have_count(0)
     supply("LATEST", 9)
@@ -300,26 +304,41 @@ def test_axe_finds_nothing(browser, system: System, supply, locale: str, scheme:
         locale=locale,
         color_scheme=scheme,
         base_url=system.gateway_url,
-        reduced_motion="reduce",  # colours in transition have other contrasts
+        reduced_motion="reduce",  # colours in mid-transition have a different contrast
     )
     page = opened(context.new_page())
     expect(page.locator("#stock-rows [role=row]").first).to_be_visible()
     found = {}
-    for section in ("estoque", "pedidos", "sistema"):
+    for section, content in (("estoque", "[role=row]"), ("pedidos", "h2"), ("sistema", "[data-part]")):
         page.evaluate("id => { location.hash = id }", section)
+        expect(page.locator(f"#{section} {content}").first).to_be_visible()
         found[section] = violations(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing overflows the side"
-    assert page.locator(".bar-head").evaluate("head => head.scrollWidth <= head.clientWidth"), "the legend is whole"
     page.evaluate("location.hash = 'pedidos'")
     page.locator("#new-order").click()
     page.locator("#order-form [role=combobox]").fill("AXE")
+    expect(page.locator("#order-form [role=option]")).to_have_count(2)
     found["form"] = violations(page)
     page.locator("#order-form [role=option]").first.click()
     page.locator("#form-send").click()
     expect(page.locator("#order-detail .status.large")).to_have_attribute("data-status", "EstoqueReservado")
+    expect(page.locator("#order-detail").get_by_role("timer")).to_be_visible()
     found["detail"] = violations(page)
     context.close()
     assert {place: list_ for place, list_ in found.items() if list_} == {}
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "pt-BR"])
+@pytest.mark.parametrize("width", [1440, 760, 390, 360, 320])
+def test_the_legend_is_whole(browser, system: System, locale: str, width: int):
+    context = browser.new_context(
+        viewport={"width": width, "height": 844}, locale=locale, base_url=system.gateway_url
+    )
+    page = opened(context.new_page())
+    legend = page.locator(".bar-head")
+    expect(legend).to_be_visible()
+    assert legend.evaluate("head => head.scrollWidth <= head.clientWidth")
+    context.close()
 
 
 def guarded(route: Route, seen: list[str | None]) -> None:

@@ -27,6 +27,7 @@ export class Balances {
     this.conflicts = new Set()
     this.available = 0
     this.revision = 0
+    this.members = 0 // changes with the set of SKUs
   }
 
   get size() {
@@ -41,6 +42,7 @@ export class Balances {
       item.text = `${saldo.sku} ${saldo.nome}`.toLocaleLowerCase()
       this.bySku.set(saldo.sku, item)
       this.available += saldo.disponivel
+      this.members++
       this.revision++
       return true
     }
@@ -67,6 +69,7 @@ export class Balances {
     if (known === undefined) return
     this.available -= known.disponivel
     this.bySku.delete(sku)
+    this.members++
     this.revision++
   }
 
@@ -78,6 +81,7 @@ export class Balances {
   clear() {
     this.bySku.clear()
     this.available = 0
+    this.members++
     this.revision++
   }
 

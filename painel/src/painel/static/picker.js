@@ -5,10 +5,13 @@ import { t, whole } from '/painel/language.js'
 
 const SHOWN = 8
 let made = 0
-let extend = null // of the picker whose list is wanted
+let update = null // updates the list of the picker in use; null without one
 
-/** Call when SKUs have been added: an open list with room shows those that match, after the options that it has. */
-export const skusAdded = () => extend?.()
+/**
+ * Call when SKUs have been added or removed. A list in use drops the options that are gone. If it has room, it gains
+ * those that match now, after its present options, so that none moves under the pointer.
+ */
+export const skusChanged = () => update?.()
 
 /** `find(text)` returns the matching balances, best first. Returns {element, input}. */
 export function skuPicker(find) {
@@ -19,27 +22,29 @@ export function skuPicker(find) {
     autocomplete: 'off', spellcheck: 'false', maxlength: '64', required: true,
   })
   const count = h('span', { class: 'sr', role: 'status' })
-  let active = -1
+  let active = null
+  let serial = 0
 
   const close = () => {
-    extend = null
+    update = null
     options.hidden = true
-    active = -1
+    point(null)
     input.setAttribute('aria-expanded', 'false')
-    input.removeAttribute('aria-activedescendant')
   }
   const choose = sku => {
     input.value = sku
     close()
     input.dispatchEvent(new Event('change', { bubbles: true }))
   }
-  const point = at => {
-    active = at
-    ;[...options.children].forEach((option, index) => option.setAttribute('aria-selected', String(index === at)))
-    if (at >= 0) input.setAttribute('aria-activedescendant', options.children[at].id)
+  const point = option => {
+    active?.setAttribute('aria-selected', 'false')
+    active = option
+    active?.setAttribute('aria-selected', 'true')
+    if (active) input.setAttribute('aria-activedescendant', active.id)
+    else input.removeAttribute('aria-activedescendant')
   }
-  const option = (saldo, at) => h('li', {
-    role: 'option', id: `${id}-${at}`, 'aria-selected': 'false', 'data-sku': saldo.sku,
+  const option = saldo => h('li', {
+    role: 'option', id: `${id}-${++serial}`, 'aria-selected': 'false', 'data-sku': saldo.sku,
     onmousedown: event => { // before the field loses its focus
       event.preventDefault()
       choose(saldo.sku)
@@ -48,35 +53,40 @@ export function skuPicker(find) {
   h('span', { class: 'number' }, whole(saldo.disponivel)))
   const fill = () => {
     const found = find(input.value)
-    const shown = new Set([...options.children].map(child => child.dataset.sku))
-    const added = found.filter(saldo => !shown.has(saldo.sku)).slice(0, SHOWN - shown.size)
-    options.append(...added.map((saldo, index) => option(saldo, shown.size + index)))
-    say(count, t('form.options', { count: whole(found.length) }))
-    options.hidden = options.children.length === 0
+    const skus = new Set(found.map(saldo => saldo.sku))
+    const shown = new Set()
+    for (const child of [...options.children]) {
+      if (skus.has(child.dataset.sku)) {
+        shown.add(child.dataset.sku)
+        continue
+      }
+      if (child === active) point(null)
+      child.remove()
+    }
+    options.append(...found.filter(saldo => !shown.has(saldo.sku)).slice(0, SHOWN - shown.size).map(option))
+    options.hidden = found.length === 0
     input.setAttribute('aria-expanded', String(!options.hidden))
+    return found.length
   }
   const open = () => {
-    extend = fill
+    update = fill
+    point(null)
     options.replaceChildren()
-    active = -1
-    input.removeAttribute('aria-activedescendant')
-    fill()
+    say(count, t('form.options', { count: whole(fill()) }))
   }
 
   input.addEventListener('input', open)
   input.addEventListener('focus', open)
   input.addEventListener('blur', close)
   input.addEventListener('keydown', event => {
-    const last = options.children.length - 1
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
       event.preventDefault()
       if (options.hidden) open()
-      if (last < 0) return
-      const step = event.key === 'ArrowDown' ? 1 : -1
-      point(active < 0 ? (step > 0 ? 0 : last) : (active + step + last + 1) % (last + 1))
-    } else if (event.key === 'Enter' && !options.hidden && active >= 0) {
+      const [first, last] = [options.firstElementChild, options.lastElementChild]
+      point(event.key === 'ArrowDown' ? active?.nextElementSibling ?? first : active?.previousElementSibling ?? last)
+    } else if (event.key === 'Enter' && active) {
       event.preventDefault()
-      choose(options.children[active].dataset.sku)
+      choose(active.dataset.sku)
     } else if (event.key === 'Escape' && !options.hidden) {
       event.preventDefault() // closes the list, not the dialog
       event.stopPropagation()

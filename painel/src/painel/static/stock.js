@@ -4,7 +4,7 @@ import { get } from '/painel/api.js'
 import { Balances, isLow, isOut } from '/painel/balances.js'
 import { eachFrame, find, h, icon, say } from '/painel/dom.js'
 import { onLanguage, short, t, whole } from '/painel/language.js'
-import { skusAdded } from '/painel/picker.js'
+import { skusChanged } from '/painel/picker.js'
 import { Stream } from '/painel/stream.js'
 import { VirtualList, flash, isHeld } from '/painel/virtual.js'
 
@@ -18,7 +18,7 @@ let onOrder = () => {}
 let loading = false
 let shownRevision = -1
 let orderedAt = 0
-let arrangedSize = -1
+let arrangedMembers = -1
 
 const controls = ['search', 'filter', 'sort'].map(name => find(`stock-${name}`))
 const [search, filter, sort] = controls
@@ -76,7 +76,7 @@ const held = () => isHeld(viewport)
 
 function draw() {
   const due = list.items.length === 0 || (performance.now() - orderedAt >= REORDER && !held())
-  if (balances.size !== arrangedSize || (due && balances.revision !== shownRevision)) arrange()
+  if (balances.members !== arrangedMembers || (due && balances.revision !== shownRevision)) arrange()
   else list.draw()
   facts()
 }
@@ -84,8 +84,8 @@ function draw() {
 function arrange() {
   orderedAt = performance.now()
   shownRevision = balances.revision
-  if (balances.size !== arrangedSize) skusAdded()
-  arrangedSize = balances.size
+  if (balances.members !== arrangedMembers) skusChanged()
+  arrangedMembers = balances.members
   const items = balances.view(search.value, filter.value, sort.value)
   list.show(items)
   find('stock-table').setAttribute('aria-rowcount', items.length + 1)

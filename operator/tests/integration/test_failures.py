@@ -13,8 +13,6 @@ from operator_world import manifest
 
 pytestmark = pytest.mark.integration
 
-MANY = 400
-
 
 @pytest.fixture
 def second(start_operator):
@@ -34,14 +32,14 @@ def test_a_killed_operator_comes_back_and_rewrites_nothing_that_is_right(world, 
     assert world.versions(name) == before
 
 
-def test_an_operator_killed_in_the_middle_of_many_items_finishes_them(world, name, until):
-    world.apply_many(name, MANY, wait=False)
-    until(lambda: 0 < world.synced(name) < MANY, True)
+def test_an_operator_killed_in_the_middle_of_a_thousand_items_finishes_them(world, name, until):
+    world.apply_many(name, 1000, wait=False)
+    until(lambda: 0 < world.synced(name) < 1000, True)
     world.system.kill("operator")
     done = world.synced(name)
-    assert done < MANY, "it was killed in the middle"
-    until(lambda: world.synced(name), MANY, seconds=200)
-    until(lambda: world.rows(name), MANY, seconds=1)
+    assert done < 1000, "it was killed in the middle"
+    until(lambda: world.synced(name), 1000, seconds=200)
+    until(lambda: world.rows(name), 1000, seconds=1)
     world.delete_many(name)
     until(lambda: world.versions(name), {}, seconds=120)
     assert world.rows(name) == 0, "all were given up"

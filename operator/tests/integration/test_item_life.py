@@ -109,7 +109,7 @@ def test_a_thousand_items_that_wait_are_synced_in_few_statements(world, name, un
     world.apply_many(name, 1000)
     world.system.start("operator")
     until(lambda: world.synced(name), 1000, seconds=120)
-    assert world.calls() < 100, "many items go to PostgreSQL in one call"
+    assert world.calls() < 50, "many items go to PostgreSQL in one call"
     world.delete_many(name)
     until(lambda: world.versions(name), {}, seconds=120)
 

@@ -21,6 +21,7 @@ import pytest
 from stock_items import StockItems, path
 
 from estoque.batch import process
+from estoque.scarcity import Scarcity
 from local_system import System
 from reservaestoque.events import Comando
 
@@ -254,7 +255,7 @@ class World:
             connection = await asyncpg.connect(self.system.database_url("estoque"))
             try:
                 for batch in batches:
-                    await process(connection, batch, ttl, EVENT_HORIZON)
+                    await process(connection, batch, ttl, EVENT_HORIZON, Scarcity())
             finally:
                 await connection.close()
 

@@ -17,18 +17,27 @@ from bench.shop import BenchError, Shop
 @contextmanager
 def measuring(shop: Shop, **own: int) -> Iterator[dict[str, Any]]:
     """Measures the block. Fills the dictionary with `start`, `end` (time.time()), `measured_seconds`, `cpu` (seconds
-    by name) and `mib` (memory by name, before and after). `own`: pids of our own processes by name.
+    by name), `mib` (memory by name, before and after) and `wal` (bytes by database). `own`: pids of our own processes
+    by name.
     """
     measurement: dict[str, Any] = {}
     with shop.observer():
+        wal = _wal(shop)
         start, before = time.time(), _sample(shop, own)
         yield measurement
         end, after = time.time(), _sample(shop, own)
+        measurement["wal"] = {database: lsn - wal[database] for database, lsn in _wal(shop).items()}
     measurement |= {"start": start, "end": end, "measured_seconds": end - start}
     measurement |= {
         "cpu": cpu.spent(before, after),
         "mib": {"before": cpu.memory(before), "after": cpu.memory(after)},
     }
+
+
+def _wal(shop: Shop) -> dict[str, int]:
+    """The position of the write-ahead log of each database, in bytes."""
+    query = "select pg_current_wal_insert_lsn() - '0/0';"
+    return {database: int(shop.psql(database, query)) for database in ("pedidos", "estoque")}
 
 
 def _sample(shop: Shop, own: Mapping[str, int]) -> cpu.Sample:

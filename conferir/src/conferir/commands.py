@@ -29,10 +29,12 @@ async def recheck(snapshots: Snapshots, ids: Sequence[UUID], criteria: Criteria)
 
 async def _check(snapshots: Snapshots, rows: Iterable[asyncpg.Record], criteria: Criteria) -> list[Violation]:
     commands = [Command(*row) for row in rows]
-    answered_ids = [c.id for c in commands if c.answered]
+    answered = [c for c in commands if c.answered]
     inbox: dict[UUID, str | None] = {}
-    if answered_ids:
-        remembered = await snapshots.estoque.connection.fetch(_sql["inbox"], answered_ids)
+    if answered:
+        remembered = await snapshots.estoque.connection.fetch(
+            _sql["inbox"], [c.id for c in answered], [c.pedido_id for c in answered]
+        )
         inbox = {row["evento_id"]: row["recusa"] for row in remembered}
     found = [check_command(c, inbox, snapshots.pedidos.now, criteria) for c in commands]
     return [violation for violation in found if violation]

@@ -46,6 +46,10 @@ IN_ESTOQUE: dict[str, tuple[str, set[Rule]]] = {
     ),
     "items that were not ordered": ("update pedido set itens = '{{\"A\": 1}}' where id = '{refused}'", {R.AGREEMENT}),
     "an applied event without an inbox row": ("delete from inbox", {R.ANSWER}),
+    "a reserved order that does not record its event": (
+        "update pedido set criacao = null where id = '{reservado}'",
+        {R.ANSWER},
+    ),
     "another answer than was given": ("update inbox set recusa = 'PedidoEncerrado'", {R.ANSWER}),
     "a lapse notice that is overdue": (
         "update pedido set status = 'ReservaExpirada', versao = versao + 1, expira_em = null, "

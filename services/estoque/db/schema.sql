@@ -758,6 +758,7 @@ CREATE TABLE public.pedido (
     expira_em timestamp with time zone,
     criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
     atualizado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    criacao uuid,
     CONSTRAINT so_reserva_expira CHECK (((status = 'EstoqueReservado'::text) = (expira_em IS NOT NULL))),
     CONSTRAINT status_valido CHECK ((status = ANY (ARRAY['EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
     CONSTRAINT versao_valida CHECK ((versao > 0))
@@ -769,6 +770,13 @@ CREATE TABLE public.pedido (
 --
 
 COMMENT ON TABLE public.pedido IS 'a row for each order that estoque has heard of';
+
+
+--
+-- Name: COLUMN pedido.criacao; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.pedido.criacao IS 'the event that created it, if it was reserved without a decision; the ids of all other events are in the inbox';
 
 
 --
@@ -975,4 +983,5 @@ CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EA
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261126170000'),
     ('20261126200000'),
-    ('20261126210000');
+    ('20261126210000'),
+    ('20261127100000');

@@ -42,8 +42,7 @@ class PartyDatabase:
         return await self._alone("fetchval", sql, args)
 
     async def _alone(self, method: str, sql: str, args: tuple[Any, ...]) -> Any:
-        """A statement that is its own transaction."""
-        async with self.acquire() as connection, connection.transaction(implicit=True):
+        async with self.acquire() as connection:
             return await getattr(connection, method)(sql, *args)
 
 
@@ -56,6 +55,7 @@ class PartyConnection:
         self._real = real
         self._after = after
         self._broken = False
+        self._open = False
         self._explicit = False
 
     @asynccontextmanager
@@ -63,7 +63,7 @@ class PartyConnection:
         """A transaction. A crash or a lost connection before its commit undoes it; afterwards it does not."""
         transaction = self._real.transaction()
         await transaction.start()
-        self._explicit = not implicit
+        self._open, self._explicit = True, not implicit
         try:
             yield
             if not implicit:
@@ -72,6 +72,8 @@ class PartyConnection:
             self._party.transaction = None
             await transaction.rollback()
             raise
+        finally:
+            self._open = False
         self._party.transaction = None
         await transaction.commit()
         await self._after(self._party, self._name)
@@ -91,6 +93,9 @@ class PartyConnection:
         return await self._call(sql, self._real.fetchval, args)
 
     async def _call(self, sql: str, method: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
+        if not self._open:  # the statement is its own transaction
+            async with self.transaction(implicit=True):
+                return await self._call(sql, method, args)
         await self._step(_summary(sql))
         response = await self._execute(method(sql, *args))
         if self._explicit:

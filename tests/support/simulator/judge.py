@@ -193,7 +193,10 @@ class Judge:
             )
             return versao is not None and versao >= event.data.versao
         return bool(
-            await self.world.monitors["estoque"].fetchval("select true from inbox where evento_id = $1", event.id)
+            await self.world.monitors["estoque"].fetchval(
+                "select true from inbox where evento_id = $1 union select true from pedido where criacao = $1",
+                event.id,
+            )
         )
 
     async def waiting_without_reason(self, frozen: Party, queues: Iterable[Queue]) -> set[UUID]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from estoque import batch, decision, writes
+from estoque import batch, decision, reserve, writes
 from estoque.pedido import Pedido
 from operador.stock.database import Database
 from pedidos import repository, resend, retention
@@ -152,6 +152,26 @@ MUTANTS: dict[str, Mutant] = {
             ),
         ),
     ),
+    "reserves-paused-items": Mutant(
+        "new orders of a paused or deleted item are reserved when there are enough units",
+        (statement(reserve._sql, "reservar_novos", "t.situacao = 'Ativo' and t.livre", "t.livre"),),
+    ),
+    "reserves-unknown-skus": Mutant(
+        "new orders are reserved without the items whose SKU is unknown",
+        (statement(reserve._sql, "reservar_novos", "count(*) = cardinality($1) and ", ""),),
+    ),
+    "creation-forgotten": Mutant(
+        "a redelivered order that was reserved without a decision is decided a second time",
+        (code(batch.process, ("        triage = _recall(triage, known)\n", "")),),
+    ),
+    "reserves-beyond-the-horizon": Mutant(
+        "new orders are reserved however old their event is",
+        (statement(reserve._sql, "reservar_novos", "$3::timestamptz >= agora() - $4::interval", "$3::timestamptz is not null and $4::interval is not null"),),
+    ),
+    "new-orders-reserved-in-the-past": Mutant(
+        "new orders are reserved at the clock's time, although their SKUs changed later",
+        (statement(reserve._sql, "reservar_novos", "instante(max(t.alterado_em), agora())", "agora()"),),
+    ),
     "lapse-ignored": Mutant(
         "a reservation holds until it is swept",
         (
@@ -194,7 +214,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "lapsed-units-stay-held": Mutant(
         "lapsed units are not available to other orders before the sweep",
-        (code(batch._release_lapsed, ("if not missing:", "if True:")),),
+        (code(batch._release_lapsed, ("if missing:", "if False:")),),
     ),
     "refusal-forgotten": Mutant(
         "a redelivered refused command is answered as if it had been obeyed",

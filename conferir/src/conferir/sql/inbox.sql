@@ -1,2 +1,5 @@
--- estoque's answers to these events.
+-- estoque's answers to these events, of the orders $2. The creation of an order that was reserved without a decision is
+-- recorded in the order itself.
 select evento_id, recusa from inbox where evento_id = any ($1::uuid[])
+union
+select criacao, null from pedido where id = any ($2::uuid[]) and criacao = any ($1)

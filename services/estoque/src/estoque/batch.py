@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from estoque.decision import decide, shortages
 from estoque.pedido import Fact, Pedido, Recusa, Situacao, StockRow, sum_items
+from estoque.reserve import reserve
+from estoque.scarcity import Scarcity
 from estoque.writes import write
 from reservaestoque.events import Comando, ItemEmFalta, Status
 from reservaestoque.postgres import Connection, Queries
@@ -43,7 +45,7 @@ class _Triage(NamedTuple):
 
 
 async def process(
-    connection: Connection, commands: Sequence[Comando], ttl: timedelta, horizon: timedelta
+    connection: Connection, commands: Sequence[Comando], ttl: timedelta, horizon: timedelta, scarcity: Scarcity
 ) -> BatchResult:
     """Decides the new commands in one transaction and repeats the answers to those seen before.
 
@@ -51,16 +53,21 @@ async def process(
     UniqueViolationError on `pedido` means that another replica inserted one of these orders at the same time: call
     again.
     """
+    reserved = await reserve(connection, commands, ttl, horizon, scarcity)
+    if reserved is not None:
+        return BatchResult(len(commands), [], [], *reserved)
     async with connection.transaction():
         triage = await _triage(connection, commands, horizon)
         accepted = [*triage.new, *triage.repeated]
         known = await _lock_orders(connection, {command.data.pedido_id for command in accepted})
+        triage = _recall(triage, known)
         stock, now = await _lock_stock(connection, triage.new, known.values())
         if triage.new:
             # In this order: the lapsed lines may belong to an order in this very batch.
-            await _release_lapsed(connection, triage.new, stock, now)
+            scarcity.add(await _release_lapsed(connection, triage.new, stock, now))
             known = await _with_lines(connection, known)
         decision = decide(triage.new, known, stock, now, ttl)
+        scarcity.add(missing.sku for fact in decision.facts for missing in fact.pedido.itens_em_falta)
         current = {**known, **decision.pedidos}
         answerable = [c for c in triage.repeated if c.data.pedido_id in current]
         decision.facts += await _answer_again(connection, answerable, current)
@@ -96,6 +103,13 @@ async def _triage(connection: Connection, commands: Sequence[Comando], horizon: 
     return triage
 
 
+def _recall(triage: _Triage, known: Mapping[UUID, Pedido]) -> _Triage:
+    """Moves the commands that created an order which `reserve` wrote: it leaves their ids there, not in the inbox."""
+    seen = {pedido.criacao for pedido in known.values()}
+    new = [command for command in triage.new if command.id not in seen]
+    return _Triage(new, [*triage.repeated, *(c for c in triage.new if c.id in seen)], triage.too_old)
+
+
 async def _lock_orders(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Pedido]:
     rows = await connection.fetch(_sql["travar_pedidos"], list(ids))
     return {row["id"]: _pedido(row) for row in rows}
@@ -110,6 +124,7 @@ def _pedido(row: asyncpg.Record) -> Pedido:
         itens_em_falta=_decode_missing(row["itens_em_falta"]),
         expira_em=row["expira_em"],
         atualizado_em=row["atualizado_em"],
+        criacao=row["criacao"],
     )
 
 
@@ -139,13 +154,14 @@ async def _with_lines(connection: Connection, pedidos: Mapping[UUID, Pedido]) ->
 
 async def _release_lapsed(
     connection: Connection, commands: Iterable[Comando], stock: Mapping[str, StockRow], now: datetime
-) -> None:
+) -> Collection[str]:
+    """Releases lapsed units of the SKUs that the commands may lack; returns these SKUs."""
     missing = shortages(commands, stock)
-    if not missing:
-        return
-    rows = await connection.fetch(_sql["liberar_vencidas"], list(missing), list(missing.values()), now)
-    for row in rows:
-        stock[row["sku"]].free += row["liberado"]
+    if missing:
+        rows = await connection.fetch(_sql["liberar_vencidas"], list(missing), list(missing.values()), now)
+        for row in rows:
+            stock[row["sku"]].free += row["liberado"]
+    return missing
 
 
 async def _answer_again(

@@ -9,6 +9,7 @@ from prometheus_client import Counter
 
 from estoque.batch import BatchResult, blocked_orders, process
 from estoque.events import event_of
+from estoque.scarcity import Scarcity
 from reservaestoque.bus import Refused
 from reservaestoque.events import Comando
 from reservaestoque.outbox import Relay
@@ -29,6 +30,7 @@ class CommandHandler:
         self._relay = relay
         self._ttl = ttl
         self._horizon = horizon
+        self._scarcity = Scarcity()
 
     async def handle(self, commands: Sequence[Comando]) -> Sequence[Refused]:
         """Decides these commands in one transaction. Raises what asyncpg raises; nothing is changed then."""
@@ -56,4 +58,4 @@ class CommandHandler:
 
     async def _attempt(self, commands: Sequence[Comando]) -> BatchResult:
         async with self._pool.acquire() as connection:
-            return await process(connection, commands, self._ttl, self._horizon)
+            return await process(connection, commands, self._ttl, self._horizon, self._scarcity)

@@ -1,0 +1,97 @@
+"""Reserves new orders in one statement while their SKUs have enough units for all: then the sequence is irrelevant."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from estoque.pedido import Fact, Pedido, sum_items
+from estoque.scarcity import Scarcity
+from reservaestoque.events import Comando, PedidoCriado, Status
+from reservaestoque.postgres import Connection, Queries
+
+_sql = Queries("estoque")
+_json = msgspec.json.Encoder()
+
+
+class Reserved(NamedTuple):
+    """The facts about orders that were reserved at `now`, and their rows in the outbox."""
+
+    facts: list[Fact]
+    now: datetime
+    outbox: list[int]
+
+
+async def reserve(
+    connection: Connection, commands: Sequence[Comando], ttl: timedelta, horizon: timedelta, scarcity: Scarcity
+) -> Reserved | None:
+    """Reserves all items of these orders in one transaction; None if the batch needs a decision.
+
+    It needs none if each command creates an unknown order, and each SKU has enough units for all of them: `decide`
+    would accept every order. Raises what asyncpg raises. Nothing is written then, nor if the result is None.
+    """
+    pedidos = _new_orders(commands)
+    if pedidos is None:
+        return None
+    demand = _demand(pedidos)
+    if scarcity.affects(demand):
+        return None
+    try:
+        row = await connection.fetchrow(
+            _sql["reservar_novos"],
+            list(demand),
+            list(demand.values()),
+            min(command.time for command in commands),
+            horizon,
+            ttl,
+            [pedido.id for pedido in pedidos],
+            [command.id for command in commands],
+            [pedido.versao for pedido in pedidos],
+            [_json.encode(pedido.itens).decode() for pedido in pedidos],
+            [command.traceparent or None for command in commands],
+            *_lines(pedidos),
+        )
+    except asyncpg.UniqueViolationError:
+        return None
+    if row is None:
+        return None
+    expira_em = row["expira_em"]
+    facts = [
+        Fact(msgspec.structs.replace(pedido, expira_em=expira_em), command.id, None, command.traceparent or None)
+        for command, pedido in zip(commands, pedidos, strict=True)
+    ]
+    return Reserved(facts, row["agora"], row["outbox"])
+
+
+def _new_orders(commands: Sequence[Comando]) -> list[Pedido] | None:
+    """The orders that the commands create, reserved; None unless each command creates a different one."""
+    if not all(isinstance(command, PedidoCriado) for command in commands):
+        return None
+    if min(len({c.data.pedido_id for c in commands}), len({c.id for c in commands})) < len(commands):
+        return None
+    return [
+        Pedido(
+            command.data.pedido_id,
+            Status.ESTOQUE_RESERVADO,
+            command.data.versao_conhecida + 1,
+            sum_items(command),
+        )
+        for command in commands
+    ]
+
+
+def _demand(pedidos: Iterable[Pedido]) -> dict[str, int]:
+    """The units of each SKU that the orders need together."""
+    demand: dict[str, int] = {}
+    for pedido in pedidos:
+        for sku, quantidade in pedido.itens.items():
+            demand[sku] = demand.get(sku, 0) + quantidade
+    return demand
+
+
+def _lines(pedidos: Iterable[Pedido]) -> tuple[list[Any], ...]:
+    lines = [(pedido.id, sku, quantidade) for pedido in pedidos for sku, quantidade in pedido.itens.items()]
+    return tuple(map(list, zip(*lines, strict=True)))

@@ -1,0 +1,25 @@
+"""Which SKUs have recently lacked units: `reserve` does not try batches that name one. Pure: no I/O, no clock."""
+
+from collections.abc import Iterable
+
+MEMORY_BATCHES = 50
+"""Batches until all is forgotten. Under load about a second: then one batch in fifty is tried in vain."""
+
+
+class Scarcity:
+    """A hint, which may be wrong either way: it saves a statement per batch on a SKU that is sold out."""
+
+    def __init__(self) -> None:
+        self._skus: set[str] = set()
+        self._batches = 0
+
+    def add(self, skus: Iterable[str]) -> None:
+        """Records SKUs that a batch has found to lack units, or to accept no orders."""
+        self._skus.update(skus)
+
+    def affects(self, skus: Iterable[str]) -> bool:
+        """Whether a batch that names these SKUs is likely to lack units. Call it once for each batch."""
+        self._batches += 1
+        if self._batches % MEMORY_BATCHES == 0:
+            self._skus.clear()
+        return not self._skus.isdisjoint(skus)

@@ -1,0 +1,53 @@
+-- Reserves all items of a batch of new orders, if nothing stands in the way: no order is known, no event has been seen or
+-- is older than the horizon ($3 is the oldest), and each SKU is active and has the units ($2) that all orders together
+-- need. Then every order is accepted, whatever their sequence. Otherwise it writes nothing and returns no row. One
+-- statement is one transaction, so that the stock rows stay locked for no round trip.
+--
+-- The new orders record the ids of their events, so these need no rows in the inbox. A unique violation means that
+-- another replica has inserted one of the orders meanwhile.
+with travado as materialized (
+    select sku, alvo - reservado - vendido as livre, situacao, alterado_em
+    from estoque
+    where sku = any ($1::text[])
+    order by sku
+    for no key update
+),
+instante as materialized (
+    -- As in travar_estoque.sql, the clock is read after all rows are locked.
+    select instante(max(t.alterado_em), agora()) as agora,
+        count(*) = cardinality($1) and bool_and(t.situacao = 'Ativo' and t.livre >= n.quantidade) as suficiente
+    from travado t
+    join unnest($1, $2::bigint[]) as n (sku, quantidade) using (sku)
+),
+aceito as materialized (
+    select i.agora, i.agora + $5::interval as expira_em
+    from instante i
+    where i.suficiente and $3::timestamptz >= agora() - $4::interval
+        and not exists (select from pedido where id = any ($6::uuid[]))
+        and not exists (select from inbox where evento_id = any ($7::uuid[]))
+),
+novo as (
+    insert into pedido (id, criacao, versao, status, itens, expira_em, criado_em, atualizado_em)
+    select n.id, n.criacao, n.versao, 'EstoqueReservado', n.itens, a.expira_em, a.agora, a.agora
+    from aceito a, unnest($6, $7, $8::integer[], $9::jsonb[]) as n (id, criacao, versao, itens)
+    order by n.id
+),
+movido as (
+    update estoque e
+    set reservado = e.reservado + n.quantidade, alterado_em = a.agora
+    from aceito a, unnest($1, $2) as n (sku, quantidade)
+    where e.sku = n.sku
+),
+linha as (
+    insert into reserva (pedido_id, sku, quantidade, expira_em)
+    select l.pedido_id, l.sku, l.quantidade, a.expira_em
+    from aceito a, unnest($11::uuid[], $12::text[], $13::integer[]) as l (pedido_id, sku, quantidade)
+),
+anotado as (
+    insert into outbox (pedido_id, versao, status, causa, expira_em, itens_em_falta, traceparent, criado_em)
+    select f.id, f.versao, 'EstoqueReservado', f.criacao, a.expira_em, '[]', f.traceparent, a.agora
+    from aceito a, unnest($6, $7, $8, $10::text[]) with ordinality as f (id, criacao, versao, traceparent, ordem)
+    order by f.ordem
+    returning id
+)
+select agora, expira_em, array(select id from anotado) as outbox from aceito

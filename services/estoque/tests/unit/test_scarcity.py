@@ -1,0 +1,18 @@
+"""The hint about scarce SKUs."""
+
+from estoque.scarcity import MEMORY_BATCHES, Scarcity
+
+
+def test_a_batch_that_names_a_scarce_sku_is_affected():
+    scarcity = Scarcity()
+    assert not scarcity.affects({"A", "B"})
+    scarcity.add(["B"])
+    assert scarcity.affects({"A", "B"})
+    assert not scarcity.affects({"A"})
+
+
+def test_a_restocked_sku_is_tried_again_after_some_batches():
+    scarcity = Scarcity()
+    scarcity.add(["A"])
+    affected = [scarcity.affects({"A"}) for _ in range(MEMORY_BATCHES)]
+    assert affected == [True] * (MEMORY_BATCHES - 1) + [False]

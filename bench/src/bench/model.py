@@ -25,8 +25,6 @@ database."""
 
 _MESSAGE = 200
 """Events in a message at most."""
-_ESTOQUE_STATEMENTS = {"inbox": 3, "lock": 1, "write": 1, "commit": 1}
-"""Statements of estoque's transaction: BEGIN, the inbox, the orders' own rows; the stock; the outcome; COMMIT."""
 
 
 @dataclass(frozen=True)
@@ -405,7 +403,7 @@ class _Pedidos:
 
 
 class _Estoque:
-    """A replica of estoque: batches decided in one transaction each, and the relay of its answers."""
+    """A replica of estoque: batches of new orders in one transaction each, and the relay of its answers."""
 
     def __init__(self, world: _World) -> None:
         self._world = world
@@ -414,18 +412,12 @@ class _Estoque:
         self.consumer = _Consumer(world, self._loop, world.commands, world.p.at_once, self._decide)
 
     def _decide(self, orders: _Orders, settled: Continue) -> None:
-        """One batch: read it, inbox, locks, decision, writes, commit, hand over to the relay."""
+        """One batch: read it, then a statement that locks, writes and commits; hand over to the relay."""
         world, size = self._world, len(orders)
 
-        def lock() -> None:
-            world.locks.acquire(size, locked)
-
         def locked(release: Continue) -> None:
-            write = partial(self._statement, "write", size, partial(commit, release))
-            self._statement("lock", size, partial(self._loop.submit, world.p.order("estoque.decide") * size, write))
-
-        def commit(release: Continue) -> None:
-            self._statement("commit", size, lambda: world.flushes["estoque-db"](partial(committed, release)))
+            commit = partial(world.flushes["estoque-db"], partial(committed, release))
+            world.statement("estoque-db", world.p.order("estoque-db.reserve") * size, commit)
 
         def committed(release: Continue) -> None:
             release()
@@ -437,15 +429,7 @@ class _Estoque:
             self.relay.publish(orders)
             settled()
 
-        read = partial(self._statement, "inbox", size, lock)
-        self._loop.submit(world.p.order("estoque.read") * size, read)
-
-    def _statement(self, name: str, size: int, then: Continue) -> None:
-        """The program wakes once after each statement, and calls `then` after the last one."""
-        count = _ESTOQUE_STATEMENTS[name]
-        cpu = self._world.p.order(f"estoque-db.{name}") * size
-        more = partial(self._loop.submit, 0.0, then, count - 1) if name in ("inbox", "write") else then
-        self._world.statement("estoque-db", cpu, more, count)
+        self._loop.submit(world.p.order("estoque.read") * size, partial(world.locks.acquire, size, locked))
 
 
 def simulate(parameters: Parameters, setup: Setup, load: Load, *, orders: int = 20_000, seed: int = 1) -> Prediction:

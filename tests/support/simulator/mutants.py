@@ -166,7 +166,14 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "reserves-beyond-the-horizon": Mutant(
         "new orders are reserved however old their event is",
-        (statement(reserve._sql, "reservar_novos", "$3::timestamptz >= agora() - $4::interval", "$3::timestamptz is not null and $4::interval is not null"),),
+        (
+            statement(
+                reserve._sql,
+                "reservar_novos",
+                "$3::timestamptz >= agora() - $4::interval",
+                "$3::timestamptz is not null and $4::interval is not null",
+            ),
+        ),
     ),
     "new-orders-reserved-in-the-past": Mutant(
         "new orders are reserved at the clock's time, although their SKUs changed later",

@@ -1,9 +1,8 @@
-"""Reserves new orders in one statement while their SKUs have enough units for all: then the sequence is irrelevant."""
+"""Reserves new orders in one statement while their SKUs have enough units for all: then no sequence matters."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import asyncpg
 import msgspec

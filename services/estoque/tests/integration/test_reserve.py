@@ -126,7 +126,8 @@ async def test_the_event_equals_its_row_and_expires_when_the_reservation_does(es
     [event] = relay.events
     row = await estoque_db.fetchrow(
         "select o.criado_em, o.expira_em, p.expira_em as of_order, r.expira_em as of_line, e.alterado_em "
-        "from outbox o join pedido p on p.id = o.pedido_id join reserva r on r.pedido_id = p.id join estoque e using (sku)"
+        "from outbox o join pedido p on p.id = o.pedido_id join reserva r on r.pedido_id = p.id "
+        "join estoque e using (sku)"
     )
     assert (event.time, event.data.expira_em) == (row["criado_em"], row["expira_em"])
     assert row["expira_em"] == row["of_order"] == row["of_line"] == row["alterado_em"] + TTL
@@ -198,9 +199,7 @@ async def test_a_sku_that_is_sold_out_is_not_tried_again_at_once(estoque_db: asy
 async def test_replicas_that_race_for_the_last_units_never_oversell(estoque_db: asyncpg.Pool):
     await supply(estoque_db, A=60, B=60, C=60)
     rng = random.Random(20261127)
-    batches = [
-        [criar(**dict.fromkeys(rng.sample("ABC", 2), 1)) for _ in range(rng.randint(1, 4))] for _ in range(80)
-    ]
+    batches = [[criar(**dict.fromkeys(rng.sample("ABC", 2), 1)) for _ in range(rng.randint(1, 4))] for _ in range(80)]
     # As many tries in vain as possible: no replica remembers that a SKU is scarce.
     with patch.object(Scarcity, "affects", lambda *_: False):
         await asyncio.gather(*[handle(estoque_db, *batch) for batch in batches])

@@ -1,5 +1,8 @@
+import asyncio
+
 from stock_item_factory import Clock, item
 
+from operador.memory import work_queue
 from operador.memory.work_queue import WorkQueue
 
 
@@ -19,6 +22,27 @@ async def test_no_more_than_asked_for():
         queue.add(item(sku=str(n)))
     assert [i.sku for i in await queue.take(3, 0.01)] == ["0", "1", "2"]
     assert [i.sku for i in await queue.take(3, 0.01)] == ["3", "4"]
+
+
+async def test_items_that_keep_arriving_are_taken_together(monkeypatch):
+    arriving = iter(range(100))
+    queue = WorkQueue(Clock())
+
+    async def more_arrive(_: float) -> None:
+        queue.add(item(sku=str(next(arriving))))
+
+    monkeypatch.setattr(work_queue.asyncio, "sleep", more_arrive)
+    queue.add(item(sku="first"))
+    assert len(await queue.take(4, 0.01)) == 4
+    queue.add(item(sku="second"))
+    assert len(await queue.take(100, 0.01)) == 11, "no item waits for ever"
+
+
+async def test_an_item_that_stays_alone_is_taken_soon():
+    queue = WorkQueue(Clock())
+    queue.add(item())
+    async with asyncio.timeout(0.1):
+        assert await queue.take(10, 5) == [item()]
 
 
 async def test_deferred_items_return_in_time():

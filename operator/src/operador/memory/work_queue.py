@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from operador.decide.stockitem import ItemKey, StockItem
 
-# How long the first item waits for others: an apply of a thousand arrives over some time, and one SQL call should
-# take many of them.
+# An apply of a thousand items arrives over some time, and one SQL call should take many of them. So items wait for
+# others while these keep arriving within the first period, but no longer than the second.
 _GATHER_SECONDS = 0.02
+_LONGEST_GATHER_SECONDS = 0.2
 
 _Slot = tuple[ItemKey, str]
 
@@ -84,12 +85,22 @@ class WorkQueue:
                     await self._bell.wait()
             except TimeoutError:
                 pass
-            else:
-                await asyncio.sleep(_GATHER_SECONDS)
             self._promote()
+        await self._gather(limit)
         slots = list(self._ready)[:limit]
         self._taken = {slot: self._since.pop(slot) for slot in slots}
         return [self._ready.pop(slot) for slot in slots]
+
+    async def _gather(self, limit: int) -> None:
+        """Waits for more items while they keep arriving."""
+        for _ in range(round(_LONGEST_GATHER_SECONDS / _GATHER_SECONDS)):
+            count = len(self._ready)
+            if not 0 < count < limit:
+                return
+            await asyncio.sleep(_GATHER_SECONDS)
+            self._promote()
+            if len(self._ready) == count:
+                return
 
     def _next_due(self) -> float:
         return max(self._schedule[0][0] - self._clock(), 0.0) if self._schedule else float("inf")

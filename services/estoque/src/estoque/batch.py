@@ -49,7 +49,8 @@ async def process(
 ) -> BatchResult:
     """Decides the new commands in one transaction and repeats the answers to those seen before.
 
-    Ignores commands older than `horizon`. Raises what asyncpg raises; nothing is changed then. A
+    New orders whose SKUs have enough units for all are reserved without a decision. `scarcity` learns which SKUs
+    lack units. Ignores commands older than `horizon`. Raises what asyncpg raises; nothing is changed then. A
     UniqueViolationError on `pedido` means that another replica inserted one of these orders at the same time: call
     again.
     """

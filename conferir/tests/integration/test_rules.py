@@ -46,10 +46,6 @@ IN_ESTOQUE: dict[str, tuple[str, set[Rule]]] = {
     ),
     "items that were not ordered": ("update pedido set itens = '{{\"A\": 1}}' where id = '{refused}'", {R.AGREEMENT}),
     "an applied event without an inbox row": ("delete from inbox", {R.ANSWER}),
-    "a reserved order that does not record its event": (
-        "update pedido set criacao = null where id = '{reservado}'",
-        {R.ANSWER},
-    ),
     "another answer than was given": ("update inbox set recusa = 'PedidoEncerrado'", {R.ANSWER}),
     "a lapse notice that is overdue": (
         "update pedido set status = 'ReservaExpirada', versao = versao + 1, expira_em = null, "
@@ -155,6 +151,22 @@ async def test_messages_in_flight_are_violations_only_at_rest(world: World, read
     assert await run_rounds(readers) == set()
     at_rest = {v.rule for v in await run_audit(readers, at_rest=True)}
     assert at_rest == {R.UNDECIDED, R.UNANSWERED, R.AGREEMENT, R.OUTBOX}
+
+
+async def test_an_order_reserved_without_a_decision_records_its_event(world: World, readers: Databases):
+    await world.supply(A=10)
+    await world.place_order(A=1)
+    await world.deliver_all()
+    assert await world.estoque.fetchval("select count(*) from inbox") == 0
+    assert await run_audit(readers, at_rest=True) == []
+    await world.estoque.execute(
+        "insert into inbox (evento_id, recusa) select criacao, 'PedidoJaConhecido' from pedido"
+    )
+    assert await run_audit(readers, at_rest=True) == [], "the order tells that its creation was obeyed"
+    await world.estoque.execute("truncate inbox")
+    await world.estoque.execute("update pedido set criacao = null")
+    assert {v.rule for v in await run_audit(readers)} == {R.ANSWER}
+    assert await run_rounds(readers) == {R.ANSWER}
 
 
 async def test_a_lost_message_that_will_be_resent_is_no_violation(world: World, readers: Databases):

@@ -38,6 +38,7 @@ COMMENT ON FUNCTION public.agora() IS 'the only clock of this database';
 CREATE FUNCTION public.anotar_skus_mudados() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
+    SET enable_nestloop TO 'off'
     AS $$
 declare
     v_skus text[];
@@ -984,4 +985,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261126170000'),
     ('20261126200000'),
     ('20261126210000'),
-    ('20261127100000');
+    ('20261127100000'),
+    ('20261127115544');

@@ -63,6 +63,7 @@ COMMENT ON FUNCTION public.anotar_pedidos_criados() IS 'trigger: logs the orders
 CREATE FUNCTION public.anotar_pedidos_mudados() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
+    SET enable_nestloop TO 'off'
     AS $$
 begin
     insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
@@ -517,4 +518,5 @@ CREATE TRIGGER pedidos_mudados AFTER UPDATE ON public.pedido REFERENCING OLD TAB
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261126170000'),
     ('20261126200000'),
-    ('20261126210000');
+    ('20261126210000'),
+    ('20261127115544');

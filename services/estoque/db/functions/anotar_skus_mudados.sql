@@ -1,7 +1,10 @@
 -- Triggers on the table log every change of a balance, regardless of its source: batches, the sweep, the operator, manual
 -- SQL. It locks nothing: a log entry is an insert, ordered by its transaction.
+--
+-- A session plans these queries once, for the number of rows of its first statement. If that changed one row, a nested
+-- loop would join the thousands of rows of later statements in quadratic time.
 create or replace function anotar_skus_mudados() returns trigger
-language plpgsql set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp set enable_nestloop = off as $$
 declare
     v_skus text[];
 begin

@@ -106,7 +106,7 @@ async def _triage(connection: Connection, commands: Sequence[Comando], horizon: 
 
 def _recall(triage: _Triage, known: Mapping[UUID, Pedido]) -> _Triage:
     """Moves the commands that created an order which `reserve` wrote: it leaves their ids there, not in the inbox."""
-    seen = {pedido.criacao for pedido in known.values()}
+    seen = {pedido.creation for pedido in known.values()}
     new = [command for command in triage.new if command.id not in seen]
     return _Triage(new, [*triage.repeated, *(c for c in triage.new if c.id in seen)], triage.too_old)
 
@@ -125,7 +125,7 @@ def _pedido(row: asyncpg.Record) -> Pedido:
         itens_em_falta=_decode_missing(row["itens_em_falta"]),
         expira_em=row["expira_em"],
         atualizado_em=row["atualizado_em"],
-        criacao=row["criacao"],
+        creation=row["criacao"],
     )
 
 

@@ -47,7 +47,7 @@ class Pedido(msgspec.Struct, frozen=True):
     """An order as estoque knows it: its row in the database, now or after the commit.
 
     `lines` are the units that it holds now, by SKU; a lapsed order may hold fewer than its items. `atualizado_em` is
-    when the row was last written; None before the first write. `criacao` is the event that created it, if the row
+    when the row was last written; None before the first write. `creation` is the event that created it, if the row
     records it.
     """
 
@@ -59,7 +59,7 @@ class Pedido(msgspec.Struct, frozen=True):
     expira_em: datetime | None = None
     lines: Itens = msgspec.field(default_factory=dict)
     atualizado_em: datetime | None = None
-    criacao: UUID | None = None
+    creation: UUID | None = None
 
     def holds(self, now: datetime) -> bool:
         """Whether its reservation still holds: it has not expired, and it still has all its units.

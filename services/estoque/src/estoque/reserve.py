@@ -67,7 +67,7 @@ async def reserve(
 
 def _new_orders(commands: Sequence[Comando]) -> list[Pedido] | None:
     """The orders that the commands create, reserved; None unless each command creates a different one."""
-    if not all(isinstance(command, PedidoCriado) for command in commands):
+    if not commands or not all(isinstance(command, PedidoCriado) for command in commands):
         return None
     if min(len({c.data.pedido_id for c in commands}), len({c.id for c in commands})) < len(commands):
         return None

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 
 MEMORY_BATCHES = 50
-"""Batches until all is forgotten. Under load about a second: then one batch in fifty is tried in vain."""
+"""Batches of new orders until all is forgotten. Under load about a second: one batch in fifty is tried in vain."""
+MAX_SKUS = 10_000
+"""With more, all is forgotten: customers may name any number of SKUs that do not exist."""
 
 
 class Scarcity:
@@ -16,9 +18,11 @@ class Scarcity:
     def add(self, skus: Iterable[str]) -> None:
         """Records SKUs that a batch has found to lack units, or to accept no orders."""
         self._skus.update(skus)
+        if len(self._skus) > MAX_SKUS:
+            self._skus.clear()
 
     def affects(self, skus: Iterable[str]) -> bool:
-        """Whether a batch that names these SKUs is likely to lack units. Call it once for each batch."""
+        """Whether a batch that names these SKUs is likely to lack units. Call it once per batch of new orders."""
         self._batches += 1
         if self._batches % MEMORY_BATCHES == 0:
             self._skus.clear()

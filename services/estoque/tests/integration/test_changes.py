@@ -81,6 +81,17 @@ async def test_every_path_that_changes_a_balance_is_logged(estoque_db: "Pool[Any
         position = batch.position
 
 
+async def test_a_session_that_began_with_one_sku_logs_very_many_in_linear_time(estoque_db: "Pool[Any]"):
+    """A session plans the trigger's join once. A nested loop takes half a minute for 20,000 SKUs."""
+    await estoque_db.execute(
+        "insert into estoque (sku, nome, alvo, quantidade) select 'S' || n, '', 9, 9 from generate_series(1, 20000) n"
+    )
+    async with estoque_db.acquire() as session:
+        await session.execute("update estoque set nome = 'one' where sku = 'S1'")
+        await session.execute("update estoque set nome = 'all'", timeout=15)
+    assert await estoque_db.fetchval("select max(cardinality(skus)) from mudanca") == 20_000
+
+
 async def test_changes_invisible_to_customers_write_no_row(estoque_db: "Pool[Any]"):
     await supply(estoque_db, A=10)
     pedido = criar(A=2)

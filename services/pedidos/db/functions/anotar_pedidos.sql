@@ -15,8 +15,11 @@ end $$;
 comment on function anotar_pedidos_criados is 'trigger: logs the orders that a statement created, in one row';
 
 -- Updates that leave `versao` alone change nothing that a customer sees.
+--
+-- A session plans the query once, for the number of rows of its first statement. If that changed one row, a nested loop
+-- would join the hundreds of rows of later statements in quadratic time.
 create or replace function anotar_pedidos_mudados() returns trigger
-language plpgsql set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp set enable_nestloop = off as $$
 begin
     insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
     select array_agg(n.id), array_agg(n.cliente_id), array_agg(n.status), array_agg(n.versao),

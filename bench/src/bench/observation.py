@@ -35,9 +35,10 @@ def measuring(shop: Shop, **own: int) -> Iterator[dict[str, Any]]:
 
 
 def _wal(shop: Shop) -> dict[str, int]:
-    """The position of the write-ahead log of each database, in bytes."""
+    """The position of the write-ahead log of each database of the system, in bytes."""
     query = "select pg_current_wal_insert_lsn() - '0/0';"
-    return {database: int(shop.psql(database, query)) for database in ("pedidos", "estoque")}
+    databases = [name for name in ("pedidos", "estoque") if f"postgres-{name}" in shop.system.names()]
+    return {database: int(shop.psql(database, query)) for database in databases}
 
 
 def _sample(shop: Shop, own: Mapping[str, int]) -> cpu.Sample:

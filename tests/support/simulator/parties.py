@@ -232,7 +232,13 @@ class Cast:
         return self._repeat(party, step)
 
     async def _in_time(self, leap: timedelta) -> timedelta:
-        """A leap of the clock, omitted if unanswered commands would be given up, or orders forgotten."""
+        """A leap of the clock, omitted if unanswered commands would be given up, or orders forgotten.
+
+        A command that is written and not yet committed may become one of them: the server ends transactions that
+        pause, so none is open across a long leap.
+        """
+        if any(party.transaction and party.transaction.database == "pedidos" for party in self.world.parties):
+            return min(leap, timedelta(seconds=1))
         pending = "select min(criado_em) from comando where respondido_em is null"
         since = await self.world.monitors["pedidos"].fetchval(pending)
         then = self.world.now + leap

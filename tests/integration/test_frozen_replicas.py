@@ -74,6 +74,11 @@ def order(client: httpx.AsyncClient, to: Program, sku: str, **headers: str) -> A
     return client.post(f"{to.url}/pedidos", json=body, headers=headers)
 
 
+async def reserve(client: httpx.AsyncClient, to: Program, sku: str) -> str:
+    """Where to close an order that has just been reserved."""
+    return f"{to.url}{(await order(client, to, sku, Prefer='wait=5')).headers['Location']}/fechar"
+
+
 async def timed(call: Awaitable[httpx.Response]) -> tuple[int, float]:
     began = time.monotonic()
     return (await call).status_code, time.monotonic() - began
@@ -121,11 +126,10 @@ async def test_orders_of_other_skus_do_not_wait_for_one_that_a_frozen_replica_ha
         replicas(backing, "pedidos", 1, tmp_path) as [pedidos],
         replicas(backing, "estoque", 2, tmp_path) as programs,
     ):
-        for _ in range(20):
-            await order(client, pedidos, OTHER, Prefer="wait=5")
         # New orders are reserved in one statement, which a frozen process cannot keep open: a close is a transaction.
-        first = (await order(client, pedidos, LOCKED, Prefer="wait=5")).json()["pedidoId"]
-        close = f"{pedidos.url}/pedidos/{first}/fechar"
+        for _ in range(20):  # prepares the statements of a close
+            await client.post(await reserve(client, pedidos, OTHER), headers={"Prefer": "wait=5"})
+        close = await reserve(client, pedidos, LOCKED)
         frozen, begun = await freeze_at("reserva", estoque_db, programs, lambda: client.post(close))
         await begun
 

@@ -47,6 +47,19 @@ async def reservar(where: Any, *ids: UUID) -> None:
     )
 
 
+async def test_a_session_that_began_with_one_order_logs_very_many_in_linear_time(pedidos_db: "Pool[Any]"):
+    """A session plans the trigger's join once. A nested loop takes far longer than this timeout."""
+    await pedidos_db.execute(
+        "insert into pedido (id, cliente_id, itens) "
+        "select gen_random_uuid(), 'ana', '[]' from generate_series(1, 40000)"
+    )
+    async with pedidos_db.acquire() as session:
+        change = "update pedido set status = 'Cancelado', versao = versao + 1"
+        await session.execute(f"{change} where id = (select id from pedido limit 1)")  # noqa: S608 - our own text
+        await session.execute(change, timeout=15)
+    assert await pedidos_db.fetchval("select max(cardinality(pedidos)) from mudanca where versoes @> '{2}'") == 40_000
+
+
 async def pages(log: Changes, after: Position = ORIGIN) -> list[Batch]:
     """All pages up to the end of the log."""
     read = [await log.read(after)]

@@ -35,6 +35,7 @@ def _measure(shop: Shop, count: int, distribution: str, itens: int) -> Measureme
         shop.wait_until(lambda: shop.sql("pedidos", "outbox") == "0", 600, "pedidos has not published all orders")
         shop.checkpoint()
         shop.system.stop("pedidos")
+        wal = observation.wal_positions(shop)  # estoque begins to decide before it reports ready
     try:
         with observation.measuring(shop) as measurement:
             shop.wait_until(lambda: _decided(shop) >= count, 600, "estoque has not decided all orders")
@@ -44,7 +45,13 @@ def _measure(shop: Shop, count: int, distribution: str, itens: int) -> Measureme
     # With several replicas, exclude the orders that the first decides before the last has started.
     since = measurement["start"] if len(replicas) > 1 else 0
     decisions = json.loads(shop.sql("estoque", "estoque_decisions", since=since))
-    return {**measurement, "per_second": decisions["per_second"], "decisions": decisions, "replicas": replicas}
+    return {
+        **measurement,
+        "wal": observation.wal_since(shop, wal),
+        "per_second": decisions["per_second"],
+        "decisions": decisions,
+        "replicas": replicas,
+    }
 
 
 def _decided(shop: Shop) -> float:

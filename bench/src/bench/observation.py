@@ -22,11 +22,11 @@ def measuring(shop: Shop, **own: int) -> Iterator[dict[str, Any]]:
     """
     measurement: dict[str, Any] = {}
     with shop.observer():
-        wal = _wal(shop)
+        wal = wal_positions(shop)
         start, before = time.time(), _sample(shop, own)
         yield measurement
         end, after = time.time(), _sample(shop, own)
-        measurement["wal"] = {database: lsn - wal[database] for database, lsn in _wal(shop).items()}
+        measurement["wal"] = wal_since(shop, wal)
     measurement |= {"start": start, "end": end, "measured_seconds": end - start}
     measurement |= {
         "cpu": cpu.spent(before, after),
@@ -34,11 +34,16 @@ def measuring(shop: Shop, **own: int) -> Iterator[dict[str, Any]]:
     }
 
 
-def _wal(shop: Shop) -> dict[str, int]:
+def wal_positions(shop: Shop) -> dict[str, int]:
     """The position of the write-ahead log of each database of the system, in bytes."""
     query = "select pg_current_wal_insert_lsn() - '0/0';"
     databases = [name for name in ("pedidos", "estoque") if f"postgres-{name}" in shop.system.names()]
     return {database: int(shop.psql(database, query)) for database in databases}
+
+
+def wal_since(shop: Shop, positions: Mapping[str, int]) -> dict[str, int]:
+    """Bytes written to the write-ahead log of each database since `positions`."""
+    return {database: position - positions[database] for database, position in wal_positions(shop).items()}
 
 
 def _sample(shop: Shop, own: Mapping[str, int]) -> cpu.Sample:

@@ -982,8 +982,4 @@ CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EA
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261126170000'),
-    ('20261126200000'),
-    ('20261126210000'),
-    ('20261127100000'),
-    ('20261127115544');
+    ('20261127140000');

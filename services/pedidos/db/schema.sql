@@ -516,7 +516,4 @@ CREATE TRIGGER pedidos_mudados AFTER UPDATE ON public.pedido REFERENCING OLD TAB
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261126170000'),
-    ('20261126200000'),
-    ('20261126210000'),
-    ('20261127115544');
+    ('20261127140000');

@@ -7,12 +7,13 @@ do $$
 declare
     v_papel text;
 begin
-    foreach v_papel in array array['operador', 'conferente'] loop
+    foreach v_papel in array array['operador', 'conferente', 'estoque_runtime'] loop
         if not exists (select from pg_roles where rolname = v_papel) then
             raise exception 'role "%" is missing: create it (create role % login password ...) before migrating; '
-                'the provider of the server creates the roles, see docs/', v_papel, v_papel;
+                'the provider of the server creates the roles, see docs/operations.md, Database roles', v_papel, v_papel;
         end if;
     end loop;
+    execute format('grant connect on database %I to estoque_runtime', current_database());
 end $$;
 
 -- begin functions/agora.sql
@@ -104,6 +105,7 @@ create table pedido (
     expira_em      timestamptz,
     criado_em      timestamptz not null default agora(),
     atualizado_em  timestamptz not null default agora(),
+    criacao        uuid,
 
     constraint status_valido check (status in
         ('EstoqueReservado', 'EstoqueNaoDisponivel', 'ReservaExpirada', 'Fechado', 'Cancelado')),
@@ -112,6 +114,8 @@ create table pedido (
 );
 
 comment on table pedido is 'a row for each order that estoque has heard of';
+comment on column pedido.criacao is
+    'the event that created it, if it was reserved without a decision; the ids of all other events are in the inbox';
 
 -- Finds the reservations that are due for the sweep.
 create index pedido_a_vencer on pedido (expira_em) where status = 'EstoqueReservado';
@@ -174,14 +178,27 @@ comment on table mudanca is 'change log for the event streams: the SKUs whose ba
 
 insert into mudanca default values;
 
+create table bilhete (
+    resumo     bytea primary key,
+    cliente_id text,
+    escopos    text[] not null,
+    expira_em  timestamptz not null
+);
+
+comment on table bilhete is 'tickets for event streams that have been issued and not used';
+comment on column bilhete.resumo is 'SHA-256 of the ticket, which itself is stored nowhere';
+comment on column bilhete.cliente_id is 'whom it was issued to; null if the service did not ask';
+
+create index bilhete_por_fim on bilhete (expira_em);
+
 -- begin functions/saldo.sql
 -- What customers and the operator see: lapsed reservations do not count, whether or not they have been swept. It takes
 -- no locks: a balance is information, and orders are decided on locked rows.
 --
--- `agora()` is volatile, so the planner cannot use a call of it as an index condition and would read all held lines of
--- a SKU. A scalar subquery is evaluated once and gives the index a constant. The rule of `instante` is spelled out
--- because the planner does not inline a function whose arguments are subqueries: the calls made a read of all balances
--- 2.3 times as long.
+-- `agora()` is volatile, so the planner cannot use a call of it as an index condition and would read all held lines
+-- of a SKU. A scalar subquery is evaluated once and gives the index a constant. The rule of `instante` is spelled out
+-- because the planner does not inline a function whose arguments are subqueries: with calls, reading all balances
+-- took 2.3 times as long.
 create or replace view saldo as
 select e.sku,
        e.nome,
@@ -205,19 +222,21 @@ cross join lateral (
 ) l;
 
 comment on view saldo is 'balances by SKU, without reservations that have lapsed';
+
+grant select on saldo to estoque_runtime;
 -- end functions/saldo.sql
 
 -- begin functions/liberar_vencidas.sql
--- Returns units of lapsed reservations to their SKUs, oldest first and whole lines, hence possibly a few units more
--- than asked for. Every line has at least one unit, so the oldest `falta` lines always suffice, however many have
+-- Returns units of lapsed reservations to their SKUs, oldest first and in whole lines, so possibly a few units more
+-- than requested. Every line has at least one unit, so the oldest `falta` lines always suffice, however many have
 -- lapsed.
 --
 -- It takes no locks beyond those of the caller, who holds the stock rows of these SKUs: lines of a SKU change only
 -- under the lock of its stock row. Orders are not locked, because locks are taken orders first, then stock; an order
 -- that loses its lines here keeps its status until the sweep, and cannot be closed without its lines.
 --
--- The stock lock also keeps the physical position of a line stable between the two steps, so the delete goes by ctid. A
--- delete by key reads the lines of all orders, since the planner does not know how few it is given.
+-- The stock lock also keeps the physical position of a line stable between the two steps, so the delete goes by ctid.
+-- A delete by key would read the lines of all orders, because the planner does not know how few keys it gets.
 create or replace function liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamptz)
 returns table (sku text, liberado bigint)
 language sql as $$
@@ -257,6 +276,7 @@ comment on function liberar_vencidas is
     'releases at least p_faltas[i] lapsed units of p_skus[i], if there are as many; returns what it released, a row a SKU';
 
 revoke execute on function liberar_vencidas from public;
+grant execute on function liberar_vencidas to estoque_runtime;
 -- end functions/liberar_vencidas.sql
 
 -- begin functions/expirar_reservas.sql
@@ -552,8 +572,8 @@ grant execute on function saldos_desde to operador;
 -- begin functions/purgar_pedidos.sql
 -- Purges ended orders. Their sold units stay sold: the sum of their lines moves into `estoque.arquivado`.
 --
--- It locks in the one lock order, orders by id and then stock rows by SKU. A locked order is skipped and found by a later
--- round. Stock rows are waited for: `arquivado` must change with the lines that it stands for.
+-- It follows the one lock order, orders by id and then stock rows by SKU. It skips a locked order, which a later
+-- round finds. It waits for stock rows: `arquivado` must change together with the lines that it replaces.
 create or replace function purgar_pedidos(p_antes timestamptz, p_limite integer, p_depois uuid)
 returns table (seen integer, purged integer, last uuid)
 language plpgsql set search_path = public, pg_temp as $$
@@ -602,6 +622,7 @@ comment on function purgar_pedidos is
     'ended before it; returns how many it looked at (seen) and purged, and the id of the last one';
 
 revoke execute on function purgar_pedidos from public;
+grant execute on function purgar_pedidos to estoque_runtime;
 -- end functions/purgar_pedidos.sql
 
 -- begin functions/recusar_suprimento_inventado.sql
@@ -644,8 +665,11 @@ execute function recusar_sku_invalido();
 -- begin functions/anotar_skus_mudados.sql
 -- Triggers on the table log every change of a balance, regardless of its source: batches, the sweep, the operator, manual
 -- SQL. It locks nothing: a log entry is an insert, ordered by its transaction.
+--
+-- A session plans these queries once, for the number of rows of its first statement. If that changed one row, a nested
+-- loop would join the thousands of rows of later statements in quadratic time.
 create or replace function anotar_skus_mudados() returns trigger
-language plpgsql set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp set enable_nestloop = off as $$
 declare
     v_skus text[];
 begin
@@ -685,15 +709,40 @@ for each statement execute function anotar_skus_mudados();
 
 -- What conferir reads to prove that nothing was oversold or lost, and nothing else.
 grant select (sku, alvo, quantidade, reservado, vendido, arquivado, alterado_em) on estoque to conferente;
-grant select (id, status, versao, itens, itens_em_falta, expira_em, criado_em, atualizado_em) on pedido to conferente;
+grant select (id, status, versao, itens, itens_em_falta, expira_em, criado_em, atualizado_em, criacao) on pedido to conferente;
 grant select (pedido_id, sku, quantidade, expira_em, vendida) on reserva to conferente;
 grant select (evento_id, recusa) on inbox to conferente;
 grant select (pedido_id) on outbox to conferente;
+
+-- estoque connects as a role that cannot change the schema; the owner of the database runs only migrations. A migration
+-- that adds a table grants the privileges that the program needs; a test fails for tables without grants.
+
+-- Only StockItems determine which SKUs exist and their declared supply (`sincronizar_itens`).
+grant select on estoque to estoque_runtime;
+grant update (quantidade, reservado, vendido, arquivado, alterado_em) on estoque to estoque_runtime;
+
+grant select, insert, delete on pedido to estoque_runtime;
+grant update (status, versao, itens_em_falta, expira_em, atualizado_em) on pedido to estoque_runtime;
+grant select, insert, delete on reserva to estoque_runtime;
+grant select, insert, delete on inbox to estoque_runtime;
+grant update (recusa) on inbox to estoque_runtime;
+
+-- Rows that are only inserted and deleted are locked before deletion, which requires the UPDATE privilege.
+grant select, insert, update, delete on outbox, mudanca, bilhete to estoque_runtime;
+
+-- Pods wait until every migration of their image has been applied.
+grant select on schema_migrations to estoque_runtime;
 
 -- migrate:down
 
 drop function purgar_pedidos, saldos_desde, posicao_das_mudancas, ler_saldos, sincronizar_itens, atraso_da_expiracao,
     expirar_reservas, liberar_vencidas;
 drop view saldo;
-drop table mudanca, outbox, inbox, reserva, pedido, estoque;
+drop table bilhete, mudanca, outbox, inbox, reserva, pedido, estoque;
 drop function anotar_skus_mudados, recusar_sku_invalido, recusar_suprimento_inventado, instante, recuo_tolerado, uuid_de, agora;
+
+revoke all on schema_migrations from estoque_runtime;
+do $$
+begin
+    execute format('revoke connect on database %I from estoque_runtime', current_database());
+end $$;

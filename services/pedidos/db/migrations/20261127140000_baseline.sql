@@ -4,11 +4,16 @@
 
 -- The provider of the server creates the roles. Migrations only grant them their privileges.
 do $$
+declare
+    v_papel text;
 begin
-    if not exists (select from pg_roles where rolname = 'conferente') then
-        raise exception 'role "conferente" is missing: create it (create role conferente login password ...) before '
-            'migrating; the provider of the server creates the roles, see docs/';
-    end if;
+    foreach v_papel in array array['conferente', 'pedidos_runtime'] loop
+        if not exists (select from pg_roles where rolname = v_papel) then
+            raise exception 'role "%" is missing: create it (create role % login password ...) before migrating; '
+                'the provider of the server creates the roles, see docs/operations.md, Database roles', v_papel, v_papel;
+        end if;
+    end loop;
+    execute format('grant connect on database %I to pedidos_runtime', current_database());
 end $$;
 
 -- begin functions/agora.sql
@@ -149,6 +154,19 @@ comment on table mudanca is 'change log for the event streams: the orders that e
 
 insert into mudanca default values;
 
+create table bilhete (
+    resumo     bytea primary key,
+    cliente_id text,
+    escopos    text[] not null,
+    expira_em  timestamptz not null
+);
+
+comment on table bilhete is 'tickets for event streams that have been issued and not used';
+comment on column bilhete.resumo is 'SHA-256 of the ticket, which itself is stored nowhere';
+comment on column bilhete.cliente_id is 'whom it was issued to; null if the service did not ask';
+
+create index bilhete_por_fim on bilhete (expira_em);
+
 -- begin functions/recusar_cliente_invalido.sql
 -- A trigger on insert and on changes of `cliente_id`, not a check constraint: a check is evaluated at every update of the
 -- row, and the customer of an order never changes.
@@ -185,8 +203,11 @@ end $$;
 comment on function anotar_pedidos_criados is 'trigger: logs the orders that a statement created, in one row';
 
 -- Updates that leave `versao` alone change nothing that a customer sees.
+--
+-- A session plans the query once, for the number of rows of its first statement. If that changed one row, a nested loop
+-- would join the hundreds of rows of later statements in quadratic time.
 create or replace function anotar_pedidos_mudados() returns trigger
-language plpgsql set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp set enable_nestloop = off as $$
 begin
     insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
     select array_agg(n.id), array_agg(n.cliente_id), array_agg(n.status), array_agg(n.versao),
@@ -214,7 +235,28 @@ grant select (id, status, versao, itens, itens_em_falta, expira_em, criado_em, a
 grant select (id, pedido_id, tipo, criado_em, reenviar_em, respondido_em, recusa) on comando to conferente;
 grant select (id) on outbox to conferente;
 
+-- pedidos connects as a role that cannot change the schema; the owner of the database runs only migrations. A migration
+-- that adds a table grants the privileges that the program needs; a test fails for tables without grants.
+
+-- The customer and the items of an order cannot be changed.
+grant select, insert, delete on pedido to pedidos_runtime;
+grant update (status, versao, itens_em_falta, expira_em, atualizado_em, causa, perguntar_em) on pedido to pedidos_runtime;
+grant select, insert, delete on comando to pedidos_runtime;
+grant update (reenviar_em, envios, respondido_em, recusa) on comando to pedidos_runtime;
+
+-- Rows that are only inserted and deleted are locked before deletion, which requires the UPDATE privilege.
+grant select, insert, update, delete on outbox, idempotencia, mudanca, bilhete to pedidos_runtime;
+
+-- Pods wait until every migration of their image has been applied.
+grant select on schema_migrations to pedidos_runtime;
+
 -- migrate:down
 
-drop table mudanca, idempotencia, outbox, comando, pedido;
+drop table bilhete, mudanca, idempotencia, outbox, comando, pedido;
 drop function anotar_pedidos_mudados, anotar_pedidos_criados, recusar_cliente_invalido, uuid_de, agora;
+
+revoke all on schema_migrations from pedidos_runtime;
+do $$
+begin
+    execute format('revoke connect on database %I from pedidos_runtime', current_database());
+end $$;

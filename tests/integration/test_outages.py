@@ -195,7 +195,7 @@ async def test_a_column_that_changes_its_type_stops_no_program(
     """A prepared statement that no longer fits ended estoque, and put a lone command into the dead letters."""
     changes = (
         (estoque_db, "alter table pedido alter versao type {}", "bigint", "integer"),
-        (estoque_db, "alter table outbox alter versao type {}", "bigint", "integer"),
+        (estoque_db, "alter table outbox alter versoes type {}", "bigint[]", "integer[]"),
         (pedidos_db, "alter table comando alter se_versao type {}", "bigint", "integer"),
     )
     try:

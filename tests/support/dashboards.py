@@ -152,7 +152,7 @@ WAITING = Dashboard(
             about="Age of a batch's oldest event when its transaction starts.",
         ),
         Panel("3. In the transaction", quantiles("consumer_batch_seconds", "queue"), unit="s"),
-        Panel("Outbox: rows", [highest("outbox_depth", "job")]),
+        Panel("Outbox: events", [highest("outbox_depth", "job")]),
         Panel("Outbox: age of the oldest", [highest("outbox_oldest_seconds", "job")], unit="s"),
         Panel(
             "Queues: messages",

@@ -39,10 +39,14 @@ CONSTRAIN = "alter table estoque add constraint {name} check ({condition}) not v
 UNCONSTRAIN = "alter table estoque drop constraint {name}"
 LOCK = "select 1 from pedido where id = $1 for update"
 LIVE_LINES = "select count(*) from reserva where sku like '{prefix}-%'"
-FACT = "select count(*) from outbox where pedido_id = '{pedido}' and status = 'ReservaExpirada'"
+FACT = """
+select count(*) from outbox o cross join lateral unnest(o.pedidos, o.status) as f (pedido_id, status)
+where f.pedido_id = '{pedido}' and f.status = 'ReservaExpirada'
+"""
 FACTS = """
-select count(*) from outbox o join pedido p on p.id = o.pedido_id
-where o.status = 'ReservaExpirada' and p.itens::text like '%{prefix}-%'
+select count(*) from outbox o cross join lateral unnest(o.pedidos, o.status) as f (pedido_id, status)
+join pedido p on p.id = f.pedido_id
+where f.status = 'ReservaExpirada' and p.itens::text like '%{prefix}-%'
 """
 LAPSE = """
 begin;

@@ -93,8 +93,8 @@ class Shop:
         self.checkpoint()
 
     def pending(self) -> int:
-        """The number of undecided orders and unpublished outbox rows."""
-        return int(self.sql("pedidos", "pending")) + int(self.psql("estoque", "select count(*) from outbox;"))
+        """The number of undecided orders and unpublished events."""
+        return int(self.sql("pedidos", "pending")) + int(self.sql("estoque", "outbox"))
 
     def drain(self, seconds: float = 600) -> float:
         """Waits until nothing is in flight; returns the seconds it took. Raises BenchError after `seconds`."""

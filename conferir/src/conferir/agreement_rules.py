@@ -36,7 +36,7 @@ class Clocks(NamedTuple):
 class Pair(NamedTuple):
     """An order in both databases; None where it is missing.
 
-    `pending`: one of its commands is still being resent. `in_flight`: estoque has unpublished outbox rows for it.
+    `pending`: one of its commands is still being resent. `in_flight`: estoque has unpublished snapshots of it.
     """
 
     pedidos: Pedido | None

@@ -14,4 +14,4 @@ async def unpublished(snapshots: Snapshots) -> list[Violation]:
 
 async def _outbox(snapshot: Snapshot, database: str) -> list[Violation]:
     count = await snapshot.connection.fetchval(_sql["outbox"])
-    return [Violation(Rule.OUTBOX, database, f"{count} unpublished rows")] if count else []
+    return [Violation(Rule.OUTBOX, database, f"{count} unpublished events")] if count else []

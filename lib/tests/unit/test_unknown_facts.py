@@ -45,7 +45,7 @@ def test_each_fact_is_logged_once_however_often_it_is_found_again():
 
 
 def test_there_is_a_bound(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(unknown, "MAX_FACTS", 2)
+    monkeypatch.setattr(unknown, "MAX_ROWS", 2)
     facts = UnknownFacts()
     facts.remember({7: "a type"})
     assert not facts.full

@@ -169,10 +169,11 @@ begin
         update pedido p
         set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, atualizado_em = v_agora
         where p.id = any (v_pedidos)
-        returning p.*
+        returning p.id, p.versao, p.status, p.itens_em_falta
     )
-    insert into outbox (pedido_id, versao, status, expira_em, itens_em_falta, criado_em)
-    select x.id, x.versao, x.status, x.expira_em, x.itens_em_falta, v_agora from expirado x;
+    insert into outbox (quantos, pedidos, versoes, status, itens_em_falta, criado_em)
+    select count(*), array_agg(x.id), array_agg(x.versao), array_agg(x.status), array_agg(x.itens_em_falta), v_agora
+    from (select * from expirado order by id) x;
 
     return cardinality(v_pedidos);
 end $$;
@@ -713,15 +714,17 @@ ALTER TABLE public.mudanca ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 
 CREATE TABLE public.outbox (
     id bigint NOT NULL,
-    pedido_id uuid NOT NULL,
-    versao integer NOT NULL,
-    status text NOT NULL,
-    causa uuid,
-    recusa text,
-    expira_em timestamp with time zone,
-    itens_em_falta jsonb NOT NULL,
-    traceparent text,
-    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL
+    quantos integer NOT NULL,
+    pedidos uuid[] NOT NULL,
+    versoes integer[] NOT NULL,
+    status text[] NOT NULL,
+    causas uuid[],
+    recusas text[],
+    expira_em timestamp with time zone[],
+    itens_em_falta jsonb[] NOT NULL,
+    traceparents text[],
+    criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
+    CONSTRAINT quantos_validos CHECK (((quantos > 0) AND (quantos = cardinality(pedidos))))
 );
 
 
@@ -730,6 +733,13 @@ CREATE TABLE public.outbox (
 --
 
 COMMENT ON TABLE public.outbox IS 'facts for pedidos, written in the transaction that made them true; the relay deletes those that the broker confirmed';
+
+
+--
+-- Name: COLUMN outbox.quantos; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox.quantos IS 'the number of facts';
 
 
 --

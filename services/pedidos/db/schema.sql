@@ -280,7 +280,8 @@ ALTER TABLE public.mudanca ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 
 CREATE TABLE public.outbox (
     id bigint NOT NULL,
-    comando_id uuid NOT NULL
+    comando_id uuid NOT NULL,
+    quantos integer DEFAULT 1 NOT NULL
 );
 
 
@@ -289,6 +290,13 @@ CREATE TABLE public.outbox (
 --
 
 COMMENT ON TABLE public.outbox IS 'commands to publish now; an event is built from its command and the order';
+
+
+--
+-- Name: COLUMN outbox.quantos; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox.quantos IS 'the number of commands in the row, which the relay adds up: one';
 
 
 --

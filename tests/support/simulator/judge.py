@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from facts import read_facts
 
 from conferir import ledger
 from reservaestoque.events import AtualizarStatus, CloudEvent, ItemEmFalta
@@ -23,7 +24,7 @@ from simulator.world import Party, ViolationError, World
 _LOCKED = {
     "estoque": (
         "select id as pedido_id from pedido where xmax::text = $1",
-        "select pedido_id from outbox where xmax::text = $1",
+        "select unnest(pedidos) as pedido_id from outbox where xmax::text = $1",
     ),
     "pedidos": (
         "select id as pedido_id from pedido where xmax::text = $1",
@@ -67,9 +68,11 @@ class Judge:
     async def after_commit(self, party: Party, database: str) -> None:
         """Checks a party's latest commit."""
         monitor = self.world.monitors[database]
-        outbox = await monitor.fetch("select * from outbox order by id")
-        self.unpublished[database] = len(outbox)
+        self.unpublished[database] = await monitor.fetchval("select coalesce(sum(quantos), 0) from outbox")
         if database == "estoque":
+            outbox = await read_facts(monitor)
+            if len(outbox) != self.unpublished[database]:
+                raise ViolationError(f"the outbox says {self.unpublished[database]} facts and has {len(outbox)}")
             await self._check_estoque(party, monitor, outbox)
         elif party.name.startswith("pedidos"):
             await self._check_orders(monitor)
@@ -88,10 +91,10 @@ class Judge:
                 encerrar=declaration.encerrar,
                 now=instant,
             )
-        # Ids are assigned before the commit: the newest fact need not have the highest.
+        # Ids are assigned before the commit: the newest row need not have the highest.
         facts = [fact for fact in outbox if fact["id"] not in self._seen]
+        self._seen.update(fact["id"] for fact in facts)
         for fact in facts:
-            self._seen.add(fact["id"])
             await self._judge(fact)
         await self._check_clocks(monitor)
         if facts:
@@ -283,7 +286,7 @@ class Judge:
 
 
 def snapshot(row: Any) -> Snapshot:
-    """The snapshot in a row of `pedido` or of estoque's outbox."""
+    """The snapshot in a row of `pedido`, or in a fact of estoque's outbox."""
     shortages = tuple(
         (f.sku, f.solicitado, f.disponivel, str(f.motivo)) for f in _read_shortages(row["itens_em_falta"])
     )

@@ -1,2 +1,2 @@
--- The number of undecided orders and unpublished outbox rows.
-select (select count(*) from pedido where status = 'Criado') + (select count(*) from outbox);
+-- The number of undecided orders and unpublished events.
+select (select count(*) from pedido where status = 'Criado') + (select coalesce(sum(quantos), 0) from outbox);

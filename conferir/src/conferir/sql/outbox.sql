@@ -1,2 +1,2 @@
--- The number of unpublished rows.
-select count(*) from outbox
+-- The number of unpublished events.
+select coalesce(sum(quantos), 0) from outbox

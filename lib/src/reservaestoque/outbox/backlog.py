@@ -5,11 +5,11 @@ from collections import deque
 from prometheus_client import Gauge
 
 MAX_COUNT = 10_000
-"""The maximum number of rows counted, so that a look at a long backlog stays cheap."""
+"""The maximum number of facts counted, so that a look at a long backlog stays cheap."""
 _REMEMBERED = 20_000
 """The number of looks remembered: hours of a growing backlog."""
 
-_depth = Gauge("outbox_depth", f"Rows waiting in the outbox, counted up to {MAX_COUNT}")
+_depth = Gauge("outbox_depth", f"Facts waiting in the outbox, counted up to {MAX_COUNT}")
 _oldest = Gauge("outbox_oldest_seconds", "How long the relay has seen the oldest row waiting in the outbox")
 
 
@@ -20,7 +20,7 @@ class Backlog:
         self._looks: deque[tuple[float, int]] = deque(maxlen=_REMEMBERED)
 
     def seen(self, oldest: int | None, newest: int | None, depth: int, now: float) -> None:
-        """Records a look at `now` (monotonic): the oldest and newest id, and the number of rows."""
+        """Records a look at `now` (monotonic): the oldest and newest row, and the number of facts."""
         _depth.set(depth)
         _oldest.set(self.age(oldest, newest, now))
 

@@ -9,7 +9,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import asyncpg
 from prometheus_client import Counter, Histogram
@@ -22,7 +22,10 @@ from reservaestoque.outbox.unknown import UnknownFactError, UnknownFacts
 from reservaestoque.postgres import Queries, is_transient
 from reservaestoque.telemetry import logger
 
-ROWS = 1000
+ROWS = 20
+"""The rows of a take. A row has up to about a thousand facts, so a take holds at most some ten thousand events."""
+PUBLICATION_EVENTS = 1000
+"""The events handed over that are published together."""
 POLL_SECONDS = 1.0
 FRESH_EVENTS = 20_000
 """Events handed over that may wait for the broker in memory: seconds of the highest load, about ten megabytes."""
@@ -54,6 +57,13 @@ class Publishing(Protocol):
         ...
 
 
+class _Taken(NamedTuple):
+    """How many rows a take has removed from the table, and how many facts they had."""
+
+    rows: int
+    facts: int
+
+
 class Relay:
     """Publishes the facts in the outbox.
 
@@ -63,8 +73,9 @@ class Relay:
     if the previous look, a second earlier, has seen it, and so leaves fresh rows to the process that is publishing
     them. After `wake` it takes all rows at once.
 
-    `take` deletes and returns up to $1 rows with an `id` up to $3, the oldest first, skipping locked ones and those
-    in $2. `to_event` makes the event of a row. A row for which it raises UnknownFactError stays in the outbox for a
+    A row has the facts of one transaction. `take` deletes up to $1 rows with an `id` up to $3, the oldest first,
+    skipping locked ones and those in $2, and returns a record for each of their facts, in order, with the `id` of the
+    row. `to_event` makes the event of a fact. If it raises UnknownFactError, the whole row stays in the outbox for a
     replica that knows it, and neither delays nor breaks the others.
     """
 
@@ -127,11 +138,11 @@ class Relay:
                 await back_off(failures)
 
     async def relay_once(self) -> int:
-        """Publishes up to 1,000 facts of the table; returns how many.
+        """Publishes the facts of up to ROWS rows of the table; returns how many facts.
 
         Raises NotPublishedError or what asyncpg raises.
         """
-        return await self._relay_up_to(_LAST)
+        return (await self._relay_up_to(_LAST)).facts
 
     async def publish_fresh(self) -> None:
         """Publishes the events handed over.
@@ -143,7 +154,7 @@ class Relay:
         while self._fresh:
             rows: list[int] = []
             events: list[CloudEvent] = []
-            while self._fresh and len(events) < ROWS:
+            while self._fresh and len(events) < PUBLICATION_EVENTS:
                 more_rows, more_events = self._fresh.popleft()
                 rows += more_rows
                 events += more_events
@@ -166,32 +177,32 @@ class Relay:
         up_to, self._newest = self._newest, newest
         if newest is None or up_to is None:
             return 0
-        taken = await self._relay_up_to(up_to)
+        taken = (await self._relay_up_to(up_to)).rows
         if taken >= ROWS:
             self._newest = up_to
         return taken
 
-    async def _relay_up_to(self, newest: int) -> int:
+    async def _relay_up_to(self, newest: int) -> _Taken:
         self._check_connected()
         self._unknown.forget_when_due(asyncio.get_running_loop().time())
         while not self._unknown.full:
             try:
                 return await self._relay_known(newest)
             except _UnknownTakenError as taken:  # rolled back: all rows are in the outbox again
-                self._unknown.remember(taken.facts)
-        return 0
+                self._unknown.remember(taken.rows)
+        return _Taken(0, 0)
 
     def _check_connected(self) -> None:
         if not self._publisher.connected:
             raise NotPublishedError("the broker is away or accepts no messages")
 
-    async def _relay_known(self, newest: int) -> int:
+    async def _relay_known(self, newest: int) -> _Taken:
         async with self._pool.acquire() as connection, connection.transaction():
-            rows: Sequence[asyncpg.Record] = await connection.fetch(self._take, ROWS, self._unknown.ids, newest)
-            if rows:
-                await self._send(self._events(rows))
-        _sent.inc(len(rows))
-        return len(rows)
+            facts: Sequence[asyncpg.Record] = await connection.fetch(self._take, ROWS, self._unknown.ids, newest)
+            if facts:
+                await self._send(self._events(facts))
+        _sent.inc(len(facts))
+        return _Taken(len({fact["id"] for fact in facts}), len(facts))
 
     async def _send(self, events: Sequence[CloudEvent]) -> None:
         with sending(events) as traced:
@@ -200,15 +211,15 @@ class Relay:
             oldest = min(event.time for event in events)
             _wait.observe(max((datetime.now(UTC) - oldest).total_seconds(), 0.0))
 
-    def _events(self, rows: Sequence[asyncpg.Record]) -> list[CloudEvent]:
-        """The events of `rows`. Raises _UnknownTakenError when some of the facts are of another release."""
+    def _events(self, facts: Sequence[asyncpg.Record]) -> list[CloudEvent]:
+        """The events of `facts`. Raises _UnknownTakenError when some of them are of another release."""
         events: list[CloudEvent] = []
         unknown: dict[int, str] = {}
-        for row in rows:
+        for fact in facts:
             try:
-                events.append(self._to_event(row))
+                events.append(self._to_event(fact))
             except UnknownFactError as error:
-                unknown[row["id"]] = str(error)
+                unknown[fact["id"]] = str(error)
         if unknown:
             raise _UnknownTakenError(unknown)
         return events
@@ -220,8 +231,8 @@ class Relay:
 
 
 class _UnknownTakenError(Exception):
-    """Some of the rows taken are not for us; `facts` says why, by id."""
+    """Some of the rows taken have facts that are not for us; `rows` says why, by id."""
 
-    def __init__(self, facts: dict[int, str]) -> None:
-        super().__init__(facts)
-        self.facts = facts
+    def __init__(self, rows: dict[int, str]) -> None:
+        super().__init__(rows)
+        self.rows = rows

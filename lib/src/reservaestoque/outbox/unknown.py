@@ -1,4 +1,4 @@
-"""Facts written by another release that this one cannot read: left in place for a replica that knows them."""
+"""Facts written by another release that this one cannot read: their rows stay for a replica that knows them."""
 
 from collections.abc import Mapping
 
@@ -7,19 +7,19 @@ from prometheus_client import Gauge
 from reservaestoque.telemetry import logger
 
 FORGET_SECONDS = 60.0
-MAX_FACTS = 100_000
+MAX_ROWS = 100_000
 """This many make a take tens of milliseconds slower, and a process about ten megabytes larger."""
 
 _log = logger(__name__)
-_left = Gauge("outbox_unknown_facts", "Facts in the outbox that only another release knows")
+_left = Gauge("outbox_unknown_facts", "Rows of the outbox with a fact that only another release knows")
 
 
 class UnknownFactError(Exception):
-    """A row of the outbox has a value that this release does not know."""
+    """A fact in the outbox has a value that this release does not know."""
 
 
 class UnknownFacts:
-    """The ids that a relay skips. It forgets them once a minute, because other replicas may have published them."""
+    """The rows that a relay skips. It forgets them once a minute, because other replicas may have published them."""
 
     def __init__(self) -> None:
         self._ids: set[int] = set()
@@ -34,16 +34,16 @@ class UnknownFacts:
     @property
     def full(self) -> bool:
         """Whether there are too many to skip. If so, all facts wait for the other release."""
-        return len(self._ids) >= MAX_FACTS
+        return len(self._ids) >= MAX_ROWS
 
-    def remember(self, facts: Mapping[int, str]) -> None:
-        """Leaves `facts`, reasons by id, in place; logs those that are new."""
-        self._ids |= facts.keys()
+    def remember(self, rows: Mapping[int, str]) -> None:
+        """Leaves `rows`, reasons by id, in place; logs those that are new."""
+        self._ids |= rows.keys()
         _left.set(len(self._ids))
-        news = facts.keys() - self._logged
+        news = rows.keys() - self._logged
         if news:
             self._logged |= news
-            _log.warning("outbox_unknown_facts", count=len(news), total=len(self._ids), reason=facts[min(news)])
+            _log.warning("outbox_unknown_facts", count=len(news), total=len(self._ids), reason=rows[min(news)])
         if self.full:
             _log.error("outbox_full_of_unknown_facts", total=len(self._ids))
 

@@ -1,4 +1,4 @@
--- The sweep: ends lapsed reservations, returns their units and records a fact for each order.
+-- The sweep: ends lapsed reservations, returns their units and records a fact for each order, in one row of the outbox.
 --
 -- It follows the one lock order, orders by id and then stock rows by SKU, so it cannot deadlock with a batch. Orders
 -- are locked with `skip locked`: a locked order is being changed and is left for the next call. The conditions are
@@ -78,10 +78,11 @@ begin
         update pedido p
         set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, atualizado_em = v_agora
         where p.id = any (v_pedidos)
-        returning p.*
+        returning p.id, p.versao, p.status, p.itens_em_falta
     )
-    insert into outbox (pedido_id, versao, status, expira_em, itens_em_falta, criado_em)
-    select x.id, x.versao, x.status, x.expira_em, x.itens_em_falta, v_agora from expirado x;
+    insert into outbox (quantos, pedidos, versoes, status, itens_em_falta, criado_em)
+    select count(*), array_agg(x.id), array_agg(x.versao), array_agg(x.status), array_agg(x.itens_em_falta), v_agora
+    from (select * from expirado order by id) x;
 
     return cardinality(v_pedidos);
 end $$;

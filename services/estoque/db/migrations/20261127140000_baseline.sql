@@ -147,21 +147,27 @@ create table inbox (
 comment on table inbox is
     'ids of events that have been processed, and why they had no effect: the answer when they are redelivered';
 
+-- One row a statement, because a row of its own for each fact costs more WAL than the fact. The columns of a row are those
+-- of its facts, as arrays, in their order; one that is null is null for every fact.
 create table outbox (
     id             bigint generated always as identity primary key,
-    pedido_id      uuid not null,
-    versao         integer not null,
-    status         text not null,
-    causa          uuid,
-    recusa         text,
-    expira_em      timestamptz,
-    itens_em_falta jsonb not null,
-    traceparent    text,
-    criado_em      timestamptz not null default agora()
+    quantos        integer not null,
+    pedidos        uuid[] not null,
+    versoes        integer[] not null,
+    status         text[] not null,
+    causas         uuid[],
+    recusas        text[],
+    expira_em      timestamptz[],
+    itens_em_falta jsonb[] not null,
+    traceparents   text[],
+    criado_em      timestamptz not null default agora(),
+
+    constraint quantos_validos check (quantos > 0 and quantos = cardinality(pedidos))
 );
 
 comment on table outbox is
     'facts for pedidos, written in the transaction that made them true; the relay deletes those that the broker confirmed';
+comment on column outbox.quantos is 'the number of facts';
 
 -- One row a statement, so that the cost an order falls with the size of the batch. Readers go by `transacao`: a
 -- transaction that commits after all older ones have ended has a higher id, so no row appears behind a reader. Rows are
@@ -280,7 +286,7 @@ grant execute on function liberar_vencidas to estoque_runtime;
 -- end functions/liberar_vencidas.sql
 
 -- begin functions/expirar_reservas.sql
--- The sweep: ends lapsed reservations, returns their units and records a fact for each order.
+-- The sweep: ends lapsed reservations, returns their units and records a fact for each order, in one row of the outbox.
 --
 -- It follows the one lock order, orders by id and then stock rows by SKU, so it cannot deadlock with a batch. Orders
 -- are locked with `skip locked`: a locked order is being changed and is left for the next call. The conditions are
@@ -360,10 +366,11 @@ begin
         update pedido p
         set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, atualizado_em = v_agora
         where p.id = any (v_pedidos)
-        returning p.*
+        returning p.id, p.versao, p.status, p.itens_em_falta
     )
-    insert into outbox (pedido_id, versao, status, expira_em, itens_em_falta, criado_em)
-    select x.id, x.versao, x.status, x.expira_em, x.itens_em_falta, v_agora from expirado x;
+    insert into outbox (quantos, pedidos, versoes, status, itens_em_falta, criado_em)
+    select count(*), array_agg(x.id), array_agg(x.versao), array_agg(x.status), array_agg(x.itens_em_falta), v_agora
+    from (select * from expirado order by id) x;
 
     return cardinality(v_pedidos);
 end $$;
@@ -712,7 +719,7 @@ grant select (sku, alvo, quantidade, reservado, vendido, arquivado, alterado_em)
 grant select (id, status, versao, itens, itens_em_falta, expira_em, criado_em, atualizado_em, criacao) on pedido to conferente;
 grant select (pedido_id, sku, quantidade, expira_em, vendida) on reserva to conferente;
 grant select (evento_id, recusa) on inbox to conferente;
-grant select (pedido_id) on outbox to conferente;
+grant select (quantos, pedidos) on outbox to conferente;
 
 -- estoque connects as a role that cannot change the schema; the owner of the database runs only migrations. A migration
 -- that adds a table grants the privileges that the program needs; a test fails for tables without grants.

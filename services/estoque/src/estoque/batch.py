@@ -25,7 +25,7 @@ _decode_missing = msgspec.json.Decoder(tuple[ItemEmFalta, ...]).decode
 class BatchResult(NamedTuple):
     """The number of new commands, the commands older than the horizon, and those that repeat one to a purged order.
 
-    `facts` are the answers, written at `now`; `outbox` has their rows.
+    `facts` are the answers, written at `now`; `outbox` is their row, None without facts.
     """
 
     new: int
@@ -33,7 +33,7 @@ class BatchResult(NamedTuple):
     purged: list[Comando]
     facts: list[Fact]
     now: datetime
-    outbox: list[int]
+    outbox: int | None
 
 
 class _Triage(NamedTuple):

@@ -1,4 +1,4 @@
-"""Outgoing events, made of facts: straight from memory, or from a row of the outbox."""
+"""Outgoing events, made of facts: straight from memory, or from the outbox."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ _decode_missing = msgspec.json.Decoder(list[ItemEmFalta]).decode
 
 
 def to_event(fact: asyncpg.Record) -> AtualizarStatus:
-    """The event of a row of `outbox`.
+    """The event of a fact in the outbox.
 
     Raises UnknownFactError when only another release knows its status, or the reason why an item is missing.
     """
@@ -36,7 +36,7 @@ def to_event(fact: asyncpg.Record) -> AtualizarStatus:
 
 
 def event_of(fact: Fact, criado_em: datetime) -> AtualizarStatus:
-    """The event of a fact that was written at `criado_em`: the same as that of its row."""
+    """The event of a fact that was written at `criado_em`: the same as from the outbox."""
     pedido = fact.pedido
     snapshot = StatusAtualizado(
         pedido_id=pedido.id,

@@ -35,7 +35,8 @@ class CommandHandler:
     async def handle(self, commands: Sequence[Comando]) -> Sequence[Refused]:
         """Decides these commands in one transaction. Raises what asyncpg raises; nothing is changed then."""
         result = await self._process(commands)
-        self._relay.publish(result.outbox, [event_of(fact, result.now) for fact in result.facts])
+        if result.outbox is not None:
+            self._relay.publish([result.outbox], [event_of(fact, result.now) for fact in result.facts])
         refused = [
             *[Refused(c, f"ForaDoHorizonte: created {c.time}, over {self._horizon} ago") for c in result.too_old],
             *[Refused(c, "PedidoEsquecido: redelivered after its order was purged") for c in result.purged],

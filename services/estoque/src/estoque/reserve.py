@@ -17,11 +17,11 @@ _json = msgspec.json.Encoder()
 
 
 class Reserved(NamedTuple):
-    """The facts about orders that were reserved at `now`, and their rows in the outbox."""
+    """The facts about orders that were reserved at `now`, and their row in the outbox."""
 
     facts: list[Fact]
     now: datetime
-    outbox: list[int]
+    outbox: int
 
 
 async def reserve(

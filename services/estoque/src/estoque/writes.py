@@ -15,8 +15,10 @@ _sql = Queries("estoque")
 _json = msgspec.json.Encoder()
 
 
-async def write(connection: Connection, decision: Decision, known: Mapping[UUID, Pedido], now: datetime) -> list[int]:
-    """Writes a decision and its facts; returns the rows of the facts in the outbox.
+async def write(
+    connection: Connection, decision: Decision, known: Mapping[UUID, Pedido], now: datetime
+) -> int | None:
+    """Writes a decision and its facts; returns the row of the facts in the outbox, None without facts.
 
     The caller holds the locks of the orders in `known` and of all stock rows.
 
@@ -32,15 +34,15 @@ async def write(connection: Connection, decision: Decision, known: Mapping[UUID,
     if refusals:
         await connection.execute(_sql["anotar_recusas"], *zip(*refusals, strict=True))
     if not decision.facts:
-        return []
-    rows: list[int] = await connection.fetchval(
+        return None
+    row: int = await connection.fetchval(
         _sql["gravar_lote"],
         now,
         *_facts(decision.facts, known),
         *_movements(decision.movements),
         *_lines([decision.pedidos[key] for key in decision.changed_lines], now),
     )
-    return rows
+    return row
 
 
 def _movements(movements: Mapping[str, StockMovement]) -> tuple[list[Any], ...]:

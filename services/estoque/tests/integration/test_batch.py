@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 from commands import cancelar, criar, fechar, reservar
+from facts import read_facts
 from no_relay import NoRelay
 
 from conferir import ledger
@@ -42,7 +43,7 @@ async def counters(pool: "Pool[Any]", sku: str) -> tuple[int, int]:
 
 
 async def facts(pool: "Pool[Any]") -> list[tuple[str, int]]:
-    return [tuple(r) for r in await pool.fetch("select status, versao from outbox order by id")]
+    return [(fact["status"], fact["versao"]) for fact in await read_facts(pool)]
 
 
 @pytest.fixture(autouse=True)
@@ -239,7 +240,8 @@ async def test_the_database_refuses_to_oversell_whatever_the_code_does(estoque_d
 
 async def test_refused_order_names_the_reason(estoque_db: "Pool[Any]"):
     await handle(estoque_db, criar(new_id(), Z=1))
-    assert '"SkuDesconhecido"' in await estoque_db.fetchval("select itens_em_falta::text from outbox")
+    [fact] = await read_facts(estoque_db)
+    assert '"SkuDesconhecido"' in fact["itens_em_falta"]
 
 
 async def test_repeated_event_gets_its_first_answer(estoque_db: "Pool[Any]"):
@@ -248,8 +250,8 @@ async def test_repeated_event_gets_its_first_answer(estoque_db: "Pool[Any]"):
     renewal, cancellation = reservar(pedido.data.pedido_id, A=2), cancelar(pedido.data.pedido_id)
     await handle(estoque_db, pedido, renewal, cancellation)
     await handle(estoque_db, renewal, pedido)
-    answers = await estoque_db.fetch("select versao, status, causa, recusa from outbox order by id")
-    assert [tuple(r) for r in answers] == [
+    answers = [(f["versao"], f["status"], f["causa"], f["recusa"]) for f in await read_facts(estoque_db)]
+    assert answers == [
         (1, "EstoqueReservado", pedido.id, None),
         (2, "EstoqueReservado", renewal.id, "ReservaVigente"),
         (3, "Cancelado", cancellation.id, None),

@@ -242,7 +242,8 @@ async def test_a_row_that_is_gone_has_no_balance(
         "select * from estoque",
         "update estoque set vendido = 0",
         "select * from pedido",
-        "insert into outbox (pedido_id, versao, status, itens_em_falta) values (gen_random_uuid(), 1, 'x', '[]')",
+        "insert into outbox (quantos, pedidos, versoes, status, itens_em_falta) "
+        "values (1, array[gen_random_uuid()], '{1}', '{x}', '{[]}')",
         "select * from saldo",
         "select * from mudanca",
         "select * from liberar_vencidas('{A}', '{1}', now())",

@@ -1,20 +1,27 @@
-"""The relay of estoque's outbox: two releases at once, and a broker that vanishes during a publication."""
+"""The relay of estoque's outbox: a row per batch, two releases at once, a broker that vanishes while it publishes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
+from commands import cancelar, criar
+from facts import read_facts
+from no_relay import NoRelay
+from prometheus_client import REGISTRY
 from wire import Wire
 from yarl import URL
 
 from estoque.events import to_event
+from estoque.handler import CommandHandler
 from local_system import System
 from reservaestoque.bus import PEDIDOS_STATUS, BatchConsumer, NotPublishedError, Publisher, Refused
 from reservaestoque.events import AtualizarStatus, Decoder, new_id
-from reservaestoque.outbox import Relay
+from reservaestoque.outbox import Relay, relay
 from reservaestoque.postgres import Queries
 
 pytestmark = pytest.mark.integration
@@ -53,15 +60,22 @@ class Handler:
 
 
 async def fact(pool: "Pool[Any]", status: str = "Cancelado", missing: str = "[]") -> str:
-    """Puts a snapshot of an order into the outbox; returns the id of its event."""
-    pedido_id = new_id()
+    """Puts a row with a snapshot of an order into the outbox; returns the id of its event."""
+    [event_id] = await batch(pool, (status, missing))
+    return event_id
+
+
+async def batch(pool: "Pool[Any]", *snapshots: tuple[str, str]) -> list[str]:
+    """Puts a row with these snapshots into the outbox; returns the ids of their events."""
+    ids = [new_id() for _ in snapshots]
     await pool.execute(
-        "insert into outbox (pedido_id, versao, status, itens_em_falta) values ($1, 1, $2, $3)",
-        pedido_id,
-        status,
-        missing,
+        "insert into outbox (quantos, pedidos, versoes, status, itens_em_falta) "
+        "values (cardinality($1::uuid[]), $1, array_fill(1, array[cardinality($1)]), $2, $3)",
+        ids,
+        [status for status, _ in snapshots],
+        [missing for _, missing in snapshots],
     )
-    return f"{pedido_id}:1"
+    return [f"{pedido_id}:1" for pedido_id in ids]
 
 
 def relay_of(pool: "Pool[Any]", publisher: Any) -> Relay:
@@ -69,7 +83,7 @@ def relay_of(pool: "Pool[Any]", publisher: Any) -> Relay:
 
 
 async def waiting(pool: "Pool[Any]") -> list[str]:
-    return [f"{row['pedido_id']}:1" for row in await pool.fetch("select pedido_id from outbox order by id")]
+    return [f"{fact['pedido_id']}:{fact['versao']}" for fact in await read_facts(pool)]
 
 
 @asynccontextmanager
@@ -136,8 +150,8 @@ async def test_facts_that_were_being_published_when_the_broker_vanished_go_out_o
 
 async def handed_over(pool: "Pool[Any]") -> tuple[list[int], list[AtualizarStatus]]:
     """The rows of the outbox and their events, as held by the process that committed them."""
-    rows = await pool.fetch("select * from outbox order by id")
-    return [row["id"] for row in rows], [to_event(row) for row in rows]
+    facts = await read_facts(pool)
+    return sorted({fact["id"] for fact in facts}), [to_event(fact) for fact in facts]
 
 
 async def test_facts_handed_over_are_published_at_once_and_their_rows_deleted(estoque_db: "Pool[Any]"):
@@ -188,3 +202,76 @@ async def test_rows_that_another_relay_has_locked_are_not_waited_for(estoque_db:
             await relay.publish_fresh()
         assert await waiting(estoque_db) == facts[:1]
     assert [event.id for event in events.published] == facts
+
+
+async def test_a_batch_has_one_row_and_another_process_publishes_its_facts_in_order(estoque_db: "Pool[Any]"):
+    await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', 'A', 150, 150)")
+    handler = CommandHandler(estoque_db, NoRelay(), timedelta(minutes=30), timedelta(days=6))
+    new = [criar(A=1) for _ in range(100)]
+    decided = [cancelar(new[0].data.pedido_id), *(criar(A=1) for _ in range(100))]
+    for commands in (new, decided):
+        assert await handler.handle(commands) == []
+    rows = await estoque_db.fetch("select quantos, pedidos from outbox order by id")
+    assert [(row["quantos"], row["pedidos"]) for row in rows] == [
+        (len(commands), [command.data.pedido_id for command in commands]) for commands in (new, decided)
+    ]
+    events = Events()
+    assert await relay_of(estoque_db, events).relay_once() == 201
+    assert [event.data.causa for event in events.published] == [command.id for command in [*new, *decided]]
+    assert {event.data.status for event in events.published[:100]} == {"EstoqueReservado"}
+    assert [event.data.status for event in events.published[100:]] == [
+        "Cancelado",
+        *["EstoqueReservado"] * 51,
+        *["EstoqueNaoDisponivel"] * 49,
+    ]
+    assert await waiting(estoque_db) == []
+
+
+async def test_a_sweep_has_one_row(estoque_db: "Pool[Any]"):
+    await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', 'A', 9, 9)")
+    lapsed = [criar(A=1) for _ in range(5)]
+    ttl = timedelta(microseconds=-1)
+    assert await CommandHandler(estoque_db, NoRelay(), ttl, timedelta(days=6)).handle(lapsed) == []
+    await estoque_db.execute("delete from outbox")
+    assert await estoque_db.fetchval("select expirar_reservas(9)") == 5
+    assert await estoque_db.fetchval("select array_agg(quantos) from outbox") == [5]
+    assert await estoque_db.fetchval("select expirar_reservas(9)") == 0
+    assert await estoque_db.fetchval("select count(*) from outbox") == 1, "a sweep of nothing has no row"
+    events = Events()
+    assert await relay_of(estoque_db, events).relay_once() == 5
+    assert [(event.data.pedido_id, event.data.status, event.data.causa) for event in events.published] == [
+        (command.data.pedido_id, "ReservaExpirada", None) for command in lapsed
+    ]
+
+
+async def test_a_batch_without_facts_has_no_row(estoque_db: "Pool[Any]"):
+    too_old = msgspec.structs.replace(criar(A=1), time=datetime.now(UTC) - timedelta(days=7))
+    handler = CommandHandler(estoque_db, NoRelay(), timedelta(minutes=30), timedelta(days=6))
+    assert len(await handler.handle([too_old])) == 1
+    assert await estoque_db.fetchval("select count(*) from outbox") == 0
+    with pytest.raises(asyncpg.CheckViolationError):
+        await batch(estoque_db)
+
+
+async def test_a_row_with_a_fact_of_another_release_waits_whole(estoque_db: "Pool[Any]"):
+    left = await batch(estoque_db, ("Cancelado", "[]"), ("EmSeparacao", "[]"), ("Cancelado", "[]"))
+    known = await batch(estoque_db, ("Cancelado", "[]"), ("Fechado", "[]"))
+    events = Events()
+    assert await relay_of(estoque_db, events).relay_once() == 2
+    assert [event.id for event in events.published] == known
+    assert await waiting(estoque_db) == left
+
+
+async def test_a_take_is_bounded_in_rows_and_a_full_one_is_followed_by_another(
+    estoque_db: "Pool[Any]", monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(relay, "ROWS", 2)
+    facts = [fact for _ in range(5) for fact in await batch(estoque_db, *[("Cancelado", "[]")] * 3)]
+    events = Events()
+    first = relay_of(estoque_db, events)
+    await first._look()
+    assert REGISTRY.get_sample_value("outbox_depth") == 15
+    assert [await first._look() for _ in range(3)] == [2, 2, 1]
+    assert [event.id for event in events.published] == facts
+    assert await first._look() == 0
+    assert REGISTRY.get_sample_value("outbox_depth") == 0

@@ -107,10 +107,12 @@ create index comando_em_aberto on comando (pedido_id) where reenviar_em is not n
 
 create table outbox (
     id         bigint generated always as identity primary key,
-    comando_id uuid not null
+    comando_id uuid not null,
+    quantos    integer not null default 1
 );
 
 comment on table outbox is 'commands to publish now; an event is built from its command and the order';
+comment on column outbox.quantos is 'the number of commands in the row, which the relay adds up: one';
 
 -- A command that waits to be published is neither sent again nor given up nor purged.
 create index outbox_por_comando on outbox (comando_id);
@@ -233,7 +235,7 @@ for each statement execute function anotar_pedidos_mudados();
 -- What conferir reads to prove that no order was lost, and nothing else: not whose an order is.
 grant select (id, status, versao, itens, itens_em_falta, expira_em, criado_em, atualizado_em) on pedido to conferente;
 grant select (id, pedido_id, tipo, criado_em, reenviar_em, respondido_em, recusa) on comando to conferente;
-grant select (id) on outbox to conferente;
+grant select (quantos) on outbox to conferente;
 
 -- pedidos connects as a role that cannot change the schema; the owner of the database runs only migrations. A migration
 -- that adds a table grants the privileges that the program needs; a test fails for tables without grants.

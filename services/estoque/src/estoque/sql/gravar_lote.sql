@@ -1,19 +1,14 @@
 -- Writes a batch in one statement, except the rows of already known orders: new orders, one summed change per SKU,
--- units that orders now hold or have bought, and the facts for pedidos. A fact that has `itens` is the last one of a
--- new order, whose row is inserted from it.
+-- units that orders now hold or have bought, and the facts for pedidos, at least one, in one row of the outbox. A fact
+-- that has `itens` is the last one of a new order, whose row is inserted from it.
 --
 -- A duplicate order key means that another replica has inserted the order since it was looked up: the whole batch is
 -- then decided again, with that row locked. Supply above the declared quantity falls as units are released.
-with fato as materialized (
-    select *
-    from unnest($2::uuid[], $3::text[], $4::integer[], $5::jsonb[], $6::timestamptz[], $7::jsonb[], $8::uuid[],
-            $9::text[], $10::text[]) with ordinality
-        as f (id, status, versao, itens_em_falta, expira_em, itens, causa, recusa, traceparent, ordem)
-),
-novo as (
+with novo as (
     insert into pedido (id, status, versao, itens_em_falta, expira_em, itens, criado_em, atualizado_em)
     select f.id, f.status, f.versao, f.itens_em_falta, f.expira_em, f.itens, $1::timestamptz, $1
-    from fato f
+    from unnest($2::uuid[], $3::text[], $4::integer[], $5::jsonb[], $6::timestamptz[], $7::jsonb[])
+        as f (id, status, versao, itens_em_falta, expira_em, itens)
     where f.itens is not null
     order by f.id
 ),
@@ -31,10 +26,9 @@ linha as (
     select * from unnest($14::uuid[], $15::text[], $16::integer[], $17::timestamptz[], $18::boolean[])
 ),
 anotado as (
-    insert into outbox (pedido_id, status, versao, itens_em_falta, expira_em, causa, recusa, traceparent, criado_em)
-    select f.id, f.status, f.versao, f.itens_em_falta, f.expira_em, f.causa, f.recusa, f.traceparent, $1
-    from fato f
-    order by f.ordem
+    insert into outbox (quantos, pedidos, status, versoes, itens_em_falta, expira_em, causas, recusas, traceparents,
+        criado_em)
+    values (cardinality($2), $2, $3, $4, $5, $6, $8::uuid[], $9::text[], $10::text[], $1)
     returning id
 )
-select array(select id from anotado)
+select id from anotado

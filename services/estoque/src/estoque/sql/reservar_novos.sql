@@ -44,10 +44,10 @@ linha as (
     from aceito a, unnest($11::uuid[], $12::text[], $13::integer[]) as l (pedido_id, sku, quantidade)
 ),
 anotado as (
-    insert into outbox (pedido_id, versao, status, causa, expira_em, itens_em_falta, traceparent, criado_em)
-    select f.id, f.versao, 'EstoqueReservado', f.criacao, a.expira_em, '[]', f.traceparent, a.agora
-    from aceito a, unnest($6, $7, $8, $10::text[]) with ordinality as f (id, criacao, versao, traceparent, ordem)
-    order by f.ordem
+    insert into outbox (quantos, pedidos, versoes, status, causas, expira_em, itens_em_falta, traceparents, criado_em)
+    select q.quantos, $6, $8, array_fill('EstoqueReservado'::text, array[q.quantos]), $7,
+        array_fill(a.expira_em, array[q.quantos]), array_fill('[]'::jsonb, array[q.quantos]), $10::text[], a.agora
+    from aceito a, cardinality($6) as q (quantos)
     returning id
 )
-select agora, expira_em, array(select id from anotado) as outbox from aceito
+select a.agora, a.expira_em, o.id as outbox from aceito a, anotado o

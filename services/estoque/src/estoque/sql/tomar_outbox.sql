@@ -1,10 +1,15 @@
--- Removes the oldest $1 facts that no other relay is publishing. The relay commits once the broker has confirmed them.
--- Facts in $2 stay for another release.
+-- Removes the oldest $1 rows that no other relay is publishing, and returns their facts in order, each with the `id` of
+-- its row. The relay commits once the broker has confirmed them. Rows in $2 stay for another release.
 with tomado as (
     delete from outbox
     where id = any (array(
         select id from outbox where id <> all ($2) and id <= $3 order by id limit $1 for update skip locked
     ))
-    returning id, pedido_id, versao, status, causa, recusa, expira_em, itens_em_falta, traceparent, criado_em
+    returning id, pedidos, versoes, status, causas, recusas, expira_em, itens_em_falta, traceparents, criado_em
 )
-select * from tomado order by id
+select t.id, f.pedido_id, f.versao, f.status, f.causa, f.recusa, f.expira_em, f.itens_em_falta, f.traceparent, t.criado_em
+from tomado t
+cross join lateral unnest(t.pedidos, t.versoes, t.status, t.causas, t.recusas, t.expira_em, t.itens_em_falta,
+        t.traceparents) with ordinality
+    as f (pedido_id, versao, status, causa, recusa, expira_em, itens_em_falta, traceparent, posicao)
+order by t.id, f.posicao

@@ -225,7 +225,7 @@ class _Relay:
             self.busy.add(-1)
             return
         orders: _Orders = []
-        while self._fresh and len(orders) < self._world.p.rows:
+        while self._fresh and len(orders) < self._world.p.publication:
             orders += self._fresh.popleft()
         cpu = self._world.p.order(f"{self._part}.relay") * len(orders)
         self._loop.submit(cpu, partial(self._publish, orders))

@@ -23,7 +23,7 @@ class Parameters:
     job every background_period. paced: CPU per order of the generator at a constant rate. flush: length of a flush of
     a database or the broker. notify: cost of an order's notification in each replica of pedidos that did not take the
     request. interval, max_batch: of the group commit. max_events, at_once: of estoque's consumer. prefetch: messages.
-    rows: that a relay publishes at once. items, skus: they determine whether batches meet.
+    publication: events that a relay publishes at once. items, skus: they determine whether batches meet.
     """
 
     costs: Mapping[str, Cost]
@@ -38,7 +38,7 @@ class Parameters:
     max_events: int
     at_once: int
     prefetch: int
-    rows: int
+    publication: int
     items: int
     skus: int
 

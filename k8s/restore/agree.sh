@@ -52,7 +52,12 @@ into "id uuid, status text, versao integer, itens_em_falta jsonb, itens jsonb" "
     insert into pedido (id, status, versao, itens_em_falta, itens)
     select t.id, t.status, t.versao, t.itens_em_falta, t.itens from told t
     on conflict do nothing" | on estoque
-echo "copy (select id, recusa from comando where respondido_em > $since) to stdout;" | on pedidos >"$told"
+echo "copy (
+    select id, recusa from comando where respondido_em > $since
+    union
+    select p.id, null from pedido p
+    where p.criado_em > $since and p.versao > 0 and not exists (select from comando c where c.id = p.id)
+) to stdout;" | on pedidos >"$told"
 into "id uuid, recusa text" "
     insert into inbox (evento_id, recusa) select t.id, t.recusa from told t on conflict do nothing" | on estoque
 

@@ -35,7 +35,7 @@ from estoque.handler import CommandHandler
 from local_system import System
 from operador.decide.stockitem import ItemKey, StockItem
 from operador.stock.database import Database
-from pedidos.command import CommandType, NewCommand
+from pedidos.command import CommandType, NewCommand, creation
 from pedidos.events import to_event
 from pedidos.group_commit import GroupCommit
 from pedidos.handler import StatusHandler as PedidosHandler
@@ -88,7 +88,7 @@ class LifeOfOrders(RuleBasedStateMachine):
         estoque, pedidos = (_Pool(self.stage.connection("parte", database)) for database in DATABASES)
         self.operador = Database(estoque)
         self.estoque = CommandHandler(estoque, NoRelay(), TIMES.reserva_ttl, TIMES.event_horizon)
-        self.status = PedidosHandler(pedidos, ask_after=TIMES.resend_after)
+        self.status = PedidosHandler(pedidos, resend_after=TIMES.resend_after)
         self.group_commit = GroupCommit(
             pedidos, NoRelay(), max_batch=9, max_waiting=9, resend_after=TIMES.resend_after
         )
@@ -119,10 +119,7 @@ class LifeOfOrders(RuleBasedStateMachine):
 
     @rule(itens=ITENS, times=st.integers(1, 3))
     def order(self, itens: dict[str, int], times: int) -> None:
-        new_ones = [
-            NewCommand(_id(), _id(), CommandType.CRIAR, "", "ana", [Item(s, n) for s, n in sorted(itens.items())])
-            for _ in range(times)
-        ]
+        new_ones = [creation(_id(), "", "ana", [Item(s, n) for s, n in sorted(itens.items())]) for _ in range(times)]
         self.pedidos += [new.pedido_id for new in new_ones]
         self._send(new_ones, itens)
 

@@ -65,7 +65,8 @@ class World:
         await self._send(pedido, tipo, None)
 
     async def _send(self, pedido: UUID, tipo: CommandType, itens: list[Item] | None) -> None:
-        await self._group_commit.write([NewCommand(new_id(), pedido, tipo, "00-0-0-01", "ana", itens)])
+        command_id = pedido if tipo == CommandType.CRIAR else new_id()
+        await self._group_commit.write([NewCommand(command_id, pedido, tipo, "00-0-0-01", "ana", itens)])
 
     async def deliver_all(self) -> None:
         """Delivers until both outboxes are empty."""
@@ -87,7 +88,7 @@ class World:
             rows = await connection.fetch(_estoque["tomar_outbox"], 50, [], 2**62)
             if rows:
                 assert (
-                    await PedidosHandler(self.pedidos, ask_after=ASK_AFTER).handle(
+                    await PedidosHandler(self.pedidos, resend_after=ASK_AFTER).handle(
                         [status_event(row) for row in rows]
                     )
                     == []

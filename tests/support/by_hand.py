@@ -34,14 +34,15 @@ class Shop:
         self.group_commit = GroupCommit(pedidos, NoRelay(), max_batch=9, max_waiting=9, resend_after=_MINUTE)
         horizon = EstoqueSettings(**_ADDRESSES, reserva_ttl=ttl).event_horizon
         self._to_estoque = CommandHandler(estoque, NoRelay(), ttl, horizon).handle
-        self._to_pedidos = StatusHandler(pedidos, ask_after=self.settings.resend_after).handle
+        self._to_pedidos = StatusHandler(pedidos, resend_after=self.settings.resend_after).handle
 
     async def wait(self, since_the_beginning: timedelta) -> None:
         for pool in (self.pedidos, self.estoque):
             await pool.execute(CLOCK.format(f" + interval ''{since_the_beginning.total_seconds()} s''"))
 
     async def order(self, tipo: CommandType, order_id: Any, itens: list[Item] | None = None) -> None:
-        await self.group_commit.write([NewCommand(new_id(), order_id, tipo, "", "ana", itens)])
+        command_id = order_id if tipo == CommandType.CRIAR else new_id()
+        await self.group_commit.write([NewCommand(command_id, order_id, tipo, "", "ana", itens)])
 
     async def commands_arrive(self) -> int:
         rows = await self.pedidos.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62)

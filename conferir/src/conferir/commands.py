@@ -17,7 +17,8 @@ _sql = Queries("conferir")
 
 async def read_slice(snapshots: Snapshots, after: UUID, limit: int, criteria: Criteria) -> Slice[UUID]:
     """Checks the commands after an id. Raises what asyncpg raises."""
-    rows = await snapshots.pedidos.connection.fetch(_sql["commands"], after, limit)
+    since = snapshots.pedidos.now - criteria.retention
+    rows = await snapshots.pedidos.connection.fetch(_sql["commands"], after, limit, since)
     last_key: UUID | None = rows[-1]["id"] if len(rows) == limit else None
     return Slice(len(rows), last_key, await _check(snapshots, rows, criteria))
 

@@ -183,7 +183,7 @@ CREATE TABLE public.comando (
 -- Name: TABLE comando; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.comando IS 'what was asked of estoque';
+COMMENT ON TABLE public.comando IS 'what was asked of estoque about an existing order; the creation of one only while another command has overtaken it';
 
 
 --
@@ -280,8 +280,9 @@ ALTER TABLE public.mudanca ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 
 CREATE TABLE public.outbox (
     id bigint NOT NULL,
-    comando_id uuid NOT NULL,
-    quantos integer DEFAULT 1 NOT NULL
+    quantos integer NOT NULL,
+    comandos uuid[] NOT NULL,
+    CONSTRAINT quantos_validos CHECK (((quantos > 0) AND (quantos = cardinality(comandos))))
 );
 
 
@@ -289,14 +290,14 @@ CREATE TABLE public.outbox (
 -- Name: TABLE outbox; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.outbox IS 'commands to publish now; an event is built from its command and the order';
+COMMENT ON TABLE public.outbox IS 'commands to publish now, and new orders; an event is built from its command and the order';
 
 
 --
 -- Name: COLUMN outbox.quantos; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.outbox.quantos IS 'the number of commands in the row, which the relay adds up: one';
+COMMENT ON COLUMN public.outbox.quantos IS 'the number of commands';
 
 
 --
@@ -321,6 +322,7 @@ CREATE TABLE public.pedido (
     id uuid NOT NULL,
     cliente_id text NOT NULL,
     itens jsonb NOT NULL,
+    traceparent text,
     status text DEFAULT 'Criado'::text NOT NULL,
     versao integer DEFAULT 0 NOT NULL,
     itens_em_falta jsonb DEFAULT '[]'::jsonb NOT NULL,
@@ -339,7 +341,14 @@ WITH (fillfactor='70');
 -- Name: TABLE pedido; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.pedido IS 'an order as its customer sees it';
+COMMENT ON TABLE public.pedido IS 'an order as its customer sees it; also the command that creates it, with the same id';
+
+
+--
+-- Name: COLUMN pedido.traceparent; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.pedido.traceparent IS 'of the request that created it';
 
 
 --
@@ -367,7 +376,7 @@ COMMENT ON COLUMN public.pedido.causa IS 'the command that the snapshot answers'
 -- Name: COLUMN pedido.perguntar_em; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.pedido.perguntar_em IS 'when to publish causa again, because no snapshot has followed the end of the reservation; null when none is awaited';
+COMMENT ON COLUMN public.pedido.perguntar_em IS 'when to publish a command again: the creation until estoque answers, then causa if no snapshot follows the end of the reservation; null when no snapshot is awaited';
 
 
 --
@@ -446,7 +455,7 @@ CREATE INDEX bilhete_por_fim ON public.bilhete USING btree (expira_em);
 -- Name: comando_em_aberto; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX comando_em_aberto ON public.comando USING btree (pedido_id) WHERE ((reenviar_em IS NOT NULL) AND (tipo <> 'PedidoCriado'::text));
+CREATE INDEX comando_em_aberto ON public.comando USING btree (pedido_id) WHERE (reenviar_em IS NOT NULL);
 
 
 --
@@ -461,13 +470,6 @@ CREATE INDEX comando_sem_resposta ON public.comando USING btree (reenviar_em) WH
 --
 
 CREATE INDEX idempotencia_por_instante ON public.idempotencia USING btree (criado_em);
-
-
---
--- Name: outbox_por_comando; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX outbox_por_comando ON public.outbox USING btree (comando_id);
 
 
 --

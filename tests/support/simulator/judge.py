@@ -28,7 +28,8 @@ _LOCKED = {
     ),
     "pedidos": (
         "select id as pedido_id from pedido where xmax::text = $1",
-        "select c.pedido_id from outbox o join comando c on c.id = o.comando_id where o.xmax::text = $1",
+        "select coalesce(c.pedido_id, u.id) as pedido_id from outbox o cross join unnest(o.comandos) as u (id) "
+        "left join comando c on c.id = u.id where o.xmax::text = $1",
     ),
 }
 """Orders whose rows a transaction holds: rows that it has locked, changed or deleted name it in `xmax`."""
@@ -205,7 +206,8 @@ class Judge:
     async def waiting_without_reason(self, frozen: Party, queues: Iterable[Queue]) -> set[UUID]:
         """Orders that wait for an answer although they need no row that a frozen party holds."""
         waiting = await self.world.monitors["pedidos"].fetch(
-            "select distinct pedido_id from comando where reenviar_em is not null"
+            "select pedido_id from comando where reenviar_em is not null "
+            "union select id from pedido where versao = 0 and perguntar_em is not null"
         )
         held = await self._held_by(frozen)
         for queue in queues:

@@ -244,20 +244,14 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "question-ages-from-its-command": Mutant(
         "the follow-up on a lapse is timed from the command that made the reservation, which may hold longer",
-        (statement(resend._sql, "perguntar_de_novo", "p.expira_em < agora() - $2", "c.criado_em < agora() - $2"),),
+        (statement(resend._sql, "perguntar_de_novo", "d.expira_em < agora() - $2", "d.criado_em < agora() - $2"),),
     ),
     "gives-up-the-unpublished": Mutant(
         "during a broker outage a command is given up and purged, with its message still in the outbox",
         (
-            statement(
-                resend._sql, "reenviar_comandos", "exists (select from outbox o where o.comando_id = c.id)", "false"
-            ),
-            statement(
-                retention._sql,
-                "purgar_comandos",
-                "not exists (select from outbox o where o.comando_id = c.id)",
-                "true",
-            ),
+            statement(resend._sql, "reenviar_pedidos", "d.id in (select n.id from na_outbox n)", "false"),
+            statement(resend._sql, "reenviar_comandos", "d.id in (select n.id from na_outbox n)", "false"),
+            statement(retention._sql, "purgar_comandos", "c.id not in (select n.id from na_outbox n)", "true"),
         ),
     ),
     "cancels-a-renewed-order": Mutant(
@@ -287,9 +281,17 @@ MUTANTS: dict[str, Mutant] = {
             ),
         ),
     ),
-    "nothing-resent": Mutant(
+    "no-order-resent": Mutant(
+        "a lost order is never resent",
+        (code(resend.Resend.step, ('    await self._resend("reenviar_pedidos")\n', "")),),
+    ),
+    "no-command-resent": Mutant(
         "a lost command is never resent",
-        (code(resend.Resend.step, ("    await self._resend()\n", "")),),
+        (code(resend.Resend.step, ('    await self._resend("reenviar_comandos")\n', "")),),
+    ),
+    "overtaken-creation-forgotten": Mutant(
+        "an order whose creation another command has overtaken is not resent, though its answer may be lost",
+        (statement(repository._sql, "aplicar_status", "and k.versao = 0", "and false"),),
     ),
 }
 """The mistakes by name; each must be found."""

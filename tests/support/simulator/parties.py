@@ -16,7 +16,7 @@ from estoque.retention import retention_jobs as estoque_retention
 from operador.decide.stockitem import ItemKey, StockItem
 from operador.stock.database import Database
 from pedidos import retention
-from pedidos.command import CommandType, IdempotencyKey, KeyBusyError, KeyReusedError, NewCommand, digest
+from pedidos.command import CommandType, IdempotencyKey, KeyBusyError, KeyReusedError, NewCommand, creation, digest
 from pedidos.events import to_event
 from pedidos.group_commit import Committed, GroupCommit
 from pedidos.handler import StatusHandler
@@ -36,6 +36,12 @@ from simulator.world import START, Crash, Party, ViolationError, World
 
 SKUS = ("A", "B", "C")
 _FRESH_FIRST = 0.7
+UNANSWERED_SINCE = """
+select min(criado_em) from (
+    select criado_em from comando where respondido_em is null union all select criado_em from pedido where versao = 0
+) u
+"""
+"""When the oldest of the commands and orders was created that estoque has not answered."""
 
 Life = Callable[[Party], Awaitable[None]]
 
@@ -104,7 +110,7 @@ class Cast:
         return self._consume(party, self.network.queues["estoque.pedidos"], consumer)
 
     def _pedidos(self, party: Party) -> Life:
-        consumer = StatusHandler(self._database(party, "pedidos"), ask_after=self.times.resend_after)
+        consumer = StatusHandler(self._database(party, "pedidos"), resend_after=self.times.resend_after)
         return self._consume(party, self.network.queues["pedidos.status"], consumer)
 
     def _consume(self, party: Party, queue: Queue, handler: Handler) -> Life:
@@ -239,8 +245,7 @@ class Cast:
         """
         if any(party.transaction and party.transaction.database == "pedidos" for party in self.world.parties):
             return min(leap, timedelta(seconds=1))
-        pending = "select min(criado_em) from comando where respondido_em is null"
-        since = await self.world.monitors["pedidos"].fetchval(pending)
+        since = await self.world.monitors["pedidos"].fetchval(UNANSWERED_SINCE)
         then = self.world.now + leap
         late = since is not None and then - since > self.times.resend_horizon / 2
         return timedelta(seconds=1) if late or then - START > self.times.shortest_memory else leap
@@ -329,7 +334,7 @@ class Cast:
             if rng.random() < 0.4
             else None
         )
-        new = NewCommand(_uuid(party), _uuid(party), CommandType.CRIAR, "", "ana", itens, key)
+        new = creation(_uuid(party), "", "ana", itens, key)
         if key is not None:
             self.keys[key.value] = KeyUse(new)
         return new
@@ -345,7 +350,8 @@ class Cast:
         key = before.key
         if key is not None and party.rng.random() < 0.2:
             key = replace(key, body_hash=b"something else")
-        return replace(before, id=_uuid(party), pedido_id=_uuid(party), key=key)
+        pedido_id = _uuid(party)
+        return replace(before, id=pedido_id, pedido_id=pedido_id, key=key)
 
     def _hear(self, new: NewCommand, result: Committed | Exception) -> None:
         """Checks the customer's answer: while a key is kept, it stands for one order."""

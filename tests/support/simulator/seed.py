@@ -10,7 +10,7 @@ from reservaestoque.retention import LAP
 from simulator.judge import Judge
 from simulator.model import Model
 from simulator.network import Network, Queue
-from simulator.parties import PARTIES, Cast
+from simulator.parties import PARTIES, UNANSWERED_SINCE, Cast
 from simulator.times import Times
 from simulator.world import Party, ViolationError, World, bridged_step_back
 
@@ -25,6 +25,12 @@ _TABLES = {
     "pedidos": ("pedido", "comando", "idempotencia", "outbox", "mudanca"),
 }
 _LAPSED = "reservations beyond their time"
+_UNHEARD = """
+select id, status, expira_em, perguntar_em,
+    case causa when id then criado_em else (select c.criado_em from comando c where c.id = causa) end as asked_at
+from pedido where expira_em <= agora()
+"""
+"""Orders whose reservation has lapsed, as far as pedidos knows, with the time of the command behind it."""
 _OLD = ("ForaDoHorizonte", "PedidoDesconhecido", "PedidoEsquecido")
 """Why old messages are set aside; that no order is lost is checked separately."""
 _RESTLESS = {
@@ -192,9 +198,7 @@ async def _stop_the_broker(world: World, times: Times) -> None:
     if world.weather.loss or world.seed % 2:
         return
     world.calm = True
-    since = await world.monitors["pedidos"].fetchval(
-        "select coalesce(min(criado_em), agora()) from comando where respondido_em is null"
-    )
+    since = await world.monitors["pedidos"].fetchval(UNANSWERED_SINCE) or world.now
     # By then the oldest is no longer resent, but not yet too old for estoque.
     await world.advance((times.resend_horizon + times.event_horizon) / 2 - (world.now - since))
     world.broker_away = True
@@ -213,12 +217,11 @@ async def _lapse(world: World, network: Network, times: Times) -> None:
     await world.advance(times.reserva_ttl)
     world.called |= {"sweep-1", "sweep-2"}
     await world.run(_STEPS, until_idle=True)
-    unheard = await world.monitors["pedidos"].fetchval(
-        "select count(*) from pedido p join comando c on c.id = p.causa "
-        "where p.status = 'EstoqueReservado' and p.expira_em <= agora() and c.criado_em < agora() - $1::interval",
-        times.resend_horizon,
+    unheard = await world.monitors["pedidos"].fetch(_UNHEARD)
+    world.seen["lapse lost of an old command"] += any(
+        row["status"] == "EstoqueReservado" and row["asked_at"] and world.now - row["asked_at"] > times.resend_horizon
+        for row in unheard
     )
-    world.seen["lapse lost of an old command"] += unheard > 0
     if world.rng.random() < _NEVER_HEARD:
         await world.advance(times.resend_horizon + timedelta(minutes=1))
         world.called |= {"resend-1"}
@@ -275,14 +278,11 @@ async def _await_abandonment(world: World, times: Times) -> None:
 
     Raises ViolationError when pedidos has given up although estoque would still answer.
     """
-    unheard = await world.monitors["pedidos"].fetch(
-        "select p.id, p.expira_em, p.perguntar_em, c.criado_em from pedido p left join comando c on c.id = p.causa "
-        "where p.expira_em <= agora()"
-    )
+    unheard = await world.monitors["pedidos"].fetch(_UNHEARD)
     if any(row["perguntar_em"] is not None for row in unheard):
         return
     for row in unheard:
-        lapsed, made = world.now - row["expira_em"], row["criado_em"]
+        lapsed, made = world.now - row["expira_em"], row["asked_at"]
         if lapsed < times.resend_horizon and made is not None and world.now - made < times.event_horizon:
             raise ViolationError(f"order {row['id']}: given up asking {lapsed} after its reservation lapsed")
     world.seen["question given up"] += 1

@@ -8,6 +8,4 @@ select uuid_de(made_at + n * interval '1 ms'), 'cliente-' || n % 100000,
     uuid_de(made_at + n * interval '1 ms'), to_timestamp(:lapse_at) + interval '30 s'
 from generate_series(1, :count) n
 cross join (select to_timestamp(:made_at) as made_at) f;
-insert into comando (id, pedido_id, tipo, criado_em, respondido_em)
-select id, id, 'PedidoCriado', criado_em, criado_em from pedido;
-vacuum analyze pedido, comando;
+vacuum analyze pedido;

@@ -46,6 +46,7 @@ create table pedido (
     id             uuid primary key,
     cliente_id     text not null,
     itens          jsonb not null,
+    traceparent    text,
     status         text not null default 'Criado',
     versao         integer not null default 0,
     itens_em_falta jsonb not null default '[]',
@@ -60,21 +61,24 @@ create table pedido (
     constraint versao_de_estoque check ((status = 'Criado') = (versao = 0))
 ) with (fillfactor = 70);
 
-comment on table pedido is 'an order as its customer sees it';
+comment on table pedido is 'an order as its customer sees it; also the command that creates it, with the same id';
+comment on column pedido.traceparent is 'of the request that created it';
 comment on column pedido.status is
     'from estoque, like the columns below up to expira_em: the snapshot with the highest versao received so far';
 comment on column pedido.versao is 'of the snapshot; 0 until estoque has answered';
 comment on column pedido.causa is 'the command that the snapshot answers';
 comment on column pedido.perguntar_em is
-    'when to publish causa again, because no snapshot has followed the end of the reservation; null when none is awaited';
+    'when to publish a command again: the creation until estoque answers, then causa if no snapshot follows the end of the '
+    'reservation; null when no snapshot is awaited';
 
 -- Lists by customer and by status, read backwards: by any status, since orders that ended in a rare one are few among
 -- very many.
 create index pedido_por_cliente on pedido (cliente_id, id);
 create index pedido_por_status on pedido (status, id);
 
--- The sweep of a reservation answers no command, so no unanswered command shows that its snapshot was lost. Orders that
--- should have lapsed are therefore asked about: estoque repeats its present snapshot when the command comes again.
+-- Finds orders whose creation is resent. The sweep of a reservation answers no command, so no unanswered command shows
+-- that its snapshot was lost. Orders that should have lapsed are therefore asked about: estoque repeats its present
+-- snapshot when the command comes again.
 create index pedido_a_perguntar on pedido (perguntar_em) where perguntar_em is not null;
 
 create table comando (
@@ -93,7 +97,8 @@ create table comando (
     constraint respondido_nao_se_reenvia check (respondido_em is null or reenviar_em is null)
 );
 
-comment on table comando is 'what was asked of estoque';
+comment on table comando is
+    'what was asked of estoque about an existing order; the creation of one only while another command has overtaken it';
 comment on column comando.id is 'the id of its event';
 comment on column comando.reenviar_em is 'when to publish it again; null once it is answered or given up';
 comment on column comando.se_versao is
@@ -101,21 +106,21 @@ comment on column comando.se_versao is
 
 create index comando_sem_resposta on comando (reenviar_em) where reenviar_em is not null;
 
--- Tells whether a command for a seemingly abandoned order is in flight. New orders, by far the most commands, stay out
--- of it.
-create index comando_em_aberto on comando (pedido_id) where reenviar_em is not null and tipo <> 'PedidoCriado';
+-- Tells whether a command for a seemingly abandoned order is in flight.
+create index comando_em_aberto on comando (pedido_id) where reenviar_em is not null;
 
+-- A row a batch, so that it costs little per command. A command that waits to be published is neither sent again nor given
+-- up nor purged; statements that must know read the whole table, which is empty but for what is just being published.
 create table outbox (
-    id         bigint generated always as identity primary key,
-    comando_id uuid not null,
-    quantos    integer not null default 1
+    id       bigint generated always as identity primary key,
+    quantos  integer not null,
+    comandos uuid[] not null,
+
+    constraint quantos_validos check (quantos > 0 and quantos = cardinality(comandos))
 );
 
-comment on table outbox is 'commands to publish now; an event is built from its command and the order';
-comment on column outbox.quantos is 'the number of commands in the row, which the relay adds up: one';
-
--- A command that waits to be published is neither sent again nor given up nor purged.
-create index outbox_por_comando on outbox (comando_id);
+comment on table outbox is 'commands to publish now, and new orders; an event is built from its command and the order';
+comment on column outbox.quantos is 'the number of commands';
 
 create table idempotencia (
     cliente_id text not null,
@@ -233,7 +238,8 @@ after update on pedido referencing old table as antigos new table as novos
 for each statement execute function anotar_pedidos_mudados();
 
 -- What conferir reads to prove that no order was lost, and nothing else: not whose an order is.
-grant select (id, status, versao, itens, itens_em_falta, expira_em, criado_em, atualizado_em) on pedido to conferente;
+grant select (id, status, versao, itens, itens_em_falta, expira_em, criado_em, atualizado_em, perguntar_em) on pedido
+    to conferente;
 grant select (id, pedido_id, tipo, criado_em, reenviar_em, respondido_em, recusa) on comando to conferente;
 grant select (quantos) on outbox to conferente;
 

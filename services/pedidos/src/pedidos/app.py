@@ -85,7 +85,7 @@ async def run(settings: PedidosSettings) -> None:
             settings.amqp_url,
             PEDIDOS_STATUS,
             Decoder[AtualizarStatus](AtualizarStatus),
-            StatusHandler(pool, ask_after=settings.resend_after),
+            StatusHandler(pool, resend_after=settings.resend_after),
             max_events=settings.max_events,
         )
         reads = Reads(pool)

@@ -45,7 +45,7 @@ class IdempotencyKey(msgspec.Struct, frozen=True):
 
 
 class NewCommand(msgspec.Struct, frozen=True):
-    """A command to write; `itens` are those of a new order, which is written with it.
+    """A command to write; `itens` are those of a new order, which is written with it and has the same id.
 
     With `se_versao` estoque obeys only if the order has no newer version. `known_items` and `known_version` are those
     of an order that exists, as it was just read: its event repeats them.
@@ -61,6 +61,13 @@ class NewCommand(msgspec.Struct, frozen=True):
     se_versao: int | None = None
     known_items: list[Item] | None = None
     known_version: int = 0
+
+
+def creation(
+    pedido_id: UUID, traceparent: str, cliente_id: str, itens: list[Item], key: IdempotencyKey | None = None
+) -> NewCommand:
+    """The command that creates an order."""
+    return NewCommand(pedido_id, pedido_id, CommandType.CRIAR, traceparent, cliente_id, itens, key)
 
 
 class InvalidKeyError(ValueError):

@@ -224,7 +224,7 @@ class GroupCommit:
         if events is None:
             self._relay.wake()
         else:
-            self._relay.publish(written.outbox, events)
+            self._relay.publish([written.outbox], events)
 
 
 def _answer(one: _Waiting, result: Committed | Exception) -> None:

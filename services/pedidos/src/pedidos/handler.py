@@ -31,18 +31,18 @@ for _status in set(Status) - {Status.CRIADO}:
 
 
 class StatusHandler:
-    """Applies estoque's snapshots to orders; schedules a follow-up on each reservation `ask_after` its expiry."""
+    """Applies estoque's snapshots to orders; schedules a follow-up on each reservation `resend_after` its expiry."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", *, ask_after: timedelta) -> None:
+    def __init__(self, pool: "asyncpg.Pool[Any]", *, resend_after: timedelta) -> None:
         self._pool = pool
-        self._ask_after = ask_after
+        self._resend_after = resend_after
 
     async def handle(self, events: Sequence[AtualizarStatus]) -> Sequence[Refused]:
         """Applies these snapshots in one transaction; refuses those of unknown orders.
 
         Raises what asyncpg raises; nothing is changed then.
         """
-        applied, unknown = await apply(self._pool, events, self._ask_after)
+        applied, unknown = await apply(self._pool, events, self._resend_after)
         refused = [
             Refused(event, f"PedidoDesconhecido: there is no order {event.data.pedido_id}")
             for event in events

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from pedidos.answer import Answers
-from pedidos.command import CommandType, IdempotencyKey, NewCommand, digest
+from pedidos.command import CommandType, IdempotencyKey, NewCommand, creation, digest
 from pedidos.pedido import Pedido
 from pedidos.reads import Outcome
 from reservaestoque.events import FINAL_STATUSES, Item, Status, new_id
@@ -38,7 +38,7 @@ class Intake:
         or may not have been, committed.
         """
         key = _key(cliente_id, "/pedidos", context.key, [cliente_id, itens])
-        command = NewCommand(new_id(), new_id(), CommandType.CRIAR, context.traceparent, cliente_id, itens, key)
+        command = creation(new_id(), context.traceparent, cliente_id, itens, key)
         return await self._answers.submit(command, None, context.wait)
 
     async def command(self, pedido: Pedido, tipo: CommandType, context: RequestContext) -> Outcome:

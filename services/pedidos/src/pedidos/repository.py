@@ -48,10 +48,10 @@ class Page(NamedTuple):
 
 
 class Written(NamedTuple):
-    """When commands were written, and their rows in the outbox."""
+    """When commands were written, and their row in the outbox."""
 
     criado_em: datetime
-    outbox: list[int]
+    outbox: int
 
 
 async def insert(
@@ -59,16 +59,18 @@ async def insert(
 ) -> Written:
     """Writes these commands and their new orders, in one statement."""
     new = [c for c in commands if c.itens is not None]
+    others = [c for c in commands if c.itens is None]
     row = await connection.fetchrow(
         _sql["registrar"],
         [n.pedido_id for n in new],
         [n.cliente_id for n in new],
         [_text(n.itens) for n in new],
-        [c.id for c in commands],
-        [c.pedido_id for c in commands],
-        [c.tipo for c in commands],
-        [c.traceparent for c in commands],
-        [c.se_versao for c in commands],
+        [n.traceparent for n in new],
+        [o.id for o in others],
+        [o.pedido_id for o in others],
+        [o.tipo for o in others],
+        [o.traceparent for o in others],
+        [o.se_versao for o in others],
         resend_after,
     )
     return Written(row["criado_em"], row["outbox"])
@@ -143,11 +145,12 @@ async def outcomes(pool: "asyncpg.Pool[Any]", commands: Sequence[UUID]) -> dict[
 
 
 async def apply(
-    pool: "asyncpg.Pool[Any]", events: Sequence[AtualizarStatus], ask_after: timedelta
+    pool: "asyncpg.Pool[Any]", events: Sequence[AtualizarStatus], resend_after: timedelta
 ) -> tuple[int, set[UUID]]:
     """Applies the newest snapshot of each order where it is newer than the stored one, and records answers.
 
-    Schedules a follow-up on each reservation, `ask_after` its expiry, in case the expiry notice gets lost.
+    Schedules a follow-up on each reservation, `resend_after` its expiry, in case the expiry notice gets lost, and a
+    resend of each creation that another command has overtaken, `resend_after` from now.
 
     Returns the number of snapshots applied, and the unknown orders.
     """
@@ -161,7 +164,7 @@ async def apply(
         [_text(n.itens_em_falta) for n in snapshots],
         [n.expira_em for n in snapshots],
         [n.causa for n in snapshots],
-        ask_after,
+        resend_after,
         list(answers),
         [r.recusa for r in answers.values()],
         [r.pedido_id for r in answers.values()],

@@ -42,13 +42,14 @@ class Resend:
 
     async def step(self) -> bool:
         """One bounded step; whether there is more to do. Raises what asyncpg raises."""
-        await self._resend()
+        await self._resend("reenviar_pedidos")
+        await self._resend("reenviar_comandos")
         await self._ask()
         # Never resent back to back: resends must not pile up for a service that is away.
         return False
 
-    async def _resend(self) -> None:
-        row = await self._pool.fetchrow(_sql["reenviar_comandos"], STEP_ROWS, self._after, LONGEST, self._until)
+    async def _resend(self, statement: str) -> None:
+        row = await self._pool.fetchrow(_sql[statement], STEP_ROWS, self._after, LONGEST, self._until)
         resent, given_up = row["reenviados"], row["abandonados"]
         if resent:
             _resent.inc(len(resent))

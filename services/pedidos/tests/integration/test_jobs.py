@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from no_relay import NoRelay
 
-from pedidos.command import CommandType, IdempotencyKey, NewCommand
-from pedidos.events import to_event
+from pedidos.command import CommandType, IdempotencyKey, NewCommand, creation
+from pedidos.events import event_of, to_event
 from pedidos.group_commit import GroupCommit
 from pedidos.handler import StatusHandler
 from pedidos.resend import Resend
@@ -20,6 +20,7 @@ from reservaestoque.events import (
     CancelarPedido,
     Item,
     PedidoCancelado,
+    PedidoCriado,
     Status,
     StatusAtualizado,
     new_id,
@@ -37,25 +38,38 @@ def group_commit(pool: "Pool[Any]", resend_after: timedelta = NOW) -> GroupCommi
 
 
 def new(key: IdempotencyKey | None = None) -> NewCommand:
-    return NewCommand(new_id(), new_id(), CommandType.CRIAR, "00-0-0-01", "ana", [Item("A", 1)], key)
+    return creation(new_id(), "00-0-0-01", "ana", [Item("A", 1)], key)
+
+
+def closing(order: NewCommand) -> NewCommand:
+    return NewCommand(new_id(), order.pedido_id, CommandType.FECHAR, "00-0-0-01", "ana")
 
 
 async def answer(
     pool: "Pool[Any]", comando: NewCommand, status: Status, versao: int = 1, vale: timedelta = NEVER
 ) -> None:
+    await answers(pool, (comando, status, versao), vale=vale)
+
+
+async def answers(pool: "Pool[Any]", *answered: tuple[NewCommand, Status, int], vale: timedelta = NEVER) -> None:
+    """Delivers the answers to commands, each with its status and version, in one batch."""
     now = await pool.fetchval("select agora()")
-    expira_em = now + vale if status == Status.ESTOQUE_RESERVADO else None
-    data = StatusAtualizado(
-        pedido_id=comando.pedido_id, status=status, versao=versao, causa=comando.id, expira_em=expira_em
-    )
-    event = AtualizarStatus(
-        id=f"{comando.pedido_id}:{versao}", source="/t", subject=comando.pedido_id, time=now, data=data
-    )
-    assert await StatusHandler(pool, ask_after=NOW).handle([event]) == []
+    events = []
+    for comando, status, versao in answered:
+        expira_em = now + vale if status == Status.ESTOQUE_RESERVADO else None
+        data = StatusAtualizado(
+            pedido_id=comando.pedido_id, status=status, versao=versao, causa=comando.id, expira_em=expira_em
+        )
+        events.append(
+            AtualizarStatus(
+                id=f"{comando.pedido_id}:{versao}", source="/t", subject=comando.pedido_id, time=now, data=data
+            )
+        )
+    assert await StatusHandler(pool, resend_after=NOW).handle(events) == []
 
 
 async def na_outbox(pool: "Pool[Any]") -> list[UUID]:
-    return [row["comando_id"] for row in await pool.fetch("select comando_id from outbox order by id")]
+    return [row["id"] for row in await pool.fetch("select unnest(comandos) as id from outbox order by outbox.id")]
 
 
 def resend(pool: "Pool[Any]", until: timedelta = NEVER, horizon: timedelta = NEVER) -> Resend:
@@ -67,10 +81,31 @@ async def retain(pool: "Pool[Any]", periods: RetentionPeriods) -> bool:
     return any([await step() for step in retention_jobs(pool, group_commit(pool), periods).values()])
 
 
-async def test_unanswered_commands_are_sent_again_with_the_same_id_ever_more_rarely(pedidos_db: "Pool[Any]"):
+async def test_undecided_orders_are_sent_again_with_the_same_id_ever_more_rarely(pedidos_db: "Pool[Any]"):
     unheard, heard = new(), new()
     await group_commit(pedidos_db).write([unheard, heard])
     await answer(pedidos_db, heard, Status.ESTOQUE_RESERVADO)
+    for _ in (1, 2, 3):
+        await pedidos_db.execute("delete from outbox")  # published
+        await pedidos_db.execute("update pedido set perguntar_em = agora() where versao = 0")
+        await resend(pedidos_db).step()
+        assert await na_outbox(pedidos_db) == [unheard.id]
+        row = await pedidos_db.fetchrow(
+            "select perguntar_em - criado_em as later, agora() - criado_em as age from pedido where versao = 0"
+        )
+        assert row["age"] < row["later"] <= 2 * row["age"], "the next one after the same time again"
+    [fact] = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62)
+    assert event_of(unheard, [Item("A", 1)], fact["criado_em"]) == to_event(fact), "the same event as the first one"
+
+
+async def test_unanswered_commands_are_sent_again_with_the_same_id_ever_more_rarely(pedidos_db: "Pool[Any]"):
+    orders = new(), new()
+    await group_commit(pedidos_db).write(orders)
+    for order in orders:
+        await answer(pedidos_db, order, Status.ESTOQUE_RESERVADO)
+    unheard, heard = map(closing, orders)
+    await group_commit(pedidos_db).write([unheard, heard])
+    await answer(pedidos_db, heard, Status.FECHADO, versao=2)
     await pedidos_db.execute("delete from outbox")
     for _ in (1, 2, 3):
         await resend(pedidos_db).step()
@@ -81,25 +116,67 @@ async def test_unanswered_commands_are_sent_again_with_the_same_id_ever_more_rar
     assert row["reenviar_em"] is not None
 
 
-async def test_command_that_was_never_published_waits_however_long_and_only_once(pedidos_db: "Pool[Any]"):
-    unheard = new()
-    await group_commit(pedidos_db).write([unheard])
+async def test_what_was_never_published_waits_however_long_and_only_once(pedidos_db: "Pool[Any]"):
+    order = new()
+    close = closing(order)
+    await group_commit(pedidos_db).write([order, close])
     for _ in (1, 2, 3):
         await resend(pedidos_db, until=NOW).step()
         await retain(pedidos_db, RetentionPeriods(NOW, NEVER, NEVER, NEVER))
-    assert await na_outbox(pedidos_db) == [unheard.id]
-    assert await pedidos_db.fetchval("select reenviar_em is not null from comando where id = $1", unheard.id)
+    assert await na_outbox(pedidos_db) == [order.id, close.id]
+    assert await pedidos_db.fetchval("select reenviar_em is not null from comando where id = $1", close.id)
+    assert await pedidos_db.fetchval("select perguntar_em is not null from pedido where id = $1", order.id)
 
 
 async def test_resends_wait_for_their_time_and_end_at_the_horizon(pedidos_db: "Pool[Any]"):
-    await group_commit(pedidos_db, resend_after=NEVER).write([new()])
+    order = new()
+    await group_commit(pedidos_db, resend_after=NEVER).write([order, closing(order)])
     await pedidos_db.execute("delete from outbox")
     await resend(pedidos_db).step()
     assert await na_outbox(pedidos_db) == []
     await pedidos_db.execute("update comando set reenviar_em = agora()")
+    await pedidos_db.execute("update pedido set perguntar_em = agora()")
     await resend(pedidos_db, until=NOW).step()
     assert await na_outbox(pedidos_db) == []
     assert await pedidos_db.fetchval("select reenviar_em from comando") is None, "given up"
+    assert await pedidos_db.fetchval("select perguntar_em from pedido") is None, "given up"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_creation_that_a_command_has_overtaken_is_resent_until_it_is_answered(
+    pedidos_db: "Pool[Any]", lost: bool
+):
+    """Every command gives the order a version: without its answer, pedidos would never learn of the last one."""
+    order = new()
+    close = closing(order)
+    await group_commit(pedidos_db).write([order, close])
+    await pedidos_db.execute("delete from outbox")  # published; estoque receives the second one first
+    await answer(pedidos_db, close, Status.FECHADO)
+    await answer(pedidos_db, close, Status.FECHADO)  # redelivered
+    if not lost:
+        await answer(pedidos_db, order, Status.FECHADO, versao=2)
+    await resend(pedidos_db).step()
+    assert await na_outbox(pedidos_db) == ([order.id] if lost else [])
+    [fact] = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62) or [None]
+    if fact is not None:
+        criado_em = await pedidos_db.fetchval("select criado_em from pedido")
+        again = to_event(fact)
+        assert isinstance(again, PedidoCriado)
+        assert (again.id, again.time, again.data.versao_conhecida) == (order.id, criado_em, 1)
+    await answer(pedidos_db, order, Status.FECHADO, versao=2)
+    assert await pedidos_db.fetchval("select versao from pedido") == 2
+    await resend(pedidos_db).step()
+    assert await na_outbox(pedidos_db) == []
+    assert await pedidos_db.fetchval("select count(*) from comando where respondido_em is null") == 0
+
+
+async def test_answers_to_a_creation_and_to_the_command_that_overtook_it_may_share_a_batch(pedidos_db: "Pool[Any]"):
+    order = new()
+    close = closing(order)
+    await group_commit(pedidos_db).write([order, close])
+    await answers(pedidos_db, (close, Status.FECHADO, 1), (order, Status.FECHADO, 2))
+    assert await pedidos_db.fetch("select id from comando where respondido_em is null") == []
+    assert await pedidos_db.fetchval("select count(*) from comando where tipo = 'PedidoCriado'") == 0
 
 
 async def test_reservation_whose_expiry_notice_is_missing_is_asked_about_ever_more_rarely(pedidos_db: "Pool[Any]"):
@@ -117,13 +194,24 @@ async def test_reservation_whose_expiry_notice_is_missing_is_asked_about_ever_mo
         reservado.pedido_id,
     )
     assert timedelta() < next_one["em"] <= next_one["ha"], "the next one after the same time again"
-    await retain(pedidos_db, RetentionPeriods(NOW, NEVER, NEVER, NEVER))
-    assert [r["id"] for r in await pedidos_db.fetch("select id from comando")] == [reservado.id], (
-        "kept for the follow-up"
-    )
-
     await answer(pedidos_db, reservado, Status.RESERVA_EXPIRADA, versao=2)
     assert await pedidos_db.fetchval("select count(perguntar_em) from pedido") == 0
+
+
+async def test_the_command_that_renewed_a_reservation_is_kept_to_follow_up_on_it(pedidos_db: "Pool[Any]"):
+    order = new()
+    await group_commit(pedidos_db).write([order])
+    await answer(pedidos_db, order, Status.RESERVA_EXPIRADA)
+    close, renewal = closing(order), NewCommand(new_id(), order.id, CommandType.RESERVAR, "", "ana")
+    await group_commit(pedidos_db).write([close, renewal])
+    await answer(pedidos_db, close, Status.ESTOQUE_NAO_DISPONIVEL, versao=2)
+    await answer(pedidos_db, renewal, Status.ESTOQUE_RESERVADO, versao=3, vale=NOW)
+    await pedidos_db.execute("delete from outbox")
+    await resend(pedidos_db).step()
+    assert await na_outbox(pedidos_db) == [renewal.id]
+    await pedidos_db.execute("delete from outbox")
+    await retain(pedidos_db, RetentionPeriods(NOW, NEVER, NEVER, NEVER))
+    assert [r["id"] for r in await pedidos_db.fetch("select id from comando")] == [renewal.id]
 
 
 async def test_questions_end_at_the_horizon(pedidos_db: "Pool[Any]"):
@@ -140,7 +228,7 @@ async def test_answer_is_noted_whatever_its_version(pedidos_db: "Pool[Any]"):
     criado = new()
     await group_commit(pedidos_db).write([criado])
     await answer(pedidos_db, criado, Status.ESTOQUE_RESERVADO, versao=3)
-    fechar = NewCommand(new_id(), criado.pedido_id, CommandType.FECHAR, "00-0-0-01", "ana")
+    fechar = closing(criado)
     await group_commit(pedidos_db).write([fechar])
     await answer(pedidos_db, fechar, Status.ESTOQUE_RESERVADO, versao=2)
     assert await pedidos_db.fetchval("select count(*) from comando where respondido_em is null") == 0
@@ -149,9 +237,11 @@ async def test_answer_is_noted_whatever_its_version(pedidos_db: "Pool[Any]"):
 
 async def test_retention_forgets_what_is_old_and_ended_only(pedidos_db: "Pool[Any]"):
     closed, alive, unheard = (new(IdempotencyKey("ana", "/pedidos", str(n), b"")) for n in range(3))
-    await group_commit(pedidos_db).write([closed, alive, unheard])
+    close, pending = closing(closed), closing(alive)
+    await group_commit(pedidos_db).write([closed, alive, unheard, close, pending])
     await pedidos_db.execute("delete from outbox")  # published
-    await answer(pedidos_db, closed, Status.FECHADO)
+    await answer(pedidos_db, closed, Status.ESTOQUE_RESERVADO)
+    await answer(pedidos_db, close, Status.FECHADO, versao=2)
     await answer(pedidos_db, alive, Status.ESTOQUE_RESERVADO)
     await pedidos_db.execute("select pg_sleep(0.005)")
     assert await retain(pedidos_db, RetentionPeriods(NEVER, NEVER, NEVER, NEVER)) is False
@@ -161,7 +251,7 @@ async def test_retention_forgets_what_is_old_and_ended_only(pedidos_db: "Pool[An
     await retain(pedidos_db, RetentionPeriods(NOW, NEVER, NOW, NEVER))
     assert {r["id"] for r in await pedidos_db.fetch("select id from pedido")} == {alive.pedido_id, unheard.pedido_id}
     left = {r["id"] for r in await pedidos_db.fetch("select id from comando")}
-    assert left == {unheard.id, alive.id}, "unanswered commands, and those needed to follow up on a live reservation"
+    assert left == {pending.id}, "unanswered commands"
     assert await pedidos_db.fetchval("select count(*) from idempotencia") == 0
 
 
@@ -174,7 +264,7 @@ async def test_abandoned_orders_are_cancelled_by_an_ordinary_command_once(pedido
     comandos = await pedidos_db.fetch(
         "select tipo, se_versao from comando where pedido_id = $1 order by id", criado.pedido_id
     )
-    assert [tuple(c) for c in comandos] == [("PedidoCriado", None), ("CancelarPedido", 1)]
+    assert [tuple(c) for c in comandos] == [("CancelarPedido", 1)]
 
 
 async def test_an_abandoned_order_is_cancelled_only_while_it_has_the_version_that_was_seen(pedidos_db: "Pool[Any]"):
@@ -202,8 +292,7 @@ async def test_a_snapshot_that_waited_for_another_one_sees_its_version(
         assert not wait.done()
     await wait
     assert await pedidos_db.fetchval("select versao from pedido where id = $1", criado.pedido_id) == fica
-    answered = "select respondido_em is not null and reenviar_em is null from comando where id = $1"
-    assert await pedidos_db.fetchval(answered, criado.id)
+    assert await pedidos_db.fetchval("select count(*) from comando where respondido_em is null") == 0
 
 
 async def test_same_key_within_one_batch_and_across_batches(pedidos_db: "Pool[Any]"):

@@ -11,7 +11,7 @@ from no_relay import NoRelay
 from pedidos.command import CommandType, NewCommand
 from pedidos.events import to_event
 from pedidos.group_commit import GroupCommit
-from reservaestoque.events import CancelarPedido, Comando, Decoder, Item, new_id
+from reservaestoque.events import CancelarPedido, Comando, Decoder, new_id
 from reservaestoque.outbox import Relay, relay
 from reservaestoque.postgres import Queries
 
@@ -47,9 +47,11 @@ async def newer_schema(pedidos_db: "Pool[Any]") -> AsyncIterator[None]:
     await pedidos_db.execute(f"alter table comando add constraint tipo_valido {check}")
 
 
-async def order(pool: "Pool[Any]", tipo: str = "PedidoCriado") -> NewCommand:
-    """Creates an order whose command has that type."""
-    new = NewCommand(new_id(), new_id(), CommandType.CRIAR, "", "ana", [Item("A", 1)])
+async def command(pool: "Pool[Any]", tipo: str = "FecharPedido") -> NewCommand:
+    """Writes a command of that type to an order."""
+    new = NewCommand(new_id(), new_id(), CommandType.FECHAR, "", "ana")
+    itens = '[{"sku": "A", "quantidade": 1}]'
+    await pool.execute("insert into pedido (id, cliente_id, itens) values ($1, 'ana', $2)", new.pedido_id, itens)
     group_commit = GroupCommit(pool, NoRelay(), max_batch=9, max_waiting=9, resend_after=timedelta(days=1))
     await group_commit.write([new])
     await pool.execute("update comando set tipo = $2 where id = $1", new.id, tipo)
@@ -61,23 +63,23 @@ def relay_of(pool: "Pool[Any]", events: Events, to_event: Any = to_event) -> Rel
 
 
 async def waiting(pool: "Pool[Any]") -> list[object]:
-    return [row["comando_id"] for row in await pool.fetch("select comando_id from outbox order by id")]
+    return [row["id"] for row in await pool.fetch("select unnest(comandos) as id from outbox order by outbox.id")]
 
 
 @pytest.mark.usefixtures("newer_schema")
 async def test_commands_of_an_unknown_type_wait_and_the_others_go_out_in_order(pedidos_db: "Pool[Any]"):
-    orders = [await order(pedidos_db, tipo) for tipo in ("PedidoCriado", "DividirPedido") * 3]
+    commands = [await command(pedidos_db, tipo) for tipo in ("FecharPedido", "DividirPedido") * 3]
     events = Events()
     older = relay_of(pedidos_db, events)
     assert await older.relay_once() == 3
     assert await older.relay_once() == 0
-    assert [event.id for event in events.published] == [new.id for new in orders[::2]]
-    assert await waiting(pedidos_db) == [new.id for new in orders[1::2]]
+    assert [event.id for event in events.published] == [new.id for new in commands[::2]]
+    assert await waiting(pedidos_db) == [new.id for new in commands[1::2]]
 
 
 @pytest.mark.usefixtures("newer_schema")
 async def test_no_order_is_cancelled_by_a_command_of_an_unknown_type(pedidos_db: "Pool[Any]"):
-    await order(pedidos_db, "DividirPedido")
+    await command(pedidos_db, "DividirPedido")
     events = Events()
     await relay_of(pedidos_db, events).relay_once()
     assert not [event for event in events.published if isinstance(event, CancelarPedido)]
@@ -86,14 +88,14 @@ async def test_no_order_is_cancelled_by_a_command_of_an_unknown_type(pedidos_db:
 @pytest.mark.usefixtures("newer_schema")
 async def test_a_replica_that_knows_the_type_publishes_what_the_others_have_left(pedidos_db: "Pool[Any]"):
     def newer_comando(fact: asyncpg.Record) -> Comando:
-        return to_event({**fact, "tipo": "FecharPedido"} if fact["tipo"] == "DividirPedido" else fact)  # type: ignore[arg-type]
+        return to_event({**fact, "tipo": "CancelarPedido"} if fact["tipo"] == "DividirPedido" else fact)  # type: ignore[arg-type]
 
-    orders = [await order(pedidos_db, "DividirPedido") for _ in range(3)]
+    commands = [await command(pedidos_db, "DividirPedido") for _ in range(3)]
     older, newer = Events(), Events()
     assert await relay_of(pedidos_db, older).relay_once() == 0
     assert await relay_of(pedidos_db, newer, newer_comando).relay_once() == 3
     assert older.published == []
-    assert [event.id for event in newer.published] == [new.id for new in orders]
+    assert [event.id for event in newer.published] == [new.id for new in commands]
     assert await waiting(pedidos_db) == []
 
 
@@ -103,8 +105,8 @@ async def test_more_unknown_commands_than_a_take_has_room_for_hold_up_no_known_o
 ):
     monkeypatch.setattr(relay, "ROWS", 4)
     for _ in range(10):
-        await order(pedidos_db, "DividirPedido")
-    known = await order(pedidos_db)
+        await command(pedidos_db, "DividirPedido")
+    known = await command(pedidos_db)
     events = Events()
     await relay_of(pedidos_db, events).relay_once()
     assert [event.id for event in events.published] == [known.id]

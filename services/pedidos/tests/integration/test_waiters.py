@@ -11,7 +11,7 @@ import pytest
 from no_relay import NoRelay
 
 from local_system import System
-from pedidos.command import CommandType, NewCommand
+from pedidos.command import NewCommand, creation
 from pedidos.group_commit import GroupCommit
 from pedidos.handler import StatusHandler
 from pedidos.waiters import Waiters
@@ -38,10 +38,7 @@ async def waiters(backing: System, pedidos_db: "Pool[Any]") -> AsyncIterator[Wai
 
 
 async def criar(pool: "Pool[Any]", count: int) -> list[NewCommand]:
-    new_ones = [
-        NewCommand(new_id(), new_id(), CommandType.CRIAR, "00-0-0-01", "ana", [Item("A", 1)], None)
-        for _ in range(count)
-    ]
+    new_ones = [creation(new_id(), "00-0-0-01", "ana", [Item("A", 1)]) for _ in range(count)]
     group_commit = GroupCommit(pool, NoRelay(), max_batch=200, max_waiting=200, resend_after=AFTER)
     await group_commit.write(new_ones)
     return new_ones
@@ -69,7 +66,7 @@ def response(
 
 
 async def apply(pool: "Pool[Any]", *events: AtualizarStatus) -> None:
-    assert await StatusHandler(pool, ask_after=AFTER).handle(events) == []
+    assert await StatusHandler(pool, resend_after=AFTER).handle(events) == []
 
 
 async def test_a_batch_notifies_each_orders_new_snapshot(pedidos_db: "Pool[Any]", waiters: Waiters):

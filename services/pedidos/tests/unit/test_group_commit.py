@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from no_relay import NoRelay
 
 from pedidos import group_commit
-from pedidos.command import CommandType, IdempotencyKey, KeyBusyError, NewCommand
+from pedidos.command import IdempotencyKey, KeyBusyError, NewCommand, creation
 from pedidos.group_commit import Committed, GroupCommit, OverloadedError
 from reservaestoque.events import Item, new_id
 
@@ -40,7 +40,7 @@ class Ledger(GroupCommit):
 
 
 def new_command() -> NewCommand:
-    return NewCommand(new_id(), new_id(), CommandType.CRIAR, "00-0-0-01", "ana", [Item("A", 1)], None)
+    return creation(new_id(), "00-0-0-01", "ana", [Item("A", 1)])
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ vencido as (
     where p.ctid = any (array(select v.lugar from visto v)) and coalesce(p.expira_em, p.atualizado_em) < $1
         and not exists (
             select from comando c
-            where c.pedido_id = p.id and c.reenviar_em is not null and c.tipo <> 'PedidoCriado'
+            where c.pedido_id = p.id and c.reenviar_em is not null
         )
     order by p.id
 )

@@ -2,8 +2,11 @@
 -- replica at commit of the orders' new snapshots. Schedules a follow-up $7 after each reservation's expiry, in case the
 -- expiry notice is lost. One statement is one transaction, in one round trip; `trancados` makes sure that all orders are
 -- locked, by id, before any is changed.
+--
+-- Usually the first snapshot of an order answers its creation. If it answers a command that has overtaken the creation, or
+-- the answer to the creation is lost, the creation becomes a row in `comando`, which is resent until it is answered.
 with conhecido as materialized (
-    select id from pedido where id = any ($1::uuid[]) order by id for no key update
+    select id, versao from pedido where id = any ($1::uuid[]) order by id for no key update
 ),
 trancados as materialized (
     select count(*) as quantos from conhecido
@@ -18,10 +21,24 @@ mudado as (
     returning p.id, json_build_array(p.id, case when length(n.itens_em_falta::text) < 1000 then json_build_array(
         n.causa, n.recusa, n.status, n.versao, n.itens_em_falta, n.expira_em, p.atualizado_em) end)::text as aviso
 ),
+ultrapassado as (
+    insert into comando (id, pedido_id, tipo, traceparent, criado_em, reenviar_em)
+    select p.id, p.id, 'PedidoCriado', p.traceparent, p.criado_em, agora() + $7
+    from unnest($1, $6) as n (id, causa)
+    join conhecido k on k.id = n.id
+    join pedido p on p.id = n.id
+    where n.causa is distinct from n.id and n.id <> all ($8::uuid[]) and k.versao = 0
+),
+resposta as materialized (
+    select r.*
+    from unnest($8, $9::text[], $10::uuid[]) as r (id, recusa, pedido_id)
+    join conhecido k on k.id = r.pedido_id
+    where r.id <> k.id or k.versao > 0
+),
 respondido as (
     update comando c
     set respondido_em = agora(), reenviar_em = null, recusa = r.recusa
-    from unnest($8::uuid[], $9::text[], $10::uuid[]) as r (id, recusa, pedido_id)
+    from resposta r
     where c.id = r.id and c.pedido_id = r.pedido_id and c.respondido_em is null and (select quantos from trancados) > 0
     returning c.pedido_id
 ),

@@ -1,28 +1,36 @@
 -- Republishes commands whose answer was a reservation that must have lapsed since: estoque repeats its current snapshot.
 -- At most $1 of them, at doubling intervals. It stops $2 after the lapse, or once the command is older than $3, because
 -- estoque refuses a command whose id it may have purged. A command already in the outbox is not put there twice.
-with devido as (
-    select p.id, c.id as comando_id,
-        case when exists (select from outbox o where o.comando_id = c.id) then 'espera'
-             when c.criado_em is null or p.expira_em < agora() - $2::interval or c.criado_em < agora() - $3::interval
-                 then 'tarde'
-             else 'pergunta' end as destino
+with devido as materialized (
+    select p.id, p.causa, p.expira_em, case when p.causa = p.id then p.criado_em else c.criado_em end as criado_em
     from pedido p
     left join comando c on c.id = p.causa
-    where p.perguntar_em <= (select agora())
+    where p.perguntar_em <= (select agora()) and p.versao > 0
     order by p.perguntar_em
     limit $1
     for update of p skip locked
 ),
+na_outbox as materialized (
+    select d.causa from devido d join (select unnest(o.comandos) as id from outbox o) u on u.id = d.causa
+),
+decidido as (
+    select d.id, d.causa, d.expira_em,
+        case when d.causa in (select n.causa from na_outbox n) then 'espera'
+             when d.criado_em is null or d.expira_em < agora() - $2::interval or d.criado_em < agora() - $3::interval
+                 then 'tarde'
+             else 'pergunta' end as destino
+    from devido d
+),
 adiado as (
     update pedido p
     set perguntar_em = case when d.destino <> 'tarde' then agora() + (agora() - p.expira_em) end
-    from devido d
+    from decidido d
     where p.id = d.id
 ),
 anotado as (
-    insert into outbox (comando_id) select d.comando_id from devido d where d.destino = 'pergunta'
+    insert into outbox (quantos, comandos)
+    select count(*), array_agg(d.causa) from decidido d where d.destino = 'pergunta' having count(*) > 0
 )
 select count(*) filter (where destino = 'pergunta') as perguntados,
     array_agg(id) filter (where destino = 'tarde') as abandonados
-from devido
+from decidido

@@ -7,12 +7,15 @@ with visto as materialized (
     order by c.id
     limit $2
 ),
+na_outbox as materialized (
+    select v.id from visto v join (select unnest(o.comandos) as id from outbox o) u on u.id = v.id
+),
 apagado as (
     delete from comando
     where ctid = any (array(
         select c.ctid from comando c
         where c.ctid = any (array(select v.lugar from visto v)) and c.criado_em < $1 and c.reenviar_em is null
-            and not exists (select from outbox o where o.comando_id = c.id)
+            and c.id not in (select n.id from na_outbox n)
             and not exists (
                 select from pedido p where p.id = c.pedido_id and p.causa = c.id and p.perguntar_em is not null
             )

@@ -1,15 +1,19 @@
--- Removes the oldest $1 commands that no other relay is publishing from the outbox, and returns them with their orders.
--- The relay commits once the broker has confirmed them. Commands in $2 stay for another release.
+-- Removes the oldest $1 rows that no other relay is publishing from the outbox, and returns their commands with the orders.
+-- A command without a row in `comando` is the creation of the order with its id. The relay commits once the broker has
+-- confirmed them. Rows in $2 stay for another release.
 with tomado as (
     delete from outbox
     where id = any (array(
         select id from outbox where id <> all ($2) and id <= $3 order by id limit $1 for update skip locked
     ))
-    returning id, comando_id
+    returning id, comandos
 )
-select o.id, c.id as comando_id, c.tipo, c.pedido_id, c.traceparent, c.criado_em, c.se_versao, p.cliente_id, p.itens,
+select o.id, u.comando_id, coalesce(c.tipo, 'PedidoCriado') as tipo, p.id as pedido_id,
+    case when c.id is null then p.traceparent else c.traceparent end as traceparent,
+    coalesce(c.criado_em, p.criado_em) as criado_em, c.se_versao, p.cliente_id, p.itens,
     p.versao
 from tomado o
-join comando c on c.id = o.comando_id
-join pedido p on p.id = c.pedido_id
-order by o.id
+cross join unnest(o.comandos) with ordinality as u (comando_id, ordem)
+left join comando c on c.id = u.comando_id
+join pedido p on p.id = coalesce(c.pedido_id, u.comando_id)
+order by o.id, u.ordem

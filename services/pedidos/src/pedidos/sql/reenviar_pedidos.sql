@@ -1,0 +1,36 @@
+-- Puts undecided orders into the outbox again, with the same event id, $2 after their creation and then whenever their age
+-- has doubled, but at most $3 apart. Orders older than $4 are given up: estoque may have purged their ids. An order still
+-- in the outbox has not been sent at all: it keeps waiting, however long the broker is unavailable.
+with devido as materialized (
+    select p.id, p.criado_em
+    from pedido p
+    where p.perguntar_em <= (select agora()) and p.versao = 0
+    order by p.perguntar_em
+    limit $1
+    for update skip locked
+),
+na_outbox as materialized (
+    select d.id from devido d join (select unnest(o.comandos) as id from outbox o) u on u.id = d.id
+),
+decidido as (
+    select d.id, d.criado_em,
+        case when d.id in (select n.id from na_outbox n) then 'espera'
+             when d.criado_em < agora() - $4::interval then 'tarde'
+             else 'reenvia' end as destino
+    from devido d
+),
+adiado as (
+    update pedido p
+    set perguntar_em = case d.destino
+        when 'espera' then agora() + $2::interval
+        when 'reenvia' then agora() + least(greatest(agora() - d.criado_em, $2), $3::interval) end
+    from decidido d
+    where p.id = d.id
+),
+anotado as (
+    insert into outbox (quantos, comandos)
+    select count(*), array_agg(d.id) from decidido d where d.destino = 'reenvia' having count(*) > 0
+)
+select array_agg(id) filter (where destino = 'reenvia') as reenviados,
+    array_agg(id) filter (where destino = 'tarde') as abandonados
+from decidido

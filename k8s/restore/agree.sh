@@ -34,7 +34,7 @@ echo "copy (select id, itens from pedido where atualizado_em > $since) to stdout
 into "id uuid, itens jsonb" "
     insert into pedido (id, cliente_id, itens)
     select t.id, 'restaurado', (
-        select coalesce(jsonb_agg(jsonb_build_object('sku', i.key, 'quantidade', i.value)), '[]')
+        select coalesce(json_agg(json_build_object('sku', i.key, 'quantidade', i.value)), '[]')
         from jsonb_each(t.itens) i
     )
     from told t
@@ -43,7 +43,7 @@ into "id uuid, itens jsonb" "
 # Orders known only to pedidos that hold no units, and answers known only to pedidos.
 echo "copy (
     select p.id, p.status, p.versao, p.itens_em_falta, (
-        select jsonb_object_agg(i ->> 'sku', i -> 'quantidade') from jsonb_array_elements(p.itens) i
+        select json_object_agg(i ->> 'sku', i -> 'quantidade') from json_array_elements(p.itens) i
     )
     from pedido p
     where p.status in ('EstoqueNaoDisponivel', 'ReservaExpirada') and p.atualizado_em > $since

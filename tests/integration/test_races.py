@@ -110,9 +110,9 @@ async def test_cancel_against_close_of_live_orders(shop: Shop):
 
 
 EVENTS = """
-select c.id as comando_id, c.tipo, c.pedido_id, c.traceparent, c.criado_em, c.se_versao, p.cliente_id, p.itens,
-    p.versao
-from comando c join pedido p on p.id = c.pedido_id where p.id = any ($1)
+select id as comando_id, 'PedidoCriado' as tipo, id as pedido_id, traceparent, criado_em, null as se_versao,
+    cliente_id, itens, versao
+from pedido where id = any ($1)
 """
 
 

@@ -77,7 +77,7 @@ class Shop:
 
     def queue_orders(self, count: int, bodies: Path) -> None:
         """Commits `count` orders in pedidos without publishing them."""
-        prelude = "create temp table body (n bigint generated always as identity, body jsonb);\n"
+        prelude = "create temp table body (n bigint generated always as identity, body json);\n"
         prelude += f"\\copy body (body) from '{bodies}'\n"
         self.sql("pedidos", "ready_pedidos", prelude, count=count)
 

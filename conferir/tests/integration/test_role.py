@@ -19,7 +19,7 @@ FORBIDDEN = {
         "select * from comando",
         "select traceparent from comando",
         "select count(*) from idempotencia",
-        "select comando_id from outbox",
+        "select comandos from outbox",
     ],
     "estoque": [
         "select nome, dono from estoque",

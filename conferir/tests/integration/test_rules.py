@@ -126,8 +126,10 @@ async def test_an_event_applied_twice_is_found(
 
 async def command(world: World, pedido: UUID, tipo: CommandType) -> Any:
     row = await world.pedidos.fetchrow(
-        "select c.*, c.id as comando_id, p.cliente_id, p.itens, p.versao "
-        "from comando c join pedido p on p.id = c.pedido_id where pedido_id = $1 and tipo = $2",
+        "select c.*, c.id as comando_id, p.cliente_id, p.itens, p.versao from pedido p join ("
+        "    select id, pedido_id, tipo, traceparent, criado_em, se_versao from comando"
+        "    union all select id, id, 'PedidoCriado', traceparent, criado_em, null from pedido"
+        ") c on c.pedido_id = p.id where p.id = $1 and c.tipo = $2",
         pedido,
         tipo.value,
     )

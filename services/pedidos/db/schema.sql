@@ -321,7 +321,7 @@ ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE public.pedido (
     id uuid NOT NULL,
     cliente_id text NOT NULL,
-    itens jsonb NOT NULL,
+    itens json NOT NULL,
     traceparent text,
     status text DEFAULT 'Criado'::text NOT NULL,
     versao integer DEFAULT 0 NOT NULL,
@@ -334,7 +334,7 @@ CREATE TABLE public.pedido (
     CONSTRAINT status_valido CHECK ((status = ANY (ARRAY['Criado'::text, 'EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
     CONSTRAINT versao_de_estoque CHECK (((status = 'Criado'::text) = (versao = 0)))
 )
-WITH (fillfactor='70');
+WITH (fillfactor='50');
 
 
 --
@@ -476,7 +476,7 @@ CREATE INDEX idempotencia_por_instante ON public.idempotencia USING btree (criad
 -- Name: pedido_a_perguntar; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX pedido_a_perguntar ON public.pedido USING btree (perguntar_em) WHERE (perguntar_em IS NOT NULL);
+CREATE INDEX pedido_a_perguntar ON public.pedido USING btree (perguntar_em) WHERE ((perguntar_em IS NOT NULL) AND (versao > 0));
 
 
 --

@@ -11,7 +11,7 @@ cross join lateral (
     select date_trunc('milliseconds', to_timestamp(:until) - (:count - n) * interval '20 days' / :count) as made_at
 ) f
 cross join lateral (
-    select jsonb_agg(jsonb_build_object('sku', 'SKU-' || lpad(s::text, 7, '0'), 'quantidade', 1) order by s) as itens
+    select json_agg(json_build_object('sku', 'SKU-' || lpad(s::text, 7, '0'), 'quantidade', 1) order by s) as itens
     from (
         select abs(hashint8extended(n, part) % (:skus / 3)) + part * (:skus / 3) + 1 as s
         from generate_series(0, n % 3) part

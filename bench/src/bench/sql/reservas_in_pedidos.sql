@@ -3,7 +3,7 @@
 set session_replication_role = replica;
 insert into pedido (id, cliente_id, itens, status, versao, expira_em, criado_em, atualizado_em, causa, perguntar_em)
 select uuid_de(made_at + n * interval '1 ms'), 'cliente-' || n % 100000,
-    jsonb_build_array(jsonb_build_object('sku', 'SKU-' || lpad((n % :skus + 1)::text, 7, '0'), 'quantidade', 1)),
+    json_build_array(json_build_object('sku', 'SKU-' || lpad((n % :skus + 1)::text, 7, '0'), 'quantidade', 1)),
     'EstoqueReservado', 1, to_timestamp(:lapse_at), made_at, made_at,
     uuid_de(made_at + n * interval '1 ms'), to_timestamp(:lapse_at) + interval '30 s'
 from generate_series(1, :count) n

@@ -48,17 +48,24 @@ def closing(order: NewCommand) -> NewCommand:
 async def answer(
     pool: "Pool[Any]", comando: NewCommand, status: Status, versao: int = 1, vale: timedelta = NEVER
 ) -> None:
-    await answers(pool, (comando, status, versao), vale=vale)
+    await answers(pool, (comando, status, versao, None), vale=vale)
 
 
-async def answers(pool: "Pool[Any]", *answered: tuple[NewCommand, Status, int], vale: timedelta = NEVER) -> None:
-    """Delivers the answers to commands, each with its status and version, in one batch."""
+async def answers(
+    pool: "Pool[Any]", *answered: tuple[NewCommand, Status, int, str | None], vale: timedelta = NEVER
+) -> None:
+    """Delivers the answers to commands, each with its status, version and refusal, in one batch."""
     now = await pool.fetchval("select agora()")
     events = []
-    for comando, status, versao in answered:
+    for comando, status, versao, recusa in answered:
         expira_em = now + vale if status == Status.ESTOQUE_RESERVADO else None
         data = StatusAtualizado(
-            pedido_id=comando.pedido_id, status=status, versao=versao, causa=comando.id, expira_em=expira_em
+            pedido_id=comando.pedido_id,
+            status=status,
+            versao=versao,
+            causa=comando.id,
+            recusa=recusa,
+            expira_em=expira_em,
         )
         events.append(
             AtualizarStatus(
@@ -174,9 +181,10 @@ async def test_answers_to_a_creation_and_to_the_command_that_overtook_it_may_sha
     order = new()
     close = closing(order)
     await group_commit(pedidos_db).write([order, close])
-    await answers(pedidos_db, (close, Status.FECHADO, 1), (order, Status.FECHADO, 2))
-    assert await pedidos_db.fetch("select id from comando where respondido_em is null") == []
-    assert await pedidos_db.fetchval("select count(*) from comando where tipo = 'PedidoCriado'") == 0
+    await answers(pedidos_db, (close, Status.FECHADO, 1, None), (order, Status.FECHADO, 2, "PedidoEncerrado"))
+    rows = await pedidos_db.fetch("select id, recusa from comando where respondido_em is not null order by tipo")
+    assert [tuple(row) for row in rows] == [(close.id, None), (order.id, "PedidoEncerrado")]
+    assert await pedidos_db.fetchval("select count(*) from comando where reenviar_em is not null") == 0
 
 
 async def test_reservation_whose_expiry_notice_is_missing_is_asked_about_ever_more_rarely(pedidos_db: "Pool[Any]"):

@@ -79,7 +79,7 @@ LARGE = """
 insert into pedido (id, cliente_id, itens, itens_em_falta, status, versao)
 select (lpad(to_hex(n), 12, '0') || '70008000000000000000')::uuid, 'c', l.itens, l.em_falta, 'EstoqueNaoDisponivel', 1
 from generate_series(1, 100) n, lateral (
-    select jsonb_agg(jsonb_build_object('sku', 'S' || i, 'quantidade', 1)) as itens,
+    select json_agg(json_build_object('sku', 'S' || i, 'quantidade', 1)) as itens,
         jsonb_agg(jsonb_build_object('sku', 'S' || i, 'solicitado', 1, 'disponivel', 0, 'motivo', 'SkuDesconhecido'))
             as em_falta
     from generate_series(1, $1::integer) i

@@ -4,7 +4,8 @@
 -- locked, by id, before any is changed.
 --
 -- Usually the first snapshot of an order answers its creation. If it answers a command that has overtaken the creation, or
--- the answer to the creation is lost, the creation becomes a row in `comando`, which is resent until it is answered.
+-- the answer to the creation is lost, the creation becomes a row in `comando`, which is resent until it is answered. So
+-- does a creation that is refused, because its order was known by then: the row has the refusal.
 with conhecido as materialized (
     select id, versao from pedido where id = any ($1::uuid[]) order by id for no key update
 ),
@@ -22,16 +23,17 @@ mudado as (
         n.causa, n.recusa, n.status, n.versao, n.itens_em_falta, n.expira_em, p.atualizado_em) end)::text as aviso
 ),
 ultrapassado as (
-    insert into comando (id, pedido_id, tipo, traceparent, criado_em, reenviar_em)
-    select p.id, p.id, 'PedidoCriado', p.traceparent, p.criado_em, agora() + $7
-    from unnest($1, $6) as n (id, causa)
-    join conhecido k on k.id = n.id
-    join pedido p on p.id = n.id
-    where n.causa is distinct from n.id and n.id <> all ($8::uuid[]) and k.versao = 0
+    insert into comando (id, pedido_id, tipo, traceparent, criado_em, reenviar_em, respondido_em, recusa)
+    select p.id, p.id, 'PedidoCriado', p.traceparent, p.criado_em, case when r.id is null then agora() + $7 end,
+        case when r.id is not null then agora() end, r.recusa
+    from conhecido k
+    left join unnest($8::uuid[], $9::text[]) as r (id, recusa) on r.id = k.id
+    join pedido p on p.id = k.id
+    where (r.id is null or r.recusa is not null) and k.versao = 0
 ),
 resposta as materialized (
     select r.*
-    from unnest($8, $9::text[], $10::uuid[]) as r (id, recusa, pedido_id)
+    from unnest($8, $9, $10::uuid[]) as r (id, recusa, pedido_id)
     join conhecido k on k.id = r.pedido_id
     where r.id <> k.id or k.versao > 0
 ),

@@ -9,7 +9,7 @@ from (
         coalesce(sum(p.linhas) over (rows between unbounded preceding and 2 preceding), 0) as antes_da_anterior
     from (
         select id, cliente_id, itens, status, versao, itens_em_falta, expira_em, criado_em, atualizado_em,
-            jsonb_array_length(itens) + jsonb_array_length(itens_em_falta) as linhas
+            json_array_length(itens) + jsonb_array_length(itens_em_falta) as linhas
         from pedido
         where (cliente_id, id) < ($4, $1) and cliente_id >= $4 and status = $5
         order by cliente_id desc, id desc

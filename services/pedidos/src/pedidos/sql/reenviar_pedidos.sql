@@ -1,11 +1,14 @@
 -- Puts undecided orders into the outbox again, with the same event id, $2 after their creation and then whenever their age
 -- has doubled, but at most $3 apart. Orders older than $4 are given up: estoque may have purged their ids. An order still
--- in the outbox has not been sent at all: it keeps waiting, however long the broker is unavailable.
+-- in the outbox has not been sent at all: it keeps waiting, however long the broker is unavailable. The range covers both
+-- columns, because a plan for a single status may scan the whole index for a rare one.
 with devido as materialized (
     select p.id, p.criado_em
     from pedido p
-    where p.perguntar_em <= (select agora()) and p.versao = 0
-    order by p.perguntar_em
+    where (p.status, p.id) >= ('Criado', '00000000-0000-0000-0000-000000000000')
+        and (p.status, p.id) <= ('Criado', 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        and p.perguntar_em <= (select agora())
+    order by p.status, p.id
     limit $1
     for update skip locked
 ),

@@ -7,7 +7,7 @@ with instante as materialized (
 pedido_novo as (
     insert into pedido (id, cliente_id, itens, traceparent, criado_em, atualizado_em, perguntar_em)
     select n.*, i.criado_em, i.criado_em, i.criado_em + $10::interval
-    from instante i, unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[]) as n
+    from instante i, unnest($1::uuid[], $2::text[], $3::json[], $4::text[]) as n
 ),
 comando_novo as (
     insert into comando (id, pedido_id, tipo, traceparent, se_versao, criado_em, reenviar_em)

@@ -114,6 +114,10 @@ async def test_an_order_that_only_estoque_knows_goes_back_to_pedidos(shop: Shop,
     await shop.pedidos.execute("truncate pedido, comando, outbox, idempotencia, mudanca")
     await agree(shop, archive)
     assert await shop.statuses() == ("Fechado", "Fechado")
-    restored = await shop.pedidos.fetchrow("select id, cliente_id, itens from pedido")
+    restored = await shop.pedidos.fetchrow("select id, cliente_id, itens::jsonb from pedido")
     assert tuple(restored) == (order, "restaurado", '[{"sku": "A", "quantidade": 1}]')
+    await shop.wait(2 * shop.settings.resend_after)
+    await shop.resend()  # the creation, whose answer pedidos does not know
+    assert await shop.commands_arrive() == 1
+    await shop.answers_arrive()
     await conferir(archive.system)

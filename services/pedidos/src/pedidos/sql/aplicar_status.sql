@@ -22,14 +22,18 @@ mudado as (
     returning p.id, json_build_array(p.id, case when length(n.itens_em_falta::text) < 1000 then json_build_array(
         n.causa, n.recusa, n.status, n.versao, n.itens_em_falta, n.expira_em, p.atualizado_em) end)::text as aviso
 ),
-ultrapassado as (
-    insert into comando (id, pedido_id, tipo, traceparent, criado_em, reenviar_em, respondido_em, recusa)
-    select p.id, p.id, 'PedidoCriado', p.traceparent, p.criado_em, case when r.id is null then agora() + $7 end,
-        case when r.id is not null then agora() end, r.recusa
+ultrapassado as materialized (
+    select k.id, r.recusa, case when r.id is null then agora() + $7 end as reenviar_em,
+        case when r.id is not null then agora() end as respondido_em
     from conhecido k
     left join unnest($8::uuid[], $9::text[]) as r (id, recusa) on r.id = k.id
-    join pedido p on p.id = k.id
     where (r.id is null or r.recusa is not null) and k.versao = 0
+),
+criacao as (
+    insert into comando (id, pedido_id, tipo, traceparent, criado_em, reenviar_em, respondido_em, recusa)
+    select p.id, p.id, 'PedidoCriado', p.traceparent, p.criado_em, u.reenviar_em, u.respondido_em, u.recusa
+    from ultrapassado u
+    join pedido p on p.id = u.id
 ),
 resposta as materialized (
     select r.*

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from buffers import Metered
 from no_relay import NoRelay
 
 from pedidos.command import CommandType, IdempotencyKey, NewCommand, creation
@@ -79,7 +80,7 @@ async def na_outbox(pool: "Pool[Any]") -> list[UUID]:
     return [row["id"] for row in await pool.fetch("select unnest(comandos) as id from outbox order by outbox.id")]
 
 
-def resend(pool: "Pool[Any]", until: timedelta = NEVER, horizon: timedelta = NEVER) -> Resend:
+def resend(pool: Any, until: timedelta = NEVER, horizon: timedelta = NEVER) -> Resend:
     return Resend(pool, NoRelay(), after=NOW, until=until, horizon=horizon)
 
 
@@ -147,6 +148,28 @@ async def test_resends_wait_for_their_time_and_end_at_the_horizon(pedidos_db: "P
     assert await na_outbox(pedidos_db) == []
     assert await pedidos_db.fetchval("select reenviar_em from comando") is None, "given up"
     assert await pedidos_db.fetchval("select perguntar_em from pedido") is None, "given up"
+
+
+async def test_resends_find_what_is_due_among_all_orders(pedidos_db: "Pool[Any]"):
+    """Two in a hundred thousand, while statistics say that an undecided order is as likely as any other."""
+    await pedidos_db.execute(
+        """
+        insert into pedido (id, cliente_id, itens, status, versao, expira_em, perguntar_em)
+        select uuid_de(agora() - n * interval '1 s'), 'ana', '[]', 'EstoqueReservado', 1, agora() + interval '1 day',
+            agora() + interval '1 day'
+        from generate_series(1, 100000) n
+        """
+    )
+    await pedidos_db.execute("analyze pedido")
+    orders = new(), new()
+    await group_commit(pedidos_db).write([*orders, closing(orders[0])])
+    await pedidos_db.execute("delete from outbox")  # published
+    async with pedidos_db.acquire() as connection:
+        meter = Metered(connection)
+        await resend(meter).step()
+    assert set(await na_outbox(pedidos_db)) > {order.id for order in orders}
+    assert len(meter.pages) == 3, "orders, commands, questions"
+    assert max(meter.pages) < 200
 
 
 @pytest.mark.parametrize("lost", [False, True])

@@ -79,13 +79,13 @@ class LifeOfOrders(RuleBasedStateMachine):
 
     @initialize(quantities=st.lists(st.integers(0, 12), min_size=len(SKUS), max_size=len(SKUS)))
     def open(self, quantities: list[int]) -> None:
-        self.runner.run(self.stage.prepare((MONITOR, "parte")))
-        monitors = {database: self.stage.connection(MONITOR, database) for database in DATABASES}
+        self.runner.run(self.stage.prepare())
+        monitors = {database: self._connect(MONITOR, database) for database in DATABASES}
         self.world = World(0, monitors, self.runner.run(bridged_step_back(monitors["estoque"])))
         self.party = Party(self.world, "pedidos", 1)
         self.judge = Judge(self.world, Model(TIMES.reserva_ttl), TIMES)
         self.pedidos: list[UUID] = []
-        estoque, pedidos = (_Pool(self.stage.connection("parte", database)) for database in DATABASES)
+        estoque, pedidos = (_Pool(self._connect("parte", database)) for database in DATABASES)
         self.operador = Database(estoque)
         self.estoque = CommandHandler(estoque, NoRelay(), TIMES.reserva_ttl, TIMES.event_horizon)
         self.status = PedidosHandler(pedidos, resend_after=TIMES.resend_after)
@@ -156,6 +156,9 @@ class LifeOfOrders(RuleBasedStateMachine):
         if hasattr(self, "judge"):
             assert self.runner.run(self.judge.ledger_violations()) == []
 
+    def _connect(self, name: str, database: str) -> Any:
+        return self.runner.run(self.stage.connection(name, database))
+
     def _send(self, new_ones: list[NewCommand], itens: dict[str, int]) -> None:
         for new in new_ones:
             self.judge.orders[new.id] = Request(new.id, new.tipo, new.pedido_id, itens)
@@ -220,8 +223,9 @@ def live(urls: dict[str, str], mutant: str | None = None) -> None:
     machine = type("Machine", (LifeOfOrders,), {"stage": stage})
     with asyncio.Runner() as runner:
         machine.runner = runner
-        runner.run(stage.prepare((MONITOR, "parte")))
-        changed = MUTANTS[mutant].applied(stage.connection(MONITOR, "estoque")) if mutant else nullcontext()
+        runner.run(stage.prepare())
+        estoque = runner.run(stage.connection(MONITOR, "estoque"))
+        changed = MUTANTS[mutant].applied(estoque) if mutant else nullcontext()
         runner.run(changed.__aenter__())
         try:
             run_state_machine_as_test(

@@ -1,6 +1,5 @@
 """Many seeds: scratch databases, several processes, a report."""
 
-import asyncio
 import itertools
 import logging
 import multiprocessing
@@ -17,6 +16,7 @@ import structlog
 from database_copies import create_migrated
 
 from local_system import System
+from reservaestoque import runtime
 from simulator.mutants import MUTANTS
 from simulator.seed import DATABASES, MONITOR, SeedFailedError, Stage, run_seed
 
@@ -56,7 +56,7 @@ def run(urls: dict[str, str], seeds: Iterable[int], mutant: str | None = None) -
     # The services warn about every fault, and here faults are intended.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
-        return asyncio.run(_run(urls, seeds, mutant))
+        return runtime.run(_run(urls, seeds, mutant))
     finally:
         structlog.reset_defaults()
 
@@ -65,8 +65,8 @@ async def _run(urls: dict[str, str], seeds: Iterable[int], mutant: str | None) -
     finished = steps = 0
     seen: Counter[str] = Counter()
     stage, workshop = Stage(urls), Stage(urls)
-    await workshop.prepare((MONITOR,))
-    changed = MUTANTS[mutant].applied(workshop.connection(MONITOR, "estoque")) if mutant else nullcontext()
+    await workshop.prepare()
+    changed = MUTANTS[mutant].applied(await workshop.connection(MONITOR, "estoque")) if mutant else nullcontext()
     try:
         async with changed:
             for seed in seeds:

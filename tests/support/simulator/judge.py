@@ -4,7 +4,7 @@ Reads rows in key order: their physical order may differ from run to run, and th
 reported.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,6 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from facts import read_facts
 
 from conferir import ledger
 from reservaestoque.events import AtualizarStatus, CloudEvent, ItemEmFalta
@@ -33,6 +32,22 @@ _LOCKED = {
     ),
 }
 """Orders whose rows a transaction holds: rows that it has locked, changed or deleted name it in `xmax`."""
+_COMMITTED = "select array(select o from outbox o order by id), array(select e from estoque e order by sku)"
+_VERSIONS = "select id, versao from pedido where id = any ($1)"
+_PROCESSED = """
+select evento_id as id from inbox where evento_id = any ($1) union select criacao from pedido where criacao = any ($1)
+"""
+
+_FACT = {
+    "pedido_id": "pedidos",
+    "versao": "versoes",
+    "status": "status",
+    "causa": "causas",
+    "recusa": "recusas",
+    "expira_em": "expira_em",
+    "itens_em_falta": "itens_em_falta",
+}
+"""The fields of a fact, and the columns of estoque's outbox that have them."""
 
 _read_shortages = msgspec.json.Decoder(list[ItemEmFalta]).decode
 
@@ -69,17 +84,21 @@ class Judge:
     async def after_commit(self, party: Party, database: str) -> None:
         """Checks a party's latest commit."""
         monitor = self.world.monitors[database]
-        self.unpublished[database] = await monitor.fetchval("select coalesce(sum(quantos), 0) from outbox")
         if database == "estoque":
-            outbox = await read_facts(monitor)
-            if len(outbox) != self.unpublished[database]:
-                raise ViolationError(f"the outbox says {self.unpublished[database]} facts and has {len(outbox)}")
-            await self._check_estoque(party, monitor, outbox)
-        elif party.name.startswith("pedidos"):
-            await self._check_orders(monitor)
+            outbox, skus = await monitor.fetchrow(_COMMITTED)
+            self.unpublished[database] = sum(row["quantos"] for row in outbox)
+            await self._check_estoque(party, monitor, outbox, skus)
+        else:
+            self.unpublished[database] = await monitor.fetchval("select coalesce(sum(quantos), 0) from outbox")
+            if party.name.startswith("pedidos"):
+                await self._check_orders(monitor)
 
     async def _check_estoque(
-        self, party: Party, monitor: asyncpg.Connection, outbox: Sequence[asyncpg.Record]
+        self,
+        party: Party,
+        monitor: asyncpg.Connection,
+        outbox: Sequence[asyncpg.Record],
+        skus: Sequence[asyncpg.Record],
     ) -> None:
         declared = self.declaring.pop(party.name, [])
         instant = max([party.instant, *(self._marks.get(d.sku, party.instant) for d in declared)])
@@ -93,12 +112,13 @@ class Judge:
                 now=instant,
             )
         # Ids are assigned before the commit: the newest row need not have the highest.
-        facts = [fact for fact in outbox if fact["id"] not in self._seen]
-        self._seen.update(fact["id"] for fact in facts)
-        for fact in facts:
-            await self._judge(fact)
-        await self._check_clocks(monitor)
-        if facts:
+        news = [row for row in outbox if row["id"] not in self._seen]
+        self._seen.update(row["id"] for row in news)
+        for row in news:
+            for fact in facts_of(row):
+                await self._judge(fact)
+        self._check_clocks(skus)
+        if news:
             await self._check_balances(monitor)
 
     async def _request_of(self, causa: UUID) -> Request:
@@ -119,7 +139,7 @@ class Judge:
         self.world.seen["cancelled unheard"] += unheard
         return seen.status == "ReservaExpirada" or unheard
 
-    async def _judge(self, fact: asyncpg.Record) -> None:
+    async def _judge(self, fact: Mapping[str, Any]) -> None:
         pedido, now = fact["pedido_id"], fact["criado_em"]
         self._check_instant(fact)
         try:
@@ -135,7 +155,7 @@ class Judge:
             raise ViolationError(f"order {pedido}: estoque said\n  {stated}\nand it should be\n  {wanted}")
         self.history[pedido, stated.snapshot.versao] = stated.snapshot
 
-    def _check_instant(self, fact: asyncpg.Record) -> None:
+    def _check_instant(self, fact: Mapping[str, Any]) -> None:
         """The clock of an order and of its SKUs never goes back. A repeated answer was decided earlier."""
         pedido, now = fact["pedido_id"], fact["criado_em"]
         if (pedido, fact["versao"]) not in self.history:
@@ -148,9 +168,9 @@ class Judge:
             if now < self._marks.get(sku, now):
                 raise ViolationError(f"order {pedido} was decided at {now}, and {sku} changed at {self._marks[sku]}")
 
-    async def _check_clocks(self, monitor: asyncpg.Connection) -> None:
+    def _check_clocks(self, skus: Iterable[asyncpg.Record]) -> None:
         """The clock of a SKU never goes back."""
-        for row in await monitor.fetch("select sku, alterado_em from estoque order by sku"):
+        for row in skus:
             mark = self._marks.get(row["sku"], row["alterado_em"])
             if row["alterado_em"] < mark:
                 raise ViolationError(f"{row['sku']} changed at {row['alterado_em']}, after {mark}")
@@ -183,25 +203,25 @@ class Judge:
 
     async def on_acknowledge(self, queue: Queue, messages: Sequence[Message]) -> None:
         """A message may be acknowledged only when the effect of all its events is committed."""
-        for message in messages:
-            events, _ = queue.decoder.decode(message.body)
-            for event in events:
-                kept = _set_aside(queue, event) or _put_back(queue, event, messages)
-                if not await self._is_done(event) and not kept:
-                    raise ViolationError(f"acknowledged before its effect was committed: {event}")
+        events = [event for message in messages for event in queue.decoder.decode(message.body)[0]]
+        done = await self._done(events)
+        for event in events:
+            kept = _set_aside(queue, event) or _put_back(queue, event, messages)
+            if event.id not in done and not kept:
+                raise ViolationError(f"acknowledged before its effect was committed: {event}")
 
-    async def _is_done(self, event: CloudEvent) -> bool:
-        if isinstance(event, AtualizarStatus):
-            versao = await self.world.monitors["pedidos"].fetchval(
-                "select versao from pedido where id = $1", event.data.pedido_id
-            )
-            return versao is not None and versao >= event.data.versao
-        return bool(
-            await self.world.monitors["estoque"].fetchval(
-                "select true from inbox where evento_id = $1 union select true from pedido where criacao = $1",
-                event.id,
-            )
-        )
+    async def _done(self, events: Sequence[CloudEvent]) -> set[object]:
+        """The ids of the events whose effect is committed."""
+        reports = [event for event in events if isinstance(event, AtualizarStatus)]
+        commands = [event.id for event in events if not isinstance(event, AtualizarStatus)]
+        done: set[object] = set()
+        if reports:
+            orders = [event.data.pedido_id for event in reports]
+            versions = dict(await self.world.monitors["pedidos"].fetch(_VERSIONS, orders))
+            done |= {e.id for e in reports if versions.get(e.data.pedido_id, -1) >= e.data.versao}
+        if commands:
+            done |= {row["id"] for row in await self.world.monitors["estoque"].fetch(_PROCESSED, commands)}
+        return done
 
     async def waiting_without_reason(self, frozen: Party, queues: Iterable[Queue]) -> set[UUID]:
         """Orders that wait for an answer although they need no row that a frozen party holds."""
@@ -285,6 +305,15 @@ class Judge:
     async def _orders_in(self, database: str) -> dict[UUID, Snapshot]:
         rows = await self.world.monitors[database].fetch("select * from pedido order by id")
         return {row["id"]: snapshot(row) for row in rows}
+
+
+def facts_of(row: asyncpg.Record) -> Iterator[Mapping[str, Any]]:
+    """The facts in a row of estoque's outbox, in order. Raises ViolationError unless it has as many as it says."""
+    columns = {name: row[column] or [None] * row["quantos"] for name, column in _FACT.items()}
+    if {len(values) for values in columns.values()} != {row["quantos"]}:
+        raise ViolationError(f"a row of the outbox has other than {row['quantos']} facts: {row}")
+    for values in zip(*columns.values(), strict=True):
+        yield {**dict(zip(columns, values, strict=True)), "criado_em": row["criado_em"]}
 
 
 def snapshot(row: Any) -> Snapshot:

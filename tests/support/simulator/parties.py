@@ -27,7 +27,7 @@ from reservaestoque.bus import Batches, Handler, NotPublishedError
 from reservaestoque.events import FINAL_STATUSES, CloudEvent, Item
 from reservaestoque.outbox import Relay
 from reservaestoque.postgres import Queries, is_transient
-from simulator.database import PartyDatabase
+from simulator.database import Connections, PartyDatabase
 from simulator.judge import Declaration, Judge
 from simulator.model import Request, Snapshot
 from simulator.network import Deliveries, Network, Publisher, Queue
@@ -77,7 +77,7 @@ class Cast:
     judge: Judge
     network: Network
     times: Times
-    connections: Callable[[str, str], asyncpg.Connection]
+    connections: Connections
     keys: dict[str, KeyUse] = field(default_factory=dict)
     claiming: dict[str, list[str]] = field(default_factory=dict)  # by party, the keys that it is claiming
     relays: dict[str, HandOver] = field(default_factory=dict)  # by service and number of the replica
@@ -88,7 +88,7 @@ class Cast:
             self.world.spawn(name, lambda party, life=life: _live_again(party, lambda p: life(self, p)), weight)
 
     def _database(self, party: Party, name: str) -> PartyDatabase:
-        return PartyDatabase(party, name, self.connections(party.name, name), self.judge.after_commit)
+        return PartyDatabase(party, name, self.connections, self.judge.after_commit)
 
     def _hand_over(self, service: str, party: Party) -> HandOver:
         """The relay of the replica that a party belongs to."""

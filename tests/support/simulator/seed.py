@@ -1,6 +1,5 @@
 """One seed, from an empty shop to the end of the last order."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 import asyncpg
@@ -10,7 +9,7 @@ from reservaestoque.retention import LAP
 from simulator.judge import Judge
 from simulator.model import Model
 from simulator.network import Network, Queue
-from simulator.parties import PARTIES, UNANSWERED_SINCE, Cast
+from simulator.parties import UNANSWERED_SINCE, Cast
 from simulator.times import Times
 from simulator.world import Party, ViolationError, World, bridged_step_back
 
@@ -67,40 +66,37 @@ class Stage:
         self._urls = urls
         self._connections: dict[tuple[str, str], asyncpg.Connection] = {}
 
-    async def prepare(self, names: Iterable[str]) -> None:
-        """Opens missing connections for these parties, replaces the databases' clock and empties them.
+    async def prepare(self) -> None:
+        """Replaces the databases' clock, if this has not been done, and empties them.
 
         Truncated and never vacuumed, so that the physical order of rows, and so their order in statements that do not
         sort, does not depend on earlier seeds.
         """
-        for name in names:
-            for database in DATABASES:
-                if (name, database) not in self._connections:
-                    self._connections[name, database] = await asyncpg.connect(
-                        self._urls[database],
-                        server_settings={
-                            "synchronous_commit": "off",
-                            "timezone": "UTC",
-                            # As in the services: a generic plan, after some executions, may order rows differently.
-                            "plan_cache_mode": "force_custom_plan",
-                        },
-                    )
-                    if name == MONITOR:
-                        await self._take_over(database)
         for database in DATABASES:
-            await self.connection(MONITOR, database).execute(
-                f"truncate {', '.join(_TABLES[database])} restart identity"
-            )
+            if (MONITOR, database) not in self._connections:
+                await self._take_over(database)
+            monitor = await self.connection(MONITOR, database)
+            await monitor.execute(f"truncate {', '.join(_TABLES[database])} restart identity")
 
     async def _take_over(self, database: str) -> None:
         """Called once, not for each seed: DDL invalidates the plans of every connection."""
-        monitor = self.connection(MONITOR, database)
+        monitor = await self.connection(MONITOR, database)
         await monitor.execute(_CLOCK)
         for table in _TABLES[database]:
             await monitor.execute(f"alter table {table} set (autovacuum_enabled = false)")
 
-    def connection(self, name: str, database: str) -> asyncpg.Connection:
+    async def connection(self, name: str, database: str) -> asyncpg.Connection:
         """The connection of a party to a database."""
+        if (name, database) not in self._connections:
+            self._connections[name, database] = await asyncpg.connect(
+                self._urls[database],
+                server_settings={
+                    "synchronous_commit": "off",
+                    "timezone": "UTC",
+                    # As in the services: a generic plan, after some executions, may order rows differently.
+                    "plan_cache_mode": "force_custom_plan",
+                },
+            )
         return self._connections[name, database]
 
     def close(self) -> None:
@@ -112,8 +108,8 @@ class Stage:
 
 async def run_seed(stage: Stage, seed: int) -> World:
     """Runs a seed. Raises SeedFailedError when it finds a violation."""
-    await stage.prepare((MONITOR, *PARTIES))
-    monitors = {database: stage.connection(MONITOR, database) for database in DATABASES}
+    await stage.prepare()
+    monitors = {database: await stage.connection(MONITOR, database) for database in DATABASES}
     world = World(seed, monitors, await bridged_step_back(monitors["estoque"]))
     await world.advance(timedelta())
     times = Times.draw(seed)

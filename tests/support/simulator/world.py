@@ -51,12 +51,16 @@ class Weather:
 
 @dataclass
 class LockWait:
-    """A statement that waits for a lock: in which database and server process; whether it gave up."""
+    """A statement that waits for a lock: in which database and server process; whether it gave up; who blocked it
+    when that was last asked, and how many transactions had ended by then.
+    """
 
     task: "asyncio.Task[object]"
     database: str
     pid: int
     gave_up: bool = False
+    blockers: list[int] = field(default_factory=list)
+    asked: int = 0
 
 
 async def bridged_step_back(estoque: "Connection") -> timedelta:
@@ -168,6 +172,7 @@ class World:
     trail: list[str] = field(default_factory=list, init=False)
     seen: Counter[str] = field(default_factory=Counter, init=False)
     called: set[str] = field(default_factory=set, init=False)
+    ended: Counter[str] = field(default_factory=Counter, init=False)  # transactions, by database
     steps: int = field(default=0, init=False)
     violation: BaseException | None = field(default=None, init=False)
     finished: bool = field(default=False, init=False)
@@ -272,9 +277,10 @@ class World:
         return False
 
     async def give_up(self, party: Party) -> None:
-        """Times out the lock that a party waits for."""
+        """Times out the lock that a party waits for, which ends its transaction."""
         assert party.waiting_for_lock is not None
         party.waiting_for_lock.gave_up = True
+        self.ended[party.waiting_for_lock.database] += 1
         self.note(f"{party.name}: … gives up waiting for a lock")
         self.seen["lock given up"] += 1
         await self.monitors[party.waiting_for_lock.database].execute(
@@ -282,11 +288,17 @@ class World:
         )
 
     async def blocked_by(self, wait: "LockWait") -> list[int]:
-        """The server processes that hold the lock that this statement waits for, or are ahead of it in the queue."""
+        """The server processes that hold the lock that this statement waits for, or are ahead of it in the queue.
+
+        They stay the same until a transaction ends.
+        """
         if wait.task.done():
             return []
-        pids: list[int] = await self.monitors[wait.database].fetchval("select pg_blocking_pids($1)", wait.pid)
-        return pids
+        ended = self.ended[wait.database]
+        if not wait.blockers or wait.asked != ended:
+            query = "select pg_blocking_pids($1)"
+            wait.blockers, wait.asked = await self.monitors[wait.database].fetchval(query, wait.pid), ended
+        return wait.blockers
 
     def who_waits(self, database: str, besides: "Party") -> "LockWait | None":
         """Another party's statement that waits for a lock in this database."""

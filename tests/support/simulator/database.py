@@ -74,6 +74,8 @@ class PartyConnection:
             yield
             if not implicit:
                 await self._step("commit")
+        except ViolationError:
+            raise  # it ends the seed, and a deadlock is found in the middle of a statement
         except BaseException:
             await self._end("rollback")
             raise

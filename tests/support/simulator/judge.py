@@ -65,13 +65,17 @@ class Declaration:
 
 @dataclass
 class Judge:
-    """Remembers the orders requested (`orders`) and accepted (`accepted`), and estoque's reports (`history`)."""
+    """Remembers the commands requested (`orders`) and accepted (`commanded`), the orders accepted (`accepted`), and
+    estoque's reports (`history`) and answers (`answered`).
+    """
 
     world: World
     model: Model
     times: Times
     orders: dict[UUID, Request] = field(default_factory=dict)
     accepted: set[UUID] = field(default_factory=set)
+    commanded: set[UUID] = field(default_factory=set)
+    answered: set[UUID] = field(default_factory=set)
     history: dict[tuple[UUID, int], Snapshot] = field(default_factory=dict)
     declaring: dict[str, list[Declaration]] = field(default_factory=dict)
     unpublished: dict[str, int] = field(default_factory=lambda: {"estoque": 0, "pedidos": 0})
@@ -146,6 +150,7 @@ class Judge:
             if fact["causa"] is None:
                 wanted = self.model.expirar(pedido, now)
             else:
+                self.answered.add(fact["causa"])
                 wanted = self.model.answer(await self._request_of(fact["causa"]), now)
         except AssertionError as error:
             raise ViolationError(str(error)) from error
@@ -281,6 +286,7 @@ class Judge:
             for k in self.accepted - in_pedidos.keys()
             if not self._forgettable(k, times.pedidos_order_retention)
         ]
+        problems += [f"command {k} was accepted and is lost" for k in self.commanded - self.answered]
         problems += [f"order {k} was left undecided" for k, said in in_pedidos.items() if said.status == "Criado"]
         problems += [
             f"order {k}: estoque {said}, model {self.model.snapshots.get(k)}"

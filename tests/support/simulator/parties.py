@@ -361,6 +361,8 @@ class Cast:
             self.world.seen[type(result).__name__] += 1
             return
         self.judge.accepted.add(result.pedido_id)
+        if result.command_id == new.id:
+            self.judge.commanded.add(new.id)
         if new.key is None:
             return
         use = self.keys[new.key.value]

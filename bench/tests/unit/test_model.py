@@ -2,7 +2,9 @@
 
 import itertools
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -12,8 +14,16 @@ from bench.model_fit import Measured, fit
 from bench.model_parameters import PARTS, Cost, Parameters, parse
 
 KNOWN = read_parameters(PARAMETERS)
-SATURATED = simulate(KNOWN, Setup(), Closed(768), orders=10_000)
-HALF = simulate(KNOWN, Setup(), Open(1_417), orders=10_000)
+
+
+@cache
+def saturated() -> Prediction:
+    return simulate(KNOWN, Setup(), Closed(768), orders=10_000)
+
+
+@cache
+def half() -> Prediction:
+    return simulate(KNOWN, Setup(), Open(1_417), orders=10_000)
 
 
 def only(part: str, cost: float, **changes: object) -> Parameters:
@@ -42,17 +52,18 @@ def test_no_machine_does_more_than_its_cores_can(setup: Setup, load: Closed | Op
     assert all(0 <= used <= 1 for used in seen.used.values())
 
 
-@pytest.mark.parametrize("seen", [SATURATED, HALF], ids=["closed", "open"])
-def test_littles_law(seen: Prediction) -> None:
+@pytest.mark.parametrize("predict", [saturated, half], ids=["closed", "open"])
+def test_littles_law(predict: Callable[[], Prediction]) -> None:
+    seen = predict()
     assert seen.in_flight == pytest.approx(seen.per_second / 1000 * seen.mean, rel=0.03)
 
 
 def test_every_customer_is_in_flight() -> None:
-    assert SATURATED.in_flight == pytest.approx(768, rel=0.001)
+    assert saturated().in_flight == pytest.approx(768, rel=0.001)
 
 
 def test_a_constant_rate_is_served() -> None:
-    assert HALF.per_second == pytest.approx(1_417, rel=0.02)
+    assert half().per_second == pytest.approx(1_417, rel=0.02)
 
 
 def test_a_rate_beyond_saturation_is_an_overload() -> None:
@@ -113,14 +124,14 @@ def test_a_seed_determines_everything() -> None:
 
 
 def test_a_fit_gives_back_the_cpu_it_was_given() -> None:
-    given = Measured(SATURATED.cpu, HALF.cpu, rate=1_417, unloaded_p50=9.0)
+    given = Measured(saturated().cpu, half().cpu, rate=1_417, unloaded_p50=9.0)
     start = replace(
         KNOWN, costs={part: Cost(cost.order * 1.3, cost.wake * 0.5) for part, cost in KNOWN.costs.items()}
     )
     fitted = fit(start, Setup(), given, orders=3_000)
     full = simulate(fitted, Setup(), Closed(768))
     for part in PARTS:
-        assert full.cpu[part] == pytest.approx(SATURATED.cpu[part], rel=0.1), part
+        assert full.cpu[part] == pytest.approx(saturated().cpu[part], rel=0.1), part
     assert simulate(fitted, Setup(), Closed(1), orders=50).p50 == pytest.approx(9.0, rel=0.05)
 
 
@@ -141,7 +152,7 @@ def test_within_a_fifth_of_the_third_round(setup: Setup, load: Closed | Queued, 
 
 def test_fewer_customers_order_less() -> None:
     """A tenth to a quarter less with 256 instead of 768, as measured."""
-    assert 0.75 <= simulate(KNOWN, Setup(), Closed(256)).per_second / SATURATED.per_second <= 0.9
+    assert 0.75 <= simulate(KNOWN, Setup(), Closed(256)).per_second / saturated().per_second <= 0.9
 
 
 def test_every_figure_has_a_source() -> None:

@@ -9,8 +9,8 @@ from operador.decide.stockitem import StockItem
 from reservaestoque.postgres import Pool, Queries, reachable
 
 CHANGES_PER_PAGE = 20_000
-"""More than a second of the highest load, so that the balance of a SKU, which may change with each batch of orders, is
-read once for all of them. A page of as many different SKUs takes PostgreSQL 0.1 to 0.2 s."""
+"""More than a second of the highest load: the balance of a SKU, which may change with each batch of orders, is read
+once for all of them. A page of as many different SKUs takes PostgreSQL 0.1 to 0.2 s."""
 _ROWS_PER_PAGE = 1000
 
 

@@ -56,7 +56,7 @@ echo "copy (
     select id, recusa from comando where respondido_em > $since
     union
     select p.id, null from pedido p
-    where p.criado_em > $since and p.versao > 0 and not exists (select from comando c where c.id = p.id)
+    where p.atualizado_em > $since and p.versao > 0 and not exists (select from comando c where c.id = p.id)
 ) to stdout;" | on pedidos >"$told"
 into "id uuid, recusa text" "
     insert into inbox (evento_id, recusa) select t.id, t.recusa from told t on conflict do nothing" | on estoque

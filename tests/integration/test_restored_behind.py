@@ -1,6 +1,7 @@
 """estoque is restored to before it decided an order that pedidos knows: it decides again, and both agree."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from archive import Archive, link_programs
-from by_hand import Shop
+from by_hand import CLOCK, Shop
 from shop import conferir
 
 from local_system import System
@@ -28,8 +29,10 @@ def archive(backing: System, tmp_path: Path) -> Archive:
 
 
 @pytest.fixture
-async def shop(pedidos_db: "Pool[Any]", estoque_db: "Pool[Any]") -> Shop:
-    return Shop(pedidos_db, estoque_db, timedelta(minutes=30))
+async def shop(pedidos_db: "Pool[Any]", estoque_db: "Pool[Any]") -> AsyncIterator[Shop]:
+    yield Shop(pedidos_db, estoque_db, timedelta(minutes=30))
+    for pool in (pedidos_db, estoque_db):
+        await pool.execute(CLOCK.format(""))
 
 
 async def have_decided(shop: Shop, types: list[CommandType], units: int = 2) -> UUID:
@@ -81,6 +84,19 @@ async def test_an_order_that_found_too_little_stays_refused(shop: Shop, archive:
     await shop.estoque.execute("update estoque set alvo = 2, quantidade = 2")
     await agree(shop, archive)
     assert await shop.statuses() == ("EstoqueNaoDisponivel", "EstoqueNaoDisponivel")
+    await conferir(archive.system)
+
+
+async def test_an_order_that_waited_long_for_its_answer_keeps_it(shop: Shop, archive: Archive):
+    """Its creation is older than what the script looks at, its answer is not."""
+    await shop.estoque.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', 'A', 2, 2)")
+    await shop.order(CommandType.CRIAR, new_id(), [Item("A", 1)])
+    await shop.pedidos.execute("update pedido set criado_em = criado_em - interval '30 minutes'")
+    await shop.commands_arrive()
+    await shop.answers_arrive()
+    await restore_estoque_to_before_it_heard_of_any(shop)
+    await agree(shop, archive)
+    assert await shop.statuses() == ("EstoqueReservado", "EstoqueReservado")
     await conferir(archive.system)
 
 

@@ -327,6 +327,18 @@ async def test_a_message_without_a_queue_is_a_failure(
     assert await waiting(channel) == 1
 
 
+async def test_many_messages_without_a_queue_leave_the_connection_intact(
+    channel: AbstractChannel, publisher: Publisher, caplog: pytest.LogCaptureFixture
+):
+    for _ in range(10):
+        with pytest.raises(NotPublishedError, match="NO_ROUTE"):
+            await publisher.publish([("NinguemEscuta", b" " * 100_000)] * 20)
+    assert publisher.connected
+    await publisher.publish(encode_batches([an_event()]))
+    assert await waiting(channel) == 1
+    assert "InvalidStateError" not in caplog.text
+
+
 async def test_without_a_broker_publishing_fails_at_once(backing: System):
     with pytest.raises(NotPublishedError, match="no connection"):
         await Publisher(backing.amqp_url, QUEUE, "testes").publish([("CancelarPedido", b"[]")])

@@ -55,28 +55,39 @@ class Publisher:
     async def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Publishes (type, body) pairs concurrently and returns when all are confirmed.
 
-        Raises NotPublishedError when one is not: then any of them may or may not have been delivered.
+        Raises NotPublishedError when one is not: then any of them may or may not have been delivered. A message that
+        the broker returns does not end the wait for the others: the client library breaks its channel when a message
+        is returned after its publisher was cancelled.
         """
         if self._open is None:
             raise NotPublishedError("there is no connection to the broker")
         connection, exchange = self._open
         if connection.blocked:
             raise NotPublishedError(BLOCKED)
+        faults: list[Exception] = []
         try:
             async with asyncio.timeout(self._confirm_timeout):
-                await side_by_side(_publish(exchange, kind, body) for kind, body in messages)
+                await side_by_side(_publish(exchange, kind, body, faults) for kind, body in messages)
         except TimeoutError as late:
             # A blocked connection is kept: the broker would not notice its close, and each retry would add another.
             if connection.blocked:
                 raise NotPublishedError(BLOCKED) from late
             connection.abort()
             raise NotPublishedError("the broker did not confirm in time") from late
+        except asyncio.InvalidStateError as broken:  # as above: a message was returned after an earlier timeout
+            connection.abort()
+            raise NotPublishedError("the channel is broken") from broken
         except FAULTS as fault:
             raise NotPublishedError(repr(fault)) from fault
+        if faults:
+            raise NotPublishedError(repr(faults[0])) from faults[0]
 
 
-async def _publish(exchange: AbstractExchange, kind: str, body: bytes) -> None:
-    await exchange.publish(message_of(kind, body), routing_key=kind, mandatory=True)
+async def _publish(exchange: AbstractExchange, kind: str, body: bytes, faults: list[Exception]) -> None:
+    try:
+        await exchange.publish(message_of(kind, body), routing_key=kind, mandatory=True)
+    except FAULTS as fault:
+        faults.append(fault)
 
 
 def message_of(kind: str, body: bytes) -> Message:

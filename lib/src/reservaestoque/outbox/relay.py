@@ -23,9 +23,9 @@ from reservaestoque.postgres import Queries, is_transient
 from reservaestoque.telemetry import logger
 
 ROWS = 20
-"""The rows of a take. A row has up to about a thousand facts, so a take holds at most some ten thousand events."""
-PUBLICATION_EVENTS = 1000
-"""The events handed over that are published together."""
+"""The most rows of a take."""
+FACTS = 1000
+"""A take or a publication ends with the row that reaches this many facts. A row has at most about as many."""
 POLL_SECONDS = 1.0
 FRESH_EVENTS = 20_000
 """Events handed over that may wait for the broker in memory: seconds of the highest load, about ten megabytes."""
@@ -63,6 +63,11 @@ class _Taken(NamedTuple):
     rows: int
     facts: int
 
+    @property
+    def full(self) -> bool:
+        """Whether a limit ended the take, so that more rows may be waiting."""
+        return self.rows >= ROWS or self.facts >= FACTS
+
 
 class Relay:
     """Publishes the facts in the outbox.
@@ -74,9 +79,9 @@ class Relay:
     them. After `wake` it takes all rows at once.
 
     A row has the facts of one transaction. `take` deletes up to $1 rows with an `id` up to $3, the oldest first,
-    skipping locked ones and those in $2, and returns a record for each of their facts, in order, with the `id` of the
-    row. `to_event` makes the event of a fact. If it raises UnknownFactError, the whole row stays in the outbox for a
-    replica that knows it, and neither delays nor breaks the others.
+    skipping locked ones and those in $2, until they have $4 facts. It returns a record for each of their facts, in
+    order, with the `id` of the row. `to_event` makes the event of a fact. If it raises UnknownFactError, the whole
+    row stays in the outbox for a replica that knows it, and neither delays nor breaks the others.
     """
 
     def __init__(
@@ -125,7 +130,7 @@ class Relay:
                 if self._newest == _LAST or loop.time() >= next_look:
                     # Only a full take hints at more: leftovers of a crash, or a burst.
                     taken = await self._look()
-                    next_look = loop.time() + (POLL_SECONDS if taken < ROWS else 0)
+                    next_look = loop.time() + (0 if taken.full else POLL_SECONDS)
                 failures = 0
                 await self._wait(next_look - loop.time())
             except Exception as fault:
@@ -138,7 +143,7 @@ class Relay:
                 await back_off(failures)
 
     async def relay_once(self) -> int:
-        """Publishes the facts of up to ROWS rows of the table; returns how many facts.
+        """Publishes one take of the table; returns how many facts.
 
         Raises NotPublishedError or what asyncpg raises.
         """
@@ -154,7 +159,7 @@ class Relay:
         while self._fresh:
             rows: list[int] = []
             events: list[CloudEvent] = []
-            while self._fresh and len(events) < PUBLICATION_EVENTS:
+            while self._fresh and len(events) < FACTS:
                 more_rows, more_events = self._fresh.popleft()
                 rows += more_rows
                 events += more_events
@@ -169,16 +174,16 @@ class Relay:
         self._fresh.clear()
         self._fresh_events = 0
 
-    async def _look(self) -> int:
-        """Takes the rows that the previous look saw, and returns how many."""
+    async def _look(self) -> _Taken:
+        """Takes the rows that the previous look saw."""
         row = await self._pool.fetchrow(self._sql["newest"], MAX_COUNT)
         self._backlog.seen(row["oldest"], row["newest"], row["depth"], asyncio.get_running_loop().time())
         newest: int | None = row["newest"]
         up_to, self._newest = self._newest, newest
         if newest is None or up_to is None:
-            return 0
-        taken = (await self._relay_up_to(up_to)).rows
-        if taken >= ROWS:
+            return _Taken(0, 0)
+        taken = await self._relay_up_to(up_to)
+        if taken.full:
             self._newest = up_to
         return taken
 
@@ -198,7 +203,9 @@ class Relay:
 
     async def _relay_known(self, newest: int) -> _Taken:
         async with self._pool.acquire() as connection, connection.transaction():
-            facts: Sequence[asyncpg.Record] = await connection.fetch(self._take, ROWS, self._unknown.ids, newest)
+            facts: Sequence[asyncpg.Record] = await connection.fetch(
+                self._take, ROWS, self._unknown.ids, newest, FACTS
+            )
             if facts:
                 await self._send(self._events(facts))
         _sent.inc(len(facts))

@@ -102,7 +102,7 @@ async def test_undecided_orders_are_sent_again_with_the_same_id_ever_more_rarely
             "select perguntar_em - criado_em as later, agora() - criado_em as age from pedido where versao = 0"
         )
         assert row["age"] < row["later"] <= 2 * row["age"], "the next one after the same time again"
-    [fact] = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62)
+    [fact] = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62, 1000)
     assert event_of(unheard, [Item("A", 1)], fact["criado_em"]) == to_event(fact), "the same event as the first one"
 
 
@@ -150,6 +150,27 @@ async def test_resends_wait_for_their_time_and_end_at_the_horizon(pedidos_db: "P
     assert await pedidos_db.fetchval("select perguntar_em from pedido") is None, "given up"
 
 
+async def test_two_replicas_learn_at_once_of_a_creation_and_what_overtook_it(pedidos_db: "Pool[Any]"):
+    order = new()
+    close = closing(order)
+    await group_commit(pedidos_db).write([order, close])
+    waiting = "select count(*) from pg_locks where not granted"
+    async with pedidos_db.acquire() as another, another.transaction():
+        await another.execute("select from pedido for no key update")
+        replicas = []
+        for command, versao, recusa in ((close, 1, None), (order, 2, "PedidoEncerrado")):
+            told = answers(pedidos_db, (command, Status.FECHADO, versao, recusa))
+            replicas.append(asyncio.create_task(told))
+            while await pedidos_db.fetchval(waiting) < len(replicas):
+                await asyncio.sleep(0.01)
+    await asyncio.gather(*replicas)
+    assert await pedidos_db.fetchval("select versao from pedido") == 2
+    rows = await pedidos_db.fetch(
+        "select id, recusa, respondido_em is not null, reenviar_em from comando order by tipo"
+    )
+    assert [tuple(row) for row in rows] == [(close.id, None, True, None), (order.id, "PedidoEncerrado", True, None)]
+
+
 async def test_resends_find_what_is_due_among_all_orders(pedidos_db: "Pool[Any]"):
     """Two in a hundred thousand, while statistics say that an undecided order is as likely as any other."""
     await pedidos_db.execute(
@@ -187,7 +208,7 @@ async def test_a_creation_that_a_command_has_overtaken_is_resent_until_it_is_ans
         await answer(pedidos_db, order, Status.FECHADO, versao=2)
     await resend(pedidos_db).step()
     assert await na_outbox(pedidos_db) == ([order.id] if lost else [])
-    [fact] = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62) or [None]
+    [fact] = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62, 1000) or [None]
     if fact is not None:
         criado_em = await pedidos_db.fetchval("select criado_em from pedido")
         again = to_event(fact)
@@ -303,7 +324,7 @@ async def test_an_abandoned_order_is_cancelled_only_while_it_has_the_version_tha
     await group_commit(pedidos_db).write([criado])
     await answer(pedidos_db, criado, Status.RESERVA_EXPIRADA, versao=4)
     await retain(pedidos_db, RetentionPeriods(NEVER, NOW, NEVER, NEVER))
-    facts = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62)
+    facts = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62, 1000)
     [cancelar] = [e for e in map(to_event, facts) if isinstance(e, CancelarPedido)]
     assert cancelar.data == PedidoCancelado(pedido_id=criado.pedido_id, versao=4, versao_conhecida=4)
 
@@ -323,7 +344,8 @@ async def test_a_snapshot_that_waited_for_another_one_sees_its_version(
         assert not wait.done()
     await wait
     assert await pedidos_db.fetchval("select versao from pedido where id = $1", criado.pedido_id) == fica
-    assert await pedidos_db.fetchval("select count(*) from comando where respondido_em is null") == 0
+    answered = "select respondido_em is not null and reenviar_em is null from comando where id = $1"
+    assert await pedidos_db.fetchval(answered, criado.id)
 
 
 async def test_same_key_within_one_batch_and_across_batches(pedidos_db: "Pool[Any]"):

@@ -1,9 +1,21 @@
--- Removes the oldest $1 rows that no other relay is publishing, and returns their facts in order, each with the `id` of
--- its row. The relay commits once the broker has confirmed them. Rows in $2 stay for another release.
+-- Removes the oldest rows that no other relay is publishing, and returns their facts in order, each with the `id` of its
+-- row. At most $1 rows: the first, and those that follow while there are fewer than $4 facts. The relay commits once the
+-- broker has confirmed them. Rows in $2 stay for another release.
 with tomado as (
     delete from outbox
     where id = any (array(
-        select id from outbox where id <> all ($2) and id <= $3 order by id limit $1 for update skip locked
+        select t.id
+        from (
+            select livre.id, sum(livre.quantos) over (order by livre.id) - livre.quantos as antes
+            from (
+                select id, quantos from outbox
+                where id <> all ($2) and id <= $3
+                order by id
+                limit $1
+                for update skip locked
+            ) livre
+        ) t
+        where t.antes < $4
     ))
     returning id, pedidos, versoes, status, causas, recusas, expira_em, itens_em_falta, traceparents, criado_em
 )

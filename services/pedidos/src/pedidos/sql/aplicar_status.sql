@@ -41,6 +41,19 @@ resposta as materialized (
     join conhecido k on k.id = r.pedido_id
     where r.id <> k.id or k.versao > 0
 ),
+recuperado as (
+    -- Another replica decided the order, and wrote the row of its creation, while this statement waited for the lock of the
+    -- order: the order is undecided and has no such row in this statement's snapshot.
+    insert into comando (id, pedido_id, tipo, traceparent, criado_em, respondido_em, recusa)
+    select p.id, p.id, 'PedidoCriado', p.traceparent, p.criado_em, agora(), r.recusa
+    from resposta r
+    join pedido p on p.id = r.id
+    where p.id = r.pedido_id and p.versao = 0
+    on conflict (id) do update
+    set respondido_em = excluded.respondido_em, reenviar_em = null, recusa = excluded.recusa
+    where comando.respondido_em is null
+    returning pedido_id
+),
 respondido as (
     update comando c
     set respondido_em = agora(), reenviar_em = null, recusa = r.recusa
@@ -58,7 +71,7 @@ avisado as materialized (
             select m.aviso from mudado m
             union all
             select distinct json_build_array(r.pedido_id)::text
-            from respondido r
+            from (select pedido_id from respondido union all select pedido_id from recuperado) r
             where r.pedido_id not in (select id from mudado)
         ) u
     ) a

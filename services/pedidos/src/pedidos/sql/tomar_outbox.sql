@@ -1,10 +1,22 @@
--- Removes the oldest $1 rows that no other relay is publishing from the outbox, and returns their commands with the orders.
+-- Removes the oldest rows that no other relay is publishing from the outbox, and returns their commands with the orders. At
+-- most $1 rows: the first, and those that follow while there are fewer than $4 commands.
 -- A command without a row in `comando` is the creation of the order with its id. The relay commits once the broker has
 -- confirmed them. Rows in $2 stay for another release.
 with tomado as (
     delete from outbox
     where id = any (array(
-        select id from outbox where id <> all ($2) and id <= $3 order by id limit $1 for update skip locked
+        select t.id
+        from (
+            select livre.id, sum(livre.quantos) over (order by livre.id) - livre.quantos as antes
+            from (
+                select id, quantos from outbox
+                where id <> all ($2) and id <= $3
+                order by id
+                limit $1
+                for update skip locked
+            ) livre
+        ) t
+        where t.antes < $4
     ))
     returning id, comandos
 )

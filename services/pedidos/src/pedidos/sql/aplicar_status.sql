@@ -34,6 +34,7 @@ criacao as (
     select p.id, p.id, 'PedidoCriado', p.traceparent, p.criado_em, u.reenviar_em, u.respondido_em, u.recusa
     from ultrapassado u
     join pedido p on p.id = u.id
+    on conflict do nothing
 ),
 resposta as materialized (
     select r.*

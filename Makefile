@@ -10,7 +10,10 @@ BIN := .venv/bin
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' lib/pyproject.toml)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo dev)
 # How many tests run at once; most of them spend most of their time waiting.
-WORKERS ?= 3
+WORKERS ?= 4
+# Where tests keep their databases, up to 8 GB: in memory if 16 GB are free there, otherwise in the usual folder.
+MEMORY := $(shell [ -w /dev/shm ] && { df -Pk /dev/shm | awk 'END {print $$4}'; awk '/MemAvailable/ {print $$2}' /proc/meminfo; } \
+	| sort -n | awk 'NR == 1 && $$1 > 16000000 {print "/dev/shm"}')
 TAG ?= $(REVISION)
 LOCAL := $(BIN)/python -m local_system
 # Drops the addresses of this machine's package sources, which would otherwise be written to the files.
@@ -57,7 +60,7 @@ test: lint rabbitmq ## check style, types and layers, then run all tests (WORKER
 	@sh local/setup/chromium.sh || echo "so the panel is not tested in a browser"
 	@sh local/setup/mermaid.sh || echo "so the diagrams of the documentation are not tested"
 	@PYTHONPATH=tests/support $(BIN)/python -m tools
-	$(BIN)/pytest -n $(WORKERS) $(PYTEST)
+	$(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY)) $(BIN)/pytest -n $(WORKERS) $(PYTEST)
 
 e2e: .venv/ready ## run the system on a kind cluster and test it there (E2E=smoke, full, secured, demo, chaos, skaffold, cells, production)
 	@PYTHONPATH=tests/support $(BIN)/python -m cluster docker kubectl helm $(if $(KUBECONFIG),,kind)
@@ -65,7 +68,7 @@ e2e: .venv/ready ## run the system on a kind cluster and test it there (E2E=smok
 	TAG=$(TAG) $(BIN)/pytest tests/e2e -m "$(or $(E2E),smoke or full)" $(PYTEST)
 
 simulate: .venv/ready ## simulate many histories (SEEDS=10000, MINUTES=60; SEED=n repeats one)
-	PYTHONPATH=tests/support $(BIN)/python -m simulator \
+	$(if $(MEMORY),TMPDIR=$(MEMORY)) PYTHONPATH=tests/support $(BIN)/python -m simulator \
 		$(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 fuzz: rabbitmq ## fuzz the REST APIs and both queues (CASES=10000; SEED=2; FUZZ="--only amqp")

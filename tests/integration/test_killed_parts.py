@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+import asyncpg
 import httpx
 import psutil
 import pytest
@@ -35,7 +36,7 @@ class Sales:
                 else:
                     self.recusas += 1
                     assert response.status_code in (503, 504), response.text
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     async def durante(self, disaster: Callable[[], None]) -> None:
         group = [asyncio.create_task(self._cliente(n)) for n in range(12)]
@@ -83,10 +84,8 @@ async def test_no_accepted_order_is_lost(shop: Shop, system: System, name: str):
         await asyncio.to_thread(system.wait_ready, part)
     assert sales.accepted, "nothing was sold, so the test proves nothing"
 
-    async def all_decided() -> bool:
-        return "Criado" not in await _all(shop, sales.accepted)
-
-    await until(all_decided, 40)
+    async with database(system, "pedidos") as pool:
+        await until(lambda: _all_decided(pool, sales.accepted), 40)
     status = await _all(shop, sales.accepted)
     saldo = await shop.saldo(sku)
     assert saldo["reservado"] <= 40
@@ -94,6 +93,11 @@ async def test_no_accepted_order_is_lost(shop: Shop, system: System, name: str):
     assert set(status) <= {"EstoqueReservado", "EstoqueNaoDisponivel"}
     crashed = {part for part, state in system.states().items() if state.pid != before[part].pid}
     assert crashed == set(system.names(victim)), "a part that was not killed has ended"
+
+
+async def _all_decided(pool: asyncpg.Pool, ids: set[str]) -> bool:
+    query = "select count(*) from pedido where id = any ($1) and status <> 'Criado'"
+    return await pool.fetchval(query, list(ids)) == len(ids)
 
 
 async def _all(shop: Shop, ids: set[str]) -> list[str]:

@@ -15,7 +15,7 @@ from local_system import System
 pytestmark = pytest.mark.integration
 
 SEEDS = range(int(os.environ.get("SIMULATION_SEEDS", "1000")))
-SIDE_BY_SIDE = 3
+SIDE_BY_SIDE = 2
 
 Stage = dict[str, str]
 

@@ -17,6 +17,7 @@ from local_system.ports import FREE, FREE_RANGE
 from local_system.processes import end_leftovers
 
 FIRST = (
+    "tests/simulation/test_simulation.py",
     "operator/tests/integration/",
     "tests/integration/",
     "client/tests/integration/",
@@ -44,8 +45,8 @@ FIRST = (
 """The slowest units, in the order in which they start. Tests of a folder share a system that is slow to start, and
 stay together; so do those of a file, unless its folder is listed and the file itself is not."""
 
-ALONE = ("tests/simulation/test_simulation.py", "bench/tests/integration/test_bench.py")
-"""Tests with a process per core, or that measure: they start when all else has ended, all on one worker."""
+ALONE = ("bench/tests/integration/test_constant_rate.py",)
+"""Tests that measure: they start when all else has ended, all on one worker."""
 
 
 class Lanes(LoadScopeScheduling):

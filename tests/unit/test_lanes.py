@@ -92,7 +92,6 @@ def test_all_tests_run_once_whatever_there_is():
             *of("lib/tests/test_a.py", 1),
             *of(FIRST[0], 4),
             *of(ALONE[0], 2),
-            *of(ALONE[1], 2),
             *of("lib/test_b.py", 3),
         ],
     ):
@@ -119,7 +118,7 @@ def test_the_slowest_units_start_first():
 
 
 def test_exclusive_units_start_when_the_other_workers_have_ended():
-    tests = [*of(ALONE[0], 3), *of(ALONE[1], 2), *of("a/test_a.py", 9), *of("a/test_b.py", 2)]
+    tests = [*of(ALONE[0], 5), *of("a/test_a.py", 9), *of("a/test_b.py", 2)]
     ran = run(tests, 3)
     assert {workers for _, test, workers in ran if test.startswith(ALONE)} == {1}
     assert [test.startswith(ALONE) for _, test, _ in ran] == [False] * 11 + [True] * 5

@@ -1,47 +1,21 @@
 """The order's whole life over REST: closed, cancelled, renewed; keys that make repetition harmless; lists."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import pytest
-from shop import Shop, conferir, database, open_shop, until
+from shop import Shop, database, until
 
-from local_system import Config, Ports, System
+from local_system import System
 
 pytestmark = pytest.mark.integration
 
 WAIT = {"Prefer": "wait=10"}
 
 
-@pytest.fixture(scope="module")
-def short_lived_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    config = Config(
-        state=tmp_path_factory.mktemp("commands"),
-        ports=Ports.free(),
-        replicas={"pedidos": 2},
-        settings={"RESERVA_TTL": "3s"},
-    )
-    with System(config) as system:
-        yield system
-
-
-@pytest.fixture
-async def short_lived(short_lived_system: System) -> AsyncIterator[Shop]:
-    async with open_shop(short_lived_system) as shop:
-        yield shop
-    await conferir(short_lived_system)
-
-
-async def reservado(shop: Shop, sku: str, quantidade: int = 1) -> str:
-    pedido = (await shop.order(**{sku: quantidade})).json()
-    assert pedido["status"] == "EstoqueReservado"
-    return pedido["pedidoId"]
-
-
 async def test_cancel_frees_the_units(shop: Shop):
     await shop.declare("K-B", 5)
-    pedido = await reservado(shop, "K-B", 5)
+    pedido = await shop.reserved("K-B", 5)
     response = await shop.client.post(f"/pedidos/{pedido}/cancelar", headers=WAIT)
     assert (response.status_code, response.json()["status"]) == (200, "Cancelado")
     assert (await shop.saldo("K-B"))["disponivel"] == 5
@@ -49,7 +23,7 @@ async def test_cancel_frees_the_units(shop: Shop):
 
 async def test_command_without_prefer_is_accepted_and_done_soon(shop: Shop):
     await shop.declare("K-C", 5)
-    pedido = await reservado(shop, "K-C")
+    pedido = await shop.reserved("K-C")
     response = await shop.client.post(f"/pedidos/{pedido}/fechar")
     assert response.status_code == 202
     assert response.headers["location"] == f"/pedidos/{pedido}"
@@ -62,7 +36,7 @@ async def test_command_without_prefer_is_accepted_and_done_soon(shop: Shop):
 
 async def test_renewing_a_live_reservation_changes_nothing(shop: Shop):
     await shop.declare("K-D", 5)
-    pedido = await reservado(shop, "K-D")
+    pedido = await shop.reserved("K-D")
     before = (await shop.client.get(f"/pedidos/{pedido}")).json()
     response = await shop.client.post(f"/pedidos/{pedido}/reservar", headers=WAIT)
     assert response.status_code == 409
@@ -76,30 +50,6 @@ async def test_renewing_a_live_reservation_changes_nothing(shop: Shop):
 async def test_commands_to_unknown_orders(shop: Shop, comando: str):
     for pedido in (uuid4(), "nao-e-um-id"):
         assert (await shop.client.post(f"/pedidos/{pedido}/{comando}")).status_code == 404
-
-
-async def lapsed(shop: Shop, pedido: str) -> None:
-    async def expired() -> bool:
-        return await shop.status(pedido) == "ReservaExpirada"
-
-    await until(expired)
-
-
-async def test_lapsed_order_is_checked_again(short_lived: Shop):
-    await short_lived.declare("K-E", 3)
-    renewed, closed, refused = [await reservado(short_lived, "K-E") for _ in range(3)]
-    for pedido in (renewed, closed, refused):
-        await lapsed(short_lived, pedido)
-    assert (await short_lived.order(**{"K-E": 1})).json()["status"] == "EstoqueReservado"
-    response = await short_lived.client.post(f"/pedidos/{closed}/fechar", headers=WAIT)
-    assert response.json()["status"] == "Fechado"
-    response = await short_lived.client.post(f"/pedidos/{renewed}/reservar", headers=WAIT)
-    assert (response.status_code, response.json()["status"]) == (200, "EstoqueReservado")
-    assert response.json()["expiraEm"] is not None
-    response = await short_lived.client.post(f"/pedidos/{refused}/fechar", headers=WAIT)
-    assert (response.status_code, response.json()["status"]) == (200, "EstoqueNaoDisponivel")
-    assert response.json()["itensEmFalta"][0]["motivo"] == "SaldoInsuficiente"
-    assert (await short_lived.client.post(f"/pedidos/{refused}/fechar", headers=WAIT)).status_code == 409
 
 
 async def test_one_key_makes_one_order_whoever_repeats_it(shop: Shop):
@@ -158,18 +108,6 @@ async def test_several_lines_of_a_header_are_one_list(shop: Shop):
     assert response.status_code == 400
     assert "one Idempotency-Key" in response.json()["detail"]
     assert (await shop.saldo("K-K"))["reservado"] == 1
-
-
-async def test_key_of_a_refused_command_is_free_again(short_lived: Shop):
-    await short_lived.declare("K-J", 3)
-    pedido = await reservado(short_lived, "K-J")
-    headers = {**WAIT, "Idempotency-Key": "k-j"}
-    assert (await short_lived.client.post(f"/pedidos/{pedido}/reservar", headers=headers)).status_code == 409
-    await lapsed(short_lived, pedido)
-    renewed = await short_lived.client.post(f"/pedidos/{pedido}/reservar", headers=headers)
-    assert (renewed.status_code, renewed.json()["status"]) == (200, "EstoqueReservado")
-    repeated = await short_lived.client.post(f"/pedidos/{pedido}/reservar", headers=headers)
-    assert (repeated.status_code, repeated.json()["versao"]) == (200, renewed.json()["versao"])
 
 
 async def test_lists_by_customer_and_status_page_by_page(shop: Shop):

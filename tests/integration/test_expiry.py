@@ -1,4 +1,6 @@
-"""Reservations of five seconds: they lapse and their units become available, with or without the operator."""
+"""Reservations of five seconds: they lapse and their units become available, with or without the operator. After that
+an order needs a new stock check.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -9,6 +11,8 @@ from shop import Shop, conferir, open_shop, until
 from local_system import Config, Ports, System
 
 pytestmark = pytest.mark.integration
+
+WAIT = {"Prefer": "wait=10"}
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +49,39 @@ async def test_with_the_operator_stopped_lapsed_units_can_still_be_had(shop: Sho
         return await shop.status(old["pedidoId"]) == "ReservaExpirada"
 
     await until(swept, 10)
+
+
+async def lapsed(shop: Shop, pedido: str) -> None:
+    async def expired() -> bool:
+        return await shop.status(pedido) == "ReservaExpirada"
+
+    await until(expired)
+
+
+async def test_lapsed_order_is_checked_again(shop: Shop):
+    await shop.declare("K-E", 3)
+    renewed, closed, refused = [await shop.reserved("K-E") for _ in range(3)]
+    for pedido in (renewed, closed, refused):
+        await lapsed(shop, pedido)
+    assert (await shop.order(**{"K-E": 1})).json()["status"] == "EstoqueReservado"
+    response = await shop.client.post(f"/pedidos/{closed}/fechar", headers=WAIT)
+    assert response.json()["status"] == "Fechado"
+    response = await shop.client.post(f"/pedidos/{renewed}/reservar", headers=WAIT)
+    assert (response.status_code, response.json()["status"]) == (200, "EstoqueReservado")
+    assert response.json()["expiraEm"] is not None
+    response = await shop.client.post(f"/pedidos/{refused}/fechar", headers=WAIT)
+    assert (response.status_code, response.json()["status"]) == (200, "EstoqueNaoDisponivel")
+    assert response.json()["itensEmFalta"][0]["motivo"] == "SaldoInsuficiente"
+    assert (await shop.client.post(f"/pedidos/{refused}/fechar", headers=WAIT)).status_code == 409
+
+
+async def test_key_of_a_refused_command_is_free_again(shop: Shop):
+    await shop.declare("K-J", 3)
+    pedido = await shop.reserved("K-J")
+    headers = {**WAIT, "Idempotency-Key": "k-j"}
+    assert (await shop.client.post(f"/pedidos/{pedido}/reservar", headers=headers)).status_code == 409
+    await lapsed(shop, pedido)
+    renewed = await shop.client.post(f"/pedidos/{pedido}/reservar", headers=headers)
+    assert (renewed.status_code, renewed.json()["status"]) == (200, "EstoqueReservado")
+    repeated = await shop.client.post(f"/pedidos/{pedido}/reservar", headers=headers)
+    assert (repeated.status_code, repeated.json()["versao"]) == (200, renewed.json()["versao"])

@@ -35,11 +35,9 @@ async def test_order_with_stock_for_all_is_reserved_for_thirty_minutes(shop: Sho
         "disponivel": 8,
     }
     assert (await shop.client.get(f"/pedidos/{pedido['pedidoId']}")).json() == pedido
-    short_lived_system = {"pedidoId": pedido["pedidoId"], "status": "EstoqueReservado"}
-    assert (await shop.client.get(f"/pedidos/{pedido['pedidoId']}/status")).json() == short_lived_system
-    assert (
-        await shop.client.get("/statusPedido", params={"pedidoId": pedido["pedidoId"]})
-    ).json() == short_lived_system
+    expected = {"pedidoId": pedido["pedidoId"], "status": "EstoqueReservado"}
+    assert (await shop.client.get(f"/pedidos/{pedido['pedidoId']}/status")).json() == expected
+    assert (await shop.client.get("/statusPedido", params={"pedidoId": pedido["pedidoId"]})).json() == expected
 
 
 async def test_unknown_and_paused_items_have_their_own_reasons(shop: Shop):

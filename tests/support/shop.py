@@ -41,6 +41,12 @@ class Shop:
     def __init__(self, system: Installed, client: httpx.AsyncClient) -> None:
         self.system = system
         self.client = client
+        self.changed = False
+        """Whether stock was declared, or a POST accepted."""
+        client.event_hooks["response"].append(self._note)
+
+    async def _note(self, response: httpx.Response) -> None:
+        self.changed |= response.request.method == "POST" and response.is_success
 
     async def declare(self, sku: str, quantity: int, **spec: object) -> None:
         """Applies a StockItem and waits until customers see it."""
@@ -48,6 +54,7 @@ class Shop:
         await until(lambda: self._seen(sku, quantity))
 
     def apply(self, sku: str, quantity: int, **spec: object) -> None:
+        self.changed = True
         fields = {"sku": sku, "name": f"Produto {sku}", "quantity": quantity, **spec}
         manifest = {
             "apiVersion": "reservaestoque.dev/v1",
@@ -72,6 +79,12 @@ class Shop:
         body = {"clienteId": "ana", "itens": [{"sku": s, "quantidade": q} for s, q in itens.items()]}
         headers = {"Prefer": f"wait={wait}"} if wait else {}
         return await self.client.post("/pedidos", json=body, headers=headers)
+
+    async def reserved(self, sku: str, quantity: int = 1) -> str:
+        """Posts an order that must be reserved; returns its id."""
+        pedido = (await self.order(**{sku: quantity})).json()
+        assert pedido["status"] == "EstoqueReservado", pedido
+        return pedido["pedidoId"]
 
     async def status(self, pedido_id: str) -> str:
         response = await self.client.get("/statusPedido", params={"pedidoId": pedido_id})

@@ -83,8 +83,8 @@ async def _run(urls: dict[str, str], seeds: Iterable[int], mutant: str | None) -
 
 
 def search(urls: dict[str, str], seeds: Iterable[int], mutant: str) -> tuple[str, Result]:
-    """Runs these seeds with this mutant; returns its name and the result."""
-    return mutant, run(urls, seeds, mutant)
+    """Runs these seeds with this mutant, beginning with the mutant's own; returns its name and the result."""
+    return mutant, run(urls, itertools.chain([MUTANTS[mutant].seed], seeds), mutant)
 
 
 def side_by_side(stages: list[dict[str, str]], tasks: Iterable[Callable[[dict[str, str]], T]]) -> Iterator[T]:

@@ -38,8 +38,13 @@ def take_sample(parts: Mapping[str, int], own: Mapping[str, int]) -> Sample:
             except psutil.Error:
                 continue
             processes[process.pid] = Usage(name, times.user + times.system, process.memory_info().rss)
+    return Sample(processes, busy_seconds())
+
+
+def busy_seconds() -> float:
+    """CPU seconds that the whole machine has been busy."""
     machine = psutil.cpu_times()
-    return Sample(processes, sum(machine) - machine.idle - getattr(machine, "iowait", 0.0))
+    return float(sum(machine) - machine.idle - getattr(machine, "iowait", 0.0))
 
 
 def _family(pid: int) -> list[psutil.Process]:

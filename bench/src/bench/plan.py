@@ -36,11 +36,12 @@ Measure = Callable[[Shop, Plan], Measurement]
 class Scenario:
     """`measure` returns the headline figure, `per_second`, with all details.
 
-    `baseline`: the pgbench script to measure just before, if any. `at_end`: an audit that is too slow to run after
-    each round and runs once at the end.
+    `baseline`, `limit`: the pgbench scripts to measure just before, if any. `at_end`: an audit that is too slow to
+    run after each round and runs once at the end.
     """
 
     name: str
     measure: Measure
     baseline: str | None = None
+    limit: str | None = None
     at_end: Callable[[Shop], object] | None = None

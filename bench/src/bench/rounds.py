@@ -74,8 +74,12 @@ def _measure(shop: Shop, scenario: Scenario, plan: Plan, round_number: int) -> M
     measurement: Measurement = {"scenario": scenario.name, "round": round_number, "started_at": time.time()}
     if scenario.baseline:
         baseline.prepare(shop.system)
-        rate = baseline.measure(shop.system, scenario.baseline, min(10, plan.seconds))
-        measurement["baseline"] = {"script": scenario.baseline, "per_second": rate}
+        measured = baseline.measure(shop.system, scenario.baseline, min(10, plan.seconds))
+        measurement["baseline"] = {"script": scenario.baseline, **measured._asdict()}
+    if scenario.limit:
+        baseline.prepare(shop.system)
+        measured = baseline.measure_limit(shop.system, scenario.limit, min(10, plan.seconds))
+        measurement["limit"] = {"script": scenario.limit, **measured._asdict()}
     measurement |= scenario.measure(shop, plan)
     if not scenario.at_end and "conferir" not in measurement:
         measurement["conferir"] = shop.conferir()

@@ -36,7 +36,8 @@ def _of_distribution(distribution: str, itens: int) -> Iterator[Scenario]:
     yield Scenario(f"e2e-{name}", end_to_end.saturated(distribution, itens), script)
     yield Scenario(f"accept-{name}", end_to_end.saturated(distribution, itens, wait=False), script)
     yield Scenario(f"half-{name}", end_to_end.half(distribution, itens))
-    yield Scenario(f"estoque-{name}", estoque_alone.decide(distribution, itens), script)
+    limit = baseline.limit_of(distribution, itens)
+    yield Scenario(f"estoque-{name}", estoque_alone.decide(distribution, itens), script, limit)
 
 
 SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _all()}

@@ -36,6 +36,7 @@ def test_wrk_without_a_report_has_failed() -> None:
 
 def test_the_baseline_excludes_connection_time() -> None:
     assert baseline.parse(PGBENCH) == 13469.259423
+    assert baseline.transactions(PGBENCH) == 134692
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ def test_the_former_name_of_the_quick_group_still_works() -> None:
     assert choose("rapido") == choose("quick")
 
 
-@pytest.mark.parametrize("name", [name for name, scenario in SCENARIOS.items() if scenario.baseline])
-def test_every_baseline_has_its_script(name: str) -> None:
-    assert (SCRIPTS / f"{SCENARIOS[name].baseline}.sql").exists()
+@pytest.mark.parametrize(
+    "script", sorted({name for s in SCENARIOS.values() for name in (s.baseline, s.limit) if name is not None})
+)
+def test_everything_that_is_compared_with_has_its_script(script: str) -> None:
+    assert (SCRIPTS / f"{script}.sql").exists()

@@ -16,7 +16,10 @@ def measurement(scenario: str, round_number: int, per_second: float, base: float
         "scenario": scenario,
         "round": round_number,
         "per_second": per_second,
-        "baseline": {"per_second": base},
+        "baseline": {"per_second": base, "cpu_seconds": 0.001},
+        "limit": {"per_second": 2 * base},
+        "measured_seconds": 10.0,
+        "cpu": {"pedidos-1": 10 * per_second * 0.002, "wrk": 10 * per_second * 0.0005},
         "client": {"p50": ms, "p99": 2 * ms},
         "before": {"per_second": 2 * per_second},
         "seconds_until_swept": 100.0,
@@ -33,9 +36,11 @@ def test_the_median_of_rounds_and_their_extremes() -> None:
 def test_goals_compare_measurements_of_the_same_round() -> None:
     # The machine was twice as fast in the second round: the ratio stays.
     measurements = [measurement("e2e-uniform-3", 1, 500, 1000), measurement("e2e-uniform-3", 2, 1000, 2000)]
-    [(goal, summary)] = list(evaluate([{m["scenario"]: m} for m in measurements]))
+    (goal, summary), (cpu_goal, cpu) = evaluate([{m["scenario"]: m} for m in measurements])
     assert goal.name == "end to end over baseline, uniform, 3 items"
     assert (summary.median, summary.minimum, summary.maximum) == (0.5, 0.5, 0.5)
+    assert cpu_goal.name.startswith("CPU per order over that of the baseline")
+    assert cpu.median == pytest.approx(2.5)
 
 
 def test_every_goal_uses_existing_scenarios() -> None:
@@ -50,16 +55,16 @@ def test_the_standard_and_long_groups_cover_every_goal() -> None:
 
 def test_more_is_better_for_speed_and_less_for_time() -> None:
     fast, slow = GOALS[0], next(goal for goal in GOALS if not goal.at_least)
-    assert [fast.reached(summarize([v])) for v in (0.39, 0.4)] == [False, True]
+    assert [fast.reached(summarize([v])) for v in (0.29, 0.3)] == [False, True]
     assert [slow.reached(summarize([v])) for v in (slow.limit, slow.limit + 1)] == [True, False]
 
 
 def test_the_tables_show_medians_minima_and_goals() -> None:
     text = tables(
-        [measurement("e2e-hot-3", n, 1800 + n, 1000) for n in (1, 2, 3)] + [measurement("unloaded", 1, 60, 1, 16)]
+        [measurement("e2e-hot-3", n, 2200 + n, 1000) for n in (1, 2, 3)] + [measurement("unloaded", 1, 60, 1, 16)]
     )
-    assert "| e2e-hot-3 |    1,802 |   1,801 |    1,000 |  1.80 |    1.80 |   10.0 |   20.0 |      3 |" in text
-    assert "| end to end over baseline, one hot SKU, 3 items |   1.80 |    1.80 |    1.80 | ≥ 1.8 | reached |" in text
+    assert "| e2e-hot-3 |    2,202 |   2,201 |    1,000 |  2.20 |    2.20 |   10.0 |   20.0 |      3 |" in text
+    assert "| end to end over baseline, one hot SKU, 3 items |   2.20 |    2.20 |    2.20 | ≥ 2.2 | reached |" in text
     assert "unloaded p50 (ms)" not in text  # not every round measured it
 
 

@@ -72,6 +72,7 @@ async def test_orders_are_decided_while_a_migration_cannot_have_its_lock(
             while not tries.done():
                 response = await shop.order(wait=5, MIGRATION=1)
                 assert response.status_code == 201, response.text
+                await asyncio.sleep(0.02)
             await tries
         finally:
             tries.cancel()

@@ -202,6 +202,7 @@ async def test_a_renewed_authority_and_a_renewed_certificate_fail_no_request(
                 codes = []
                 while wire.accepted < before + 2:  # the watch makes one every three seconds
                     codes.append((await client.post("/pedidos", json=ORDER)).status_code)
+                    await asyncio.sleep(0.02)
                 return codes
 
             codes = await orders_on_new_connections()

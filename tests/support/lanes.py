@@ -26,7 +26,7 @@ FIRST = (
     "tests/simulation/test_order_life.py",
     "lib/tests/integration/test_bus_outage.py",
     "bench/tests/integration/test_bench.py",
-    "painel/tests/browser/test_panel.py",
+    "painel/tests/browser/",
     "tests/integration/test_restore.py",
     "tests/integration/test_outages.py",
     "tests/integration/test_frozen_replicas.py",

@@ -646,8 +646,9 @@ comment on function recusar_suprimento_inventado is
     'trigger: rejects an update that grows the supply of a SKU beyond the declared one';
 -- end functions/recusar_suprimento_inventado.sql
 
+-- This trigger and the next run after the change: a `before update` trigger would lock each row once more.
 create trigger suprimento_nunca_inventado
-before update on estoque
+after update on estoque
 for each row when (new.quantidade > greatest(old.quantidade, new.alvo))
 execute function recusar_suprimento_inventado();
 
@@ -665,7 +666,7 @@ comment on function recusar_sku_invalido is 'trigger: rejects a malformed SKU';
 -- end functions/recusar_sku_invalido.sql
 
 create trigger sku_valido
-before insert or update of sku on estoque
+after insert or update of sku on estoque
 for each row when (new.sku !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$')
 execute function recusar_sku_invalido();
 

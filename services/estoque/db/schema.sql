@@ -970,14 +970,14 @@ CREATE TRIGGER estoque_mudado AFTER UPDATE ON public.estoque REFERENCING OLD TAB
 -- Name: estoque sku_valido; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER sku_valido AFTER INSERT OR UPDATE OF sku ON public.estoque FOR EACH ROW WHEN ((new.sku !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'::text)) EXECUTE FUNCTION public.recusar_sku_invalido();
+CREATE TRIGGER sku_valido BEFORE INSERT OR UPDATE OF sku ON public.estoque FOR EACH ROW WHEN ((new.sku !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'::text)) EXECUTE FUNCTION public.recusar_sku_invalido();
 
 
 --
 -- Name: estoque suprimento_nunca_inventado; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER suprimento_nunca_inventado AFTER UPDATE ON public.estoque FOR EACH ROW WHEN ((new.quantidade > GREATEST(old.quantidade, new.alvo))) EXECUTE FUNCTION public.recusar_suprimento_inventado();
+CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EACH ROW WHEN ((new.quantidade > GREATEST(old.quantidade, new.alvo))) EXECUTE FUNCTION public.recusar_suprimento_inventado();
 
 
 --

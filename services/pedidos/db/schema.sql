@@ -497,7 +497,7 @@ CREATE INDEX pedido_por_status ON public.pedido USING btree (status, id);
 -- Name: pedido cliente_valido; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER cliente_valido AFTER INSERT OR UPDATE OF cliente_id ON public.pedido FOR EACH ROW WHEN ((((length(new.cliente_id) < 1) OR (length(new.cliente_id) > 128)) OR (new.cliente_id ~ '[^\x20-\x7e]'::text))) EXECUTE FUNCTION public.recusar_cliente_invalido();
+CREATE TRIGGER cliente_valido BEFORE INSERT OR UPDATE OF cliente_id ON public.pedido FOR EACH ROW WHEN ((((length(new.cliente_id) < 1) OR (length(new.cliente_id) > 128)) OR (new.cliente_id ~ '[^\x20-\x7e]'::text))) EXECUTE FUNCTION public.recusar_cliente_invalido();
 
 
 --

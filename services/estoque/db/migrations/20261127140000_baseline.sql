@@ -646,9 +646,11 @@ comment on function recusar_suprimento_inventado is
     'trigger: rejects an update that grows the supply of a SKU beyond the declared one';
 -- end functions/recusar_suprimento_inventado.sql
 
--- This trigger and the next run after the change: a `before update` trigger would lock each row once more.
+-- Before the update, on purpose: for such a trigger PostgreSQL takes the newest version of each row before it checks the
+-- constraints. Without one, it first checks them on the version of the statement's snapshot, which may be older than the
+-- row that the statement has locked, and fails although units are free.
 create trigger suprimento_nunca_inventado
-after update on estoque
+before update on estoque
 for each row when (new.quantidade > greatest(old.quantidade, new.alvo))
 execute function recusar_suprimento_inventado();
 
@@ -666,7 +668,7 @@ comment on function recusar_sku_invalido is 'trigger: rejects a malformed SKU';
 -- end functions/recusar_sku_invalido.sql
 
 create trigger sku_valido
-after insert or update of sku on estoque
+before insert or update of sku on estoque
 for each row when (new.sku !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$')
 execute function recusar_sku_invalido();
 

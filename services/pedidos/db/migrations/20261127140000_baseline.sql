@@ -190,10 +190,9 @@ end $$;
 comment on function recusar_cliente_invalido is 'trigger: rejects a malformed customer id';
 -- end functions/recusar_cliente_invalido.sql
 
--- After the change: a `before update` trigger would lock each row once more. Without a counted repetition: `{1,128}` costs
--- 5 µs per row instead of 0.3, because its automaton is built for each row.
+-- Without a counted repetition: `{1,128}` costs 5 µs per row instead of 0.3, because its automaton is built for each row.
 create trigger cliente_valido
-after insert or update of cliente_id on pedido
+before insert or update of cliente_id on pedido
 for each row when (length(new.cliente_id) not between 1 and 128 or new.cliente_id ~ '[^\x20-\x7e]')
 execute function recusar_cliente_invalido();
 

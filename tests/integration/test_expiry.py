@@ -17,8 +17,13 @@ WAIT = {"Prefer": "wait=10"}
 
 @pytest.fixture(scope="module")
 def short_lived_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    state = tmp_path_factory.mktemp("short")
-    with System(Config(state=state, ports=Ports.free(), settings={"RESERVA_TTL": "5s"})) as system:
+    config = Config(
+        state=tmp_path_factory.mktemp("short"),
+        ports=Ports.free(),
+        replicas={"pedidos": 2},
+        settings={"RESERVA_TTL": "5s"},
+    )
+    with System(config) as system:
         yield system
 
 

@@ -41,12 +41,20 @@ class Shop:
     def __init__(self, system: Installed, client: httpx.AsyncClient) -> None:
         self.system = system
         self.client = client
-        self.changed = False
-        """Whether stock was declared, or a POST accepted."""
-        client.event_hooks["response"].append(self._note)
+        self._effects = 0  # declarations, and POSTs without an answer that excludes an effect
+        client.event_hooks["request"].append(self._sent)
+        client.event_hooks["response"].append(self._answered)
 
-    async def _note(self, response: httpx.Response) -> None:
-        self.changed |= response.request.method == "POST" and response.is_success
+    async def _sent(self, request: httpx.Request) -> None:
+        self._effects += request.method == "POST"
+
+    async def _answered(self, response: httpx.Response) -> None:
+        self._effects -= response.request.method == "POST" and response.is_client_error
+
+    @property
+    def changed(self) -> bool:
+        """Whether stock was declared, or a POST may have had an effect, even if its answer was lost."""
+        return self._effects > 0
 
     async def declare(self, sku: str, quantity: int, **spec: object) -> None:
         """Applies a StockItem and waits until customers see it."""
@@ -54,7 +62,7 @@ class Shop:
         await until(lambda: self._seen(sku, quantity))
 
     def apply(self, sku: str, quantity: int, **spec: object) -> None:
-        self.changed = True
+        self._effects += 1
         fields = {"sku": sku, "name": f"Produto {sku}", "quantity": quantity, **spec}
         manifest = {
             "apiVersion": "reservaestoque.dev/v1",

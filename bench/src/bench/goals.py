@@ -47,7 +47,7 @@ def _latency(scenario: str, which: str) -> Callable[[Round], float]:
 
 
 GOALS: Sequence[Goal] = (
-    Goal("end to end over baseline, uniform, 3 items", 0.3, _over_baseline("e2e-uniform-3")),
+    Goal("end to end over baseline, uniform, 3 items", 0.4, _over_baseline("e2e-uniform-3")),
     Goal("end to end over baseline, one hot SKU, 3 items", 2.2, _over_baseline("e2e-hot-3")),
     Goal("end to end, hot over uniform", 0.9, _over("e2e-hot-3", "e2e-uniform-3")),
     Goal(
@@ -56,8 +56,8 @@ GOALS: Sequence[Goal] = (
         lambda r: _cpu_over_baseline(r["e2e-uniform-3"]),
         at_least=False,
     ),
-    Goal("estoque alone over baseline, uniform, 3 items", 1.3, _over_baseline("estoque-uniform-3")),
-    Goal("estoque alone over baseline, one hot SKU, 3 items", 10, _over_baseline("estoque-hot-3")),
+    Goal("estoque alone over baseline, uniform, 3 items", 3, _over_baseline("estoque-uniform-3")),
+    Goal("estoque alone over baseline, one hot SKU, 3 items", 15, _over_baseline("estoque-hot-3")),
     Goal("estoque alone over PostgreSQL's own batches, uniform", 0.45, _over_limit("estoque-uniform-3")),
     Goal("estoque alone over PostgreSQL's own batches, one hot SKU", 0.4, _over_limit("estoque-hot-3")),
     Goal("p99 at half of saturation, uniform (ms)", 70, _latency("half-uniform-3", "p99"), at_least=False),

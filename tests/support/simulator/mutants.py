@@ -156,12 +156,12 @@ MUTANTS: dict[str, Mutant] = {
     "reserves-paused-items": Mutant(
         "new orders of a paused or deleted item are reserved when there are enough units",
         (statement(reserve._sql, "reservar_novos", "t.situacao = 'Ativo' and t.livre", "t.livre"),),
-        3,
+        seed=3,
     ),
     "reserves-unknown-skus": Mutant(
         "new orders are reserved without the items whose SKU is unknown",
         (statement(reserve._sql, "reservar_novos", "count(*) = cardinality($1) and ", ""),),
-        1,
+        seed=1,
     ),
     "creation-forgotten": Mutant(
         "a redelivered order that was reserved without a decision is decided a second time",
@@ -177,12 +177,12 @@ MUTANTS: dict[str, Mutant] = {
                 "$3::timestamptz is not null and $4::interval is not null",
             ),
         ),
-        181,
+        seed=181,
     ),
     "new-orders-reserved-in-the-past": Mutant(
         "new orders are reserved at the clock's time, although their SKUs changed later",
         (statement(reserve._sql, "reservar_novos", "instante(max(t.alterado_em), agora())", "agora()"),),
-        2,
+        seed=2,
     ),
     "lapse-ignored": Mutant(
         "a reservation holds until it is swept",
@@ -192,12 +192,12 @@ MUTANTS: dict[str, Mutant] = {
                 ("self.expira_em is not None and self.expira_em > now", "self.expira_em is not None"),
             ),
         ),
-        8,
+        seed=8,
     ),
     "clock-before-locks": Mutant(
         "the clock is read before the locks are held",
         (code(batch.process, ("stock, now = await", "stock, _ = await"), (_triage_line, _clock + _triage_line)),),
-        2,
+        seed=2,
     ),
     "line-released-twice": Mutant(
         "the sweep releases units and leaves the line, which is released again",
@@ -206,7 +206,7 @@ MUTANTS: dict[str, Mutant] = {
     "sweeps-a-renewed-order": Mutant(
         "the sweep ends orders that were renewed after it had found them",
         (_sweep_in_two_steps,),
-        15,
+        seed=15,
     ),
     "inbox-ignored": Mutant(
         "redelivered events take effect again",
@@ -231,7 +231,7 @@ MUTANTS: dict[str, Mutant] = {
     "lapsed-units-stay-held": Mutant(
         "lapsed units are not available to other orders before the sweep",
         (code(batch._release_lapsed, ("if missing:", "if False:")),),
-        14,
+        seed=14,
     ),
     "refusal-forgotten": Mutant(
         "a redelivered refused command is answered as if it had been obeyed",
@@ -247,7 +247,7 @@ MUTANTS: dict[str, Mutant] = {
                 "true",
             ),
         ),
-        17,
+        seed=17,
     ),
     "lapses-never-asked-for": Mutant(
         "a lost expiry notice is never followed up",
@@ -256,7 +256,7 @@ MUTANTS: dict[str, Mutant] = {
     "question-ages-from-its-command": Mutant(
         "the follow-up on a lapse is timed from the command that made the reservation, which may hold longer",
         (statement(resend._sql, "perguntar_de_novo", "d.expira_em < agora() - $2", "d.criado_em < agora() - $2"),),
-        11,
+        seed=11,
     ),
     "gives-up-the-unpublished": Mutant(
         "during a broker outage a command is given up and purged, with its message still in the outbox",
@@ -265,7 +265,7 @@ MUTANTS: dict[str, Mutant] = {
             statement(resend._sql, "reenviar_comandos", "d.id in (select n.id from na_outbox n)", "false"),
             statement(retention._sql, "purgar_comandos", "c.id not in (select n.id from na_outbox n)", "true"),
         ),
-        66,
+        seed=66,
     ),
     "cancels-a-renewed-order": Mutant(
         "an order that seems abandoned is cancelled although it has just been renewed",
@@ -274,7 +274,7 @@ MUTANTS: dict[str, Mutant] = {
     "a-frozen-party-holds-the-batch": Mutant(
         "a batch that waits for one row is held as a whole",
         (code(Batches._settle, ("contended = is_contended(fault)", "contended = False")),),
-        6,
+        seed=6,
     ),
     "strangers-wait-for-a-key": Mutant(
         "commands wait for an idempotency key that a frozen replica is claiming",
@@ -286,7 +286,7 @@ MUTANTS: dict[str, Mutant] = {
                 "false and pg_try_advisory_xact_lock(",
             ),
         ),
-        5,
+        seed=5,
     ),
     "the-clock-of-a-sku-goes-back": Mutant(
         "a batch is decided at the clock's time, although its SKUs changed later",
@@ -295,22 +295,22 @@ MUTANTS: dict[str, Mutant] = {
                 batch._sql, "travar_estoque", "greatest(max(t.alterado_em), $2::timestamptz)", "$2::timestamptz"
             ),
         ),
-        2,
+        seed=2,
     ),
     "no-order-resent": Mutant(
         "a lost order is never resent",
         (code(resend.Resend.step, ('    await self._resend("reenviar_pedidos")\n', "")),),
-        68,
+        seed=68,
     ),
     "no-command-resent": Mutant(
         "a lost command is never resent",
         (code(resend.Resend.step, ('    await self._resend("reenviar_comandos")\n', "")),),
-        5,
+        seed=5,
     ),
     "overtaken-creation-forgotten": Mutant(
         "an order whose creation another command has overtaken is not resent, though its answer may be lost",
         (statement(repository._sql, "aplicar_status", "and k.versao = 0", "and false"),),
-        21,
+        seed=21,
     ),
 }
 """The mistakes by name; each must be found."""

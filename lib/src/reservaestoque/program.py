@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 import uvicorn
@@ -21,6 +21,9 @@ from reservaestoque.telemetry.load import observe_loop_lag
 
 Task = Callable[[], Coroutine[Any, Any, None]]
 """Runs until it is cancelled."""
+
+Connection = Callable[..., asyncio.Protocol]
+"""Makes the protocol of an accepted connection from uvicorn's arguments."""
 
 Missing = Callable[[], Awaitable[list[str]]]
 """The reasons why a program is not ready, as sentences; none when it is."""
@@ -124,7 +127,7 @@ def _server(
     host: str,
     port: int,
     *,
-    protocol: type[asyncio.Protocol] | Literal["auto"] = "auto",
+    protocol: Connection | Literal["auto"] = "auto",
     grace: int = GRACE_SECONDS,
 ) -> uvicorn.Server:
     return _Server(
@@ -132,7 +135,7 @@ def _server(
             app,
             host=host,
             port=port,
-            http=protocol,
+            http=cast(Any, protocol),  # uvicorn calls it, whatever its type
             log_config=None,
             access_log=False,  # the gateway has one
             server_header=False,
@@ -160,7 +163,7 @@ class Api:
 
     app: App
     port: int
-    protocol: type[asyncio.Protocol] | Literal["auto"] = "auto"
+    protocol: Connection | Literal["auto"] = "auto"
 
 
 class Program:

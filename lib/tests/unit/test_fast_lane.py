@@ -1,16 +1,19 @@
 """The fast lane answers plain requests as Litestar would, and leaves all others to it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
 from litestar import Response, post
 from litestar.params import RawBody
 from prometheus_client import REGISTRY
+from uvicorn_here import Served, port_of, running, serving
 
-from reservaestoque.http import JsonBody, ProblemError, service_app
+from reservaestoque.http import GatheringProtocol, JsonBody, ProblemError, service_app
 from reservaestoque.http.problems import CONFLICT, MAX_BODY_BYTES, NOT_FOUND
 from reservaestoque.http.tuning.answer import JsonAnswer
 from reservaestoque.http.tuning.fast_lane import FastLane, Handler, Headers
@@ -36,6 +39,8 @@ def add(body: bytes) -> JsonAnswer[dict[str, int]]:
             raise RefusedError("not this number")
         case 500:
             raise ZeroDivisionError
+        case 501:
+            return JsonAnswer({"total": add}, status_code=201, headers={})  # type: ignore[dict-item]
         case 503:
             raise ConnectionResetError("the database is away")
         case total:
@@ -48,32 +53,34 @@ async def add_route(body: RawBody) -> Response[dict[str, int]]:
     return add(body)
 
 
-class Lane:
-    """Counts the requests that it answers."""
+class Routes:
+    """Counts the requests on the fast lane. `gate`, while clear, holds up their answers."""
 
-    served = 0
+    def __init__(self) -> None:
+        self.served = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     def find(self, method: str, path: str) -> tuple[str, Handler] | None:
         return ("/sums", self.add) if (method, path) == ("POST", "/sums") else None
 
     async def add(self, _: Headers, body: bytes) -> JsonAnswer[Any]:
         self.served += 1
+        await self.gate.wait()
         return add(body)
 
 
 @pytest.fixture
-def lane() -> Lane:
-    return Lane()
+def routes() -> Routes:
+    return Routes()
 
 
 @pytest.fixture
-async def clients(lane: Lane) -> AsyncIterator[tuple[AsyncClient, AsyncClient]]:
-    """The application with the fast lane before it, and without."""
-
+def app() -> Any:
     async def missing() -> list[str]:
         return []
 
-    app = service_app(
+    return service_app(
         title="sums",
         version="1",
         route_handlers=[add_route],
@@ -82,25 +89,37 @@ async def clients(lane: Lane) -> AsyncIterator[tuple[AsyncClient, AsyncClient]]:
         problems=PROBLEMS,
     )
 
-    def client(served: Any) -> AsyncClient:
-        return AsyncClient(transport=ASGITransport(served, raise_app_exceptions=False), base_url="http://sums")
 
-    async with client(FastLane(app, lane.find, PROBLEMS)) as fast, client(app) as plain:
+@pytest.fixture
+async def served(app: Any, routes: Routes) -> AsyncIterator[Served]:
+    """The application with the fast lane."""
+    async with serving(app, FastLane(routes.find, PROBLEMS).protocol) as served:
+        yield served
+
+
+@pytest.fixture
+async def clients(app: Any, served: Served) -> AsyncIterator[tuple[AsyncClient, AsyncClient]]:
+    """Clients of the application with the fast lane, and without."""
+    async with (
+        serving(app, GatheringProtocol) as slow,
+        AsyncClient(base_url=f"http://127.0.0.1:{served.port}") as fast,
+        AsyncClient(base_url=f"http://127.0.0.1:{slow.port}") as plain,
+    ):
         yield fast, plain
 
 
 PLAIN = [b'{"a": 1, "b": 2}', b"", b"[", b"{}", b'{"a": "x"}', b'{"a": 1, "a": 2}'] + [
-    b'{"a": %d}' % status for status in (404, 409, 500, 503)
+    b'{"a": %d}' % status for status in (404, 409, 500, 501, 503)
 ]
 
 
 @pytest.mark.parametrize("body", PLAIN)
 async def test_a_plain_request_is_answered_as_litestar_would(
-    clients: tuple[AsyncClient, AsyncClient], lane: Lane, body: bytes
+    clients: tuple[AsyncClient, AsyncClient], routes: Routes, body: bytes
 ):
     headers = {"Content-Type": "application/json"} if body else {}
     fast, plain = [await client.post("/sums", content=body, headers=headers) for client in clients]
-    assert lane.served == 1
+    assert routes.served == 1
     assert fast.status_code == plain.status_code
     assert fast.content == plain.content
     assert dict(fast.headers) == dict(plain.headers)
@@ -118,6 +137,9 @@ OTHERS: dict[str, dict[str, Any]] = {
     "too large": {"content": b" " * (MAX_BODY_BYTES + 1), "headers": JSON},
     "another method": {"method": "GET"},
     "another path": {"url": "/sums/", "content": b"{}", "headers": JSON},
+    "an encoded path": {"url": "/%73ums", "content": b"{}", "headers": JSON},
+    "an announced body": {"content": b"{}", "headers": {**JSON, "Expect": "100-continue"}},
+    "an upgrade": {"content": b"{}", "headers": {**JSON, "Connection": "upgrade", "Upgrade": "h2c"}},
 }
 
 
@@ -127,13 +149,15 @@ async def in_pieces() -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("name", OTHERS)
-async def test_what_is_not_plain_is_left_to_litestar(clients: tuple[AsyncClient, AsyncClient], lane: Lane, name: str):
+async def test_what_is_not_plain_is_left_to_litestar(
+    clients: tuple[AsyncClient, AsyncClient], routes: Routes, name: str
+):
     async def answer(client: AsyncClient) -> httpx.Response:
         request: dict[str, Any] = {"method": "POST", "url": "/sums"} | OTHERS[name]
         return await client.request(**request | ({"content": in_pieces()} if request.get("content") is ... else {}))
 
     fast, plain = [await answer(client) for client in clients]
-    assert lane.served == 0
+    assert routes.served == 0
     assert (fast.status_code, fast.content) == (plain.status_code, plain.content)
 
 
@@ -147,3 +171,160 @@ async def test_its_requests_are_measured_like_others(clients: tuple[AsyncClient,
         before = measured()
         await client.post("/sums", json={"a": 1})
         assert measured() == before + 1
+
+
+class Connection:
+    """A raw connection to the fast lane."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, body: bytes = b'{"a": 1}', *, version: str = "1.1", head: bytes = b"") -> None:
+        self.writer.write(
+            b"POST /sums HTTP/%b\r\nHost: sums\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%b\r\n%b"
+            % (version.encode(), len(body), head, body)
+        )
+
+    async def answer(self) -> tuple[bytes, bytes]:
+        """The head of the next answer and its body."""
+        async with asyncio.timeout(5):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split()[0])
+            return head, await self.reader.readexactly(length)
+
+    async def rest(self) -> bytes:
+        """Everything until the server closes."""
+        async with asyncio.timeout(5):
+            return await self.reader.read()
+
+
+@contextlib.asynccontextmanager
+async def connected(port: int) -> AsyncIterator[Connection]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    yield Connection(reader, writer)
+    writer.close()
+
+
+@pytest.fixture
+async def connection(served: Served) -> AsyncIterator[Connection]:
+    async with connected(served.port) as connection:
+        yield connection
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_connection_carries_one_request_after_the_other(connection: Connection, routes: Routes):
+    for number in (1, 2, 3):
+        connection.send(b'{"a": %d}' % number)
+        head, body = await connection.answer()
+        assert head.startswith(b"HTTP/1.1 201 Created\r\n")
+        assert body == b'{"total":%d}' % number
+    assert routes.served == 3
+
+
+async def test_pipelined_requests_are_answered_in_order(connection: Connection, routes: Routes):
+    routes.gate.clear()
+    for number in (1, 2, 3):
+        connection.send(b'{"a": %d}' % number)
+    await until(lambda: routes.served == 1)
+    routes.gate.set()
+    answers = [await connection.answer() for _ in range(3)]
+    assert [body for _, body in answers] == [b'{"total":1}', b'{"total":2}', b'{"total":3}']
+    assert routes.served == 1, "the lane takes no request before it has answered the last one"
+    connection.send(b'{"a": 4}')
+    assert (await connection.answer())[1] == b'{"total":4}'
+    assert routes.served == 2
+
+
+async def test_a_request_that_arrives_byte_by_byte_is_answered(connection: Connection, routes: Routes):
+    for (
+        byte
+    ) in b'POST /sums HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n{"a": 1}':
+        connection.writer.write(bytes([byte]))
+        await connection.writer.drain()
+        await asyncio.sleep(0)
+    assert (await connection.answer())[1] == b'{"total":1}'
+    assert routes.served == 1
+
+
+async def test_the_longest_body_is_answered(connection: Connection, routes: Routes):
+    connection.send(b'{"a": 1}'.ljust(MAX_BODY_BYTES))
+    assert (await connection.answer())[1] == b'{"total":1}'
+    assert routes.served == 1
+
+
+async def test_the_client_may_close_the_connection(connection: Connection, routes: Routes):
+    connection.send(head=b"Connection: close\r\n")
+    head, body = await connection.answer()
+    assert b"\r\nconnection: close\r\n" in head
+    assert (body, await connection.rest(), routes.served) == (b'{"total":1}', b"", 1)
+
+
+async def test_http_1_0_is_left_to_uvicorn(connection: Connection, routes: Routes):
+    connection.send(version="1.0")
+    assert b'{"total":1}' in await connection.rest()
+    assert routes.served == 0
+
+
+async def test_a_client_that_goes_away_costs_nothing(
+    connection: Connection, routes: Routes, served: Served, caplog: pytest.LogCaptureFixture
+):
+    routes.gate.clear()
+    connection.send()
+    await until(lambda: routes.served == 1)
+    connection.writer.transport.abort()
+    await until(lambda: not served.state.connections)
+    routes.gate.set()
+    await until(lambda: not served.state.tasks)
+    assert caplog.records == []
+
+
+async def test_a_body_that_never_ends_is_never_read(connection: Connection, routes: Routes, served: Served):
+    connection.writer.write(
+        b"POST /sums HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    )
+    await connection.writer.drain()
+    connection.writer.close()
+    await until(lambda: served.state.connections == set())
+    assert (routes.served, served.state.tasks) == (0, set())
+
+
+async def test_a_stop_waits_for_the_requests_in_flight(app: Any, routes: Routes):
+    routes.gate.clear()
+    async with (
+        running(app, FastLane(routes.find, PROBLEMS).protocol) as server,
+        connected(port_of(server)) as connection,
+        connected(port_of(server)) as idle,
+    ):
+        connection.send()
+        await until(lambda: routes.served == 1)
+        server.should_exit = True
+        assert await idle.rest() == b""
+        routes.gate.set()
+        answer = await connection.rest()
+    assert b'{"total":1}' in answer
+    assert b"connection: close" in answer
+
+
+async def test_a_request_that_outlasts_the_stop_gets_an_answer(app: Any, routes: Routes):
+    routes.gate.clear()
+    async with running(app, FastLane(routes.find, PROBLEMS).protocol, timeout_graceful_shutdown=1) as server:
+        connecting = connected(port_of(server))
+        connection = await connecting.__aenter__()
+        connection.send()
+        await until(lambda: routes.served == 1)
+    head, body = await connection.answer()
+    assert head.startswith(b"HTTP/1.1 500 ")
+    assert b"unexpected error" in body
+    await connecting.__aexit__(None, None, None)
+
+
+def test_a_header_cannot_contain_another():
+    answer = JsonAnswer(None, status_code=200, headers={"Location": "/\r\nSet-Cookie: a"})
+    with pytest.raises(ValueError, match="control characters"):
+        answer.on_wire([], close=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from uvicorn_here import serving
 
 from reservaestoque.http.tuning.wire import (
     HIGH_WATER_BYTES,
@@ -75,6 +76,15 @@ async def test_all_is_sent_before_it_closes(transport: FakeTransport):
     assert transport.sent == [b"last words"]
 
 
+async def test_what_is_sent_at_once_follows_all_that_was_written_before(transport: FakeTransport):
+    gathering = GatheringTransport(transport, asyncio.get_running_loop())
+    gathering.write(b"before ")
+    gathering.write_now(b"now")
+    assert transport.sent == [b"before now"]
+    await asyncio.sleep(0)
+    assert transport.sent == [b"before now"]
+
+
 async def test_nothing_is_sent_to_a_client_that_has_gone(transport: FakeTransport):
     gathering = GatheringTransport(transport, asyncio.get_running_loop())
     gathering.write(b"too late")
@@ -101,19 +111,13 @@ def test_a_client_that_does_not_read_soon_causes_back_pressure(loop: str):
                 sent.append(4096)
 
     async def serve() -> None:
-        config = uvicorn.Config(app, port=0, http=GatheringProtocol, lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        asked.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        asked.connect(server.servers[0].sockets[0].getsockname())
-        asked.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        while not sent or server.server_state.tasks:
-            await asyncio.sleep(0.01)
-        asked.close()
-        server.should_exit = True
-        await serving
+        async with serving(app, GatheringProtocol) as served:
+            asked.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            asked.connect(("127.0.0.1", served.port))
+            asked.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            while not sent or served.state.tasks:
+                await asyncio.sleep(0.01)
+            asked.close()
 
     with asyncio.Runner(loop_factory=uvicorn.Config(app, loop=loop).get_loop_factory()) as runner:  # type: ignore[arg-type]
         runner.run(serve())

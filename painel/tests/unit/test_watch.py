@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
-import uvicorn
+from uvicorn_here import serving
 
 from painel.scrape import Part, Scraper, known
 from painel.system_state import Look, View
@@ -74,22 +74,16 @@ async def answer(scope, receive, send):
 
 
 async def test_replicas_that_are_silent_or_not_ready_are_told_apart_from_those_that_are():
-    server = uvicorn.Server(uvicorn.Config(answer, port=0, log_config=None, lifespan="off"))
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    parts = [
-        Part("pedidos", [f"http://127.0.0.1:{port}", "http://127.0.0.1:9"]),
-        Part("gone", ["http://no.invalid:1"]),
-    ]
-    scraper = Scraper(parts, 0.5)
-    try:
-        view = await scraper.look()
-    finally:
-        await scraper.close()
-        server.should_exit = True
-        await task
+    async with serving(answer) as served:
+        parts = [
+            Part("pedidos", [f"http://127.0.0.1:{served.port}", "http://127.0.0.1:9"]),
+            Part("gone", ["http://no.invalid:1"]),
+        ]
+        scraper = Scraper(parts, 0.5)
+        try:
+            view = await scraper.look()
+        finally:
+            await scraper.close()
     told = [(look.part, look.name, look.ready, look.metrics is not None) for look in view.looks]
     assert told == [
         ("pedidos", "pedidos-1", False, True),

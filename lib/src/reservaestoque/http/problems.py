@@ -133,7 +133,7 @@ def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[dict
     return on_problem(request, problem_of(fault, request.url.path))
 
 
-def problem_of(fault: Exception, path: str) -> ProblemError:
+def problem_of(fault: BaseException, path: str) -> ProblemError:
     """The problem that a fault amounts to, which is logged: 503 while the database is away, 500 for our own bugs."""
     if isinstance(fault, ProblemError):
         return fault
@@ -144,7 +144,7 @@ def problem_of(fault: Exception, path: str) -> ProblemError:
     return ProblemError(INTERNAL, "an unexpected error; it has been logged")
 
 
-def _why(fault: Exception) -> str:
+def _why(fault: BaseException) -> str:
     if isinstance(fault, asyncpg.ReadOnlySQLTransactionError):
         return "the database is read-only, so it takes no orders and no commands"
     if is_contended(fault):

@@ -1,10 +1,11 @@
 """The span of a request, as OpenTelemetry's conventions for HTTP servers describe it."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import Span, SpanKind, use_span
 
 from reservaestoque.telemetry import tracing
 
@@ -29,14 +30,10 @@ def traced(app: App) -> App:
         if scope["type"] != "http" or scope["path"].startswith(_UNTRACED):
             await app(scope, receive, send)
             return
-        came = [value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER]
-        parent = came[0] if len(came) == 1 else ""
-        with tracing.span(
-            scope["method"], kind=SpanKind.SERVER, parent=parent, attributes=_attributes(scope)
+        came = [value for name, value in scope["headers"] if name == _HEADER]
+        with span(
+            scope["method"], scope["path"], came[0] if len(came) == 1 else b"", scope["http_version"]
         ) as current:
-            if current is None:
-                await app(scope, receive, send)
-                return
             others = [header for header in scope["headers"] if header[0] != _HEADER]
             scope["headers"] = [*others, (_HEADER, tracing.traceparent(current).encode())]
             try:
@@ -47,22 +44,41 @@ def traced(app: App) -> App:
     return serve
 
 
-def _attributes(scope: MutableMapping[str, Any]) -> dict[str, str]:
-    return {
-        "http.request.method": scope["method"],
-        "url.path": scope["path"],
-        "url.scheme": scope["scheme"],
-        "network.protocol.version": scope["http_version"],
-    }
+@contextlib.contextmanager
+def span(method: str, path: str, traceparent: bytes, http_version: str = "1.1") -> Iterator[Span]:
+    """The span of a request, current inside the block. Raises RuntimeError while tracing is off."""
+    started = tracing.start(
+        method,
+        kind=SpanKind.SERVER,
+        parent=traceparent.decode("latin-1"),
+        attributes={
+            "http.request.method": method,
+            "url.path": path,
+            "url.scheme": "http",
+            "network.protocol.version": http_version,
+        },
+    )
+    with use_span(started, end_on_exit=True):
+        yield started
+
+
+def answered(current: Span, status: int) -> None:
+    """Notes the status of the answer."""
+    current.set_attribute("http.response.status_code", status)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        tracing.fail(current, str(status))
+
+
+def routed(current: Span, method: str, template: str) -> None:
+    """Names the span after its route, known once the request has been routed."""
+    current.update_name(f"{method} {template}")
+    current.set_attribute("http.route", template)
 
 
 def _observing(current: Span, scope: MutableMapping[str, Any], send: Any) -> Any:
     async def observed(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            status = message["status"]
-            current.set_attribute("http.response.status_code", status)
-            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                tracing.fail(current, str(status))
+            answered(current, message["status"])
             if _STREAM in message["headers"]:
                 _name(current, scope)
                 current.end()
@@ -72,8 +88,6 @@ def _observing(current: Span, scope: MutableMapping[str, Any], send: Any) -> Any
 
 
 def _name(current: Span, scope: MutableMapping[str, Any]) -> None:
-    """The path template, known once the request has been routed."""
     route = scope.get("path_template")
     if route and current.is_recording():
-        current.update_name(f"{scope['method']} {route}")
-        current.set_attribute("http.route", route)
+        routed(current, scope["method"], route)

@@ -13,6 +13,11 @@ from reservaestoque.events import Status
 from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import tracing
 
+Read = Callable[[UUID], Awaitable[Outcome | None]]
+"""Reads the outcome of a command within the time of the request."""
+Answered = Callable[[Read], Awaitable[bool]]
+"""Whether the command has been answered."""
+
 LAST_LOOK_SECONDS = 0.5
 """Time limit of the last read after a waiting customer's deadline, and so the longest delay of the answer."""
 
@@ -61,27 +66,32 @@ class Answers:
         accepted = pedido or _created(command, committed)
         outcome: Outcome | None = None
 
-        async def answered() -> bool:
+        async def answered(read: Read) -> bool:
             nonlocal outcome
             snapshot = subscription.snapshot
             if snapshot is not None and snapshot.causa == command.id:
                 outcome = Outcome(True, snapshot.recusa, snapshot.of(accepted))
             else:
-                outcome = await self._reads.outcome(command.id)
+                outcome = await read(command.id)
             return outcome is not None and outcome.answered
 
         await self._until(subscription, answered, wait)
         return outcome or Outcome(False, None, accepted)
 
-    async def _until(self, subscription: Subscription, answered: Callable[[], Awaitable[bool]], wait: int) -> None:
+    async def _until(self, subscription: Subscription, answered: Answered, wait: int) -> None:
         """Waits for the answer to a committed command.
 
         A database that fails meanwhile ends the wait, not the request: the customer must learn the order's id.
         """
+        end = asyncio.get_running_loop().time() + wait + LAST_LOOK_SECONDS
+
+        async def read(command_id: UUID) -> Outcome | None:
+            async with asyncio.timeout_at(end):  # here rather than around the wait: nearly all need no read
+                return await self._reads.outcome(command_id)
+
         try:
             with tracing.span("await decision"):
-                async with asyncio.timeout(wait + LAST_LOOK_SECONDS):
-                    await self._waiters.until(subscription, answered, wait)
+                await self._waiters.until(subscription, lambda: answered(read), wait)
         except Exception as fault:
             if not is_transient(fault):
                 raise
@@ -90,9 +100,9 @@ class Answers:
         """The outcome of the earlier command that the key stands for, perhaps to another order."""
         outcome = await self._reads.outcome(committed.command_id)
 
-        async def answered() -> bool:
+        async def answered(read: Read) -> bool:
             nonlocal outcome
-            outcome = await self._reads.outcome(committed.command_id)
+            outcome = await read(committed.command_id)
             return outcome is not None and outcome.answered
 
         if wait and outcome is not None and not outcome.answered:

@@ -23,7 +23,7 @@ from pedidos.stream_routes import STREAM_ROUTES, StreamSources
 from pedidos.waiters import Waiters
 from reservaestoque.bus import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, BatchConsumer, Publisher
 from reservaestoque.events import AtualizarStatus, Decoder
-from reservaestoque.http import GatheringProtocol, service_app
+from reservaestoque.http import service_app
 from reservaestoque.http.caller import Caller
 from reservaestoque.http.identity import Identity
 from reservaestoque.http.tuning.fast_lane import FastLane
@@ -136,9 +136,7 @@ async def run(settings: PedidosSettings) -> None:
             tasks,
             host=settings.host,
             metrics_port=settings.metrics_port,
-            api=Api(
-                FastLane(app, BusyRoutes(intake, reads, identity).find, PROBLEMS), settings.port, GatheringProtocol
-            ),
+            api=Api(app, settings.port, FastLane(BusyRoutes(intake, reads, identity).find, PROBLEMS).protocol),
             on_stop=on_stop,
         ).run()
 

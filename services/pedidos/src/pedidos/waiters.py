@@ -7,8 +7,8 @@ when the connection is back, and at their deadline.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Self
 from uuid import UUID
 
 import asyncpg
@@ -26,10 +26,27 @@ _log = logger(__name__)
 
 
 class Subscription(asyncio.Event):
-    """Set whenever an order may have changed. `snapshot` is its latest one; None when it must be read."""
+    """Set whenever an order may have changed, while its block runs. `snapshot` is its latest one; None when it must
+    be read.
+    """
 
     snapshot: Snapshot | None = None
     expired = False
+
+    def __init__(self, subscriptions: "dict[UUID, set[Subscription]]", pedido_id: UUID) -> None:
+        super().__init__()
+        self._subscriptions = subscriptions
+        self._pedido_id = pedido_id
+
+    def __enter__(self) -> Self:
+        self._subscriptions.setdefault(self._pedido_id, set()).add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        others = self._subscriptions[self._pedido_id]
+        others.discard(self)
+        if not others:
+            del self._subscriptions[self._pedido_id]
 
     def expire(self) -> None:
         """Ends the wait: the waiter reads one last time."""
@@ -66,17 +83,9 @@ class Waiters:
         """Whether the program is stopping: no wait may begin or continue."""
         return self._closed.is_set()
 
-    @contextlib.contextmanager
-    def subscribe(self, pedido_id: UUID) -> Iterator[Subscription]:
-        """An event that is set whenever the order may have changed, from now until the block ends."""
-        subscription = Subscription()
-        self._subscriptions.setdefault(pedido_id, set()).add(subscription)
-        try:
-            yield subscription
-        finally:
-            self._subscriptions[pedido_id].discard(subscription)
-            if not self._subscriptions[pedido_id]:
-                del self._subscriptions[pedido_id]
+    def subscribe(self, pedido_id: UUID) -> Subscription:
+        """A context manager: an event that is set whenever the order may have changed, while its block runs."""
+        return Subscription(self._subscriptions, pedido_id)
 
     async def until(self, subscription: Subscription, ready: Callable[[], Awaitable[bool]], seconds: float) -> None:
         """Returns when `ready` returns true, after `seconds`, or when the program stops.

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import httpx
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
 from litestar.di import NamedDependency, Provide
+from uvicorn_here import serving
 
 from pedidos.access import Target, decide, whose
 from pedidos.command import CommandType
@@ -22,7 +23,7 @@ from pedidos.repository import Page
 from pedidos.routes import PROBLEMS, ROUTES
 from pedidos.stream_routes import STREAM_ROUTES
 from reservaestoque.events import Item, Status
-from reservaestoque.http import service_app
+from reservaestoque.http import GatheringProtocol, service_app
 from reservaestoque.http.caller import ANYONE, NOBODY, Caller, Verdict
 from reservaestoque.http.identity import Identity
 from reservaestoque.http.tuning.fast_lane import FastLane
@@ -150,9 +151,11 @@ async def client(request: pytest.FixtureRequest, shop: Shop) -> AsyncIterator[As
             "tickets": Provide(lambda: None, sync_to_thread=False),
         },
     )
-    served = FastLane(app, BusyRoutes(shop, shop, identity).find, PROBLEMS) if request.param == "fast" else app
-    transport = ASGITransport(served, raise_app_exceptions=False)
-    async with AsyncClient(transport=transport, base_url="http://pedidos") as client:
+    lane = FastLane(BusyRoutes(shop, shop, identity).find, PROBLEMS)
+    async with (
+        serving(app, lane.protocol if request.param == "fast" else GatheringProtocol) as served,
+        AsyncClient(base_url=f"http://127.0.0.1:{served.port}") as client,
+    ):
         yield client
 
 

@@ -1,10 +1,14 @@
 """A JSON answer without the features that no route here uses: cookies, background tasks, other media types."""
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import Response
 from litestar.types import ASGIApp, HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from reservaestoque.http.caching import CACHE_CONTROL, NO_STORE
 
 T = TypeVar("T")
 
@@ -27,25 +31,37 @@ class JsonAnswer(Response[T]):
         self.headers = headers
         self._media_type = media_type
 
-    def messages(self) -> tuple[HTTPResponseStartEvent, HTTPResponseBodyEvent]:
-        """The ASGI messages that send the answer."""
+    def on_wire(self, server_headers: Iterable[tuple[bytes, bytes]], *, close: bool) -> bytes:
+        """The whole answer in HTTP/1.1, with the server's headers; with `close` it is the last on its connection."""
         body = _encode(self.content)
-        headers = [
-            (b"content-type", self._media_type),
-            (b"content-length", b"%d" % len(body)),
-            *((name.lower().encode(), value.encode()) for name, value in self.headers.items()),
-        ]
-        return (
-            HTTPResponseStartEvent(type="http.response.start", status=self.status_code or 200, headers=headers),
-            HTTPResponseBodyEvent(type="http.response.body", body=body, more_body=False),
-        )
+        headers = self._encoded_headers(len(body))
+        if CACHE_CONTROL not in dict(headers):
+            headers.append(NO_STORE)
+        if close:
+            headers.append((b"connection", b"close"))
+        lines = [b"%b: %b\r\n" % header for header in (*server_headers, *headers)]
+        return b"".join([STATUS_LINE[self.status_code or 200], *lines, b"\r\n", body])
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override]
         """The answer as an ASGI application."""
-        start, piece = self.messages()
+        body = _encode(self.content)
+        start = HTTPResponseStartEvent(
+            type="http.response.start", status=self.status_code or 200, headers=self._encoded_headers(len(body))
+        )
 
         async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
             await send(start)
-            await send(piece)
+            await send(HTTPResponseBodyEvent(type="http.response.body", body=body, more_body=False))
 
         return answer
+
+    def _encoded_headers(self, length: int) -> list[tuple[bytes, bytes]]:
+        """The headers with a body of this length. Raises ValueError for control characters in a value."""
+        for value in self.headers.values():
+            if not value.isprintable():
+                raise ValueError(f"a header's value has control characters: {value!r}")
+        return [
+            (b"content-type", self._media_type),
+            (b"content-length", b"%d" % length),
+            *((name.lower().encode(), value.encode()) for name, value in self.headers.items()),
+        ]

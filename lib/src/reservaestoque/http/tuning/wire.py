@@ -41,6 +41,11 @@ class GatheringTransport:
         if self._size >= PIECE_BYTES:
             self._send()
 
+    def write_now(self, data: bytes) -> None:
+        """Sends these bytes at once, after all that was written before."""
+        self._pieces.append(data)
+        self._send()
+
     def close(self) -> None:
         """Closes the transport once everything written has been sent."""
         self._send()
@@ -51,7 +56,7 @@ class GatheringTransport:
             return
         pieces, self._pieces, self._size = self._pieces, [], 0
         if not self._transport.is_closing():  # the peer may have gone meanwhile
-            self._transport.write(b"".join(pieces))
+            self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is delegated to the transport."""
@@ -60,6 +65,8 @@ class GatheringTransport:
 
 class GatheringProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol on a `GatheringTransport`."""
+
+    transport: GatheringTransport  # type: ignore[assignment]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by the event loop."""

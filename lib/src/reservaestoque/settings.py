@@ -88,7 +88,7 @@ class ServiceSettings(ApiSettings, Settings):
 
     amqp_ca_file: CaFile | None = None
     amqp_url: str = Field(pattern=r"^amqps?://", repr=False)
-    max_events: int = Field(default=200, ge=1, le=1000)
+    max_events: int = Field(default=400, ge=1, le=1000)
     reserva_ttl: Duration = timedelta(minutes=30)
     event_horizon: Duration = timedelta(days=6)
     resend_horizon: Duration = timedelta(days=1)

@@ -2,6 +2,8 @@
 -- units that orders now hold or have bought, and the facts for pedidos, at least one, in one row of the outbox. A fact
 -- that has `itens` is the last one of a new order, whose row is inserted from it.
 --
+-- `movido` names the SKUs twice: for a join alone the planner reads all of a catalogue of thousands of SKUs.
+--
 -- A duplicate order key means that another replica has inserted the order since it was looked up: the whole batch is
 -- then decided again, with that row locked. Supply above the declared quantity falls as units are released.
 with novo as (
@@ -19,7 +21,7 @@ movido as (
         quantidade = greatest(e.alvo, least(e.quantidade, e.reservado + m.reservado + e.vendido + m.vendido)),
         alterado_em = $1
     from unnest($11::text[], $12::bigint[], $13::bigint[]) as m (sku, reservado, vendido)
-    where e.sku = m.sku
+    where e.sku = m.sku and e.sku = any ($11)
 ),
 linha as (
     insert into reserva (pedido_id, sku, quantidade, expira_em, vendida)

@@ -3,6 +3,8 @@
 -- need. Then every order is accepted, whatever their sequence. Otherwise it writes nothing and returns no row. One
 -- statement is one transaction, so that the stock rows stay locked for no round trip.
 --
+-- `movido` names the SKUs twice: for a join alone the planner reads all of a catalogue of thousands of SKUs.
+--
 -- The new orders record the ids of their events, so these need no rows in the inbox. A unique violation means that
 -- another replica has inserted one of the orders meanwhile.
 with travado as materialized (
@@ -36,7 +38,7 @@ movido as (
     update estoque e
     set reservado = e.reservado + n.quantidade, alterado_em = a.agora
     from aceito a, unnest($1, $2) as n (sku, quantidade)
-    where e.sku = n.sku
+    where e.sku = n.sku and e.sku = any ($1)
 ),
 linha as (
     insert into reserva (pedido_id, sku, quantidade, expira_em)

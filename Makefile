@@ -10,7 +10,7 @@ BIN := .venv/bin
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' lib/pyproject.toml)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo dev)
 # How many tests run at once; most of them spend most of their time waiting.
-WORKERS ?= 3
+WORKERS ?= 4
 # Where tests keep their databases, up to 8 GB: in memory if 16 GB are free there, otherwise in the usual folder.
 MEMORY = $(shell [ -w /dev/shm ] && { df -Pk /dev/shm | awk 'END {print $$4}'; awk '/MemAvailable/ {print $$2}' /proc/meminfo; } \
 	| sort -n | awk 'NR == 1 && $$1 > 16000000 {print "/dev/shm"}')

@@ -1,5 +1,5 @@
-"""How `make test` runs tests in parallel: which of them share a worker of pytest-xdist, which start first, and which
-wait until nothing else runs.
+"""How `make test` runs tests in parallel: which of them share a worker of pytest-xdist, which start first, which have
+a worker to themselves, and which run when nothing else does.
 """
 
 import os
@@ -20,38 +20,51 @@ FIRST = (
     "tests/simulation/test_simulation.py",
     "operator/tests/integration/",
     "tests/integration/",
-    "client/tests/integration/",
-    "local/tests/test_system.py",
     "demo/tests/integration/",
-    "tests/simulation/test_order_life.py",
-    "lib/tests/integration/test_bus_outage.py",
     "bench/tests/integration/test_bench.py",
     "painel/tests/browser/",
+    "tests/simulation/test_order_life.py",
+    "tests/charts/",
     "tests/integration/test_restore.py",
-    "tests/integration/test_outages.py",
-    "tests/integration/test_frozen_replicas.py",
-    "tests/integration/test_broker_outage.py",
+    "bench/tests/integration/test_abuse.py",
     "tests/integration/test_authorization.py",
     "tests/integration/test_expiry.py",
     "tests/integration/test_restored_behind.py",
     "tests/integration/test_tls.py",
-    "tests/integration/test_connections.py",
     "tests/integration/test_schema.py",
     "tests/integration/test_unheard_lapses.py",
-    "tests/integration/telemetry/",
     "local/tests/test_first_order.py",
     "contracts/tests/unit/test_events.py",
-    "tests/charts/",
 )
 """The slowest units, in the order in which they start. Tests of a folder share a system that is slow to start, and
 stay together; so do those of a file, unless its folder is listed and the file itself is not."""
+
+WAITING = (
+    "client/tests/integration/",
+    "tests/integration/telemetry/",
+    "local/tests/test_system.py",
+    "lib/tests/integration/test_bus_outage.py",
+    "conferir/tests/integration/test_rules.py",
+    "tests/integration/test_outages.py",
+    "tests/integration/test_frozen_replicas.py",
+    "lib/tests/integration/test_pool.py",
+    "local/tests/test_gateway.py",
+    "local/tests/test_gateway_limits.py",
+    "tests/integration/test_broker_outage.py",
+    "tests/integration/test_connections.py",
+    "lib/tests/integration/test_migrate.py",
+    "conferir/tests/integration/test_giving_way.py",
+    "services/estoque/tests/integration/test_relay.py",
+)
+"""Units that mostly wait: for time limits, for parts that start, for a broker that is away. One worker begins with
+these, beside as many others as keep the processors busy."""
 
 ALONE = ("bench/tests/integration/test_constant_rate.py",)
 """Tests that measure: they start when all else has ended, all on one worker."""
 
 
 class Lanes(LoadScopeScheduling):
-    """Gives workers one unit after another: a folder of FIRST, or a file."""
+    """Gives workers one unit after another: a folder of FIRST or WAITING, or a file."""
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         super().__init__(config, log)
@@ -83,7 +96,7 @@ class Lanes(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         """The unit of a test."""
         path = nodeid.partition("::")[0]
-        named = [unit for unit in (*FIRST, *ALONE) if path.startswith(unit)]
+        named = [unit for unit in (*FIRST, *WAITING, *ALONE) if path.startswith(unit)]
         return max(named, key=len, default=path)
 
     def schedule(self) -> None:
@@ -95,7 +108,7 @@ class Lanes(LoadScopeScheduling):
             units: dict[str, dict[str, bool]] = {}
             for nodeid in self.collection:
                 units.setdefault(self._split_scope(nodeid), {})[nodeid] = False
-            order = {unit: place for place, unit in enumerate(FIRST)}
+            order = {unit: place for place, unit in enumerate((*FIRST, *WAITING))}
             for unit in sorted(units, key=lambda unit: order.get(unit, len(order))):
                 (self._alone if unit in ALONE else self.workqueue)[unit] = units[unit]
         for node in self.nodes:
@@ -108,11 +121,19 @@ class Lanes(LoadScopeScheduling):
                 self.workqueue.update(self._alone)
                 self._alone.clear()
             if self.workqueue:
+                self._choose(waiting=node is self.nodes[-1])
                 self._assign_work_unit(node)
             elif self._alone and node is self.nodes[0]:
                 return  # it continues when the others have ended
             else:
                 node.shutdown()
+
+    def _choose(self, *, waiting: bool) -> None:
+        """Moves the next unit that mostly waits, or that does not, to the front of the queue, if there is one."""
+        for unit in self.workqueue:
+            if (unit in WAITING) is waiting:
+                self.workqueue.move_to_end(unit, last=False)
+                return
 
 
 def take_ports(environ: MutableMapping[str, str] = os.environ) -> None:

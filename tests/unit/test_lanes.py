@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import lanes
 import pytest
-from lanes import ALONE, FIRST, Lanes
+from lanes import ALONE, FIRST, WAITING, Lanes
 
 from local_system import Config, Ports, System
 from local_system.ports import FREE
@@ -92,6 +92,7 @@ def test_all_tests_run_once_whatever_there_is():
             *of("lib/tests/test_a.py", 1),
             *of(FIRST[0], 4),
             *of(ALONE[0], 2),
+            *of(WAITING[0], 2),
             *of("lib/test_b.py", 3),
         ],
     ):
@@ -115,6 +116,18 @@ def test_a_file_that_is_named_does_not_stay_with_its_folder():
 def test_the_slowest_units_start_first():
     ran = run([*of("a/test_a.py", 3), *of(FIRST[1], 3), *of(FIRST[0], 3)])
     assert [test for _, test, _ in ran[:2]] == [of(FIRST[0], 3)[0], of(FIRST[1], 3)[0]]
+
+
+def test_one_worker_begins_with_the_units_that_mostly_wait():
+    ran = run([*of("a/test_a.py", 9), *of(WAITING[0], 3), *of(FIRST[0], 9), *of(WAITING[1], 3)], 3)
+    workers = {test: worker for worker, test, _ in ran}
+    assert {workers[test] for unit in WAITING[:2] for test in of(unit, 3)} == {"gw2"}
+    assert [test for worker, test, _ in ran if worker == "gw2"] == [*of(WAITING[0], 3), *of(WAITING[1], 3)]
+
+
+def test_a_worker_without_other_units_takes_one_that_waits():
+    ran = run([*of("a/test_a.py", 2), *of(WAITING[0], 9), *of(WAITING[1], 9)])
+    assert {worker for worker, test, _ in ran if test.startswith(WAITING[:2])} == {"gw0", "gw1"}
 
 
 def test_exclusive_units_start_when_the_other_workers_have_ended():
@@ -159,7 +172,7 @@ def test_systems_of_killed_workers_are_ended_and_no_others(tmp_path: Path):
         assert system.states()["etcd"].name == "RUNNING"
 
 
-@pytest.mark.parametrize("unit", [*FIRST, *ALONE])
+@pytest.mark.parametrize("unit", [*FIRST, *WAITING, *ALONE])
 def test_everything_named_exists(unit: str):
     path = Path(__file__).parents[2] / unit
     assert path.is_dir() if unit.endswith("/") else path.is_file()

@@ -20,7 +20,7 @@ from reservaestoque import runtime
 from simulator.mutants import MUTANTS
 from simulator.seed import DATABASES, MONITOR, SeedFailedError, Stage, run_seed
 
-_CHUNK = 25
+_CHUNK = 100
 
 T = TypeVar("T")
 

@@ -123,7 +123,7 @@ class Lanes(LoadScopeScheduling):
             if self.workqueue:
                 self._choose(waiting=node is self.nodes[-1])
                 self._assign_work_unit(node)
-            elif self._alone and node is self.nodes[0]:
+            elif self._alone and node is next(one for one in self.nodes if not one.shutting_down):
                 return  # it continues when the others have ended
             else:
                 node.shutdown()

@@ -35,6 +35,8 @@ async def serving(app: Any, protocol: Protocol = HttpToolsProtocol) -> AsyncIter
         yield Served(listening.sockets[0].getsockname()[1], state)
         for connection in [*state.connections]:
             connection.transport.abort()  # type: ignore[union-attr]
+        for task in [*state.tasks]:
+            task.cancel()
 
 
 @contextlib.asynccontextmanager

@@ -417,7 +417,8 @@ class _Estoque:
 
         def locked(release: Continue) -> None:
             commit = partial(world.flushes["estoque-db"], partial(committed, release))
-            world.statement("estoque-db", world.p.order("estoque-db.reserve") * size, commit)
+            cpu = world.p.order("estoque-db.reserve") * (world.p.hot if world.setup.hot else 1.0) * size
+            world.statement("estoque-db", cpu, commit)
 
         def committed(release: Continue) -> None:
             release()

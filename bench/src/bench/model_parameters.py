@@ -23,7 +23,8 @@ class Parameters:
     job every background_period. paced: CPU per order of the generator at a constant rate. flush: length of a flush of
     a database or the broker. notify: cost of an order's notification in each replica of pedidos that did not take the
     request. interval, max_batch: of the group commit. max_events, at_once: of estoque's consumer. prefetch: messages.
-    publication: events that a relay publishes at once. items, skus: they determine whether batches meet.
+    publication: events that a relay publishes at once. hot: CPU to reserve an order with a hot SKU over that of one
+    without. items, skus: they determine whether batches meet.
     """
 
     costs: Mapping[str, Cost]
@@ -39,6 +40,7 @@ class Parameters:
     at_once: int
     prefetch: int
     publication: int
+    hot: float
     items: int
     skus: int
 

@@ -30,6 +30,11 @@ class MonitoringProtocol(HttpToolsProtocol):
         if len(others) >= CONNECTIONS:
             min(others, key=lambda other: (other.busy, other.since)).transport.abort()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop. Ends the keep-alive timer, which uvicorn leaves after a reset."""
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+
     @property
     def busy(self) -> bool:
         """Whether a request is being answered."""

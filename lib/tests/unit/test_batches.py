@@ -170,6 +170,22 @@ async def test_a_row_that_is_held_whenever_one_looks_is_waited_for_all_the_same(
     assert len(database.committed) == 2
 
 
+async def test_a_batch_takes_no_more_once_its_messages_are_large(monkeypatch: pytest.MonkeyPatch):
+    source, taken = Memory(), list[int]()
+
+    class Counting(Database):
+        async def handle(self, events: Sequence[CancelarPedido]) -> Sequence[Refused]:
+            taken.append(len(events))
+            return await super().handle(events)
+
+    for _ in range(4):
+        source.deliver(*(event() for _ in range(10)))
+    monkeypatch.setattr(module, "MAX_BYTES", len(source.queue._queue[0].body) + 1)  # type: ignore[attr-defined]
+    async with consuming(source, Counting()):
+        await until(lambda: len(source.acknowledged) == 4)
+    assert taken == [20, 20]
+
+
 async def test_many_messages_that_wait_go_back_as_few():
     """A consumer receives a bounded number of messages, and others must still arrive."""
     source, database = Memory(), Database()

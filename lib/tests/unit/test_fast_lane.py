@@ -2,6 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
+import socket
+import struct
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -10,6 +14,9 @@ import pytest
 from httpx import AsyncClient
 from litestar import Response, post
 from litestar.params import RawBody
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 from uvicorn_here import Served, port_of, running, serving
 
@@ -18,6 +25,7 @@ from reservaestoque.http.problems import CONFLICT, MAX_BODY_BYTES, NOT_FOUND
 from reservaestoque.http.tuning.answer import JsonAnswer
 from reservaestoque.http.tuning.fast_lane import FastLane, Handler, Headers
 from reservaestoque.program import Health
+from reservaestoque.telemetry import traced, tracing
 
 _numbers = JsonBody(dict[str, int], absent={})
 
@@ -41,8 +49,12 @@ def add(body: bytes) -> JsonAnswer[dict[str, int]]:
             raise ZeroDivisionError
         case 501:
             return JsonAnswer({"total": add}, status_code=201, headers={})  # type: ignore[dict-item]
+        case 502:
+            raise ProblemError(NOT_FOUND, "no such number", number=object())
         case 503:
             raise ConnectionResetError("the database is away")
+        case 1_000_000:
+            return JsonAnswer({"total": "x" * 1_000_000}, status_code=201, headers={})
         case total:
             return JsonAnswer({"total": total}, status_code=201, headers={"Location": "/sums/1"})
 
@@ -138,6 +150,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "another method": {"method": "GET"},
     "another path": {"url": "/sums/", "content": b"{}", "headers": JSON},
     "an encoded path": {"url": "/%73ums", "content": b"{}", "headers": JSON},
+    "a query within the path": {"url": "/sums?/1", "content": b"{}", "headers": JSON},
+    "a very long path": {"url": f"/sums/{'a' * 300}", "content": b"{}", "headers": JSON},
     "an announced body": {"content": b"{}", "headers": {**JSON, "Expect": "100-continue"}},
     "an upgrade": {"content": b"{}", "headers": {**JSON, "Connection": "upgrade", "Upgrade": "h2c"}},
 }
@@ -322,6 +336,83 @@ async def test_a_request_that_outlasts_the_stop_gets_an_answer(app: Any, routes:
     assert head.startswith(b"HTTP/1.1 500 ")
     assert b"unexpected error" in body
     await connecting.__aexit__(None, None, None)
+
+
+async def test_no_request_begins_after_one_that_the_stop_has_cancelled(
+    connection: Connection, routes: Routes, served: Served
+):
+    routes.gate.clear()
+    for number in (1, 2):
+        connection.send(b'{"a": %d}' % number)
+    await until(lambda: routes.served == 1)
+    for task in served.state.tasks:
+        task.cancel()
+    answer = await connection.rest()
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"connection: close" in answer
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_a_client_is_not_left_waiting_for_an_answer_that_cannot_be_made(
+    connection: Connection, served: Served, caplog: pytest.LogCaptureFixture
+):
+    connection.send(b'{"a": 502}')
+    assert await connection.rest() == b""
+    await until(lambda: not served.state.tasks)
+
+
+async def test_a_client_that_does_not_read_holds_up_nothing_but_its_connection(served: Served, routes: Routes):
+    """Answers of a megabyte each, of which the kernel and the transport take a fraction."""
+    async with connected(served.port) as slow, connected(served.port) as other:
+        for _ in range(8):
+            slow.send(b'{"a": 1000000}')
+        await until(lambda: routes.served == 1)
+        other.send()
+        assert (await other.answer())[1] == b'{"total":1}'
+        answers = [await slow.answer() for _ in range(8)]
+        assert {len(body) for _, body in answers} == {len(answers[0][1])}
+
+
+@pytest.mark.parametrize("how", ["closed", "aborted", "reset"])
+async def test_a_connection_that_has_ended_is_forgotten_with_its_request(served: Served, routes: Routes, how: str):
+    """At once, not when the garbage collector comes by."""
+    async with connected(served.port) as connection:
+        connection.send(b'{"a": 1}'.ljust(MAX_BODY_BYTES))
+        await connection.answer()
+        [kept] = map(weakref.ref, served.state.connections)
+        gc.disable()
+        try:
+            transport = connection.writer.transport
+            if how == "reset":
+                linger = struct.pack("ii", 1, 0)
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            transport.close() if how == "closed" else transport.abort()
+            await until(lambda: kept() is None)
+        finally:
+            gc.enable()
+
+
+@pytest.mark.parametrize("body", [b'{"a": 1}', b'{"a": 409}', b'{"a": 500}'])
+async def test_its_requests_are_traced_like_others(
+    app: Any, routes: Routes, body: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    exported = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exported))
+    monkeypatch.setattr(tracing._Recording, "tracer", provider.get_tracer("test"))
+    headers = {**JSON, "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    async with (
+        serving(app, FastLane(routes.find, PROBLEMS).protocol) as fast,
+        serving(traced(app), GatheringProtocol) as plain,
+        AsyncClient() as client,
+    ):
+        for served in (fast, plain):
+            await client.post(f"http://127.0.0.1:{served.port}/sums", content=body, headers=headers)
+    spans = exported.get_finished_spans()
+    assert [span.name for span in spans] == ["POST /sums"] * 2
+    first, second = ((dict(s.attributes or {}), s.status.status_code, s.parent) for s in spans)
+    assert first == second
+    assert routes.served == 1
 
 
 def test_a_header_cannot_contain_another():

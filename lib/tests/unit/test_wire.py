@@ -1,7 +1,10 @@
 """The bytes that a connection sends, and the number of pieces."""
 
 import asyncio
+import gc
 import socket
+import struct
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,6 +99,34 @@ async def test_nothing_is_sent_to_a_client_that_has_gone(transport: FakeTranspor
 async def test_the_rest_is_the_transports_own(transport: FakeTransport):
     gathering = GatheringTransport(transport, asyncio.get_running_loop())
     assert gathering.get_extra_info("peername") == "the peername"
+
+
+@pytest.mark.parametrize("how", ["closed", "reset"])
+async def test_a_connection_that_has_ended_is_forgotten(how: str):
+    """At once: not when the keep-alive timer ends, and not when the garbage collector comes by."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    gc.collect()
+    gc.disable()
+    try:
+        async with serving(app, GatheringProtocol) as served, asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            [kept] = map(weakref.ref, served.state.connections)
+            if how == "reset":
+                linger = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                writer.transport.abort()
+            else:
+                writer.close()
+            while kept() is not None:
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

@@ -21,6 +21,10 @@ from reservaestoque.telemetry import first_ids, logger
 E = TypeVar("E", bound=CloudEvent)
 E_contra = TypeVar("E_contra", bound=CloudEvent, contravariant=True)
 
+MAX_BYTES = 256 * 1024
+"""The size of the messages after which a batch takes no more: 500 orders of three items. Hundreds of orders with a
+hundred items each would hold the locks of their SKUs for a second.
+"""
 LATE_SECONDS = 0.2
 """Interval between checks of events that are blocked by another session's lock."""
 WARY_ROUNDS = 8
@@ -119,7 +123,8 @@ class _Delivery(Generic[M, E]):
 
 
 class Batches(Generic[E]):
-    """Feeds the events waiting at a source to `handler`: everything that has arrived, about `max_events` at a time.
+    """Feeds the events waiting at a source to `handler`: everything that has arrived, about `max_events` or
+    MAX_BYTES at a time.
 
     An error that `handler` raises for a batch decides what happens next:
 
@@ -136,7 +141,7 @@ class Batches(Generic[E]):
         decoder: Decoder[E],
         handler: Handler[E],
         *,
-        max_events: int = 200,
+        max_events: int = 400,
         pause: Callable[[int], Awaitable[None]] = back_off,
     ) -> None:
         self._queue = queue
@@ -211,14 +216,15 @@ class Batches(Generic[E]):
         """Waits for one message, then takes whatever else has arrived."""
         deliveries: list[_Delivery[M, E]] = []
         rejected: list[Rejected] = []
-        count = 0
+        count = size = 0
         message: M | None = await source.wait(seconds)
         while message is not None:
             good, bad = self._decoder.decode(message.body)
             deliveries.append(_Delivery(message, good))
             rejected += bad
             count += len(good)
-            message = source.take() if count < self._max_events else None
+            size += len(message.body)
+            message = source.take() if count < self._max_events and size < MAX_BYTES else None
         return deliveries, rejected
 
     async def _settle(self, source: Source[M], events: Sequence[E], messages: list[M]) -> set[object]:

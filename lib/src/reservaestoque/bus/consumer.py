@@ -33,7 +33,7 @@ class BatchConsumer(Generic[E]):
         decoder: Decoder[E],
         handler: Handler[E],
         *,
-        max_events: int = 200,
+        max_events: int = 400,
         at_once: int = 1,
     ) -> None:
         self._url = url

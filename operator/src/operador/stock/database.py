@@ -9,7 +9,7 @@ from operador.decide.stockitem import StockItem
 from reservaestoque.postgres import Pool, Queries, reachable
 
 CHANGES_PER_PAGE = 60_000
-"""More than a second of the highest load: the balance of a SKU, which may change with each batch of orders, is read
+"""About a second of the highest load: the balance of a SKU, which may change with each batch of orders, is read
 once for all of them. A page of as many different SKUs takes PostgreSQL 0.12 s and the operator as long again."""
 _ROWS_PER_PAGE = 1000
 

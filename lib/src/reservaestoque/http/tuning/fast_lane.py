@@ -1,6 +1,7 @@
 """The busiest routes, answered without ASGI, and without Litestar's routing, parameters and middleware."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -20,7 +21,7 @@ from reservaestoque.http.problems import (
 from reservaestoque.http.tuning.answer import JsonAnswer
 from reservaestoque.http.tuning.metrics import observe
 from reservaestoque.http.tuning.wire import GatheringProtocol
-from reservaestoque.telemetry import requests, tracing
+from reservaestoque.telemetry import logger, requests, tracing
 
 Headers = Mapping[bytes, bytes]
 Handler = Callable[[Headers, bytes], Awaitable[JsonAnswer[Any]]]
@@ -29,7 +30,13 @@ Handler = Callable[[Headers, bytes], Awaitable[JsonAnswer[Any]]]
 Finder = Callable[[str, str], tuple[str, Handler] | None]
 """The template and the handler of the route for a method and a path; None for routes left to Litestar."""
 
+_TARGET = re.compile(rb"/[\w/-]{1,200}")
+"""The request targets of busy routes: a plain path, without a query and without an encoded character."""
+
 Problems = Mapping[type[Exception], Callable[[Any], ProblemError]]
+
+
+_log = logger(__name__)
 
 
 class FastLane:
@@ -38,7 +45,7 @@ class FastLane:
     A plain request has a JSON body with its length, or no body, and neither a query nor a repeated header. Litestar,
     which serves the same routes, answers all others. `problems` are those of the application.
 
-    A request to a stub costs 19 µs of CPU with it, 28 as an ASGI application before Litestar, and 49 on Litestar
+    A request to a stub costs 20 µs of CPU with it, 28 as an ASGI application before Litestar, and 49 on Litestar
     (wrk, 32 connections). It can go when Litestar comes close to that.
     """
 
@@ -52,9 +59,7 @@ class FastLane:
 
     def find(self, method: bytes, url: bytes) -> tuple[str, Handler] | None:
         """The route of a request; None when Litestar must answer it."""
-        if b"%" in url or not url.isascii():
-            return None
-        return self._find(method.decode(), url.decode())
+        return self._find(method.decode(), url.decode()) if _TARGET.fullmatch(url) else None
 
     def problem(self, fault: BaseException, path: str) -> JsonAnswer[Any]:
         """The answer to a request that failed."""
@@ -151,17 +156,24 @@ class _Exchange(RequestResponseCycle):
         try:
             if not tracing.enabled():
                 await self._serve(self._headers)
-                return
-            with requests.span(self._method, self._path, self._headers.get(b"traceparent", b"")) as span:
-                await self._serve({**self._headers, b"traceparent": tracing.traceparent(span).encode()}, span)
+            else:
+                with requests.span(self._method, self._path, self._headers.get(b"traceparent", b"")) as span:
+                    traceparent = tracing.traceparent(span).encode()
+                    await self._serve({**self._headers, b"traceparent": traceparent}, span)
+        except Exception:
+            _log.exception("request_not_answered", path=self._path)
+            self._connection.transport.close()
         finally:
+            self.request_body = b""
             self._connection.tasks.discard(self.task)
 
     async def _serve(self, headers: Headers, span: Span | None = None) -> None:
         try:
             answer = await self._handler(headers, self.request_body)
             await self._send(answer)
-        except (Exception, asyncio.CancelledError) as fault:  # cancelled: the program stops, and this took too long
+        except (Exception, asyncio.CancelledError) as fault:
+            if isinstance(fault, asyncio.CancelledError):  # the program stops, and this took too long
+                self.keep_alive = False
             answer = self._lane.problem(fault, self._path)
             await self._send(answer)
         status = answer.status_code or 200

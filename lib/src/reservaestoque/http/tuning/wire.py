@@ -73,3 +73,11 @@ class GatheringProtocol(HttpToolsProtocol):
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         transport.set_write_buffer_limits(HIGH_WATER_BYTES)
         super().connection_made(cast(asyncio.Transport, GatheringTransport(transport, self.loop)))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop. Afterwards nothing keeps the connection and its last request in memory: uvicorn
+        leaves the keep-alive timer of a connection that was reset.
+        """
+        super().connection_lost(exc)
+        self.cycle = None  # type: ignore[assignment]
+        self._unset_keepalive_if_required()

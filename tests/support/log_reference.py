@@ -67,7 +67,7 @@ MEANINGS = {
     "questions_given_up": "pedidos no longer asks about lapsed reservations whose end was never reported",
     "replica_silent": "a replica of a part did not answer the panel",
     "request_failed": "a request failed because of a defect and was answered 500",
-    "request_not_answered": "the answer to a request could not be made because of a defect; its connection was closed",
+    "request_not_answered": "a request could not be answered because of a defect; its connection was closed",
     "request_put_off": "a request failed because a dependency is unavailable and was answered 503",
     "reservas_swept": "lapsed reservations were ended",
     "rows_without_stockitem": "sellable stock rows have no StockItem",

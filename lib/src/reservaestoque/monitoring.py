@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from reservaestoque.http_protocol import HttpProtocol
 
 CONNECTIONS = 50
 """How many connections are kept; one more closes another."""
@@ -12,7 +12,7 @@ REQUEST_BYTES = 65_536
 """The longest request, body included; a longer one loses its connection."""
 
 
-class MonitoringProtocol(HttpToolsProtocol):
+class MonitoringProtocol(HttpProtocol):
     """uvicorn's HTTP/1.1 protocol, bounded in connections and bytes.
 
     A new connection is never refused: it may be a probe, and a probe that fails costs a healthy program its life.
@@ -29,11 +29,6 @@ class MonitoringProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         if len(others) >= CONNECTIONS:
             min(others, key=lambda other: (other.busy, other.since)).transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the event loop. Ends the keep-alive timer, which uvicorn leaves after a reset."""
-        super().connection_lost(exc)
-        self._unset_keepalive_if_required()
 
     @property
     def busy(self) -> bool:

@@ -180,7 +180,7 @@ async def test_a_batch_takes_no_more_once_its_messages_are_large(monkeypatch: py
 
     for _ in range(4):
         source.deliver(*(event() for _ in range(10)))
-    monkeypatch.setattr(module, "MAX_BYTES", len(source.queue._queue[0].body) + 1)  # type: ignore[attr-defined]
+    monkeypatch.setattr(module, "BATCH_BYTES", len(source.queue._queue[0].body) + 1)  # type: ignore[attr-defined]
     async with consuming(source, Counting()):
         await until(lambda: len(source.acknowledged) == 4)
     assert taken == [20, 20]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from uvicorn_here import serving
+from uvicorn_here import Protocol, serving
 
 from reservaestoque.http.tuning.wire import (
     HIGH_WATER_BYTES,
@@ -19,6 +19,7 @@ from reservaestoque.http.tuning.wire import (
     GatheringProtocol,
     GatheringTransport,
 )
+from reservaestoque.monitoring import MonitoringProtocol
 
 
 class FakeTransport:
@@ -101,8 +102,9 @@ async def test_the_rest_is_the_transports_own(transport: FakeTransport):
     assert gathering.get_extra_info("peername") == "the peername"
 
 
+@pytest.mark.parametrize("protocol", [GatheringProtocol, MonitoringProtocol])
 @pytest.mark.parametrize("how", ["closed", "reset"])
-async def test_a_connection_that_has_ended_is_forgotten(how: str):
+async def test_a_connection_that_has_ended_is_forgotten(how: str, protocol: Protocol):
     """At once: not when the keep-alive timer ends, and not when the garbage collector comes by."""
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
@@ -112,7 +114,7 @@ async def test_a_connection_that_has_ended_is_forgotten(how: str):
     gc.collect()
     gc.disable()
     try:
-        async with serving(app, GatheringProtocol) as served, asyncio.timeout(5):
+        async with serving(app, protocol) as served, asyncio.timeout(5):
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             await reader.readuntil(b"\r\n\r\n")

@@ -21,9 +21,9 @@ from reservaestoque.telemetry import first_ids, logger
 E = TypeVar("E", bound=CloudEvent)
 E_contra = TypeVar("E_contra", bound=CloudEvent, contravariant=True)
 
-MAX_BYTES = 256 * 1024
-"""The size of the messages after which a batch takes no more: 500 orders of three items. Hundreds of orders with a
-hundred items each would hold the locks of their SKUs for a second.
+BATCH_BYTES = 256 * 1024
+"""The size of the messages after which a batch takes no more: 500 orders of three items. It limits how long large
+orders hold the locks of their SKUs: 200 orders of a hundred items take 0.1 s on a quiet machine.
 """
 LATE_SECONDS = 0.2
 """Interval between checks of events that are blocked by another session's lock."""
@@ -124,7 +124,7 @@ class _Delivery(Generic[M, E]):
 
 class Batches(Generic[E]):
     """Feeds the events waiting at a source to `handler`: everything that has arrived, about `max_events` or
-    MAX_BYTES at a time.
+    BATCH_BYTES at a time.
 
     An error that `handler` raises for a batch decides what happens next:
 
@@ -224,7 +224,7 @@ class Batches(Generic[E]):
             rejected += bad
             count += len(good)
             size += len(message.body)
-            message = source.take() if count < self._max_events and size < MAX_BYTES else None
+            message = source.take() if count < self._max_events and size < BATCH_BYTES else None
         return deliveries, rejected
 
     async def _settle(self, source: Source[M], events: Sequence[E], messages: list[M]) -> set[object]:

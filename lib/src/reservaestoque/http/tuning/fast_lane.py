@@ -35,7 +35,6 @@ _TARGET = re.compile(rb"/[\w/-]{1,200}")
 
 Problems = Mapping[type[Exception], Callable[[Any], ProblemError]]
 
-
 _log = logger(__name__)
 
 

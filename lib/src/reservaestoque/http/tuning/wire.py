@@ -9,7 +9,7 @@ import asyncio
 import socket
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from reservaestoque.http_protocol import HttpProtocol
 
 PIECE_BYTES = 65_536
 """Bytes sent without waiting for more, so that the transport can apply back-pressure."""
@@ -63,7 +63,7 @@ class GatheringTransport:
         return getattr(self._transport, name)
 
 
-class GatheringProtocol(HttpToolsProtocol):
+class GatheringProtocol(HttpProtocol):
     """uvicorn's HTTP/1.1 protocol on a `GatheringTransport`."""
 
     transport: GatheringTransport  # type: ignore[assignment]
@@ -73,11 +73,3 @@ class GatheringProtocol(HttpToolsProtocol):
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         transport.set_write_buffer_limits(HIGH_WATER_BYTES)
         super().connection_made(cast(asyncio.Transport, GatheringTransport(transport, self.loop)))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the event loop. Afterwards nothing keeps the connection and its last request in memory: uvicorn
-        leaves the keep-alive timer of a connection that was reset.
-        """
-        super().connection_lost(exc)
-        self.cycle = None  # type: ignore[assignment]
-        self._unset_keepalive_if_required()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Self
 
 import aiohttp
@@ -11,6 +11,7 @@ import aiohttp
 from local_system import System
 
 CONNECTIONS = 24
+_WATCH_AGAIN_SECONDS = 0.1
 _PATH = "/apis/reservaestoque.dev/v1/namespaces/{namespace}/stockitems"
 _CONDITIONS = (
     ("Synced", "False", "Raw", "Supply of 100 units is in force"),
@@ -61,28 +62,37 @@ class StockItems:
     async def until_synced(self, namespace: str, count: int, *, seconds: float) -> float:
         """Watches a namespace until `count` StockItems are Synced; returns that instant of the monotonic clock.
 
-        Raises TimeoutError after `seconds`.
+        Raises TimeoutError after `seconds`, RuntimeError on a non-2xx answer.
         """
         synced: set[str] = set()
-        async with (
-            asyncio.timeout(seconds),
-            self._http.get(self._server + _url(namespace), params={"watch": "true"}) as answer,
-        ):
+        async with asyncio.timeout(seconds):
+            while True:
+                async for stock_item in self._watch(namespace):
+                    if is_synced(stock_item):
+                        synced.add(stock_item["metadata"]["name"])
+                        if len(synced) == count:
+                            return time.monotonic()
+                await asyncio.sleep(_WATCH_AGAIN_SECONDS)
+
+    async def _watch(self, namespace: str) -> AsyncIterator[dict[str, Any]]:
+        """Yields the StockItems of a namespace, then those that change, until the API server ends the watch.
+
+        It may end any watch at any time, for example one whose client falls behind.
+        """
+        async with self._http.get(self._server + _url(namespace), params={"watch": "true"}) as answer:
+            await _check(answer)
             async for line in answer.content:
-                changed = json.loads(line)["object"]
-                if is_synced(changed):
-                    synced.add(changed["metadata"]["name"])
-                    if len(synced) == count:
-                        return time.monotonic()
-        raise RuntimeError(f"the watch of {namespace} ended with {len(synced)} of {count} Synced")
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    return
+                yield event["object"]
 
     async def _request(self, method: str, path: str, body: Any = None) -> None:
         media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
         data, headers = json.dumps(body), {"Content-Type": media_type}
         async with self._http.request(method, self._server + path, data=data, headers=headers) as answer:
-            text = await answer.read()
-            if not answer.ok:
-                raise RuntimeError(f"{method} {path}: {answer.status} {text[:300]!r}")
+            await _check(answer)
+            await answer.read()
 
 
 def names(namespace: str, count: int) -> Sequence[str]:
@@ -130,6 +140,12 @@ def is_synced(stock_item: dict[str, Any]) -> bool:
     """Whether the operator has put the StockItem into effect."""
     conditions = stock_item.get("status", {}).get("conditions", [])
     return any(condition["type"] == "Synced" and condition["status"] == "True" for condition in conditions)
+
+
+async def _check(answer: aiohttp.ClientResponse) -> None:
+    if not answer.ok:
+        text = await answer.read()
+        raise RuntimeError(f"{answer.method} {answer.url.path}: {answer.status} {text[:300]!r}")
 
 
 def _url(namespace: str) -> str:

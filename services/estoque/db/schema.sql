@@ -103,14 +103,19 @@ declare
     v_marca timestamptz;
     v_agora timestamptz;
 begin
+    -- In two steps, because in one the planner may read all reserved orders to find that none has lapsed.
+    select array_agg(c.id) into v_pedidos from (
+        select p.id from pedido p
+        where p.status = 'EstoqueReservado' and p.expira_em <= (select agora())
+        order by p.expira_em
+        limit p_limite
+    ) c;
+    if v_pedidos is null then
+        return 0;
+    end if;
     select array_agg(t.id) into v_pedidos from (
         select p.id from pedido p
-        where p.id in (
-            select c.id from pedido c
-            where c.status = 'EstoqueReservado' and c.expira_em <= (select agora())
-            order by c.expira_em
-            limit p_limite
-        ) and p.status = 'EstoqueReservado' and p.expira_em <= agora()
+        where p.id = any (v_pedidos) and p.status = 'EstoqueReservado' and p.expira_em <= agora()
         order by p.id
         for update skip locked
     ) t;
@@ -992,4 +997,5 @@ CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EA
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261127140000');
+    ('20261127140000'),
+    ('20261127231637');

@@ -23,6 +23,8 @@ SETTINGS = {
     # Checkpoints far apart, and recycled WAL files: creating a new one stops commits for 50 ms.
     "min_wal_size": "512MB",
     "max_wal_size": "2GB",
+    # Vacuuming goes slowly, because it shares the cores with everything else.
+    "autovacuum_vacuum_cost_delay": "10ms",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d ",

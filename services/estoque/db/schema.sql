@@ -690,6 +690,7 @@ CREATE TABLE public.mudanca (
     skus text[] DEFAULT '{}'::text[] NOT NULL,
     criado_em timestamp with time zone DEFAULT public.agora() NOT NULL
 );
+ALTER TABLE ONLY public.mudanca ALTER COLUMN skus SET STATISTICS 0;
 
 
 --
@@ -779,6 +780,8 @@ CREATE TABLE public.pedido (
     CONSTRAINT status_valido CHECK ((status = ANY (ARRAY['EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
     CONSTRAINT versao_valida CHECK ((versao > 0))
 );
+ALTER TABLE ONLY public.pedido ALTER COLUMN itens SET STATISTICS 0;
+ALTER TABLE ONLY public.pedido ALTER COLUMN itens_em_falta SET STATISTICS 0;
 
 
 --
@@ -998,4 +1001,6 @@ CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EA
 
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261127140000'),
-    ('20261127231637');
+    ('20261127231637'),
+    ('20261127234500'),
+    ('20261127234501');

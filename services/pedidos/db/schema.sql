@@ -251,6 +251,12 @@ CREATE TABLE public.mudanca (
     atualizado_em timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
     expira_em timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL
 );
+ALTER TABLE ONLY public.mudanca ALTER COLUMN pedidos SET STATISTICS 0;
+ALTER TABLE ONLY public.mudanca ALTER COLUMN clientes SET STATISTICS 0;
+ALTER TABLE ONLY public.mudanca ALTER COLUMN status SET STATISTICS 0;
+ALTER TABLE ONLY public.mudanca ALTER COLUMN versoes SET STATISTICS 0;
+ALTER TABLE ONLY public.mudanca ALTER COLUMN atualizado_em SET STATISTICS 0;
+ALTER TABLE ONLY public.mudanca ALTER COLUMN expira_em SET STATISTICS 0;
 
 
 --
@@ -335,6 +341,9 @@ CREATE TABLE public.pedido (
     CONSTRAINT versao_de_estoque CHECK (((status = 'Criado'::text) = (versao = 0)))
 )
 WITH (fillfactor='50');
+ALTER TABLE ONLY public.pedido ALTER COLUMN itens SET STATISTICS 0;
+ALTER TABLE ONLY public.pedido ALTER COLUMN traceparent SET STATISTICS 0;
+ALTER TABLE ONLY public.pedido ALTER COLUMN itens_em_falta SET STATISTICS 0;
 
 
 --
@@ -526,4 +535,6 @@ CREATE TRIGGER pedidos_mudados AFTER UPDATE ON public.pedido REFERENCING OLD TAB
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261127140000');
+    ('20261127140000'),
+    ('20261127234500'),
+    ('20261127234501');

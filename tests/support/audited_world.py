@@ -75,7 +75,7 @@ class World:
 
     async def deliver_commands(self) -> int:
         async with self.pedidos.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_pedidos["tomar_outbox"], 50, [], 2**62, 1000)
+            rows = await connection.fetch(_pedidos["tomar_outbox"], 50, [], 2**62, 1000, 0)
             if rows:
                 await self.apply([command_event(row) for row in rows])
         return len(rows)
@@ -85,7 +85,7 @@ class World:
 
     async def deliver_snapshots(self) -> int:
         async with self.estoque.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_estoque["tomar_outbox"], 50, [], 2**62, 1000)
+            rows = await connection.fetch(_estoque["tomar_outbox"], 50, [], 2**62, 1000, 0)
             if rows:
                 assert (
                     await PedidosHandler(self.pedidos, resend_after=ASK_AFTER).handle(
@@ -126,7 +126,7 @@ class World:
         async with self.pedidos.acquire() as connection:
             transaction = connection.transaction()
             await transaction.start()
-            rows = await connection.fetch(_pedidos["tomar_outbox"], 50, [], 2**62, 1000)
+            rows = await connection.fetch(_pedidos["tomar_outbox"], 50, [], 2**62, 1000, 0)
             await transaction.rollback()  # the rows stay in the outbox and are delivered again
         mine = [command_event(row) for row in rows if row["pedido_id"] == pedido]
         for command in reversed(mine):

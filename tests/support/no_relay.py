@@ -11,5 +11,5 @@ class NoRelay:
     def publish(self, rows: Sequence[int], events: Sequence[CloudEvent]) -> None:
         """Leaves them in the outbox."""
 
-    def wake(self) -> None:
-        """Nothing to do."""
+    def publish_row(self, row: int) -> None:
+        """Leaves it in the outbox."""

@@ -57,7 +57,7 @@ class HandOver:
         if self.relay is not None:
             self.relay.publish(rows, events)
 
-    def wake(self) -> None:
+    def publish_row(self, row: int) -> None:
         """Relays of the simulation poll instead."""
 
 

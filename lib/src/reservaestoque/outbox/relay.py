@@ -76,9 +76,9 @@ class Relay:
     back: they are published at once and their rows deleted. The relay takes all others from the table: those of a
     process that has died, those that could not be published, and those that SQL functions write. It takes a row only
     if the previous look, a second earlier, has seen it, and so leaves fresh rows to the process that is publishing
-    them. After `wake` it takes all rows at once.
+    them. A row that this process has committed without its events (`publish_row`) is taken at once.
 
-    A row has the facts of one transaction. `take` deletes up to $1 rows with an `id` up to $3, the oldest first,
+    A row has the facts of one transaction. `take` deletes up to $1 rows with an `id` from $5 to $3, the oldest first,
     skipping locked ones and those in $2, until they have $4 facts. It returns a record for each of their facts, in
     order, with the `id` of the row. `to_event` makes the event of a fact. If it raises UnknownFactError, the whole
     row stays in the outbox for a replica that knows it, and neither delays nor breaks the others.
@@ -99,6 +99,8 @@ class Relay:
         self._sql = Queries("reservaestoque.outbox")
         self._fresh: deque[tuple[Sequence[int], Sequence[CloudEvent]]] = deque()
         self._fresh_events = 0
+        self._look_at = 0.0
+        self._unread: deque[int] = deque()
         self._news = asyncio.Event()
         self._newest: int | None = None
         self._unknown = UnknownFacts()
@@ -115,39 +117,45 @@ class Relay:
         self._fresh_events += len(events)
         self._news.set()
 
-    def wake(self) -> None:
-        """Has the relay take all rows of the table now: this process has just committed facts that it cannot name."""
-        self._newest = _LAST
+    def publish_row(self, row: int) -> None:
+        """Has the relay read and publish this row, which this process has just committed without its events."""
+        self._unread.append(row)
         self._news.set()
 
     async def run(self) -> None:
         """Relays until cancelled, through broker and database outages."""
-        loop = asyncio.get_running_loop()
-        failures, next_look = 0, loop.time()
+        failures = 0
         while True:
             try:
-                await self.publish_fresh()
-                if self._newest == _LAST or loop.time() >= next_look:
-                    # Only a full take hints at more: leftovers of a crash, or a burst.
-                    taken = await self._look()
-                    next_look = loop.time() + (0 if taken.full else POLL_SECONDS)
+                await self._do_what_is_due()
                 failures = 0
-                await self._wait(next_look - loop.time())
+                await self._wait(self._look_at - _now())
             except Exception as fault:
                 if not (isinstance(fault, NotPublishedError) or is_transient(fault)):
                     raise
                 self.forget_fresh()
+                self._unread.clear()
                 failures += 1
                 _failed.inc()
                 _log.warning("outbox_put_off", failures=failures, fault=repr(fault))
                 await back_off(failures)
+
+    async def _do_what_is_due(self) -> None:
+        await self.publish_fresh()
+        while self._unread:
+            row = self._unread.popleft()
+            await self._relay_rows(row, row)
+        if _now() >= self._look_at:
+            # Only a full take hints at more: leftovers of a crash, or a burst.
+            taken = await self._look()
+            self._look_at = _now() + (0 if taken.full else POLL_SECONDS)
 
     async def relay_once(self) -> int:
         """Publishes one take of the table; returns how many facts.
 
         Raises NotPublishedError or what asyncpg raises.
         """
-        return (await self._relay_up_to(_LAST)).facts
+        return (await self._relay_rows(0, _LAST)).facts
 
     async def publish_fresh(self) -> None:
         """Publishes the events handed over.
@@ -177,22 +185,22 @@ class Relay:
     async def _look(self) -> _Taken:
         """Takes the rows that the previous look saw."""
         row = await self._pool.fetchrow(self._sql["newest"], MAX_COUNT)
-        self._backlog.seen(row["oldest"], row["newest"], row["depth"], asyncio.get_running_loop().time())
+        self._backlog.seen(row["oldest"], row["newest"], row["depth"], _now())
         newest: int | None = row["newest"]
         up_to, self._newest = self._newest, newest
         if newest is None or up_to is None:
             return _Taken(0, 0)
-        taken = await self._relay_up_to(up_to)
+        taken = await self._relay_rows(0, up_to)
         if taken.full:
             self._newest = up_to
         return taken
 
-    async def _relay_up_to(self, newest: int) -> _Taken:
+    async def _relay_rows(self, first: int, last: int) -> _Taken:
         self._check_connected()
-        self._unknown.forget_when_due(asyncio.get_running_loop().time())
+        self._unknown.forget_when_due(_now())
         while not self._unknown.full:
             try:
-                return await self._relay_known(newest)
+                return await self._relay_known(first, last)
             except _UnknownTakenError as taken:  # rolled back: all rows are in the outbox again
                 self._unknown.remember(taken.rows)
         return _Taken(0, 0)
@@ -201,10 +209,10 @@ class Relay:
         if not self._publisher.connected:
             raise NotPublishedError("the broker is away or accepts no messages")
 
-    async def _relay_known(self, newest: int) -> _Taken:
+    async def _relay_known(self, first: int, last: int) -> _Taken:
         async with self._pool.acquire() as connection, connection.transaction():
             facts: Sequence[asyncpg.Record] = await connection.fetch(
-                self._take, ROWS, self._unknown.ids, newest, FACTS
+                self._take, ROWS, self._unknown.ids, last, FACTS, first
             )
             if facts:
                 await self._send(self._events(facts))
@@ -235,6 +243,11 @@ class Relay:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()
+
+
+def _now() -> float:
+    """The time of the running event loop."""
+    return asyncio.get_running_loop().time()
 
 
 class _UnknownTakenError(Exception):

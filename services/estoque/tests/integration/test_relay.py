@@ -82,6 +82,12 @@ def relay_of(pool: "Pool[Any]", publisher: Any) -> Relay:
     return Relay(pool, publisher, take=Queries("estoque")["tomar_outbox"], to_event=to_event)
 
 
+async def newest(pool: "Pool[Any]") -> int:
+    """The id of the newest row of the outbox."""
+    row: int = await pool.fetchval("select max(id) from outbox")
+    return row
+
+
 async def waiting(pool: "Pool[Any]") -> list[str]:
     return [f"{fact['pedido_id']}:{fact['versao']}" for fact in await read_facts(pool)]
 
@@ -120,7 +126,7 @@ async def test_snapshots_of_another_release_wait_for_it_and_the_relay_continues(
     async with running(relay.run) as [running_relay]:
         await until(lambda: len(events.published) == 1 or running_relay.done())
         second = await fact(estoque_db)
-        relay.wake()
+        relay.publish_row(await newest(estoque_db))
         await until(lambda: len(events.published) == 2 or running_relay.done())
     assert [event.id for event in events.published] == [first, second]
     assert await waiting(estoque_db) == [left]
@@ -175,6 +181,20 @@ async def test_facts_that_another_process_left_are_taken_at_the_second_look(esto
     assert (await relay._look()).rows == 1
     assert [event.id for event in events.published] == [left]
     assert await waiting(estoque_db) == [later]
+
+
+async def test_only_the_row_is_read_of_which_the_relay_is_told(estoque_db: "Pool[Any]"):
+    others = [await fact(estoque_db)]
+    own = await fact(estoque_db)
+    row = await newest(estoque_db)
+    others.append(await fact(estoque_db))
+    events = Events()
+    relay = relay_of(estoque_db, events)
+    relay.publish_row(row)
+    async with running(relay.run):
+        await until(lambda: events.published)
+        assert [event.id for event in events.published] == [own], "another process may be publishing the others"
+        assert await waiting(estoque_db) == others
 
 
 async def test_facts_handed_over_that_cannot_be_published_are_taken_from_the_table(estoque_db: "Pool[Any]"):

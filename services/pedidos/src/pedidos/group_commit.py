@@ -222,7 +222,7 @@ class GroupCommit:
         """Hands the events of commands that have just been committed to the relay."""
         events = events_of(commands, written.criado_em)
         if events is None:
-            self._relay.wake()
+            self._relay.publish_row(written.outbox)
         else:
             self._relay.publish([written.outbox], events)
 

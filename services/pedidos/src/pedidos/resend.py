@@ -54,7 +54,7 @@ class Resend:
         if resent:
             _resent.inc(len(resent))
             _log.warning("commands_resent", count=len(resent), pedidos=first_ids(resent))
-            self._relay.wake()
+            self._relay.publish_row(row["outbox"])
         if given_up:
             _given_up.inc(len(given_up))
             _log.error("commands_given_up", count=len(given_up), pedidos=first_ids(given_up))
@@ -64,7 +64,7 @@ class Resend:
         asked, given_up = row["perguntados"], row["abandonados"]
         if asked:
             _asked.inc(asked)
-            self._relay.wake()
+            self._relay.publish_row(row["outbox"])
         if given_up:
             _unasked.inc(len(given_up))
             _log.warning("questions_given_up", count=len(given_up), pedidos=first_ids(given_up))

@@ -103,7 +103,7 @@ async def test_undecided_orders_are_sent_again_with_the_same_id_ever_more_rarely
             "select perguntar_em - criado_em as later, agora() - criado_em as age from pedido where versao = 0"
         )
         assert 2 * age_before <= row["later"] <= 2 * row["age"], "the next one after the same time again"
-    [fact] = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62, 1000)
+    [fact] = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62, 1000, 0)
     assert event_of(unheard, [Item("A", 1)], fact["criado_em"]) == to_event(fact), "the same event as the first one"
 
 
@@ -209,7 +209,7 @@ async def test_a_creation_that_a_command_has_overtaken_is_resent_until_it_is_ans
         await answer(pedidos_db, order, Status.FECHADO, versao=2)
     await resend(pedidos_db).step()
     assert await na_outbox(pedidos_db) == ([order.id] if lost else [])
-    [fact] = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62, 1000) or [None]
+    [fact] = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62, 1000, 0) or [None]
     if fact is not None:
         criado_em = await pedidos_db.fetchval("select criado_em from pedido")
         again = to_event(fact)
@@ -325,7 +325,7 @@ async def test_an_abandoned_order_is_cancelled_only_while_it_has_the_version_tha
     await group_commit(pedidos_db).write([criado])
     await answer(pedidos_db, criado, Status.RESERVA_EXPIRADA, versao=4)
     await retain(pedidos_db, RetentionPeriods(NEVER, NOW, NEVER, NEVER))
-    facts = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62, 1000)
+    facts = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62, 1000, 0)
     [cancelar] = [e for e in map(to_event, facts) if isinstance(e, CancelarPedido)]
     assert cancelar.data == PedidoCancelado(pedido_id=criado.pedido_id, versao=4, versao_conhecida=4)
 

@@ -1,6 +1,6 @@
 -- Removes the oldest rows that no other relay is publishing, and returns their facts in order, each with the `id` of its
--- row. At most $1 rows: the first, and those that follow while there are fewer than $4 facts. The relay commits once the
--- broker has confirmed them. Rows in $2 stay for another release.
+-- row. At most $1 rows from $5 to $3: the first, and those that follow while there are fewer than $4 facts. The relay
+-- commits once the broker has confirmed them. Rows in $2 stay for another release.
 with tomado as (
     delete from outbox
     where id = any (array(
@@ -9,7 +9,7 @@ with tomado as (
             select livre.id, sum(livre.quantos) over (order by livre.id) - livre.quantos as antes
             from (
                 select id, quantos from outbox
-                where id <> all ($2) and id <= $3
+                where id <> all ($2) and id between $5 and $3
                 order by id
                 limit $1
                 for update skip locked

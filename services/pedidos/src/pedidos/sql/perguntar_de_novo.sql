@@ -30,7 +30,9 @@ adiado as (
 anotado as (
     insert into outbox (quantos, comandos)
     select count(*), array_agg(d.causa) from decidido d where d.destino = 'pergunta' having count(*) > 0
+    returning id
 )
 select count(*) filter (where destino = 'pergunta') as perguntados,
-    array_agg(id) filter (where destino = 'tarde') as abandonados
+    array_agg(id) filter (where destino = 'tarde') as abandonados,
+    (select id from anotado) as outbox
 from decidido

@@ -31,7 +31,9 @@ adiado as (
 anotado as (
     insert into outbox (quantos, comandos)
     select count(*), array_agg(a.id) from adiado a where a.destino = 'reenvia' having count(*) > 0
+    returning id
 )
 select array_agg(pedido_id) filter (where destino = 'reenvia') as reenviados,
-    array_agg(pedido_id) filter (where destino = 'tarde') as abandonados
+    array_agg(pedido_id) filter (where destino = 'tarde') as abandonados,
+    (select id from anotado) as outbox
 from adiado

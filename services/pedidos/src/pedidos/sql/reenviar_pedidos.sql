@@ -33,7 +33,9 @@ adiado as (
 anotado as (
     insert into outbox (quantos, comandos)
     select count(*), array_agg(d.id) from decidido d where d.destino = 'reenvia' having count(*) > 0
+    returning id
 )
 select array_agg(id) filter (where destino = 'reenvia') as reenviados,
-    array_agg(id) filter (where destino = 'tarde') as abandonados
+    array_agg(id) filter (where destino = 'tarde') as abandonados,
+    (select id from anotado) as outbox
 from decidido

@@ -1,5 +1,5 @@
 -- Removes the oldest rows that no other relay is publishing from the outbox, and returns their commands with the orders. At
--- most $1 rows: the first, and those that follow while there are fewer than $4 commands.
+-- most $1 rows from $5 to $3: the first, and those that follow while there are fewer than $4 commands.
 -- A command without a row in `comando` is the creation of the order with its id. The relay commits once the broker has
 -- confirmed them. Rows in $2 stay for another release.
 with tomado as (
@@ -10,7 +10,7 @@ with tomado as (
             select livre.id, sum(livre.quantos) over (order by livre.id) - livre.quantos as antes
             from (
                 select id, quantos from outbox
-                where id <> all ($2) and id <= $3
+                where id <> all ($2) and id between $5 and $3
                 order by id
                 limit $1
                 for update skip locked

@@ -25,6 +25,8 @@ database."""
 
 _MESSAGE = 200
 """Events in a message at most."""
+_SMOOTHING = 0.2
+"""The weight of a commit in the usual length of one."""
 
 
 @dataclass(frozen=True)
@@ -336,6 +338,7 @@ class _Pedidos:
         self.commits = Gauge(world.clock)  # 1 while a commit is under way, not while it waits for its time
         self._committing = False
         self._not_before = 0.0
+        self._usual_length = 0.0
 
     def request(self, order: _Order) -> None:
         self._loop.submit(self._world.p.order("pedidos.request"), partial(self._enqueue, order))
@@ -360,10 +363,13 @@ class _Pedidos:
         world = self._world
         self.commits.add(1)
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), world.p.max_batch))]
-        self._not_before = world.clock.now + world.p.interval if len(batch) > 1 else 0.0
+        started_at = world.clock.now
+        interval = max(world.p.interval, min(world.p.rest * self._usual_length, world.p.longest_interval))
+        self._not_before = started_at + interval if len(batch) > 1 else 0.0
 
         def registered() -> None:
             self.commits.add(-1)
+            self._usual_length += _SMOOTHING * (world.clock.now - started_at - self._usual_length)
             self.relay.publish(batch)
             self._next_commit()
 

@@ -27,6 +27,12 @@ INTERVAL_SECONDS = 0.015
 that a single customer is not delayed. A batch costs nearly the same whatever its size, here and downstream: beyond
 about sixty a second, batches only get smaller.
 """
+LONGEST_INTERVAL_SECONDS = 0.04
+REST_FACTOR = 3.0
+"""On a busy machine commits take longer, and start at least this many times their usual length apart, up to the
+longest interval: commands wait there anyway, and larger batches need less CPU time per order.
+"""
+_SMOOTHING = 0.2
 
 COMMIT_SECONDS = 5.0
 """How long a commit may take. After that the database counts as unavailable though no connection has broken: a disk
@@ -60,6 +66,25 @@ class Committed(NamedTuple):
 _BUSY = "another request with this Idempotency-Key is still in progress"
 _STUCK = f"a commit has not ended after {COMMIT_SECONDS:.0f} s"
 _Waiting = tuple[NewCommand, "asyncio.Future[Committed]"]
+
+
+class _Pacing:
+    """When the next commit may start, in seconds of the event loop's clock."""
+
+    def __init__(self) -> None:
+        self.not_before = 0.0
+        self._started_at = 0.0
+        self._usual_length = 0.0
+
+    def start(self, commands: int, now: float) -> None:
+        """A commit of this many commands starts."""
+        interval = max(INTERVAL_SECONDS, min(REST_FACTOR * self._usual_length, LONGEST_INTERVAL_SECONDS))
+        self.not_before = now + interval if commands > 1 else 0.0
+        self._started_at = now
+
+    def end(self, now: float) -> None:
+        """The commit has ended."""
+        self._usual_length += _SMOOTHING * (now - self._started_at - self._usual_length)
 
 
 class GroupCommit:
@@ -102,20 +127,21 @@ class GroupCommit:
     async def run(self) -> None:
         """Commits what arrives until cancelled."""
         loop = asyncio.get_running_loop()
-        not_before = 0.0
+        pacing = _Pacing()
         while True:
             batch = [await self._waiting.get()]
             if self._waiting.qsize() < self._max_batch - 1:
-                await asyncio.sleep(max(0.0, not_before - loop.time()))
+                await asyncio.sleep(max(0.0, pacing.not_before - loop.time()))
             while len(batch) < self._max_batch and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            not_before = loop.time() + INTERVAL_SECONDS if len(batch) > 1 else 0.0
+            pacing.start(len(batch), loop.time())
             alarm = loop.call_later(COMMIT_SECONDS, self._give_up, batch)
             try:
                 await self._commit(batch)
             finally:
                 alarm.cancel()
                 self._stuck = False
+                pacing.end(loop.time())
 
     def _give_up(self, batch: Sequence[_Waiting]) -> None:
         """Fails the callers of the commit under way, whose outcome is unknown, and those waiting for the next one."""

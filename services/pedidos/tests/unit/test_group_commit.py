@@ -75,6 +75,28 @@ async def test_commands_soon_after_a_commit_of_several_share_the_next_one(interv
     assert ledger.commits == [2, 3]
 
 
+async def test_commits_that_take_long_start_further_apart(
+    interval: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+):
+    interval(0)
+    monkeypatch.setattr(group_commit, "LONGEST_INTERVAL_SECONDS", 0.5)
+    monkeypatch.setattr(group_commit, "REST_FACTOR", 100)
+    async with asyncio.timeout(5), running(ledger := Ledger()) as submit:
+        await asyncio.gather(submit(new_command()), submit(new_command()))
+        ledger.go_on.clear()
+        slow = [submit(new_command()) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        ledger.go_on.set()
+        await asyncio.gather(*slow)
+        await asyncio.gather(submit(new_command()), submit(new_command()))  # the interval counts from here
+        others = []
+        for _ in range(3):
+            others.append(submit(new_command()))
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*others)
+    assert ledger.commits == [2, 3, 2, 3]
+
+
 async def test_a_whole_batch_does_not_wait(interval: Callable[[float], None]):
     interval(3600)
     async with asyncio.timeout(5), running(ledger := Ledger(max_batch=10)) as submit:

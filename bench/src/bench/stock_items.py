@@ -1,9 +1,11 @@
 """StockItems through a bare client of the API server, whose rate is the most that the server can do."""
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from typing import Any, Self
 
 import aiohttp
@@ -62,30 +64,36 @@ class StockItems:
     async def until_synced(self, namespace: str, count: int, *, seconds: float) -> float:
         """Watches a namespace until `count` StockItems are Synced; returns that instant of the monotonic clock.
 
-        Raises TimeoutError after `seconds`, RuntimeError on a non-2xx answer.
+        Raises TimeoutError after `seconds`, RuntimeError when the API server refuses to be watched.
         """
         synced: set[str] = set()
-        async with asyncio.timeout(seconds):
-            while True:
-                async for stock_item in self._watch(namespace):
-                    if is_synced(stock_item):
-                        synced.add(stock_item["metadata"]["name"])
-                        if len(synced) == count:
-                            return time.monotonic()
-                await asyncio.sleep(_WATCH_AGAIN_SECONDS)
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    await self._watch(namespace, synced, count)
+                    if len(synced) == count:
+                        return time.monotonic()
+                    await asyncio.sleep(_WATCH_AGAIN_SECONDS)
+        except TimeoutError:
+            raise TimeoutError(f"{len(synced)} of {count} in {namespace} are Synced after {seconds} s") from None
 
-    async def _watch(self, namespace: str) -> AsyncIterator[dict[str, Any]]:
-        """Yields the StockItems of a namespace, then those that change, until the API server ends the watch.
+    async def _watch(self, namespace: str, synced: set[str], count: int) -> None:
+        """Adds the names of Synced StockItems until there are `count`, or the API server ends the watch.
 
-        It may end any watch at any time, for example one whose client falls behind.
+        A watch begins with all StockItems. It may end at any time, for example when its client falls behind.
         """
-        async with self._http.get(self._server + _url(namespace), params={"watch": "true"}) as answer:
-            await _check(answer)
-            async for line in answer.content:
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    return
-                yield event["object"]
+        with contextlib.suppress(aiohttp.ClientPayloadError):  # the connection was lost
+            async with self._http.get(self._server + _url(namespace), params={"watch": "true"}) as answer:
+                await _check(answer)
+                async for line in answer.content:
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        _check_expired(event["object"])
+                        return
+                    if is_synced(event["object"]):
+                        synced.add(event["object"]["metadata"]["name"])
+                    if len(synced) == count:
+                        return
 
     async def _request(self, method: str, path: str, body: Any = None) -> None:
         media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
@@ -140,6 +148,11 @@ def is_synced(stock_item: dict[str, Any]) -> bool:
     """Whether the operator has put the StockItem into effect."""
     conditions = stock_item.get("status", {}).get("conditions", [])
     return any(condition["type"] == "Synced" and condition["status"] == "True" for condition in conditions)
+
+
+def _check_expired(status: dict[str, Any]) -> None:
+    if status.get("code") != HTTPStatus.GONE:
+        raise RuntimeError(f"the watch ended with {status}")
 
 
 async def _check(answer: aiohttp.ClientResponse) -> None:

@@ -37,12 +37,12 @@ def api_server(watches: list[list[dict[str, Any]]]) -> type[BaseHTTPRequestHandl
     return ApiServer
 
 
-async def until_synced(server: str, folder: Path, count: int) -> float:
+async def until_synced(server: str, folder: Path, count: int, seconds: float = 10) -> float:
     kubeconfig = folder / "kubeconfig"
     config = {"clusters": [{"cluster": {"server": server}}], "users": [{"user": {"token": "secret"}}]}
     kubeconfig.write_text(json.dumps(config))
     async with StockItems(cast(System, SimpleNamespace(kubeconfig=kubeconfig))) as stock_items:
-        return await stock_items.until_synced("raw", count, seconds=10)
+        return await stock_items.until_synced("raw", count, seconds=seconds)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,20 @@ async def test_a_refused_watch_is_an_error(tmp_path: Path) -> None:
     refused = pytest.raises(RuntimeError, match=r"GET /apis/reservaestoque\.dev/v1/namespaces/raw/stockitems: 403")
     with serving(api_server([[modified("raw-000000")]])) as server, refused:
         await until_synced(server, tmp_path, 2)
+
+
+async def test_an_error_of_the_watch_is_an_error(tmp_path: Path) -> None:
+    failure = {
+        "type": "ERROR",
+        "object": {"kind": "Status", "status": "Failure", "code": 500, "message": "etcd is away"},
+    }
+    broken = pytest.raises(RuntimeError, match="etcd is away")
+    with serving(api_server([[failure]])) as server, broken:
+        await until_synced(server, tmp_path, 1)
+
+
+async def test_a_watch_that_takes_too_long_says_how_far_it_got(tmp_path: Path) -> None:
+    watches = [[modified("raw-000000")]] + [[]] * 99
+    late = pytest.raises(TimeoutError, match=r"1 of 2 in raw are Synced after 0\.5 s")
+    with serving(api_server(watches)) as server, late:
+        await until_synced(server, tmp_path, 2, seconds=0.5)

@@ -23,16 +23,17 @@ from reservaestoque.telemetry import logger, tracing
 from reservaestoque.telemetry.load import count_refused
 
 INTERVAL_SECONDS = 0.015
-"""Time between the starts of two commits, unless a full batch is waiting or the first commit had one command only, so
-that a single customer is not delayed. A batch costs nearly the same whatever its size, here and downstream: beyond
-about sixty a second, batches only get smaller.
+"""The shortest time between the starts of two commits, unless a full batch is waiting or the first commit had one
+command only, so that a single customer is not delayed. A batch costs nearly the same whatever its size, here and
+downstream: beyond about sixty a second, batches only get smaller.
 """
 LONGEST_INTERVAL_SECONDS = 0.04
 REST_FACTOR = 3.0
-"""On a busy machine commits take longer, and start at least this many times their usual length apart, up to the
-longest interval: commands wait there anyway, and larger batches need less CPU time per order.
+"""Where commits take longer, on a busy machine or a slow disk, they start at least this many times their usual length
+apart, up to the longest interval: an order takes several such steps anyway, and larger batches need less CPU time.
 """
 _SMOOTHING = 0.2
+"""The weight of a commit in the usual length of one."""
 
 COMMIT_SECONDS = 5.0
 """How long a commit may take. After that the database counts as unavailable though no connection has broken: a disk

@@ -22,10 +22,9 @@ class Parameters:
     costs: by part. shares: of a part's cost per order, by step. background: cores that everything else uses, in one
     job every background_period. paced: CPU per order of the generator at a constant rate. flush: length of a flush of
     a database or the broker. notify: cost of an order's notification in each replica of pedidos that did not take the
-    request. interval, longest_interval, rest (a factor), max_batch: of the group commit.
-    max_events, at_once: of estoque's consumer. prefetch: messages. publication: events that a relay publishes at
-    once. hot: CPU to reserve an order with a hot SKU over that of one without. items, skus: they determine whether
-    batches meet.
+    request. interval, longest_interval, rest (a factor), max_batch: of the group commit. max_events, at_once: of
+    estoque's consumer. prefetch: messages. publication: events that a relay publishes at once. hot: CPU to reserve an
+    order with a hot SKU over that of one without. items, skus: they determine whether batches meet.
     """
 
     costs: Mapping[str, Cost]

@@ -134,7 +134,6 @@ class Relay:
                 if not (isinstance(fault, NotPublishedError) or is_transient(fault)):
                     raise
                 self.forget_fresh()
-                self._unread.clear()
                 failures += 1
                 _failed.inc()
                 _log.warning("outbox_put_off", failures=failures, fault=repr(fault))
@@ -178,9 +177,10 @@ class Relay:
             await self._pool.execute(self._sql["remove"], rows)
 
     def forget_fresh(self) -> None:
-        """Drops the events handed over; their rows stay in the table."""
+        """Drops the events and the ids of rows handed over; the rows stay in the table."""
         self._fresh.clear()
         self._fresh_events = 0
+        self._unread.clear()
 
     async def _look(self) -> _Taken:
         """Takes the rows that the previous look saw."""

@@ -56,12 +56,12 @@ def test_variables_are_named_after_the_ports() -> None:
 def test_free_ports_come_from_the_range_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two test workers with ranges of their own never take each other's ports."""
     ends: dict[str, set[int]] = {}
-    for text in ("10000-10099", "10100-10199"):
+    for text in ("10000-11999", "12000-13999"):
         monkeypatch.setenv("FREE_PORTS", text)
         ports = Ports.free()
         ends[text] = {ports.gateway, ports.estoque_metrics + MAX_REPLICAS - 1}
-    assert 10_000 <= min(ends["10000-10099"]) < max(ends["10000-10099"]) <= 10_099
-    assert 10_100 <= min(ends["10100-10199"]) < max(ends["10100-10199"]) <= 10_199
+    assert 10_000 <= min(ends["10000-11999"]) < max(ends["10000-11999"]) <= 11_999
+    assert 12_000 <= min(ends["12000-13999"]) < max(ends["12000-13999"]) <= 13_999
 
 
 @pytest.mark.parametrize("text", ["10000", "10000-", "a-b", "20000-10000", "10000-10050", "65000-70000"])

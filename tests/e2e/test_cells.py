@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 from cluster.cells import GATEWAY, Cells, table
-from shop import Shop, open_shop, until
+from shop import Shop, open_shop
+from waiting import until
 
 pytestmark = pytest.mark.cells
 

@@ -9,7 +9,8 @@ import pytest
 from cluster import Installation
 from cluster.installation import PARTS, selector
 from customers import Customers, ids_of
-from shop import Shop, until
+from shop import Shop
+from waiting import until
 
 pytestmark = pytest.mark.chaos
 

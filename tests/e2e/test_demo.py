@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from cluster import Installation
 from cluster.tools import ROOT
-from shop import until
+from waiting import until
 
 pytestmark = pytest.mark.demo
 

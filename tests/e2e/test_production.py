@@ -26,7 +26,8 @@ from production.faults import cut_off, paused
 from production.history import Row
 from production.load import Load
 from production.system import DATABASES, DOCUMENT, SERVERS, Production
-from shop import Shop, until
+from shop import Shop
+from waiting import until
 
 from reservaestoque.bus.topology import QUEUES
 

@@ -8,7 +8,8 @@ import pytest
 from cluster import Installation, ToolError, run
 from cluster.installation import PROGRAMS
 from customers import Customers, ids_of
-from shop import Shop, until
+from shop import Shop
+from waiting import until
 
 pytestmark = pytest.mark.full
 

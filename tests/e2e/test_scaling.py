@@ -9,7 +9,8 @@ import pytest
 from cluster import Installation
 from cluster.installation import condition
 from customers import Customers
-from shop import Shop, until
+from shop import Shop
+from waiting import until
 
 pytestmark = pytest.mark.full
 

@@ -18,7 +18,8 @@ from journey import (  # noqa: F401
     test_lapsed_reservation_is_reported_and_its_units_return,
     test_order_that_lacks_one_item_holds_nothing_and_names_it,
 )
-from shop import NO_ORDER, Shop, until
+from shop import NO_ORDER, Shop
+from waiting import until
 
 from local_system.ports import HOST
 

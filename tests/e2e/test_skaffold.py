@@ -15,7 +15,8 @@ import pytest
 from cluster import Cluster, Installation, require, run
 from cluster.installation import third_party_images
 from cluster.tools import ROOT
-from shop import Shop, open_shop, until
+from shop import Shop, open_shop
+from waiting import until
 
 pytestmark = pytest.mark.skaffold
 

@@ -2,7 +2,8 @@
 
 import aio_pika
 import pytest
-from shop import Shop, until
+from shop import Shop
+from waiting import until
 
 from local_system import System
 from reservaestoque.bus.dead_letters import REASON_HEADER

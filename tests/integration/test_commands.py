@@ -4,7 +4,8 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from shop import Shop, database, until
+from shop import Shop, database
+from waiting import until
 
 from local_system import System
 

@@ -10,7 +10,8 @@ from typing import Any
 import aio_pika
 import pytest
 from commands import cancelar
-from shop import Shop, database, until
+from shop import Shop, database
+from waiting import until
 
 from local_system import System
 from reservaestoque.events import CloudEvent, encode_batches

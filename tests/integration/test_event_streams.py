@@ -13,7 +13,8 @@ from uuid import uuid4
 import httpx
 import pytest
 from event_stream import EventStream, open_stream
-from shop import NO_ORDER, Shop, database, open_shop, until
+from shop import NO_ORDER, Shop, database, open_shop
+from waiting import until
 
 from local_system import Config, Ports, System
 from reservaestoque.streams import old_changes

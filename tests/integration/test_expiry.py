@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from journey import test_lapsed_reservation_is_reported_and_its_units_return  # noqa: F401
-from shop import Shop, conferir, open_shop, until
+from shop import Shop, conferir, open_shop
+from waiting import until
 
 from local_system import Config, Ports, System
 

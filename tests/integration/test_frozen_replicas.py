@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 from program import Program, running
-from shop import until
+from waiting import until
 
 from local_system import System
 from reservaestoque.bus.consumer import PREFETCH

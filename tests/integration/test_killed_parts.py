@@ -8,7 +8,8 @@ import asyncpg
 import httpx
 import psutil
 import pytest
-from shop import Shop, database, until
+from shop import Shop, database
+from waiting import until
 
 from local_system import System
 

@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 from program import Program, by_way_of, running
-from shop import until
+from waiting import until
 from wire import Wire
 
 from local_system import Config, Ports, System

@@ -7,7 +7,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from shop import NO_ORDER, Shop, until
+from shop import NO_ORDER, Shop
+from waiting import until
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import aio_pika
 import httpx
 import pytest
-from shop import Shop, conferir, database, open_shop, until
+from shop import Shop, conferir, database, open_shop
+from waiting import until
 
 from local_system import Config, Ports, System
 from pedidos.events import to_event

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import pytest
 from archive import DATABASES, Archive, barman, block, link_programs, object_store
 from customers import Customers, ids_of
-from shop import Shop, conferir, open_shop, until
+from shop import Shop, conferir, open_shop
 from tools import MissingError
+from waiting import until
 
 from local_system import Config, Ports, System
 

@@ -16,7 +16,8 @@ import psutil
 import pytest
 import tools
 from helm import Helm
-from shop import NO_ORDER, Shop, until
+from shop import NO_ORDER, Shop
+from waiting import until
 
 from local_system import Ports, System, processes
 

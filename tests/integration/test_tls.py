@@ -13,7 +13,7 @@ import httpx
 import pytest
 from certificates import Authority, Certificate, TlsWire, amqps, postgres_with, rabbitmq_with
 from program import by_way_of, running
-from shop import until
+from waiting import until
 
 from local_system import System
 

@@ -7,7 +7,8 @@ import json
 import secrets
 from datetime import UTC, datetime
 
-from shop import Shop, until
+from shop import Shop
+from waiting import until
 
 WAIT = {"Prefer": "wait=10"}
 

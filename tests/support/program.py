@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
-from shop import until
+from waiting import until
 
 from local_system import Ports
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import libyaml
 import pytest
-from shop import until
+from waiting import until
 
 from local_system import Ports
 from local_system.ports import HOST

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import re
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
@@ -13,6 +12,7 @@ import asyncpg
 import httpx
 from contract import check_response
 from stock_items import StockItems
+from waiting import until
 
 from conferir import full_audit
 from conferir.agreement_rules import Criteria
@@ -97,18 +97,6 @@ class Shop:
     async def status(self, pedido_id: str) -> str:
         response = await self.client.get("/statusPedido", params={"pedidoId": pedido_id})
         return response.raise_for_status().json()["status"]
-
-
-async def until(condition: Callable[[], Awaitable[T]], seconds: float = 30, *, every: float = 0.05) -> T:
-    """The result of `condition` once it is true. Raises TimeoutError with its last result."""
-    end = time.monotonic() + seconds
-    while True:
-        value = await condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise TimeoutError(f"not true after {seconds} s; it was {value!r} last")
-        await asyncio.sleep(every)
 
 
 @asynccontextmanager

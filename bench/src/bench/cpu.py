@@ -1,7 +1,8 @@
 """CPU time by process between two samples: user plus system time."""
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,16 +29,23 @@ OTHERS = "others on this machine"
 
 
 def take_sample(parts: Mapping[str, int], own: Mapping[str, int]) -> Sample:
-    """Samples these processes and their descendants. `parts`: pids of the system's parts; `own`: our own pids."""
+    """Samples these processes and their descendants. `parts`: pids of the system's parts; `own`: our own pids.
+
+    Reads the table of processes once: samples are taken under load, which must not feel them.
+    """
+    children: dict[int, list[psutil.Process]] = {}
+    for process in psutil.process_iter(["ppid"]):
+        children.setdefault(process.info["ppid"], []).append(process)
     processes: dict[int, Usage] = {}
     for part, root in {**parts, **own}.items():
-        for process in _family(root):
+        for process in _family(root, children):
             try:
-                times = process.cpu_times()
-                name = process_name(part, " ".join(process.cmdline()))
+                with process.oneshot():
+                    times = process.cpu_times()
+                    name = process_name(part, " ".join(process.cmdline()))
+                    processes[process.pid] = Usage(name, times.user + times.system, process.memory_info().rss)
             except psutil.Error:
                 continue
-            processes[process.pid] = Usage(name, times.user + times.system, process.memory_info().rss)
     return Sample(processes, busy_seconds())
 
 
@@ -47,12 +55,11 @@ def busy_seconds() -> float:
     return float(sum(machine) - machine.idle - getattr(machine, "iowait", 0.0))
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    try:
-        root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
-    except psutil.Error:
-        return []
+def _family(pid: int, children: Mapping[int, Sequence[psutil.Process]]) -> Iterator[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        yield psutil.Process(pid)
+    for child in children.get(pid, ()):
+        yield from _family(child.pid, children)
 
 
 def process_name(part: str, command: str) -> str:

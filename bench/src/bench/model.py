@@ -38,7 +38,7 @@ class Setup:
 
     pedidos: int = 1
     estoque: int = 1
-    cores: float = 2
+    cores: int = 2
     layout: str = "1"
     gateway_threads: int = 2
     hot: bool = False
@@ -123,7 +123,7 @@ class _World:
         self.p, self.setup = parameters, setup
         self.rng = random.Random(seed)  # noqa: S311 - not a secret
         self.clock = Clock()
-        self.machines = _machines(self.clock, setup)
+        self.machines = _machines(self.clock, setup, parameters.time_slice)
         _occupy(self.clock, self.machines["estoque-db"], parameters, setup)
         self.statements = {"pedidos-db": 0, "estoque-db": 0}
         self.flushes = {
@@ -187,8 +187,8 @@ class _World:
         self.again(order.customer)
 
 
-def _machines(clock: Clock, setup: Setup) -> dict[str, Machine]:
-    machines = {parts: Machine(clock, setup.cores) for parts in map(tuple, LAYOUTS[setup.layout])}
+def _machines(clock: Clock, setup: Setup, time_slice: float) -> dict[str, Machine]:
+    machines = {parts: Machine(clock, setup.cores, time_slice) for parts in map(tuple, LAYOUTS[setup.layout])}
     return {part: machine for parts, machine in machines.items() for part in parts}
 
 

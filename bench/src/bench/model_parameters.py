@@ -19,18 +19,20 @@ class Cost:
 class Parameters:
     """Service times and limits.
 
-    costs: by part. shares: of a part's cost per order, by step. background: cores that everything else uses, in one
-    job every background_period. paced: CPU per order of the generator at a constant rate. flush: length of a flush of
-    a database or the broker. notify: cost of an order's notification in each replica of pedidos that did not take the
-    request. interval, longest_interval, rest (a factor), max_batch: of the group commit. max_events, at_once: of
-    estoque's consumer. prefetch: messages. publication: events that a relay publishes at once. hot: CPU to reserve an
-    order with a hot SKU over that of one without. items, skus: they determine whether batches meet.
+    costs: by part. shares: of a part's cost per order, by step. background: cores that everything else uses, in
+    one job every background_period. time_slice: of the operating system's scheduler. paced: CPU per order of the
+    generator at a constant rate. flush: length of a flush of a database or the broker. notify: cost of an order's
+    notification in each replica of pedidos that did not take the request. interval, longest_interval, rest (a
+    factor), max_batch: of the group commit. max_events, at_once: of estoque's consumer. prefetch: messages.
+    publication: events that a relay publishes at once. hot: CPU to reserve an order with a hot SKU over that of
+    one without. items, skus: they determine whether batches meet.
     """
 
     costs: Mapping[str, Cost]
     shares: Mapping[str, float]
     background: float
     background_period: float
+    time_slice: float
     paced: float
     flush: float
     notify: float

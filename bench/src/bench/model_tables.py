@@ -24,11 +24,11 @@ class Forecast(NamedTuple):
 
 
 def setups(
-    pedidos: Sequence[int], estoque: Sequence[int], cores: Sequence[float], layout: str, *, hot: bool
+    pedidos: Sequence[int], estoque: Sequence[int], cores: Sequence[int], layout: str, *, hot: bool
 ) -> list[Setup]:
     """Every combination; the gateway has two threads, or as many as its machine has cores if these are more."""
     return [
-        Setup(pedidos=p, estoque=e, cores=c, layout=layout, hot=hot, gateway_threads=max(2, int(c)))
+        Setup(pedidos=p, estoque=e, cores=c, layout=layout, hot=hot, gateway_threads=max(2, c))
         for c, p, e in product(cores, pedidos, estoque)
     ]
 

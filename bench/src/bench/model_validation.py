@@ -35,7 +35,7 @@ class Comparison:
         return self.predicted / self.measured
 
 
-def setup_of(environment: Mapping[str, Any], cores: float | None = None) -> Setup:
+def setup_of(environment: Mapping[str, Any], cores: int | None = None) -> Setup:
     """The setup that `environment.json` describes. `cores`: if the run was confined to fewer (taskset)."""
     replicas = environment["configuration"]["replicas"]
     return Setup(

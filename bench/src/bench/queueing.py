@@ -1,8 +1,11 @@
 """A discrete-event simulation of shared cores, event loops, flushes and locks. Pure; time in milliseconds."""
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 Continue = Callable[[], None]
@@ -28,50 +31,68 @@ class Clock:
         self.now = until
 
 
-class Machine:
-    """Cores shared by all jobs (processor sharing): with n jobs each runs at min(1, cores / n)."""
+@dataclass(slots=True)
+class _Job:
+    left: float
+    thread: object
+    then: Continue
 
-    def __init__(self, clock: Clock, cores: float) -> None:
+
+class Machine:
+    """Cores that take jobs in turn: after a time slice a job goes to the end of the line.
+
+    With an infinite slice, jobs run to their end in the order of their arrival.
+    """
+
+    def __init__(self, clock: Clock, cores: int, time_slice: float = math.inf) -> None:
         self._clock = clock
         self.cores = cores
         self.cpu: dict[str, float] = {}
-        self._jobs: list[tuple[float, int, Continue]] = []
-        self._order = count()
-        self._work = 0.0  # the CPU received by a job that has run since the beginning
-        self._seen = 0.0
-        self._plan = 0
+        self._slice = time_slice
+        self._line: deque[_Job] = deque()
+        self._idle = cores
+        self._ending: object = None
+        self._next_of_thread: _Job | None = None
 
-    def run(self, part: str, cpu: float, then: Continue) -> None:
-        """Calls `then` once a job of `part` has received `cpu`."""
-        self._advance()
+    def run(self, part: str, cpu: float, then: Continue, thread: object = None) -> None:
+        """Calls `then` once a job of `part` has received `cpu`.
+
+        A job that continues a thread, submitted when the previous job of the thread ends, keeps the core.
+        """
         self.cpu[part] = self.cpu.get(part, 0.0) + cpu
-        heapq.heappush(self._jobs, (self._work + cpu, next(self._order), then))
-        self._schedule()
+        job = _Job(cpu, thread, then)
+        if thread is not None and thread is self._ending:
+            self._next_of_thread = job
+        else:
+            self._line.append(job)
+            self._fill()
 
-    def _rate(self) -> float:
-        return min(1.0, self.cores / len(self._jobs))
+    def _fill(self) -> None:
+        while self._idle and self._line:
+            self._idle -= 1
+            self._start(self._line.popleft(), self._slice)
 
-    def _advance(self) -> None:
-        if self._jobs:
-            self._work += (self._clock.now - self._seen) * self._rate()
-        self._seen = self._clock.now
+    def _start(self, job: _Job, slice_left: float) -> None:
+        length = min(job.left, slice_left)
+        job.left -= length
+        self._clock.at(self._clock.now + length, partial(self._end, job, slice_left - length))
 
-    def _schedule(self) -> None:
-        """Plans the next end of a job; an earlier plan is void."""
-        self._plan += 1
-        if self._jobs:
-            plan = self._plan
-            left = max(0.0, self._jobs[0][0] - self._work) / self._rate()
-            self._clock.at(self._clock.now + left, lambda: self._end(plan))
-
-    def _end(self, plan: int) -> None:
-        if plan != self._plan:
+    def _end(self, job: _Job, slice_left: float) -> None:
+        more = job if job.left > 0 else self._finish(job)
+        if more is not None and slice_left > 0:
+            self._start(more, slice_left)
             return
-        self._advance()
-        self._work = max(self._work, self._jobs[0][0])
-        _, _, then = heapq.heappop(self._jobs)
-        self._schedule()
-        then()
+        self._idle += 1
+        if more is not None:
+            self._line.append(more)
+        self._fill()
+
+    def _finish(self, job: _Job) -> _Job | None:
+        """Ends a job; returns the one with which its thread continues."""
+        self._ending, self._next_of_thread = job.thread, None
+        job.then()
+        more, self._ending, self._next_of_thread = self._next_of_thread, None, None
+        return more
 
 
 class Loop:
@@ -103,7 +124,7 @@ class Loop:
         self._left -= 1
         self._runs = True
         self.cpu += cpu
-        self._machine.run(self._part, cpu, lambda: self._done(then))
+        self._machine.run(self._part, cpu, lambda: self._done(then), self)
 
     def _done(self, then: Continue) -> None:
         then()

@@ -1,6 +1,7 @@
 """The simulation's parts agree with known closed-form results."""
 
 import random
+from math import inf
 
 import pytest
 
@@ -31,14 +32,26 @@ def test_one_thread_is_an_m_d_1_queue(load: float) -> None:
     assert sum(passed) / len(passed) == pytest.approx(expected, rel=0.05)
 
 
-def test_jobs_share_cores() -> None:
-    clock, ends = Clock(), list[float]()
-    machine = Machine(clock, 2)
-    for cpu in (1.0, 1.0, 2.0):
-        machine.run("part", cpu, lambda: ends.append(clock.now))
+@pytest.mark.parametrize(("time_slice", "ends"), [(inf, [3.0, 4.0, 6.0]), (1.0, [6.0, 2.0, 5.0])])
+def test_a_job_takes_turns_after_its_time_slice(time_slice: float, ends: list[float]) -> None:
+    clock, seen = Clock(), dict[int, float]()
+    machine = Machine(clock, 1, time_slice)
+    for number, cpu in enumerate((3.0, 1.0, 2.0)):
+        machine.run("part", cpu, lambda number=number: seen.update({number: clock.now}))
     clock.run(10)
-    assert ends == pytest.approx([1.5, 1.5, 2.5])  # three at 2/3 of a core, then one at a whole one
-    assert machine.cpu == {"part": 4.0}
+    assert [seen[number] for number in range(3)] == pytest.approx(ends)
+    assert machine.cpu == {"part": 6.0}
+
+
+def test_a_thread_with_more_to_do_keeps_its_core() -> None:
+    clock, ends = Clock(), list[str]()
+    machine = Machine(clock, 1, 4.0)
+    loop = Loop(machine, "loop", wake=0.0)
+    for _ in range(3):
+        loop.submit(1.0, lambda: ends.append("loop"))
+    machine.run("job", 1.0, lambda: ends.append("job"))
+    clock.run(10)
+    assert ends == ["loop", "loop", "loop", "job"]
 
 
 def test_a_job_never_runs_faster_than_one_core() -> None:

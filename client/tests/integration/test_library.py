@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from faulty_gateway import FaultyGateway
-from shop import NO_ORDER, Shop, until
+from shop import NO_ORDER, Shop
+from waiting import until
 
 from local_system import System
 from reserva import (

@@ -10,6 +10,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from prometheus_client import REGISTRY
+from waiting import until
 
 from local_system import System
 from reservaestoque.bus import BatchConsumer, Exchange, NotPublishedError, Publisher, Queue, Refused, topology
@@ -62,12 +63,6 @@ async def publisher(backing: System, channel: AbstractChannel) -> AsyncIterator[
     async with running(publisher.run):
         await until(lambda: publisher.connected)
         yield publisher
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 class Handler:

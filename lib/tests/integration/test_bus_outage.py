@@ -11,6 +11,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 from broker import connection_names, memory_alarm
+from waiting import until
 from wire import Wire
 from yarl import URL
 
@@ -67,12 +68,6 @@ async def running(run: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(condition: Callable[[], bool], seconds: float = SOON) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 async def published(publisher: Publisher, *events: CancelarPedido) -> None:
     """Publishes as the relay does: repeatedly, until confirmed."""
     while True:
@@ -104,7 +99,7 @@ async def test_events_are_published_again_soon_after_the_broker_vanished(
 ):
     publisher = Publisher(url, QUEUE, "testes")
     async with running(publisher.run):
-        await until(lambda: publisher.connected)
+        await until(lambda: publisher.connected, SOON)
         wire.vanish()
         async with asyncio.timeout(SOON):
             await published(publisher, an_event())
@@ -114,11 +109,11 @@ async def test_a_publisher_whose_socket_is_full_gives_up_too(wire: Wire, url: st
     """The message exceeds what the kernel buffers for a peer that reads nothing, and nothing may wait for a flush."""
     publisher = Publisher(url, QUEUE, "testes", confirm_timeout=1)
     async with running(publisher.run):
-        await until(lambda: publisher.connected)
+        await until(lambda: publisher.connected, SOON)
         wire.vanish()
         with pytest.raises(NotPublishedError, match="did not confirm"):
             await publisher.publish([("CancelarPedido", bytes(1_000_000)) for _ in range(40)])
-        await until(lambda: publisher.connected)
+        await until(lambda: publisher.connected, SOON)
         await published(publisher, an_event())
 
 
@@ -130,7 +125,7 @@ async def test_events_are_consumed_again_soon_after_the_broker_vanished(
     publisher = Publisher(backing.amqp_url, QUEUE, "testes")
     async with running(publisher.run), running(consumer(url, handler).run):
         await published(publisher, first)
-        await until(lambda: handler.committed == [first])
+        await until(lambda: handler.committed == [first], SOON)
         wire.vanish()
         await published(publisher, second)
         await until(
@@ -175,7 +170,7 @@ async def test_in_a_memory_alarm_one_connection_waits_for_its_end(backing: Syste
     publisher = Publisher(backing.amqp_url, QUEUE, "alarm", confirm_timeout=1)
     one = an_event()
     async with running(publisher.run):
-        await until(lambda: publisher.connected)
+        await until(lambda: publisher.connected, SOON)
         async with memory_alarm(backing):
             for _ in range(5):
                 with pytest.raises(NotPublishedError, match="accepts no messages"):
@@ -187,7 +182,7 @@ async def test_in_a_memory_alarm_one_connection_waits_for_its_end(backing: Syste
                     names = await connection_names(backing)
                     await asyncio.sleep(0.5)
             assert names.count("alarm relay") == 1
-        await until(lambda: publisher.connected)
+        await until(lambda: publisher.connected, SOON)
         await publisher.publish(encode_batches([one]))
 
 

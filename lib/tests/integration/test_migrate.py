@@ -12,6 +12,7 @@ import asyncpg
 import database_copies
 import psutil
 import pytest
+from waiting import until
 
 from local_system import System
 from reservaestoque.migrate import MigrationError, migrate, runner
@@ -72,12 +73,6 @@ async def finish(process: asyncio.subprocess.Process) -> tuple[str, str]:
     async with asyncio.timeout(60):
         out, err = await process.communicate()
     return out.decode(), err.decode()
-
-
-async def until(condition: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(30):
-        while not await condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_it_gives_up_with_dbmates_words_and_nothing_is_changed(

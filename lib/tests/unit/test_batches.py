@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 from structlog.testing import capture_logs
+from waiting import until
 
 from reservaestoque.bus import Batches, Refused
 from reservaestoque.bus import batches as module
@@ -101,11 +102,6 @@ async def consuming(source: Memory, database: Database, *, max_events: int = 200
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-async def until(condition: object) -> None:
-    while not condition():  # type: ignore[operator]
-        await asyncio.sleep(0.01)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import gc
 import socket
 import struct
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 from uvicorn_here import Served, port_of, running, serving
+from waiting import until
 
 from reservaestoque.http import GatheringProtocol, JsonBody, ProblemError, service_app
 from reservaestoque.http.problems import CONFLICT, MAX_BODY_BYTES, NOT_FOUND
@@ -224,12 +225,6 @@ async def connected(port: int) -> AsyncIterator[Connection]:
 async def connection(served: Served) -> AsyncIterator[Connection]:
     async with connected(served.port) as connection:
         yield connection
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_a_connection_carries_one_request_after_the_other(connection: Connection, routes: Routes):

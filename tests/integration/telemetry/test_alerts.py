@@ -11,7 +11,8 @@ import httpx
 import pytest
 from broker import memory_alarm
 from prometheus_here import Prometheus
-from shop import Shop, database, until
+from shop import Shop, database
+from waiting import until
 
 from local_system import System
 from reservaestoque.bus import ESTOQUE_PEDIDOS

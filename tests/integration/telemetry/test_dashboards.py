@@ -7,7 +7,8 @@ import time
 import dashboards
 import pytest
 from prometheus_here import Prometheus
-from shop import Shop, until
+from shop import Shop
+from waiting import until
 
 from local_system.prometheus import EXPORTER
 

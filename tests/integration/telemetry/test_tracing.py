@@ -10,7 +10,8 @@ import httpx
 import pytest
 from collector import Collector, Seen
 from prometheus_here import Prometheus
-from shop import Shop, conferir, until
+from shop import Shop, conferir
+from waiting import until
 
 pytestmark = pytest.mark.integration
 

@@ -16,7 +16,8 @@ import aio_pika
 import httpx
 from aio_pika.abc import AbstractChannel, AbstractQueue
 from commands import cancelar
-from shop import database, until
+from shop import database
+from waiting import until
 
 from fuzz.garbage import Garbage, Maker
 from local_system import System

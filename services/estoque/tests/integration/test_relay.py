@@ -13,6 +13,7 @@ from commands import cancelar, criar
 from facts import read_facts
 from no_relay import NoRelay
 from prometheus_client import REGISTRY
+from waiting import until
 from wire import Wire
 from yarl import URL
 
@@ -103,12 +104,6 @@ async def running(*runs: Any) -> AsyncIterator[list["asyncio.Task[None]"]]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(SOON):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 UNKNOWN = [
     {"status": "EmSeparacao"},
     {"missing": '[{"sku": "A", "solicitado": 1, "disponivel": 0, "motivo": "ItemVencido"}]'},
@@ -124,10 +119,10 @@ async def test_snapshots_of_another_release_wait_for_it_and_the_relay_continues(
     events = Events()
     relay = relay_of(estoque_db, events)
     async with running(relay.run) as [running_relay]:
-        await until(lambda: len(events.published) == 1 or running_relay.done())
+        await until(lambda: len(events.published) == 1 or running_relay.done(), SOON)
         second = await fact(estoque_db)
         relay.publish_row(await newest(estoque_db))
-        await until(lambda: len(events.published) == 2 or running_relay.done())
+        await until(lambda: len(events.published) == 2 or running_relay.done(), SOON)
     assert [event.id for event in events.published] == [first, second]
     assert await waiting(estoque_db) == [left]
 
@@ -141,16 +136,16 @@ async def test_facts_that_were_being_published_when_the_broker_vanished_go_out_o
         publisher = Publisher(str(URL(backing.amqp_url).with_port(wire.port)), PEDIDOS_STATUS, "estoque")
         relay = relay_of(estoque_db, publisher)
         async with running(publisher.run, consumer.run):
-            await until(lambda: publisher.connected)
+            await until(lambda: publisher.connected, SOON)
             facts = [await fact(estoque_db) for _ in range(3)]
             wire.vanish()
             with pytest.raises(NotPublishedError):
                 await relay.relay_once()
             assert await waiting(estoque_db) == facts
-            await until(lambda: publisher.connected)
+            await until(lambda: publisher.connected, SOON)
             assert wire.accepted == 2
             await relay.relay_once()
-            await until(lambda: set(facts) <= handler.seen)
+            await until(lambda: set(facts) <= handler.seen, SOON)
     assert await waiting(estoque_db) == []
 
 
@@ -192,7 +187,7 @@ async def test_only_the_row_is_read_of_which_the_relay_is_told(estoque_db: "Pool
     relay = relay_of(estoque_db, events)
     relay.publish_row(row)
     async with running(relay.run):
-        await until(lambda: events.published)
+        await until(lambda: events.published, SOON)
         assert [event.id for event in events.published] == [own], "another process may be publishing the others"
         assert await waiting(estoque_db) == others
 
@@ -207,7 +202,7 @@ async def test_facts_handed_over_that_cannot_be_published_are_taken_from_the_tab
         await asyncio.sleep(0.3)
         assert await waiting(estoque_db) == facts
         events.connected = True
-        await until(lambda: len(events.published) == 2)
+        await until(lambda: len(events.published) == 2, SOON)
     assert [event.id for event in events.published] == facts
 
 

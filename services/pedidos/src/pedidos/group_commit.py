@@ -22,10 +22,10 @@ from reservaestoque.postgres import is_contended, is_transient
 from reservaestoque.telemetry import logger, tracing
 from reservaestoque.telemetry.load import count_refused
 
-INTERVAL_SECONDS = 0.015
+INTERVAL_SECONDS = 0.025
 """The shortest time between the starts of two commits, unless a full batch is waiting or the first commit had one
 command only, so that a single customer is not delayed. A batch costs nearly the same whatever its size, here and
-downstream: beyond about sixty a second, batches only get smaller.
+downstream: beyond about forty a second, batches only get smaller.
 """
 LONGEST_INTERVAL_SECONDS = 0.04
 REST_FACTOR = 3.0

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import asyncpg
@@ -19,8 +19,6 @@ from conferir.agreement_rules import Criteria
 from conferir.snapshot import Databases
 from conferir.violation import Rule, Violation
 from local_system import System
-
-T = TypeVar("T")
 
 NO_ORDER = "00000000-0000-4000-8000-000000000000"
 """The id of no order. It is part of test names, which must be the same in every process that collects the tests."""

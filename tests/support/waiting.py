@@ -14,7 +14,7 @@ async def until(condition: Callable[[], Awaitable[T] | T], seconds: float = 30, 
     end = time.monotonic() + seconds
     while True:
         result = condition()
-        value: T = await result if inspect.isawaitable(result) else result
+        value: T = await asyncio.wait_for(result, seconds) if inspect.isawaitable(result) else result
         if value:
             return value
         if time.monotonic() > end:

@@ -31,7 +31,7 @@ OTHERS = "others on this machine"
 def take_sample(parts: Mapping[str, int], own: Mapping[str, int]) -> Sample:
     """Samples these processes and their descendants. `parts`: pids of the system's parts; `own`: our own pids.
 
-    Reads the table of processes once: samples are taken under load, which must not feel them.
+    Reads the table of processes once, because samples are taken under load and must not disturb it.
     """
     children: dict[int, list[psutil.Process]] = {}
     for process in psutil.process_iter(["ppid"]):
@@ -56,10 +56,15 @@ def busy_seconds() -> float:
 
 
 def _family(pid: int, children: Mapping[int, Sequence[psutil.Process]]) -> Iterator[psutil.Process]:
+    """The process and its descendants, each once."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        yield psutil.Process(pid)
-    for child in children.get(pid, ()):
-        yield from _family(child.pid, children)
+        waiting, seen = [psutil.Process(pid)], set[int]()
+        while waiting:
+            process = waiting.pop()
+            if process.pid not in seen:
+                seen.add(process.pid)
+                waiting += children.get(process.pid, ())
+                yield process
 
 
 def process_name(part: str, command: str) -> str:

@@ -1,7 +1,8 @@
 """A model of the pipeline: predicts orders/s, latency and use of each part for n replicas and m cores. Pure.
 
 Every process is an event loop (`queueing.Loop`), every statement a job of its own on its database's machine; they
-share the cores of that machine. Batches form as in the programs: from all orders that wait when a step becomes free.
+take turns on the cores of that machine. Batches form as in the programs: from all orders that wait when a step
+becomes free.
 """
 
 import math

@@ -33,13 +33,20 @@ def add_commands(add: Callable[[str, Command, str], argparse.ArgumentParser]) ->
     adjust = add("fit-model", _fit, "print parameters fitted to the raw data of a run of `measure` with one replica")
     for command in (validate, adjust):
         command.add_argument("data", type=Path, metavar="DATA", help="a folder of raw data, .bench/<time>")
-        command.add_argument("--cores", type=int, help="if the run was confined to fewer than the machine has")
+        command.add_argument("--cores", type=_positive, help="if the run was confined to fewer than the machine has")
     for command in (predict, validate, adjust):
         command.add_argument("--parameters", type=Path, default=PARAMETERS)
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(word) for word in text.split(",")]
+    return [_positive(word) for word in text.split(",")]
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
+    return number
 
 
 def _predict(arguments: argparse.Namespace) -> str:

@@ -58,6 +58,8 @@ def parse(document: Mapping[str, Any]) -> Parameters:
     for name, entry in [*document["costs"].items(), *((n, document[n]) for n in _NAMES if n != "costs")]:
         if not entry.get("source"):
             raise ValueError(f"{name} has no source")
+    if document["time_slice"]["value"] <= 0:
+        raise ValueError("time_slice must be more than 0 ms")
     costs = {part: Cost(document["costs"][part]["order"], document["costs"][part]["wake"]) for part in PARTS}
     return Parameters(costs=costs, **{name: document[name]["value"] for name in _NAMES if name != "costs"})
 

@@ -50,7 +50,7 @@ def _row(forecast: Forecast) -> tuple[str, ...]:
     setup, saturated, half = forecast
     busiest = saturated.used.get(saturated.bottleneck, max(saturated.used.values()))
     return (
-        *(str(setup.pedidos), str(setup.estoque), setup.layout, f"{setup.cores:g}"),
+        *(str(setup.pedidos), str(setup.estoque), setup.layout, str(setup.cores)),
         *(f"{saturated.per_second:,.0f}", saturated.bottleneck, f"{busiest:.0%}"),
         *(f"{half.p50:.0f}", f"{half.p99:.0f}"),
     )

@@ -36,9 +36,9 @@ def measuring(shop: Shop, **own: int) -> Iterator[dict[str, Any]]:
 
 def wal_positions(shop: Shop) -> dict[str, int]:
     """The position of the write-ahead log of each database of the system, in bytes."""
-    query = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
+    query = "select pg_current_wal_insert_lsn() - '0/0';"
     databases = [name for name in ("pedidos", "estoque") if f"postgres-{name}" in shop.system.names()]
-    return {database: shop.fetch_number(database, query) for database in databases}
+    return {database: int(shop.psql(database, query)) for database in databases}
 
 
 def wal_since(shop: Shop, positions: Mapping[str, int]) -> dict[str, int]:

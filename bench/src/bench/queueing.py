@@ -39,9 +39,9 @@ class _Job:
 
 
 class Machine:
-    """Cores that take jobs in turn: after a time slice a job goes to the end of the line.
+    """Cores on which jobs take turns: a job whose time slice is used up goes to the end of the line.
 
-    With an infinite slice, jobs run to their end in the order of their arrival.
+    A thread has one job at a time; with another one to do at once, it keeps its core for the rest of its slice.
     """
 
     def __init__(self, clock: Clock, cores: int, time_slice: float = math.inf) -> None:
@@ -57,18 +57,20 @@ class Machine:
     def run(self, part: str, cpu: float, then: Continue, thread: object = None) -> None:
         """Calls `then` once a job of `part` has received `cpu`.
 
-        A job that continues a thread, submitted when the previous job of the thread ends, keeps the core.
+        `thread`: whose job it is; None for a job by itself.
         """
         self.cpu[part] = self.cpu.get(part, 0.0) + cpu
         job = _Job(cpu, thread, then)
         if thread is not None and thread is self._ending:
+            if self._next_of_thread is not None:
+                raise ValueError("a thread has one job at a time")
             self._next_of_thread = job
         else:
             self._line.append(job)
             self._fill()
 
     def _fill(self) -> None:
-        while self._idle and self._line:
+        while self._idle > 0 and self._line:
             self._idle -= 1
             self._start(self._line.popleft(), self._slice)
 

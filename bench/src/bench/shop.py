@@ -1,6 +1,5 @@
 """The system under test: fills, resets, drains and audits it."""
 
-import asyncio
 import json
 import os
 import subprocess
@@ -13,7 +12,6 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-import asyncpg
 import httpx
 
 from bench.distribution import SKUS, pedidos
@@ -37,8 +35,6 @@ class Shop:
         self.observer: Callable[[], AbstractContextManager[None]] = nullcontext  # wraps each measurement
         # Shared, since creating a client takes tens of milliseconds. Programs restart, so keep no connections.
         self.http = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
-        self._sessions = asyncio.Runner()
-        self._session: dict[str, asyncpg.Connection] = {}
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -52,22 +48,6 @@ class Shop:
         port: int = getattr(self.system.layout.ports, f"postgres_{database}")
         return postgres.psql(self.system.layout, database, port, script, seconds).strip()
 
-    def fetch_number(self, database: str, query: str) -> int:
-        """The integer that a query returns, as the database's owner, in a session that stays open.
-
-        Under load, since psql would take a process and a new session, tens of milliseconds of CPU.
-        """
-        try:
-            return self._sessions.run(self._fetch_number(database, query))
-        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):  # the server was restarted
-            self._session.pop(database, None)
-            return self._sessions.run(self._fetch_number(database, query))
-
-    async def _fetch_number(self, database: str, query: str) -> int:
-        if database not in self._session:
-            self._session[database] = await asyncpg.connect(self.system.database_url(database))
-        return int(await self._session[database].fetchval(query))
-
     def reset(self, *, skus: int = SKUS, hot_units: int | None = None) -> None:
         """Removes all orders and creates `skus` SKUs with full stock; SKU 1 gets `hot_units` if given."""
         hot = UNITS if hot_units is None else hot_units
@@ -79,7 +59,6 @@ class Shop:
         """Makes both servers recycle WAL files, as long-running servers do."""
         for database in ("pedidos", "estoque"):
             self.sql(database, "warm_up")
-            self.fetch_number(database, "select 1")
 
     def checkpoint(self) -> None:
         """Checkpoints both servers, so that every measurement starts with no dirty pages."""

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.mark.usefixtures("load_generator")
 def test_half_of_saturation_is_sent_at_a_constant_rate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    effort = ["--rounds=1", "--seconds=2", "--connections=16"]
+    effort = ["--rounds=1", "--seconds=3", "--connections=16"]
     assert main(["measure", "--scenarios=half-uniform-1", *effort, f"--folder={tmp_path}"]) == 0
     [data] = tmp_path.glob("2*")
     half: dict[str, Any] = json.loads((data / "01-half-uniform-1.json").read_text())

@@ -1,6 +1,9 @@
 """Attribution of CPU time."""
 
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -36,6 +39,18 @@ def test_memory_is_summed_except_for_postgres() -> None:
         Usage("postgres-x: a", 0, mib),
     ]
     assert memory(Sample(dict(enumerate(usages)), busy=0)) == {"gateway": 10.0, "rabbitmq": 3.0}
+
+
+def test_a_child_is_counted_and_a_process_that_has_ended_is_not() -> None:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as child:
+        own = {"test": os.getpid()}
+        before = take_sample({}, own)
+        time.sleep(0.3)
+        after = take_sample({}, own)
+        child.kill()
+    assert child.pid in after.processes
+    assert spent(before, after)["test"] > 0.1
+    assert not take_sample({}, {"ended": child.pid}).processes
 
 
 def test_our_own_time_is_found() -> None:

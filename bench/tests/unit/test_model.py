@@ -148,15 +148,20 @@ def test_a_fit_gives_back_the_cpu_it_was_given() -> None:
 @pytest.mark.parametrize(
     ("setup", "load", "measured"),
     [
-        (Setup(), Closed(768), 4_994),
-        (Setup(hot=True), Closed(768), 5_112),
-        (Setup(), Queued(200_000), 22_755),
-        (Setup(hot=True), Queued(200_000), 27_905),
+        (Setup(), Closed(768), 5_427),
+        (Setup(hot=True), Closed(768), 5_431),
+        (Setup(), Queued(200_000), 23_523),
+        (Setup(hot=True), Queued(200_000), 29_998),
+        (Setup(pedidos=2), Closed(768), 5_033),
+        (Setup(pedidos=2, estoque=2), Closed(768), 4_581),
+        (Setup(cores=1), Closed(768), 2_520),
     ],
-    ids=["uniform", "hot", "estoque alone, uniform", "estoque alone, hot"],
+    ids=["uniform", "hot", "estoque alone", "estoque alone, hot", "two of pedidos", "two of both", "one core"],
 )
-def test_within_a_fifth_of_the_seventh_round(setup: Setup, load: Closed | Queued, measured: float) -> None:
-    assert simulate(KNOWN, setup, load).per_second == pytest.approx(measured, rel=0.2)
+def test_within_a_fifth_of_the_eighth_round(setup: Setup, load: Closed | Queued, measured: float) -> None:
+    """Those of several replicas and of one core were measured with commits 15 ms apart."""
+    parameters = KNOWN if (setup.pedidos, setup.cores) == (1, 2) else replace(KNOWN, interval=15)
+    assert simulate(parameters, setup, load).per_second == pytest.approx(measured, rel=0.2)
 
 
 def test_fewer_customers_order_less() -> None:

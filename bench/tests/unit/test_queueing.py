@@ -33,7 +33,7 @@ def test_one_thread_is_an_m_d_1_queue(load: float) -> None:
 
 
 @pytest.mark.parametrize(("time_slice", "ends"), [(inf, [3.0, 4.0, 6.0]), (1.0, [6.0, 2.0, 5.0])])
-def test_a_job_takes_turns_after_its_time_slice(time_slice: float, ends: list[float]) -> None:
+def test_jobs_take_turns_after_a_time_slice(time_slice: float, ends: list[float]) -> None:
     clock, seen = Clock(), dict[int, float]()
     machine = Machine(clock, 1, time_slice)
     for number, cpu in enumerate((3.0, 1.0, 2.0)):
@@ -43,15 +43,24 @@ def test_a_job_takes_turns_after_its_time_slice(time_slice: float, ends: list[fl
     assert machine.cpu == {"part": 6.0}
 
 
-def test_a_thread_with_more_to_do_keeps_its_core() -> None:
+def test_a_thread_with_more_to_do_keeps_its_core_for_its_time_slice() -> None:
     clock, ends = Clock(), list[str]()
-    machine = Machine(clock, 1, 4.0)
+    machine = Machine(clock, 1, 2.0)
     loop = Loop(machine, "loop", wake=0.0)
-    for _ in range(3):
+    for _ in range(5):
         loop.submit(1.0, lambda: ends.append("loop"))
     machine.run("job", 1.0, lambda: ends.append("job"))
     clock.run(10)
-    assert ends == ["loop", "loop", "loop", "job"]
+    assert ends == ["loop", "loop", "job", "loop", "loop", "loop"]
+
+
+def test_cores_work_side_by_side() -> None:
+    clock, ends = Clock(), list[float]()
+    machine = Machine(clock, 2, 4.0)
+    for cpu in (1.0, 1.0, 2.0):
+        machine.run("part", cpu, lambda: ends.append(clock.now))
+    clock.run(10)
+    assert ends == [1.0, 1.0, 3.0]
 
 
 def test_a_job_never_runs_faster_than_one_core() -> None:

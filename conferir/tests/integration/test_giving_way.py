@@ -13,6 +13,7 @@ import asyncpg
 import database_copies
 import pytest
 from audited_world import GRACE, World, database_url, database_urls, new_rounds, run_conferir
+from waiting import until
 
 from conferir import full_audit
 from conferir.agreement_rules import Criteria
@@ -36,12 +37,6 @@ async def transaction(url: str, *statements: str) -> AsyncIterator[asyncpg.Conne
             yield connection
     finally:
         await connection.close()
-
-
-async def until(world: World, query: str) -> None:
-    async with asyncio.timeout(30):
-        while not await world.pedidos.fetchval(query):
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -78,7 +73,7 @@ async def test_the_one_shot_audit_gives_way_to_a_migration_and_restarts(
         check = asyncio.create_task(
             full_audit.audit(readers, Criteria(), GRACE, said.append, on_restart=tries.append)
         )
-        await until(world, STUCK)
+        await until(lambda: world.pedidos.fetchval(STUCK))
         await migrate(copies, migration)
         assert not check.done()
     result = await check
@@ -98,7 +93,7 @@ async def test_a_step_of_the_continuous_audit_gives_way_to_a_migration(
     rounds = new_rounds(readers, limit=99)
     async with transaction(database_url(copies, "pedidos"), "lock table comando in access exclusive mode"):
         step = asyncio.create_task(rounds.step())
-        await until(world, STUCK)
+        await until(lambda: world.pedidos.fetchval(STUCK))
         await migrate(copies, migration)
         with pytest.raises(LockWantedError):
             await step

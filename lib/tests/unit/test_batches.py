@@ -137,7 +137,7 @@ async def test_an_event_that_waits_twice_is_settled_once_its_row_is_free():
     database.locked = {stuck.id}
     async with consuming(source, database, max_events=1):
         source.deliver(stuck)
-        await until(lambda: database.waits == 1)
+        await until(lambda: database.waits == 1, every=0.01)
         source.deliver(stuck)
         await until(source.queue.empty)
         database.locked = set()

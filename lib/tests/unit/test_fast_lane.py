@@ -382,7 +382,7 @@ async def test_a_connection_that_has_ended_is_forgotten_with_its_request(served:
                 linger = struct.pack("ii", 1, 0)
                 transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             transport.close() if how == "closed" else transport.abort()
-            await until(lambda: kept() is None)
+            await until(lambda: kept() is None, 2)
         finally:
             gc.enable()
 

@@ -328,10 +328,12 @@ def test_axe_finds_nothing(browser, system: System, supply, locale: str, width: 
 
 def violations_in_both_schemes(page: Page) -> list[str]:
     """All rules on the light page, those of colour on the dark one: nothing else differs."""
+    background = "getComputedStyle(document.body).backgroundColor"
     page.emulate_media(color_scheme="light")
-    light = violations(page)
+    light, found = page.evaluate(background), violations(page)
     page.emulate_media(color_scheme="dark")
-    return light + violations(page, rules=("color-contrast", "link-in-text-block"))
+    assert page.evaluate(background) != light
+    return found + [f"dark: {one}" for one in violations(page, rules=("color-contrast", "link-in-text-block"))]
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "pt-BR"])

@@ -61,7 +61,7 @@ async def running(*runs: Callable[[], object]) -> AsyncIterator[None]:
 async def publisher(backing: System, channel: AbstractChannel) -> AsyncIterator[Publisher]:
     publisher = Publisher(backing.amqp_url, QUEUE, "testes")
     async with running(publisher.run):
-        await until(lambda: publisher.connected)
+        await until(lambda: publisher.connected, 10)
         yield publisher
 
 
@@ -129,7 +129,7 @@ async def test_waiting_messages_are_taken_in_batches_and_acknowledged(
         await publisher.publish(encode_batches([event]))
     handler = Handler()
     async with running(consumer(backing, handler).run):
-        await until(lambda: len(handler.committed) == 450)
+        await until(lambda: len(handler.committed) == 450, 10)
     assert handler.committed == events
     assert handler.calls < 20
     await asyncio.sleep(0.2)
@@ -151,7 +151,7 @@ async def test_the_time_in_the_queue_is_measured_and_only_where_it_is_stated(
     await asyncio.sleep(0.5)
     handler = Handler()
     async with running(consumer(backing, handler).run):
-        await until(lambda: len(handler.committed) == 3)
+        await until(lambda: len(handler.committed) == 3, 10)
     assert measured("count") - count == 1
     assert 0.4 < measured("sum") - total < 30
 
@@ -167,7 +167,7 @@ async def test_garbage_goes_to_the_dead_letters_with_the_reason(
     await publisher.publish(encode_batches([good]))
     async with running(consumer(backing, handler).run):
         [dead] = await dead_letters(channel, 1)
-        await until(lambda: handler.committed == [good])
+        await until(lambda: handler.committed == [good], 10)
     assert dead.body == body
     assert "not" in str(dead.headers[REASON_HEADER])
 
@@ -184,7 +184,7 @@ async def test_poison_is_set_aside_alone_with_every_field_it_had(
     await publisher.publish([(kind, json.dumps(batch).encode())])
     async with running(consumer(backing, handler).run):
         [dead] = await dead_letters(channel, 1)
-        await until(lambda: len(handler.committed) == 8)
+        await until(lambda: len(handler.committed) == 8, 10)
     assert json.loads(dead.body) == [batch[4]]
     assert "poison" in str(dead.headers[REASON_HEADER])
     assert handler.committed == events[:4] + events[5:]
@@ -200,7 +200,7 @@ async def test_fields_of_a_newer_version_are_accepted(
     handler = Handler()
     await publisher.publish([(kind, json.dumps([newer]).encode())])
     async with running(consumer(backing, handler).run):
-        await until(lambda: handler.committed == [event])
+        await until(lambda: handler.committed == [event], 10)
     assert await waiting(channel, QUEUE.dead_letters) == 0
 
 
@@ -226,7 +226,7 @@ async def test_event_of_a_wrong_type_or_with_a_wrong_field_goes_to_the_dead_lett
     await publisher.publish([(kind, json.dumps([first | change, second]).encode())])
     async with running(consumer(backing, handler).run):
         [dead] = await dead_letters(channel, 1)
-        await until(lambda: handler.committed == events[1:])
+        await until(lambda: handler.committed == events[1:], 10)
     assert json.loads(dead.body) == [first | change]
     assert str(dead.headers[REASON_HEADER]).startswith("not an event of this queue")
 
@@ -253,7 +253,7 @@ async def test_a_fault_that_passes_holds_the_batch_and_loses_nothing(
     handler.away = 3
     await publisher.publish(encode_batches(events))
     async with running(consumer(backing, handler).run):
-        await until(lambda: handler.committed == events)
+        await until(lambda: handler.committed == events, 10)
     assert await waiting(channel, QUEUE.dead_letters) == 0
 
 
@@ -265,10 +265,10 @@ async def test_unacknowledged_messages_go_to_the_next_consumer(
     stuck.away = 10**9
     await publisher.publish(encode_batches([event]))
     async with running(consumer(backing, stuck).run):
-        await until(lambda: stuck.calls > 0)
+        await until(lambda: stuck.calls > 0, 10)
     handler = Handler()
     async with running(consumer(backing, handler).run):
-        await until(lambda: handler.committed == [event])
+        await until(lambda: handler.committed == [event], 10)
 
 
 async def test_a_batch_that_overtakes_acknowledges_none_but_its_own(
@@ -287,13 +287,13 @@ async def test_a_batch_that_overtakes_acknowledges_none_but_its_own(
     stuck, handler = Stuck(), Handler()
     await publisher.publish(encode_batches([old]))
     async with running(consumer(backing, stuck, 1, at_once=2).run):
-        await until(lambda: stuck.calls == 1)
+        await until(lambda: stuck.calls == 1, 10)
         for event in new:
             await publisher.publish(encode_batches([event]))
-        await until(lambda: stuck.committed == new)
+        await until(lambda: stuck.committed == new, 10)
         await asyncio.sleep(0.3)  # for the acknowledgements
     async with running(consumer(backing, handler).run):
-        await until(lambda: handler.committed != [])
+        await until(lambda: handler.committed != [], 10)
         await asyncio.sleep(0.2)
     assert handler.committed == [old]
 
@@ -304,7 +304,7 @@ async def test_consumer_recovers_when_its_queue_was_deleted(
     handler = Handler()
     async with running(consumer(backing, handler).run):
         await publisher.publish(encode_batches([an_event()]))
-        await until(lambda: len(handler.committed) == 1)
+        await until(lambda: len(handler.committed) == 1, 10)
         await channel.queue_delete(QUEUE.name)
         async with asyncio.timeout(10):
             while len(handler.committed) < 2:  # messages published meanwhile may have gone to others only

@@ -240,7 +240,7 @@ async def test_pipelined_requests_are_answered_in_order(connection: Connection, 
     routes.gate.clear()
     for number in (1, 2, 3):
         connection.send(b'{"a": %d}' % number)
-    await until(lambda: routes.served == 1)
+    await until(lambda: routes.served == 1, 5)
     routes.gate.set()
     answers = [await connection.answer() for _ in range(3)]
     assert [body for _, body in answers] == [b'{"total":1}', b'{"total":2}', b'{"total":3}']
@@ -285,11 +285,11 @@ async def test_a_client_that_goes_away_costs_nothing(
 ):
     routes.gate.clear()
     connection.send()
-    await until(lambda: routes.served == 1)
+    await until(lambda: routes.served == 1, 5)
     connection.writer.transport.abort()
-    await until(lambda: not served.state.connections)
+    await until(lambda: not served.state.connections, 5)
     routes.gate.set()
-    await until(lambda: not served.state.tasks)
+    await until(lambda: not served.state.tasks, 5)
     assert caplog.records == []
 
 
@@ -299,7 +299,7 @@ async def test_a_body_that_never_ends_is_never_read(connection: Connection, rout
     )
     await connection.writer.drain()
     connection.writer.close()
-    await until(lambda: served.state.connections == set())
+    await until(lambda: served.state.connections == set(), 5)
     assert (routes.served, served.state.tasks) == (0, set())
 
 
@@ -311,7 +311,7 @@ async def test_a_stop_waits_for_the_requests_in_flight(app: Any, routes: Routes)
         connected(port_of(server)) as idle,
     ):
         connection.send()
-        await until(lambda: routes.served == 1)
+        await until(lambda: routes.served == 1, 5)
         server.should_exit = True
         assert await idle.rest() == b""
         routes.gate.set()
@@ -326,7 +326,7 @@ async def test_a_request_that_outlasts_the_stop_gets_an_answer(app: Any, routes:
         connecting = connected(port_of(server))
         connection = await connecting.__aenter__()
         connection.send()
-        await until(lambda: routes.served == 1)
+        await until(lambda: routes.served == 1, 5)
     head, body = await connection.answer()
     assert head.startswith(b"HTTP/1.1 500 ")
     assert b"unexpected error" in body
@@ -339,7 +339,7 @@ async def test_no_request_begins_after_one_that_the_stop_has_cancelled(
     routes.gate.clear()
     for number in (1, 2):
         connection.send(b'{"a": %d}' % number)
-    await until(lambda: routes.served == 1)
+    await until(lambda: routes.served == 1, 5)
     for task in served.state.tasks:
         task.cancel()
     answer = await connection.rest()
@@ -353,7 +353,7 @@ async def test_a_client_is_not_left_waiting_for_an_answer_that_cannot_be_made(
 ):
     connection.send(b'{"a": 502}')
     assert await connection.rest() == b""
-    await until(lambda: not served.state.tasks)
+    await until(lambda: not served.state.tasks, 5)
 
 
 async def test_a_client_that_does_not_read_holds_up_nothing_but_its_connection(served: Served, routes: Routes):
@@ -361,7 +361,7 @@ async def test_a_client_that_does_not_read_holds_up_nothing_but_its_connection(s
     async with connected(served.port) as slow, connected(served.port) as other:
         for _ in range(8):
             slow.send(b'{"a": 1000000}')
-        await until(lambda: routes.served == 1)
+        await until(lambda: routes.served == 1, 5)
         other.send()
         assert (await other.answer())[1] == b'{"total":1}'
         answers = [await slow.answer() for _ in range(8)]

@@ -18,6 +18,7 @@ from contract import check_response, documents
 from cryptography.hazmat.primitives import serialization
 from event_stream import open_stream
 from shop import NO_ORDER, database, logs
+from tls_context import TLS
 
 from local_system import Config, Ports, System
 from local_system.identity import AUDIENCE, ISSUER, Issuer, encoded
@@ -53,7 +54,11 @@ async def fill(system: System) -> None:
 @pytest.fixture
 async def client(system: System) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(
-        base_url=system.gateway_url, trust_env=False, timeout=30, event_hooks={"response": [check_response]}
+        base_url=system.gateway_url,
+        trust_env=False,
+        verify=TLS,
+        timeout=30,
+        event_hooks={"response": [check_response]},
     ) as client:
         yield client
 

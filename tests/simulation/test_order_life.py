@@ -48,6 +48,8 @@ pytestmark = pytest.mark.integration
 TIMES = Times.default()
 ITENS = st.dictionaries(st.sampled_from([*SKUS, "NAO-HA"]), st.integers(1, 4), min_size=1, max_size=3)
 CHOICE = st.lists(st.integers(0, 10**6), min_size=1, max_size=6)
+UNITS = st.integers(0, 6)
+"""On hand of a SKU: so few that orders compete for them."""
 SECONDS = st.sampled_from([0.000001, 1, 60, 1799.999999, 1800, 3600])
 
 
@@ -77,7 +79,7 @@ class LifeOfOrders(RuleBasedStateMachine):
     runner: asyncio.Runner
     stage: Stage
 
-    @initialize(quantities=st.lists(st.integers(0, 12), min_size=len(SKUS), max_size=len(SKUS)))
+    @initialize(quantities=st.lists(UNITS, min_size=len(SKUS), max_size=len(SKUS)))
     def open(self, quantities: list[int]) -> None:
         self.runner.run(self.stage.prepare())
         monitors = {database: self._connect(MONITOR, database) for database in DATABASES}
@@ -106,7 +108,7 @@ class LifeOfOrders(RuleBasedStateMachine):
 
     @rule(
         sku=st.sampled_from(SKUS),
-        quantidade=st.integers(0, 12),
+        quantidade=UNITS,
         paused=st.booleans(),
         encerrar=st.booleans(),
         other=st.booleans(),

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import libyaml
+from tls_context import TLS
 
 from local_system import gateway
 from local_system.config import ROOT
@@ -115,8 +116,8 @@ def running(folder: Path, text: str, env: Mapping[str, str] | None = None) -> It
         subprocess.Popen(argv, stdout=file, stderr=file, env={**os.environ, **(env or {})}) as process,
     ):
         try:
-            until(lambda: httpx.get(f"http://{HOST}:{admin}/ready", trust_env=False).status_code == 200)
-            with httpx.Client(base_url=f"http://{HOST}:{port}", trust_env=False) as client:
+            until(lambda: httpx.get(f"http://{HOST}:{admin}/ready", trust_env=False, verify=TLS).status_code == 200)
+            with httpx.Client(base_url=f"http://{HOST}:{port}", trust_env=False, verify=TLS) as client:
                 yield client, log
         finally:
             process.terminate()

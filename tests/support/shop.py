@@ -12,6 +12,7 @@ import asyncpg
 import httpx
 from contract import check_response
 from stock_items import StockItems
+from tls_context import TLS
 from waiting import until
 
 from conferir import full_audit
@@ -105,6 +106,7 @@ async def open_shop(system: Installed) -> AsyncIterator[Shop]:
         timeout=60,
         limits=limits,
         trust_env=False,
+        verify=TLS,
         event_hooks={"response": [check_response]},
     ) as client:
         yield Shop(system, client)
@@ -134,7 +136,7 @@ async def conferir(system: System) -> None:
 
 async def counted_violations(system: System) -> dict[str, float]:
     """`conferir_violations_total` of the part `conferir` by rule."""
-    async with httpx.AsyncClient(base_url=system.metrics_url("conferir"), trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=system.metrics_url("conferir"), trust_env=False, verify=TLS) as client:
         text = (await client.get("/metrics")).raise_for_status().text
     return {rule: float(n) for rule, n in re.findall(r'^conferir_violations_total\{rule="(\w+)"\} (\S+)', text, re.M)}
 

@@ -18,6 +18,8 @@ SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
     "max_connections": "100",
+    # The stock rows of a million SKUs fit. A page of buffers takes memory once it is used.
+    "shared_buffers": "512MB",
     "fsync": "on",
     "synchronous_commit": "on",
     # Checkpoints far apart, and recycled WAL files: creating a new one stops commits for 50 ms.

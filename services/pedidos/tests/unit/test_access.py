@@ -10,6 +10,7 @@ import httpx
 import pytest
 from httpx import AsyncClient
 from litestar.di import NamedDependency, Provide
+from tls_context import TLS
 from uvicorn_here import serving
 
 from pedidos.access import Target, decide, whose
@@ -29,6 +30,7 @@ from reservaestoque.http.identity import Identity
 from reservaestoque.http.tuning.fast_lane import FastLane
 from reservaestoque.program import Health
 
+IDENTITY = Identity("gateway")
 ANA = Caller("ana")
 STAFF = Caller("maria", frozenset({"estoque:ler", "pedidos:admin"}))
 ALLOW, NOT_FOUND, FORBIDDEN = Verdict.ALLOW, Verdict.NOT_FOUND, Verdict.FORBIDDEN
@@ -99,10 +101,13 @@ class Shop(Intake, Reads):
     """A stub of the database with an order of each customer. Counts reads and writes."""
 
     def __init__(self) -> None:
+        self.forget()
+        self._known = {UUID(text): pedido(text, owner) for text, owner in ((OF_ANA, "ana"), (OF_BIA, "bia"))}
+
+    def forget(self) -> None:
         self.read: list[UUID] = []
         self.written: list[str] = []
         self.listed: list[str | None] = []
-        self._known = {UUID(text): pedido(text, owner) for text, owner in ((OF_ANA, "ana"), (OF_BIA, "bia"))}
 
     async def order(self, pedido_id: UUID, cliente_id: str | None = None) -> Pedido | None:
         self.read.append(pedido_id)
@@ -121,40 +126,50 @@ class Shop(Intake, Reads):
         return Outcome(False, None, order)
 
 
-@pytest.fixture
-def shop() -> Shop:
+@pytest.fixture(scope="module")
+def stub() -> Shop:
     return Shop()
 
 
-@pytest.fixture(params=["fast", "plain"])
-async def client(request: pytest.FixtureRequest, shop: Shop) -> AsyncIterator[AsyncClient]:
-    """The service with and without the fast lane."""
-    identity = Identity("gateway")
+@pytest.fixture(scope="module")
+def app(stub: Shop) -> Any:
+    """The service, which takes longer to make than to answer."""
 
     async def missing() -> list[str]:
         return []
 
     def orders(caller: NamedDependency[Caller]) -> Orders:
-        return Orders(shop, caller)
+        return Orders(stub, caller)
 
-    app: Any = service_app(
+    return service_app(
         title="pedidos",
         version="1",
         route_handlers=[*ROUTES, *STREAM_ROUTES],
         health=Health(missing),
-        identity=identity,
+        identity=IDENTITY,
         problems=PROBLEMS,
         dependencies={
             "orders": Provide(orders, sync_to_thread=False),
-            "intake": Provide(lambda: shop, sync_to_thread=False),
+            "intake": Provide(lambda: stub, sync_to_thread=False),
             "sources": Provide(lambda: None, sync_to_thread=False),
             "tickets": Provide(lambda: None, sync_to_thread=False),
         },
     )
-    lane = FastLane(BusyRoutes(shop, shop, identity).find, PROBLEMS)
+
+
+@pytest.fixture
+def shop(stub: Shop) -> Shop:
+    stub.forget()
+    return stub
+
+
+@pytest.fixture(params=["fast", "plain"])
+async def client(request: pytest.FixtureRequest, app: Any, shop: Shop) -> AsyncIterator[AsyncClient]:
+    """The service with and without the fast lane."""
+    lane = FastLane(BusyRoutes(shop, shop, IDENTITY).find, PROBLEMS)
     async with (
         serving(app, lane.protocol if request.param == "fast" else GatheringProtocol) as served,
-        AsyncClient(base_url=f"http://127.0.0.1:{served.port}") as client,
+        AsyncClient(base_url=f"http://127.0.0.1:{served.port}", verify=TLS) as client,
     ):
         yield client
 

@@ -185,10 +185,29 @@ def test_on_kind_the_data_stores_differ_in_sizes_and_backups_only(with_operators
     assert {name for name, _ in production.keys() - kind.keys()} == {"ObjectStore", "ScheduledBackup"}
     for name, manifest in kind.items():
         for one in (manifest, production[name]):
+            one["spec"].get("postgresql", {"parameters": {}})["parameters"].pop("shared_buffers", None)
             for path in ("resources", "plugins", "storage", "walStorage", "persistence"):
                 one["spec"].pop(path, None)
         assert manifest == production[name]
     with_operators.accepts(libyaml.dump_all(kind.values()))
+
+
+@pytest.mark.parametrize("folder", ["production", "kind/production", "restore"])
+def test_the_buffers_of_the_databases_fit_into_half_of_the_memory_requested(with_operators: Cluster, folder: str):
+    """CloudNativePG refuses a Cluster that requests less memory than `shared_buffers`, but its CRD takes it."""
+    built = libyaml.load_all(with_operators("kustomize", K8S / folder))
+    specs = [manifest["spec"] for manifest in built if manifest["kind"] == "Cluster"]
+    assert len(specs) == 2
+    for spec in specs:
+        buffers = mebibytes(spec["postgresql"]["parameters"]["shared_buffers"])
+        assert buffers <= mebibytes(spec["resources"]["requests"]["memory"]) / 2
+
+
+def mebibytes(size: str) -> int:
+    """Of PostgreSQL's or Kubernetes' spelling."""
+    match = re.fullmatch(r"(\d+)(MB|Mi|Gi)", size)
+    assert match, size
+    return int(match[1]) * (1024 if match[2] == "Gi" else 1)
 
 
 @pytest.mark.parametrize("file", MANIFESTS, ids=lambda file: str(file.relative_to(K8S)))

@@ -124,6 +124,58 @@ async def test_a_statement_that_takes_too_long_ends_on_the_server_too(backing: S
             await asyncio.sleep(0.1)
 
 
+OF_A_NEW_TYPE = "select mudanca from mudanca"
+"""A statement of several round trips: asyncpg asks for the type of the row before it executes the statement."""
+
+
+async def close(connection: asyncpg.Connection) -> None:
+    connection.terminate()
+
+
+async def outlast(_: asyncpg.Connection) -> None:
+    await asyncio.sleep(LIMIT + 0.2)
+
+
+def between_its_steps(monkeypatch: pytest.MonkeyPatch, do: Callable[[asyncpg.Connection], Awaitable[None]]) -> None:
+    introspect = asyncpg.Connection._introspect_types
+
+    async def delayed(connection: asyncpg.Connection, *args: object) -> object:
+        await do(connection)
+        return await introspect(connection, *args)
+
+    monkeypatch.setattr(asyncpg.Connection, "_introspect_types", delayed)
+
+
+async def test_a_connection_closed_in_the_middle_of_a_statement_is_a_broken_one(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+):
+    between_its_steps(monkeypatch, close)
+    async with pool.acquire() as connection:
+        with pytest.raises(asyncpg.ConnectionDoesNotExistError, match="closed during a statement") as fault:
+            await connection.fetchval(OF_A_NEW_TYPE)
+    assert is_transient(fault.value)
+    assert await pool.fetchval("select 1") == 1
+
+
+async def test_a_statement_whose_time_ends_between_two_round_trips_is_late(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+):
+    between_its_steps(monkeypatch, outlast)
+    async with pool.acquire() as connection:
+        with pytest.raises(TimeoutError, match=f"did not answer within {LIMIT:g} s"):
+            await connection.fetchval(OF_A_NEW_TYPE)
+    assert await pool.fetchval("select 1") == 1
+
+
+async def test_a_mistake_of_ours_is_not_taken_for_a_broken_connection(pool: Pool):
+    async def mistaken() -> None:
+        raise AttributeError("ours")
+
+    async with pool.acquire() as connection:
+        with pytest.raises(AttributeError, match="ours"):
+            await connection.in_time(mistaken())
+
+
 async def test_a_lock_wait_times_out(pool: Pool, pedidos_db: "asyncpg.Pool"):
     await pedidos_db.execute("create table if not exists trancada ()")
     async with await open_pool(pool._connect_args[0], program="t", size=1, statement_seconds=5) as patient:

@@ -13,6 +13,11 @@ T = TypeVar("T")
 
 CLOSE_SECONDS = 2.0
 
+_BROKEN = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, AttributeError)
+"""What asyncpg raises on a connection that has been closed. AttributeError: a statement that is prepared first takes
+several round trips, and asyncpg begins the next of them on whatever the connection has become meanwhile.
+"""
+
 _log = logger(__name__)
 
 
@@ -76,10 +81,12 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
         alarm = asyncio.get_running_loop().call_later(seconds, self.terminate)
         try:
             return await answer
-        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError) as fault:
+        except _BROKEN as fault:
             if self.is_closed() and alarm.when() <= asyncio.get_running_loop().time():
                 late = TimeoutError if seconds >= self.statement_seconds else SlowStatementError
                 raise late(f"the database did not answer within {seconds:g} s") from fault
+            if self.is_closed() and isinstance(fault, AttributeError):
+                raise asyncpg.ConnectionDoesNotExistError("the connection was closed during a statement") from fault
             raise
         finally:
             alarm.cancel()

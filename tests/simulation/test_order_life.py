@@ -52,8 +52,8 @@ constants from all loaded code, so its examples depend on that as well.
 """
 ITENS = st.dictionaries(st.sampled_from([*SKUS, "NAO-HA"]), st.integers(1, 4), min_size=1, max_size=3)
 CHOICE = st.lists(st.integers(0, 10**6), min_size=1, max_size=6)
-UNITS = st.integers(0, 6)
-"""On hand of a SKU: so few that orders compete for them."""
+UNITS = st.integers(0, 6) | st.integers(0, 12)
+"""On hand of a SKU: mostly so few that orders compete for them."""
 SECONDS = st.sampled_from([0.000001, 1, 60, 1799.999999, 1800, 3600])
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.mark.usefixtures("load_generator")
 def test_a_short_bench_prints_tables_and_keeps_raw_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    effort = ["--rounds=1", "--seconds=1", "--connections=16", "--ready=2000", "--lapsing=500", "--stock-items=40"]
+    effort = ["--rounds=1", "--seconds=2", "--connections=16", "--ready=2000", "--lapsing=500", "--stock-items=40"]
     assert main(["measure", f"--scenarios={','.join(SCENARIOS)}", *effort, f"--folder={tmp_path}"]) == 0
     output = capsys.readouterr().out
     [data] = tmp_path.glob("2*")
@@ -33,7 +33,7 @@ def test_a_short_bench_prints_tables_and_keeps_raw_data(tmp_path: Path, capsys: 
     assert convergence["raw"]["patches_per_second"] > 0
     assert convergence["live"]["per_second"] > 0
     assert convergence["restart"]["mib"]["after"]["operator"] > 10
-    assert json.loads((data / "environment.json").read_text())["plan"]["seconds"] == 1
+    assert json.loads((data / "environment.json").read_text())["plan"]["seconds"] == 2
     assert (data / "tables.md").read_text() in output + "\n"
 
 

@@ -60,7 +60,7 @@ test: lint rabbitmq ## check style, types and layers, then run all tests (WORKER
 	@sh local/setup/chromium.sh || echo "so the panel is not tested in a browser"
 	@sh local/setup/mermaid.sh || echo "so the diagrams of the documentation are not tested"
 	@PYTHONPATH=tests/support $(BIN)/python -m tools
-	$(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY)) $(BIN)/pytest -n $(WORKERS) $(PYTEST)
+	env -u PYTHONDONTWRITEBYTECODE $(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY)) $(BIN)/pytest -n $(WORKERS) $(PYTEST)
 
 e2e: .venv/ready ## run the system on a kind cluster and test it there (E2E=smoke, full, secured, demo, chaos, skaffold, cells, production)
 	@PYTHONPATH=tests/support $(BIN)/python -m cluster docker kubectl helm $(if $(KUBECONFIG),,kind)

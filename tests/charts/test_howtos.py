@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import jsonschema
+import jsonschema_rs
 import libyaml
 import pytest
 from chart_values import CHARTS
@@ -84,7 +84,7 @@ def check_patch(command: str, *_: object) -> None:
 def check_stock_item(spec: object) -> None:
     (version,) = libyaml.load((ROOT / "k8s/crd/stockitems.yaml").read_text())["spec"]["versions"]
     schema = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    jsonschema.validate(spec, schema | {"additionalProperties": False})
+    jsonschema_rs.validate(schema | {"additionalProperties": False}, spec)
 
 
 CHECKS: dict[str, Callable[[str, Helm, list[Manifest]], None]] = {

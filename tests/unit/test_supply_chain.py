@@ -10,7 +10,6 @@ from typing import Any
 import libyaml
 import pytest
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from supply_chain import licenses, sbom
 from supply_chain.__main__ import UNREACHABLE, is_unreachable, judged, refused_licenses
 from supply_chain.pinned import IMAGES, ROOT, TOOLS, pins
@@ -27,6 +26,9 @@ def document(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 def test_it_is_valid(document: tuple[str, str]):
+    # Importing it takes half a second, which each process would spend that collects tests.
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(document[1]) is None
 
 

@@ -2,13 +2,14 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import libyaml
 import pytest
-from jsonschema import Draft202012Validator
-from openapi_spec_validator import OpenAPIV31SpecValidator
+from jsonschema_rs import Draft202012Validator, meta
 
 from contracts.__main__ import main
 from contracts.documents import ROOT, existing, generate
@@ -64,7 +65,7 @@ def test_every_event_type_has_a_schema_and_an_example():
 @pytest.mark.parametrize("event_type", event_types())
 def test_schemas_are_valid_described_and_open(event_type: str):
     json_schema = document(f"schemas/{event_type}.json")
-    Draft202012Validator.check_schema(json_schema)
+    meta.validate(json_schema)
     assert json_schema["$id"].endswith(f"/{event_type}.json")
     objects = [json_schema, *(part for part in json_schema["$defs"].values() if part.get("type") == "object")]
     for member in objects:
@@ -74,9 +75,12 @@ def test_schemas_are_valid_described_and_open(event_type: str):
             assert name in {"type", "specversion"} or "$ref" in field or "description" in json.dumps(field), name
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_openapi_documents_are_valid(service: str):
-    OpenAPIV31SpecValidator(document(f"openapi/{service}.json")).validate()
+def test_openapi_documents_are_valid():
+    # Run as a program: importing it takes most of a second in each process that collects tests.
+    validator = Path(sys.executable).parent / "openapi-spec-validator"
+    argv = [validator, "--schema", "3.1", *(ROOT / f"openapi/{service}.json" for service in SERVICES)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(("service", "path", "method"), OPERATIONS)

@@ -90,11 +90,13 @@ async def test_strangers_do_not_wait_for_the_keys_that_a_frozen_replica_claims(
     keys = [f"frozen-{n}" for n in range(5)]
     async with replicas(backing, "pedidos", 2, tmp_path) as programs:
 
-        async def repeat(to: Program) -> list[tuple[int, float]]:
-            return await asyncio.gather(*[timed(order(client, to, OTHER, **{"Idempotency-Key": k})) for k in keys])
+        async def repeat(to: Program, before: str = "") -> list[tuple[int, float]]:
+            headers = [{"Idempotency-Key": before + key} for key in keys]
+            return await asyncio.gather(*[timed(order(client, to, OTHER, **each)) for each in headers])
 
-        for n in range(10):  # its statements are prepared: one that is being prepared does not count as idle
-            await order(client, programs[0], OTHER, **{"Idempotency-Key": f"before-{n}"})
+        # All its connections have prepared the statements: one that is being prepared does not count as idle.
+        for n in range(20):
+            await repeat(programs[0], f"before-{n}-")
         before = await pedidos_db.fetchval("select count(*) from pedido")
         frozen, begun = await freeze_at("outbox", pedidos_db, programs, lambda: repeat(programs[0]))
         assert frozen is programs[0]

@@ -49,7 +49,7 @@ def wait_ready(layout: Layout, supervisor: Supervisor, part: Part, cancelled: th
     while True:
         if cancelled.is_set():
             raise LocalSystemError(f"{part.name} is no longer awaited")
-        state = supervisor.states()[part.name]
+        state = supervisor.state(part.name)
         processes |= {state.pid} - {0}
         reason = f"it is {state.name}{f' ({state.trouble})' if state.trouble else ''}"
         if state.pid:

@@ -176,6 +176,10 @@ class Supervisor:
         """All parts that it knows."""
         return {info["name"]: _state(info) for info in self.call("supervisor.getAllProcessInfo")}
 
+    def state(self, name: str) -> State:
+        """One part, which it knows; a fraction of the work of `states`."""
+        return _state(self.call("supervisor.getProcessInfo", name))
+
     def start(self, name: str) -> None:
         """Starts a part that is not running. On return it runs, or supervisord keeps retrying it."""
         try:
@@ -202,11 +206,11 @@ class Supervisor:
 
     def kill(self, name: str) -> None:
         """Sends SIGKILL to the part's process; returns when supervisord has noticed, before the part is back."""
-        pid = self.states()[name].pid
+        pid = self.state(name).pid
         if not pid:
             raise LocalSystemError(f"{name} does not run")
         self.call("supervisor.signalProcess", name, "KILL")
-        _wait_until(lambda: self.states()[name].pid != pid, 10, f"{name} did not die")
+        _wait_until(lambda: self.state(name).pid != pid, 10, f"{name} did not die")
 
     def stop_all(self) -> None:
         """Stops every part, dependents first, then supervisord itself."""

@@ -216,7 +216,7 @@ class System:
 
         def start(part: Part) -> None:
             began = time.monotonic()
-            if not self._supervisor.states()[part.name].runs:
+            if not self._supervisor.state(part.name).runs:
                 _write_files(part)
                 part.prepare()
                 if cancelled.is_set():

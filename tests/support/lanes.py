@@ -35,6 +35,7 @@ FIRST = (
     "tests/integration/test_unheard_lapses.py",
     "local/tests/test_first_order.py",
     "contracts/tests/unit/test_events.py",
+    "conferir/tests/integration/test_giving_way.py",
 )
 """The slowest units, in the order in which they start. Tests of a folder share a system that is slow to start, and
 stay together; so do those of a file, unless its folder is listed and the file itself is not."""
@@ -53,7 +54,6 @@ WAITING = (
     "tests/integration/test_broker_outage.py",
     "tests/integration/test_connections.py",
     "lib/tests/integration/test_migrate.py",
-    "conferir/tests/integration/test_giving_way.py",
     "services/estoque/tests/integration/test_relay.py",
 )
 """Units that mostly wait: for time limits, for parts that start, for a broker that is away. One worker begins with

@@ -1,8 +1,8 @@
 """A model of the pipeline: predicts orders/s, latency and use of each part for n replicas and m cores. Pure.
 
 Every process is an event loop (`queueing.Loop`), every statement a job of its own on its database's machine; they
-take turns on the cores of that machine. Batches form as in the programs: from all orders that wait when a step
-becomes free.
+take turns on the cores of that machine, each of which has a line of its own. Batches form as in the programs: from
+all orders that wait when a step becomes free.
 """
 
 import math
@@ -72,8 +72,9 @@ Load = Closed | Open | Queued
 
 @dataclass(frozen=True)
 class Prediction:
-    """Milliseconds; `cpu`: per order by part; `wakes`: turns and statements per order by part; `batch`: orders per
-    transaction of estoque; `used`: of each resource, between 0 and 1; `in_flight`: orders on average.
+    """Milliseconds; `cpu`: per order by part; `wakes`: switches of a core to a thread, and statements, per order by
+    part; `batch`: orders per transaction of estoque; `used`: of each resource, between 0 and 1; `in_flight`: orders
+    on average.
     """
 
     per_second: float
@@ -465,15 +466,21 @@ def _start(world: _World, load: Closed | Open) -> None:
     gap = 1000 / load.rate
     world.pace = world.p.paced / world.p.order("generator")
     numbers = iter(range(2**62))
+    due = 0.0
 
     def arrive() -> None:
-        world.clock.at(world.clock.now + gap, arrive)
-        world.send(next(numbers))
+        nonlocal due
+        while due <= world.clock.now:
+            world.send(next(numbers))
+            due += gap
+        world.clock.at(max(world.clock.now + _TIMER, due), arrive)
 
     arrive()
 
 
 _STEP = 50.0
+_TIMER = 1.0
+"""Of the generator: orders that are due within a millisecond leave together (wrk's timers)."""
 _BACKLOG = 20_000
 
 
@@ -567,9 +574,9 @@ def _busy(machine: Machine) -> float:
 
 
 def _wakes(world: _World) -> dict[str, int]:
-    """Turns and statements so far by part."""
-    turns = {part: sum(loop.turns for loop in loops) for part, loops in world.loops.items()}
-    return {**turns, **world.statements}
+    """Switches of a core to one of its threads, or statements, so far by part."""
+    switches = {part: world.machines[part].switches.get(part, 0) for part in world.loops}
+    return {**switches, **world.statements}
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

@@ -9,7 +9,9 @@ PARTS = ("generator", "gateway", "pedidos", "pedidos-db", "rabbitmq", "estoque",
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU of a part: per order over all its steps, and per turn of its event loop or statement of its database."""
+    """CPU of a part: per order over all its steps, and per wake-up: each time that a core turns to its event loop, or
+    each statement of its database.
+    """
 
     order: float
     wake: float

@@ -33,61 +33,101 @@ class Clock:
 
 @dataclass(slots=True)
 class _Job:
+    part: str
     left: float
+    switch: float
     thread: object
+    owner: object
     then: Continue
 
 
-class Machine:
-    """Cores on which jobs take turns: a job whose time slice is used up goes to the end of the line.
+class _Core:
+    """A core, the owner of its last job, and the jobs that wait for it."""
 
-    A thread has one job at a time; with another one to do at once, it keeps its core for the rest of its slice.
+    def __init__(self) -> None:
+        self.busy = False
+        self.owner: object = None
+        self.line: deque[_Job] = deque()
+
+
+class Machine:
+    """Cores on which jobs take turns: a job whose time slice is used up goes to the end of its core's line.
+
+    A job goes to the core of its thread's last one or, if that is busy, to an idle core. If none is idle it joins the
+    line of the former. A core that becomes idle meanwhile takes it only at the next tick, once per time slice. A
+    thread has one job at a time; with another one to do at once, it keeps its core for the rest of its slice. A core
+    that turns to another thread first spends that job's `switch` (wake-up, cold caches).
     """
 
     def __init__(self, clock: Clock, cores: int, time_slice: float = math.inf) -> None:
         self._clock = clock
         self.cores = cores
         self.cpu: dict[str, float] = {}
+        self.switches: dict[str, int] = {}
         self._slice = time_slice
-        self._line: deque[_Job] = deque()
-        self._idle = cores
+        self._cores = [_Core() for _ in range(cores)]
+        self._last: dict[object, _Core] = {}
         self._ending: object = None
         self._next_of_thread: _Job | None = None
 
-    def run(self, part: str, cpu: float, then: Continue, thread: object = None) -> None:
-        """Calls `then` once a job of `part` has received `cpu`.
+    def run(self, part: str, cpu: float, then: Continue, thread: object = None, switch: float = 0.0) -> None:
+        """Calls `then` once a job of `part` has received `cpu`, and `switch` each time that its core turns to it.
 
-        `thread`: whose job it is; None for a job by itself.
+        `thread`: whose job it is; None for a job by itself, which follows the last one of its part.
         """
         self.cpu[part] = self.cpu.get(part, 0.0) + cpu
-        job = _Job(cpu, thread, then)
+        job = _Job(part, cpu, switch, thread, part if thread is None else thread, then)
         if thread is not None and thread is self._ending:
             if self._next_of_thread is not None:
                 raise ValueError("a thread has one job at a time")
             self._next_of_thread = job
         else:
-            self._line.append(job)
-            self._fill()
+            self._place(job)
 
-    def _fill(self) -> None:
-        while self._idle > 0 and self._line:
-            self._idle -= 1
-            self._start(self._line.popleft(), self._slice)
+    def _place(self, job: _Job) -> None:
+        core = self._last.get(job.owner) or self._cores[len(self._last) % self.cores]
+        if core.busy:
+            core = next((other for other in self._cores if not other.busy), core)
+        self._last[job.owner] = core
+        core.line.append(job)
+        if not core.busy:
+            self._continue(core)
 
-    def _start(self, job: _Job, slice_left: float) -> None:
+    def _continue(self, core: _Core) -> None:
+        core.busy = bool(core.line)
+        if core.busy:
+            self._start(core, core.line.popleft(), self._slice)
+        elif self._slice < math.inf and any(other.line for other in self._cores):
+            self._clock.at((self._clock.now // self._slice + 1) * self._slice, self._balance)
+
+    def _balance(self) -> None:
+        """Idle cores take a job each from the longest line."""
+        for idle in (core for core in self._cores if not core.busy):
+            longest = max(self._cores, key=lambda core: len(core.line))
+            if longest.line:
+                job = longest.line.popleft()
+                self._last[job.owner] = idle
+                idle.busy = True
+                self._start(idle, job, self._slice)
+
+    def _start(self, core: _Core, job: _Job, slice_left: float) -> None:
+        if core.owner is not job.owner:
+            core.owner = job.owner
+            job.left += job.switch
+            self.cpu[job.part] += job.switch
+            self.switches[job.part] = self.switches.get(job.part, 0) + 1
         length = min(job.left, slice_left)
         job.left -= length
-        self._clock.at(self._clock.now + length, partial(self._end, job, slice_left - length))
+        self._clock.at(self._clock.now + length, partial(self._end, core, job, slice_left - length))
 
-    def _end(self, job: _Job, slice_left: float) -> None:
+    def _end(self, core: _Core, job: _Job, slice_left: float) -> None:
         more = job if job.left > 0 else self._finish(job)
         if more is not None and slice_left > 0:
-            self._start(more, slice_left)
+            self._start(core, more, slice_left)
             return
-        self._idle += 1
         if more is not None:
-            self._line.append(more)
-        self._fill()
+            core.line.append(more)
+        self._continue(core)
 
     def _finish(self, job: _Job) -> _Job | None:
         """Ends a job; returns the one with which its thread continues."""
@@ -98,43 +138,33 @@ class Machine:
 
 
 class Loop:
-    """An event loop: one thread. A turn runs the tasks that were ready when it began, and itself costs `wake`."""
+    """An event loop: one thread, which does one task after another. `switch`: each time that a core turns to it."""
 
-    def __init__(self, machine: Machine, part: str, wake: float) -> None:
+    def __init__(self, machine: Machine, part: str, switch: float) -> None:
         self._machine = machine
         self._part = part
-        self._wake = wake
+        self._switch = switch
         self._ready: deque[tuple[float, Continue]] = deque()
-        self._left = 0
         self._runs = False
-        self.turns = 0
         self.cpu = 0.0
 
-    def submit(self, cpu: float, then: Continue, turns: int = 0) -> None:
-        """Calls `then` after a task of this cost, which takes `turns` turns beyond the one that it runs in."""
-        self.turns += turns
-        self._ready.append((cpu + turns * self._wake, then))
+    def submit(self, cpu: float, then: Continue) -> None:
+        """Calls `then` after a task of this cost."""
+        self._ready.append((cpu, then))
         if not self._runs:
             self._next()
 
     def _next(self) -> None:
         cpu, then = self._ready.popleft()
-        if not self._left:
-            self._left = 1 + len(self._ready)
-            self.turns += 1
-            cpu += self._wake
-        self._left -= 1
         self._runs = True
         self.cpu += cpu
-        self._machine.run(self._part, cpu, lambda: self._done(then), self)
+        self._machine.run(self._part, cpu, lambda: self._done(then), self, self._switch)
 
     def _done(self, then: Continue) -> None:
         then()
         self._runs = bool(self._ready)
         if self._runs:
             self._next()
-        else:
-            self._left = 0
 
 
 class Flush:

@@ -11,7 +11,7 @@ from bench.queueing import Clock, Flush, Gauge, Locks, Loop, Machine
 def waits(load: float, *, orders: int = 40_000) -> list[float]:
     """Times in system on one thread: Poisson arrivals, service of 1 ms."""
     clock, rng = Clock(), random.Random(1)
-    loop = Loop(Machine(clock, 1), "part", wake=0.0)
+    loop = Loop(Machine(clock, 1), "part", switch=0.0)
     passed: list[float] = []
 
     def arrive() -> None:
@@ -46,7 +46,7 @@ def test_jobs_take_turns_after_a_time_slice(time_slice: float, ends: list[float]
 def test_a_thread_with_more_to_do_keeps_its_core_for_its_time_slice() -> None:
     clock, ends = Clock(), list[str]()
     machine = Machine(clock, 1, 2.0)
-    loop = Loop(machine, "loop", wake=0.0)
+    loop = Loop(machine, "loop", switch=0.0)
     for _ in range(5):
         loop.submit(1.0, lambda: ends.append("loop"))
     machine.run("job", 1.0, lambda: ends.append("job"))
@@ -70,14 +70,40 @@ def test_a_job_never_runs_faster_than_one_core() -> None:
     assert ends == [3.0]
 
 
-def test_tasks_that_wait_share_one_wake() -> None:
+def test_a_job_waits_for_its_own_core_until_the_next_tick_although_another_is_idle() -> None:
+    clock, ends = Clock(), dict[str, float]()
+    machine = Machine(clock, 2, 4.0)
+
+    def run(part: str, cpu: float) -> None:
+        machine.run(part, cpu, lambda: ends.update({part: clock.now}))
+
+    run("long", 10.0)
+    run("short", 1.0)
+    clock.at(0.5, lambda: run("moved", 1.0))  # both cores are busy: it waits for that of the long one
+    clock.run(20)
+    assert ends == {"short": 1.0, "moved": 5.0, "long": 10.0}
+
+
+def test_a_job_returns_to_its_core_or_takes_an_idle_one() -> None:
+    clock, ends = Clock(), list[tuple[str, float]]()
+    machine = Machine(clock, 2, 4.0)
+    for time, part in ((0.0, "a"), (0.0, "b"), (2.0, "a"), (2.5, "a")):
+        clock.at(time, lambda part=part: machine.run(part, 1.0, lambda: ends.append((part, clock.now))))
+    clock.run(10)
+    assert ends == [("a", 1.0), ("b", 1.0), ("a", 3.0), ("a", 3.5)]
+    assert machine.switches == {"a": 2, "b": 1}
+
+
+def test_a_core_that_turns_to_another_thread_spends_a_switch() -> None:
     clock, ends = Clock(), list[float]()
-    loop = Loop(Machine(clock, 1), "part", wake=5.0)
-    for _ in range(3):
+    machine = Machine(clock, 1)
+    loops = [Loop(machine, "part", switch=5.0) for _ in range(2)]
+    for loop in (loops[0], loops[0], loops[1], loops[0]):
         loop.submit(1.0, lambda: ends.append(clock.now))
     clock.run(100)
-    assert ends == [6.0, 12.0, 13.0]  # the first alone, the other two in one turn
-    assert (loop.turns, loop.cpu) == (2, 13.0)
+    assert ends == [6.0, 7.0, 8.0, 14.0]
+    assert machine.cpu == {"part": 14.0}
+    assert (machine.switches, loops[0].cpu) == ({"part": 2}, 3.0)
 
 
 def test_a_flush_serves_all_who_came_before_it() -> None:

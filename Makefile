@@ -45,8 +45,8 @@ dlq: .venv/ready ## show the dead letters (ARGS="replay estoque.pedidos" and oth
 conferir: .venv/ready ## prove on the running system that nothing was oversold or lost (CONFERIR=--at-rest: and that nothing is in flight)
 	@$(LOCAL) conferir $(CONFERIR)
 
-token: .venv/ready ## print a token, for GATEWAY_JWT=on (CLIENTE=ana ESCOPO="pedidos:admin estoque:ler" EXPIRA=15m)
-	@$(LOCAL) token "$(or $(CLIENTE),cliente-1)" --scope "$(ESCOPO)" --valid "$(or $(EXPIRA),1h)"
+token: .venv/ready ## print a token, for GATEWAY_JWT=on (CLIENTE=ana SCOPE="pedidos:admin estoque:ler" VALID=15m)
+	@$(LOCAL) token "$(or $(CLIENTE),cliente-1)" --scope "$(SCOPE)" --valid "$(or $(VALID),1h)"
 
 demo: .venv/ready rabbitmq ## watch a flash sale while parts are killed (SEED=7 ARGS=--fast; GATEWAY=http://... for another system)
 	@$(BIN)/python -m demo $(if $(SEED),--seed $(SEED)) $(if $(GATEWAY),--gateway $(GATEWAY)) $(ARGS)

@@ -429,7 +429,7 @@ def test_no_timeout_ends_a_stream_that_lives_and_none_of_its_limits_are_those_of
     route = next(r["route"] for r in routes if names(r["match"], path))
     assert (route["timeout"], route["idle_timeout"]) == ("0s", "60s")
     assert int(route["idle_timeout"].rstrip("s")) > 3 * HEARTBEAT_SECONDS
-    assert route["cluster"] in ("pedidos_eventos", "estoque_eventos")
+    assert route["cluster"] in ("pedidos_streams", "estoque_streams")
 
 
 def names(match: dict[str, Any], path: str) -> bool:

@@ -138,11 +138,11 @@ def test_each_cell_has_the_routes_and_clusters_of_the_default_under_its_own_name
         # The table names no panel for this cell.
         routes = [route for route in default["routes"] if route.get("route", {}).get("cluster") != "painel"]
         assert host["routes"] == [renamed(route, name) for route in routes]
-        for original in [*SERVICES, *(f"{service}_eventos" for service in SERVICES)]:
+        for original in [*SERVICES, *(f"{service}_streams" for service in SERVICES)]:
             mine, default_one = clusters(both)[f"{name}_{original}"], clusters(alone)[original]
             assert different(mine, default_one) == {"name", "load_assignment"}
             assert mine["load_assignment"]["cluster_name"] == mine["name"]
-            assert address(mine) == f"{original.removesuffix('_eventos')}.{name}.svc:8000"
+            assert address(mine) == f"{original.removesuffix('_streams')}.{name}.svc:8000"
     added = {f"{name}_{one}" for name in CELLS for one in clusters(alone) if one not in ("administracao", "painel")}
     assert clusters(both).keys() == clusters(alone).keys() | added
     assert {r["route"]["cluster"] for h in hosts for r in h["routes"] if "route" in r} == added
@@ -183,7 +183,7 @@ def test_without_a_default_cell_its_host_and_clusters_are_gone(gateway: list[Man
     hosts = manager(config(gateway))["route_config"]["virtual_hosts"]
     [routes] = [host["routes"] for host in hosts if "*" in host["domains"]]
     assert [route["direct_response"]["status"] for route in routes] == [403, 404], "CONNECT, and everything else"
-    assert not {"pedidos", "estoque", "pedidos_eventos", "estoque_eventos"} & clusters(config(gateway)).keys()
+    assert not {"pedidos", "estoque", "pedidos_streams", "estoque_streams"} & clusters(config(gateway)).keys()
 
 
 @pytest.mark.parametrize(

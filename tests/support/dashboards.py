@@ -210,7 +210,7 @@ STOCK = Dashboard(
         Panel(
             "Unreported lapses",
             [
-                per_second("pedidos_asked_again_total", legend="asked about"),
+                per_second("pedidos_follow_ups_total", legend="followed up"),
                 per_second("pedidos_abandoned_orders_total", legend="abandoned orders cancelled"),
             ],
             unit="ops",

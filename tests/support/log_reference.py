@@ -64,7 +64,7 @@ MEANINGS = {
     "outbox_unknown_facts": "the outbox has rows with a fact that only another release can publish",
     "port_not_bound": "the address for health and metrics or for the API is in use or not allowed; the program ends",
     "position_lost": "the change log no longer has the operator's position, so it compares all StockItems",
-    "questions_given_up": "pedidos no longer asks about lapsed reservations whose end was never reported",
+    "follow_ups_given_up": "pedidos no longer asks about lapsed reservations whose end was never reported",
     "replica_silent": "a replica of a part did not answer the panel",
     "request_failed": "a request failed because of a defect and was answered 500",
     "request_not_answered": "a request could not be answered because of a defect; its connection was closed",

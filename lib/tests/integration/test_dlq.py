@@ -133,6 +133,14 @@ async def test_list_and_show_say_everything_and_take_nothing(backing: System, ch
     assert len(await take(channel, QUEUE.dead_letters)) == 2
 
 
+async def test_a_reason_under_the_former_header_is_shown(backing: System, channel: AbstractChannel):
+    message = aio_pika.Message(b"{}", headers={dead_letters.FORMER_REASON_HEADER: "set aside long ago"})
+    await channel.default_exchange.publish(message, routing_key=QUEUE.dead_letters)
+    [letter] = await Box(channel, QUEUE).look(Choice())
+    assert letter.reason == "set aside long ago"
+    await take(channel, QUEUE.dead_letters)
+
+
 async def test_replay_moves_the_chosen_ones_back_and_leaves_the_others(backing: System, channel: AbstractChannel):
     [a, b, c, d] = await separate(channel, ["x", "PedidoDesconhecido: none", "PedidoDesconhecido: none", "y"])
     rehearsal = dlq(backing, "replay", "estoque.pedidos", "--reason", "Desconhecido", "--dry-run")

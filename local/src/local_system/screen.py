@@ -32,7 +32,7 @@ def after_start(system: System, first: FirstOrder, seconds: float) -> str:
         f"  alias reserva='{sys.executable} -m reserva --url {url}'",
     ]
     if system.config.jwt:
-        lines += [f'  export RESERVA_TOKEN=$(make -s token CLIENTE={first_order.CUSTOMER} ESCOPO="estoque:ler")']
+        lines += [f'  export RESERVA_TOKEN=$(make -s token CLIENTE={first_order.CUSTOMER} SCOPE="estoque:ler")']
     lines += ["  reserva estoque"]
     if first.sku is not None:
         lines += [f"  reserva pedir {first.sku}=1 --cliente {first_order.CUSTOMER} --esperar"]

@@ -194,7 +194,7 @@ class Maker:
     def strange_properties(self) -> Garbage:
         """Properties and headers of all types and sizes."""
         headers: dict[str, Any] = {
-            "x-motivo": "forged",
+            "x-reason": "forged",
             "x-death": [{"count": 2**40, "reason": "forged"}],
             "nested": {"a": {"b": [1, {"c": None}]}},
             "bytes": bytearray(self._rng.randbytes(20)),

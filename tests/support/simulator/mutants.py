@@ -251,7 +251,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "lapses-never-asked-for": Mutant(
         "a lost expiry notice is never followed up",
-        (code(resend.Resend.step, ("    await self._ask()\n", "")),),
+        (code(resend.Resend.step, ("    await self._follow_up()\n", "")),),
     ),
     "question-ages-from-its-command": Mutant(
         "the follow-up on a lapse is timed from the command that made the reservation, which may hold longer",

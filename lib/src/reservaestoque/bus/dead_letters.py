@@ -12,7 +12,9 @@ from reservaestoque.bus.topology import Queue
 from reservaestoque.events import CONTENT_TYPE, UNREADABLE
 from reservaestoque.telemetry import first_ids, logger
 
-REASON_HEADER = "x-motivo"
+REASON_HEADER = "x-reason"
+FORMER_REASON_HEADER = "x-motivo"
+"""In letters that were set aside before the header had its present name."""
 QUEUE_HEADER = "x-queue"
 _MAX_REASON = 1000
 

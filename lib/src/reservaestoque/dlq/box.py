@@ -11,7 +11,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from aiormq.exceptions import ChannelAccessRefused
 
 from reservaestoque.bus.connection import ANSWER_TIMEOUT, FAULTS
-from reservaestoque.bus.dead_letters import REASON_HEADER
+from reservaestoque.bus.dead_letters import FORMER_REASON_HEADER, REASON_HEADER
 from reservaestoque.bus.topology import Queue
 from reservaestoque.dlq.letter import Choice, Letter, read
 from reservaestoque.events import CONTENT_TYPE
@@ -98,7 +98,7 @@ class Box:
                 if message is None:
                     break
                 at = message.timestamp.astimezone(UTC) if message.timestamp else None
-                reason = message.headers.get(REASON_HEADER)
+                reason = message.headers.get(REASON_HEADER, message.headers.get(FORMER_REASON_HEADER))
                 yield read(position, message.body, reason, message.headers, at), message
                 kept += not message.processed
         finally:

@@ -9,8 +9,8 @@ _names: dict[str, str] = {}
 class Queries:
     """The statements of a folder ``sql`` inside a package: ``Queries("estoque")["travar_estoque"]``.
 
-    The files are read when the package's first statement is requested, which `app` does at start-up. Importing a
-    module that has a Queries reads nothing.
+    Importing a module that has a Queries reads nothing. All files of a package are read when its first statement is
+    requested.
     """
 
     def __init__(self, package: str) -> None:

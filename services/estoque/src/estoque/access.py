@@ -10,6 +10,6 @@ from reservaestoque.http.caller import READ_STOCK, Caller, Verdict, has_scope
 NOT_OPEN = f"reading balances needs the scope {READ_STOCK}"
 
 
-def decide(caller: Caller) -> Verdict:
+def may_read(caller: Caller) -> Verdict:
     """The decision about any request to this service."""
     return has_scope(caller, READ_STOCK)

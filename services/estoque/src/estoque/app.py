@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from litestar.di import Provide
 
-from estoque.access import NOT_OPEN, decide
+from estoque.access import NOT_OPEN, may_read
 from estoque.census import Census
 from estoque.changes import Changes
 from estoque.events import to_event
@@ -65,7 +65,7 @@ async def run(settings: EstoqueSettings) -> None:
         )
         server_watch = ServerWatch(Connector(settings.database_url), pool, outbox, health, program="estoque")
         saldos = Saldos(pool)
-        identity = Identity(settings.identity, rule=decide, refusal=NOT_OPEN)
+        identity = Identity(settings.identity, rule=may_read, refusal=NOT_OPEN)
         tickets = Tickets(saldos.lists, identity)
         streams = Streams(settings.max_streams, settings.max_streams_per_client)
         log = ChangeLog(pool, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])

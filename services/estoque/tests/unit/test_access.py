@@ -2,7 +2,7 @@
 
 import pytest
 
-from estoque.access import decide
+from estoque.access import may_read
 from reservaestoque.http.caller import ANYONE, NOBODY, Caller, Verdict
 
 
@@ -17,4 +17,4 @@ from reservaestoque.http.caller import ANYONE, NOBODY, Caller, Verdict
     ],
 )
 def test_the_table(caller: Caller, verdict: Verdict):
-    assert decide(caller) is verdict
+    assert may_read(caller) is verdict

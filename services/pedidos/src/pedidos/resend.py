@@ -19,8 +19,10 @@ LONGEST = timedelta(minutes=10)
 _sql = Queries("pedidos")
 _log = logger(__name__)
 _resent = Counter("pedidos_resent_commands_total", "Commands resent because no answer arrived")
-_asked = Counter("pedidos_asked_again_total", "Commands resent because their reservation must have lapsed")
-_unasked = Counter("pedidos_given_up_questions_total", "Reservations that ended too long ago to be followed up")
+_follow_ups = Counter("pedidos_follow_ups_total", "Commands resent because their reservation must have lapsed")
+_follow_ups_given_up = Counter(
+    "pedidos_follow_ups_given_up_total", "Reservations that ended too long ago to be followed up"
+)
 _given_up = Counter("pedidos_given_up_commands_total", "Commands given up unanswered: investigate each one")
 
 
@@ -44,7 +46,7 @@ class Resend:
         """One bounded step; whether there is more to do. Raises what asyncpg raises."""
         await self._resend("reenviar_pedidos")
         await self._resend("reenviar_comandos")
-        await self._ask()
+        await self._follow_up()
         # Never resent back to back: resends must not pile up for a service that is away.
         return False
 
@@ -59,12 +61,12 @@ class Resend:
             _given_up.inc(len(given_up))
             _log.error("commands_given_up", count=len(given_up), pedidos=first_ids(given_up))
 
-    async def _ask(self) -> None:
+    async def _follow_up(self) -> None:
         row = await self._pool.fetchrow(_sql["perguntar_de_novo"], STEP_ROWS, self._until, self._horizon)
         asked, given_up = row["perguntados"], row["abandonados"]
         if asked:
-            _asked.inc(asked)
+            _follow_ups.inc(asked)
             self._relay.publish_row(row["outbox"])
         if given_up:
-            _unasked.inc(len(given_up))
-            _log.warning("questions_given_up", count=len(given_up), pedidos=first_ids(given_up))
+            _follow_ups_given_up.inc(len(given_up))
+            _log.warning("follow_ups_given_up", count=len(given_up), pedidos=first_ids(given_up))

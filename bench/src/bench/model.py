@@ -1,7 +1,7 @@
 """A model of the pipeline: predicts orders/s, latency and use of each part for n replicas and m cores. Pure.
 
 Every process is an event loop (`queueing.Loop`), every statement a job of its own on its database's machine; they
-take turns on the cores of that machine, each of which has a line of its own. Batches form as in the programs: from
+take turns on the cores of that machine, each of which has its own run queue. Batches form as in the programs: from
 all orders that wait when a step becomes free.
 """
 

@@ -47,14 +47,14 @@ class _Core:
     def __init__(self) -> None:
         self.busy = False
         self.owner: object = None
-        self.line: deque[_Job] = deque()
+        self.run_queue: deque[_Job] = deque()
 
 
 class Machine:
-    """Cores on which jobs take turns: a job whose time slice is used up goes to the end of its core's line.
+    """Cores on which jobs take turns: a job whose time slice is used up goes to the end of its core's run queue.
 
     A job goes to the core of its thread's last one or, if that is busy, to an idle core. If none is idle it joins the
-    line of the former. A core that becomes idle meanwhile takes it only at the next tick, once per time slice. A
+    run queue of the former. A core that becomes idle meanwhile takes it only at the next tick, once per time slice. A
     thread has one job at a time; with another one to do at once, it keeps its core for the rest of its slice. A core
     that turns to another thread first spends that job's `switch` (wake-up, cold caches).
     """
@@ -89,23 +89,23 @@ class Machine:
         if core.busy:
             core = next((other for other in self._cores if not other.busy), core)
         self._last[job.owner] = core
-        core.line.append(job)
+        core.run_queue.append(job)
         if not core.busy:
             self._continue(core)
 
     def _continue(self, core: _Core) -> None:
-        core.busy = bool(core.line)
+        core.busy = bool(core.run_queue)
         if core.busy:
-            self._start(core, core.line.popleft(), self._slice)
-        elif self._slice < math.inf and any(other.line for other in self._cores):
+            self._start(core, core.run_queue.popleft(), self._slice)
+        elif self._slice < math.inf and any(other.run_queue for other in self._cores):
             self._clock.at((self._clock.now // self._slice + 1) * self._slice, self._balance)
 
     def _balance(self) -> None:
-        """Idle cores take a job each from the longest line."""
+        """Idle cores takes a job each from the longest run queue."""
         for idle in (core for core in self._cores if not core.busy):
-            longest = max(self._cores, key=lambda core: len(core.line))
-            if longest.line:
-                job = longest.line.popleft()
+            longest = max(self._cores, key=lambda core: len(core.run_queue))
+            if longest.run_queue:
+                job = longest.run_queue.popleft()
                 self._last[job.owner] = idle
                 idle.busy = True
                 self._start(idle, job, self._slice)
@@ -126,7 +126,7 @@ class Machine:
             self._start(core, more, slice_left)
             return
         if more is not None:
-            core.line.append(more)
+            core.run_queue.append(more)
         self._continue(core)
 
     def _finish(self, job: _Job) -> _Job | None:

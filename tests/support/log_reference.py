@@ -44,7 +44,7 @@ MEANINGS = {
     "commands_resent": "commands stayed unanswered for `RESEND_AFTER` and were sent again",
     "commit_takes_too_long": "a group commit takes too long; its requests and those that wait are answered 503",
     "connection_closed_abruptly": "a database connection did not close in time and was dropped",
-    "connections_let_go": "all database connections are being replaced: the server has changed or is stopping",
+    "connections_replaced": "all database connections are being replaced: the server has changed or is stopping",
     "database_away": "the database is unavailable, and StockItems wait for it",
     "database_read_only": "an administrator has stopped writes on the database",
     "database_unreachable": "the readiness check got no answer from the database",

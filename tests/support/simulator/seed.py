@@ -244,7 +244,7 @@ async def _return_at_the_last_hour(world: World) -> None:
     world.called.add("retention")
     for _ in range(_STEPS):
         await world.run(1)
-        if "retention: pedidos Of the next $2 orders after $3 with status $4" in world.trail[-1]:
+        if "retention: pedidos Examines the next $2 orders after $3 with status $4" in world.trail[-1]:
             break
     world.returning = True
     world.called |= {"customer-1", "customer-2"}

@@ -92,7 +92,7 @@ class ServerWatch:
         return started
 
     async def _let_go(self, reason: str) -> None:
-        _log.warning("connections_let_go", reason=reason)
+        _log.warning("connections_replaced", reason=reason)
         for pool in self._pools:
             await pool.let_go()
         self.moves += 1

@@ -1,5 +1,5 @@
--- Of the next $2 event ids after $3 that are older than $1, deletes those also received before it: an id from a wrong
--- clock, or one that is not a UUIDv7, is not deleted early, because its event could then take effect twice.
+-- Examines the next $2 event ids after $3 that are older than $1, and deletes those also received before $1. An id from a
+-- wrong clock, or one that is not a UUIDv7, is not deleted early, because its event could then take effect twice.
 with visto as materialized (
     select i.evento_id, i.ctid as lugar
     from inbox i

@@ -1,6 +1,6 @@
--- Of the next $2 orders after $3 with status $4 that are older than $1, those whose reservation, as far as pedidos knows,
--- also ended before it and that have no pending command. The range covers both columns, because a plan for a single
--- status may scan the whole index for a rare one.
+-- Examines the next $2 orders after $3 with status $4 that are older than $1, and returns those without a pending command
+-- whose reservation, as far as pedidos knows, also ended before $1. The range covers both columns, because a plan for a
+-- single status may scan the whole index for a rare one.
 with visto as materialized (
     select p.id, p.ctid as lugar
     from pedido p

@@ -1,5 +1,5 @@
--- Of the next $2 commands after $3 that are older than $1, deletes those that are no longer resent. A command in the
--- outbox stays, because its message is built from it, and so does one that is needed to follow up on its reservation.
+-- Examines the next $2 commands after $3 that are older than $1, and deletes those that are no longer resent. A command in
+-- the outbox stays, because its message is built from it, and so does one that is needed to follow up on its reservation.
 with visto as materialized (
     select c.id, c.ctid as lugar
     from comando c

@@ -1,4 +1,4 @@
--- Of the next $2 orders after $3 that are older than $1, purges those that also ended before it.
+-- Examines the next $2 orders after $3 that are older than $1, and purges those that also ended before $1.
 with visto as materialized (
     select p.id, p.ctid as lugar
     from pedido p

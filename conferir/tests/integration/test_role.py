@@ -28,7 +28,7 @@ FORBIDDEN = {
         "select recebido_em from inbox",
         "select expirar_reservas(1)",
         "select * from purgar_pedidos(now(), 1, null)",
-        "select * from ler_saldos(null)",
+        "select * from ler_saldos()",
         "select * from saldos_desde(1, 1, 1, 1)",
         "select * from posicao_das_mudancas()",
         "select * from liberar_vencidas(array['A'], array[1::bigint], now())",

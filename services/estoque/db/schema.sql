@@ -210,25 +210,24 @@ COMMENT ON FUNCTION public.instante(p_marca timestamp with time zone, p_agora ti
 
 
 --
--- Name: ler_saldos(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+-- Name: ler_saldos(); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.ler_saldos(p_desde timestamp with time zone) RETURNS TABLE(sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint, alterado_em timestamp with time zone)
+CREATE FUNCTION public.ler_saldos() RETURNS TABLE(sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint, alterado_em timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
     select s.sku, s.dono, s.situacao, s.nome, s.alvo, s.quantidade, s.reservado,
            s.vendido, s.disponivel, s.limite_baixo, s.alterado_em
-    from saldo s
-    where p_desde is null or s.alterado_em >= p_desde;
+    from saldo s;
 $$;
 
 
 --
--- Name: FUNCTION ler_saldos(p_desde timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+-- Name: FUNCTION ler_saldos(); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.ler_saldos(p_desde timestamp with time zone) IS 'balances of the rows that changed at or after p_desde; all of them when it is null';
+COMMENT ON FUNCTION public.ler_saldos() IS 'all balances';
 
 
 --
@@ -275,7 +274,7 @@ $$;
 -- Name: FUNCTION liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamp with time zone) IS 'releases at least p_faltas[i] lapsed units of p_skus[i], if there are as many; returns what it released, a row a SKU';
+COMMENT ON FUNCTION public.liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamp with time zone) IS 'releases at least p_faltas[i] lapsed units of p_skus[i], if there are as many; returns what it released, one row per SKU';
 
 
 --
@@ -534,7 +533,7 @@ end $$;
 -- Name: FUNCTION sincronizar_itens(p_donos text[], p_skus text[], p_nomes text[], p_quantidades bigint[], p_pausados boolean[], p_limites bigint[], p_encerrar boolean[]); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.sincronizar_itens(p_donos text[], p_skus text[], p_nomes text[], p_quantidades bigint[], p_pausados boolean[], p_limites bigint[], p_encerrar boolean[]) IS 'makes stock rows match StockItems; returns the row as it is now, one an item: dono_atual other than dono means that another item owns the row, or none does';
+COMMENT ON FUNCTION public.sincronizar_itens(p_donos text[], p_skus text[], p_nomes text[], p_quantidades bigint[], p_pausados boolean[], p_limites bigint[], p_encerrar boolean[]) IS 'makes stock rows match StockItems; returns the row as it is now, one per item: dono_atual other than dono means that another item owns the row, or none does';
 
 
 --
@@ -624,7 +623,7 @@ WITH (fillfactor='50');
 -- Name: TABLE estoque; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.estoque IS 'a row a SKU: what was ever supplied and what became of it';
+COMMENT ON TABLE public.estoque IS 'one row per SKU: what was ever supplied and what became of it';
 
 
 --
@@ -816,7 +815,7 @@ CREATE TABLE public.reserva (
 -- Name: TABLE reserva; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.reserva IS 'units that an order holds (vendida false) or has bought, a row a SKU; released lines are deleted';
+COMMENT ON TABLE public.reserva IS 'units that an order holds (vendida false) or has bought, one row per SKU; released lines are deleted';
 
 
 --
@@ -1000,7 +999,4 @@ CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EA
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261127140000'),
-    ('20261127231637'),
-    ('20261127234500'),
-    ('20261127234501');
+    ('20261128111500');

@@ -535,6 +535,4 @@ CREATE TRIGGER pedidos_mudados AFTER UPDATE ON public.pedido REFERENCING OLD TAB
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261127140000'),
-    ('20261127234500'),
-    ('20261127234501');
+    ('20261128111500');

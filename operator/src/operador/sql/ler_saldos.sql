@@ -1,3 +1,3 @@
 -- All balances.
 select sku, dono, situacao, nome, alvo, quantidade, reservado, vendido, disponivel, limite_baixo
-from ler_saldos(null)
+from ler_saldos()

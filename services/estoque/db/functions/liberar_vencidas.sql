@@ -44,7 +44,7 @@ language sql as $$
 $$;
 
 comment on function liberar_vencidas is
-    'releases at least p_faltas[i] lapsed units of p_skus[i], if there are as many; returns what it released, a row a SKU';
+    'releases at least p_faltas[i] lapsed units of p_skus[i], if there are as many; returns what it released, one row per SKU';
 
 revoke execute on function liberar_vencidas from public;
 grant execute on function liberar_vencidas to estoque_runtime;

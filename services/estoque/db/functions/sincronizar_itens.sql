@@ -75,7 +75,7 @@ begin
 end $$;
 
 comment on function sincronizar_itens is
-    'makes stock rows match StockItems; returns the row as it is now, one an item: dono_atual other than dono means that '
+    'makes stock rows match StockItems; returns the row as it is now, one per item: dono_atual other than dono means that '
     'another item owns the row, or none does';
 
 revoke execute on function sincronizar_itens from public;

@@ -58,9 +58,9 @@ async def test_claim_restock_and_repeat(operador: "asyncpg.Connection[Any]"):
     assert (row["dono_atual"], row["situacao"], row["disponivel"]) == ("loja/a", "Ativo", 5)
     [row] = await declare(operador, ("loja/a", "A", 8))
     assert row["disponivel"] == 8
-    before = await operador.fetchval("select alterado_em from ler_saldos(null)")
+    before = await operador.fetchval("select alterado_em from ler_saldos()")
     await declare(operador, ("loja/a", "A", 8))
-    assert await operador.fetchval("select alterado_em from ler_saldos(null)") == before, "nothing was written"
+    assert await operador.fetchval("select alterado_em from ler_saldos()") == before, "nothing was written"
 
 
 async def test_conflict_names_the_owner_and_ends_with_it(operador: "asyncpg.Connection[Any]"):
@@ -85,14 +85,14 @@ async def test_lower_than_committed_falls_with_each_release(
     assert (row["alvo"], row["quantidade"], row["disponivel"]) == (3, 8, 0)
     await operador.execute("select pg_sleep(0.25)")
     assert await operador.fetchval("select expirar_reservas(10)") == 1
-    [saldo] = await operador.fetch("select quantidade, reservado, disponivel from ler_saldos(null)")
+    [saldo] = await operador.fetch("select quantidade, reservado, disponivel from ler_saldos()")
     assert tuple(saldo) == (4, 4, 0)
 
 
 async def test_lapsed_units_are_not_committed(operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"):
     await declare(operador, ("loja/a", "A", 10))
     await reserve(estoque_db, 8, lapses_in="-1 second")
-    [saldo] = await operador.fetch("select reservado, disponivel from ler_saldos(null)")
+    [saldo] = await operador.fetch("select reservado, disponivel from ler_saldos()")
     assert tuple(saldo) == (0, 10)
     [row] = await declare(operador, ("loja/a", "A", 3))
     assert (row["quantidade"], row["disponivel"]) == (3, 3)
@@ -144,13 +144,6 @@ async def test_paused_and_unknown(operador: "asyncpg.Connection[Any]"):
     [row] = await declare(operador, ("loja/z", "Z", 0), deleted=True)
     assert row["dono_atual"] is None
     assert row["quantidade"] is None
-
-
-async def test_only_what_changed_is_read(operador: "asyncpg.Connection[Any]"):
-    await declare(operador, ("loja/a", "A", 10), ("loja/b", "B", 10))
-    since = await operador.fetchval("select clock_timestamp()")
-    await declare(operador, ("loja/b", "B", 11))
-    assert [r["sku"] for r in await operador.fetch("select sku from ler_saldos($1)", since)] == ["B"]
 
 
 Position = tuple[int, int, int]

@@ -1,7 +1,7 @@
 -- Reserves all items of a batch of new orders, if nothing stands in the way: no order is known, no event has been seen or
 -- is older than the horizon ($3 is the oldest), and each SKU is active and has the units ($2) that all orders together
 -- need. Then every order is accepted, whatever their sequence. Otherwise it writes nothing and returns no row. One
--- statement is one transaction, so that the stock rows stay locked for no round trip.
+-- statement is one transaction, so the stock rows are locked only while it runs, never during a round trip.
 --
 -- `movido` names the SKUs twice: for a join alone the planner reads all of a catalogue of thousands of SKUs.
 --

@@ -64,6 +64,12 @@ create table pedido (
     constraint versao_de_estoque check ((status = 'Criado') = (versao = 0))
 ) with (fillfactor = 50);
 
+-- No query compares these columns, and reading their values takes `analyze` CPU time that orders need.
+alter table pedido
+    alter itens set statistics 0,
+    alter itens_em_falta set statistics 0,
+    alter traceparent set statistics 0;
+
 comment on table pedido is 'an order as its customer sees it; also the command that creates it, with the same id';
 comment on column pedido.traceparent is 'of the request that created it';
 comment on column pedido.status is
@@ -112,7 +118,7 @@ create index comando_sem_resposta on comando (reenviar_em) where reenviar_em is 
 -- Tells whether a command for a seemingly abandoned order is in flight.
 create index comando_em_aberto on comando (pedido_id) where reenviar_em is not null;
 
--- A row a batch, so that it costs little per command. A command that waits to be published is neither sent again nor given
+-- One row per batch, so it costs little per command. A command that waits to be published is neither sent again nor given
 -- up nor purged; statements that must know read the whole table, which is empty but for what is just being published.
 create table outbox (
     id       bigint generated always as identity primary key,
@@ -159,6 +165,15 @@ create table mudanca (
     expira_em timestamptz[] not null default '{}',
     primary key (transacao, id)
 );
+
+-- No query compares these columns, and reading their values takes `analyze` CPU time that orders need.
+alter table mudanca
+    alter pedidos set statistics 0,
+    alter clientes set statistics 0,
+    alter status set statistics 0,
+    alter versoes set statistics 0,
+    alter atualizado_em set statistics 0,
+    alter expira_em set statistics 0;
 
 comment on table mudanca is 'change log for the event streams: the orders that each statement created or gave a new version';
 

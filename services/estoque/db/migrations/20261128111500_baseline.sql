@@ -88,7 +88,7 @@ create table estoque (
     constraint dono_de_item_vivo check (dono is null or situacao <> 'Encerrado')
 ) with (fillfactor = 50);
 
-comment on table estoque is 'a row a SKU: what was ever supplied and what became of it';
+comment on table estoque is 'one row per SKU: what was ever supplied and what became of it';
 comment on column estoque.alvo is 'spec.quantity of the StockItem: all units ever supplied';
 comment on column estoque.quantidade is 'supply in force: greatest(alvo, reservado + vendido)';
 comment on column estoque.arquivado is 'sold units whose orders have been purged; the lines tell of the others';
@@ -113,6 +113,11 @@ create table pedido (
     constraint so_reserva_expira check ((status = 'EstoqueReservado') = (expira_em is not null))
 );
 
+-- No query compares these columns, and reading their values takes `analyze` CPU time that orders need.
+alter table pedido
+    alter itens set statistics 0,
+    alter itens_em_falta set statistics 0;
+
 comment on table pedido is 'a row for each order that estoque has heard of';
 comment on column pedido.criacao is
     'the event that created it, if it was reserved without a decision; the ids of all other events are in the inbox';
@@ -129,7 +134,7 @@ create table reserva (
     primary key (pedido_id, sku)
 );
 
-comment on table reserva is 'units that an order holds (vendida false) or has bought, a row a SKU; released lines are deleted';
+comment on table reserva is 'units that an order holds (vendida false) or has bought, one row per SKU; released lines are deleted';
 
 -- Finds the lapsed lines of a SKU, oldest first.
 create index reserva_a_vencer on reserva (sku, expira_em) include (quantidade) where not vendida;
@@ -147,7 +152,7 @@ create table inbox (
 comment on table inbox is
     'ids of events that have been processed, and why they had no effect: the answer when they are redelivered';
 
--- One row a statement, because a row of its own for each fact costs more WAL than the fact. The columns of a row are those
+-- One row per statement, because a row of its own for each fact costs more WAL than the fact. The columns of a row are those
 -- of its facts, as arrays, in their order; one that is null is null for every fact.
 create table outbox (
     id             bigint generated always as identity primary key,
@@ -169,7 +174,7 @@ comment on table outbox is
     'facts for pedidos, written in the transaction that made them true; the relay deletes those that the broker confirmed';
 comment on column outbox.quantos is 'the number of facts';
 
--- One row a statement, so that the cost an order falls with the size of the batch. Readers go by `transacao`: a
+-- One row per statement, so the cost per order falls with the size of the batch. Readers go by `transacao`: a
 -- transaction that commits after all older ones have ended has a higher id, so no row appears behind a reader. Rows are
 -- purged oldest first and the newest one stays: while the row of a position exists, so do all that follow it.
 create table mudanca (
@@ -179,6 +184,9 @@ create table mudanca (
     criado_em timestamptz not null default agora(),
     primary key (transacao, id)
 );
+
+-- No query compares these columns, and reading their values takes `analyze` CPU time that orders need.
+alter table mudanca alter skus set statistics 0;
 
 comment on table mudanca is 'change log for the event streams: the SKUs whose balance each statement changed';
 
@@ -279,7 +287,7 @@ language sql as $$
 $$;
 
 comment on function liberar_vencidas is
-    'releases at least p_faltas[i] lapsed units of p_skus[i], if there are as many; returns what it released, a row a SKU';
+    'releases at least p_faltas[i] lapsed units of p_skus[i], if there are as many; returns what it released, one row per SKU';
 
 revoke execute on function liberar_vencidas from public;
 grant execute on function liberar_vencidas to estoque_runtime;
@@ -300,14 +308,19 @@ declare
     v_marca timestamptz;
     v_agora timestamptz;
 begin
+    -- In two steps, because in one the planner may read all reserved orders to find that none has lapsed.
+    select array_agg(c.id) into v_pedidos from (
+        select p.id from pedido p
+        where p.status = 'EstoqueReservado' and p.expira_em <= (select agora())
+        order by p.expira_em
+        limit p_limite
+    ) c;
+    if v_pedidos is null then
+        return 0;
+    end if;
     select array_agg(t.id) into v_pedidos from (
         select p.id from pedido p
-        where p.id in (
-            select c.id from pedido c
-            where c.status = 'EstoqueReservado' and c.expira_em <= (select agora())
-            order by c.expira_em
-            limit p_limite
-        ) and p.status = 'EstoqueReservado' and p.expira_em <= agora()
+        where p.id = any (v_pedidos) and p.status = 'EstoqueReservado' and p.expira_em <= agora()
         order by p.id
         for update skip locked
     ) t;
@@ -476,7 +489,7 @@ begin
 end $$;
 
 comment on function sincronizar_itens is
-    'makes stock rows match StockItems; returns the row as it is now, one an item: dono_atual other than dono means that '
+    'makes stock rows match StockItems; returns the row as it is now, one per item: dono_atual other than dono means that '
     'another item owns the row, or none does';
 
 revoke execute on function sincronizar_itens from public;
@@ -484,9 +497,8 @@ grant execute on function sincronizar_itens to operador;
 -- end functions/sincronizar_itens.sql
 
 -- begin functions/ler_saldos.sql
--- A transaction commits after the instant that it writes into `alterado_em`, so a reader must request a few seconds
--- more than it has seen. It takes no locks.
-create or replace function ler_saldos(p_desde timestamptz)
+-- Takes no locks.
+create or replace function ler_saldos()
 returns table (
     sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint,
     vendido bigint, disponivel bigint, limite_baixo bigint, alterado_em timestamptz
@@ -494,11 +506,10 @@ returns table (
 language sql volatile security definer set search_path = public, pg_temp as $$
     select s.sku, s.dono, s.situacao, s.nome, s.alvo, s.quantidade, s.reservado,
            s.vendido, s.disponivel, s.limite_baixo, s.alterado_em
-    from saldo s
-    where p_desde is null or s.alterado_em >= p_desde;
+    from saldo s;
 $$;
 
-comment on function ler_saldos is 'balances of the rows that changed at or after p_desde; all of them when it is null';
+comment on function ler_saldos is 'all balances';
 
 revoke execute on function ler_saldos from public;
 grant execute on function ler_saldos to operador;

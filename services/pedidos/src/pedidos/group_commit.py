@@ -1,7 +1,7 @@
 """Group commit: commands that arrive while a commit is under way share the next one, and are answered after it.
 
-One command never costs the others their commit: those that need a lock held by another session move to a separate
-lane.
+One command never makes the commit of the others fail: commands that need a lock held by another session move to a
+separate lane.
 """
 
 import asyncio
@@ -23,21 +23,22 @@ from reservaestoque.telemetry import logger, tracing
 from reservaestoque.telemetry.load import count_refused
 
 INTERVAL_SECONDS = 0.025
-"""The shortest time between the starts of two commits, unless a full batch is waiting or the first commit had one
-command only, so that a single customer is not delayed. A batch costs nearly the same whatever its size, here and
-downstream: beyond about forty a second, batches only get smaller.
+"""The shortest time between the starts of two group commits. A full batch does not wait for it, and a commit of a
+single command delays none after it, so a single customer is not delayed. A batch costs nearly the same whatever its
+size, here and downstream: more than about forty commits per second only make the batches smaller.
 """
 LONGEST_INTERVAL_SECONDS = 0.04
 REST_FACTOR = 3.0
-"""Where commits take longer, on a busy machine or a slow disk, they start at least this many times their usual length
-apart, up to the longest interval: an order takes several such steps anyway, and larger batches need less CPU time.
+"""Group commits start at intervals of this many times the usual duration of a commit, clamped to the shortest and the
+longest interval. On a busy machine or a slow disk an order takes several such steps anyway, and larger batches need
+less CPU time.
 """
 _SMOOTHING = 0.2
-"""The weight of a commit in the usual length of one."""
+"""The weight of the latest commit in the usual duration, a moving average."""
 
 COMMIT_SECONDS = 5.0
 """How long a commit may take. After that the database counts as unavailable though no connection has broken: a disk
-that does not respond, a table under a lock. Waiting callers fail, and new ones fail at once until that commit ends.
+that does not respond, a locked table. Waiting callers fail, and new ones fail at once until that commit ends.
 """
 
 CONTENDED_SECONDS = 2.0
@@ -202,7 +203,7 @@ class GroupCommit:
             if one[1].done():
                 continue
             result: Committed | Exception = KeyBusyError(_BUSY)
-            if loop.time() < deadline:  # each attempt may wait for a lock as long as a lock may take
+            if loop.time() < deadline:  # each attempt may wait until the lock timeout
                 result = await self._attempt(one[0])
             if isinstance(result, KeyBusyError) and loop.time() < deadline:
                 self._await_lock(one, deadline)
@@ -210,7 +211,7 @@ class GroupCommit:
                 continue
             _answer(one, result)
             if isinstance(result, Exception) and is_transient(result):
-                self._fail_contended(result)  # the database is away: the others would fail too
+                self._fail_contended(result)  # the database is unavailable: the others would fail too
 
     async def _attempt(self, command: NewCommand) -> Committed | Exception:
         try:

@@ -1,4 +1,4 @@
-"""Orders as their caller may see them. All routes reach orders only through this, on the fast lane or Litestar."""
+"""Orders as the caller may see them. All routes, on the fast lane and in Litestar, reach orders only through this."""
 
 from uuid import UUID
 
@@ -21,7 +21,7 @@ class Orders:
     async def find(self, text: str) -> Pedido:
         """The order with this id. Raises ProblemError (404) if it is unknown or not open to the caller."""
         pedido_id = parse_id(text)
-        # Of another customer's order nothing is read, so that the answer takes no longer than about an unknown one.
+        # Another customer's order is never read, so the answer takes no longer than for an unknown order.
         owner = None if sees_all(self._caller) else self._caller.subject
         pedido = await self._reads.order(pedido_id, owner) if pedido_id else None
         verdict = decide(self._caller, Target.ORDER, pedido.cliente_id if pedido else None)

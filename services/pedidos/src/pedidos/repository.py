@@ -21,7 +21,7 @@ _decode_missing = msgspec.json.Decoder(list[ItemEmFalta]).decode
 
 Scope = tuple[str, str, str]
 OrderKey = tuple[UUID, str | None]
-"""An order's id, and the customer whose it must be; None for anyone's."""
+"""An order's id and the customer it must belong to; None accepts any customer."""
 
 
 class Outcome(NamedTuple):
@@ -117,7 +117,7 @@ def _scope(row: asyncpg.Record) -> Scope:
 
 
 async def orders(pool: "asyncpg.Pool[Any]", keys: Sequence[OrderKey]) -> dict[OrderKey, Pedido]:
-    """These orders; those that are unknown or another customer's are missing."""
+    """These orders; those that are unknown or belong to another customer are missing."""
     rows = await pool.fetch(_sql["obter_pedidos"], *zip(*keys, strict=True), timeout=READ_SECONDS)
     return {(row["id"], row["de"]): _pedido(row) for row in rows}
 
@@ -149,8 +149,8 @@ async def apply(
 ) -> tuple[int, set[UUID]]:
     """Applies the newest snapshot of each order where it is newer than the stored one, and records answers.
 
-    Schedules a follow-up on each reservation, `resend_after` its expiry, in case the expiry notice gets lost, and a
-    resend of each creation that another command has overtaken, `resend_after` from now.
+    Schedules a follow-up on each reservation, `resend_after` after its expiry, in case the expiry notice gets lost,
+    and a resend of each creation that another command has overtaken, `resend_after` from now.
 
     Returns the number of snapshots applied, and the unknown orders.
     """

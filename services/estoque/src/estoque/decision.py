@@ -62,10 +62,10 @@ class _Batch:
 
     def decide(self, commands: Sequence[Comando]) -> Decision:
         for command in commands:
-            self._answer(command)
+            self._decide_one(command)
         return self._decision
 
-    def _answer(self, command: Comando) -> None:
+    def _decide_one(self, command: Comando) -> None:
         """Every command raises the order's version by one, whatever its outcome.
 
         The new version also exceeds the one that pedidos knows, even if a restore has set this database back behind

@@ -180,7 +180,7 @@ class GroupCommit:
             if isinstance(result, KeyBusyError):
                 self._set_apart([one])
             else:
-                _answer(one, result)
+                _settle(one, result)
 
     def _set_apart(self, contended: Sequence[_Waiting]) -> None:
         """Moves commands that wait for a lock to their separate lane."""
@@ -193,7 +193,7 @@ class GroupCommit:
         try:
             self._contended.put_nowait((one, deadline))
         except asyncio.QueueFull:
-            _answer(one, OverloadedError(f"{self._contended.maxsize} commands already wait for a lock"))
+            _settle(one, OverloadedError(f"{self._contended.maxsize} commands already wait for a lock"))
 
     async def run_contended(self) -> None:
         """Commits commands that wait for a lock, one at a time, until cancelled."""
@@ -209,7 +209,7 @@ class GroupCommit:
                 self._await_lock(one, deadline)
                 await asyncio.sleep(_CONTENDED_PAUSE / self._contended.qsize())
                 continue
-            _answer(one, result)
+            _settle(one, result)
             if isinstance(result, Exception) and is_transient(result):
                 self._fail_contended(result)  # the database is unavailable: the others would fail too
 
@@ -223,7 +223,7 @@ class GroupCommit:
     def _fail_contended(self, fault: Exception) -> None:
         while not self._contended.empty():
             one, _ = self._contended.get_nowait()
-            _answer(one, fault)
+            _settle(one, fault)
 
     async def write(self, commands: Sequence[NewCommand]) -> list[Committed | Exception]:
         """Writes these commands in one commit, or none of them; returns the result of each, in order.
@@ -255,7 +255,7 @@ class GroupCommit:
             self._relay.publish([written.outbox], events)
 
 
-def _answer(one: _Waiting, result: Committed | Exception) -> None:
+def _settle(one: _Waiting, result: Committed | Exception) -> None:
     _, future = one
     if future.done():
         return

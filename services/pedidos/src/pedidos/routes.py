@@ -95,7 +95,7 @@ async def create(orders: Orders, intake: Intake, body: bytes, context: RequestCo
     orders.customer(order.cliente_id)
     outcome = await intake.create(order.cliente_id, merge_items(order.itens), context)
     decided = outcome.pedido.status != Status.CRIADO
-    return _answer(outcome, context, 201 if decided else 202)
+    return _respond(outcome, context, 201 if decided else 202)
 
 
 async def command(
@@ -107,7 +107,7 @@ async def command(
     if outcome.recusa:
         status = outcome.pedido.status
         raise ProblemError(CONFLICT, explain(outcome.recusa, status), statusDoPedido=status, recusa=outcome.recusa)
-    return _answer(outcome, context, 200 if outcome.answered else 202)
+    return _respond(outcome, context, 200 if outcome.answered else 202)
 
 
 def _command_route(name: str, summary: str, description: str) -> HTTPRouteHandler:
@@ -216,7 +216,7 @@ async def get_status_pedido(
     return _status(await orders.find(pedido_id))
 
 
-def _answer(outcome: Outcome, context: RequestContext, status_code: int) -> JsonAnswer[Pedido]:
+def _respond(outcome: Outcome, context: RequestContext, status_code: int) -> JsonAnswer[Pedido]:
     headers = {"Location": f"/pedidos/{outcome.pedido.pedido_id}"}
     if context.wait:
         headers["Preference-Applied"] = f"wait={context.wait}"

@@ -32,7 +32,6 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def archive(objects: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     """A running system whose two PostgreSQL servers archive their WAL."""
     folder = tmp_path_factory.mktemp("restore")
-    config = Config(state=folder / "state", ports=Ports.free(), settings={"RESEND_AFTER": "3s", "GRACE": "30s"})
     try:
         link_programs(folder / "bin")
         barman(folder / "bin")
@@ -40,6 +39,9 @@ def archive(objects: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         pytest.skip(str(missing))
     with pytest.MonkeyPatch.context() as patch, object_store(objects, "reserva-estoque") as endpoint:
         patch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")  # where PostgreSQL finds its archive_command
+        # Chosen now that the object store has its port: free ones are not reserved.
+        ports = Ports.free()
+        config = Config(state=folder / "state", ports=ports, settings={"RESEND_AFTER": "3s", "GRACE": "30s"})
         with System(config) as system:
             archive = Archive(system, endpoint, folder / "bin")
             archive.begin(block("What the plugin runs", "archive_mode"))

@@ -14,6 +14,8 @@ from bench.shop import Shop
 WARM_UP_SECONDS = 3
 LEAD_SECONDS = 3
 _SPARE_CONNECTIONS = 256
+_SHORTEST_SECONDS = 1
+"""Of a window that a condition ends: even on a busy machine something is decided within it."""
 _RAMP_SECONDS = 1  # until all connections are open and busy
 
 
@@ -53,6 +55,7 @@ def load_until(
     with GeneratorProcess(command, seconds) as process:
         time.sleep(LEAD_SECONDS)
         with measuring(shop, wrk=process.pid) as measurement:
+            time.sleep(_SHORTEST_SECONDS)
             shop.wait_until(is_done, seconds, "the condition awaited under load does not hold", interval=2)
         process.stop_early()
         output = process.output()

@@ -90,8 +90,8 @@ async def test_strangers_do_not_wait_for_the_keys_that_a_frozen_replica_claims(
     keys = [f"frozen-{n}" for n in range(5)]
     async with replicas(backing, "pedidos", 2, tmp_path) as programs:
 
-        async def repeat(to: Program, before: str = "") -> list[tuple[int, float]]:
-            headers = [{"Idempotency-Key": before + key} for key in keys]
+        async def repeat(to: Program, prefix: str = "") -> list[tuple[int, float]]:
+            headers = [{"Idempotency-Key": prefix + key} for key in keys]
             return await asyncio.gather(*[timed(order(client, to, OTHER, **each)) for each in headers])
 
         # All its connections have prepared the statements: one that is being prepared does not count as idle.

@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 import libyaml
-from tls_context import TLS
 
 from local_system import gateway
+from local_system.checks import PLAIN
 from local_system.config import ROOT
 from local_system.ports import HOST
 
@@ -116,8 +116,8 @@ def running(folder: Path, text: str, env: Mapping[str, str] | None = None) -> It
         subprocess.Popen(argv, stdout=file, stderr=file, env={**os.environ, **(env or {})}) as process,
     ):
         try:
-            until(lambda: httpx.get(f"http://{HOST}:{admin}/ready", trust_env=False, verify=TLS).status_code == 200)
-            with httpx.Client(base_url=f"http://{HOST}:{port}", trust_env=False, verify=TLS) as client:
+            until(lambda: httpx.get(f"http://{HOST}:{admin}/ready", trust_env=False, verify=PLAIN).status_code == 200)
+            with httpx.Client(base_url=f"http://{HOST}:{port}", trust_env=False, verify=PLAIN) as client:
                 yield client, log
         finally:
             process.terminate()

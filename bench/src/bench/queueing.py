@@ -37,8 +37,12 @@ class _Job:
     left: float
     switch: float
     thread: object
-    owner: object
     then: Continue
+
+    @property
+    def owner(self) -> object:
+        """What stays on its core: the thread or, for jobs by themselves, the part."""
+        return self.part if self.thread is None else self.thread
 
 
 class _Core:
@@ -76,7 +80,7 @@ class Machine:
         `thread`: whose job it is; None for a job by itself, which follows the last one of its part.
         """
         self.cpu[part] = self.cpu.get(part, 0.0) + cpu
-        job = _Job(part, cpu, switch, thread, part if thread is None else thread, then)
+        job = _Job(part, cpu, switch, thread, then)
         if thread is not None and thread is self._ending:
             if self._next_of_thread is not None:
                 raise ValueError("a thread has one job at a time")
@@ -101,7 +105,7 @@ class Machine:
             self._clock.at((self._clock.now // self._slice + 1) * self._slice, self._balance)
 
     def _balance(self) -> None:
-        """Idle cores takes a job each from the longest run queue."""
+        """Idle cores take a job each from the longest run queue."""
         for idle in (core for core in self._cores if not core.busy):
             longest = max(self._cores, key=lambda core: len(core.run_queue))
             if longest.run_queue:

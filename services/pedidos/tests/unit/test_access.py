@@ -10,9 +10,9 @@ import httpx
 import pytest
 from httpx import AsyncClient
 from litestar.di import NamedDependency, Provide
-from tls_context import TLS
 from uvicorn_here import serving
 
+from local_system.checks import PLAIN
 from pedidos.access import Target, decide, whose
 from pedidos.command import CommandType
 from pedidos.fast_lane import BusyRoutes
@@ -169,7 +169,7 @@ async def client(request: pytest.FixtureRequest, app: Any, shop: Shop) -> AsyncI
     lane = FastLane(BusyRoutes(shop, shop, IDENTITY).find, PROBLEMS)
     async with (
         serving(app, lane.protocol if request.param == "fast" else GatheringProtocol) as served,
-        AsyncClient(base_url=f"http://127.0.0.1:{served.port}", verify=TLS) as client,
+        AsyncClient(base_url=f"http://127.0.0.1:{served.port}", verify=PLAIN) as client,
     ):
         yield client
 

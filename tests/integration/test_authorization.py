@@ -20,7 +20,7 @@ from event_stream import open_stream
 from shop import NO_ORDER, database, logs
 
 from local_system import Config, Ports, System
-from local_system.checks import PLAIN
+from local_system.checks import PLAIN_HTTP
 from local_system.identity import AUDIENCE, ISSUER, Issuer, encoded
 
 pytestmark = pytest.mark.integration
@@ -56,7 +56,7 @@ async def client(system: System) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(
         base_url=system.gateway_url,
         trust_env=False,
-        verify=PLAIN,
+        verify=PLAIN_HTTP,
         timeout=30,
         event_hooks={"response": [check_response]},
     ) as client:

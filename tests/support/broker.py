@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 import httpx
 
 from local_system import System, rabbitmq
-from local_system.checks import PLAIN
+from local_system.checks import PLAIN_HTTP
 
 
 async def connection_names(system: System) -> list[str]:
     """The names of the connections that the broker reports; it updates them every five seconds."""
-    async with httpx.AsyncClient(base_url=system.rabbitmq_management_url, trust_env=False, verify=PLAIN) as client:
+    async with httpx.AsyncClient(
+        base_url=system.rabbitmq_management_url, trust_env=False, verify=PLAIN_HTTP
+    ) as client:
         connections = (await client.get("/api/connections")).raise_for_status().json()
     return [(connection.get("client_properties") or {}).get("connection_name", "") for connection in connections]
 

@@ -16,7 +16,7 @@ import httpx
 import libyaml
 
 from local_system import gateway
-from local_system.checks import PLAIN
+from local_system.checks import PLAIN_HTTP
 from local_system.config import ROOT
 from local_system.ports import HOST
 
@@ -116,8 +116,12 @@ def running(folder: Path, text: str, env: Mapping[str, str] | None = None) -> It
         subprocess.Popen(argv, stdout=file, stderr=file, env={**os.environ, **(env or {})}) as process,
     ):
         try:
-            until(lambda: httpx.get(f"http://{HOST}:{admin}/ready", trust_env=False, verify=PLAIN).status_code == 200)
-            with httpx.Client(base_url=f"http://{HOST}:{port}", trust_env=False, verify=PLAIN) as client:
+            until(
+                lambda: (
+                    httpx.get(f"http://{HOST}:{admin}/ready", trust_env=False, verify=PLAIN_HTTP).status_code == 200
+                )
+            )
+            with httpx.Client(base_url=f"http://{HOST}:{port}", trust_env=False, verify=PLAIN_HTTP) as client:
                 yield client, log
         finally:
             process.terminate()

@@ -23,7 +23,7 @@ from stock_items import StockItems, path
 from estoque.batch import process
 from estoque.scarcity import Scarcity
 from local_system import System
-from local_system.checks import PLAIN
+from local_system.checks import PLAIN_HTTP
 from reservaestoque.events import Comando
 
 RESYNC_INTERVAL = "3s"
@@ -159,7 +159,7 @@ class World:
 
     def calls(self) -> float:
         """Calls of sincronizar_itens by the system's operator."""
-        text = httpx.get(f"{self.system.metrics_url('operator')}/metrics", verify=PLAIN).text
+        text = httpx.get(f"{self.system.metrics_url('operator')}/metrics", verify=PLAIN_HTTP).text
         return next(float(li.split()[1]) for li in text.splitlines() if li.startswith("operador_batch_items_count"))
 
     @contextmanager
@@ -282,13 +282,13 @@ class OperatorProcess:
     def health(self, which: str) -> tuple[int, str]:
         """Status and text of /health/`which`; 0 while nothing listens."""
         try:
-            response = httpx.get(f"{self.url}/health/{which}", timeout=5, verify=PLAIN)
+            response = httpx.get(f"{self.url}/health/{which}", timeout=5, verify=PLAIN_HTTP)
         except httpx.TransportError as fault:
             return 0, str(fault)
         return response.status_code, response.text
 
     def metric(self, name: str) -> float | None:
-        text = httpx.get(f"{self.url}/metrics", timeout=5, verify=PLAIN).text
+        text = httpx.get(f"{self.url}/metrics", timeout=5, verify=PLAIN_HTTP).text
         return next((float(li.split()[1]) for li in text.splitlines() if li.startswith(f"{name} ")), None)
 
 

@@ -13,7 +13,7 @@ import httpx
 from waiting import until
 
 from local_system import Ports
-from local_system.checks import PLAIN
+from local_system.checks import PLAIN_HTTP
 
 
 class Program:
@@ -55,7 +55,7 @@ async def running(name: str, log: Path, **settings: str) -> AsyncIterator[Progra
         process = await asyncio.create_subprocess_exec(sys.executable, "-m", name, env=env, stderr=file)
     program = Program(name, port, process, log)
     try:
-        async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=PLAIN_HTTP) as client:
             await until(lambda: program.ready(client), 30)
         yield program
         assert process.returncode is None, f"{name} has ended:\n{program.log()[-3000:]}"

@@ -19,7 +19,7 @@ from conferir.agreement_rules import Criteria
 from conferir.snapshot import Databases
 from conferir.violation import Rule, Violation
 from local_system import System
-from local_system.checks import PLAIN
+from local_system.checks import PLAIN_HTTP
 
 NO_ORDER = "00000000-0000-4000-8000-000000000000"
 """The id of no order. It is part of test names, which must be the same in every process that collects the tests."""
@@ -106,7 +106,7 @@ async def open_shop(system: Installed) -> AsyncIterator[Shop]:
         timeout=60,
         limits=limits,
         trust_env=False,
-        verify=PLAIN,
+        verify=PLAIN_HTTP,
         event_hooks={"response": [check_response]},
     ) as client:
         yield Shop(system, client)
@@ -136,7 +136,9 @@ async def conferir(system: System) -> None:
 
 async def counted_violations(system: System) -> dict[str, float]:
     """`conferir_violations_total` of the part `conferir` by rule."""
-    async with httpx.AsyncClient(base_url=system.metrics_url("conferir"), trust_env=False, verify=PLAIN) as client:
+    async with httpx.AsyncClient(
+        base_url=system.metrics_url("conferir"), trust_env=False, verify=PLAIN_HTTP
+    ) as client:
         text = (await client.get("/metrics")).raise_for_status().text
     return {rule: float(n) for rule, n in re.findall(r'^conferir_violations_total\{rule="(\w+)"\} (\S+)', text, re.M)}
 

@@ -21,7 +21,7 @@ from prometheus_client import REGISTRY
 from uvicorn_here import Served, port_of, running, serving
 from waiting import until
 
-from local_system.checks import PLAIN
+from local_system.checks import PLAIN_HTTP
 from reservaestoque.http import GatheringProtocol, JsonBody, ProblemError, service_app
 from reservaestoque.http.problems import CONFLICT, MAX_BODY_BYTES, NOT_FOUND
 from reservaestoque.http.tuning.answer import JsonAnswer
@@ -116,8 +116,8 @@ async def clients(app: Any, served: Served) -> AsyncIterator[tuple[AsyncClient, 
     """Clients of the application with the fast lane, and without."""
     async with (
         serving(app, GatheringProtocol) as slow,
-        AsyncClient(base_url=f"http://127.0.0.1:{served.port}", verify=PLAIN) as fast,
-        AsyncClient(base_url=f"http://127.0.0.1:{slow.port}", verify=PLAIN) as plain,
+        AsyncClient(base_url=f"http://127.0.0.1:{served.port}", verify=PLAIN_HTTP) as fast,
+        AsyncClient(base_url=f"http://127.0.0.1:{slow.port}", verify=PLAIN_HTTP) as plain,
     ):
         yield fast, plain
 
@@ -400,7 +400,7 @@ async def test_its_requests_are_traced_like_others(
     async with (
         serving(app, FastLane(routes.find, PROBLEMS).protocol) as fast,
         serving(traced(app), GatheringProtocol) as plain,
-        AsyncClient(verify=PLAIN) as client,
+        AsyncClient(verify=PLAIN_HTTP) as client,
     ):
         for served in (fast, plain):
             await client.post(f"http://127.0.0.1:{served.port}/sums", content=body, headers=headers)

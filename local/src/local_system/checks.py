@@ -9,7 +9,7 @@ import httpx
 from local_system.errors import NotReady
 from local_system.ports import HOST
 
-PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """TLS settings for clients of plain HTTP: with its own, each httpx client loads all CA certificates, 13 ms of CPU."""
 _TIMEOUT_SECONDS = 2.0
 
@@ -20,7 +20,7 @@ def http_ok(*urls: str) -> Callable[[], None]:
     def check() -> None:
         for url in urls:
             try:
-                answer = httpx.get(url, timeout=_TIMEOUT_SECONDS, trust_env=False, verify=PLAIN)
+                answer = httpx.get(url, timeout=_TIMEOUT_SECONDS, trust_env=False, verify=PLAIN_HTTP)
             except httpx.HTTPError as error:
                 raise NotReady(f"GET {url}: {error or type(error).__name__}") from error
             if answer.status_code != httpx.codes.OK:

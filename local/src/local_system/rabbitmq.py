@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from local_system.checks import PLAIN, amqp_greets, tcp_accepts
+from local_system.checks import PLAIN_HTTP, amqp_greets, tcp_accepts
 from local_system.credentials import write_private
 from local_system.errors import LocalSystemError
 from local_system.layout import Layout
@@ -166,7 +166,7 @@ def _provide_users(layout: Layout) -> None:
     """Creates the services' users, or resets the password and permissions of existing ones."""
     administrator = httpx.BasicAuth("reserva", layout.secrets["rabbitmq"])
     url = f"http://{HOST}:{layout.ports.rabbitmq_management}/api"
-    with httpx.Client(auth=administrator, trust_env=False, verify=PLAIN, timeout=10) as client:
+    with httpx.Client(auth=administrator, trust_env=False, verify=PLAIN_HTTP, timeout=10) as client:
         for service, permissions in PERMISSIONS.items():
             user = {"password": layout.secrets[f"rabbitmq-{service}"], "tags": ""}
             _put(client, f"{url}/users/{service}", user)

@@ -12,7 +12,7 @@ from httpx import AsyncClient
 from litestar.di import NamedDependency, Provide
 from uvicorn_here import serving
 
-from local_system.checks import PLAIN
+from local_system.checks import PLAIN_HTTP
 from pedidos.access import Target, decide, whose
 from pedidos.command import CommandType
 from pedidos.fast_lane import BusyRoutes
@@ -169,7 +169,7 @@ async def client(request: pytest.FixtureRequest, app: Any, shop: Shop) -> AsyncI
     lane = FastLane(BusyRoutes(shop, shop, IDENTITY).find, PROBLEMS)
     async with (
         serving(app, lane.protocol if request.param == "fast" else GatheringProtocol) as served,
-        AsyncClient(base_url=f"http://127.0.0.1:{served.port}", verify=PLAIN) as client,
+        AsyncClient(base_url=f"http://127.0.0.1:{served.port}", verify=PLAIN_HTTP) as client,
     ):
         yield client
 

@@ -74,7 +74,7 @@ SQL
 # refuses them and changes nothing.
 on pedidos <<SQL
 insert into comando (id, pedido_id, tipo, reenviar_em)
-select (left(uuid_de(agora())::text, 19) || right(gen_random_uuid()::text, 17))::uuid, id,
+select (left(uuidv7_floor(agora())::text, 19) || right(gen_random_uuid()::text, 17))::uuid, id,
     case status when 'EstoqueReservado' then 'ReservarPedido' when 'Fechado' then 'FecharPedido' else 'CancelarPedido' end,
     agora()
 from pedido

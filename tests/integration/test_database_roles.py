@@ -121,8 +121,8 @@ FORBIDDEN = {
         "update estoque set dono = 'eve/a'",
         "delete from estoque",
         "update reserva set quantidade = 1",
-        "select * from sincronizar_itens('{a/b}', '{A}', '{A}', '{9}', '{false}', '{null}', '{false}')",
-        "select expirar_reservas(1)",
+        "select * from sync_items('{a/b}', '{A}', '{A}', '{9}', '{false}', '{null}', '{false}')",
+        "select sweep_reservas(1)",
     ],
 }
 OPERADOR = [
@@ -132,8 +132,8 @@ OPERADOR = [
     "insert into outbox default values",
     "update estoque set alvo = 1000000",
     "insert into estoque (sku, nome, alvo, quantidade) values ('A', 'A', 1, 1)",
-    "select * from purgar_pedidos(now(), 1, null)",
-    "select * from liberar_vencidas('{A}', '{1}', now())",
+    "select * from purge_pedidos(now(), 1, null)",
+    "select * from release_lapsed('{A}', '{1}', now())",
     "set role estoque",
     "set role estoque_runtime",
     "alter role operador superuser",

@@ -202,7 +202,7 @@ async def purge(system: System, service: str) -> None:
     """Purges as retention would a day later."""
     async with database(system, service) as pool:
         await pool.execute("select pg_sleep(0.005)")
-        await old_changes(pool, clock="select agora()", age=timedelta()).step()
+        await old_changes(pool, age=timedelta()).step()
 
 
 @pytest.mark.parametrize(("service", "url"), [("pedidos", "/pedidos/eventos"), ("estoque", "/estoque/eventos")])

@@ -52,7 +52,7 @@ async def test_close_against_expiry_at_the_same_instant(flash: Shop, fast_system
     await flash.declare("R-FIM", TIMES)
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def vender(number: int) -> tuple[int, str, int]:
+    async def sell(number: int) -> tuple[int, str, int]:
         offset = 0.0 if number % 10 else 0.8 * number / TIMES - 0.4
         async with turn:
             pedido = (await flash.order(wait=20, **{"R-FIM": 1})).json()
@@ -63,7 +63,7 @@ async def test_close_against_expiry_at_the_same_instant(flash: Shop, fast_system
             response = await flash.client.post(f"/pedidos/{pedido['pedidoId']}/fechar", headers=WAIT)
             return response.status_code, response.json()["status"], response.json()["versao"]
 
-    ends = await asyncio.gather(*[vender(number) for number in range(TIMES)])
+    ends = await asyncio.gather(*[sell(number) for number in range(TIMES)])
     assert {(code, status) for code, status, _ in ends} == {(200, "Fechado")}, "there were units for all"
     versions = Counter(versao for _, _, versao in ends)
     assert set(versions) == {2, 3}, f"2 closed before the sweep, 3 after it: {versions}"

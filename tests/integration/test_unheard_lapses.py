@@ -37,7 +37,7 @@ async def shop(pedidos_db: "Pool[Any]", estoque_db: "Pool[Any]") -> AsyncIterato
 
 
 async def test_it_is_asked_about_although_its_command_was_made_long_ago(shop: Shop):
-    await shop.estoque.execute("select expirar_reservas(9)")
+    await shop.estoque.execute("select sweep_reservas(9)")
     await shop.answers_are_lost()
     await shop.resend()
     assert await shop.commands_arrive() == 1
@@ -55,7 +55,7 @@ async def test_it_is_asked_about_although_its_command_was_made_long_ago(shop: Sh
 )
 async def test_without_an_answer_it_is_cancelled_later_and_corrected(shop: Shop, meanwhile: str, comes_of_it: str):
     if meanwhile == "swept":
-        await shop.estoque.execute("select expirar_reservas(9)")
+        await shop.estoque.execute("select sweep_reservas(9)")
     if meanwhile == "closed":
         await shop.order(CommandType.FECHAR, await shop.pedidos.fetchval("select id from pedido"))
         await shop.commands_arrive()

@@ -207,7 +207,7 @@ class _Pool:
 
 def _relay(pool: _Pool, service: str, mailbox: Mailbox, event: Any) -> Relay:
     sql = Queries(service)
-    return Relay(pool, mailbox, take=sql["tomar_outbox"], to_event=event)
+    return Relay(pool, mailbox, take=sql["take_outbox"], to_event=event)
 
 
 def _id() -> UUID:

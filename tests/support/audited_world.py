@@ -75,7 +75,7 @@ class World:
 
     async def deliver_commands(self) -> int:
         async with self.pedidos.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_pedidos["tomar_outbox"], 50, [], 2**62, 1000, 0)
+            rows = await connection.fetch(_pedidos["take_outbox"], 50, [], 2**62, 1000, 0)
             if rows:
                 await self.apply([command_event(row) for row in rows])
         return len(rows)
@@ -85,7 +85,7 @@ class World:
 
     async def deliver_snapshots(self) -> int:
         async with self.estoque.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_estoque["tomar_outbox"], 50, [], 2**62, 1000, 0)
+            rows = await connection.fetch(_estoque["take_outbox"], 50, [], 2**62, 1000, 0)
             if rows:
                 assert (
                     await PedidosHandler(self.pedidos, resend_after=ASK_AFTER).handle(
@@ -96,7 +96,7 @@ class World:
         return len(rows)
 
     async def sweep(self) -> int:
-        return await self.estoque.fetchval("select expirar_reservas(100)")
+        return await self.estoque.fetchval("select sweep_reservas(100)")
 
     async def typical_day(self) -> dict[str, UUID]:
         """Leaves one order in each kind of state, with every message delivered."""
@@ -126,7 +126,7 @@ class World:
         async with self.pedidos.acquire() as connection:
             transaction = connection.transaction()
             await transaction.start()
-            rows = await connection.fetch(_pedidos["tomar_outbox"], 50, [], 2**62, 1000, 0)
+            rows = await connection.fetch(_pedidos["take_outbox"], 50, [], 2**62, 1000, 0)
             await transaction.rollback()  # the rows stay in the outbox and are delivered again
         mine = [command_event(row) for row in rows if row["pedido_id"] == pedido]
         for command in reversed(mine):

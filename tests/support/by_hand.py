@@ -45,12 +45,12 @@ class Shop:
         await self.group_commit.write([NewCommand(command_id, order_id, tipo, "", "ana", itens)])
 
     async def commands_arrive(self) -> int:
-        rows = await self.pedidos.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62, 1000, 0)
+        rows = await self.pedidos.fetch(Queries("pedidos")["take_outbox"], 9, [], 2**62, 1000, 0)
         assert await self._to_estoque([to_event(row) for row in rows]) == []
         return len(rows)
 
     async def answers_arrive(self) -> None:
-        rows = await self.estoque.fetch(Queries("estoque")["tomar_outbox"], 9, [], 2**62, 1000, 0)
+        rows = await self.estoque.fetch(Queries("estoque")["take_outbox"], 9, [], 2**62, 1000, 0)
         assert await self._to_pedidos([status_event(row) for row in rows]) == []
 
     async def answers_are_lost(self) -> None:

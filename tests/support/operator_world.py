@@ -158,7 +158,7 @@ class World:
             self.take_finalizers(name)
 
     def calls(self) -> float:
-        """Calls of sincronizar_itens by the system's operator."""
+        """Calls of sync_items by the system's operator."""
         text = httpx.get(f"{self.system.metrics_url('operator')}/metrics", verify=PLAIN_HTTP).text
         return next(float(li.split()[1]) for li in text.splitlines() if li.startswith("operador_batch_items_count"))
 

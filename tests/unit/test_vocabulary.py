@@ -13,6 +13,8 @@ TECHNICAL = frozenset((Path(__file__).parent / "portuguese_technical_words.txt")
 """Portuguese words outside the domain vocabulary, collected from former identifiers."""
 PROGRAMS = ("services", "operator", "conferir", "painel")
 TREES = (*PROGRAMS, "lib", "contracts", "bench", "local", "client", "demo", "tests", "k8s", "conftest.py")
+BASELINE = "bench/baseline/"
+"""The transactions that the bench compares with, written before this vocabulary and kept as they are."""
 PROSE = (*TREES, "docs", "charts", "gateway", "*.md")
 
 
@@ -48,10 +50,46 @@ def test_technical_words_are_english(tree: str):
 
 
 def test_file_names_are_english():
-    """Statements and functions of the databases are named like their tables (docs/glossary.md)."""
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    named = [file for file in files if not file.endswith(".sql")]
+    named = [file for file in files if not file.startswith(BASELINE) and not file.endswith("/agora.sql")]
     assert not [file for file in named if TECHNICAL.intersection(words(file.replace("/", " ")))]
+
+
+def columns_and_tables() -> set[str]:
+    """The names of tables, views and their columns in both databases."""
+    schemas = [(ROOT / "services" / service / "db/schema.sql").read_text() for service in ("estoque", "pedidos")]
+    found = set[str]()
+    for schema in schemas:
+        for table, body in re.findall(r"^CREATE TABLE public\.(\w+) \((.*?)^\)", schema, re.MULTILINE | re.DOTALL):
+            found |= {table, *re.findall(r"^    ([a-z]\w*) ", body, re.MULTILINE)}
+        for view, body in re.findall(r"^CREATE VIEW public\.(\w+) AS(.*?);", schema, re.MULTILINE | re.DOTALL):
+            found |= {view, *re.findall(r" AS (\w+)", body)}
+    return found
+
+
+def names_in_sql(statement: str) -> set[str]:
+    """The lower-case identifiers of a statement, without its comments and string literals."""
+    code = re.sub(r"--[^\n]*|'[^']*'", " ", statement)
+    return set(re.findall(r"[a-z_][a-z0-9_]*", code))
+
+
+def test_names_in_sql_are_english():
+    domain = columns_and_tables() | {"agora"}
+    columns = set(words(" ".join(domain)))
+    found = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in [path for tree in TREES for path in (ROOT / tree).rglob("*.sql")]
+        if not path.relative_to(ROOT).as_posix().startswith(BASELINE)
+        for name in names_in_sql(path.read_text()) - domain
+        if TECHNICAL.intersection(words(name)) - columns
+    }
+    assert not found, "\n".join(sorted(found))
+
+
+def test_a_portuguese_name_in_sql_is_found():
+    assert names_in_sql("select lugar from visto -- quantos\nwhere status = 'tarde'") >= {"lugar", "visto"}
+    assert not names_in_sql("select lugar -- quantos\nwhere status = 'tarde'") & {"quantos", "tarde"}
+    assert {"pedido", "expira_em", "disponivel", "transacao"} <= columns_and_tables()
 
 
 def test_a_portuguese_technical_word_is_found():

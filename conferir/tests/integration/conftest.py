@@ -11,9 +11,9 @@ from conferir.snapshot import Databases
 from local_system import System
 
 WITHOUT_CHECKS = """
-alter table estoque drop constraint nunca_vender_demais, drop constraint quantidade_em_vigor,
-    drop constraint arquivado_valido, drop constraint reservado_valido;
-drop trigger suprimento_nunca_inventado on estoque;
+alter table estoque drop constraint never_oversell, drop constraint quantidade_in_force,
+    drop constraint valid_arquivado, drop constraint valid_reservado;
+drop trigger only_declared_supply on estoque;
 """
 
 

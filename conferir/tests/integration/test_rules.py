@@ -192,7 +192,7 @@ async def test_lapse_notices_may_be_late_and_lapsed_orders_may_have_lost_lines(w
         await world.estoque.fetchval("select expira_em from pedido where id = $1", day["reservado"]),
         day["reservado"],
     )
-    await world.estoque.execute("select liberar_vencidas(array['A'], array[1::bigint], agora())")
+    await world.estoque.execute("select release_lapsed(array['A'], array[1::bigint], agora())")
     assert await run_audit(readers, at_rest=True) == []
     assert await world.sweep() == 1
     await world.estoque.execute("delete from outbox")

@@ -11,6 +11,8 @@ from prometheus_client import Counter
 from reservaestoque.periodic import Pace, Periodic, Step
 
 STEP_ROWS = 1000
+CLOCK = "select agora()"
+"""Reads the database's clock: each service's database has this function."""
 LAP = timedelta(hours=1)
 """How often a finished walk starts over, for rows that had to stay."""
 
@@ -27,8 +29,7 @@ class Walk:
 
     `statement` receives the instant before which rows are old enough, the number of rows, the key to begin after
     (null: the beginning) and `arguments`. It returns one row: `seen`, how many rows it looked at; `last`, the key of
-    the last of them, null when there was none; and anything else its caller needs. `clock` is the statement that
-    reads the database's clock.
+    the last of them, null when there was none; and anything else its caller needs.
 
     So no step scans rows that have to stay, or index entries of deleted rows that no vacuum has removed yet. Such
     scans would cost more with every step. Rows that had to stay are looked at again in the next lap.
@@ -39,14 +40,12 @@ class Walk:
         pool: "asyncpg.Pool[Any]",
         statement: str,
         *,
-        clock: str,
         age: timedelta,
         rows: int = STEP_ROWS,
         arguments: tuple[object, ...] = (),
     ) -> None:
         self._pool = pool
         self._statement = statement
-        self._clock = clock
         self._age = age
         self._rows = rows
         self._arguments = arguments
@@ -56,7 +55,7 @@ class Walk:
 
     async def step(self) -> Looked:
         """Looks at the next rows. Raises what asyncpg raises; the next step then begins where this one did."""
-        now: datetime = await self._pool.fetchval(self._clock)
+        now: datetime = await self._pool.fetchval(CLOCK)
         behind = self._last
         if self._lap_began is None:
             self._lap_began = now

@@ -116,7 +116,7 @@ async def test_expired_tickets_are_purged_and_others_stay(pool: "Pool[Any]"):
     good = (await tickets(pool).issue(ANA)).bilhete
     async with pool.acquire() as connection:
         meter = Metered(connection)
-        walk, purged = old_tickets(meter, clock="select agora()"), 0  # type: ignore[arg-type]
+        walk, purged = old_tickets(meter), 0  # type: ignore[arg-type]
         while True:
             row, more = await walk.step()
             purged += row["purged"]
@@ -133,5 +133,5 @@ async def test_a_ticket_that_is_being_redeemed_does_not_hold_up_the_purge(pool: 
     await pool.execute("update bilhete set expira_em = agora() - interval '1 second'")
     async with pool.acquire() as other, other.transaction():
         await other.execute("delete from bilhete")
-        row, _ = await old_tickets(pool, clock="select agora()").step()
+        row, _ = await old_tickets(pool).step()
     assert row["purged"] == 0

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from reservaestoque.postgres import CrowdedError
-from reservaestoque.retention import LAP, Walk, taking_turns
+from reservaestoque.retention import CLOCK, LAP, Walk, taking_turns
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 AGE = timedelta(days=7)
@@ -23,7 +23,7 @@ class Table:
         self.asked = list[tuple[Any, ...]]()
 
     async def fetchval(self, statement: str) -> datetime:
-        assert statement == "clock"
+        assert statement == CLOCK
         return self.now
 
     async def fetchrow(self, statement: str, *arguments: Any) -> Row:
@@ -37,7 +37,7 @@ class Table:
 
 
 def walk(table: Table, **options: Any) -> Walk:
-    return Walk(table, "next rows", clock="clock", age=AGE, rows=10, **options)
+    return Walk(table, "next rows", age=AGE, rows=10, **options)
 
 
 async def behinds(table: Table, walk: Walk, steps: int) -> list[int | None]:

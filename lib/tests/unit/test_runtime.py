@@ -11,7 +11,7 @@ from reservaestoque import runtime
 
 
 @pytest.fixture(autouse=True)
-def como_antes() -> Iterator[None]:
+def restored() -> Iterator[None]:
     limits = gc.get_threshold()
     yield
     gc.unfreeze()
@@ -36,10 +36,10 @@ def test_it_raises_what_the_program_raises():
 def test_hundreds_of_requests_under_way_do_not_wake_the_collector():
     async def program() -> int:
         before = gc.get_stats()[0]["collections"]
-        vivas = [asyncio.get_running_loop().create_future() for _ in range(2000)]
+        futures = [asyncio.get_running_loop().create_future() for _ in range(2000)]
         await asyncio.sleep(0)
         now = gc.get_stats()[0]["collections"]
-        assert not any(viva.done() for viva in vivas)
+        assert not any(future.done() for future in futures)
         return now - before
 
     assert runtime.run(program()) == 0

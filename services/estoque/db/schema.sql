@@ -32,10 +32,44 @@ COMMENT ON FUNCTION public.agora() IS 'the only clock of this database';
 
 
 --
--- Name: anotar_skus_mudados(); Type: FUNCTION; Schema: public; Owner: -
+-- Name: clock_tolerance(); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.anotar_skus_mudados() RETURNS trigger
+CREATE FUNCTION public.clock_tolerance() RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    AS $$ select interval '10 minutes' $$;
+
+
+--
+-- Name: FUNCTION clock_tolerance(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.clock_tolerance() IS 'how far the clock may step back before it is believed at once';
+
+
+--
+-- Name: decision_time(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.decision_time(p_mark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case when p_mark > p_now and p_mark < p_now + clock_tolerance() then p_mark else p_now end;
+$$;
+
+
+--
+-- Name: FUNCTION decision_time(p_mark timestamp with time zone, p_now timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.decision_time(p_mark timestamp with time zone, p_now timestamp with time zone) IS 'the instant of a decision: p_now, the clock, or p_mark, the latest change of the locked rows, if that is later';
+
+
+--
+-- Name: log_changed_skus(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.log_changed_skus() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
     SET enable_nestloop TO 'off'
@@ -45,16 +79,16 @@ declare
 begin
     case tg_op
         when 'INSERT' then
-            select array_agg(n.sku order by n.sku) into v_skus from novas n;
+            select array_agg(n.sku order by n.sku) into v_skus from new_rows n;
         when 'DELETE' then
-            select array_agg(a.sku order by a.sku) into v_skus from antigas a;
+            select array_agg(o.sku order by o.sku) into v_skus from old_rows o;
         else
             -- Only the columns that customers see; `quantidade` and `disponivel` follow from these.
             select array_agg(n.sku order by n.sku) into v_skus
-            from novas n
-            join antigas a on a.sku = n.sku
+            from new_rows n
+            join old_rows o on o.sku = n.sku
             where (n.nome, n.alvo, n.reservado, n.vendido, n.situacao = 'Encerrado')
-                is distinct from (a.nome, a.alvo, a.reservado, a.vendido, a.situacao = 'Encerrado');
+                is distinct from (o.nome, o.alvo, o.reservado, o.vendido, o.situacao = 'Encerrado');
     end case;
     if v_skus is not null then
         insert into mudanca (skus) values (v_skus);
@@ -64,17 +98,251 @@ end $$;
 
 
 --
--- Name: FUNCTION anotar_skus_mudados(); Type: COMMENT; Schema: public; Owner: -
+-- Name: FUNCTION log_changed_skus(); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.anotar_skus_mudados() IS 'trigger: logs the SKUs whose visible balance a statement changed, in one row';
+COMMENT ON FUNCTION public.log_changed_skus() IS 'trigger: logs the SKUs whose visible balance a statement changed, in one row';
 
 
 --
--- Name: atraso_da_expiracao(); Type: FUNCTION; Schema: public; Owner: -
+-- Name: newest_change(); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.atraso_da_expiracao() RETURNS interval
+CREATE FUNCTION public.newest_change() RETURNS TABLE(transacao bigint, mudanca bigint, parte bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select m.transacao::text::bigint, m.id, cardinality(m.skus)::bigint
+    from mudanca m
+    where m.transacao < pg_snapshot_xmin(pg_current_snapshot())
+    order by m.transacao desc, m.id desc
+    limit 1;
+$$;
+
+
+--
+-- Name: FUNCTION newest_change(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.newest_change() IS 'the newest position in the change log of SKUs before which nothing can be committed any more';
+
+
+--
+-- Name: purge_pedidos(timestamp with time zone, integer, uuid); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.purge_pedidos(p_before timestamp with time zone, p_limit integer, p_after uuid) RETURNS TABLE(seen integer, purged integer, last uuid)
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    v_seen uuid[];
+    v_pedidos uuid[];
+begin
+    select array_agg(t.id order by t.id) into v_seen from (
+        select p.id from pedido p
+        where p.id > coalesce(p_after, '00000000-0000-0000-0000-000000000000') and p.id < uuidv7_floor(p_before)
+        order by p.id
+        limit p_limit
+    ) t;
+
+    select array_agg(t.id) into v_pedidos from (
+        select p.id from pedido p
+        where p.id = any (v_seen) and p.atualizado_em < p_before
+            and p.status in ('Fechado', 'Cancelado', 'EstoqueNaoDisponivel')
+        order by p.id
+        for update skip locked
+    ) t;
+
+    if v_pedidos is not null then
+        perform 1 from estoque e
+        where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos))
+        order by e.sku
+        for no key update;
+
+        with deleted as (
+            delete from reserva r where r.pedido_id = any (v_pedidos) returning r.sku, r.quantidade
+        ),
+        archived as (
+            select d.sku, sum(d.quantidade) as vendido from deleted d group by d.sku
+        )
+        update estoque e set arquivado = e.arquivado + a.vendido from archived a where e.sku = a.sku;
+
+        delete from pedido p where p.id = any (v_pedidos);
+    end if;
+
+    return query
+    select coalesce(cardinality(v_seen), 0), coalesce(cardinality(v_pedidos), 0), v_seen[cardinality(v_seen)];
+end $$;
+
+
+--
+-- Name: FUNCTION purge_pedidos(p_before timestamp with time zone, p_limit integer, p_after uuid); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.purge_pedidos(p_before timestamp with time zone, p_limit integer, p_after uuid) IS 'of the next p_limit orders after p_after (null: from the first) that are older than p_before, purges those that also ended before it; returns how many it looked at (seen) and purged, and the id of the last one';
+
+
+--
+-- Name: read_saldos(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.read_saldos() RETURNS TABLE(sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint, alterado_em timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select s.sku, s.dono, s.situacao, s.nome, s.alvo, s.quantidade, s.reservado,
+           s.vendido, s.disponivel, s.limite_baixo, s.alterado_em
+    from saldo s;
+$$;
+
+
+--
+-- Name: FUNCTION read_saldos(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.read_saldos() IS 'all balances';
+
+
+--
+-- Name: reject_invalid_sku(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.reject_invalid_sku() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception 'SKU %: not 1 to 64 letters, digits, ".", "_" and "-" that begin with a letter or a digit', new.sku
+        using errcode = 'check_violation';
+end $$;
+
+
+--
+-- Name: FUNCTION reject_invalid_sku(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.reject_invalid_sku() IS 'trigger: rejects a malformed SKU';
+
+
+--
+-- Name: reject_undeclared_supply(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.reject_undeclared_supply() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception 'SKU %: supply may not grow from % to % when % units are declared',
+        new.sku, old.quantidade, new.quantidade, new.alvo using errcode = 'check_violation';
+end $$;
+
+
+--
+-- Name: FUNCTION reject_undeclared_supply(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.reject_undeclared_supply() IS 'trigger: rejects an update that grows the supply of a SKU beyond the declared one';
+
+
+--
+-- Name: release_lapsed(text[], bigint[], timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.release_lapsed(p_skus text[], p_shortages bigint[], p_now timestamp with time zone) RETURNS TABLE(sku text, released bigint)
+    LANGUAGE sql
+    AS $$
+    with lapsed as (
+        select c.tid
+        from unnest(p_skus, p_shortages) as s (sku, shortage)
+        cross join lateral (
+            select l.tid, sum(l.quantidade) over (order by l.expira_em, l.pedido_id) - l.quantidade as before
+            from (
+                select r.ctid as tid, r.pedido_id, r.quantidade, r.expira_em
+                from reserva r
+                where r.sku = s.sku and not r.vendida and r.expira_em <= p_now
+                order by r.expira_em
+                limit s.shortage
+            ) l
+        ) c
+        where c.before < s.shortage
+    ),
+    deleted as (
+        delete from reserva r
+        where r.ctid = any (array(select l.tid from lapsed l))
+        returning r.sku, r.quantidade
+    ),
+    released as (
+        select d.sku, sum(d.quantidade)::bigint as released from deleted d group by d.sku
+    )
+    update estoque e
+    set reservado = e.reservado - r.released,
+        quantidade = greatest(e.alvo, e.reservado - r.released + e.vendido),
+        alterado_em = p_now
+    from released r
+    where e.sku = r.sku
+    returning e.sku, r.released;
+$$;
+
+
+--
+-- Name: FUNCTION release_lapsed(p_skus text[], p_shortages bigint[], p_now timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.release_lapsed(p_skus text[], p_shortages bigint[], p_now timestamp with time zone) IS 'releases at least p_shortages[i] lapsed units of p_skus[i], if there are as many; returns what it released, one row per SKU';
+
+
+--
+-- Name: saldos_since(bigint, bigint, bigint, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.saldos_since(p_transacao bigint, p_mudanca bigint, p_parte bigint, p_limit integer) RETURNS TABLE(transacao bigint, mudanca bigint, parte bigint, changes_read bigint, sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    with entry as materialized (
+        -- A row stays for the position itself when no change of it is left.
+        select m.transacao, m.id, s.sku,
+               coalesce(s.parte, case when m.id = p_mudanca then p_parte else 0 end) as parte
+        from (
+            -- In order before they are taken apart: no more rows are unnested than the limit needs.
+            select c.transacao, c.id, c.skus
+            from mudanca c
+            where (c.transacao, c.id) >= (p_transacao::text::xid8, p_mudanca)
+                and c.transacao < pg_snapshot_xmin(pg_current_snapshot())
+            order by c.transacao, c.id
+            limit p_limit
+        ) m
+        left join lateral unnest(m.skus) with ordinality as s (sku, parte)
+            on (m.transacao, m.id, s.parte) > (p_transacao::text::xid8, p_mudanca, p_parte)
+        order by m.transacao, m.id, s.parte
+        limit p_limit
+    ),
+    reached as (
+        select e.transacao, e.id, e.parte, (select count(*) from entry) as changes_read
+        from entry e
+        order by e.transacao desc, e.id desc, e.parte desc
+        limit 1
+    )
+    select r.transacao::text::bigint, r.id, r.parte, r.changes_read, s.sku, s.dono, s.situacao, s.nome, s.alvo,
+           s.quantidade, s.reservado, s.vendido, s.disponivel, s.limite_baixo
+    from reached r
+    left join saldo s on s.sku = any (array(select e.sku from entry e where e.sku is not null))
+    where exists (select from entry e where (e.transacao, e.id) = (p_transacao::text::xid8, p_mudanca));
+$$;
+
+
+--
+-- Name: FUNCTION saldos_since(p_transacao bigint, p_mudanca bigint, p_parte bigint, p_limit integer); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.saldos_since(p_transacao bigint, p_mudanca bigint, p_parte bigint, p_limit integer) IS 'current balances of the SKUs changed after a position of the change log, of up to p_limit changes';
+
+
+--
+-- Name: sweep_lag(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.sweep_lag() RETURNS interval
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
@@ -83,32 +351,32 @@ $$;
 
 
 --
--- Name: FUNCTION atraso_da_expiracao(); Type: COMMENT; Schema: public; Owner: -
+-- Name: FUNCTION sweep_lag(); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.atraso_da_expiracao() IS 'how long the oldest lapsed reservation has been waiting for the sweep; zero when none is';
+COMMENT ON FUNCTION public.sweep_lag() IS 'how long the oldest lapsed reservation has been waiting for the sweep; zero when none is';
 
 
 --
--- Name: expirar_reservas(integer); Type: FUNCTION; Schema: public; Owner: -
+-- Name: sweep_reservas(integer); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.expirar_reservas(p_limite integer) RETURNS integer
+CREATE FUNCTION public.sweep_reservas(p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
 declare
     v_pedidos uuid[];
     v_skus text[];
-    v_marca timestamptz;
-    v_agora timestamptz;
+    v_mark timestamptz;
+    v_now timestamptz;
 begin
     -- In two steps, because in one the planner may read all reserved orders to find that none has lapsed.
     select array_agg(c.id) into v_pedidos from (
         select p.id from pedido p
         where p.status = 'EstoqueReservado' and p.expira_em <= (select agora())
         order by p.expira_em
-        limit p_limite
+        limit p_limit
     ) c;
     if v_pedidos is null then
         return 0;
@@ -126,7 +394,7 @@ begin
     -- Counters change, so their rows are locked, and waited for up to `lock_timeout`: skipping one would leave units
     -- counted as reserved without a line that holds them.
     begin
-        select max(t.alterado_em) into v_marca from (
+        select max(t.alterado_em) into v_mark from (
             select e.alterado_em from estoque e
             where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida)
             order by e.sku
@@ -135,7 +403,7 @@ begin
     exception when lock_not_available then
         -- Another session holds one of these rows for longer. Lock what can be locked at once and sweep the orders that
         -- need nothing else: units are only ever decided on under the lock of their stock row.
-        select max(t.alterado_em), array_agg(t.sku) into v_marca, v_skus from (
+        select max(t.alterado_em), array_agg(t.sku) into v_mark, v_skus from (
             select e.alterado_em, e.sku from estoque e
             where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida)
             order by e.sku
@@ -152,406 +420,138 @@ begin
     end;
     -- These orders had lapsed when they were locked. Should the clock step back after that, they still have: the
     -- decision is made no earlier than their expiry.
-    v_agora := instante(
-        greatest(v_marca, (select max(greatest(p.atualizado_em, p.expira_em)) from pedido p where p.id = any (v_pedidos))),
+    v_now := decision_time(
+        greatest(v_mark, (select max(greatest(p.atualizado_em, p.expira_em)) from pedido p where p.id = any (v_pedidos))),
         agora());
 
-    with apagada as (
+    with deleted as (
         delete from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida
         returning r.sku, r.quantidade
     ),
-    liberada as (
-        select a.sku, sum(a.quantidade) as liberado from apagada a group by a.sku
+    released as (
+        select d.sku, sum(d.quantidade) as released from deleted d group by d.sku
     )
     update estoque e
-    set reservado = e.reservado - l.liberado,
-        quantidade = greatest(e.alvo, e.reservado - l.liberado + e.vendido),
-        alterado_em = v_agora
-    from liberada l
-    where e.sku = l.sku;
+    set reservado = e.reservado - r.released,
+        quantidade = greatest(e.alvo, e.reservado - r.released + e.vendido),
+        alterado_em = v_now
+    from released r
+    where e.sku = r.sku;
 
-    with expirado as (
+    with expired as (
         update pedido p
-        set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, atualizado_em = v_agora
+        set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, atualizado_em = v_now
         where p.id = any (v_pedidos)
         returning p.id, p.versao, p.status, p.itens_em_falta
     )
     insert into outbox (quantos, pedidos, versoes, status, itens_em_falta, criado_em)
-    select count(*), array_agg(x.id), array_agg(x.versao), array_agg(x.status), array_agg(x.itens_em_falta), v_agora
-    from (select * from expirado order by id) x;
+    select count(*), array_agg(x.id), array_agg(x.versao), array_agg(x.status), array_agg(x.itens_em_falta), v_now
+    from (select * from expired order by id) x;
 
     return cardinality(v_pedidos);
 end $$;
 
 
 --
--- Name: FUNCTION expirar_reservas(p_limite integer); Type: COMMENT; Schema: public; Owner: -
+-- Name: FUNCTION sweep_reservas(p_limit integer); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.expirar_reservas(p_limite integer) IS 'sweeps up to p_limite lapsed reservations and returns how many; fewer than the limit when no more are due, or the others are locked';
-
-
---
--- Name: instante(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.instante(p_marca timestamp with time zone, p_agora timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE sql IMMUTABLE
-    AS $$
-    select case when p_marca > p_agora and p_marca < p_agora + recuo_tolerado() then p_marca else p_agora end;
-$$;
+COMMENT ON FUNCTION public.sweep_reservas(p_limit integer) IS 'sweeps up to p_limit lapsed reservations and returns how many; fewer than the limit when no more are due, or the others are locked';
 
 
 --
--- Name: FUNCTION instante(p_marca timestamp with time zone, p_agora timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+-- Name: sync_items(text[], text[], text[], bigint[], boolean[], bigint[], boolean[]); Type: FUNCTION; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.instante(p_marca timestamp with time zone, p_agora timestamp with time zone) IS 'the instant of a decision: p_agora, the clock, or p_marca, the latest change of the locked rows, if that is later';
-
-
---
--- Name: ler_saldos(); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.ler_saldos() RETURNS TABLE(sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint, alterado_em timestamp with time zone)
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-    select s.sku, s.dono, s.situacao, s.nome, s.alvo, s.quantidade, s.reservado,
-           s.vendido, s.disponivel, s.limite_baixo, s.alterado_em
-    from saldo s;
-$$;
-
-
---
--- Name: FUNCTION ler_saldos(); Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON FUNCTION public.ler_saldos() IS 'all balances';
-
-
---
--- Name: liberar_vencidas(text[], bigint[], timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamp with time zone) RETURNS TABLE(sku text, liberado bigint)
-    LANGUAGE sql
-    AS $$
-    with vencida as (
-        select c.lugar
-        from unnest(p_skus, p_faltas) as f (sku, falta)
-        cross join lateral (
-            select v.lugar, sum(v.quantidade) over (order by v.expira_em, v.pedido_id) - v.quantidade as antes
-            from (
-                select r.ctid as lugar, r.pedido_id, r.quantidade, r.expira_em
-                from reserva r
-                where r.sku = f.sku and not r.vendida and r.expira_em <= p_agora
-                order by r.expira_em
-                limit f.falta
-            ) v
-        ) c
-        where c.antes < f.falta
-    ),
-    apagada as (
-        delete from reserva r
-        where r.ctid = any (array(select v.lugar from vencida v))
-        returning r.sku, r.quantidade
-    ),
-    liberada as (
-        select a.sku, sum(a.quantidade)::bigint as liberado from apagada a group by a.sku
-    )
-    update estoque e
-    set reservado = e.reservado - l.liberado,
-        quantidade = greatest(e.alvo, e.reservado - l.liberado + e.vendido),
-        alterado_em = p_agora
-    from liberada l
-    where e.sku = l.sku
-    returning e.sku, l.liberado;
-$$;
-
-
---
--- Name: FUNCTION liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON FUNCTION public.liberar_vencidas(p_skus text[], p_faltas bigint[], p_agora timestamp with time zone) IS 'releases at least p_faltas[i] lapsed units of p_skus[i], if there are as many; returns what it released, one row per SKU';
-
-
---
--- Name: posicao_das_mudancas(); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.posicao_das_mudancas() RETURNS TABLE(transacao bigint, mudanca bigint, parte bigint)
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-    select m.transacao::text::bigint, m.id, cardinality(m.skus)::bigint
-    from mudanca m
-    where m.transacao < pg_snapshot_xmin(pg_current_snapshot())
-    order by m.transacao desc, m.id desc
-    limit 1;
-$$;
-
-
---
--- Name: FUNCTION posicao_das_mudancas(); Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON FUNCTION public.posicao_das_mudancas() IS 'the newest position in the change log of SKUs before which nothing can be committed any more';
-
-
---
--- Name: purgar_pedidos(timestamp with time zone, integer, uuid); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.purgar_pedidos(p_antes timestamp with time zone, p_limite integer, p_depois uuid) RETURNS TABLE(seen integer, purged integer, last uuid)
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-declare
-    v_vistos uuid[];
-    v_pedidos uuid[];
-begin
-    select array_agg(t.id order by t.id) into v_vistos from (
-        select p.id from pedido p
-        where p.id > coalesce(p_depois, '00000000-0000-0000-0000-000000000000') and p.id < uuid_de(p_antes)
-        order by p.id
-        limit p_limite
-    ) t;
-
-    select array_agg(t.id) into v_pedidos from (
-        select p.id from pedido p
-        where p.id = any (v_vistos) and p.atualizado_em < p_antes
-            and p.status in ('Fechado', 'Cancelado', 'EstoqueNaoDisponivel')
-        order by p.id
-        for update skip locked
-    ) t;
-
-    if v_pedidos is not null then
-        perform 1 from estoque e
-        where e.sku in (select r.sku from reserva r where r.pedido_id = any (v_pedidos))
-        order by e.sku
-        for no key update;
-
-        with apagada as (
-            delete from reserva r where r.pedido_id = any (v_pedidos) returning r.sku, r.quantidade
-        ),
-        arquivada as (
-            select a.sku, sum(a.quantidade) as vendido from apagada a group by a.sku
-        )
-        update estoque e set arquivado = e.arquivado + a.vendido from arquivada a where e.sku = a.sku;
-
-        delete from pedido p where p.id = any (v_pedidos);
-    end if;
-
-    return query
-    select coalesce(cardinality(v_vistos), 0), coalesce(cardinality(v_pedidos), 0), v_vistos[cardinality(v_vistos)];
-end $$;
-
-
---
--- Name: FUNCTION purgar_pedidos(p_antes timestamp with time zone, p_limite integer, p_depois uuid); Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON FUNCTION public.purgar_pedidos(p_antes timestamp with time zone, p_limite integer, p_depois uuid) IS 'of the next p_limite orders after p_depois (null: from the first) that are older than p_antes, purges those that also ended before it; returns how many it looked at (seen) and purged, and the id of the last one';
-
-
---
--- Name: recuo_tolerado(); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.recuo_tolerado() RETURNS interval
-    LANGUAGE sql IMMUTABLE
-    AS $$ select interval '10 minutes' $$;
-
-
---
--- Name: FUNCTION recuo_tolerado(); Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON FUNCTION public.recuo_tolerado() IS 'how far the clock may step back before it is believed at once';
-
-
---
--- Name: recusar_sku_invalido(); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.recusar_sku_invalido() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$
-begin
-    raise exception 'SKU %: not 1 to 64 letters, digits, ".", "_" and "-" that begin with a letter or a digit', new.sku
-        using errcode = 'check_violation';
-end $$;
-
-
---
--- Name: FUNCTION recusar_sku_invalido(); Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON FUNCTION public.recusar_sku_invalido() IS 'trigger: rejects a malformed SKU';
-
-
---
--- Name: recusar_suprimento_inventado(); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.recusar_suprimento_inventado() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$
-begin
-    raise exception 'SKU %: supply may not grow from % to % when % units are declared',
-        new.sku, old.quantidade, new.quantidade, new.alvo using errcode = 'check_violation';
-end $$;
-
-
---
--- Name: FUNCTION recusar_suprimento_inventado(); Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON FUNCTION public.recusar_suprimento_inventado() IS 'trigger: rejects an update that grows the supply of a SKU beyond the declared one';
-
-
---
--- Name: saldos_desde(bigint, bigint, bigint, integer); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.saldos_desde(p_transacao bigint, p_mudanca bigint, p_parte bigint, p_limite integer) RETURNS TABLE(transacao bigint, mudanca bigint, parte bigint, lidas bigint, sku text, dono text, situacao text, nome text, alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint)
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-    with lida as materialized (
-        -- A row stays for the position itself when no change of it is left.
-        select m.transacao, m.id, s.sku,
-               coalesce(s.parte, case when m.id = p_mudanca then p_parte else 0 end) as parte
-        from (
-            -- In order before they are taken apart: no more rows are unnested than the limit needs.
-            select c.transacao, c.id, c.skus
-            from mudanca c
-            where (c.transacao, c.id) >= (p_transacao::text::xid8, p_mudanca)
-                and c.transacao < pg_snapshot_xmin(pg_current_snapshot())
-            order by c.transacao, c.id
-            limit p_limite
-        ) m
-        left join lateral unnest(m.skus) with ordinality as s (sku, parte)
-            on (m.transacao, m.id, s.parte) > (p_transacao::text::xid8, p_mudanca, p_parte)
-        order by m.transacao, m.id, s.parte
-        limit p_limite
-    ),
-    alcance as (
-        select l.transacao, l.id, l.parte, (select count(*) from lida) as lidas
-        from lida l
-        order by l.transacao desc, l.id desc, l.parte desc
-        limit 1
-    )
-    select a.transacao::text::bigint, a.id, a.parte, a.lidas, s.sku, s.dono, s.situacao, s.nome, s.alvo, s.quantidade,
-           s.reservado, s.vendido, s.disponivel, s.limite_baixo
-    from alcance a
-    left join saldo s on s.sku = any (array(select l.sku from lida l where l.sku is not null))
-    where exists (select from lida l where (l.transacao, l.id) = (p_transacao::text::xid8, p_mudanca));
-$$;
-
-
---
--- Name: FUNCTION saldos_desde(p_transacao bigint, p_mudanca bigint, p_parte bigint, p_limite integer); Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON FUNCTION public.saldos_desde(p_transacao bigint, p_mudanca bigint, p_parte bigint, p_limite integer) IS 'current balances of the SKUs changed after a position of the change log, of up to p_limite changes';
-
-
---
--- Name: sincronizar_itens(text[], text[], text[], bigint[], boolean[], bigint[], boolean[]); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.sincronizar_itens(p_donos text[], p_skus text[], p_nomes text[], p_quantidades bigint[], p_pausados boolean[], p_limites bigint[], p_encerrar boolean[]) RETURNS TABLE(dono text, sku text, dono_atual text, situacao text, alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint)
+CREATE FUNCTION public.sync_items(p_owners text[], p_skus text[], p_names text[], p_quantities bigint[], p_paused boolean[], p_low_stock bigint[], p_ending boolean[]) RETURNS TABLE(dono text, sku text, dono_atual text, situacao text, alvo bigint, quantidade bigint, reservado bigint, vendido bigint, disponivel bigint, limite_baixo bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
-    v_marca timestamptz;
-    v_agora timestamptz;
+    v_mark timestamptz;
+    v_now timestamptz;
 begin
     insert into estoque (sku, nome, alvo, quantidade, dono)
     select i.sku, i.nome, i.quantidade, i.quantidade, i.dono
-    from unnest(p_donos, p_skus, p_nomes, p_quantidades, p_encerrar) with ordinality
-        as i (dono, sku, nome, quantidade, encerrar, ordem)
-    where not i.encerrar
-    order by i.sku, i.ordem
+    from unnest(p_owners, p_skus, p_names, p_quantities, p_ending) with ordinality
+        as i (dono, sku, nome, quantidade, ending, ordinal)
+    where not i.ending
+    order by i.sku, i.ordinal
     on conflict do nothing;
 
-    select max(t.alterado_em) into v_marca from (
+    select max(t.alterado_em) into v_mark from (
         select e.alterado_em from estoque e where e.sku = any (p_skus) order by e.sku for no key update
     ) t;
-    v_agora := instante(v_marca, agora());
+    v_now := decision_time(v_mark, agora());
 
     -- Lapsed units are not committed, so they prevent neither a lower supply nor a deletion.
     perform from (
         select array_agg(e.sku) as skus,
-               array_agg(case when i.encerrar then e.reservado
-                              else e.reservado + e.vendido - i.quantidade end) as faltas
-        from unnest(p_donos, p_skus, p_quantidades, p_encerrar) as i (dono, sku, quantidade, encerrar)
+               array_agg(case when i.ending then e.reservado
+                              else e.reservado + e.vendido - i.quantidade end) as shortages
+        from unnest(p_owners, p_skus, p_quantities, p_ending) as i (dono, sku, quantidade, ending)
         join estoque e on e.sku = i.sku and e.dono = i.dono
-        where e.reservado > 0 and (i.encerrar or e.reservado + e.vendido > i.quantidade)
+        where e.reservado > 0 and (i.ending or e.reservado + e.vendido > i.quantidade)
     ) f
-    cross join lateral liberar_vencidas(f.skus, f.faltas, v_agora)
+    cross join lateral release_lapsed(f.skus, f.shortages, v_now)
     where f.skus is not null;
 
     update estoque e
     set nome = n.nome, alvo = n.alvo, quantidade = greatest(n.alvo, e.reservado + e.vendido),
-        situacao = n.situacao, limite_baixo = n.limite, dono = n.dono, alterado_em = v_agora
+        situacao = n.situacao, limite_baixo = n.limite_baixo, dono = n.dono, alterado_em = v_now
     from (
         -- A row without an owner goes to the first item of the batch that asks for it.
         select distinct on (i.sku) i.sku,
-               case when i.encerrar then a.nome else i.nome end as nome,
-               case when i.encerrar then a.alvo else i.quantidade end as alvo,
-               case when i.encerrar then a.limite_baixo else i.limite end as limite,
-               case when i.encerrar and a.reservado = 0 then null else i.dono end as dono,
-               case when i.encerrar and a.reservado = 0 then 'Encerrado'
-                    when i.encerrar then 'Encerrando'
-                    when i.pausado then 'Pausado'
+               case when i.ending then c.nome else i.nome end as nome,
+               case when i.ending then c.alvo else i.quantidade end as alvo,
+               case when i.ending then c.limite_baixo else i.limite_baixo end as limite_baixo,
+               case when i.ending and c.reservado = 0 then null else i.dono end as dono,
+               case when i.ending and c.reservado = 0 then 'Encerrado'
+                    when i.ending then 'Encerrando'
+                    when i.paused then 'Pausado'
                     else 'Ativo' end as situacao
-        from unnest(p_donos, p_skus, p_nomes, p_quantidades, p_pausados, p_limites, p_encerrar) with ordinality
-            as i (dono, sku, nome, quantidade, pausado, limite, encerrar, ordem)
-        join estoque a on a.sku = i.sku
-        where a.dono = i.dono or (a.dono is null and not i.encerrar)
-        order by i.sku, i.ordem
+        from unnest(p_owners, p_skus, p_names, p_quantities, p_paused, p_low_stock, p_ending) with ordinality
+            as i (dono, sku, nome, quantidade, paused, limite_baixo, ending, ordinal)
+        join estoque c on c.sku = i.sku
+        where c.dono = i.dono or (c.dono is null and not i.ending)
+        order by i.sku, i.ordinal
     ) n
     where e.sku = n.sku
         and (e.nome, e.alvo, e.situacao, e.limite_baixo, e.dono)
-            is distinct from (n.nome, n.alvo, n.situacao, n.limite, n.dono);
+            is distinct from (n.nome, n.alvo, n.situacao, n.limite_baixo, n.dono);
 
     return query
     select i.dono, i.sku, s.dono, s.situacao, s.alvo, s.quantidade,
            s.reservado, s.vendido, s.disponivel, s.limite_baixo
-    from unnest(p_donos, p_skus) as i (dono, sku)
+    from unnest(p_owners, p_skus) as i (dono, sku)
     left join saldo s on s.sku = i.sku;
 end $$;
 
 
 --
--- Name: FUNCTION sincronizar_itens(p_donos text[], p_skus text[], p_nomes text[], p_quantidades bigint[], p_pausados boolean[], p_limites bigint[], p_encerrar boolean[]); Type: COMMENT; Schema: public; Owner: -
+-- Name: FUNCTION sync_items(p_owners text[], p_skus text[], p_names text[], p_quantities bigint[], p_paused boolean[], p_low_stock bigint[], p_ending boolean[]); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.sincronizar_itens(p_donos text[], p_skus text[], p_nomes text[], p_quantidades bigint[], p_pausados boolean[], p_limites bigint[], p_encerrar boolean[]) IS 'makes stock rows match StockItems; returns the row as it is now, one per item: dono_atual other than dono means that another item owns the row, or none does';
+COMMENT ON FUNCTION public.sync_items(p_owners text[], p_skus text[], p_names text[], p_quantities bigint[], p_paused boolean[], p_low_stock bigint[], p_ending boolean[]) IS 'makes stock rows match StockItems; returns the row as it is now, one per item: dono_atual other than dono means that another item owns the row, or none does';
 
 
 --
--- Name: uuid_de(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+-- Name: uuidv7_floor(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.uuid_de(p_instante timestamp with time zone) RETURNS uuid
+CREATE FUNCTION public.uuidv7_floor(p_instant timestamp with time zone) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT
     AS $$
-    select (lpad(to_hex((extract(epoch from p_instante) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
+    select (lpad(to_hex((extract(epoch from p_instant) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
 $$;
 
 
 --
--- Name: FUNCTION uuid_de(p_instante timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+-- Name: FUNCTION uuidv7_floor(p_instant timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.uuid_de(p_instante timestamp with time zone) IS 'the smallest UUIDv7 of an instant (RFC 9562, section 5.7): ids generated before it are smaller';
+COMMENT ON FUNCTION public.uuidv7_floor(p_instant timestamp with time zone) IS 'the smallest UUIDv7 of an instant (RFC 9562, section 5.7): ids generated before it are smaller';
 
 
 SET default_tablespace = '';
@@ -607,14 +607,14 @@ CREATE TABLE public.estoque (
     limite_baixo bigint,
     dono text,
     alterado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
-    CONSTRAINT alvo_valido CHECK ((alvo >= 0)),
-    CONSTRAINT arquivado_valido CHECK (((arquivado >= 0) AND (arquivado <= vendido))),
-    CONSTRAINT dono_de_item_vivo CHECK (((dono IS NULL) OR (situacao <> 'Encerrado'::text))),
-    CONSTRAINT nunca_vender_demais CHECK (((reservado + vendido) <= quantidade)),
-    CONSTRAINT quantidade_em_vigor CHECK ((quantidade = GREATEST(alvo, (reservado + vendido)))),
-    CONSTRAINT reservado_valido CHECK ((reservado >= 0)),
-    CONSTRAINT situacao_valida CHECK ((situacao = ANY (ARRAY['Ativo'::text, 'Pausado'::text, 'Encerrando'::text, 'Encerrado'::text]))),
-    CONSTRAINT vendido_valido CHECK ((vendido >= 0))
+    CONSTRAINT dono_of_live_item CHECK (((dono IS NULL) OR (situacao <> 'Encerrado'::text))),
+    CONSTRAINT never_oversell CHECK (((reservado + vendido) <= quantidade)),
+    CONSTRAINT quantidade_in_force CHECK ((quantidade = GREATEST(alvo, (reservado + vendido)))),
+    CONSTRAINT valid_alvo CHECK ((alvo >= 0)),
+    CONSTRAINT valid_arquivado CHECK (((arquivado >= 0) AND (arquivado <= vendido))),
+    CONSTRAINT valid_reservado CHECK ((reservado >= 0)),
+    CONSTRAINT valid_situacao CHECK ((situacao = ANY (ARRAY['Ativo'::text, 'Pausado'::text, 'Encerrando'::text, 'Encerrado'::text]))),
+    CONSTRAINT valid_vendido CHECK ((vendido >= 0))
 )
 WITH (fillfactor='50');
 
@@ -729,7 +729,7 @@ CREATE TABLE public.outbox (
     itens_em_falta jsonb[] NOT NULL,
     traceparents text[],
     criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
-    CONSTRAINT quantos_validos CHECK (((quantos > 0) AND (quantos = cardinality(pedidos))))
+    CONSTRAINT valid_quantos CHECK (((quantos > 0) AND (quantos = cardinality(pedidos))))
 );
 
 
@@ -775,9 +775,9 @@ CREATE TABLE public.pedido (
     criado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
     atualizado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
     criacao uuid,
-    CONSTRAINT so_reserva_expira CHECK (((status = 'EstoqueReservado'::text) = (expira_em IS NOT NULL))),
-    CONSTRAINT status_valido CHECK ((status = ANY (ARRAY['EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
-    CONSTRAINT versao_valida CHECK ((versao > 0))
+    CONSTRAINT only_reserva_expires CHECK (((status = 'EstoqueReservado'::text) = (expira_em IS NOT NULL))),
+    CONSTRAINT valid_status CHECK ((status = ANY (ARRAY['EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
+    CONSTRAINT valid_versao CHECK ((versao > 0))
 );
 ALTER TABLE ONLY public.pedido ALTER COLUMN itens SET STATISTICS 0;
 ALTER TABLE ONLY public.pedido ALTER COLUMN itens_em_falta SET STATISTICS 0;
@@ -826,20 +826,20 @@ CREATE VIEW public.saldo AS
  SELECT e.sku,
     e.nome,
     e.alvo,
-    GREATEST(e.alvo, ((e.reservado - l.vencido) + e.vendido)) AS quantidade,
-    (e.reservado - l.vencido) AS reservado,
+    GREATEST(e.alvo, ((e.reservado - l.lapsed) + e.vendido)) AS quantidade,
+    (e.reservado - l.lapsed) AS reservado,
     e.vendido,
-    GREATEST(((e.alvo - (e.reservado - l.vencido)) - e.vendido), (0)::bigint) AS disponivel,
+    GREATEST(((e.alvo - (e.reservado - l.lapsed)) - e.vendido), (0)::bigint) AS disponivel,
     e.situacao,
     e.limite_baixo,
     e.dono,
     e.alterado_em
    FROM (public.estoque e
-     CROSS JOIN LATERAL ( SELECT COALESCE(sum(r.quantidade), (0)::bigint) AS vencido
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(r.quantidade), (0)::bigint) AS lapsed
            FROM public.reserva r
           WHERE ((r.sku = e.sku) AND (NOT r.vendida) AND (r.expira_em <=
                 CASE
-                    WHEN ((e.alterado_em > ( SELECT public.agora() AS agora)) AND (e.alterado_em < (( SELECT public.agora() AS agora) + public.recuo_tolerado()))) THEN e.alterado_em
+                    WHEN ((e.alterado_em > ( SELECT public.agora() AS agora)) AND (e.alterado_em < (( SELECT public.agora() AS agora) + public.clock_tolerance()))) THEN e.alterado_em
                     ELSE ( SELECT public.agora() AS agora)
                 END))) l);
 
@@ -925,66 +925,66 @@ ALTER TABLE ONLY public.schema_migrations
 
 
 --
--- Name: bilhete_por_fim; Type: INDEX; Schema: public; Owner: -
+-- Name: bilhete_by_expiry; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX bilhete_por_fim ON public.bilhete USING btree (expira_em);
-
-
---
--- Name: pedido_a_vencer; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX pedido_a_vencer ON public.pedido USING btree (expira_em) WHERE (status = 'EstoqueReservado'::text);
+CREATE INDEX bilhete_by_expiry ON public.bilhete USING btree (expira_em);
 
 
 --
--- Name: reserva_a_vencer; Type: INDEX; Schema: public; Owner: -
+-- Name: pedido_by_expiry; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX reserva_a_vencer ON public.reserva USING btree (sku, expira_em) INCLUDE (quantidade) WHERE (NOT vendida);
-
-
---
--- Name: reserva_vendida; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX reserva_vendida ON public.reserva USING btree (sku) INCLUDE (quantidade) WHERE vendida;
+CREATE INDEX pedido_by_expiry ON public.pedido USING btree (expira_em) WHERE (status = 'EstoqueReservado'::text);
 
 
 --
--- Name: estoque estoque_apagado; Type: TRIGGER; Schema: public; Owner: -
+-- Name: reserva_by_expiry; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE TRIGGER estoque_apagado AFTER DELETE ON public.estoque REFERENCING OLD TABLE AS antigas FOR EACH STATEMENT EXECUTE FUNCTION public.anotar_skus_mudados();
-
-
---
--- Name: estoque estoque_criado; Type: TRIGGER; Schema: public; Owner: -
---
-
-CREATE TRIGGER estoque_criado AFTER INSERT ON public.estoque REFERENCING NEW TABLE AS novas FOR EACH STATEMENT EXECUTE FUNCTION public.anotar_skus_mudados();
+CREATE INDEX reserva_by_expiry ON public.reserva USING btree (sku, expira_em) INCLUDE (quantidade) WHERE (NOT vendida);
 
 
 --
--- Name: estoque estoque_mudado; Type: TRIGGER; Schema: public; Owner: -
+-- Name: reserva_sold; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE TRIGGER estoque_mudado AFTER UPDATE ON public.estoque REFERENCING OLD TABLE AS antigas NEW TABLE AS novas FOR EACH STATEMENT EXECUTE FUNCTION public.anotar_skus_mudados();
-
-
---
--- Name: estoque sku_valido; Type: TRIGGER; Schema: public; Owner: -
---
-
-CREATE TRIGGER sku_valido BEFORE INSERT OR UPDATE OF sku ON public.estoque FOR EACH ROW WHEN ((new.sku !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'::text)) EXECUTE FUNCTION public.recusar_sku_invalido();
+CREATE INDEX reserva_sold ON public.reserva USING btree (sku) INCLUDE (quantidade) WHERE vendida;
 
 
 --
--- Name: estoque suprimento_nunca_inventado; Type: TRIGGER; Schema: public; Owner: -
+-- Name: estoque estoque_deleted; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EACH ROW WHEN ((new.quantidade > GREATEST(old.quantidade, new.alvo))) EXECUTE FUNCTION public.recusar_suprimento_inventado();
+CREATE TRIGGER estoque_deleted AFTER DELETE ON public.estoque REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_changed_skus();
+
+
+--
+-- Name: estoque estoque_inserted; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER estoque_inserted AFTER INSERT ON public.estoque REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_changed_skus();
+
+
+--
+-- Name: estoque estoque_updated; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER estoque_updated AFTER UPDATE ON public.estoque REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_changed_skus();
+
+
+--
+-- Name: estoque only_declared_supply; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER only_declared_supply BEFORE UPDATE ON public.estoque FOR EACH ROW WHEN ((new.quantidade > GREATEST(old.quantidade, new.alvo))) EXECUTE FUNCTION public.reject_undeclared_supply();
+
+
+--
+-- Name: estoque valid_sku; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER valid_sku BEFORE INSERT OR UPDATE OF sku ON public.estoque FOR EACH ROW WHEN ((new.sku !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'::text)) EXECUTE FUNCTION public.reject_invalid_sku();
 
 
 --
@@ -999,4 +999,4 @@ CREATE TRIGGER suprimento_nunca_inventado BEFORE UPDATE ON public.estoque FOR EA
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261128111500');
+    ('20261128130000');

@@ -32,35 +32,10 @@ COMMENT ON FUNCTION public.agora() IS 'the only clock of this database';
 
 
 --
--- Name: anotar_pedidos_criados(); Type: FUNCTION; Schema: public; Owner: -
+-- Name: log_changed_pedidos(); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.anotar_pedidos_criados() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-begin
-    insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
-    select array_agg(n.id), array_agg(n.cliente_id), array_agg(n.status), array_agg(n.versao),
-        array_agg(n.atualizado_em), array_agg(n.expira_em)
-    from (select * from novos order by id) n
-    having count(*) > 0;
-    return null;
-end $$;
-
-
---
--- Name: FUNCTION anotar_pedidos_criados(); Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON FUNCTION public.anotar_pedidos_criados() IS 'trigger: logs the orders that a statement created, in one row';
-
-
---
--- Name: anotar_pedidos_mudados(); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.anotar_pedidos_mudados() RETURNS trigger
+CREATE FUNCTION public.log_changed_pedidos() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
     SET enable_nestloop TO 'off'
@@ -70,7 +45,7 @@ begin
     select array_agg(n.id), array_agg(n.cliente_id), array_agg(n.status), array_agg(n.versao),
         array_agg(n.atualizado_em), array_agg(n.expira_em)
     from (
-        select n.* from novos n join antigos a on a.id = n.id where n.versao <> a.versao order by n.id
+        select n.* from new_rows n join old_rows o on o.id = n.id where n.versao <> o.versao order by n.id
     ) n
     having count(*) > 0;
     return null;
@@ -78,17 +53,42 @@ end $$;
 
 
 --
--- Name: FUNCTION anotar_pedidos_mudados(); Type: COMMENT; Schema: public; Owner: -
+-- Name: FUNCTION log_changed_pedidos(); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.anotar_pedidos_mudados() IS 'trigger: logs the orders that a statement gave a new version, in one row';
+COMMENT ON FUNCTION public.log_changed_pedidos() IS 'trigger: logs the orders that a statement gave a new version, in one row';
 
 
 --
--- Name: recusar_cliente_invalido(); Type: FUNCTION; Schema: public; Owner: -
+-- Name: log_created_pedidos(); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.recusar_cliente_invalido() RETURNS trigger
+CREATE FUNCTION public.log_created_pedidos() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
+    select array_agg(n.id), array_agg(n.cliente_id), array_agg(n.status), array_agg(n.versao),
+        array_agg(n.atualizado_em), array_agg(n.expira_em)
+    from (select * from new_rows order by id) n
+    having count(*) > 0;
+    return null;
+end $$;
+
+
+--
+-- Name: FUNCTION log_created_pedidos(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.log_created_pedidos() IS 'trigger: logs the orders that a statement created, in one row';
+
+
+--
+-- Name: reject_invalid_cliente(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.reject_invalid_cliente() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
@@ -98,28 +98,28 @@ end $$;
 
 
 --
--- Name: FUNCTION recusar_cliente_invalido(); Type: COMMENT; Schema: public; Owner: -
+-- Name: FUNCTION reject_invalid_cliente(); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.recusar_cliente_invalido() IS 'trigger: rejects a malformed customer id';
+COMMENT ON FUNCTION public.reject_invalid_cliente() IS 'trigger: rejects a malformed customer id';
 
 
 --
--- Name: uuid_de(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+-- Name: uuidv7_floor(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.uuid_de(p_instante timestamp with time zone) RETURNS uuid
+CREATE FUNCTION public.uuidv7_floor(p_instant timestamp with time zone) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT
     AS $$
-    select (lpad(to_hex((extract(epoch from p_instante) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
+    select (lpad(to_hex((extract(epoch from p_instant) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
 $$;
 
 
 --
--- Name: FUNCTION uuid_de(p_instante timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+-- Name: FUNCTION uuidv7_floor(p_instant timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.uuid_de(p_instante timestamp with time zone) IS 'the smallest UUIDv7 of an instant (RFC 9562, section 5.7): ids generated before it are smaller';
+COMMENT ON FUNCTION public.uuidv7_floor(p_instant timestamp with time zone) IS 'the smallest UUIDv7 of an instant (RFC 9562, section 5.7): ids generated before it are smaller';
 
 
 SET default_tablespace = '';
@@ -174,8 +174,8 @@ CREATE TABLE public.comando (
     respondido_em timestamp with time zone,
     recusa text,
     se_versao integer,
-    CONSTRAINT respondido_nao_se_reenvia CHECK (((respondido_em IS NULL) OR (reenviar_em IS NULL))),
-    CONSTRAINT tipo_valido CHECK ((tipo = ANY (ARRAY['PedidoCriado'::text, 'FecharPedido'::text, 'CancelarPedido'::text, 'ReservarPedido'::text])))
+    CONSTRAINT answered_is_not_resent CHECK (((respondido_em IS NULL) OR (reenviar_em IS NULL))),
+    CONSTRAINT valid_tipo CHECK ((tipo = ANY (ARRAY['PedidoCriado'::text, 'FecharPedido'::text, 'CancelarPedido'::text, 'ReservarPedido'::text])))
 );
 
 
@@ -288,7 +288,7 @@ CREATE TABLE public.outbox (
     id bigint NOT NULL,
     quantos integer NOT NULL,
     comandos uuid[] NOT NULL,
-    CONSTRAINT quantos_validos CHECK (((quantos > 0) AND (quantos = cardinality(comandos))))
+    CONSTRAINT valid_quantos CHECK (((quantos > 0) AND (quantos = cardinality(comandos))))
 );
 
 
@@ -337,8 +337,8 @@ CREATE TABLE public.pedido (
     atualizado_em timestamp with time zone DEFAULT public.agora() NOT NULL,
     causa uuid,
     perguntar_em timestamp with time zone,
-    CONSTRAINT status_valido CHECK ((status = ANY (ARRAY['Criado'::text, 'EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
-    CONSTRAINT versao_de_estoque CHECK (((status = 'Criado'::text) = (versao = 0)))
+    CONSTRAINT valid_status CHECK ((status = ANY (ARRAY['Criado'::text, 'EstoqueReservado'::text, 'EstoqueNaoDisponivel'::text, 'ReservaExpirada'::text, 'Fechado'::text, 'Cancelado'::text]))),
+    CONSTRAINT versao_from_estoque CHECK (((status = 'Criado'::text) = (versao = 0)))
 )
 WITH (fillfactor='50');
 ALTER TABLE ONLY public.pedido ALTER COLUMN itens SET STATISTICS 0;
@@ -454,73 +454,73 @@ ALTER TABLE ONLY public.schema_migrations
 
 
 --
--- Name: bilhete_por_fim; Type: INDEX; Schema: public; Owner: -
+-- Name: bilhete_by_expiry; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX bilhete_por_fim ON public.bilhete USING btree (expira_em);
-
-
---
--- Name: comando_em_aberto; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX comando_em_aberto ON public.comando USING btree (pedido_id) WHERE (reenviar_em IS NOT NULL);
+CREATE INDEX bilhete_by_expiry ON public.bilhete USING btree (expira_em);
 
 
 --
--- Name: comando_sem_resposta; Type: INDEX; Schema: public; Owner: -
+-- Name: comando_open; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX comando_sem_resposta ON public.comando USING btree (reenviar_em) WHERE (reenviar_em IS NOT NULL);
-
-
---
--- Name: idempotencia_por_instante; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX idempotencia_por_instante ON public.idempotencia USING btree (criado_em);
+CREATE INDEX comando_open ON public.comando USING btree (pedido_id) WHERE (reenviar_em IS NOT NULL);
 
 
 --
--- Name: pedido_a_perguntar; Type: INDEX; Schema: public; Owner: -
+-- Name: comando_unanswered; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX pedido_a_perguntar ON public.pedido USING btree (perguntar_em) WHERE ((perguntar_em IS NOT NULL) AND (versao > 0));
-
-
---
--- Name: pedido_por_cliente; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX pedido_por_cliente ON public.pedido USING btree (cliente_id, id);
+CREATE INDEX comando_unanswered ON public.comando USING btree (reenviar_em) WHERE (reenviar_em IS NOT NULL);
 
 
 --
--- Name: pedido_por_status; Type: INDEX; Schema: public; Owner: -
+-- Name: idempotencia_by_age; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX pedido_por_status ON public.pedido USING btree (status, id);
-
-
---
--- Name: pedido cliente_valido; Type: TRIGGER; Schema: public; Owner: -
---
-
-CREATE TRIGGER cliente_valido BEFORE INSERT OR UPDATE OF cliente_id ON public.pedido FOR EACH ROW WHEN ((((length(new.cliente_id) < 1) OR (length(new.cliente_id) > 128)) OR (new.cliente_id ~ '[^\x20-\x7e]'::text))) EXECUTE FUNCTION public.recusar_cliente_invalido();
+CREATE INDEX idempotencia_by_age ON public.idempotencia USING btree (criado_em);
 
 
 --
--- Name: pedido pedidos_criados; Type: TRIGGER; Schema: public; Owner: -
+-- Name: pedido_by_cliente; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE TRIGGER pedidos_criados AFTER INSERT ON public.pedido REFERENCING NEW TABLE AS novos FOR EACH STATEMENT EXECUTE FUNCTION public.anotar_pedidos_criados();
+CREATE INDEX pedido_by_cliente ON public.pedido USING btree (cliente_id, id);
 
 
 --
--- Name: pedido pedidos_mudados; Type: TRIGGER; Schema: public; Owner: -
+-- Name: pedido_by_follow_up; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE TRIGGER pedidos_mudados AFTER UPDATE ON public.pedido REFERENCING OLD TABLE AS antigos NEW TABLE AS novos FOR EACH STATEMENT EXECUTE FUNCTION public.anotar_pedidos_mudados();
+CREATE INDEX pedido_by_follow_up ON public.pedido USING btree (perguntar_em) WHERE ((perguntar_em IS NOT NULL) AND (versao > 0));
+
+
+--
+-- Name: pedido_by_status; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX pedido_by_status ON public.pedido USING btree (status, id);
+
+
+--
+-- Name: pedido pedidos_inserted; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER pedidos_inserted AFTER INSERT ON public.pedido REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_created_pedidos();
+
+
+--
+-- Name: pedido pedidos_updated; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER pedidos_updated AFTER UPDATE ON public.pedido REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.log_changed_pedidos();
+
+
+--
+-- Name: pedido valid_cliente; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER valid_cliente BEFORE INSERT OR UPDATE OF cliente_id ON public.pedido FOR EACH ROW WHEN ((((length(new.cliente_id) < 1) OR (length(new.cliente_id) > 128)) OR (new.cliente_id ~ '[^\x20-\x7e]'::text))) EXECUTE FUNCTION public.reject_invalid_cliente();
 
 
 --
@@ -535,4 +535,4 @@ CREATE TRIGGER pedidos_mudados AFTER UPDATE ON public.pedido REFERENCING OLD TAB
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261128111500');
+    ('20261128130000');

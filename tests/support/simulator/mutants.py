@@ -27,15 +27,15 @@ class Mutant:
     """A mistake: its description, how it is introduced, and a seed that finds it, which is tried first."""
 
     error: str
-    mudancas: tuple[Apply, ...]
+    changes: tuple[Apply, ...]
     seed: int = 0
 
     @asynccontextmanager
     async def applied(self, estoque: asyncpg.Connection) -> AsyncIterator[None]:
         """Inside the block, the mistake is in the code."""
         async with AsyncExitStack() as stack:
-            for mudanca in self.mudancas:
-                await stack.enter_async_context(mudanca(estoque))
+            for change in self.changes:
+                await stack.enter_async_context(change(estoque))
             yield
 
 
@@ -102,18 +102,18 @@ def sql_function(name: str, *replacements: tuple[str, str]) -> Apply:
 @asynccontextmanager
 async def _sweep_in_two_steps(estoque: asyncpg.Connection) -> AsyncIterator[None]:
     """Finds lapsed orders in one transaction and sweeps them in the next, without rechecking their time."""
-    intact = await estoque.fetchval("select pg_get_functiondef('expirar_reservas'::regproc)")
+    intact = await estoque.fetchval("select pg_get_functiondef('sweep_reservas'::regproc)")
     start, end = intact.index("select array_agg(t.id)"), intact.index(") t;")
-    pattern = "select array_agg(t.id) into v_pedidos from (select p.id from pedido p where p.id = any (p_achados) "
+    pattern = "select array_agg(t.id) into v_pedidos from (select p.id from pedido p where p.id = any (p_found) "
     pattern += "and p.status = 'EstoqueReservado' order by p.id for update skip locked"
     wrong = intact[:start] + pattern + intact[end:]
-    wrong = wrong.replace("expirar_reservas(p_limite integer)", "varrer_achados(p_achados uuid[])")
+    wrong = wrong.replace("sweep_reservas(p_limit integer)", "sweep_found(p_found uuid[])")
     await estoque.execute(wrong)
     all_found = "select array_agg(id) from pedido where status = 'EstoqueReservado' and expira_em <= agora()"
 
     async def expire(self: Database, limit: int) -> int:
         ids = await self._pool.fetchval(all_found)
-        return int(await self._pool.fetchval("select varrer_achados($1)", ids or []))
+        return int(await self._pool.fetchval("select sweep_found($1)", ids or []))
 
     right = Database.expire
     Database.expire = expire  # type: ignore[method-assign]
@@ -121,13 +121,13 @@ async def _sweep_in_two_steps(estoque: asyncpg.Connection) -> AsyncIterator[None
         yield
     finally:
         Database.expire = right  # type: ignore[method-assign]
-        await estoque.execute("drop function varrer_achados")
+        await estoque.execute("drop function sweep_found")
 
 
 _delete = """delete from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida
         returning r.sku, r.quantidade"""
 _leave = "select r.sku, r.quantidade from reserva r where r.pedido_id = any (v_pedidos) and not r.vendida"
-_clock = '        now = await connection.fetchval(_sql["agora"])\n'
+_clock = '        now = await connection.fetchval("select agora()")\n'
 _lock_line = "        await _lock_stock(connection, triage.new, [])\n"
 _triage_line = "        triage = await _triage(connection, commands, horizon)\n"
 
@@ -136,7 +136,7 @@ MUTANTS: dict[str, Mutant] = {
         "pedidos applies every snapshot, even older ones",
         (
             code(repository.newest, ("event.data.versao > known.versao", "True")),
-            statement(repository._sql, "aplicar_status", " and p.versao < n.versao", ""),
+            statement(repository._sql, "apply_status", " and p.versao < n.versao", ""),
         ),
     ),
     "acknowledges-before-the-commit": Mutant(
@@ -155,12 +155,12 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "reserves-paused-items": Mutant(
         "new orders of a paused or deleted item are reserved when there are enough units",
-        (statement(reserve._sql, "reservar_novos", "t.situacao = 'Ativo' and t.livre", "t.livre"),),
+        (statement(reserve._sql, "reserve_new", "t.situacao = 'Ativo' and t.free", "t.free"),),
         seed=3,
     ),
     "reserves-unknown-skus": Mutant(
         "new orders are reserved without the items whose SKU is unknown",
-        (statement(reserve._sql, "reservar_novos", "count(*) = cardinality($1) and ", ""),),
+        (statement(reserve._sql, "reserve_new", "count(*) = cardinality($1) and ", ""),),
         seed=1,
     ),
     "creation-forgotten": Mutant(
@@ -172,7 +172,7 @@ MUTANTS: dict[str, Mutant] = {
         (
             statement(
                 reserve._sql,
-                "reservar_novos",
+                "reserve_new",
                 "$3::timestamptz >= agora() - $4::interval",
                 "$3::timestamptz is not null and $4::interval is not null",
             ),
@@ -181,7 +181,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "new-orders-reserved-in-the-past": Mutant(
         "new orders are reserved at the clock's time, although their SKUs changed later",
-        (statement(reserve._sql, "reservar_novos", "instante(max(t.alterado_em), agora())", "agora()"),),
+        (statement(reserve._sql, "reserve_new", "decision_time(max(t.alterado_em), agora())", "agora()"),),
         seed=2,
     ),
     "lapse-ignored": Mutant(
@@ -201,7 +201,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "line-released-twice": Mutant(
         "the sweep releases units and leaves the line, which is released again",
-        (sql_function("expirar_reservas", (_delete, _leave)),),
+        (sql_function("sweep_reservas", (_delete, _leave)),),
     ),
     "sweeps-a-renewed-order": Mutant(
         "the sweep ends orders that were renewed after it had found them",
@@ -210,7 +210,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "inbox-ignored": Mutant(
         "redelivered events take effect again",
-        (code(batch._triage, ('triage.new if row["novo"] else triage.repeated', "triage.new")),),
+        (code(batch._triage, ('triage.new if row["is_new"] else triage.repeated', "triage.new")),),
     ),
     "one-release-forgotten": Mutant(
         "only the first SKU of an order is released",
@@ -218,7 +218,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "skips-locked-stock": Mutant(
         "stock rows locked by another session are skipped",
-        (statement(batch._sql, "travar_estoque", "for no key update", "for no key update skip locked"),),
+        (statement(batch._sql, "lock_estoque", "for no key update", "for no key update skip locked"),),
     ),
     "stock-locked-before-orders": Mutant(
         "stock rows are locked before orders, and the sweep locks orders first",
@@ -242,7 +242,7 @@ MUTANTS: dict[str, Mutant] = {
         (
             statement(
                 repository._sql,
-                "reivindicar_chaves",
+                "claim_keys",
                 "c.recusa is not null and c.tipo <> 'PedidoCriado'",
                 "true",
             ),
@@ -255,15 +255,15 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "question-ages-from-its-command": Mutant(
         "the follow-up on a lapse is timed from the command that made the reservation, which may hold longer",
-        (statement(resend._sql, "perguntar_de_novo", "d.expira_em < agora() - $2", "d.criado_em < agora() - $2"),),
+        (statement(resend._sql, "follow_up", "d.expira_em < agora() - $2", "d.criado_em < agora() - $2"),),
         seed=11,
     ),
     "gives-up-the-unpublished": Mutant(
         "during a broker outage a command is given up and purged, with its message still in the outbox",
         (
-            statement(resend._sql, "reenviar_pedidos", "d.id in (select n.id from na_outbox n)", "false"),
-            statement(resend._sql, "reenviar_comandos", "d.id in (select n.id from na_outbox n)", "false"),
-            statement(retention._sql, "purgar_comandos", "c.id not in (select n.id from na_outbox n)", "true"),
+            statement(resend._sql, "resend_pedidos", "d.id in (select o.id from in_outbox o)", "false"),
+            statement(resend._sql, "resend_comandos", "d.id in (select o.id from in_outbox o)", "false"),
+            statement(retention._sql, "purge_comandos", "c.id not in (select o.id from in_outbox o)", "true"),
         ),
         seed=66,
     ),
@@ -281,7 +281,7 @@ MUTANTS: dict[str, Mutant] = {
         (
             statement(
                 repository._sql,
-                "reivindicar_chaves",
+                "claim_keys",
                 "not pg_try_advisory_xact_lock(",
                 "false and pg_try_advisory_xact_lock(",
             ),
@@ -290,26 +290,22 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "the-clock-of-a-sku-goes-back": Mutant(
         "a batch is decided at the clock's time, although its SKUs changed later",
-        (
-            statement(
-                batch._sql, "travar_estoque", "greatest(max(t.alterado_em), $2::timestamptz)", "$2::timestamptz"
-            ),
-        ),
+        (statement(batch._sql, "lock_estoque", "greatest(max(t.alterado_em), $2::timestamptz)", "$2::timestamptz"),),
         seed=2,
     ),
     "no-order-resent": Mutant(
         "a lost order is never resent",
-        (code(resend.Resend.step, ('    await self._resend("reenviar_pedidos")\n', "")),),
+        (code(resend.Resend.step, ('    await self._resend("resend_pedidos")\n', "")),),
         seed=68,
     ),
     "no-command-resent": Mutant(
         "a lost command is never resent",
-        (code(resend.Resend.step, ('    await self._resend("reenviar_comandos")\n', "")),),
+        (code(resend.Resend.step, ('    await self._resend("resend_comandos")\n', "")),),
         seed=5,
     ),
     "overtaken-creation-forgotten": Mutant(
         "an order whose creation another command has overtaken is not resent, though its answer may be lost",
-        (statement(repository._sql, "aplicar_status", "and k.versao = 0", "and false"),),
+        (statement(repository._sql, "apply_status", "and k.versao = 0", "and false"),),
         seed=21,
     ),
 }

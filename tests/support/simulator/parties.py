@@ -143,7 +143,7 @@ class Cast:
         relay = Relay(
             self._database(party, database),
             publisher,
-            take=sql["tomar_outbox"],
+            take=sql["take_outbox"],
             to_event=event,
         )
         self._hand_over(database, party).relay = relay

@@ -65,7 +65,7 @@ class LockWait:
 
 async def bridged_step_back(estoque: "Connection") -> timedelta:
     """The largest step back of the clock that estoque's SKUs bridge, to the second."""
-    tolerated: timedelta = await estoque.fetchval("select recuo_tolerado()")
+    tolerated: timedelta = await estoque.fetchval("select clock_tolerance()")
     return tolerated - timedelta(seconds=1)
 
 

@@ -2,7 +2,7 @@
 set session_replication_role = replica;
 set synchronous_commit = off;
 create temp table past as
-select n, uuid_de(f.made_at) as id, f.made_at, case when n % 4 = 0 then 'Cancelado' else 'Fechado' end as status
+select n, uuidv7_floor(f.made_at) as id, f.made_at, case when n % 4 = 0 then 'Cancelado' else 'Fechado' end as status
 from generate_series(:first::bigint, :last) n
 cross join lateral (
     select date_trunc('milliseconds', to_timestamp(:until) - (:count - n) * interval '20 days' / :count) as made_at
@@ -25,7 +25,7 @@ order by p.n;
 insert into inbox (evento_id, recebido_em)
 select e.id, p.made_at
 from past p
-cross join lateral (values (p.id), (uuid_de(p.made_at + interval '10 minutes'))) e (id)
+cross join lateral (values (p.id), (uuidv7_floor(p.made_at + interval '10 minutes'))) e (id)
 where p.made_at > now() - interval '7 days'
 order by e.id
 on conflict do nothing;

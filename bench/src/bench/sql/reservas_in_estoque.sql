@@ -1,7 +1,7 @@
 -- The counterpart of reservas_in_pedidos.sql: an order, a line and an event id each, and matching counters.
 set session_replication_role = replica;
 insert into pedido (id, status, versao, itens, expira_em, criado_em, atualizado_em)
-select uuid_de(made_at + n * interval '1 ms'), 'EstoqueReservado', 1,
+select uuidv7_floor(made_at + n * interval '1 ms'), 'EstoqueReservado', 1,
     jsonb_build_object('SKU-' || lpad((n % :skus + 1)::text, 7, '0'), 1), to_timestamp(:lapse_at), made_at, made_at
 from generate_series(1, :count) n
 cross join (select to_timestamp(:made_at) as made_at) f;

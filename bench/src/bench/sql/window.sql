@@ -6,7 +6,7 @@ with bounds as materialized (
 seen as (
     select p.status, p.criado_em, p.atualizado_em, p.status <> 'Criado' as decided, i.start_at, i.end_at
     from pedido p, bounds i
-    where p.id >= uuid_de(i.start_at - interval '2 minutes')
+    where p.id >= uuidv7_floor(i.start_at - interval '2 minutes')
 ),
 in_window as (
     select extract(epoch from atualizado_em - criado_em) * 1000 as ms, status

@@ -14,7 +14,7 @@ from (
     (
         select p.id, p.id, 'PedidoCriado', p.criado_em, false, true, null
         from pedido p
-        where p.id > greatest($1, uuid_de($3)) and p.versao > 0 and not exists (select from comando c where c.id = p.id)
+        where p.id > greatest($1, uuidv7_floor($3)) and p.versao > 0 and not exists (select from comando c where c.id = p.id)
         order by p.id
         limit $2
     )

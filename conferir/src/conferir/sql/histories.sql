@@ -10,7 +10,7 @@ left join (
            count(*) filter (where recusa is null and tipo = 'FecharPedido') as closes,
            bool_or(id = pedido_id and recusa is not null) as overtaken
     from comando
-    where id >= uuid_de($1::timestamptz - interval '1 minute')
+    where id >= uuidv7_floor($1::timestamptz - interval '1 minute')
     group by pedido_id
 ) c on c.pedido_id = p.id
-where p.id >= uuid_de($1::timestamptz) and p.versao > 1 + coalesce(c.commands, 0)
+where p.id >= uuidv7_floor($1::timestamptz) and p.versao > 1 + coalesce(c.commands, 0)

@@ -34,6 +34,7 @@ _LAST = 2**63 - 1
 RELAY_IDLE_SECONDS = 15.0
 """How long a relay's transaction may pause: confirms take at most ten. Other relays skip the rows that it holds."""
 
+_sql = Queries("reservaestoque.outbox")
 _log = logger(__name__)
 _sent = Counter("outbox_events_total", "Events published and confirmed")
 _wait = Histogram(
@@ -96,7 +97,6 @@ class Relay:
         self._publisher = publisher
         self._take = take
         self._to_event = to_event
-        self._sql = Queries("reservaestoque.outbox")
         self._fresh: deque[tuple[Sequence[int], Sequence[CloudEvent]]] = deque()
         self._fresh_events = 0
         self._look_at = 0.0
@@ -174,7 +174,7 @@ class Relay:
             self._check_connected()
             await self._send(events)
             _sent.inc(len(events))
-            await self._pool.execute(self._sql["remove"], rows)
+            await self._pool.execute(_sql["remove"], rows)
 
     def forget_fresh(self) -> None:
         """Drops the events and the ids of rows handed over; the rows stay in the table."""
@@ -184,7 +184,7 @@ class Relay:
 
     async def _look(self) -> _Taken:
         """Takes the rows that the previous look saw."""
-        row = await self._pool.fetchrow(self._sql["newest"], MAX_COUNT)
+        row = await self._pool.fetchrow(_sql["newest"], MAX_COUNT)
         self._backlog.seen(row["oldest"], row["newest"], row["depth"], _now())
         newest: int | None = row["newest"]
         up_to, self._newest = self._newest, newest

@@ -7,7 +7,7 @@ _names: dict[str, str] = {}
 
 
 class Queries:
-    """The statements of a folder ``sql`` inside a package: ``Queries("estoque")["travar_estoque"]``.
+    """The statements of a folder ``sql`` inside a package: ``Queries("estoque")["lock_estoque"]``.
 
     Importing a module that has a Queries reads nothing. All files of a package are read when its first statement is
     requested.

@@ -15,11 +15,13 @@ from reservaestoque.postgres import Queries
 from reservaestoque.retention import Walk
 from reservaestoque.streams.position import ORIGIN, Position, PositionLostError
 
+_sql = Queries("reservaestoque.streams")
+
 
 class ChangeLog:
     """The log of a service. Methods raise what asyncpg raises.
 
-    The services' rows differ, and so do two of the statements. `newest` selects `transacao`, `id` and `partes` of the
+    The services' rows differ, and so do two of the statements. `newest` selects `transacao`, `id` and `parts` of the
     last row that may be read. `page` selects up to $4 changes after the first $3 of the row ($1, $2), each with the
     `transacao` and `id` of its row and its number there, `parte`. For a row without changes, and for the first row
     when all of its changes are known, `parte` is null.
@@ -28,13 +30,13 @@ class ChangeLog:
     def __init__(self, pool: "asyncpg.Pool[Any]", *, newest: str, page: str) -> None:
         self._pool = pool
         self._newest = newest
-        self._check = _queries()["check_position"]
+        self._check = _sql["check_position"]
         self._page = page
 
     async def newest(self) -> Position:
         """The position past everything that may be read now."""
         row = await self._pool.fetchrow(self._newest)
-        return Position(row["transacao"], row["id"], row["partes"]) if row else ORIGIN
+        return Position(row["transacao"], row["id"], row["parts"]) if row else ORIGIN
 
     async def check(self, position: Position) -> None:
         """Raises PositionLostError when the row of `position` is gone, or never existed: others may be gone too."""
@@ -51,18 +53,14 @@ class ChangeLog:
         return found
 
 
-def old_changes(pool: "asyncpg.Pool[Any]", *, clock: str, age: timedelta) -> Walk:
-    """The walk that purges changes older than `age`; the statement `clock` reads the time."""
-    return Walk(pool, _queries()["purge_changes"], clock=clock, age=age)
+def old_changes(pool: "asyncpg.Pool[Any]", *, age: timedelta) -> Walk:
+    """The walk that purges changes older than `age`."""
+    return Walk(pool, _sql["purge_changes"], age=age)
 
 
 def reached(row: asyncpg.Record) -> Position:
     """The position that a page's change reaches."""
     return Position(row["transacao"], row["id"], row["parte"] or 0)
-
-
-def _queries() -> Queries:
-    return Queries("reservaestoque.streams")
 
 
 def _lost(position: Position) -> PositionLostError:

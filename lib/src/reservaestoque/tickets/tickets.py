@@ -21,6 +21,7 @@ TICKET_LIFE = timedelta(seconds=30)
 _BYTES = 32
 _TEXT = re.compile(r"[A-Za-z0-9_-]{43}")
 """`_BYTES` random bytes in base64url."""
+_sql = Queries("reservaestoque.tickets")
 
 
 class Ticket(msgspec.Struct, frozen=True, rename="camel"):
@@ -44,7 +45,7 @@ class Tickets:
         """A ticket with the rights of `caller`."""
         text = secrets.token_urlsafe(_BYTES)
         [row] = await self._reader.fetch(
-            _queries()["issue_ticket"], _hash(text), caller.subject, sorted(caller.scopes), TICKET_LIFE
+            _sql["issue_ticket"], _hash(text), caller.subject, sorted(caller.scopes), TICKET_LIFE
         )
         return Ticket(text, row["expira_em"])
 
@@ -58,8 +59,8 @@ class Tickets:
             return self._identity.admit(caller)
         if caller.subject is not None:
             raise ProblemError(MALFORMED, "a request has either a token or a ticket (bilhete), not both")
-        rows = await self._reader.fetch(_queries()["redeem_ticket"], _hash(ticket)) if _TEXT.fullmatch(ticket) else ()
-        if not rows or not rows[0]["vale"]:
+        rows = await self._reader.fetch(_sql["redeem_ticket"], _hash(ticket)) if _TEXT.fullmatch(ticket) else ()
+        if not rows or not rows[0]["valid"]:
             raise ProblemError(
                 UNAUTHENTICATED,
                 f"the ticket (bilhete) is unknown, used, or older than {TICKET_LIFE.seconds} s; get a new one",
@@ -69,15 +70,11 @@ class Tickets:
         return self._identity.admit(Caller(rows[0]["cliente_id"], frozenset(rows[0]["escopos"])))
 
 
-def old_tickets(pool: "asyncpg.Pool[Any]", *, clock: str) -> Walk:
-    """The job that purges expired tickets; the statement `clock` reads the time."""
-    return Walk(pool, _queries()["purge_tickets"], clock=clock, age=timedelta())
+def old_tickets(pool: "asyncpg.Pool[Any]") -> Walk:
+    """The job that purges expired tickets."""
+    return Walk(pool, _sql["purge_tickets"], age=timedelta())
 
 
 def _hash(ticket: str) -> bytes:
     """A plain hash suffices: 32 random bytes cannot be guessed."""
     return hashlib.sha256(ticket.encode()).digest()
-
-
-def _queries() -> Queries:
-    return Queries("reservaestoque.tickets")

@@ -12,6 +12,7 @@ CHANGES_PER_PAGE = 60_000
 """About a second of the highest load: the balance of a SKU, which may change with each batch of orders, is read
 once for all of them. A page of as many different SKUs takes PostgreSQL 0.12 s and the operator as long again."""
 _ROWS_PER_PAGE = 1000
+_sql = Queries("operador")
 
 
 class Position(NamedTuple):
@@ -35,12 +36,11 @@ class Database:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._sql = Queries("operador")
 
     async def sync(self, items: Sequence[StockItem]) -> dict[tuple[str, str], Saldo | None]:
         """Makes the rows match the items. Returns each row by (owner, SKU), None when there is none."""
         rows = await self._pool.fetch(
-            self._sql["sincronizar_itens"],
+            _sql["sync_items"],
             [i.key.dono for i in items],
             [i.sku for i in items],
             [i.nome for i in items],
@@ -57,31 +57,31 @@ class Database:
     async def pages(self) -> AsyncIterator[list[Saldo]]:
         """All balances, page by page. Between two pages the connection idles in a transaction."""
         async with self._pool.acquire() as connection, connection.transaction(readonly=True):
-            cursor = await connection.cursor(self._sql["ler_saldos"])
+            cursor = await connection.cursor(_sql["read_saldos"])
             while rows := await connection.in_time(cursor.fetch(_ROWS_PER_PAGE)):
                 yield [_saldo(r, dono=r["dono"], nome=r["nome"]) for r in rows]
 
     async def newest_change(self) -> Position | None:
         """The position after which `changed_since` returns every later commit; None when the log is empty."""
-        row = await self._pool.fetchrow(self._sql["posicao_das_mudancas"])
+        row = await self._pool.fetchrow(_sql["newest_change"])
         return Position(**row) if row else None
 
     async def changed_since(self, position: Position) -> Changes | None:
         """A page of changes after `position`. None when the log no longer has that position: changes may be lost."""
-        rows = await self._pool.fetch(self._sql["saldos_desde"], *position, CHANGES_PER_PAGE)
+        rows = await self._pool.fetch(_sql["saldos_since"], *position, CHANGES_PER_PAGE)
         if not rows:
             return None
         saldos = [_saldo(r, dono=r["dono"], nome=r["nome"]) for r in rows if r["sku"] is not None]
         reached = Position(*(rows[0][field] for field in Position._fields))
-        return Changes(saldos, reached, rows[0]["lidas"] == CHANGES_PER_PAGE)
+        return Changes(saldos, reached, rows[0]["changes_read"] == CHANGES_PER_PAGE)
 
     async def expire(self, limit: int) -> int:
         """Sweeps up to `limit` lapsed reservations; returns how many it swept."""
-        return int(await self._pool.fetchval(self._sql["expirar_reservas"], limit))
+        return int(await self._pool.fetchval(_sql["sweep_reservas"], limit))
 
     async def sweep_lag(self) -> float:
         """Seconds for which the oldest lapsed reservation has been waiting for the sweep; 0 when there is none."""
-        lag: timedelta = await self._pool.fetchval(self._sql["atraso_da_expiracao"])
+        lag: timedelta = await self._pool.fetchval(_sql["sweep_lag"])
         return lag.total_seconds()
 
     async def reachable(self) -> bool:

@@ -36,11 +36,11 @@ POOL_CONNECTIONS = TASK_CONNECTIONS + READ_CONNECTIONS + STREAM_CONNECTIONS
 """No task waits for another's connection."""
 CONNECTIONS = POOL_CONNECTIONS + 3
 """The most that a replica opens, with one each for the relay, readiness and the watch. The charts rely on it."""
+_sql = Queries("estoque")
 
 
 async def run(settings: EstoqueSettings) -> None:
     """Runs estoque until SIGTERM: the REST queries, the consumer of commands, the relay of its outbox."""
-    sql = Queries("estoque")
     async with (
         await open_pool(settings.database_url, program="estoque", size=POOL_CONNECTIONS) as pool,
         await open_pool(
@@ -49,7 +49,7 @@ async def run(settings: EstoqueSettings) -> None:
         await open_pool(settings.database_url, program="estoque health", size=1) as health,
     ):
         publisher = Publisher(settings.amqp_url, PEDIDOS_STATUS, "estoque")
-        relay = Relay(outbox, publisher, take=sql["tomar_outbox"], to_event=to_event)
+        relay = Relay(outbox, publisher, take=_sql["take_outbox"], to_event=to_event)
         periods = RetentionPeriods(
             inbox=settings.inbox_retention, ended=settings.order_retention, changes=settings.change_retention
         )
@@ -68,7 +68,7 @@ async def run(settings: EstoqueSettings) -> None:
         identity = Identity(settings.identity, rule=may_read, refusal=NOT_OPEN)
         tickets = Tickets(saldos.lists, identity)
         streams = Streams(settings.max_streams, settings.max_streams_per_client)
-        log = ChangeLog(pool, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])
+        log = ChangeLog(pool, newest=_sql["newest_change"], page=_sql["read_changes"])
         feed = Feed(Changes(log, pool))
         sources = StreamSources(feed, streams, tickets)
         ready = Health(Readiness(health).missing)

@@ -84,7 +84,7 @@ async def blocked_orders(pool: "asyncpg.Pool[Any]", commands: Sequence[Comando])
     """
     needed = [(c.data.pedido_id, sku) for c in commands for sku in sum_items(c)]
     rows = await pool.fetch(
-        _sql["bloqueados"],
+        _sql["blocked"],
         [c.data.pedido_id for c in commands],
         [pedido_id for pedido_id, _ in needed],
         [sku for _, sku in needed],
@@ -96,10 +96,10 @@ async def _triage(connection: Connection, commands: Sequence[Comando], horizon: 
     unique = {command.id: command for command in commands}
     times = [command.time for command in unique.values()]
     triage = _Triage([], [], [])
-    rows = {r["id"]: r for r in await connection.fetch(_sql["registrar_eventos"], list(unique), times, horizon)}
+    rows = {r["id"]: r for r in await connection.fetch(_sql["record_events"], list(unique), times, horizon)}
     for command_id, command in unique.items():
         row = rows[command_id]
-        group = triage.too_old if row["velho"] else triage.new if row["novo"] else triage.repeated
+        group = triage.too_old if row["too_old"] else triage.new if row["is_new"] else triage.repeated
         group.append(command)
     return triage
 
@@ -112,7 +112,7 @@ def _recall(triage: _Triage, known: Mapping[UUID, Pedido]) -> _Triage:
 
 
 async def _lock_orders(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Pedido]:
-    rows = await connection.fetch(_sql["travar_pedidos"], list(ids))
+    rows = await connection.fetch(_sql["lock_pedidos"], list(ids))
     return {row["id"]: _pedido(row) for row in rows}
 
 
@@ -139,16 +139,16 @@ async def _lock_stock(
     skus = {sku for command in commands for sku in sum_items(command)}
     skus.update(sku for pedido in pedidos for sku in pedido.itens)
     changed = [pedido.atualizado_em for pedido in pedidos if pedido.atualizado_em is not None]
-    row = await connection.fetchrow(_sql["travar_estoque"], list(skus), max(changed, default=None))
-    columns = (row[column] or [] for column in ("skus", "livres", "situacoes"))
+    row = await connection.fetchrow(_sql["lock_estoque"], list(skus), max(changed, default=None))
+    columns = (row[column] or [] for column in ("skus", "free_units", "situacoes"))
     stock = {sku: StockRow(free, Situacao(situacao)) for sku, free, situacao in zip(*columns, strict=True)}
-    return stock, row["agora"]
+    return stock, row["decided_at"]
 
 
 async def _with_lines(connection: Connection, pedidos: Mapping[UUID, Pedido]) -> dict[UUID, Pedido]:
     lines: dict[UUID, dict[str, int]] = {}
     if pedidos:
-        for row in await connection.fetch(_sql["ler_linhas"], list(pedidos)):
+        for row in await connection.fetch(_sql["read_lines"], list(pedidos)):
             lines.setdefault(row["pedido_id"], {})[row["sku"]] = row["quantidade"]
     return {key: replace(pedido, lines=lines.get(key, {})) for key, pedido in pedidos.items()}
 
@@ -159,9 +159,9 @@ async def _release_lapsed(
     """Releases lapsed units of the SKUs that the commands may lack; returns these SKUs."""
     missing = shortages(commands, stock)
     if missing:
-        rows = await connection.fetch(_sql["liberar_vencidas"], list(missing), list(missing.values()), now)
+        rows = await connection.fetch(_sql["release_lapsed"], list(missing), list(missing.values()), now)
         for row in rows:
-            stock[row["sku"]].free += row["liberado"]
+            stock[row["sku"]].free += row["released"]
     return missing
 
 
@@ -171,7 +171,7 @@ async def _answer_again(
     """A repeated command changes nothing: its answer is the current snapshot, with the original refusal."""
     if not commands:
         return []
-    rows = await connection.fetch(_sql["ler_recusas"], [command.id for command in commands])
+    rows = await connection.fetch(_sql["read_recusas"], [command.id for command in commands])
     refusals = {row["evento_id"]: row["recusa"] for row in rows}
     return [Fact(pedidos[c.data.pedido_id], c.id, _recusa(refusals[c.id]), c.traceparent or None) for c in commands]
 

@@ -33,7 +33,7 @@ class Census:
         return Periodic(self._step, name="census", pace=Pace(every=EVERY), turn=turn)
 
     async def _step(self) -> bool:
-        row = await self._pool.fetchrow(_sql["contar_reservas"], MAX_COUNT)
+        row = await self._pool.fetchrow(_sql["count_reservas"], MAX_COUNT)
         for state in ("live", "lapsing", "lapsed"):
             _reservations.labels(state).set(row[state])
         return False

@@ -84,7 +84,7 @@ class Changes:
         return Batch(_frames(events[:fit], page.position), page.position, page.full or rows == READ_CHANGES)
 
     async def _events(self, skus: list[str]) -> list[tuple[str, bytes]]:
-        rows = await self._pool.fetch(_sql["consultar_saldos"], skus) if skus else []
+        rows = await self._pool.fetch(_sql["get_saldos"], skus) if skus else []
         saldos = {row["sku"]: Saldo(**row) for row in rows}
         return [
             ("saldo", _json.encode(saldos[sku])) if sku in saldos else ("encerrado", _json.encode({"sku": sku}))

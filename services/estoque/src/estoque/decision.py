@@ -10,7 +10,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from estoque.pedido import Decision, Fact, Pedido, Recusa, Situacao, StockMovement, StockRow, sum_items
+from estoque.pedido import Decision, Fact, Pedido, Recusa, Situacao, StockMovement, StockRow, demand, sum_items
 from reservaestoque.events import (
     FINAL_STATUSES,
     CancelarPedido,
@@ -25,13 +25,9 @@ from reservaestoque.events import (
 
 def shortages(commands: Iterable[Comando], stock: Mapping[str, StockRow]) -> dict[str, int]:
     """The units of each SKU that these commands may need beyond the free ones: lapsed units may cover them."""
-    demand: dict[str, int] = {}
-    for command in commands:
-        for sku, quantidade in sum_items(command).items():
-            demand[sku] = demand.get(sku, 0) + quantidade
     return {
         sku: quantidade - stock[sku].free
-        for sku, quantidade in sorted(demand.items())
+        for sku, quantidade in sorted(demand(map(sum_items, commands)).items())
         if sku in stock and quantidade > stock[sku].free
     }
 

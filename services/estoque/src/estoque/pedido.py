@@ -1,6 +1,6 @@
 """Orders and stock rows as estoque decides about them. Pure values: no I/O, no clock."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -62,7 +62,7 @@ class Pedido(msgspec.Struct, frozen=True):
     creation: UUID | None = None
 
     def holds(self, now: datetime) -> bool:
-        """Whether its reservation still holds: it has not expired, and it still has all its units.
+        """Whether its reservation still holds: it has not lapsed, and it still has all its units.
 
         A lapsed reservation does not hold, swept or not. If units are missing, other orders have taken them: it had
         lapsed already, whatever the clock says now.
@@ -106,3 +106,12 @@ def sum_items(command: Comando) -> Itens:
         for item in command.data.itens:
             itens[item.sku] = itens.get(item.sku, 0) + item.quantidade
     return dict(sorted(itens.items()))
+
+
+def demand(orders: Iterable[Itens]) -> dict[str, int]:
+    """The units of each SKU that orders with these items need together."""
+    units: dict[str, int] = {}
+    for itens in orders:
+        for sku, quantidade in itens.items():
+            units[sku] = units.get(sku, 0) + quantidade
+    return units

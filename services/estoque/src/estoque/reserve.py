@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import asyncpg
 import msgspec
 
-from estoque.pedido import Fact, Pedido, sum_items
+from estoque.pedido import Fact, Pedido, demand, sum_items
 from estoque.scarcity import Scarcity
 from reservaestoque.events import Comando, PedidoCriado, Status
 from reservaestoque.postgres import Connection, Queries
@@ -35,14 +35,14 @@ async def reserve(
     pedidos = _new_orders(commands)
     if pedidos is None:
         return None
-    demand = _demand(pedidos)
-    if scarcity.affects(demand):
+    needed = demand(pedido.itens for pedido in pedidos)
+    if scarcity.affects(needed):
         return None
     try:
         row = await connection.fetchrow(
-            _sql["reservar_novos"],
-            list(demand),
-            list(demand.values()),
+            _sql["reserve_new"],
+            list(needed),
+            list(needed.values()),
             min(command.time for command in commands),
             horizon,
             ttl,
@@ -62,7 +62,7 @@ async def reserve(
         Fact(msgspec.structs.replace(pedido, expira_em=expira_em), command.id, None, command.traceparent or None)
         for command, pedido in zip(commands, pedidos, strict=True)
     ]
-    return Reserved(facts, row["agora"], row["outbox"])
+    return Reserved(facts, row["decided_at"], row["outbox"])
 
 
 def _new_orders(commands: Sequence[Comando]) -> list[Pedido] | None:
@@ -80,15 +80,6 @@ def _new_orders(commands: Sequence[Comando]) -> list[Pedido] | None:
         )
         for command in commands
     ]
-
-
-def _demand(pedidos: Iterable[Pedido]) -> dict[str, int]:
-    """The units of each SKU that the orders need together."""
-    demand: dict[str, int] = {}
-    for pedido in pedidos:
-        for sku, quantidade in pedido.itens.items():
-            demand[sku] = demand.get(sku, 0) + quantidade
-    return demand
 
 
 def _lines(pedidos: Iterable[Pedido]) -> tuple[list[Any], ...]:

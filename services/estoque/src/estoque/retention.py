@@ -31,13 +31,11 @@ def retention_jobs(pool: "asyncpg.Pool[Any]", periods: RetentionPeriods) -> Mapp
     """Jobs by name: they purge rows that have been kept long enough."""
 
     def purge(table: str, statement: str, age: timedelta) -> Step:
-        return Purge(Walk(pool, _sql[statement], clock=_sql["agora"], age=age), _purged.labels(table)).step
+        return Purge(Walk(pool, _sql[statement], age=age), _purged.labels(table)).step
 
     return {
-        "purge inbox": purge("inbox", "purgar_inbox", periods.inbox),
-        "purge pedido": purge("pedido", "purgar_pedidos", periods.ended),
-        "purge bilhete": Purge(old_tickets(pool, clock=_sql["agora"]), _purged.labels("bilhete")).step,
-        "purge mudanca": Purge(
-            old_changes(pool, clock=_sql["agora"], age=periods.changes), _purged.labels("mudanca")
-        ).step,
+        "purge inbox": purge("inbox", "purge_inbox", periods.inbox),
+        "purge pedido": purge("pedido", "purge_pedidos", periods.ended),
+        "purge bilhete": Purge(old_tickets(pool), _purged.labels("bilhete")).step,
+        "purge mudanca": Purge(old_changes(pool, age=periods.changes), _purged.labels("mudanca")).step,
     }

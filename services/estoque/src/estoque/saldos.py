@@ -68,14 +68,14 @@ class Saldos:
 
     async def page(self, cursor: str, limit: int) -> SaldoPage:
         """Up to `limit` balances after the SKU `cursor`; the empty cursor starts at the first."""
-        rows = await self.lists.fetch(_sql["listar_saldos"], cursor, limit + 1)
+        rows = await self.lists.fetch(_sql["list_saldos"], cursor, limit + 1)
         itens = [Saldo(**row) for row in rows[:limit]]
         return SaldoPage(itens, itens[-1].sku if len(rows) > limit else None)
 
     async def look_up(self, skus: list[str]) -> list[Saldo]:
         """The balances of those of `skus` that exist, in SKU order."""
-        return [Saldo(**row) for row in await self.lists.fetch(_sql["consultar_saldos"], skus)]
+        return [Saldo(**row) for row in await self.lists.fetch(_sql["get_saldos"], skus)]
 
     async def _by_sku(self, skus: Sequence[str]) -> dict[str, Saldo]:
-        rows = await self._pool.fetch(_sql["consultar_saldos"], skus, timeout=READ_SECONDS)
+        rows = await self._pool.fetch(_sql["get_saldos"], skus, timeout=READ_SECONDS)
         return {row["sku"]: Saldo(**row) for row in rows}

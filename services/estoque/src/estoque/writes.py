@@ -27,16 +27,16 @@ async def write(
     changed = [p for key, p in decision.pedidos.items() if key in known]
     replaced = [key for key in decision.changed_lines if key in known]
     if changed:
-        await connection.execute(_sql["atualizar_pedidos"], *_snapshots(changed), now)
+        await connection.execute(_sql["update_pedidos"], *_snapshots(changed), now)
     if replaced:
-        await connection.execute(_sql["apagar_linhas"], replaced)
+        await connection.execute(_sql["delete_lines"], replaced)
     refusals = [(fact.causa, fact.recusa) for fact in decision.facts if fact.recusa]
     if refusals:
-        await connection.execute(_sql["anotar_recusas"], *zip(*refusals, strict=True))
+        await connection.execute(_sql["record_recusas"], *zip(*refusals, strict=True))
     if not decision.facts:
         return None
     row: int = await connection.fetchval(
-        _sql["gravar_lote"],
+        _sql["write_batch"],
         now,
         *_facts(decision.facts, known),
         *_movements(decision.movements),

@@ -112,7 +112,7 @@ async def test_lapsed_units_not_yet_swept_go_to_the_next_order(estoque_db: "Pool
     other = criar(A=3)
     await handle(estoque_db, other)
     assert await status(estoque_db, other) == "EstoqueNaoDisponivel"
-    assert await estoque_db.fetchval("select expirar_reservas(10)") == 2
+    assert await estoque_db.fetchval("select sweep_reservas(10)") == 2
     assert await counters(estoque_db, "A") == (3, 0)
 
 
@@ -139,11 +139,11 @@ async def test_renewal_after_the_sweep_checks_the_stock_again(estoque_db: "Pool[
     await supply(estoque_db, A=2)
     pedido = criar(A=2)
     await handle(estoque_db, pedido, ttl=LAPSED)
-    assert await estoque_db.fetchval("select expirar_reservas(10)") == 1
+    assert await estoque_db.fetchval("select sweep_reservas(10)") == 1
     assert await status(estoque_db, pedido) == "ReservaExpirada"
     await handle(estoque_db, reservar(pedido.data.pedido_id, A=2))
     assert await status(estoque_db, pedido) == "EstoqueReservado"
-    assert await estoque_db.fetchval("select expirar_reservas(10)") == 0
+    assert await estoque_db.fetchval("select sweep_reservas(10)") == 0
 
 
 async def test_the_clock_is_read_after_the_locks(estoque_db: "Pool[Any]"):
@@ -200,7 +200,7 @@ async def test_close_against_expiry_at_the_same_instant(estoque_db: "Pool[Any]")
         pedido = criar(A=1)
         await handle(estoque_db, pedido, ttl=timedelta(milliseconds=1))
         await asyncio.gather(
-            handle(estoque_db, fechar(pedido.data.pedido_id, A=1)), estoque_db.fetchval("select expirar_reservas(10)")
+            handle(estoque_db, fechar(pedido.data.pedido_id, A=1)), estoque_db.fetchval("select sweep_reservas(10)")
         )
         assert await status(estoque_db, pedido) == "Fechado", "there is stock: live or lapsed, the close succeeds"
     assert await counters(estoque_db, "A") == (0, 50)
@@ -212,10 +212,10 @@ async def test_sweep_in_bounded_steps_skips_locked_orders(estoque_db: "Pool[Any]
     await handle(estoque_db, *pedidos, ttl=LAPSED)
     async with estoque_db.acquire() as other, other.transaction():
         await other.execute("select 1 from pedido where id = $1 for update", pedidos[0].data.pedido_id)
-        assert await estoque_db.fetchval("select expirar_reservas(3)") + await estoque_db.fetchval(
-            "select expirar_reservas(3)"
+        assert await estoque_db.fetchval("select sweep_reservas(3)") + await estoque_db.fetchval(
+            "select sweep_reservas(3)"
         ) in (3, 4)
-    while await estoque_db.fetchval("select expirar_reservas(3)"):
+    while await estoque_db.fetchval("select sweep_reservas(3)"):
         pass
     assert await counters(estoque_db, "A") == (0, 0)
     assert [await status(estoque_db, p) for p in pedidos] == ["ReservaExpirada"] * 5

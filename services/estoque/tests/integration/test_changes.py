@@ -26,7 +26,7 @@ INSTANT, DAY = timedelta(microseconds=1), timedelta(days=1)
 
 
 def source(pool: "Pool[Any]") -> Changes:
-    log = ChangeLog(pool, newest=SQL["ultima_mudanca"], page=SQL["ler_mudancas"])
+    log = ChangeLog(pool, newest=SQL["newest_change"], page=SQL["read_changes"])
     return Changes(log, pool)
 
 
@@ -38,7 +38,7 @@ async def supply(pool: "Pool[Any]", **targets: int) -> None:
 async def declare(pool: "Pool[Any]", skus: list[str], targets: list[int], **options: bool) -> None:
     n = len(skus)
     await pool.fetch(
-        "select * from sincronizar_itens($1, $1, $1, $2, $3, $4, $5)",
+        "select * from sync_items($1, $1, $1, $2, $3, $4, $5)",
         skus,
         targets,
         [options.get("pausado", False)] * n,
@@ -68,7 +68,7 @@ async def test_every_path_that_changes_a_balance_is_logged(estoque_db: "Pool[Any
         "reserved": (handle(estoque_db, pedido), ["A", "B"]),
         "sold": (handle(estoque_db, fechar(pedido.data.pedido_id, A=2, B=1)), ["A", "B"]),
         "reserved, soon lapsed": (handle(estoque_db, criar(C=3), ttl=INSTANT), ["C"]),
-        "swept": (estoque_db.execute("select expirar_reservas(10)"), ["C"]),
+        "swept": (estoque_db.execute("select sweep_reservas(10)"), ["C"]),
         "renamed by hand": (estoque_db.execute("update estoque set nome = 'x' where sku = 'C'"), ["C"]),
         "deleted by the shop": (declare(estoque_db, ["C"], [10], deleted=True), ["C"]),
         "deleted by hand": (estoque_db.execute("delete from estoque where sku = 'C'"), ["C"]),

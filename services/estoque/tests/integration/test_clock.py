@@ -44,7 +44,7 @@ async def set_clock(estoque_db: asyncpg.Pool) -> AsyncIterator[SetClock]:
 @pytest.fixture
 async def tolerate(estoque_db: asyncpg.Pool) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
     """Sets how far a step back is bridged."""
-    real = await estoque_db.fetchval("select pg_get_functiondef('recuo_tolerado'::regproc)")
+    real = await estoque_db.fetchval("select pg_get_functiondef('clock_tolerance'::regproc)")
 
     async def set_to(interval: str) -> None:
         await estoque_db.execute(real.replace("10 minutes", interval))
@@ -156,7 +156,7 @@ async def test_the_sweep_ends_a_reservation_no_earlier_than_its_expiry(estoque_d
     order = created()
     await handle(estoque_db, order)
     await set_clock(NOON + TTL)
-    assert await estoque_db.fetchval("select expirar_reservas(10)") == 1
+    assert await estoque_db.fetchval("select sweep_reservas(10)") == 1
     swept = await estoque_db.fetchrow("select status, atualizado_em from pedido where id = $1", order.data.pedido_id)
     assert tuple(swept) == ("ReservaExpirada", NOON + TTL)
     await set_clock(NOON + TTL - timedelta(seconds=5))

@@ -27,7 +27,7 @@ async def declare(
 ) -> list[dict[str, Any]]:
     n = len(itens)
     rows = await operador.fetch(
-        "select * from sincronizar_itens($1, $2, $2, $3, $4, $5, $6)",
+        "select * from sync_items($1, $2, $2, $3, $4, $5, $6)",
         [i[0] for i in itens],
         [i[1] for i in itens],
         [i[2] for i in itens],
@@ -58,9 +58,9 @@ async def test_claim_restock_and_repeat(operador: "asyncpg.Connection[Any]"):
     assert (row["dono_atual"], row["situacao"], row["disponivel"]) == ("loja/a", "Ativo", 5)
     [row] = await declare(operador, ("loja/a", "A", 8))
     assert row["disponivel"] == 8
-    before = await operador.fetchval("select alterado_em from ler_saldos()")
+    before = await operador.fetchval("select alterado_em from read_saldos()")
     await declare(operador, ("loja/a", "A", 8))
-    assert await operador.fetchval("select alterado_em from ler_saldos()") == before, "nothing was written"
+    assert await operador.fetchval("select alterado_em from read_saldos()") == before, "nothing was written"
 
 
 async def test_conflict_names_the_owner_and_ends_with_it(operador: "asyncpg.Connection[Any]"):
@@ -84,19 +84,19 @@ async def test_lower_than_committed_falls_with_each_release(
     [row] = await declare(operador, ("loja/a", "A", 3))
     assert (row["alvo"], row["quantidade"], row["disponivel"]) == (3, 8, 0)
     await operador.execute("select pg_sleep(0.25)")
-    assert await operador.fetchval("select expirar_reservas(10)") == 1
-    [saldo] = await operador.fetch("select quantidade, reservado, disponivel from ler_saldos()")
+    assert await operador.fetchval("select sweep_reservas(10)") == 1
+    [saldo] = await operador.fetch("select quantidade, reservado, disponivel from read_saldos()")
     assert tuple(saldo) == (4, 4, 0)
 
 
 async def test_lapsed_units_are_not_committed(operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"):
     await declare(operador, ("loja/a", "A", 10))
     await reserve(estoque_db, 8, lapses_in="-1 second")
-    [saldo] = await operador.fetch("select reservado, disponivel from ler_saldos()")
+    [saldo] = await operador.fetch("select reservado, disponivel from read_saldos()")
     assert tuple(saldo) == (0, 10)
     [row] = await declare(operador, ("loja/a", "A", 3))
     assert (row["quantidade"], row["disponivel"]) == (3, 3)
-    assert await operador.fetchval("select expirar_reservas(10)") == 1
+    assert await operador.fetchval("select sweep_reservas(10)") == 1
 
 
 async def test_deletion_waits_for_reservations_and_sold_units_stay(
@@ -109,7 +109,7 @@ async def test_deletion_waits_for_reservations_and_sold_units_stay(
     await operador.execute("select pg_sleep(0.25)")
     [row] = await declare(operador, ("loja/a", "A", 10), deleted=True)
     assert (row["situacao"], row["dono_atual"]) == ("Encerrado", None)
-    await operador.fetchval("select expirar_reservas(10)")
+    await operador.fetchval("select sweep_reservas(10)")
     await estoque_db.execute(
         """with p as (insert into pedido (id, status, versao, itens)
                    values (gen_random_uuid(), 'Fechado', 1, '{"A": 7}') returning id),
@@ -124,7 +124,7 @@ async def test_deletion_waits_for_reservations_and_sold_units_stay(
 async def test_the_lag_is_the_age_of_what_is_not_swept(
     operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
 ):
-    lag = "select extract(epoch from atraso_da_expiracao())::float"
+    lag = "select extract(epoch from sweep_lag())::float"
     assert await operador.fetchval(lag) == 0
     await declare(operador, ("loja/a", "A", 10))
     await reserve(estoque_db, 1)
@@ -132,9 +132,9 @@ async def test_the_lag_is_the_age_of_what_is_not_swept(
     await reserve(estoque_db, 1, lapses_in="-90 seconds")
     await reserve(estoque_db, 1, lapses_in="-5 seconds")
     assert 90 <= await operador.fetchval(lag) < 100
-    assert await operador.fetchval("select expirar_reservas(1)") == 1
+    assert await operador.fetchval("select sweep_reservas(1)") == 1
     assert 5 <= await operador.fetchval(lag) < 15
-    assert await operador.fetchval("select expirar_reservas(1)") == 1
+    assert await operador.fetchval("select sweep_reservas(1)") == 1
     assert await operador.fetchval(lag) == 0
 
 
@@ -150,15 +150,15 @@ Position = tuple[int, int, int]
 
 
 async def newest_change(operador: "asyncpg.Connection[Any]") -> Position:
-    return tuple(await operador.fetchrow("select transacao, mudanca, parte from posicao_das_mudancas()"))
+    return tuple(await operador.fetchrow("select transacao, mudanca, parte from newest_change()"))
 
 
 async def changed_since(
     operador: "asyncpg.Connection[Any]", position: Position, limit: int = 500
 ) -> tuple[list[str], Position]:
     """The SKUs that changed, and the position after them."""
-    rows = await operador.fetch("select * from saldos_desde($1, $2, $3, $4)", *position, limit)
-    assert len({(r["transacao"], r["mudanca"], r["parte"], r["lidas"]) for r in rows}) == 1
+    rows = await operador.fetch("select * from saldos_since($1, $2, $3, $4)", *position, limit)
+    assert len({(r["transacao"], r["mudanca"], r["parte"], r["changes_read"]) for r in rows}) == 1
     return [r["sku"] for r in rows if r["sku"]], (rows[0]["transacao"], rows[0]["mudanca"], rows[0]["parte"])
 
 
@@ -168,7 +168,7 @@ async def test_changes_are_read_from_a_position_on_each_sku_once(operador: "asyn
     assert await changed_since(operador, start) == ([], start)
     for quantidade in (11, 12):
         await declare(operador, ("loja/b", "B", quantidade))
-    [row] = await operador.fetch("select * from saldos_desde($1, $2, $3, 9)", *start)
+    [row] = await operador.fetch("select * from saldos_since($1, $2, $3, 9)", *start)
     assert (row["sku"], row["dono"], row["alvo"], row["disponivel"]) == ("B", "loja/b", 12, 12), "as it is now"
     end = (row["transacao"], row["mudanca"], row["parte"])
     assert end == await newest_change(operador)
@@ -215,7 +215,7 @@ async def test_a_position_whose_change_was_purged_is_lost(
     start = await newest_change(operador)
     await declare(operador, ("loja/a", "A", 11))
     await estoque_db.execute("delete from mudanca where (transacao, id) = ($1::bigint::text::xid8, $2)", *start[:2])
-    assert await operador.fetch("select * from saldos_desde($1, $2, $3, 9)", *start) == []
+    assert await operador.fetch("select * from saldos_since($1, $2, $3, 9)", *start) == []
 
 
 async def test_a_row_that_is_gone_has_no_balance(
@@ -239,7 +239,7 @@ async def test_a_row_that_is_gone_has_no_balance(
         "values (1, array[gen_random_uuid()], '{1}', '{x}', '{[]}')",
         "select * from saldo",
         "select * from mudanca",
-        "select * from liberar_vencidas('{A}', '{1}', now())",
+        "select * from release_lapsed('{A}', '{1}', now())",
         "create table minha (id int)",
     ],
 )
@@ -275,7 +275,7 @@ async def test_lapsed_lines_are_released_without_reading_those_of_other_orders(
         await connection.execute("analyze reserva")
         rows_read = "select seq_tup_read from pg_stat_xact_user_tables where relname = 'reserva'"
         before = await connection.fetchval(rows_read)
-        released = await connection.fetch("select * from liberar_vencidas('{A,B}', '{3,2}', agora())")
+        released = await connection.fetch("select * from release_lapsed('{A,B}', '{3,2}', agora())")
         assert sorted(map(tuple, released)) == [("A", 3), ("B", 2)]
         assert await connection.fetchval(rows_read) == before
         span = "select extract(epoch from max(expira_em) - min(expira_em))::int, count(*) from reserva where sku = $1"
@@ -305,8 +305,8 @@ async def test_the_sweep_skips_orders_that_need_a_locked_sku(estoque_db: "asyncp
     async with estoque_db.acquire() as sweeping, estoque_db.acquire() as other, other.transaction():
         await other.execute("select from estoque where sku = 'A' for update")
         await sweeping.execute("set lock_timeout = 100")
-        assert await sweeping.fetchval("select expirar_reservas(10)") == 1
+        assert await sweeping.fetchval("select sweep_reservas(10)") == 1
         assert await sweeping.fetchval("select id from pedido where status = 'ReservaExpirada'") == ids[1]
         await sweeping.execute("reset lock_timeout")
-    assert await estoque_db.fetchval("select expirar_reservas(10)") == 2
+    assert await estoque_db.fetchval("select sweep_reservas(10)") == 2
     assert await ledger.violations(estoque_db) == []

@@ -80,7 +80,7 @@ async def batch(pool: "Pool[Any]", *snapshots: tuple[str, str]) -> list[str]:
 
 
 def relay_of(pool: "Pool[Any]", publisher: Any) -> Relay:
-    return Relay(pool, publisher, take=Queries("estoque")["tomar_outbox"], to_event=to_event)
+    return Relay(pool, publisher, take=Queries("estoque")["take_outbox"], to_event=to_event)
 
 
 async def newest(pool: "Pool[Any]") -> int:
@@ -248,9 +248,9 @@ async def test_a_sweep_has_one_row(estoque_db: "Pool[Any]"):
     ttl = timedelta(microseconds=-1)
     assert await CommandHandler(estoque_db, NoRelay(), ttl, timedelta(days=6)).handle(lapsed) == []
     await estoque_db.execute("delete from outbox")
-    assert await estoque_db.fetchval("select expirar_reservas(9)") == 5
+    assert await estoque_db.fetchval("select sweep_reservas(9)") == 5
     assert await estoque_db.fetchval("select array_agg(quantos) from outbox") == [5]
-    assert await estoque_db.fetchval("select expirar_reservas(9)") == 0
+    assert await estoque_db.fetchval("select sweep_reservas(9)") == 0
     assert await estoque_db.fetchval("select count(*) from outbox") == 1, "a sweep of nothing has no row"
     events = Events()
     assert await relay_of(estoque_db, events).relay_once() == 5

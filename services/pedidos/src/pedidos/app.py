@@ -45,11 +45,11 @@ POOL_CONNECTIONS = TASK_CONNECTIONS + READ_CONNECTIONS + STREAM_CONNECTIONS
 """No task waits for another's connection."""
 CONNECTIONS = POOL_CONNECTIONS + 4
 """The most that a replica opens, with one each for relay, readiness, LISTEN and the watch. The charts rely on it."""
+_sql = Queries("pedidos")
 
 
 async def run(settings: PedidosSettings) -> None:
     """Runs pedidos until SIGTERM: REST, group commit, the relay of its outbox, the consumer of AtualizarStatus."""
-    sql = Queries("pedidos")
     async with (
         await open_pool(settings.database_url, program="pedidos", size=POOL_CONNECTIONS) as pool,
         await open_pool(
@@ -58,7 +58,7 @@ async def run(settings: PedidosSettings) -> None:
         await open_pool(settings.database_url, program="pedidos health", size=1) as health,
     ):
         publisher = Publisher(settings.amqp_url, ESTOQUE_PEDIDOS, "pedidos")
-        relay = Relay(outbox, publisher, take=sql["tomar_outbox"], to_event=to_event)
+        relay = Relay(outbox, publisher, take=_sql["take_outbox"], to_event=to_event)
         group_commit = GroupCommit(
             pool,
             relay,
@@ -92,7 +92,7 @@ async def run(settings: PedidosSettings) -> None:
         intake = Intake(Answers(reads, group_commit, waiters))
         identity = Identity(settings.identity)
         tickets = Tickets(reads.lists, identity)
-        feed = Feed(Changes(ChangeLog(pool, newest=sql["ultima_mudanca"], page=sql["ler_mudancas"])))
+        feed = Feed(Changes(ChangeLog(pool, newest=_sql["newest_change"], page=_sql["read_changes"])))
         sources = StreamSources(
             reads,
             feed,

@@ -61,7 +61,7 @@ async def insert(
     new = [c for c in commands if c.itens is not None]
     others = [c for c in commands if c.itens is None]
     row = await connection.fetchrow(
-        _sql["registrar"],
+        _sql["insert_comandos"],
         [n.pedido_id for n in new],
         [n.cliente_id for n in new],
         [_text(n.itens) for n in new],
@@ -88,14 +88,14 @@ async def claim_keys(connection: Connection, commands: Sequence[NewCommand]) -> 
     # A key that exists when it is claimed may be purged before it is read. Then it can be claimed after all.
     while not free <= found.keys():
         rows = await connection.fetch(
-            _sql["reivindicar_chaves"],
+            _sql["claim_keys"],
             *zip(*(key.scope for key in keys), strict=True),
             [key.body_hash for key in keys],
             [c.pedido_id for c, _ in keyed],
             [c.id for c, _ in keyed],
         )
         found = dict(_key_owner(row) for row in rows if row["comando_id"] is not None)
-        free = {_scope(row) for row in rows if not row["ocupada"]}
+        free = {_scope(row) for row in rows if not row["busy"]}
         others = [scope for scope in free if scope not in found]
         if others:
             found |= await key_owners(connection, sorted(others))
@@ -104,7 +104,7 @@ async def claim_keys(connection: Connection, commands: Sequence[NewCommand]) -> 
 
 async def key_owners(connection: "Connection | asyncpg.Pool[Any]", scopes: Sequence[Scope]) -> dict[Scope, KeyOwner]:
     """The requests that claimed these keys; unknown keys are missing."""
-    rows = await connection.fetch(_sql["ler_chaves"], *zip(*scopes, strict=True))
+    rows = await connection.fetch(_sql["read_keys"], *zip(*scopes, strict=True))
     return dict(map(_key_owner, rows))
 
 
@@ -118,8 +118,8 @@ def _scope(row: asyncpg.Record) -> Scope:
 
 async def orders(pool: "asyncpg.Pool[Any]", keys: Sequence[OrderKey]) -> dict[OrderKey, Pedido]:
     """These orders; those that are unknown or belong to another customer are missing."""
-    rows = await pool.fetch(_sql["obter_pedidos"], *zip(*keys, strict=True), timeout=READ_SECONDS)
-    return {(row["id"], row["de"]): _pedido(row) for row in rows}
+    rows = await pool.fetch(_sql["get_pedidos"], *zip(*keys, strict=True), timeout=READ_SECONDS)
+    return {(row["id"], row["wanted_cliente"]): _pedido(row) for row in rows}
 
 
 async def page(
@@ -128,20 +128,20 @@ async def page(
     """Up to `limit` orders with an id below `before`, the newest first; fewer, if they have MAX_PAGE_LINES."""
     filters = [filter_ for filter_ in (cliente_id, status) if filter_ is not None]
     rows = await reader.fetch(_page(cliente_id, status), before or _LAST, limit + 1, MAX_PAGE_LINES, *filters)
-    fitting = [row for row in rows if row["cabe"]][:limit]
+    fitting = [row for row in rows if row["fits"]][:limit]
     return Page([_pedido(row) for row in fitting], len(rows) > len(fitting))
 
 
 def _page(cliente_id: str | None, status: Status | None) -> str:
     if cliente_id is None:
-        return _sql["listar_pedidos" if status is None else "listar_por_status"]
-    return _sql["listar_por_cliente" if status is None else "listar_por_cliente_e_status"]
+        return _sql["list_pedidos" if status is None else "list_by_status"]
+    return _sql["list_by_cliente" if status is None else "list_by_cliente_and_status"]
 
 
 async def outcomes(pool: "asyncpg.Pool[Any]", commands: Sequence[UUID]) -> dict[UUID, Outcome]:
     """The outcomes of these commands; unknown and purged ones are missing."""
-    rows = await pool.fetch(_sql["obter_comandos"], commands, timeout=READ_SECONDS)
-    return {row["comando_id"]: Outcome(row["respondido"], row["recusa"], _pedido(row)) for row in rows}
+    rows = await pool.fetch(_sql["get_comandos"], commands, timeout=READ_SECONDS)
+    return {row["comando_id"]: Outcome(row["answered"], row["recusa"], _pedido(row)) for row in rows}
 
 
 async def apply(
@@ -157,7 +157,7 @@ async def apply(
     snapshots = newest(events)
     answers = {e.data.causa: e.data for e in events if e.data.causa is not None}
     row = await pool.fetchrow(
-        _sql["aplicar_status"],
+        _sql["apply_status"],
         [n.pedido_id for n in snapshots],
         [n.status.value for n in snapshots],
         [n.versao for n in snapshots],
@@ -170,12 +170,12 @@ async def apply(
         [r.pedido_id for r in answers.values()],
         [n.recusa for n in snapshots],
     )
-    return row["mudados"], {n.pedido_id for n in snapshots} - set(row["conhecidos"])
+    return row["applied"], {n.pedido_id for n in snapshots} - set(row["known_ids"])
 
 
 async def locked_orders(pool: "asyncpg.Pool[Any]", ids: Sequence[UUID]) -> set[UUID]:
     """The orders among these that another session has locked."""
-    return {row["id"] for row in await pool.fetch(_sql["bloqueados"], ids)}
+    return {row["id"] for row in await pool.fetch(_sql["blocked"], ids)}
 
 
 def newest(events: Sequence[AtualizarStatus]) -> list[StatusAtualizado]:

@@ -44,15 +44,15 @@ class Resend:
 
     async def step(self) -> bool:
         """One bounded step; whether there is more to do. Raises what asyncpg raises."""
-        await self._resend("reenviar_pedidos")
-        await self._resend("reenviar_comandos")
+        await self._resend("resend_pedidos")
+        await self._resend("resend_comandos")
         await self._follow_up()
         # Never resent back to back: resends must not pile up for a service that is away.
         return False
 
     async def _resend(self, statement: str) -> None:
         row = await self._pool.fetchrow(_sql[statement], STEP_ROWS, self._after, LONGEST, self._until)
-        resent, given_up = row["reenviados"], row["abandonados"]
+        resent, given_up = row["resent"], row["given_up"]
         if resent:
             _resent.inc(len(resent))
             _log.warning("commands_resent", count=len(resent), pedidos=first_ids(resent))
@@ -62,8 +62,8 @@ class Resend:
             _log.error("commands_given_up", count=len(given_up), pedidos=first_ids(given_up))
 
     async def _follow_up(self) -> None:
-        row = await self._pool.fetchrow(_sql["perguntar_de_novo"], STEP_ROWS, self._until, self._horizon)
-        asked, given_up = row["perguntados"], row["abandonados"]
+        row = await self._pool.fetchrow(_sql["follow_up"], STEP_ROWS, self._until, self._horizon)
+        asked, given_up = row["asked"], row["given_up"]
         if asked:
             _follow_ups.inc(asked)
             self._relay.publish_row(row["outbox"])

@@ -46,18 +46,18 @@ def retention_jobs(
     """Jobs by name: they cancel abandoned orders, and purge rows that have been kept long enough."""
 
     def purge(table: str, statement: str, age: timedelta) -> Step:
-        return Purge(Walk(pool, _sql[statement], clock=_sql["agora"], age=age), _purged.labels(table)).step
+        return Purge(Walk(pool, _sql[statement], age=age), _purged.labels(table)).step
 
     def cancel(status: Status) -> Step:
         return AbandonedOrders(pool, group_commit, status, periods.lapsed).step
 
-    changes = old_changes(pool, clock=_sql["agora"], age=periods.changes)
+    changes = old_changes(pool, age=periods.changes)
     return {
-        "purge idempotencia": purge("idempotencia", "purgar_chaves", periods.keys),
-        "purge comando": purge("comando", "purgar_comandos", periods.keys),
+        "purge idempotencia": purge("idempotencia", "purge_keys", periods.keys),
+        "purge comando": purge("comando", "purge_comandos", periods.keys),
         "purge mudanca": Purge(changes, _purged.labels("mudanca")).step,
-        "purge bilhete": Purge(old_tickets(pool, clock=_sql["agora"]), _purged.labels("bilhete")).step,
-        "purge pedido": purge("pedido", "purgar_pedidos", periods.ended),
+        "purge bilhete": Purge(old_tickets(pool), _purged.labels("bilhete")).step,
+        "purge pedido": purge("pedido", "purge_pedidos", periods.ended),
         "cancel abandoned": cancel(Status.RESERVA_EXPIRADA),
         "cancel unheard lapses": cancel(Status.ESTOQUE_RESERVADO),
     }
@@ -74,9 +74,7 @@ class AbandonedOrders:
     def __init__(self, pool: "asyncpg.Pool[Any]", group_commit: GroupCommit, status: Status, age: timedelta) -> None:
         self._group_commit = group_commit
         self._unheard = status == Status.ESTOQUE_RESERVADO
-        self._walk = Walk(
-            pool, _sql["abandonados"], clock=_sql["agora"], age=age, rows=ABANDONED_STEP, arguments=(status.value,)
-        )
+        self._walk = Walk(pool, _sql["abandoned"], age=age, rows=ABANDONED_STEP, arguments=(status.value,))
 
     async def step(self) -> bool:
         """One bounded step; whether there is more to do. Raises what asyncpg raises."""

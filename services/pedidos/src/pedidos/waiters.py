@@ -55,7 +55,7 @@ class Subscription(asyncio.Event):
 
 
 class _Notification(msgspec.Struct, frozen=True, array_like=True):
-    """The notification that `aplicar_status.sql` sends about an order."""
+    """The notification that `apply_status.sql` sends about an order."""
 
     pedido_id: UUID
     snapshot: Snapshot | None = None

@@ -27,7 +27,7 @@ SQL = Queries("pedidos")
 
 
 def source(pool: "Pool[Any]") -> Changes:
-    log = ChangeLog(pool, newest=SQL["ultima_mudanca"], page=SQL["ler_mudancas"])
+    log = ChangeLog(pool, newest=SQL["newest_change"], page=SQL["read_changes"])
     return Changes(log)
 
 
@@ -169,8 +169,8 @@ async def test_the_log_is_read_by_its_key(pedidos_db: "Pool[Any]"):
     await criar(pedidos_db, "ana")
     async with under_way(pedidos_db) as connection:
         await connection.execute("set local enable_seqscan = off; set local enable_sort = off")
-        plan = await connection.fetch("explain " + SQL["ler_mudancas"], "5", 5, 1, 20)
-        plan += await connection.fetch("explain " + SQL["ultima_mudanca"])
+        plan = await connection.fetch("explain " + SQL["read_changes"], "5", 5, 1, 20)
+        plan += await connection.fetch("explain " + SQL["newest_change"])
         plan += await connection.fetch("explain " + Queries("reservaestoque.streams")["check_position"], "5", 5)
     text = "\n".join(row[0] for row in plan)
     assert text.count("using mudanca_pkey") == 3

@@ -76,7 +76,7 @@ async def answers(
     assert await StatusHandler(pool, resend_after=NOW).handle(events) == []
 
 
-async def na_outbox(pool: "Pool[Any]") -> list[UUID]:
+async def in_outbox(pool: "Pool[Any]") -> list[UUID]:
     return [row["id"] for row in await pool.fetch("select unnest(comandos) as id from outbox order by outbox.id")]
 
 
@@ -98,12 +98,12 @@ async def test_undecided_orders_are_sent_again_with_the_same_id_ever_more_rarely
         due = "update pedido set perguntar_em = agora() where versao = 0 returning agora() - criado_em"
         age_before = await pedidos_db.fetchval(due)
         await resend(pedidos_db).step()
-        assert await na_outbox(pedidos_db) == [unheard.id]
+        assert await in_outbox(pedidos_db) == [unheard.id]
         row = await pedidos_db.fetchrow(
             "select perguntar_em - criado_em as later, agora() - criado_em as age from pedido where versao = 0"
         )
         assert 2 * age_before <= row["later"] <= 2 * row["age"], "the next one after the same time again"
-    [fact] = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62, 1000, 0)
+    [fact] = await pedidos_db.fetch(Queries("pedidos")["take_outbox"], 9, [], 2**62, 1000, 0)
     assert event_of(unheard, [Item("A", 1)], fact["criado_em"]) == to_event(fact), "the same event as the first one"
 
 
@@ -118,7 +118,7 @@ async def test_unanswered_commands_are_sent_again_with_the_same_id_ever_more_rar
     await pedidos_db.execute("delete from outbox")
     for _ in (1, 2, 3):
         await resend(pedidos_db).step()
-        assert await na_outbox(pedidos_db) == [unheard.id]
+        assert await in_outbox(pedidos_db) == [unheard.id]
         await pedidos_db.execute("delete from outbox")  # published
     row = await pedidos_db.fetchrow("select envios, reenviar_em from comando where id = $1", unheard.id)
     assert row["envios"] == 4
@@ -132,7 +132,7 @@ async def test_what_was_never_published_waits_however_long_and_only_once(pedidos
     for _ in (1, 2, 3):
         await resend(pedidos_db, until=NOW).step()
         await retain(pedidos_db, RetentionPeriods(NOW, NEVER, NEVER, NEVER))
-    assert await na_outbox(pedidos_db) == [order.id, close.id]
+    assert await in_outbox(pedidos_db) == [order.id, close.id]
     assert await pedidos_db.fetchval("select reenviar_em is not null from comando where id = $1", close.id)
     assert await pedidos_db.fetchval("select perguntar_em is not null from pedido where id = $1", order.id)
 
@@ -142,11 +142,11 @@ async def test_resends_wait_for_their_time_and_end_at_the_horizon(pedidos_db: "P
     await group_commit(pedidos_db, resend_after=NEVER).write([order, closing(order)])
     await pedidos_db.execute("delete from outbox")
     await resend(pedidos_db).step()
-    assert await na_outbox(pedidos_db) == []
+    assert await in_outbox(pedidos_db) == []
     await pedidos_db.execute("update comando set reenviar_em = agora()")
     await pedidos_db.execute("update pedido set perguntar_em = agora()")
     await resend(pedidos_db, until=NOW).step()
-    assert await na_outbox(pedidos_db) == []
+    assert await in_outbox(pedidos_db) == []
     assert await pedidos_db.fetchval("select reenviar_em from comando") is None, "given up"
     assert await pedidos_db.fetchval("select perguntar_em from pedido") is None, "given up"
 
@@ -177,8 +177,8 @@ async def test_resends_find_what_is_due_among_all_orders(pedidos_db: "Pool[Any]"
     await pedidos_db.execute(
         """
         insert into pedido (id, cliente_id, itens, status, versao, expira_em, perguntar_em)
-        select uuid_de(agora() - n * interval '1 s'), 'ana', '[]', 'EstoqueReservado', 1, agora() + interval '1 day',
-            agora() + interval '1 day'
+        select uuidv7_floor(agora() - n * interval '1 s'), 'ana', '[]', 'EstoqueReservado', 1,
+            agora() + interval '1 day', agora() + interval '1 day'
         from generate_series(1, 100000) n
         """
     )
@@ -189,7 +189,7 @@ async def test_resends_find_what_is_due_among_all_orders(pedidos_db: "Pool[Any]"
     async with pedidos_db.acquire() as connection:
         meter = Metered(connection)
         await resend(meter).step()
-    assert set(await na_outbox(pedidos_db)) > {order.id for order in orders}
+    assert set(await in_outbox(pedidos_db)) > {order.id for order in orders}
     assert len(meter.pages) == 3, "orders, commands, questions"
     assert max(meter.pages) < 200
 
@@ -208,8 +208,8 @@ async def test_a_creation_that_a_command_has_overtaken_is_resent_until_it_is_ans
     if not lost:
         await answer(pedidos_db, order, Status.FECHADO, versao=2)
     await resend(pedidos_db).step()
-    assert await na_outbox(pedidos_db) == ([order.id] if lost else [])
-    [fact] = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62, 1000, 0) or [None]
+    assert await in_outbox(pedidos_db) == ([order.id] if lost else [])
+    [fact] = await pedidos_db.fetch(Queries("pedidos")["take_outbox"], 9, [], 2**62, 1000, 0) or [None]
     if fact is not None:
         criado_em = await pedidos_db.fetchval("select criado_em from pedido")
         again = to_event(fact)
@@ -218,7 +218,7 @@ async def test_a_creation_that_a_command_has_overtaken_is_resent_until_it_is_ans
     await answer(pedidos_db, order, Status.FECHADO, versao=2)
     assert await pedidos_db.fetchval("select versao from pedido") == 2
     await resend(pedidos_db).step()
-    assert await na_outbox(pedidos_db) == []
+    assert await in_outbox(pedidos_db) == []
     assert await pedidos_db.fetchval("select count(*) from comando where respondido_em is null") == 0
 
 
@@ -241,7 +241,7 @@ async def test_reservation_whose_expiry_notice_is_missing_is_asked_about_ever_mo
     await answer(pedidos_db, closed, Status.FECHADO, versao=2)
     await pedidos_db.execute("delete from outbox")
     await resend(pedidos_db).step()
-    assert await na_outbox(pedidos_db) == [reservado.id]
+    assert await in_outbox(pedidos_db) == [reservado.id]
     next_one = await pedidos_db.fetchrow(
         "select perguntar_em - agora() as em, agora() - expira_em as ha from pedido where id = $1",
         reservado.pedido_id,
@@ -261,7 +261,7 @@ async def test_the_command_that_renewed_a_reservation_is_kept_to_follow_up_on_it
     await answer(pedidos_db, renewal, Status.ESTOQUE_RESERVADO, versao=3, vale=NOW)
     await pedidos_db.execute("delete from outbox")
     await resend(pedidos_db).step()
-    assert await na_outbox(pedidos_db) == [renewal.id]
+    assert await in_outbox(pedidos_db) == [renewal.id]
     await pedidos_db.execute("delete from outbox")
     await retain(pedidos_db, RetentionPeriods(NOW, NEVER, NEVER, NEVER))
     assert [r["id"] for r in await pedidos_db.fetch("select id from comando")] == [renewal.id]
@@ -273,7 +273,7 @@ async def test_questions_end_at_the_horizon(pedidos_db: "Pool[Any]"):
     await answer(pedidos_db, criado, Status.ESTOQUE_RESERVADO, vale=NOW)
     await pedidos_db.execute("delete from outbox")
     await resend(pedidos_db, until=NOW).step()
-    assert await na_outbox(pedidos_db) == []
+    assert await in_outbox(pedidos_db) == []
     assert await pedidos_db.fetchval("select perguntar_em from pedido") is None
 
 
@@ -325,7 +325,7 @@ async def test_an_abandoned_order_is_cancelled_only_while_it_has_the_version_tha
     await group_commit(pedidos_db).write([criado])
     await answer(pedidos_db, criado, Status.RESERVA_EXPIRADA, versao=4)
     await retain(pedidos_db, RetentionPeriods(NEVER, NOW, NEVER, NEVER))
-    facts = await pedidos_db.fetch(Queries("pedidos")["tomar_outbox"], 9, [], 2**62, 1000, 0)
+    facts = await pedidos_db.fetch(Queries("pedidos")["take_outbox"], 9, [], 2**62, 1000, 0)
     [cancelar] = [e for e in map(to_event, facts) if isinstance(e, CancelarPedido)]
     assert cancelar.data == PedidoCancelado(pedido_id=criado.pedido_id, versao=4, versao_conhecida=4)
 

@@ -25,10 +25,10 @@ from generate_series(1, 20000) n
 """
 
 LISTS = {
-    "listar_pedidos": ("pedido_pkey", "", ""),
-    "listar_por_cliente": ("pedido_por_cliente", ", text", ", 'nobody'"),
-    "listar_por_cliente_e_status": ("pedido_por_cliente", ", text, text", ", 'nobody', 'Cancelado'"),
-    "listar_por_status": ("pedido_por_status", ", text", ", 'Cancelado'"),
+    "list_pedidos": ("pedido_pkey", "", ""),
+    "list_by_cliente": ("pedido_by_cliente", ", text", ", 'nobody'"),
+    "list_by_cliente_and_status": ("pedido_by_cliente", ", text, text", ", 'nobody', 'Cancelado'"),
+    "list_by_status": ("pedido_by_status", ", text", ", 'Cancelado'"),
 }
 
 

@@ -37,7 +37,7 @@ async def test_each_order_is_one_look_in_the_index(pedidos_db: "Pool[Any]", plan
     await pedidos_db.execute("vacuum analyze pedido")
     async with pedidos_db.acquire() as connection:
         await connection.execute(f"set plan_cache_mode = {plan}")
-        await connection.execute(f"prepare pedidos (uuid[], text[]) as {Queries('pedidos')['obter_pedidos']}")
+        await connection.execute(f"prepare pedidos (uuid[], text[]) as {Queries('pedidos')['get_pedidos']}")
         keys = f"array['{OF_C1}', '{UNKNOWN}']::uuid[], array['c1', null]"
         rows = await connection.fetch(f"explain (analyze, costs off, timing off) execute pedidos ({keys})")
         await connection.execute("deallocate pedidos; reset plan_cache_mode")

@@ -39,12 +39,12 @@ class Events:
 async def newer_schema(pedidos_db: "Pool[Any]") -> AsyncIterator[None]:
     """The next release's migration allows more command types."""
     check = await pedidos_db.fetchval(
-        "select pg_get_constraintdef(oid) from pg_constraint where conname = 'tipo_valido'"
+        "select pg_get_constraintdef(oid) from pg_constraint where conname = 'valid_tipo'"
     )
-    await pedidos_db.execute("alter table comando drop constraint tipo_valido")
+    await pedidos_db.execute("alter table comando drop constraint valid_tipo")
     yield
     await pedidos_db.execute("truncate pedido, comando, outbox, idempotencia, mudanca")
-    await pedidos_db.execute(f"alter table comando add constraint tipo_valido {check}")
+    await pedidos_db.execute(f"alter table comando add constraint valid_tipo {check}")
 
 
 async def command(pool: "Pool[Any]", tipo: str = "FecharPedido") -> NewCommand:
@@ -59,7 +59,7 @@ async def command(pool: "Pool[Any]", tipo: str = "FecharPedido") -> NewCommand:
 
 
 def relay_of(pool: "Pool[Any]", events: Events, to_event: Any = to_event) -> Relay:
-    return Relay(pool, events, take=Queries("pedidos")["tomar_outbox"], to_event=to_event)
+    return Relay(pool, events, take=Queries("pedidos")["take_outbox"], to_event=to_event)
 
 
 async def waiting(pool: "Pool[Any]") -> list[object]:

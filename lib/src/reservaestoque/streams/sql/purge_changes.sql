@@ -1,8 +1,8 @@
 -- Purges up to $2 changes made before $1, oldest first and without a gap, but never the newest one: while the row of a
 -- position exists, so do all that follow it. For the same reason it waits for locked rows instead of skipping them. $3
 -- (transaction, id) is where the last step ended: no rows are left up to that position, and none can appear there.
-with velha as materialized (
-    select o.transacao, o.id, bool_and(o.criado_em < $1) over (order by o.transacao, o.id) as velhas
+with candidate as materialized (
+    select o.transacao, o.id, bool_and(o.criado_em < $1) over (order by o.transacao, o.id) as purgeable
     from (
         select m.transacao, m.id, m.criado_em
         from mudanca m
@@ -19,12 +19,12 @@ with velha as materialized (
         for update
     ) o
 ),
-apagada as (
+deleted as (
     delete from mudanca d
-    using velha v
-    where (d.transacao, d.id) = (v.transacao, v.id) and v.velhas
+    using candidate c
+    where (d.transacao, d.id) = (c.transacao, c.id) and c.purgeable
     returning d.transacao, d.id
 )
 select count(*) as seen, count(*) as purged,
-    (select array[a.transacao::text::bigint, a.id] from apagada a order by a.transacao desc, a.id desc limit 1) as last
-from apagada
+    (select array[d.transacao::text::bigint, d.id] from deleted d order by d.transacao desc, d.id desc limit 1) as last
+from deleted

@@ -1,2 +1,0 @@
--- How long the oldest lapsed reservation has been waiting for the sweep.
-select atraso_da_expiracao()

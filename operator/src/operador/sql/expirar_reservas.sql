@@ -1,2 +1,0 @@
--- Sweeps up to $1 lapsed reservations and returns how many it swept.
-select expirar_reservas($1)

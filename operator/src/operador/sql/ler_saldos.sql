@@ -1,3 +1,0 @@
--- All balances.
-select sku, dono, situacao, nome, alvo, quantidade, reservado, vendido, disponivel, limite_baixo
-from ler_saldos()

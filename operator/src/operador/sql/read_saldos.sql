@@ -1,0 +1,3 @@
+-- All balances.
+select sku, dono, situacao, nome, alvo, quantidade, reservado, vendido, disponivel, limite_baixo
+from read_saldos()

@@ -1,2 +1,0 @@
--- This database's clock.
-select agora()

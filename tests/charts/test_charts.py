@@ -164,7 +164,7 @@ def test_what_the_umbrella_calls_its_crd_exists():
         (["monitoring.dashboards.enabled=true"], {"ConfigMap/reserva-estoque-dashboards"}, set()),
         (["gateway.ingress.enabled=true"], {"Ingress/gateway"}, set()),
         (
-            ["gateway.httpRoute.enabled=true", "gateway.httpRoute.parentRefs[0].name=porta"],
+            ["gateway.httpRoute.enabled=true", "gateway.httpRoute.parentRefs[0].name=entrance"],
             {"HTTPRoute/gateway"},
             set(),
         ),

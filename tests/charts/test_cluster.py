@@ -29,7 +29,7 @@ RENDERED = {
         "reserva-estoque",
         [
             "global.podMonitor.enabled=true",
-            "global.imagePullSecrets[0].name=registro",
+            "global.imagePullSecrets[0].name=registry",
             "monitoring.rules.enabled=true",
             "monitoring.dashboards.enabled=true",
             "estoque.autoscaling.keda.enabled=true",
@@ -47,7 +47,7 @@ RENDERED = {
             "gateway.ingress.tlsSecret=loja-tls",
             "gateway.ingress.className=nginx",
             "gateway.httpRoute.enabled=true",
-            "gateway.httpRoute.parentRefs[0].name=porta",
+            "gateway.httpRoute.parentRefs[0].name=entrance",
             "gateway.httpRoute.hostnames[0]=loja.example",
             "gateway.networkPolicy.from[0].namespaceSelector.matchLabels.a=b",
             "operator.networkPolicy.apiServer[0].ipBlock.cidr=10.0.0.0/24",

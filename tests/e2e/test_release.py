@@ -28,7 +28,7 @@ async def test_upgrade_and_rollback_under_load_fail_no_request(
         start = time.monotonic()
         await asyncio.to_thread(installed.install, "--set-string", "gateway.podAnnotations.round=2", tag=another)
         upgraded = time.monotonic() - start
-        durante = names(installed)
+        during = names(installed)
         await asyncio.to_thread(installed.conferir)
         start = time.monotonic()
         await asyncio.to_thread(installed.helm, "rollback", "loja", "--wait", "--timeout", "6m")
@@ -37,8 +37,8 @@ async def test_upgrade_and_rollback_under_load_fail_no_request(
         await asyncio.sleep(10)
     after = names(installed)
     say(f"upgrade {upgraded:.0f} s, rollback {rolled_back:.0f} s: {customers.summary()}")
-    assert not before & durante
-    assert not durante & after
+    assert not before & during
+    assert not during & after
     assert not customers.failures
     assert customers.accepted <= await ids_of(shop.client, customers.cliente)
     assert not await ids_of(shop.client, customers.cliente, status="Criado")

@@ -31,10 +31,10 @@ async def test_nothing_is_found_while_customers_order_nor_after(shop: Shop, syst
     await shop.declare("F-A", 150)
     await shop.declare("F-B", 150)
     purchases = asyncio.gather(*[buy(shop, number) for number in range(300)])
-    durante = [await run(system) for _ in range(2)]
+    during = [await run(system) for _ in range(2)]
     await purchases
     after = await run(system, "--at-rest")
-    for done in (*durante, after):
+    for done in (*during, after):
         assert done.returncode == 0, done.stdout + done.stderr
         assert "no violations" in done.stdout
     assert await counted_violations(system) == {rule.value: 0 for rule in Rule}

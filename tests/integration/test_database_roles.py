@@ -235,11 +235,11 @@ async def test_the_runtime_role_cannot_apply_a_migration(backing: System, servic
 @pytest.fixture
 async def without_role(backing: System, service: str) -> str:
     """The owner's address of a database whose runtime role has no privileges."""
-    url = await asyncio.to_thread(database_copies.create_migrated, backing, service, "antes_do_papel")
+    url = await asyncio.to_thread(database_copies.create_migrated, backing, service, "before_its_role")
     role = f"{service}_runtime"
     owner = await asyncpg.connect(url)
     await owner.execute(f"revoke all on all tables in schema public from {role}")
-    await owner.execute(f"revoke connect on database antes_do_papel from {role}, public")
+    await owner.execute(f"revoke connect on database before_its_role from {role}, public")
     await owner.close()
     return url
 
@@ -250,7 +250,7 @@ def grants(service: str) -> str:
     lines = re.findall(rf"^grant .* to {service}_runtime;$", baseline.read_text(), re.MULTILINE)
     tables = [line for line in lines if " on function " not in line]
     assert len(tables) > 5
-    connect = f"grant connect on database antes_do_papel to {service}_runtime;"
+    connect = f"grant connect on database before_its_role to {service}_runtime;"
     return "\n".join(["-- migrate:up", connect, *tables, "-- migrate:down", ""])
 
 
@@ -258,7 +258,7 @@ async def test_sessions_of_the_owner_run_on_while_the_runtime_role_is_granted_it
     backing: System, service: str, without_role: str, tmp_path: Path
 ):
     """They stay open, one in a transaction, and the role works at once."""
-    address = database_copies.address(backing, service, "antes_do_papel", f"{service}_runtime")
+    address = database_copies.address(backing, service, "before_its_role", f"{service}_runtime")
     owner = await asyncpg.connect(without_role)
     begun = owner.transaction()
     await begun.start()
@@ -279,7 +279,7 @@ async def test_sessions_of_the_owner_run_on_while_the_runtime_role_is_granted_it
 
 async def test_a_missing_role_is_named(backing: System, service: str):
     """The migration then changes nothing."""
-    url = database_copies.criar(backing, service, "antes_do_papel")
+    url = database_copies.create(backing, service, "before_its_role")
     folder = ROOT / "services" / service / "db/migrations"
     role = f"{service}_runtime"
     backing.psql(service, f"alter role {role} rename to elsewhere;")

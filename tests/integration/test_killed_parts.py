@@ -39,7 +39,7 @@ class Sales:
                     assert response.status_code in (503, 504), response.text
             await asyncio.sleep(0.05)
 
-    async def durante(self, disaster: Callable[[], None]) -> None:
+    async def during(self, disaster: Callable[[], None]) -> None:
         group = [asyncio.create_task(self._cliente(n)) for n in range(12)]
         try:
             await asyncio.sleep(1)
@@ -80,7 +80,7 @@ async def test_no_accepted_order_is_lost(shop: Shop, system: System, name: str):
     sales = Sales(shop, sku)
     disaster, victim = DISASTERS[name]
     before = system.states()
-    await sales.durante(lambda: disaster(system, victim))
+    await sales.during(lambda: disaster(system, victim))
     for part in system.names():
         await asyncio.to_thread(system.wait_ready, part)
     assert sales.accepted, "nothing was sold, so the test proves nothing"

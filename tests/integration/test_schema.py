@@ -5,7 +5,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from database_copies import ROOT, SERVICES, create_migrated, criar, dbmate, dump
+from database_copies import ROOT, SERVICES, create, create_migrated, dbmate, dump
 from migration import definitions, draft
 
 from local_system import System
@@ -32,7 +32,7 @@ where p.pronamespace = 'public'::regnamespace and obj_description(p.oid, 'pg_pro
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_schema_file_equals_the_migrations(backing: System, service: str, tmp_path: Path):
-    url = criar(backing, service, f"esquema_{service}")
+    url = create(backing, service, f"schema_{service}")
     done = tmp_path / "schema.sql"
     dbmate(url, service, "up", done)
     kept = (ROOT / "services" / service / "db/schema.sql").read_text()
@@ -47,7 +47,7 @@ def test_schema_file_equals_the_migrations(backing: System, service: str, tmp_pa
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_functions_and_views_equal_db_functions(backing: System, service: str):
-    url = create_migrated(backing, service, f"esquema_{service}")
+    url = create_migrated(backing, service, f"schema_{service}")
     migrated = dump(url)
     connection = await asyncpg.connect(url)
     async with connection.transaction():
@@ -61,7 +61,7 @@ async def test_functions_and_views_equal_db_functions(backing: System, service: 
 
 
 async def test_a_migration_begun_from_changed_functions_can_be_applied_and_undone(backing: System):
-    url = create_migrated(backing, "estoque", "esquema_estoque")
+    url = create_migrated(backing, "estoque", "schema_estoque")
     migrated = dump(url)
     before = definitions(ROOT / "services/estoque/db")
     changed = {

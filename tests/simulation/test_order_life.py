@@ -220,7 +220,7 @@ _id.last = 0
 
 @pytest.fixture(scope="module")
 def urls(backing: System) -> Iterator[dict[str, str]]:
-    return prepare(backing, "estados")
+    return prepare(backing, "states")
 
 
 def live(urls: dict[str, str], mutant: str | None = None) -> None:

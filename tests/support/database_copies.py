@@ -20,7 +20,7 @@ def address(system: System, service: str, name: str, role: str | None = None) ->
     return system.database_url(service, role).replace(f"/{service}?", f"/{name}?")
 
 
-def criar(system: System, service: str, name: str) -> str:
+def create(system: System, service: str, name: str) -> str:
     """Creates an empty database, replacing any of that name; returns its address."""
     system.psql(service, f"drop database if exists {name} with (force);")
     system.psql(service, f"create database {name} owner {service};")
@@ -40,7 +40,7 @@ def dbmate(url: str, service: str, comando: str, schema: Path | None = None) -> 
 
 def create_migrated(system: System, service: str, name: str) -> str:
     """Creates a database with all migrations of a service; returns its address."""
-    url = criar(system, service, name)
+    url = create(system, service, name)
     migrate(url, ROOT / "services" / service / "db/migrations")
     return url
 
@@ -59,7 +59,7 @@ def write_schemas() -> None:
         System(Config(state=Path(state), ports=Ports.free(), parts=parts)) as system,
     ):
         for service in SERVICES:
-            url = criar(system, service, f"esquema_{service}")
+            url = create(system, service, f"schema_{service}")
             dbmate(url, service, "up", ROOT / "services" / service / "db/schema.sql")
 
 

@@ -28,7 +28,7 @@ WAITS = "select exists (select from pg_locks where not granted)"
 
 @pytest.fixture
 def url(backing: System) -> str:
-    return database_copies.criar(backing, "estoque", "migrada")
+    return database_copies.create(backing, "estoque", "migrated")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 import asyncpg
@@ -165,6 +166,7 @@ class PartyConnection:
         return True
 
 
+@cache
 def _summary(sql: str) -> str:
     """The line of a statement that gives its purpose."""
     first = sql.strip().splitlines()[0]

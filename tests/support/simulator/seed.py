@@ -1,5 +1,6 @@
 """One seed, from an empty shop to the end of the last order."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import asyncpg
@@ -11,7 +12,7 @@ from simulator.model import Model
 from simulator.network import Network, Queue
 from simulator.parties import UNANSWERED_SINCE, Cast
 from simulator.times import Times
-from simulator.world import Party, ViolationError, World, bridged_step_back
+from simulator.world import Entry, Party, ViolationError, World, bridged_step_back
 
 DATABASES = ("estoque", "pedidos")
 _CLOCK = """
@@ -53,8 +54,8 @@ _STEPS = 5000
 class SeedFailedError(Exception):
     """A seed found a violation; has the error and the end of its trail."""
 
-    def __init__(self, seed: int, error: BaseException, trail: list[str]) -> None:
-        end = "\n".join(trail[-60:])
+    def __init__(self, seed: int, error: BaseException, trail: Sequence[Entry]) -> None:
+        end = "\n".join(map(str, trail[-60:]))
         super().__init__(f"seed {seed}: {error}\n{end}\n(replay it: make simulate SEED={seed})")
         self.seed = seed
 
@@ -244,7 +245,7 @@ async def _return_at_the_last_hour(world: World) -> None:
     world.called.add("retention")
     for _ in range(_STEPS):
         await world.run(1)
-        if "retention: pedidos Examines the next $2 orders after $3 with status $4" in world.trail[-1]:
+        if "retention: pedidos Examines the next $2 orders after $3 with status $4" in world.trail[-1].text:
             break
     world.returning = True
     world.called |= {"customer-1", "customer-2"}

@@ -69,6 +69,17 @@ async def bridged_step_back(estoque: "Connection") -> timedelta:
     return tolerated - timedelta(seconds=1)
 
 
+class Entry(NamedTuple):
+    """What a party or the world did, after how many steps and at which time of the world."""
+
+    step: int
+    at: datetime
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.step:4} {self.at:%d %H:%M:%S.%f} {self.text}"
+
+
 class OpenTransaction(NamedTuple):
     """A transaction in progress: in which database and server process."""
 
@@ -127,7 +138,7 @@ class Party:
         """Whether it is waiting for its next move."""
         return self._gate is not None and not self._gate.done()
 
-    async def mover(self) -> None:
+    async def move(self) -> None:
         """Lets it take one step; returns when it waits again, has ended, or waits for a lock."""
         assert self._gate is not None
         self._stopped.clear()
@@ -169,7 +180,7 @@ class World:
     returning: bool = field(default=False, init=False)
     repeated: str | None = field(default=None, init=False)
     parties: list[Party] = field(default_factory=list, init=False)
-    trail: list[str] = field(default_factory=list, init=False)
+    trail: list[Entry] = field(default_factory=list, init=False)
     seen: Counter[str] = field(default_factory=Counter, init=False)
     called: set[str] = field(default_factory=set, init=False)
     ended: Counter[str] = field(default_factory=Counter, init=False)  # transactions, by database
@@ -201,8 +212,8 @@ class World:
         return party
 
     def note(self, row: str) -> None:
-        """Adds a line to the trail."""
-        self.trail.append(f"{self.steps:4} {self.now:%d %H:%M:%S.%f} {row}")
+        """Adds an entry to the trail."""
+        self.trail.append(Entry(self.steps, self.now, row))
 
     def draw_fault(self, party: Party) -> BaseException | None:
         """The fault that a party meets at a step, if any."""
@@ -229,12 +240,12 @@ class World:
         for monitor in self.monitors.values():
             await monitor.execute("select setval('clock', $1)", micros)
 
-    async def run(self, limite: int, *, until_idle: bool = False) -> None:
-        """Moves parties until `limite` steps are taken or, with `until_idle`, until all are idle.
+    async def run(self, limit: int, *, until_idle: bool = False) -> None:
+        """Moves parties until `limit` steps are taken or, with `until_idle`, until all are idle.
 
         Raises any error that a party must not raise.
         """
-        for _ in range(limite):
+        for _ in range(limit):
             await self._settle()
             movable = [party for party in self.parties if party.ready]
             if self.violation is not None:
@@ -245,11 +256,11 @@ class World:
                 return
             self.steps += 1
             [party] = self.rng.choices(movable, [p.weight for p in movable])
-            await party.mover()
+            await party.move()
             if self.violation is not None:
                 raise self.violation
         if until_idle:
-            raise ViolationError(f"the parties are not at rest after {limite} steps")
+            raise ViolationError(f"the parties are not at rest after {limit} steps")
 
     async def _settle(self) -> None:
         """Lets parties that got the lock they waited for proceed to their next step."""

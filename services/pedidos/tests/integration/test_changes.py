@@ -121,20 +121,20 @@ async def test_invisible_changes_write_no_row(pedidos_db: "Pool[Any]"):
 
 
 async def test_nothing_is_skipped_although_the_older_transaction_commits_later(pedidos_db: "Pool[Any]"):
-    await criar(pedidos_db, "antes")
+    await criar(pedidos_db, "before")
     log = source(pedidos_db)
     start = await log.newest()
     async with under_way(pedidos_db) as old:
-        [first] = await criar(old, "velha")
-        [segundo] = await criar(pedidos_db, "nova")
+        [first] = await criar(old, "older")
+        [second] = await criar(pedidos_db, "newer")
         assert await pedidos_db.fetchval("select count(*) from pedido") == 2, "the newer one is committed"
-        durante = await log.read(start)
-        assert pedidos(durante) == [], "sent now, it would hide the older one from clients that resume from its id"
+        during = await log.read(start)
+        assert pedidos(during) == [], "sent now, it would hide the older one from clients that resume from its id"
         assert await log.newest() == start
-    after = await log.read(durante.position)
-    assert pedidos(after) == [str(first), str(segundo)]
+    after = await log.read(during.position)
+    assert pedidos(after) == [str(first), str(second)]
     for n, frame in enumerate(after.frames):
-        assert pedidos(await log.read(frame.position)) == [str(first), str(segundo)][n + 1 :]
+        assert pedidos(await log.read(frame.position)) == [str(first), str(second)][n + 1 :]
 
 
 async def test_an_id_in_the_middle_of_a_row_resumes_in_that_row(pedidos_db: "Pool[Any]"):
@@ -219,14 +219,14 @@ async def test_purging_leaves_no_gap_behind_a_row_that_stays(pedidos_db: "Pool[A
 
 
 async def test_purging_never_takes_what_a_running_transaction_holds_back(pedidos_db: "Pool[Any]"):
-    await criar(pedidos_db, "antes")
+    await criar(pedidos_db, "before")
     async with under_way(pedidos_db) as old:
-        await criar(old, "velha")
-        await criar(pedidos_db, "nova")
+        await criar(old, "older")
+        await criar(pedidos_db, "newer")
         await pedidos_db.execute("select pg_sleep(0.005)")
         await purge_changes(pedidos_db, NOW)
     batch = await source(pedidos_db).read(ORIGIN)
-    assert [frame.key for frame in batch.frames] == ["antes", "velha", "nova"]
+    assert [frame.key for frame in batch.frames] == ["before", "older", "newer"]
 
 
 @pytest.mark.parametrize("position", [Position(2**62, 1, 1), Position(1, 1, 1)])

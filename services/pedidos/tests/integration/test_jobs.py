@@ -330,9 +330,9 @@ async def test_an_abandoned_order_is_cancelled_only_while_it_has_the_version_tha
     assert cancelar.data == PedidoCancelado(pedido_id=criado.pedido_id, versao=4, versao_conhecida=4)
 
 
-@pytest.mark.parametrize(("versao", "fica"), [(1, 2), (2, 2), (3, 3)])
+@pytest.mark.parametrize(("versao", "kept"), [(1, 2), (2, 2), (3, 3)])
 async def test_a_snapshot_that_waited_for_another_one_sees_its_version(
-    pedidos_db: "Pool[Any]", versao: int, fica: int
+    pedidos_db: "Pool[Any]", versao: int, kept: int
 ):
     criado = new()
     await group_commit(pedidos_db).write([criado])
@@ -344,7 +344,7 @@ async def test_a_snapshot_that_waited_for_another_one_sees_its_version(
             await asyncio.sleep(0.01)
         assert not wait.done()
     await wait
-    assert await pedidos_db.fetchval("select versao from pedido where id = $1", criado.pedido_id) == fica
+    assert await pedidos_db.fetchval("select versao from pedido where id = $1", criado.pedido_id) == kept
     answered = "select respondido_em is not null and reenviar_em is null from comando where id = $1"
     assert await pedidos_db.fetchval(answered, criado.id)
 
@@ -352,8 +352,8 @@ async def test_a_snapshot_that_waited_for_another_one_sees_its_version(
 async def test_same_key_within_one_batch_and_across_batches(pedidos_db: "Pool[Any]"):
     key = IdempotencyKey("ana", "/pedidos", "k", b"1")
     one, two, other = new(key), new(key), new(IdempotencyKey("ana", "/pedidos", "k", b"2"))
-    first, segundo, reused = await group_commit(pedidos_db).write([one, two, other])
-    assert (first.pedido_id, segundo.pedido_id) == (one.pedido_id, one.pedido_id)
+    first, second, reused = await group_commit(pedidos_db).write([one, two, other])
+    assert (first.pedido_id, second.pedido_id) == (one.pedido_id, one.pedido_id)
     assert "another body" in str(reused)
     [third] = await group_commit(pedidos_db).write([new(key)])
     assert (third.pedido_id, third.command_id) == (one.pedido_id, one.id)

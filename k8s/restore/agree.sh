@@ -65,9 +65,9 @@ into "id uuid, recusa text" "
 on estoque <<SQL
 insert into outbox (quantos, pedidos, versoes, status, expira_em, itens_em_falta)
 select count(*), array_agg(id), array_agg(versao), array_agg(status), array_agg(expira_em), array_agg(itens_em_falta)
-from (select *, row_number() over (order by id) / 500 as parte from pedido where atualizado_em > $since) p
-group by parte
-order by parte;
+from (select *, row_number() over (order by id) / 500 as part from pedido where atualizado_em > $since) p
+group by part
+order by part;
 SQL
 
 # pedidos repeats the commands behind the status of its last orders. If estoque is behind, it executes them again; otherwise it

@@ -143,7 +143,7 @@ def test_each_cell_has_the_routes_and_clusters_of_the_default_under_its_own_name
             assert different(mine, default_one) == {"name", "load_assignment"}
             assert mine["load_assignment"]["cluster_name"] == mine["name"]
             assert address(mine) == f"{original.removesuffix('_streams')}.{name}.svc:8000"
-    added = {f"{name}_{one}" for name in CELLS for one in clusters(alone) if one not in ("administracao", "painel")}
+    added = {f"{name}_{one}" for name in CELLS for one in clusters(alone) if one not in ("admin", "painel")}
     assert clusters(both).keys() == clusters(alone).keys() | added
     assert {r["route"]["cluster"] for h in hosts for r in h["routes"] if "route" in r} == added
 
@@ -226,7 +226,7 @@ def test_the_gateway_s_test_asks_every_host(helm: Helm, table: Path):
     hosts = ["norte.loja.example", "sul.loja.example", "*.sul.loja.example"]
     for default, asked in ((False, hosts), (True, ["gateway", *hosts])):
         rendered = helm.template("gateway", f"defaultCell={str(default).lower()}", values=table)
-        (pod,) = [m for m in rendered if m["metadata"]["name"] == "gateway-teste"]
+        (pod,) = [m for m in rendered if m["metadata"]["name"] == "gateway-test"]
         *_, script, _, port = pod["spec"]["containers"][0]["command"][: -len(asked)]
         assert (port, pod["spec"]["containers"][0]["command"][-len(asked) :]) == ("80", asked)
         assert "Host: %s" in script
@@ -392,7 +392,7 @@ def test_a_cell_has_no_gateway_and_no_test_that_needs_one(cells: dict[str, list[
     for manifests in cells.values():
         assert "gateway" not in {m["metadata"]["labels"]["app.kubernetes.io/name"] for m in manifests}
         names = {m["metadata"]["name"] for m in manifests if m["kind"] == "Pod"}
-        assert names == {"pedidos-teste", "estoque-teste", "operator-teste", "conferir-teste", "painel-teste"}
+        assert names == {"pedidos-test", "estoque-test", "operator-test", "conferir-test", "painel-test"}
 
 
 def test_an_order_through_the_gateway_s_own_name_is_tested_only_where_it_leads_somewhere(helm: Helm):
@@ -403,7 +403,7 @@ def test_an_order_through_the_gateway_s_own_name_is_tested_only_where_it_leads_s
 
     sul = [f"gateway.cells.sul.{s}.{key}" for s in SERVICES for key in (f"host={s}.sul.svc", "port=8000")]
     without = tests("gateway.defaultCell=false", "gateway.cells.sul.hosts[0]=sul.loja.example", *sul)
-    assert tests() - without == {"pedido-teste"}
+    assert tests() - without == {"pedido-test"}
 
 
 def pods(manifests: list[Manifest], namespace: str) -> Iterator[Pod]:

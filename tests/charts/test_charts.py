@@ -400,7 +400,7 @@ def test_the_gateway_is_that_of_the_local_system_with_names_instead_of_addresses
         (endpoint,) = mine["load_assignment"]["endpoints"][0]["lb_endpoints"]
         address = endpoint["endpoint"]["address"]["socket_address"]
         assert address == {"address": mine["name"].removesuffix("_streams"), "port_value": 8000}
-    assert {c["name"] for c in here["clusters"]} == {c["name"] for c in there["clusters"]} | {"administracao"}
+    assert {c["name"] for c in here["clusters"]} == {c["name"] for c in there["clusters"]} | {"admin"}
 
 
 @pytest.mark.integration

@@ -212,9 +212,7 @@ def test_admin_is_on_loopback_and_only_two_of_its_pages_lead_outside(helm: Helm,
     resources = envoy["static_resources"]
     for listener in resources["listeners"]:
         hosts = listener["filter_chains"][0]["filters"][0]["typed_config"]["route_config"]["virtual_hosts"]
-        to_admin = [
-            r["match"] for h in hosts for r in h["routes"] if r.get("route", {}).get("cluster") == "administracao"
-        ]
+        to_admin = [r["match"] for h in hosts for r in h["routes"] if r.get("route", {}).get("cluster") == "admin"]
         expected = [{"path": "/ready"}, {"path": "/stats/prometheus"}] if listener["name"] == "operations" else []
         assert to_admin == expected
     service = one(helm.template("gateway", *(TLS if tls else ())), "Service")
@@ -453,9 +451,9 @@ def test_every_cell_needs_a_token(helm: Helm, tmp_path: Path):
     with login(tmp_path) as issuer:
         sets = [ON, *issuer.sets, *CELLS]
         with running(helm, tmp_path, *sets) as here:
-            for host in ("norte.loja.example", "sul.loja.example", "outra.example"):
+            for host in ("norte.loja.example", "sul.loja.example", "other.example"):
                 assert here.client.get("/pedidos", headers={"Host": host}).status_code == 401
-            assert here.client.get("/pedidos", headers={"Host": "outra.example", **issuer.token()}).status_code == 200
+            assert here.client.get("/pedidos", headers={"Host": "other.example", **issuer.token()}).status_code == 200
             answer = here.client.get("/pedidos", headers={"Host": "sul.loja.example", **issuer.token()})
             assert answer.status_code == 503, "it is admitted, but the service does not exist here"
 
@@ -468,7 +466,7 @@ def test_each_cell_has_its_own_limits(helm: Helm, tmp_path: Path):
         def statuses(host: str) -> list[int]:
             return [here.client.get("/pedidos", headers={"Host": host}).status_code for _ in range(6)]
 
-        assert statuses("outra.example").count(429) >= 2
+        assert statuses("other.example").count(429) >= 2
         assert statuses("norte.loja.example")[:3] == [503] * 3
 
 
@@ -540,7 +538,7 @@ def test_tls_below_1_2_is_refused(with_tls: WithTls):
 @pytest.mark.integration
 def test_a_renewed_certificate_is_used_without_a_restart(with_tls: WithTls):
     with with_tls.client() as client:
-        for path in ("/estoque", "/nada"):
+        for path in ("/estoque", "/nothing"):
             assert client.get(path).headers["strict-transport-security"] == "max-age=31536000"
         first = with_tls.serial()
         with_tls.renew()
@@ -669,7 +667,7 @@ def test_hosts_that_are_not_listed_are_not_served(helm: Helm, tmp_path: Path):
             answer = here.client.get("/estoque", headers={"Host": host})
             assert answer.status_code == 404, host
             assert "does not serve the host" in answer.json()["detail"]
-        nothing = here.client.get("/nada", headers={"Host": "loja.example"})
+        nothing = here.client.get("/nothing", headers={"Host": "loja.example"})
         assert (nothing.status_code, nothing.json()["detail"]) == (404, "There is nothing at this address.")
 
 
@@ -687,7 +685,7 @@ def plain(helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runn
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("path", ["/pedidos", "/estoque", "/nada", "/schema/pedidos", "/estoque/%zz"])
+@pytest.mark.parametrize("path", ["/pedidos", "/estoque", "/nothing", "/schema/pedidos", "/estoque/%zz"])
 def test_every_answer_has_the_security_headers(plain: Running, path: str):
     headers = plain.client.get(httpx.URL(str(plain.client.base_url).rstrip("/") + path)).headers
     assert headers.get_list("x-content-type-options") == ["nosniff"]

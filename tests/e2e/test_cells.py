@@ -46,7 +46,7 @@ async def reserved(shop: Shop, sku: str) -> tuple[int, int]:
 @pytest.mark.parametrize(("here", "there"), [("norte", "sul"), ("sul", "norte")])
 async def test_an_order_is_reserved_in_the_cell_of_its_host_only(shops: dict[str, Shop], here: str, there: str):
     """Both cells sell the same SKU, and have different quantities of it."""
-    sku = f"AMBOS-{here.upper()}"
+    sku = f"BOTH-{here.upper()}"
     await shops[here].declare(sku, 10)
     await shops[there].declare(sku, 20)
     response = await shops[here].order(**{sku: 2})

@@ -38,7 +38,7 @@ async def test_no_accepted_order_is_lost_when_all_pods_of_a_part_are_deleted(
 
         await until(decided_again, 120)
         if part == "operator":
-            await shop.declare("C-NOVO", 5)
+            await shop.declare("C-NEW", 5)
             ready = time.monotonic() - deleted
         await asyncio.sleep(3)
     recovered = customers.recovery(deleted)

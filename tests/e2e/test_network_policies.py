@@ -23,15 +23,15 @@ PORTS = {
 ATTEMPT = """
 import json, socket, sys
 from concurrent.futures import ThreadPoolExecutor
-def alcanca(onde):
+def reaches(where):
     try:
-        socket.create_connection(onde, 3).close()
+        socket.create_connection(where, 3).close()
     except OSError:
         return False
     return True
-onde = json.loads(sys.argv[1])
-with ThreadPoolExecutor(len(onde)) as juntos:
-    print(json.dumps(dict(zip(onde, juntos.map(alcanca, map(tuple, onde.values()))))))
+where = json.loads(sys.argv[1])
+with ThreadPoolExecutor(len(where)) as pool:
+    print(json.dumps(dict(zip(where, pool.map(reaches, map(tuple, where.values()))))))
 """
 
 
@@ -50,7 +50,7 @@ def test_a_stranger_reaches_the_gateway_and_nothing_else(installed: Installation
 
 def attempt(installed: Installation, namespace: str, where: dict[str, tuple[str, int]]) -> dict[str, bool]:
     """The addresses to which an unrelated pod can connect."""
-    name = f"estranho-{int(time.time())}"
+    name = f"stranger-{int(time.time())}"
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -65,7 +65,7 @@ def attempt(installed: Installation, namespace: str, where: dict[str, tuple[str,
             },
             "containers": [
                 {
-                    "name": "estranho",
+                    "name": "stranger",
                     "image": f"reservaestoque/conferir:{installed.tag}",
                     "command": ["python", "-c", ATTEMPT, json.dumps(where)],
                     "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},

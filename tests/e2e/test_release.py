@@ -85,12 +85,12 @@ async def test_uninstalling_leaves_nothing_stuck_and_a_new_install_continues(sho
 
     await asyncio.to_thread(installed.install)
 
-    async def de_volta() -> bool:
+    async def both_found() -> bool:
         """Envoy has found both services again."""
         paths = ("/estoque/V-A", f"/pedidos/{vendido}")
         return {(await shop.client.get(path)).status_code for path in paths} == {200}
 
-    await until(de_volta, 30)
+    await until(both_found, 30)
     assert await shop.status(vendido) == "Fechado"
     assert await shop.saldo("V-A") == saldo
     assert (await shop.order(**{"V-A": 1})).json()["status"] == "EstoqueReservado"

@@ -311,7 +311,7 @@ async def test_an_answer_about_anothers_order_takes_as_long_as_one_about_none(
 async def test_a_key_is_its_customers_own(client: httpx.AsyncClient, tokens: Tokens):
     """The same key from another customer is a different key, with the same or another body."""
     key, ids = {"Idempotency-Key": f"k-{time.time_ns()}"}, set()
-    for cliente, sku in (("ana", SKU), ("bia", SKU), ("carla", "OUTRO")):
+    for cliente, sku in (("ana", SKU), ("bia", SKU), ("carla", "ANOTHER")):
         body = {"clienteId": cliente, "itens": [{"sku": sku, "quantidade": 1}]}
         headers = bearer(tokens.issuer.token(cliente)) | key
         answers = [await client.post("/pedidos", json=body, headers=headers) for _ in range(2)]

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 @pytest.mark.parametrize("queue", ["estoque.pedidos", "pedidos.status"])
 @pytest.mark.parametrize(
     "body",
-    [b"\x00\xff", b'{"not": "an array"}', b'[{"type": "Nunca"}]'],
+    [b"\x00\xff", b'{"not": "an array"}', b'[{"type": "Never"}]'],
     ids=["bytes", "object", "unknown type"],
 )
 async def test_garbage_goes_to_the_dead_letters(shop: Shop, system: System, queue: str, body: bytes):

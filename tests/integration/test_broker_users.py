@@ -151,7 +151,7 @@ async def test_it_lists_its_own_dead_letters_and_says_whose_the_others_are(
     async with await aio_pika.connect(backing.amqp_url) as administrator:
         everything = await administrator.channel()
         for queue in topology.QUEUES:
-            letter = aio_pika.Message(b'[{"type": "Nunca"}]')
+            letter = aio_pika.Message(b'[{"type": "Never"}]')
             await everything.default_exchange.publish(letter, routing_key=queue.dead_letters)
     env = {**os.environ, "AMQP_URL": backing.service_env(service)["AMQP_URL"]}
 

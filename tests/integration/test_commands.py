@@ -73,14 +73,14 @@ async def test_one_key_makes_one_order_whoever_repeats_it(shop: Shop):
 async def test_key_tells_the_order_as_it_is_now_and_works_for_commands_too(shop: Shop):
     await shop.declare("K-G", 5)
     body = {"clienteId": "ana", "itens": [{"sku": "K-G", "quantidade": 1}]}
-    headers = {**WAIT, "Idempotency-Key": "uma-chave-qualquer"}
+    headers = {**WAIT, "Idempotency-Key": "any-key"}
     pedido = (await shop.client.post("/pedidos", json=body, headers=headers)).json()["pedidoId"]
     for _ in range(3):
         response = await shop.client.post(f"/pedidos/{pedido}/fechar", headers=headers)
         assert (response.status_code, response.json()["status"]) == (200, "Fechado")
     assert (await shop.saldo("K-G"))["vendido"] == 1
     assert (await shop.client.post("/pedidos", json=body, headers=headers)).json()["status"] == "Fechado"
-    another = {**headers, "Idempotency-Key": "outra"}
+    another = {**headers, "Idempotency-Key": "other"}
     assert (await shop.client.post(f"/pedidos/{pedido}/fechar", headers=another)).status_code == 409
     assert (await shop.client.post(f"/pedidos/{pedido}/cancelar", headers=headers)).status_code == 409
 
@@ -113,7 +113,7 @@ async def test_several_lines_of_a_header_are_one_list(shop: Shop):
 
 async def test_lists_by_customer_and_status_page_by_page(shop: Shop):
     await shop.declare("K-I", 3)
-    cliente = f"lista-{uuid4()}"
+    cliente = f"list-{uuid4()}"
     done = []
     for quantidade in (1, 1, 9, 1):
         body = {"clienteId": cliente, "itens": [{"sku": "K-I", "quantidade": quantidade}]}

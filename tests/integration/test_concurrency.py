@@ -18,13 +18,13 @@ def sem_impasse(system: System) -> None:
 
 
 async def test_two_hundred_orders_for_fifty_units(shop: Shop, system: System):
-    await shop.declare("C-QUENTE", 50)
-    responses = await asyncio.gather(*[shop.order(wait=30, **{"C-QUENTE": 1}) for _ in range(200)])
+    await shop.declare("C-HOT", 50)
+    responses = await asyncio.gather(*[shop.order(wait=30, **{"C-HOT": 1}) for _ in range(200)])
     assert Counter(r.json()["status"] for r in responses) == {"EstoqueReservado": 50, "EstoqueNaoDisponivel": 150}
     assert {r.status_code for r in responses} == {201}
-    assert await shop.saldo("C-QUENTE") == {
-        "sku": "C-QUENTE",
-        "nome": "Produto C-QUENTE",
+    assert await shop.saldo("C-HOT") == {
+        "sku": "C-HOT",
+        "nome": "Produto C-HOT",
         "quantidade": 50,
         "reservado": 50,
         "vendido": 0,

@@ -83,7 +83,7 @@ SCHEMA = [
     "alter table pedido disable trigger all",
     "drop table pedido",
     "drop function agora()",
-    "alter function agora() rename to depois",
+    "alter function agora() rename to later",
     "create index on pedido (id)",
     "truncate pedido",
     "truncate mudanca",
@@ -102,7 +102,7 @@ SCHEMA = [
     "create database mine",
     "select pg_reload_conf()",
 ]
-"""Refused to every role of a program."""
+"""Unprocessable to every role of a program."""
 FORBIDDEN = {
     "pedidos": [
         "set role pedidos",

@@ -33,11 +33,11 @@ def dlq(system: System, *words: str) -> str:
     return done.stdout
 
 
-def letters(system: System, queue: str, motivo: str) -> list[dict[str, Any]]:
+def letters(system: System, queue: str, reason: str) -> list[dict[str, Any]]:
     """The letters with this in their reason; none when there are none."""
-    if motivo not in dlq(system, "list", "--queue", queue):
+    if reason not in dlq(system, "list", "--queue", queue):
         return []
-    return json.loads(dlq(system, "show", queue, "--reason", motivo))
+    return json.loads(dlq(system, "show", queue, "--reason", reason))
 
 
 async def publish(system: System, queue: str, body: bytes) -> None:
@@ -52,22 +52,22 @@ async def send(system: System, event: CloudEvent) -> None:
 
 
 async def test_poison_is_shown_and_returns_with_its_reason_when_it_is_replayed(shop: Shop, system: System):
-    garbage = {"type": "Nunca", "id": "lixo-1", "subject": "ninguem"}
+    garbage = {"type": "Never", "id": "garbage-1", "subject": "nobody"}
     await publish(system, "estoque.pedidos", json.dumps([garbage]).encode())
 
     async def separated() -> list[dict[str, Any]]:
-        return letters(system, "estoque.pedidos", "Nunca")
+        return letters(system, "estoque.pedidos", "Never")
 
     [letter] = await until(separated)
     assert letter["body"] == [garbage]
-    assert "lixo-1" in dlq(system)
+    assert "garbage-1" in dlq(system)
 
-    assert dlq(system, "replay", "estoque.pedidos", "--id", "lixo-1").splitlines()[-1] == "1 replayed"
-    [de_volta] = await until(separated)
-    assert de_volta["body"] == [garbage]
-    assert de_volta["reason"] == letter["reason"]
-    dlq(system, "discard", "estoque.pedidos", "--id", "lixo-1", "--yes")
-    assert "lixo-1" not in dlq(system)
+    assert dlq(system, "replay", "estoque.pedidos", "--id", "garbage-1").splitlines()[-1] == "1 replayed"
+    [returned] = await until(separated)
+    assert returned["body"] == [garbage]
+    assert returned["reason"] == letter["reason"]
+    dlq(system, "discard", "estoque.pedidos", "--id", "garbage-1", "--yes")
+    assert "garbage-1" not in dlq(system)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ async def test_letters_whose_cause_has_passed_succeed_when_replayed(shop: Shop, 
     pedido_id = (await shop.order(**{"CM-A": 2})).json()["pedidoId"]
     async with database(system, "pedidos") as pedidos:
         kept = await pedidos.fetchval(
-            "with fora as (delete from pedido where id = $1 returning *) select to_jsonb(fora)::text from fora",
+            "with deleted as (delete from pedido where id = $1 returning *) select to_jsonb(deleted)::text from deleted",
             pedido_id,
         )
         await send(system, cancelar(pedido_id))

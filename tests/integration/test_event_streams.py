@@ -1,4 +1,4 @@
-"""Event streams through the gateway: changes are sent in order, once, also to clients that were away."""
+"""Event streams through the gateway: changes are sent in order, once, also to clients that were disconnected."""
 
 import asyncio
 import json
@@ -73,7 +73,7 @@ async def test_a_stream_of_one_order_resumes_after_the_version_that_was_seen(sho
         await shop.client.post(f"/pedidos/{pedido['pedidoId']}/cancelar", headers=WAIT)
         assert [(e.id, e.data["status"]) for e in await stream.until_end()] == [("2", "Cancelado")]
     async with open_stream(shop.client, f"/pedidos/{pedido['pedidoId']}/eventos", since="1") as stream:
-        assert [e.id for e in await stream.until_end()] == ["2"], "a client that was away receives it too"
+        assert [e.id for e in await stream.until_end()] == ["2"], "a client that was disconnected receives it too"
 
 
 async def test_a_customers_list_has_their_orders_only(shop: Shop):
@@ -302,7 +302,7 @@ async def note_many(system: System, rows: int) -> None:
         for _ in range(rows):
             await pool.execute(
                 """insert into mudanca (pedidos, clientes, status, versoes, atualizado_em, expira_em)
-                   select array_agg(gen_random_uuid()), array_agg('muitos'::text), array_agg('Fechado'::text),
+                   select array_agg(gen_random_uuid()), array_agg('many'::text), array_agg('Fechado'::text),
                        array_agg(2), array_agg(agora()), array_agg(null::timestamptz)
                    from generate_series(1, 200)"""
             )
@@ -311,8 +311,8 @@ async def note_many(system: System, rows: int) -> None:
 async def test_a_stuck_reader_slows_no_others_is_cut_off_and_can_resume(shop: Shop, system: System):
     url, seen = system.program_url("pedidos-1"), list[str]()
     async with (
-        slow_reader(url, "/pedidos/eventos?clienteId=muitos") as stopped,
-        open_stream(shop.client, f"{url}/pedidos/eventos", clienteId="muitos") as fast_system,
+        slow_reader(url, "/pedidos/eventos?clienteId=many") as stopped,
+        open_stream(shop.client, f"{url}/pedidos/eventos", clienteId="many") as fast_system,
     ):
         start = (await fast_system.opened()).last_id
         for _ in range(15):
@@ -322,7 +322,7 @@ async def test_a_stuck_reader_slows_no_others_is_cut_off_and_can_resume(shop: Sh
         received = [i for i in await stopped.ids() if i != start]
     assert received == seen[: len(received)]
     assert len(received) < len(seen), "it was cut off, so the test is meaningful"
-    async with open_stream(shop.client, f"{url}/pedidos/eventos", since=received[-1], clienteId="muitos") as stream:
+    async with open_stream(shop.client, f"{url}/pedidos/eventos", since=received[-1], clienteId="many") as stream:
         assert [e.id for e in await stream.events(len(seen) - len(received))] == seen[len(received) :]
 
 
@@ -332,7 +332,7 @@ async def test_streams_end_cleanly_when_the_service_stops_and_go_on_at_another_r
     pedido = await order(shop, "ana", "E-N")
     one = system.program_url("pedidos-1")
     async with (
-        slow_reader(one, "/pedidos/eventos?clienteId=muitos"),
+        slow_reader(one, "/pedidos/eventos?clienteId=many"),
         open_stream(shop.client, f"{one}/pedidos/eventos", clienteId=cliente) as listing,
         open_stream(shop.client, f"{one}/pedidos/{pedido['pedidoId']}/eventos", since="1") as one_order,
     ):

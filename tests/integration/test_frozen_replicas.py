@@ -160,7 +160,7 @@ async def test_orders_of_other_skus_do_not_wait_for_one_that_a_frozen_replica_ha
         await until(all_of_them, 60)
         frozen.thaw()
         healthy = next(program for program in programs if program is not frozen)
-        assert "event_set_aside" not in healthy.log()
+        assert "event_dead_lettered" not in healthy.log()
 
 
 async def test_orders_of_other_skus_do_not_wait_for_many_of_one_that_an_administrator_has_locked(

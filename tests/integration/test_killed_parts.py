@@ -106,10 +106,10 @@ async def _all(shop: Shop, ids: set[str]) -> list[str]:
 
 
 async def test_waiting_requests_are_answered_when_the_service_stops(shop: Shop, system: System):
-    await shop.declare("Q-ESPERA", 5)
+    await shop.declare("Q-WAIT", 5)
     await asyncio.to_thread(system.stop, "estoque")
     try:
-        body = {"clienteId": "ana", "itens": [{"sku": "Q-ESPERA", "quantidade": 1}]}
+        body = {"clienteId": "ana", "itens": [{"sku": "Q-WAIT", "quantidade": 1}]}
         url = f"{system.program_url('pedidos-1')}/pedidos"
         ordering = asyncio.create_task(shop.client.post(url, json=body, headers={"Prefer": "wait=30"}))
         await asyncio.sleep(1)

@@ -16,11 +16,11 @@ from local_system import System
 
 pytestmark = pytest.mark.integration
 
-NAME = "99990101000001_teste.sql"
-MIGRATION = "-- migrate:up\nalter table estoque add column teste int not null default 0;\n-- migrate:down\n"
+NAME = "99990101000001_test.sql"
+MIGRATION = "-- migrate:up\nalter table estoque add column extra int not null default 0;\n-- migrate:down\n"
 UNDO = """
 set lock_timeout = '20s';
-alter table estoque drop column if exists teste;
+alter table estoque drop column if exists extra;
 delete from schema_migrations where version = '99990101000001';
 """
 
@@ -81,7 +81,7 @@ async def test_orders_are_decided_while_a_migration_cannot_have_its_lock(
         async with asyncio.timeout(60):
             await migration.communicate()
     assert migration.returncode == 0
-    assert system.psql("estoque", "select max(teste) from estoque").strip() == "0"
+    assert system.psql("estoque", "select max(extra) from estoque").strip() == "0"
     assert (await shop.order(wait=5, MIGRATION=1)).json()["status"] == "EstoqueReservado"
 
 

@@ -210,7 +210,7 @@ async def test_a_column_that_changes_its_type_stops_no_program(
     finally:
         for pool, change, _, old in changes:
             await pool.execute(change.format(old))
-    assert "event_set_aside" not in shop.estoque.log() + shop.pedidos.log()
+    assert "event_dead_lettered" not in shop.estoque.log() + shop.pedidos.log()
 
 
 async def test_waiting_requests_are_answered_in_time_though_the_database_freezes(backing: System, shop: Shop):

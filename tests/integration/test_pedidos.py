@@ -171,7 +171,7 @@ async def test_filter_by_a_customer_that_there_cannot_be(shop: Shop):
         ("POST", "/estoque/consulta", 400),
         ("DELETE", "/pedidos", 405),
         ("PUT", "/statusPedido", 405),
-        ("GET", "/nada", 404),
+        ("GET", "/nothing", 404),
         ("GET", "/metrics", 404),
         ("GET", "/health/live", 404),
     ],
@@ -203,7 +203,7 @@ async def test_body_declared_as_plain_utf_8(shop: Shop):
     assert response.status_code == 422
 
 
-@pytest.mark.parametrize("path", ["/estoque/caf%C3%A9%20%22", "/pedidos/%0A", "/nada/%C3%A9"])
+@pytest.mark.parametrize("path", ["/estoque/caf%C3%A9%20%22", "/pedidos/%0A", "/nothing/%C3%A9"])
 async def test_a_problem_names_the_path_as_received(shop: Shop, path: str):
     assert (await shop.client.get(path)).json()["instance"] == path
 

@@ -49,13 +49,13 @@ async def test_close_against_expiry_at_the_same_instant(flash: Shop, fast_system
 
     One in ten is up to 0.4 s off, so that both outcomes occur however slow the machine is.
     """
-    await flash.declare("R-FIM", TIMES)
+    await flash.declare("R-END", TIMES)
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def sell(number: int) -> tuple[int, str, int]:
         offset = 0.0 if number % 10 else 0.8 * number / TIMES - 0.4
         async with turn:
-            pedido = (await flash.order(wait=20, **{"R-FIM": 1})).json()
+            pedido = (await flash.order(wait=20, **{"R-END": 1})).json()
             assert pedido["status"] in {"EstoqueReservado", "ReservaExpirada"}, pedido
             if pedido["expiraEm"]:
                 end = datetime.fromisoformat(pedido["expiraEm"]) - datetime.now(UTC)
@@ -67,13 +67,13 @@ async def test_close_against_expiry_at_the_same_instant(flash: Shop, fast_system
     assert {(code, status) for code, status, _ in ends} == {(200, "Fechado")}, "there were units for all"
     versions = Counter(versao for _, _, versao in ends)
     assert set(versions) == {2, 3}, f"2 closed before the sweep, 3 after it: {versions}"
-    saldo = await flash.saldo("R-FIM")
+    saldo = await flash.saldo("R-END")
     assert (saldo["reservado"], saldo["vendido"], saldo["disponivel"]) == (0, TIMES, 0)
 
 
 async def test_cancel_against_renewal_of_lapsed_orders(flash: Shop, fast_system: System):
-    await flash.declare("R-VOLTA", 100)
-    pedidos = await asyncio.gather(*[flash.order(wait=20, **{"R-VOLTA": 1}) for _ in range(100)])
+    await flash.declare("R-BACK", 100)
+    pedidos = await asyncio.gather(*[flash.order(wait=20, **{"R-BACK": 1}) for _ in range(100)])
     ids = [pedido.json()["pedidoId"] for pedido in pedidos]
 
     async def lapsed() -> bool:
@@ -90,7 +90,7 @@ async def test_cancel_against_renewal_of_lapsed_orders(flash: Shop, fast_system:
     ends = Counter(await asyncio.gather(*[compete(pedido) for pedido in ids]))
     assert set(ends) <= {(200, 200), (200, 409)}, "the order ends cancelled, in whatever order they arrive"
     assert set(await asyncio.gather(*[flash.status(i) for i in ids])) == {"Cancelado"}
-    assert (await flash.saldo("R-VOLTA"))["disponivel"] == 100
+    assert (await flash.saldo("R-BACK"))["disponivel"] == 100
 
 
 async def test_cancel_against_close_of_live_orders(shop: Shop):

@@ -67,13 +67,13 @@ async def test_a_migration_begun_from_changed_functions_can_be_applied_and_undon
     changed = {
         "uuidv7_floor": before["uuidv7_floor"].replace("immutable strict", "stable strict"),
         "saldo": before["saldo"].replace("is 'balances", "is 'all balances"),
-        "dois": "create or replace function dois() returns int language sql as 'select 2';\n",
+        "two": "create or replace function two() returns int language sql as 'select 2';\n",
     }
     up, down = draft(changed, before).split("-- migrate:down\n")
     connection = await asyncpg.connect(url)
     await connection.execute(up)
     assert await connection.fetchval("select provolatile from pg_proc where proname = 'uuidv7_floor'") == b"s"
-    assert await connection.fetchval("select dois()") == 2
+    assert await connection.fetchval("select two()") == 2
     await connection.execute(down)
     await connection.close()
     assert dump(url) == migrated

@@ -24,7 +24,7 @@ from local_system import Ports, System, processes
 pytestmark = pytest.mark.integration
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "services/pedidos/db/migrations"
-WRONG = "segredo-errado-e-secreto"
+WRONG = "wrong-and-secret-password"
 AWAY = "127.0.0.1:9"
 """A port on which nothing listens."""
 DATA = {"data", "etcd"}
@@ -184,8 +184,8 @@ async def test_a_command_that_fails_tells_no_secret(system: System, secrets: dic
 
 async def test_a_running_system_tells_no_secret(shop: Shop, system: System, secrets: dict[str, set[str]]):
     """Logs of every part, metrics, answers to good and bad requests, and what the cluster shows."""
-    await shop.declare("SEGREDO", 3)
-    assert (await shop.order(SEGREDO=1)).status_code == 201
+    await shop.declare("SECRET", 3)
+    assert (await shop.order(SECRET=1)).status_code == 201
     texts = {f"log of {name}": system.log(name) for name in system.names()}
     assert all(texts.values())
     async with httpx.AsyncClient(trust_env=False, timeout=20) as client:

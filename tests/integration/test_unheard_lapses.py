@@ -49,7 +49,7 @@ async def test_it_is_asked_about_although_its_command_was_made_long_ago(shop: Sh
     ("meanwhile", "comes_of_it"),
     [
         ("swept", "ReservaExpirada"),
-        ("not swept, the operator is away", "Cancelado"),
+        ("not swept, the operator is down", "Cancelado"),
         ("closed", "Fechado"),
     ],
 )

@@ -108,19 +108,19 @@ class LifeOfOrders(RuleBasedStateMachine):
         )
         self.runner.run(self.world.advance(timedelta()))
         for sku, quantidade in zip(SKUS, quantities, strict=True):
-            self.declare(sku, quantidade, paused=False, encerrar=False, other=False)
+            self.declare(sku, quantidade, paused=False, deleting=False, other=False)
 
     @rule(
         sku=st.sampled_from(SKUS),
         quantidade=UNITS,
         paused=st.booleans(),
-        encerrar=st.booleans(),
+        deleting=st.booleans(),
         other=st.booleans(),
     )
-    def declare(self, sku: str, quantidade: int, paused: bool, encerrar: bool, other: bool) -> None:
-        key = ItemKey("outra" if other else "loja", sku.lower())
-        item = StockItem(key, sku, 1, 1, sku, sku, quantidade, paused, None, deleting=encerrar)
-        self.judge.declaring["pedidos"] = [Declaration(key.dono, sku, quantidade, paused, encerrar)]
+    def declare(self, sku: str, quantidade: int, paused: bool, deleting: bool, other: bool) -> None:
+        key = ItemKey("other" if other else "loja", sku.lower())
+        item = StockItem(key, sku, 1, 1, sku, sku, quantidade, paused, None, deleting=deleting)
+        self.judge.declaring["pedidos"] = [Declaration(key.dono, sku, quantidade, paused, deleting)]
         self._do("estoque", self.operador.sync([item]))
 
     @rule(itens=ITENS, times=st.integers(1, 3))
@@ -155,7 +155,7 @@ class LifeOfOrders(RuleBasedStateMachine):
 
     @rule(limite=st.integers(1, 5))
     def sweep(self, limite: int) -> None:
-        self._do("estoque", self.operador.expire(limite))
+        self._do("estoque", self.operador.sweep(limite))
 
     @invariant()
     def ledger_balances(self) -> None:

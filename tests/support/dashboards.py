@@ -237,7 +237,7 @@ OPERATOR = Dashboard(
         Panel("Longest wait for PostgreSQL", [highest("operador_sync_lag_seconds", legend="lag")], unit="s"),
         Panel("StockItems per SQL call", quantiles("operador_batch_items", of=(0.5, 0.95))),
         Panel("Status writes", [per_second("operador_status_writes_total", legend="written")], unit="ops"),
-        Panel("Kubernetes Events", [per_second("operador_events_total", "reason")], unit="ops"),
+        Panel("Kubernetes Events", [per_second("operador_k8s_events_total", "reason")], unit="ops"),
         Panel(
             "Refused and failed",
             [

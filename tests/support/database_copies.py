@@ -27,11 +27,11 @@ def create(system: System, service: str, name: str) -> str:
     return address(system, service, name)
 
 
-def dbmate(url: str, service: str, comando: str, schema: Path | None = None) -> None:
+def dbmate(url: str, service: str, command: str, schema: Path | None = None) -> None:
     """Runs dbmate with a service's migrations; writes the resulting schema to `schema`."""
     file = [f"--schema-file={schema}"] if schema else ["--no-dump-schema"]
     subprocess.run(
-        [DBMATE, "--migrations-dir", ROOT / "services" / service / "db/migrations", *file, comando],
+        [DBMATE, "--migrations-dir", ROOT / "services" / service / "db/migrations", *file, command],
         env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "DATABASE_URL": url},
         check=True,
         capture_output=True,

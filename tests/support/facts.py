@@ -9,8 +9,8 @@ select o.id, f.*, o.criado_em
 from outbox o
 cross join lateral unnest(o.pedidos, o.versoes, o.status, o.causas, o.recusas, o.expira_em, o.itens_em_falta,
         o.traceparents) with ordinality
-    as f (pedido_id, versao, status, causa, recusa, expira_em, itens_em_falta, traceparent, posicao)
-order by o.id, f.posicao
+    as f (pedido_id, versao, status, causa, recusa, expira_em, itens_em_falta, traceparent, ordinal)
+order by o.id, f.ordinal
 """
 
 

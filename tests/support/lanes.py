@@ -56,7 +56,7 @@ WAITING = (
     "lib/tests/integration/test_migrate.py",
     "services/estoque/tests/integration/test_relay.py",
 )
-"""Units that mostly wait: for time limits, for parts that start, for a broker that is away. One worker begins with
+"""Units that mostly wait: for time limits, for parts that start, for a broker that is down. One worker begins with
 these, beside as many others as keep the processors busy."""
 
 ALONE = ("bench/tests/integration/test_constant_rate.py",)

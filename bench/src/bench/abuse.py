@@ -168,7 +168,7 @@ def run(folder: Path, seconds: float, names: Sequence[str]) -> str:
         warm = trial("none", port, tokens, "", 2, memory)
         if warm.customers.failures:
             raise BenchError(f"customers fail without an attack: {warm.customers.failures[0]}")
-        found = [trial(name, port, tokens, issuer.token("ladrao"), seconds, memory) for name in ("none", *names)]
+        found = [trial(name, port, tokens, issuer.token("thief"), seconds, memory) for name in ("none", *names)]
         return report([*found, trial("none", port, tokens, "", seconds, memory)])
 
 

@@ -81,7 +81,7 @@ async def idle(port: int, _: str, tally: Tally) -> None:
 
     async def once() -> None:
         async with _connection(port, tally) as (reader, writer):
-            writer.write(b"GET /nada HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            writer.write(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
             while await reader.read(4096):
                 tally["answers"] += 1
             tally["closed by the gateway"] += 1
@@ -160,7 +160,7 @@ async def rapid_reset(port: int, _: str, tally: Tally) -> None:
 
 async def flood(port: int, token: str, tally: Tally) -> None:
     """One client at 50 times its limit."""
-    body = b'{"clienteId": "ladrao", "itens": [{"sku": "NAO-HA", "quantidade": 1}]}'
+    body = b'{"clienteId": "thief", "itens": [{"sku": "NAO-HA", "quantidade": 1}]}'
     common = f"Host: localhost\r\nAuthorization: Bearer {token}\r\n".encode()
     write = (
         b"POST /pedidos HTTP/1.1\r\n"
@@ -168,7 +168,7 @@ async def flood(port: int, token: str, tally: Tally) -> None:
         + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         + body
     )
-    read = b"GET /pedidos?clienteId=ladrao&limite=1 HTTP/1.1\r\n" + common + b"\r\n"
+    read = b"GET /pedidos?clienteId=thief&limite=1 HTTP/1.1\r\n" + common + b"\r\n"
     began = time.monotonic()
     sent = 0
 

@@ -66,7 +66,7 @@ def started(folder: Path, heap: int, once: Limits | None = None) -> Iterator[Gat
             child for child in psutil.Process(os.getpid()).children() if str(folder / "envoy.yaml") in child.cmdline()
         ]
         tokens = {f"cliente-{n}": issuer.token(f"cliente-{n}") for n in range(CUSTOMERS)}
-        yield Gateway(ports.gateway, tokens, issuer.token("ladrao"), process)
+        yield Gateway(ports.gateway, tokens, issuer.token("thief"), process)
 
 
 @pytest.mark.parametrize(

@@ -83,9 +83,9 @@ async def test_a_refused_watch_is_an_error(tmp_path: Path) -> None:
 async def test_an_error_of_the_watch_is_an_error(tmp_path: Path) -> None:
     failure = {
         "type": "ERROR",
-        "object": {"kind": "Status", "status": "Failure", "code": 500, "message": "etcd is away"},
+        "object": {"kind": "Status", "status": "Failure", "code": 500, "message": "etcd is unavailable"},
     }
-    broken = pytest.raises(RuntimeError, match="etcd is away")
+    broken = pytest.raises(RuntimeError, match="etcd is unavailable")
     with serving(api_server([[failure]])) as server, broken:
         await until_synced(server, tmp_path, 1)
 

@@ -69,7 +69,7 @@ spec:
 {{- /*
 The migration Job. Not a hook: hooks run before a database of the same release exists, and block --wait. A Job is
 immutable, so its name contains the schema version and a hash of the rest: a new image means a new Job. It alone connects
-as the owner of the database; values of a release before that role existed (--reuse-values) name one Secret for both.
+as the owner of the database, whose address `migrations.database` names; without that value, with the service's own.
 */}}
 {{- define "common.migrations" -}}
 {{- if .Values.migrations.enabled }}

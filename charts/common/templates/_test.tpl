@@ -21,7 +21,7 @@ spec:
   securityContext:
     {{- include "common.podSecurity" $c | nindent 4 }}
   containers:
-    - name: teste
+    - name: test
       image: {{ include "common.image" $c }}
       imagePullPolicy: {{ include "common.pullPolicy" $c }}
       {{- with .command }}
@@ -59,5 +59,5 @@ spec:
 {{- define "common.readyTest" -}}
 {{- $url := printf "http://%s:9000/health/ready" (include "common.name" .) }}
 {{- $script := printf "import urllib.request as r; print(r.urlopen(%q, timeout=10).status)" $url }}
-{{- include "common.test" (dict "context" . "name" (printf "%s-teste" (include "common.name" .)) "command" (toYaml (list "python" "-c" $script))) }}
+{{- include "common.test" (dict "context" . "name" (printf "%s-test" (include "common.name" .)) "command" (toYaml (list "python" "-c" $script))) }}
 {{- end }}

@@ -53,5 +53,5 @@ class SystemState(msgspec.Struct, frozen=True):
     decision: DecisionTime | None = field(name="decisao", default=None)
     outbox: Mapping[str, Outbox | None] = field(default_factory=dict[str, Any])
     dead_letters: Mapping[str, int | None] | None = field(name="cartas", default=None)
-    about_to_lapse: int | None = field(name="reservasPorVencer", default=None)
+    lapsing: int | None = field(name="reservasPorVencer", default=None)
     audit: Audit | None = field(name="conferencia", default=None)

@@ -91,7 +91,7 @@ def test_a_database_outage_is_no_violation_and_the_rounds_resume(system: System,
     system.stop(f"postgres-{database}")
     wait_until(lambda: httpx.get(f"{url}/health/ready", trust_env=False).status_code == 503)
     assert httpx.get(f"{url}/health/live", trust_env=False).status_code == 200
-    wait_until(lambda: "job_put_off" in system.log("conferir"))
+    wait_until(lambda: "job_failed" in system.log("conferir"))
     system.start(f"postgres-{database}")
     last_round = 'conferir_last_round_timestamp_seconds{scan="skus"}'
     now = time.time()

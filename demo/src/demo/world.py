@@ -104,20 +104,20 @@ class Local:
 
     def kill(self, part: str) -> str:
         """SIGKILL; supervisord restarts it."""
-        _told(lambda: self._system.kill(part))
+        _as_world_error(lambda: self._system.kill(part))
         return part
 
     def wait_ready(self, part: str) -> None:
         """Returns when the part is ready again."""
-        _told(lambda: self._system.wait_ready(part))
+        _as_world_error(lambda: self._system.wait_ready(part))
 
     def restart_broker(self) -> None:
         """Stops RabbitMQ, starts it and waits for it."""
-        _told(lambda: self._system.restart(BROKER))
+        _as_world_error(lambda: self._system.restart(BROKER))
 
     def apply(self, manifest: Mapping[str, Any]) -> None:
         """`kubectl apply`."""
-        _told(lambda: self._system.kubectl("apply", "-f", "-", stdin=json.dumps(manifest)))
+        _as_world_error(lambda: self._system.kubectl("apply", "-f", "-", stdin=json.dumps(manifest)))
 
     def scale(self) -> dict[str, str]:
         """Nothing scales here."""
@@ -225,7 +225,7 @@ def _run(
     )
 
 
-def _told(act: Callable[[], object]) -> None:
+def _as_world_error(act: Callable[[], object]) -> None:
     try:
         act()
     except LocalSystemError as error:

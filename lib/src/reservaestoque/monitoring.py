@@ -1,4 +1,4 @@
-"""Connections to the port of health and metrics, whose clients no gateway disciplines."""
+"""Bounds connections to the port of health and metrics, where no gateway limits the clients."""
 
 import asyncio
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 from reservaestoque.http_protocol import HttpProtocol
 
 CONNECTIONS = 50
-"""How many connections are kept; one more closes another."""
+"""Maximum number of connections. A further one closes another."""
 
 REQUEST_BYTES = 65_536
-"""The longest request, body included; a longer one loses its connection."""
+"""Maximum size of a request, body included. A larger one closes its connection."""
 
 
 class MonitoringProtocol(HttpProtocol):
     """uvicorn's HTTP/1.1 protocol, bounded in connections and bytes.
 
-    A new connection is never refused: it may be a probe, and a probe that fails costs a healthy program its life.
+    It never refuses a new connection, which may be a probe: the kubelet restarts a healthy program whose probes fail.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

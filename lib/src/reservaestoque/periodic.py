@@ -88,7 +88,7 @@ class Periodic:
                     raise
                 failures += 1
                 _failed.labels(self.name).inc()
-                _log.warning("job_put_off", job=self.name, failures=failures, fault=repr(fault))
+                _log.warning("job_failed", job=self.name, failures=failures, fault=repr(fault))
                 await self._pause(delay(failures, first=0.05, longest=self._pace.longest), None)
                 continue
             await self._pause(self._pace.after(time.monotonic() - began, more=more), self._wake)

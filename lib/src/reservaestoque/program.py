@@ -153,7 +153,7 @@ def _bind(config: uvicorn.Config) -> socket.socket:
     try:
         return socket.create_server((config.host, config.port), family=family, backlog=config.backlog)
     except OSError as fault:
-        _log.error("port_not_bound", host=config.host, port=config.port, error=str(fault))
+        _log.error("port_not_bound", host=config.host, port=config.port, fault=str(fault))
         raise SystemExit(1) from fault
 
 
@@ -199,7 +199,7 @@ class Program:
         `on_stop` is called first: handlers in a long wait should answer then.
 
         A task that ends or fails stops the program, and its exception is raised in an ExceptionGroup: a program that
-        half works must be visibly down. Ends the process (code 1) when a port cannot be bound.
+        works only partly must be visibly down. Ends the process (code 1) when a port cannot be bound.
         """
         with contextlib.ExitStack() as stack:
             bound = [(server, stack.enter_context(_bind(server.config))) for server in self._servers]

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from waiting import until
 
 from local_system import System
-from reservaestoque.bus import BatchConsumer, Exchange, NotPublishedError, Publisher, Queue, Refused, topology
+from reservaestoque.bus import BatchConsumer, Exchange, NotPublishedError, Publisher, Queue, Unprocessable, topology
 from reservaestoque.bus.dead_letters import REASON_HEADER
 from reservaestoque.bus.queue_time import PUBLISHED_HEADER
 from reservaestoque.events import (
@@ -75,14 +75,14 @@ class Handler:
         self.away = 0
         self.calls = 0
 
-    async def handle(self, events: Sequence[Comando]) -> Sequence[Refused]:
+    async def handle(self, events: Sequence[Comando]) -> Sequence[Unprocessable]:
         self.calls += 1
         if self.away:
             self.away -= 1
-            raise ConnectionRefusedError("the database is away")
+            raise ConnectionRefusedError("the database is unavailable")
         if any(event.id in self.poison for event in events):
             raise KeyError("poison")
-        refused = [Refused(event, "not wanted") for event in events if event.id in self.refuse]
+        refused = [Unprocessable(event, "not wanted") for event in events if event.id in self.refuse]
         self.committed += [event for event in events if event.id not in self.refuse]
         return refused
 
@@ -278,7 +278,7 @@ async def test_a_batch_that_overtakes_acknowledges_none_but_its_own(
     old, *new = [an_event() for _ in range(5)]
 
     class Stuck(Handler):
-        async def handle(self, events: Sequence[Comando]) -> Sequence[Refused]:
+        async def handle(self, events: Sequence[Comando]) -> Sequence[Unprocessable]:
             if old in events:
                 self.calls += 1
                 await asyncio.Event().wait()

@@ -16,7 +16,7 @@ from wire import Wire
 from yarl import URL
 
 from local_system import System
-from reservaestoque.bus import BatchConsumer, Exchange, NotPublishedError, Publisher, Queue, Refused, topology
+from reservaestoque.bus import BatchConsumer, Exchange, NotPublishedError, Publisher, Queue, Unprocessable, topology
 from reservaestoque.bus.connection import FAULTS, open_connection
 from reservaestoque.dlq.box import Box
 from reservaestoque.dlq.letter import Choice
@@ -82,7 +82,7 @@ class Handler:
     def __init__(self) -> None:
         self.committed: list[Comando] = []
 
-    async def handle(self, events: Sequence[Comando]) -> Sequence[Refused]:
+    async def handle(self, events: Sequence[Comando]) -> Sequence[Unprocessable]:
         self.committed += events
         return ()
 
@@ -227,4 +227,4 @@ async def test_the_dead_letter_tool_reports_that_the_broker_does_not_answer(wire
     async with asyncio.timeout(SOON):
         _, errors = await process.communicate()
     assert process.returncode == 1
-    assert b"the broker is away or refuses" in errors
+    assert b"the broker is unreachable or refuses" in errors

@@ -45,11 +45,11 @@ async def channel(backing: System) -> AsyncIterator[AbstractChannel]:
                 await channel.queue_delete(name)
 
 
-async def separate(channel: AbstractChannel, motivos: Sequence[str]) -> list[CancelarPedido]:
+async def separate(channel: AbstractChannel, reasons: Sequence[str]) -> list[CancelarPedido]:
     """Dead-letters events, one for each reason."""
-    events = [an_event() for _ in motivos]
-    for one, motivo in zip(events, motivos, strict=True):
-        await dead_letters.publish(channel, QUEUE, body(one), motivo)
+    events = [an_event() for _ in reasons]
+    for one, reason in zip(events, reasons, strict=True):
+        await dead_letters.publish(channel, QUEUE, body(one), reason)
     return events
 
 
@@ -81,7 +81,7 @@ async def test_sixty_looks_leave_every_letter_in_its_place(backing: System, chan
             await box.look(Choice(), limit=turn % 3)
             letters = await box.look(Choice())
             assert [(c.position, c.reason, c.events[0].id) for c in letters] == [
-                (n, motivo, str(one.id)) for n, (motivo, one) in enumerate(zip("abc", events, strict=True), 1)
+                (n, reason, str(one.id)) for n, (reason, one) in enumerate(zip("abc", events, strict=True), 1)
             ]
     assert await take(channel, QUEUE.dead_letters) == [body(one) for one in events]
 
@@ -235,7 +235,7 @@ async def test_batch_that_rabbitmq_gave_up_on_is_understood_and_replayed_whole(
 
 async def test_a_missing_letter_is_reported(backing: System, channel: AbstractChannel):
     for verb in ("show", "replay", "discard"):
-        done = dlq(backing, verb, "estoque.pedidos", "--id", "nada")
+        done = dlq(backing, verb, "estoque.pedidos", "--id", "nothing")
         assert done.returncode == 1
         assert done.stderr == "error: no such letter among the 0 of estoque.pedidos.dlq\n"
 
@@ -245,8 +245,8 @@ async def test_a_missing_letter_is_reported(backing: System, channel: AbstractCh
     [
         (["list"], "", "AMQP_URL is missing"),
         (["list"], "http://x", "AMQP_URL is missing or not an amqp"),
-        (["list"], "amqp://u:segredo@127.0.0.1:1/", "the broker is away or refuses"),
-        (["show", "nada"], None, "there is no queue 'nada'; there are estoque.pedidos and pedidos.status"),
+        (["list"], "amqp://u:secret@127.0.0.1:1/", "the broker is unreachable or refuses"),
+        (["show", "nothing"], None, "there is no queue 'nothing'; there are estoque.pedidos and pedidos.status"),
         (["list", "--limit", "0"], None, "'0' is not a number of 1 or more"),
         (["list"], None, "the broker has no queue estoque.pedidos.dlq"),
     ],
@@ -256,7 +256,7 @@ def test_errors_are_one_sentence(backing: System, words: list[str], url: str | N
     assert done.returncode in (1, 2)
     assert sentence in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
-    assert "segredo" not in done.stderr
+    assert "secret" not in done.stderr
 
 
 def test_wrong_password_is_one_sentence_too(backing: System):

@@ -177,16 +177,16 @@ async def test_a_mistake_of_ours_is_not_taken_for_a_broken_connection(pool: Pool
 
 
 async def test_a_lock_wait_times_out(pool: Pool, pedidos_db: "asyncpg.Pool"):
-    await pedidos_db.execute("create table if not exists trancada ()")
+    await pedidos_db.execute("create table if not exists lockable ()")
     async with await open_pool(pool._connect_args[0], program="t", size=1, statement_seconds=5) as patient:
         async with pedidos_db.acquire() as other, other.transaction():
-            await other.execute("lock table trancada in access exclusive mode")
+            await other.execute("lock table lockable in access exclusive mode")
             began = time.monotonic()
             with pytest.raises(asyncpg.LockNotAvailableError) as fault:
-                await patient.fetch("select from trancada")
+                await patient.fetch("select from lockable")
             assert 0.5 < time.monotonic() - began < 2
         assert is_contended(fault.value)
-    await pedidos_db.execute("drop table trancada")
+    await pedidos_db.execute("drop table lockable")
 
 
 async def pause_until(url: str, others: Awaitable[object]) -> None:
@@ -196,37 +196,37 @@ async def pause_until(url: str, others: Awaitable[object]) -> None:
         pool.acquire() as frozen,
         frozen.transaction(),
     ):
-        await frozen.execute("lock table trancada in access exclusive mode")
+        await frozen.execute("lock table lockable in access exclusive mode")
         async with asyncio.timeout(10):
             await others
 
 
 async def test_a_transaction_of_a_frozen_process_lets_go_of_its_locks(backing: System, pedidos_db: "asyncpg.Pool"):
     """It holds them for as long as it pauses, but no longer than three seconds."""
-    await pedidos_db.execute("create table if not exists trancada ()")
+    await pedidos_db.execute("create table if not exists lockable ()")
     lost = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
     with pytest.raises(lost) as fault:
-        await pause_until(backing.database_url("pedidos"), pedidos_db.fetch("select from trancada"))
+        await pause_until(backing.database_url("pedidos"), pedidos_db.fetch("select from lockable"))
     assert is_transient(fault.value)
-    await pedidos_db.execute("drop table trancada")
+    await pedidos_db.execute("drop table lockable")
 
 
 async def test_a_type_that_changes_under_a_prepared_statement_passes(pool: Pool, pedidos_db: "asyncpg.Pool"):
     """Within a transaction asyncpg cannot prepare it again on its own: the next attempt does."""
-    await pedidos_db.execute("create table mutavel (n integer)")
-    await pedidos_db.execute("insert into mutavel values (1)")
+    await pedidos_db.execute("create table mutable (n integer)")
+    await pedidos_db.execute("insert into mutable values (1)")
 
     async def read() -> object:
         async with pool.acquire() as connection, connection.transaction():
-            return await connection.fetchval("select n from mutavel")
+            return await connection.fetchval("select n from mutable")
 
     await read()
-    await pedidos_db.execute("alter table mutavel alter n type bigint")
+    await pedidos_db.execute("alter table mutable alter n type bigint")
     with pytest.raises(asyncpg.InvalidCachedStatementError) as fault:
         await read()
     assert is_transient(fault.value)
     assert await read() == 1
-    await pedidos_db.execute("drop table mutavel")
+    await pedidos_db.execute("drop table mutable")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from commands import criar
 from fuzz.garbage import UNREADABLE, WithRawProperties
 
 from local_system import System
-from reservaestoque.bus import ESTOQUE_PEDIDOS, BatchConsumer, Refused
+from reservaestoque.bus import ESTOQUE_PEDIDOS, BatchConsumer, Unprocessable
 from reservaestoque.bus.consumer import PREFETCH
 from reservaestoque.bus.dead_letters import REASON_HEADER
 from reservaestoque.bus.topology import declare
@@ -24,7 +24,7 @@ class Seen:
     def __init__(self) -> None:
         self.ids: list[object] = []
 
-    async def handle(self, events: Sequence[CloudEvent]) -> Sequence[Refused]:
+    async def handle(self, events: Sequence[CloudEvent]) -> Sequence[Unprocessable]:
         self.ids += [event.id for event in events]
         return []
 

@@ -11,9 +11,9 @@ import pytest
 from structlog.testing import capture_logs
 from waiting import until
 
-from reservaestoque.bus import Batches, Refused
+from reservaestoque.bus import Batches, Unprocessable
 from reservaestoque.bus import batches as module
-from reservaestoque.bus.batches import MAX_LATE
+from reservaestoque.bus.batches import MAX_BLOCKED
 from reservaestoque.events import CancelarPedido, Decoder, PedidoCancelado, encode_batches, new_id
 
 
@@ -48,7 +48,7 @@ class Memory:
     def take(self) -> Message | None:
         return None if self.queue.empty() else self.queue.get_nowait()
 
-    async def set_aside(self, body: bytes, reason: str) -> None:
+    async def dead_letter(self, body: bytes, reason: str) -> None:
         self.dead.append(reason)
 
     async def put_back(self, kind: str, body: bytes) -> None:
@@ -70,7 +70,7 @@ class Database:
     committed: list[CancelarPedido] = field(default_factory=list)
     waits: int = 0
 
-    async def handle(self, events: Sequence[CancelarPedido]) -> Sequence[Refused]:
+    async def handle(self, events: Sequence[CancelarPedido]) -> Sequence[Unprocessable]:
         if (self.locked | self.silent) & {event.id for event in events}:
             self.waits += 1
             raise asyncpg.LockNotAvailableError("canceling statement due to lock timeout")
@@ -106,7 +106,7 @@ async def consuming(source: Memory, database: Database, *, max_events: int = 200
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LATE_SECONDS", 0.02)
+    monkeypatch.setattr(module, "PROBE_SECONDS", 0.02)
 
 
 async def test_events_whose_row_is_locked_wait_and_the_others_do_not():
@@ -149,7 +149,7 @@ async def test_a_row_that_is_held_whenever_one_looks_is_waited_for_all_the_same(
     source = Memory()
 
     class Busy(Database):
-        async def handle(self, events: Sequence[CancelarPedido]) -> Sequence[Refused]:
+        async def handle(self, events: Sequence[CancelarPedido]) -> Sequence[Unprocessable]:
             if self.waits == 0:
                 self.waits += 1
                 raise asyncpg.LockNotAvailableError
@@ -170,7 +170,7 @@ async def test_a_batch_takes_no_more_once_its_messages_are_large(monkeypatch: py
     source, taken = Memory(), list[int]()
 
     class Counting(Database):
-        async def handle(self, events: Sequence[CancelarPedido]) -> Sequence[Refused]:
+        async def handle(self, events: Sequence[CancelarPedido]) -> Sequence[Unprocessable]:
             taken.append(len(events))
             return await super().handle(events)
 
@@ -191,7 +191,7 @@ async def test_many_messages_that_wait_go_back_as_few():
         for one in stuck:
             source.deliver(one)
             await asyncio.sleep(0)
-        await until(lambda: len(source.acknowledged) > 100 - MAX_LATE)
+        await until(lambda: len(source.acknowledged) > 100 - MAX_BLOCKED)
         assert source.put_back_messages < 20
         assert database.waits < 20, "new events are probed before they are tried"
         other = event()

@@ -45,7 +45,7 @@ def test_letter_without_a_reason_is_still_a_letter(headers: dict[str, Any]):
         (b'{"id": "x"}', ()),
         (b"[]", ()),
         (b"[42]", (("-", "-", "-"),)),
-        (b'[{"type": "Nunca"}]', (("-", "Nunca", "-"),)),
+        (b'[{"type": "Never"}]', (("-", "Never", "-"),)),
         (b'[{"id": "x", "data": {"pedidoId": "p"}}]', (("x", "-", "p"),)),
         (b'[{"id": 7, "data": []}]', (("7", "-", "-"),)),
     ],

@@ -69,7 +69,7 @@ def test_unknown_fields_are_accepted():
         None,
         [],
         "x",
-        {"type": "Outro"},
+        {"type": "Other"},
         {"type": "AtualizarStatus"},
         {"type": "PedidoCriado", "specversion": "0.3"},
         {"type": "PedidoCriado", "specversion": "1.0", "id": "not-a-uuid"},

@@ -24,8 +24,8 @@ from waiting import until
 from local_system.checks import PLAIN_HTTP
 from reservaestoque.http import GatheringProtocol, JsonBody, ProblemError, service_app
 from reservaestoque.http.problems import CONFLICT, MAX_BODY_BYTES, NOT_FOUND
-from reservaestoque.http.tuning.answer import JsonAnswer
 from reservaestoque.http.tuning.fast_lane import FastLane, Handler, Headers
+from reservaestoque.http.tuning.json_response import JsonResponse
 from reservaestoque.program import Health
 from reservaestoque.telemetry import traced, tracing
 
@@ -39,7 +39,7 @@ class RefusedError(Exception):
 PROBLEMS = {RefusedError: lambda error: ProblemError(CONFLICT, str(error), number=3)}
 
 
-def add(body: bytes) -> JsonAnswer[dict[str, int]]:
+def add(body: bytes) -> JsonResponse[dict[str, int]]:
     """The sum of the numbers; some numbers stand for errors."""
     numbers = _numbers.read(body)
     match sum(numbers.values()):
@@ -50,15 +50,15 @@ def add(body: bytes) -> JsonAnswer[dict[str, int]]:
         case 500:
             raise ZeroDivisionError
         case 501:
-            return JsonAnswer({"total": add}, status_code=201, headers={})  # type: ignore[dict-item]
+            return JsonResponse({"total": add}, status_code=201, headers={})  # type: ignore[dict-item]
         case 502:
             raise ProblemError(NOT_FOUND, "no such number", number=object())
         case 503:
-            raise ConnectionResetError("the database is away")
+            raise ConnectionResetError("the database is unavailable")
         case 1_000_000:
-            return JsonAnswer({"total": "x" * 1_000_000}, status_code=201, headers={})
+            return JsonResponse({"total": "x" * 1_000_000}, status_code=201, headers={})
         case total:
-            return JsonAnswer({"total": total}, status_code=201, headers={"Location": "/sums/1"})
+            return JsonResponse({"total": total}, status_code=201, headers={"Location": "/sums/1"})
 
 
 @post("/sums", problems=(), operation_class=_numbers.operation)
@@ -78,7 +78,7 @@ class Routes:
     def find(self, method: str, path: str) -> tuple[str, Handler] | None:
         return ("/sums", self.add) if (method, path) == ("POST", "/sums") else None
 
-    async def add(self, _: Headers, body: bytes) -> JsonAnswer[Any]:
+    async def add(self, _: Headers, body: bytes) -> JsonResponse[Any]:
         self.served += 1
         await self.gate.wait()
         return add(body)
@@ -412,6 +412,6 @@ async def test_its_requests_are_traced_like_others(
 
 
 def test_a_header_cannot_contain_another():
-    answer = JsonAnswer(None, status_code=200, headers={"Location": "/\r\nSet-Cookie: a"})
+    answer = JsonResponse(None, status_code=200, headers={"Location": "/\r\nSet-Cookie: a"})
     with pytest.raises(ValueError, match="control characters"):
         answer.on_wire([], close=False)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from reservaestoque.streams import Batch, Feed, Frame, InvalidPositionError, Position, PositionLostError, sse
+from reservaestoque.streams import EventPage, Feed, Frame, InvalidPositionError, Position, PositionLostError, sse
 from reservaestoque.streams.position import ORIGIN
 
 PAGE = 50
@@ -35,14 +35,14 @@ class Log:
         if self.purged and position.transaction <= self.purged:
             raise PositionLostError(str(position))
 
-    async def read(self, after: Position) -> Batch:
+    async def read(self, after: Position) -> EventPage:
         self.reads += 1
         await asyncio.sleep(0)
         if self.fault:
             raise self.fault
         await self.check(after)
         frames = self.frames[after.transaction : after.transaction + PAGE]
-        return Batch(frames, frames[-1].position if frames else after, len(frames) == PAGE)
+        return EventPage(frames, frames[-1].position if frames else after, len(frames) == PAGE)
 
 
 class Reader:

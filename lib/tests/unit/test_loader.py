@@ -12,16 +12,16 @@ class PartyDatabase:
     """Records the requested keys, and answers when told to."""
 
     def __init__(self) -> None:
-        self.consultas: list[list[str]] = []
+        self.queries: list[list[str]] = []
         self.answer = asyncio.Event()
         self.fault: Exception | None = None
 
     async def read(self, keys: Sequence[str]) -> dict[str, str]:
-        self.consultas.append(list(keys))
+        self.queries.append(list(keys))
         await self.answer.wait()
         if self.fault:
             raise self.fault
-        return {key: key.upper() for key in keys if key != "nada"}
+        return {key: key.upper() for key in keys if key != "missing"}
 
 
 async def order(loader: Loader[str, str], *keys: str) -> list[asyncio.Task[str | None]]:
@@ -35,10 +35,10 @@ async def test_callers_that_arrive_during_a_query_share_the_next():
     database = PartyDatabase()
     loader = Loader(database.read)
     first = await order(loader, "a")
-    after = await order(loader, "b", "nada", "a", "b")
+    after = await order(loader, "b", "missing", "a", "b")
     database.answer.set()
     assert await asyncio.gather(*first, *after) == ["A", "B", None, "A", "B"]
-    assert database.consultas == [["a"], ["b", "nada", "a"]], "a request during a query gets the state after it"
+    assert database.queries == [["a"], ["b", "missing", "a"]], "a request during a query gets the state after it"
 
 
 async def test_a_query_has_so_many_keys_at_most():
@@ -47,7 +47,7 @@ async def test_a_query_has_so_many_keys_at_most():
     database.answer.set()
     tasks = await order(loader, *"abcde")
     await asyncio.gather(*tasks)
-    assert [len(keys) for keys in database.consultas] == [2, 2, 1]
+    assert [len(keys) for keys in database.queries] == [2, 2, 1]
 
 
 async def test_a_failure_reaches_the_callers_of_that_query_and_no_others():

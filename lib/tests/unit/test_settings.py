@@ -26,22 +26,22 @@ class Some(Settings):
 
 
 def test_wrong_settings_end_the_program_and_do_not_show_secrets(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("DATABASE_URL", "mysql://root:segredo@db")
+    monkeypatch.setenv("DATABASE_URL", "mysql://root:secret@db")
     monkeypatch.setenv("TTL", "soon")
     monkeypatch.setenv("METRICS_PORT", "99999")
     with pytest.raises(SystemExit) as end:
         load(Some)
     message = str(end.value)
     assert all(name in message for name in ("DATABASE_URL", "TTL", "METRICS_PORT"))
-    assert "segredo" not in message
+    assert "secret" not in message
 
 
 def test_good_settings(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("DATABASE_URL", "postgres://u:segredo@h/d")
+    monkeypatch.setenv("DATABASE_URL", "postgres://u:secret@h/d")
     monkeypatch.setenv("TTL", "30m")
     settings = load(Some)
     assert settings.ttl == timedelta(minutes=30)
-    assert "segredo" not in repr(settings)
+    assert "secret" not in repr(settings)
 
 
 @pytest.mark.parametrize("text", ["30m", "1h30m", "5s", "0.25s", "144h", "1h0.001s", "2h5s"])

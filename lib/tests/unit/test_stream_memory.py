@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reservaestoque.streams import PAGE_BYTES, Batch, EventStream, Feed, Frame, Position, Streams, sse
+from reservaestoque.streams import PAGE_BYTES, EventPage, EventStream, Feed, Frame, Position, Streams, sse
 from reservaestoque.streams.response import PIECE_BYTES
 
 KIB = 1024
@@ -34,11 +34,11 @@ class Log:
     async def check(self, position: Position) -> None:
         return
 
-    async def read(self, after: Position) -> Batch:
+    async def read(self, after: Position) -> EventPage:
         await asyncio.sleep(0)
         numbers = range(after.transaction + 1, min(self.changes, after.transaction + PAGE_EVENTS) + 1)
         frames = [Frame(Position(n, 1, 1), f"{n // PAGE_EVENTS % self.keys}", EVENT[:-2] + b"\n\n") for n in numbers]
-        return Batch(frames, frames[-1].position if frames else after, len(frames) == PAGE_EVENTS)
+        return EventPage(frames, frames[-1].position if frames else after, len(frames) == PAGE_EVENTS)
 
 
 class Client:

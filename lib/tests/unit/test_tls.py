@@ -50,13 +50,13 @@ def test_a_file_without_certificates_is_refused(tmp_path: Path):
 
 
 def test_wrong_authorities_end_the_program_with_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setenv("DATABASE_URL", "postgres://u:segredo@h/d")
+    monkeypatch.setenv("DATABASE_URL", "postgres://u:secret@h/d")
     monkeypatch.setenv("DATABASE_CA_FILE", str(tmp_path / "missing"))
     with pytest.raises(SystemExit, match=r"DATABASE_CA_FILE: .*missing holds no certificate authority"):
         load(Settings)
     monkeypatch.delenv("DATABASE_CA_FILE")
-    monkeypatch.setenv("AMQP_URL", "amqp://u:segredo@h/v")
+    monkeypatch.setenv("AMQP_URL", "amqp://u:secret@h/v")
     monkeypatch.setenv("AMQP_CA_FILE", str(Authority(tmp_path, "ours").file))
     with pytest.raises(SystemExit, match=r"AMQP_URL: .*amqps://") as end:
         load(ServiceSettings)
-    assert "segredo" not in str(end.value)
+    assert "secret" not in str(end.value)

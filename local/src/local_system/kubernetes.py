@@ -131,8 +131,8 @@ def _wait_for_stock_items(layout: Layout) -> None:
     sample = {
         "apiVersion": "reservaestoque.dev/v1",
         "kind": "StockItem",
-        "metadata": {"generateName": "teste-"},
-        "spec": {"name": "Teste", "quantity": 0},
+        "metadata": {"generateName": "test-"},
+        "spec": {"name": "Test", "quantity": 0},
     }
     stockitems = "/apis/reservaestoque.dev/v1/namespaces/default/stockitems"
     deadline = time.monotonic() + 30

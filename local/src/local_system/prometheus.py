@@ -76,7 +76,7 @@ def configuration(layout: Layout, config: Config) -> dict[str, object]:
     scrapes.append(_scrape("gateway", "/stats/prometheus", [ports.gateway_admin]))
     scrapes.append(_scrape("rabbitmq", "/metrics/per-object", [ports.rabbitmq_prometheus]))
     if shutil.which(EXPORTER):
-        # It asks both servers each time, which takes longer than the programs' counters.
+        # The exporter queries both servers for each scrape, which takes longer than reading a program's counters.
         rarely = dict.fromkeys(("scrape_interval", "scrape_timeout"), "10s")
         scrapes.append(_scrape("postgres", "/metrics", [ports.postgres_exporter]) | rarely)
     return {

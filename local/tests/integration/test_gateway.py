@@ -162,14 +162,14 @@ def test_ambiguous_requests_are_refused(running: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/estoque/[a", "/nada/a]", "/estoque/%", "/estoque/%zz", "/estoque/a%4", "/estoque#a"]
+    "path", ["/estoque/[a", "/nothing/a]", "/estoque/%", "/estoque/%zz", "/estoque/a%4", "/estoque#a"]
 )
 def test_a_path_that_no_uri_has_is_refused(running: Running, path: str) -> None:
     assert_problem(raw(running, f"GET {path} HTTP/1.1"), 400, "requisicao-malformada", "")
     assert running.estoque.seen == []
 
 
-@pytest.mark.parametrize("path", ["/nada/caf%C3%A9%22", "/nada/%41;b=c,d:e@f!$&'()*+~"])
+@pytest.mark.parametrize("path", ["/nothing/caf%C3%A9%22", "/nothing/%41;b=c,d:e@f!$&'()*+~"])
 def test_a_missing_path_is_named_as_a_valid_uri_path(running: Running, path: str) -> None:
     assert_problem(raw(running, f"GET {path} HTTP/1.1"), 404, "nao-encontrado", path.replace("%41", "A"))
 
@@ -192,7 +192,7 @@ def test_the_names_of_this_machine_are_served(named: Running, host: str, port: s
     ],
 )
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/pedidos"), ("POST", "/pedidos"), ("GET", "/"), ("GET", "/nada")]
+    ("method", "path"), [("GET", "/pedidos"), ("POST", "/pedidos"), ("GET", "/"), ("GET", "/nothing")]
 )
 def test_no_other_name_is_served(named: Running, host: str, method: str, path: str) -> None:
     """A page whose name its owner lets point to this machine (DNS rebinding) would read every answer."""
@@ -572,7 +572,7 @@ def test_a_gateway_that_finds_no_service_starts_nevertheless_and_reports_it(tmp_
 
 
 def test_each_request_is_a_line_of_json_in_the_log(running: Running) -> None:
-    running.client.get("/estoque/UM-SKU?segredo=1")
+    running.client.get("/estoque/UM-SKU?secret=1")
     until(lambda: "/estoque/UM-SKU" in running.log.read_text())
     line = next(line for line in running.log.read_text().splitlines() if "UM-SKU" in line)
     entry = json.loads(line)
@@ -614,7 +614,7 @@ def test_traces_have_the_address_without_the_query(tmp_path: Path) -> None:
         pedidos, collector = stack.enter_context(serving("pedidos")), stack.enter_context(collecting())
         text = rendered([pedidos.port], [pedidos.port], options=gateway.Options(collector=collector.endpoint))
         client, _ = stack.enter_context(envoy_here.running(tmp_path, text))
-        client.get("/pedidos/eventos?bilhete=segredo")
+        client.get("/pedidos/eventos?bilhete=s3cret")
         collector.until(lambda found: bool(found.spans))
         assert collector.spans[0].attributes["http.url"] == str(client.base_url.join("/pedidos/eventos"))
-        assert "segredo" not in str(collector.spans)
+        assert "s3cret" not in str(collector.spans)

@@ -25,7 +25,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         parts={"operator"},
     )
     with System(config) as system:
-        system.kubectl("create", "namespace", "outra-loja")
+        system.kubectl("create", "namespace", "other-shop")
         yield system
 
 

@@ -51,21 +51,21 @@ def test_a_name_too_long_for_a_sku_is_refused(world):
     long = "a" * 65
     sentence = "without spec.sku the name of the StockItem is its SKU, which has 64 characters at most"
     assert sentence in world.rejection(manifest(long, {"quantity": 1}))
-    world.apply(long, sku="CURTO", quantity=1)
+    world.apply(long, sku="SHORT", quantity=1)
 
 
 def test_the_sku_never_changes(world, name):
     world.apply(name, quantity=1)
-    sentence = f"the SKU of a StockItem never changes: this one is {name}. Create another StockItem for OUTRO"
+    sentence = f"the SKU of a StockItem never changes: this one is {name}. Create another StockItem for OTHER"
     with pytest.raises(httpx.HTTPStatusError, match=sentence):
-        world.stock_items.merge(name, {"spec": {"sku": "OUTRO"}})
+        world.stock_items.merge(name, {"spec": {"sku": "OTHER"}})
     world.apply(name, sku=name, quantity=2)
 
 
 def test_the_sku_in_the_status_never_changes(world, name, until):
     world.apply(name, quantity=1)
     until(lambda: world.status(name).get("sku"), name)
-    for sku in ("OUTRO", None):
+    for sku in ("OTHER", None):
         with pytest.raises(httpx.HTTPStatusError, match="written once and never changes"):
             world.stock_items.merge(name, {"status": {"sku": sku}}, subresource="status")
 

@@ -46,29 +46,29 @@ def test_an_operator_killed_in_the_middle_of_a_thousand_items_finishes_them(worl
 
 
 def test_an_item_that_postgresql_refuses_reports_it_and_holds_up_no_others(world, name, until):
-    with world.database_rule("sem_proibidos", "nome <> 'proibido'"):
-        items = [manifest(f"{name}-{n}", quantity=1, **({"name": "proibido"} if n == 7 else {})) for n in range(20)]
+    with world.database_rule("no_forbidden_name", "nome <> 'forbidden'"):
+        items = [manifest(f"{name}-{n}", quantity=1, **({"name": "forbidden"} if n == 7 else {})) for n in range(20)]
         world.apply_list(items)
         until(lambda: world.synced(name), 19)
         until(lambda: world.reason(f"{name}-7"), "Rejected")
-        assert "sem_proibidos" in world.condition(f"{name}-7")["message"]
+        assert "no_forbidden_name" in world.condition(f"{name}-7")["message"]
         until(lambda: world.events(f"{name}-7"), ["Rejected"])
-        world.apply(f"{name}-7", name="permitido", quantity=1)
+        world.apply(f"{name}-7", name="allowed", quantity=1)
         until(lambda: world.reason(f"{name}-7"), "Synced")
 
 
 def test_changes_made_while_the_operator_was_down_are_caught_up(world, name, until):
     world.apply(name, quantity=10)
-    world.apply(f"{name}-some", quantity=10)
+    world.apply(f"{name}-gone", quantity=10)
     until(lambda: world.reason(name), "Synced")
-    until(lambda: world.reason(f"{name}-some"), "Synced")
+    until(lambda: world.reason(f"{name}-gone"), "Synced")
     world.system.stop("operator")
     world.apply(name, quantity=30)
-    world.delete(f"{name}-some")
+    world.delete(f"{name}-gone")
     world.reservar(name, 1)
     world.system.start("operator")
     until(lambda: world.numbers(name), (29, 1, 0, 30))
-    until(lambda: world.read(f"{name}-some"), None)
+    until(lambda: world.read(f"{name}-gone"), None)
 
 
 def test_a_database_outage_is_reported_and_heals_on_its_own(world, name, until):
@@ -78,9 +78,9 @@ def test_a_database_outage_is_reported_and_heals_on_its_own(world, name, until):
     began = time.monotonic()
     try:
         world.apply(name, quantity=20)
-        world.apply(f"{name}-novo", quantity=5)
+        world.apply(f"{name}-new", quantity=5)
         until(lambda: world.reason(name), "DatabaseUnavailable")
-        until(lambda: world.reason(f"{name}-novo"), "DatabaseUnavailable")
+        until(lambda: world.reason(f"{name}-new"), "DatabaseUnavailable")
         assert world.status(name)["available"] == 10, "known numbers stay"
         versions = world.versions(name)
         time.sleep(4)
@@ -93,7 +93,7 @@ def test_a_database_outage_is_reported_and_heals_on_its_own(world, name, until):
     finally:
         world.system.start("postgres-estoque")
     until(lambda: world.numbers(name), (20, 0, 0, 20), seconds=15)
-    until(lambda: world.reason(f"{name}-novo"), "Synced", seconds=15)
+    until(lambda: world.reason(f"{name}-new"), "Synced", seconds=15)
     world.system.wait_ready("operator")
 
 
@@ -171,16 +171,16 @@ def test_an_etcd_restored_from_a_backup_is_noticed_and_obeyed(world, name, until
         shutil.copytree(data, tmp_path / "etcd")
     for n in range(30):
         world.apply(name, quantity=50 + n)
-    world.apply(f"{name}-depois", quantity=5)
+    world.apply(f"{name}-later", quantity=5)
     until(lambda: world.numbers(name), (79, 0, 0, 79))
-    until(lambda: world.reason(f"{name}-depois"), "Synced")
+    until(lambda: world.reason(f"{name}-later"), "Synced")
     with world.without_cluster():
         shutil.rmtree(data)
         shutil.copytree(tmp_path / "etcd", data)
     until(lambda: world.row(name, "alvo"), "10", seconds=30)
     until(lambda: world.numbers(name), (10, 0, 0, 10), seconds=10)
-    assert world.row(f"{name}-depois", "situacao, alvo") == "Ativo|5", "rows lost by the cluster stay sellable"
-    world.remove_row(f"{name}-depois")
+    assert world.row(f"{name}-later", "situacao, alvo") == "Ativo|5", "rows lost by the cluster stay sellable"
+    world.remove_row(f"{name}-later")
 
 
 def test_it_stops_on_sigterm_in_time(second):

@@ -37,7 +37,7 @@ Program.run = watched
 """
 
 HANGS = {
-    "sweep": "Database.expire = hang",
+    "sweep": "Database.sweep = hang",
     "reconcile": "WorkQueue.take = hang",
     "balances": "Database.changed_since = hang",
     "resync": "ClusterApi.pages = hang_pages",
@@ -70,7 +70,7 @@ def test_a_watch_that_dies_fails_liveness_or_ends_the_program(start_operator, un
 
 
 def test_a_loop_that_fails_ends_the_program(start_operator, until):
-    operator = start_operator(PRELUDE.format(breakage="Database.expire = None"))
+    operator = start_operator(PRELUDE.format(breakage="Database.sweep = None"))
     operator.wait_ready()
     operator.process.send_signal(signal.SIGUSR1)
     until(operator.process.poll, 1)

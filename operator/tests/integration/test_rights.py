@@ -101,16 +101,16 @@ def test_none_of_it_could_be_left_out(with_rights, right):
 def test_an_operator_of_one_namespace_looks_after_that_one_only(world, name, account, start_operator, until):
     world.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=role(RIGHTS))
     world.apply(name, ns=NS, quantity=3)
-    world.apply(f"{name}-fora", quantity=3)
-    world.add_undeclared_row(f"{name}-orfa")
+    world.apply(f"{name}-outside", quantity=3)
+    world.add_undeclared_row(f"{name}-orphan")
     operator = start_operator(kubeconfig=account, NAMESPACE=NS)
     until(lambda: world.reason(name, ns=NS), "Synced")
-    world.apply(f"{name}-depois", ns=NS, sku=f"{name}-fora", quantity=3)
-    until(lambda: world.reason(f"{name}-depois", ns=NS), "Synced", seconds=5)
-    assert world.status(f"{name}-fora") == {}
+    world.apply(f"{name}-later", ns=NS, sku=f"{name}-outside", quantity=3)
+    until(lambda: world.reason(f"{name}-later", ns=NS), "Synced", seconds=5)
+    assert world.status(f"{name}-outside") == {}
     until(lambda: operator.metric("operador_resyncs_total") >= 2, True)
-    assert f"{name}-orfa" not in operator.log.read_text(), "rows of other namespaces are ignored"
-    world.remove_row(f"{name}-orfa")
-    for mine in (name, f"{name}-depois"):
+    assert f"{name}-orphan" not in operator.log.read_text(), "rows of other namespaces are ignored"
+    world.remove_row(f"{name}-orphan")
+    for mine in (name, f"{name}-later"):
         world.delete(mine, ns=NS)
         until(lambda mine=mine: world.read(mine, ns=NS), None)

@@ -8,16 +8,16 @@ pytestmark = pytest.mark.integration
 def test_a_second_item_of_a_sku_waits_until_the_owner_goes(world, name, until):
     world.apply(name, sku=name, quantity=10)
     until(lambda: world.reason(name), "Synced")
-    world.apply("copia", ns="outra-loja", sku=name, quantity=99)
-    until(lambda: world.reason("copia", ns="outra-loja"), "SkuConflict")
-    assert f"belongs to StockItem default/{name}" in world.condition("copia", ns="outra-loja")["message"]
-    assert "available" not in world.status("copia", ns="outra-loja")
+    world.apply("copy", ns="other-shop", sku=name, quantity=99)
+    until(lambda: world.reason("copy", ns="other-shop"), "SkuConflict")
+    assert f"belongs to StockItem default/{name}" in world.condition("copy", ns="other-shop")["message"]
+    assert "available" not in world.status("copy", ns="other-shop")
     assert world.status(name)["available"] == 10
     world.delete(name)
-    until(lambda: world.reason("copia", ns="outra-loja"), "Synced", seconds=4)
-    assert world.status("copia", ns="outra-loja")["available"] == 99
-    world.delete("copia", ns="outra-loja")
-    until(lambda: world.read("copia", ns="outra-loja"), None)
+    until(lambda: world.reason("copy", ns="other-shop"), "Synced", seconds=4)
+    assert world.status("copy", ns="other-shop")["available"] == 99
+    world.delete("copy", ns="other-shop")
+    until(lambda: world.read("copy", ns="other-shop"), None)
 
 
 def test_deleting_an_item_in_conflict_changes_nothing(world, name, until):
@@ -76,10 +76,10 @@ def test_a_finalizer_taken_away_by_force_still_gives_the_sku_up(world, name, unt
 def test_the_finalizers_of_others_are_left_alone(world, name, until):
     world.apply(name, quantity=10)
     until(lambda: world.reason(name), "Synced")
-    others = ["loja.example/outra", "reservaestoque.dev/estoque"]
+    others = ["loja.example/other", "reservaestoque.dev/estoque"]
     world.stock_items.merge(name, {"metadata": {"finalizers": others}})
     world.delete(name)
-    until(lambda: world.read(name)["metadata"].get("finalizers"), ["loja.example/outra"])
+    until(lambda: world.read(name)["metadata"].get("finalizers"), ["loja.example/other"])
     world.take_finalizers(name)
     until(lambda: world.read(name), None)
 
@@ -87,7 +87,7 @@ def test_the_finalizers_of_others_are_left_alone(world, name, until):
 def test_a_row_changed_by_hand_is_put_right_within_one_resync(world, name, until):
     world.apply(name, quantity=10)
     until(lambda: world.reason(name), "Synced")
-    world.edit_row(name, "nome = 'outro', alvo = 50, quantidade = 50")
+    world.edit_row(name, "nome = 'other', alvo = 50, quantidade = 50")
     until(lambda: world.row(name, "nome, alvo, quantidade"), "Produto de teste|10|10", seconds=6)
 
 

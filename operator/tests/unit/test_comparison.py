@@ -141,7 +141,7 @@ TABLE = [
     ("a new spec", body(generation=2), [CAMISETA], ["CAMISETA"]),
     ("no row", body(), [], ["CAMISETA"]),
     ("a row changed by hand", body(), [saldo(sku="CAMISETA", dono="loja/camiseta", alvo=99)], ["CAMISETA"]),
-    ("the row of another", body(), [saldo(sku="CAMISETA", dono="outra/x")], ["CAMISETA"]),
+    ("the row of another", body(), [saldo(sku="CAMISETA", dono="other/x")], ["CAMISETA"]),
     ("without our finalizer", body(finalizers=[]), [CAMISETA], ["CAMISETA"]),
     ("being deleted", body(deletionTimestamp=NOW), [CAMISETA], ["CAMISETA"]),
     ("a row that its deleted item has not given up yet", body(),

@@ -20,7 +20,7 @@ TABLE = [
      ["True Synced", "False OutOfStock", "True AtOrBelowThreshold"]),
     ("too much committed", item(quantidade=5), saldo(alvo=5, quantidade=9, reservado=7, vendido=2, disponivel=0),
      ["False BelowCommitted", "False OutOfStock", "False NoThreshold"]),
-    ("conflict", item(**LIMITE), saldo(dono="outra/loja"),
+    ("conflict", item(**LIMITE), saldo(dono="other/loja"),
      ["False SkuConflict", "False SkuConflict", "False NotSupplied"]),
     ("deleting", item(deleting=True), saldo(**ENDING), ["False Deleting", "False Deleting", "False NotSupplied"]),
 ]  # fmt: skip
@@ -36,7 +36,7 @@ def test_conditions(obj, row, expected):
 
 
 MESSAGES = [
-    (item(), saldo(dono="outra/loja"), "SKU CAMISETA belongs to StockItem outra/loja"),
+    (item(), saldo(dono="other/loja"), "SKU CAMISETA belongs to StockItem other/loja"),
     (item(quantidade=5), saldo(alvo=5, quantidade=9, reservado=7, vendido=2, disponivel=0),
      "spec.quantity is 5, but 9 are committed (7 reserved, 2 sold): no new reservations; "
      "supply falls with each release"),
@@ -60,7 +60,7 @@ def test_an_item_being_deleted_offers_nothing():
 
 
 def test_an_item_in_conflict_shows_no_numbers_of_the_owner():
-    seen = status(item(), saldo(dono="outra/loja"))
+    seen = status(item(), saldo(dono="other/loja"))
     assert (seen.quantidade, seen.disponivel, seen.reservado, seen.vendido, seen.on_hand) == (None,) * 5
 
 

@@ -24,7 +24,7 @@ class Api:
 
 
 def dropped():
-    return REGISTRY.get_sample_value("operador_events_dropped_total")
+    return REGISTRY.get_sample_value("operador_k8s_events_dropped_total")
 
 
 async def work(recorder, seconds, *, under_load=False):

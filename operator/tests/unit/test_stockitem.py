@@ -28,7 +28,7 @@ def test_a_status_survives_a_round_trip():
 
 
 def test_a_status_without_numbers_removes_the_old_ones():
-    status = status_from_saldo(item(), saldo(dono="outra/loja"), Outcome.CONFLICT, None, NOW)
+    status = status_from_saldo(item(), saldo(dono="other/loja"), Outcome.CONFLICT, None, NOW)
     written = status_body(status, NOW)
     assert written["available"] is None
     assert read_status({"status": {k: v for k, v in written.items() if v is not None}}) == status

@@ -17,7 +17,7 @@ class Database:
     def __init__(self, *answers):
         self.answers, self.calls = list(answers), 0
 
-    async def expire(self, limit):
+    async def sweep(self, limit):
         assert limit == BATCH
         self.calls += 1
         answer = self.answers.pop(0) if self.answers else 0

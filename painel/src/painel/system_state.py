@@ -17,12 +17,12 @@ SERVICES = ("pedidos", "estoque")
 DECISIONS = "pedidos_decision_seconds_bucket"
 DEPTH = "outbox_depth"
 AGE = "outbox_oldest_seconds"
-EXPIRING = "estoque_reservations"
+RESERVATIONS = "estoque_reservations"
 VIOLATIONS = "conferir_violations_total"
 ROUND = "conferir_last_round_timestamp_seconds"
 CONFLICTS = "operador_conflicting_sku"
 MESSAGES = "rabbitmq_detailed_queue_messages"
-NAMES = (DECISIONS, DEPTH, AGE, EXPIRING, VIOLATIONS, ROUND, CONFLICTS, MESSAGES)
+NAMES = (DECISIONS, DEPTH, AGE, RESERVATIONS, VIOLATIONS, ROUND, CONFLICTS, MESSAGES)
 
 Seconds = Annotated[float, Meta(ge=0)]
 
@@ -67,8 +67,8 @@ _NAMES_OF_FIELDS = {
     "parts": "partes",
     "orders_per_second": "pedidosPorSegundo",
     "decision": "decisao",
-    "letters": "cartas",
-    "expiring": "reservasPorVencer",
+    "dead_letters": "cartas",
+    "lapsing": "reservasPorVencer",
     "audit": "conferencia",
     "conflicts": "conflitos",
 }
@@ -82,8 +82,8 @@ class SystemState(msgspec.Struct, frozen=True, rename=_NAMES_OF_FIELDS):
     orders_per_second: Annotated[float, Meta(description="Orders decided per second, over the last interval.")] | None
     decision: Decision
     outbox: dict[str, Outbox]
-    letters: Annotated[dict[str, int | None], Meta(description="Dead letters by queue.")]
-    expiring: Annotated[int, Meta(description="Reservations that lapse within a minute.")] | None
+    dead_letters: Annotated[dict[str, int | None], Meta(description="Dead letters by queue.")]
+    lapsing: Annotated[int, Meta(description="Reservations that lapse within a minute.")] | None
     audit: Audit
     conflicts: Annotated[list[str], Meta(description="SKUs that several StockItems declare.")]
 
@@ -108,21 +108,21 @@ def state(now: View, before: View | None) -> SystemState:
     """The state at `now`, with rates and quantiles since `before`."""
     decided = _decided(now, before) if before else {}
     seconds = now.at - before.at if before else 0.0
-    known = before is not None and seconds > 0 and any(_told(now, "pedidos"))
+    known = before is not None and seconds > 0 and any(_metrics_of(now, "pedidos"))
     return SystemState(
         at=datetime.fromtimestamp(now.at, UTC),
         parts=_parts(now),
         orders_per_second=round(histogram.total(decided) / seconds, 2) if known else None,
         decision=Decision(_quantile(0.5, decided), _quantile(0.99, decided)),
         outbox={service: _outbox(now, service) for service in SERVICES},
-        letters={queue: _whole(_highest(now, "rabbitmq", MESSAGES, queue=f"{queue}.dlq")) for queue in QUEUES},
-        expiring=_whole(_highest(now, "estoque", EXPIRING, state="lapsing")),
+        dead_letters={queue: _whole(_highest(now, "rabbitmq", MESSAGES, queue=f"{queue}.dlq")) for queue in QUEUES},
+        lapsing=_whole(_highest(now, "estoque", RESERVATIONS, state="lapsing")),
         audit=_audit(now),
-        conflicts=sorted({s.labels.get("sku", "") for m in _told(now, "operator") for s in m.all(CONFLICTS)}),
+        conflicts=sorted({s.labels.get("sku", "") for m in _metrics_of(now, "operator") for s in m.all(CONFLICTS)}),
     )
 
 
-def _told(view: View, part: str) -> list[Metrics]:
+def _metrics_of(view: View, part: str) -> list[Metrics]:
     return [look.metrics for look in view.looks if look.part == part and look.metrics is not None]
 
 
@@ -166,12 +166,12 @@ def _outbox(view: View, service: str) -> Outbox:
 
 
 def _highest(view: View, part: str, name: str, **labels: str) -> float | None:
-    found = (metrics.sum(name, **labels) for metrics in _told(view, part))
+    found = (metrics.sum(name, **labels) for metrics in _metrics_of(view, part))
     return max(_finite(found), default=None)
 
 
 def _audit(view: View) -> Audit:
-    told = _told(view, "conferir")
+    told = _metrics_of(view, "conferir")
     violations = list(_finite(metrics.sum(VIOLATIONS) for metrics in told))
     rounds = list(_finite(metrics.earliest(ROUND) for metrics in told))
     return Audit(

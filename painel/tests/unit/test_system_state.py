@@ -87,19 +87,19 @@ def test_what_parts_tell():
     assert told.at == datetime(2023, 11, 14, 22, 15, tzinfo=UTC)
     assert (told.outbox["pedidos"].depth, told.outbox["pedidos"].age) == (3, 1.2)
     assert told.outbox["estoque"].depth == 0
-    assert told.expiring == 7
+    assert told.lapsing == 7
     assert told.audit.violations == 2
     assert told.audit.last == datetime.fromtimestamp(1700000000, UTC), "the scan that is furthest behind"
-    assert told.letters == {"estoque.pedidos": 4, "pedidos.status": None}
+    assert told.dead_letters == {"estoque.pedidos": 4, "pedidos.status": None}
     assert told.conflicts == ["CAMISETA-P"]
 
 
 def test_what_cannot_be_known_is_null():
     told = state(View(100.0, [look("pedidos", None, ready=False), Look("conferir", "", ready=False)]), None)
     assert told.outbox["pedidos"].depth is None
-    assert told.expiring is None
+    assert told.lapsing is None
     assert (told.audit.violations, told.audit.last) == (None, None)
-    assert set(told.letters.values()) == {None}
+    assert set(told.dead_letters.values()) == {None}
     assert [(part.name, [replica.up for replica in part.replicas]) for part in told.parts] == [
         ("pedidos", [False]),
         ("conferir", []),

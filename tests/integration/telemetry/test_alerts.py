@@ -147,13 +147,13 @@ async def test_more_orders_at_once_than_may_wait_are_refused(shop: Shop, prometh
 
 async def test_a_stock_item_that_the_database_rejects(shop: Shop, prometheus: Prometheus):
     await prometheus.subsides("ReservaEstoqueRejectedItems")
-    rule = "proibido check (nome <> 'Produto OB-H')"
+    rule = "forbidden check (nome <> 'Produto OB-H')"
     await asyncio.to_thread(shop.system.psql, "estoque", f"alter table estoque add constraint {rule}")
     try:
         await asyncio.to_thread(shop.apply, "OB-H", 1)
         await prometheus.raised("ReservaEstoqueRejectedItems")
     finally:
-        await asyncio.to_thread(shop.system.psql, "estoque", "alter table estoque drop constraint proibido")
+        await asyncio.to_thread(shop.system.psql, "estoque", "alter table estoque drop constraint forbidden")
         await asyncio.to_thread(shop.system.kubectl, "delete", "stockitem", "ob-h")
 
 

@@ -30,7 +30,7 @@ def require(names: Iterable[str]) -> None:
 
 def run(*argv: str, stdin: str = "", seconds: float = 120, environment: Mapping[str, str] | None = None) -> str:
     """Returns its standard output. Raises ToolError with its output when it fails or takes too long."""
-    comando = " ".join(argv[:4])
+    command = " ".join(argv[:4])
     try:
         done = subprocess.run(
             argv,
@@ -43,7 +43,7 @@ def run(*argv: str, stdin: str = "", seconds: float = 120, environment: Mapping[
             cwd=ROOT,
         )
     except subprocess.TimeoutExpired as too_long:
-        raise ToolError(f"{comando} did not finish within {seconds:.0f} s") from too_long
+        raise ToolError(f"{command} did not finish within {seconds:.0f} s") from too_long
     if done.returncode:
-        raise ToolError(f"{comando} failed ({done.returncode}):\n{done.stdout}\n{done.stderr}")
+        raise ToolError(f"{command} failed ({done.returncode}):\n{done.stdout}\n{done.stderr}")
     return done.stdout

@@ -178,13 +178,13 @@ class Maker:
             del place[last]
         else:
             place[last] = value
-        event["marca"] = str(uuid4())  # unknown fields are accepted, so the value is made invalid
+        event["mark"] = str(uuid4())  # unknown fields are accepted, so the value is made invalid
         return self._pieces(f"wrong {last}", Piece(json.dumps(event).encode(), False))
 
     def among_good_ones(self) -> Garbage:
         """Valid events beside invalid ones: only the invalid ones are dead-lettered."""
         bad = [Piece(self._rng.choice([b"null", b"[]", b"{}", b'"x"', b"0"]), False) for _ in range(2)]
-        bad.append(Piece(b'{"type": "Nunca", "marca": "%b"}' % uuid4().hex.encode(), False))
+        bad.append(Piece(b'{"type": "Never", "mark": "%b"}' % uuid4().hex.encode(), False))
         pieces = [*bad, Piece(self._good(), True)]
         self._rng.shuffle(pieces)
         return self._pieces("among good ones", *pieces)
@@ -213,7 +213,7 @@ class Maker:
             correlation_id=self._rng.choice([None, "x" * 200]),
             reply_to=self._rng.choice([None, "nowhere"]),
             message_id="x" * self._rng.randrange(200),
-            type=self._rng.choice(["", "Nunca", "AtualizarStatus"]),
+            type=self._rng.choice(["", "Never", "AtualizarStatus"]),
             app_id="fuzz",
             timestamp=self._rng.choice([None, datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)]),
             delivery_mode=self._rng.choice(list(DeliveryMode)),
@@ -264,7 +264,7 @@ _NO_UUID = [_ABSENT, None, 1, "", "x", "019ab3f2-7c00-7000-8000-00000000000", "\
 _NO_TEXT = [_ABSENT, None, 1, [], {}]
 _NO_INSTANT = [_ABSENT, None, "", "yesterday", "2026-01-01T00:00:00", "2026-13-01T00:00:00Z", {}]
 _WRONG: list[tuple[tuple[Any, ...], list[Any]]] = [
-    (("type",), [_ABSENT, None, 1, "", "Nunca", "pedidoCriado", "PedidoCriado\u0000"]),
+    (("type",), [_ABSENT, None, 1, "", "Never", "pedidoCriado", "PedidoCriado\u0000"]),
     (("specversion",), [None, "0.3", "2.0", 1]),
     (("source",), [*_NO_TEXT, ""]),
     (("subject",), _NO_UUID),

@@ -60,7 +60,7 @@ class Declaration:
     sku: str
     alvo: int
     paused: bool
-    encerrar: bool
+    deleting: bool
 
 
 @dataclass
@@ -112,7 +112,7 @@ class Judge:
                 declaration.sku,
                 declaration.alvo,
                 paused=declaration.paused,
-                encerrar=declaration.encerrar,
+                deleting=declaration.deleting,
                 now=instant,
             )
         # Ids are assigned before the commit: the newest row need not have the highest.
@@ -148,7 +148,7 @@ class Judge:
         self._check_instant(fact)
         try:
             if fact["causa"] is None:
-                wanted = self.model.expirar(pedido, now)
+                wanted = self.model.sweep(pedido, now)
             else:
                 self.answered.add(fact["causa"])
                 wanted = self.model.answer(await self._request_of(fact["causa"]), now)
@@ -211,7 +211,7 @@ class Judge:
         events = [event for message in messages for event in queue.decoder.decode(message.body)[0]]
         done = await self._done(events)
         for event in events:
-            kept = _set_aside(queue, event) or _put_back(queue, event, messages)
+            kept = _dead_lettered(queue, event) or _put_back(queue, event, messages)
             if event.id not in done and not kept:
                 raise ViolationError(f"acknowledged before its effect was committed: {event}")
 
@@ -336,5 +336,5 @@ def _put_back(queue: Queue, event: CloudEvent, messages: Sequence[Message]) -> b
     return any(str(event.id).encode() in m.body for m in others if m not in messages)
 
 
-def _set_aside(queue: Queue, event: CloudEvent) -> bool:
+def _dead_lettered(queue: Queue, event: CloudEvent) -> bool:
     return any(str(event.id).encode() in body for body, _ in queue.dead)

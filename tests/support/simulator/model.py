@@ -79,7 +79,7 @@ class Model:
             self._execute(order, now)
         return Reply(self.snapshots[order.pedido_id], self.recusas[order.id])
 
-    def expirar(self, pedido_id: UUID, now: datetime) -> Reply:
+    def sweep(self, pedido_id: UUID, now: datetime) -> Reply:
         """The sweep ends a reservation whose time is over. Raises AssertionError when it is not."""
         snapshot = self.snapshots[pedido_id]
         assert snapshot.status == "EstoqueReservado", f"swept an order that is {snapshot.status}"
@@ -88,16 +88,16 @@ class Model:
         self.snapshots[pedido_id] = new
         return Reply(new, None)
 
-    def declare(self, dono: str, sku: str, alvo: int, *, paused: bool, encerrar: bool, now: datetime) -> None:
+    def declare(self, dono: str, sku: str, alvo: int, *, paused: bool, deleting: bool, now: datetime) -> None:
         """A StockItem as the operator applies it: it owns a SKU from its first claim until it is deleted."""
         product = self.products.get(sku)
         if product is None:
-            if not encerrar:
+            if not deleting:
                 self.products[sku] = Product(alvo, "Pausado" if paused else "Ativo", dono)
             return
-        if product.dono not in ((dono,) if encerrar else (dono, None)):
+        if product.dono not in ((dono,) if deleting else (dono, None)):
             return
-        if encerrar:
+        if deleting:
             free = self.reservado(sku, now) == 0
             product.situacao, product.dono = ("Encerrado", None) if free else ("Encerrando", dono)
         else:

@@ -111,16 +111,16 @@ async def _sweep_in_two_steps(estoque: asyncpg.Connection) -> AsyncIterator[None
     await estoque.execute(wrong)
     all_found = "select array_agg(id) from pedido where status = 'EstoqueReservado' and expira_em <= agora()"
 
-    async def expire(self: Database, limit: int) -> int:
+    async def sweep(self: Database, limit: int) -> int:
         ids = await self._pool.fetchval(all_found)
         return int(await self._pool.fetchval("select sweep_found($1)", ids or []))
 
-    right = Database.expire
-    Database.expire = expire  # type: ignore[method-assign]
+    right = Database.sweep
+    Database.sweep = sweep  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Database.expire = right  # type: ignore[method-assign]
+        Database.sweep = right  # type: ignore[method-assign]
         await estoque.execute("drop function sweep_found")
 
 
@@ -155,7 +155,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "reserves-paused-items": Mutant(
         "new orders of a paused or deleted item are reserved when there are enough units",
-        (statement(reserve._sql, "reserve_new", "t.situacao = 'Ativo' and t.free", "t.free"),),
+        (statement(reserve._sql, "reserve_new", "l.situacao = 'Ativo' and l.free", "l.free"),),
         seed=3,
     ),
     "reserves-unknown-skus": Mutant(
@@ -181,7 +181,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "new-orders-reserved-in-the-past": Mutant(
         "new orders are reserved at the clock's time, although their SKUs changed later",
-        (statement(reserve._sql, "reserve_new", "decision_time(max(t.alterado_em), agora())", "agora()"),),
+        (statement(reserve._sql, "reserve_new", "decision_time(max(l.alterado_em), agora())", "agora()"),),
         seed=2,
     ),
     "lapse-ignored": Mutant(

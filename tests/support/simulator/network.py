@@ -104,8 +104,8 @@ class Deliveries:
             return None
         return self._take()
 
-    async def set_aside(self, body: bytes, reason: str) -> None:
-        await self.party.turn(f"set aside: {reason[:60]}")
+    async def dead_letter(self, body: bytes, reason: str) -> None:
+        await self.party.turn(f"dead-lettered: {reason[:60]}")
         self._queue.dead.append((body, reason))
         self.party.world.seen[reason.partition(":")[0]] += 1
 

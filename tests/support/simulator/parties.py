@@ -199,7 +199,7 @@ class Cast:
         operador = Database(self._database(party, "estoque"))
 
         async def step() -> None:
-            await operador.expire(party.rng.choice([1, 2, 50]))
+            await operador.sweep(party.rng.choice([1, 2, 50]))
 
         return self._repeat(party, step)
 
@@ -269,7 +269,7 @@ class Cast:
     def _manifest(self, party: Party, sku: str) -> StockItem:
         rng = party.rng
         return StockItem(
-            key=ItemKey("loja", f"{sku.lower()}{'-outro' if rng.random() < 0.1 else ''}"),
+            key=ItemKey("loja", f"{sku.lower()}{'-other' if rng.random() < 0.1 else ''}"),
             uid=sku,
             version=1,
             generation=1,

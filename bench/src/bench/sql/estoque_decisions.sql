@@ -11,8 +11,8 @@ select json_build_object(
     'pedidos', count(*),
     'reserved', count(*) filter (where d.status = 'EstoqueReservado'),
     'transactions', count(distinct d.atualizado_em),
-    'seconds', t.seconds,
-    'per_second', count(*) filter (where d.atualizado_em > t.first_at) / nullif(t.seconds, 0)
+    'seconds', s.seconds,
+    'per_second', count(*) filter (where d.atualizado_em > s.first_at) / nullif(s.seconds, 0)
 )
-from decided d, span t
-group by t.seconds;
+from decided d, span s
+group by s.seconds;

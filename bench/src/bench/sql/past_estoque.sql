@@ -2,11 +2,11 @@
 set session_replication_role = replica;
 set synchronous_commit = off;
 create temp table past as
-select n, uuidv7_floor(f.made_at) as id, f.made_at, case when n % 4 = 0 then 'Cancelado' else 'Fechado' end as status
+select n, uuidv7_floor(d.made_at) as id, d.made_at, case when n % 4 = 0 then 'Cancelado' else 'Fechado' end as status
 from generate_series(:first::bigint, :last) n
 cross join lateral (
     select date_trunc('milliseconds', to_timestamp(:until) - (:count - n) * interval '20 days' / :count) as made_at
-) f;
+) d;
 create temp table item as
 select p.n, 'SKU-' || lpad((abs(hashint8extended(p.n, part) % (:skus / 3)) + part * (:skus / 3) + 1)::text, 7, '0') as sku
 from past p

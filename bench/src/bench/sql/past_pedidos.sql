@@ -4,12 +4,12 @@
 set session_replication_role = replica;
 set synchronous_commit = off;
 insert into pedido (id, cliente_id, itens, status, versao, criado_em, atualizado_em, causa)
-select uuidv7_floor(f.made_at), 'cliente-' || n % 100000, i.itens, case when n % 4 = 0 then 'Cancelado' else 'Fechado' end, 2,
-    f.made_at, f.made_at + interval '10 minutes', uuidv7_floor(f.made_at + interval '10 minutes')
+select uuidv7_floor(d.made_at), 'cliente-' || n % 100000, i.itens, case when n % 4 = 0 then 'Cancelado' else 'Fechado' end, 2,
+    d.made_at, d.made_at + interval '10 minutes', uuidv7_floor(d.made_at + interval '10 minutes')
 from generate_series(:first::bigint, :last) n
 cross join lateral (
     select date_trunc('milliseconds', to_timestamp(:until) - (:count - n) * interval '20 days' / :count) as made_at
-) f
+) d
 cross join lateral (
     select json_agg(json_build_object('sku', 'SKU-' || lpad(s::text, 7, '0'), 'quantidade', 1) order by s) as itens
     from (

@@ -4,7 +4,7 @@ insert into pedido (id, status, versao, itens, expira_em, criado_em, atualizado_
 select uuidv7_floor(made_at + n * interval '1 ms'), 'EstoqueReservado', 1,
     jsonb_build_object('SKU-' || lpad((n % :skus + 1)::text, 7, '0'), 1), to_timestamp(:lapse_at), made_at, made_at
 from generate_series(1, :count) n
-cross join (select to_timestamp(:made_at) as made_at) f;
+cross join (select to_timestamp(:made_at) as made_at) d;
 insert into reserva (pedido_id, sku, quantidade, expira_em)
 select p.id, i.key, 1, p.expira_em from pedido p cross join lateral jsonb_object_keys(p.itens) i (key);
 insert into inbox (evento_id) select id from pedido;

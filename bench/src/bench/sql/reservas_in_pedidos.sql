@@ -7,5 +7,5 @@ select uuidv7_floor(made_at + n * interval '1 ms'), 'cliente-' || n % 100000,
     'EstoqueReservado', 1, to_timestamp(:lapse_at), made_at, made_at,
     uuidv7_floor(made_at + n * interval '1 ms'), to_timestamp(:lapse_at) + interval '30 s'
 from generate_series(1, :count) n
-cross join (select to_timestamp(:made_at) as made_at) f;
+cross join (select to_timestamp(:made_at) as made_at) d;
 vacuum analyze pedido;

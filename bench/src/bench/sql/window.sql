@@ -4,9 +4,9 @@ with bounds as materialized (
     select to_timestamp(:start) as start_at, to_timestamp(:end) as end_at
 ),
 seen as (
-    select p.status, p.criado_em, p.atualizado_em, p.status <> 'Criado' as decided, i.start_at, i.end_at
-    from pedido p, bounds i
-    where p.id >= uuidv7_floor(i.start_at - interval '2 minutes')
+    select p.status, p.criado_em, p.atualizado_em, p.status <> 'Criado' as decided, b.start_at, b.end_at
+    from pedido p, bounds b
+    where p.id >= uuidv7_floor(b.start_at - interval '2 minutes')
 ),
 in_window as (
     select extract(epoch from atualizado_em - criado_em) * 1000 as ms, status

@@ -194,7 +194,7 @@ def _figures(text: Texts, state: SystemState) -> Iterable[tuple[str, Text]]:
     yield text("system.orders"), number(text, state.orders_per_second)
     times = (decision.p50, decision.p99) if decision else (None, None)
     yield text("system.decision"), _pair(text, *times, unit=" s")
-    yield text("system.about_to_lapse"), number(text, state.about_to_lapse)
+    yield text("system.lapsing"), number(text, state.lapsing)
     for name, outbox in state.outbox.items():
         pair = (outbox.depth, outbox.age) if outbox else (None, None)
         yield text("system.outbox", name=name), _pair(text, *pair, unit=" s", first_unit="")

@@ -236,7 +236,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "system.down": ("parada", "down"),
     "system.orders": ("pedidos por segundo", "orders per second"),
     "system.decision": ("tempo até a decisão (p50, p99)", "time to decision (p50, p99)"),
-    "system.about_to_lapse": ("reservas por vencer", "reservations about to lapse"),
+    "system.lapsing": ("reservas por vencer", "reservations about to lapse"),
     "system.outbox": (
         "outbox de {name} (eventos, idade do mais antigo)",
         "outbox of {name} (events, age of the oldest)",

@@ -1,6 +1,6 @@
 """RabbitMQ: the topology, a publisher that knows what was delivered, a consumer that loses nothing."""
 
-from reservaestoque.bus.batches import Batches, Handler, Refused
+from reservaestoque.bus.batches import Batches, Handler, Unprocessable
 from reservaestoque.bus.consumer import BatchConsumer
 from reservaestoque.bus.publisher import NotPublishedError, Publisher
 from reservaestoque.bus.topology import ESTOQUE_PEDIDOS, PEDIDOS_STATUS, QUEUES, Exchange, Queue
@@ -17,6 +17,6 @@ __all__ = [
     "NotPublishedError",
     "Publisher",
     "Queue",
-    "Refused",
+    "Unprocessable",
     "sending",
 ]

@@ -1,4 +1,4 @@
-"""How a consumer settles its messages before it acknowledges them. A poison event goes to the dead letters alone, and
+"""Settles the messages of a consumer before it acknowledges them. A poison event goes to the dead letters alone, and
 an event blocked by a lock waits alone.
 
 Independent of the broker: a `Source` delivers the messages and takes the acknowledgements.
@@ -22,14 +22,14 @@ E = TypeVar("E", bound=CloudEvent)
 E_contra = TypeVar("E_contra", bound=CloudEvent, contravariant=True)
 
 BATCH_BYTES = 256 * 1024
-"""The size of the messages after which a batch takes no more: 500 orders of three items. It limits how long large
-orders hold the locks of their SKUs: 200 orders of a hundred items take 0.1 s on a quiet machine.
+"""Size of the messages at which a batch is full: about 500 orders of three items. It limits how long large orders
+hold the locks of their SKUs: 200 orders of a hundred items take 0.1 s on a quiet machine.
 """
-LATE_SECONDS = 0.2
+PROBE_SECONDS = 0.2
 """Interval between checks of events that are blocked by another session's lock."""
 WARY_ROUNDS = 8
 """Rounds after a lock timeout in which locks are probed instead of awaited."""
-MAX_LATE = 8
+MAX_BLOCKED = 8
 """Limit of unacknowledged messages with blocked events. They count against the prefetch limit: more would starve the
 consumer.
 """
@@ -52,7 +52,7 @@ _age = Histogram(
     ["queue"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
-_blocked = Counter("consumer_blocked_total", "Events set apart from their batch to wait for a lock", ["queue"])
+_blocked = Counter("consumer_blocked_total", "Events that waited for a lock outside their batch", ["queue"])
 _held = Counter("consumer_held_total", "Times that a batch was held because of a transient fault", ["queue"])
 
 
@@ -79,7 +79,7 @@ class Source(Protocol[M]):
         """Another message that has already arrived; None when there is none."""
         ...
 
-    async def set_aside(self, body: bytes, reason: str) -> None:
+    async def dead_letter(self, body: bytes, reason: str) -> None:
         """Publishes `body` to the dead letters; returns once that is confirmed."""
         ...
 
@@ -88,11 +88,11 @@ class Source(Protocol[M]):
         ...
 
     async def acknowledge(self, messages: Sequence[M]) -> None:
-        """Never delivers these messages again."""
+        """Acknowledges these messages, so that they are never delivered again."""
         ...
 
 
-class Refused(NamedTuple):
+class Unprocessable(NamedTuple):
     """An event that the handler could not use, and a sentence saying why; it goes to the dead letters."""
 
     event: CloudEvent
@@ -102,7 +102,7 @@ class Refused(NamedTuple):
 class Handler(Protocol[E_contra]):
     """A program's handling of the events of a queue."""
 
-    async def handle(self, events: Sequence[E_contra], /) -> Sequence[Refused]:
+    async def handle(self, events: Sequence[E_contra], /) -> Sequence[Unprocessable]:
         """Returns when the effects of all events, except those that it refuses, are committed.
 
         It must tolerate redelivered events. After an error, no event has taken effect.
@@ -154,61 +154,61 @@ class Batches(Generic[E]):
 
     async def run(self, source: Source[M]) -> None:
         """Settles messages until cancelled. Raises what `source` raises."""
-        late: list[_Delivery[M, E]] = []
+        blocked: list[_Delivery[M, E]] = []
         wary = 0
         while True:
-            late, wary = await self._settle_next(source, late, wary)
+            blocked, wary = await self._settle_next(source, blocked, wary)
 
     async def _settle_next(
-        self, source: Source[M], late: list[_Delivery[M, E]], wary: int
+        self, source: Source[M], blocked: list[_Delivery[M, E]], wary: int
     ) -> tuple[list[_Delivery[M, E]], int]:
-        """Settles the waiting messages and the `late` events; returns the events late now, and the next `wary`.
+        """Settles the waiting messages and the `blocked` events; returns those blocked now, and the next `wary`.
 
         During the next `wary` rounds, locks are probed before they are awaited. Not for longer: on a hot row that
         many replicas lock in turn, a probe nearly always fails, whereas a waiting session gets the lock.
         """
-        fresh, rejected = await self._take(source, LATE_SECONDS if late else None)
-        await self._set_aside(source, rejected)
-        deliveries = [*late, *fresh]
+        fresh, rejected = await self._take(source, PROBE_SECONDS if blocked else None)
+        await self._dead_letter(source, rejected)
+        deliveries = [*blocked, *fresh]
         messages = [delivery.message for delivery in deliveries]
-        waiting = [event for delivery in late for event in delivery.events]
+        waiting = [event for delivery in blocked for event in delivery.events]
         arrived = [event for delivery in fresh for event in delivery.events]
-        held = await self._still_blocked([*waiting, *arrived]) if wary else set()
-        free = [event for event in waiting if event.id not in held]
+        blocked_ids = await self._still_blocked([*waiting, *arrived]) if wary else set()
+        free = [event for event in waiting if event.id not in blocked_ids]
         due = free[: self._max_events]
         # An event may be delivered twice.
-        held |= {event.id for event in free} - {event.id for event in due}
-        events = [event for event in arrived if event.id not in held]
+        blocked_ids |= {event.id for event in free} - {event.id for event in due}
+        events = [event for event in arrived if event.id not in blocked_ids]
         # Settled separately: if the lock times out again, the fresh events have not waited for it.
         missed = await self._settle(source, events, messages)
         missed |= await self._settle(source, due, messages)
-        held |= missed
+        blocked_ids |= missed
         for delivery in deliveries:
-            delivery.events = [event for event in delivery.events if event.id in held]
+            delivery.events = [event for event in delivery.events if event.id in blocked_ids]
         settled = [delivery.message for delivery in deliveries if not delivery.events]
         if settled:
             await source.acknowledge(settled)
-        committed = sum(event.id not in held for event in [*events, *due])
+        committed = sum(event.id not in blocked_ids for event in [*events, *due])
         if committed:
             _events.labels(self._queue).inc(committed)
             _batch.labels(self._queue).observe(committed)
-        late = [delivery for delivery in deliveries if delivery.events]
-        next_wary = WARY_ROUNDS if missed else max(wary - 1, 0) if held else 0
-        return (late if len(late) <= MAX_LATE else await self._put_back(source, late)), next_wary
+        blocked = [delivery for delivery in deliveries if delivery.events]
+        next_wary = WARY_ROUNDS if missed else max(wary - 1, 0) if blocked_ids else 0
+        return (blocked if len(blocked) <= MAX_BLOCKED else await self._put_back(source, blocked)), next_wary
 
-    async def _put_back(self, source: Source[M], late: list[_Delivery[M, E]]) -> list[_Delivery[M, E]]:
-        """Puts late events back into the queue if that makes fewer messages; returns those that are still late."""
+    async def _put_back(self, source: Source[M], blocked: list[_Delivery[M, E]]) -> list[_Delivery[M, E]]:
+        """Puts blocked events back into the queue if that makes fewer messages; returns those still blocked."""
         encoded = [
             piece
-            for delivery in late
+            for delivery in blocked
             for piece in self._decoder.select(delivery.message.body, {event.id for event in delivery.events})
         ]
         fewer = list(pack(encoded))
-        if len(fewer) > len(late) // 2:
-            return late
+        if len(fewer) > len(blocked) // 2:
+            return blocked
         for kind, body in fewer:
             await source.put_back(kind, body)
-        await source.acknowledge([delivery.message for delivery in late])
+        await source.acknowledge([delivery.message for delivery in blocked])
         _log.info("events_put_back", queue=self._queue, events=len(encoded), messages=len(fewer))
         return []
 
@@ -232,10 +232,10 @@ class Batches(Generic[E]):
         failures = 0
         while events:
             try:
-                refused = await self._handle(events)
+                unprocessable = await self._handle(events)
             except Exception as fault:
                 contended = is_contended(fault)
-                blocked = await self._blocked(events) if contended else set()
+                blocked = await self._find_blocked(events) if contended else set()
                 if blocked:
                     free = [event for event in events if event.id not in blocked]
                     return blocked | await self._settle(source, free, messages)
@@ -250,20 +250,20 @@ class Batches(Generic[E]):
                 _log.warning("batch_held", queue=self._queue, failures=failures, fault=repr(fault))
                 await self._pause(failures)
             else:
-                sent = {event.id: event for event in events} if refused else {}
-                originals = [Rejected(self._original(sent[r.event.id], messages), r.reason) for r in refused]
-                await self._set_aside(source, originals)
+                sent = {event.id: event for event in events} if unprocessable else {}
+                originals = [Rejected(self._original(sent[r.event.id], messages), r.reason) for r in unprocessable]
+                await self._dead_letter(source, originals)
                 break
         return set()
 
-    async def _handle(self, events: Sequence[E]) -> Sequence[Refused]:
+    async def _handle(self, events: Sequence[E]) -> Sequence[Unprocessable]:
         began = time.perf_counter()
         oldest = min(event.time for event in events)
         _age.labels(self._queue).observe(max((datetime.now(UTC) - oldest).total_seconds(), 0.0))
         with processing(events, self._queue) as traced:
-            refused = await self._handler.handle(traced)
+            unprocessable = await self._handler.handle(traced)
         _seconds.labels(self._queue).observe(time.perf_counter() - began)
-        return refused
+        return unprocessable
 
     async def _halve(self, source: Source[M], events: Sequence[E], messages: list[M]) -> set[object]:
         middle = len(events) // 2
@@ -277,10 +277,10 @@ class Batches(Generic[E]):
         if len(events) > 1:
             return await self._halve(source, events, messages)
         reason = f"the event could not be processed: {fault!r}"
-        await self._set_aside(source, [Rejected(self._original(events[0], messages), reason)])
+        await self._dead_letter(source, [Rejected(self._original(events[0], messages), reason)])
         return set()
 
-    async def _blocked(self, events: Sequence[E]) -> set[object]:
+    async def _find_blocked(self, events: Sequence[E]) -> set[object]:
         """The ids of the events that wait for a lock; none if that cannot be determined."""
         try:
             blocked = set(await self._handler.find_blocked(events))
@@ -294,18 +294,18 @@ class Batches(Generic[E]):
             _log.warning("events_blocked", queue=self._queue, count=len(blocked), pedidos=orders)
         return blocked
 
-    async def _still_blocked(self, late: Sequence[E]) -> set[object]:
+    async def _still_blocked(self, events: Sequence[E]) -> set[object]:
         """The ids of the events that still wait for their lock; all of them if that cannot be determined."""
         try:
-            return set(await self._handler.find_blocked(late)) if late else set()
+            return set(await self._handler.find_blocked(events)) if events else set()
         except Exception as fault:
             if not is_transient(fault):
                 raise
-            return {event.id for event in late}
+            return {event.id for event in events}
 
-    async def _set_aside(self, source: Source[M], rejected: Sequence[Rejected]) -> None:
+    async def _dead_letter(self, source: Source[M], rejected: Sequence[Rejected]) -> None:
         for body, reason in rejected:
-            await source.set_aside(body, reason)
+            await source.dead_letter(body, reason)
 
     def _original(self, event: CloudEvent, messages: Sequence[Message]) -> bytes:
         """The bytes in which the event arrived, including fields that this release does not know."""

@@ -14,7 +14,9 @@ from reservaestoque.bus.publisher import message_of
 from reservaestoque.events import CloudEvent, Decoder
 
 PREFETCH = 32
-"""Unacknowledged messages per consumer, of one event at rest, of 200 under load; others must get their share."""
+"""Maximum number of unacknowledged messages per consumer, so that others get their share. A message holds one event
+at rest, up to 200 under load.
+"""
 
 E = TypeVar("E", bound=CloudEvent)
 
@@ -109,7 +111,7 @@ class _Deliveries:
         self._taken.add(message.delivery_tag or 0)
         return message
 
-    async def set_aside(self, body: bytes, reason: str) -> None:
+    async def dead_letter(self, body: bytes, reason: str) -> None:
         with self._connection.deadline(ANSWER_TIMEOUT, unless_blocked=True):
             await dead_letters.publish(self._channel, self._queue, body, reason)
 
@@ -119,7 +121,7 @@ class _Deliveries:
             await self._channel.default_exchange.publish(message, routing_key=self._queue.name, mandatory=True)
 
     async def acknowledge(self, messages: Sequence[AbstractIncomingMessage]) -> None:
-        """All with one acknowledgement, unless an older message is still in progress: it would be included."""
+        """Sends one acknowledgement for all of them, unless that would include an older message in progress."""
         tags = {message.delivery_tag or 0 for message in messages}
         self._taken -= tags
         if min(self._taken, default=math.inf) > max(tags):

@@ -14,7 +14,7 @@ from reservaestoque.telemetry import first_ids, logger
 
 REASON_HEADER = "x-reason"
 FORMER_REASON_HEADER = "x-motivo"
-"""In letters that were set aside before the header had its present name."""
+"""The former name of the header, which older letters still carry."""
 QUEUE_HEADER = "x-queue"
 _MAX_REASON = 1000
 
@@ -27,7 +27,7 @@ _dead = Counter("consumer_dead_letters_total", "Events dead-lettered", ["queue"]
 
 
 async def count(channel: AbstractChannel, queue: Queue) -> None:
-    """Reads the number from the broker. Raises what aio-pika raises."""
+    """Reads the number of dead letters from the broker into the metric. Raises what aio-pika raises."""
     declared = await channel.declare_queue(queue.dead_letters, passive=True)
     _now.labels(queue.name).set(declared.declaration_result.message_count or 0)
 
@@ -35,8 +35,8 @@ async def count(channel: AbstractChannel, queue: Queue) -> None:
 async def publish(channel: AbstractChannel, queue: Queue, body: bytes, reason: str) -> None:
     """Publishes `body` to the dead-letter queue of `queue`; returns once the broker has confirmed it.
 
-    Raises what aio-pika raises when the broker is away; by then the caller has not acknowledged the original. The
-    caller bounds how long it may take.
+    Raises what aio-pika raises when the broker is unreachable; by then the caller has not acknowledged the original.
+    The caller sets the time limit.
     """
     message = Message(
         body,
@@ -47,7 +47,7 @@ async def publish(channel: AbstractChannel, queue: Queue, body: bytes, reason: s
     )
     await channel.default_exchange.publish(message, routing_key=queue.dead_letters, mandatory=True)
     _dead.labels(queue.name).inc()
-    _log.error("event_set_aside", queue=queue.name, reason=reason[:_MAX_REASON], pedidos=orders_in(body))
+    _log.error("event_dead_lettered", queue=queue.name, reason=reason[:_MAX_REASON], pedidos=orders_in(body))
 
 
 class _Subject(msgspec.Struct):

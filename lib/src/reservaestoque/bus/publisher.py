@@ -14,7 +14,7 @@ BLOCKED = "the broker accepts no messages for now: its memory or disk is running
 
 
 class NotPublishedError(Exception):
-    """The broker is away or accepts nothing, did not confirm in time, refused the message, or has no queue for it."""
+    """The broker is unreachable, blocks publishers, confirms too late, refuses the message or has no queue for it."""
 
 
 class Publisher:

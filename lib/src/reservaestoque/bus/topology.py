@@ -52,7 +52,7 @@ class Queue:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """RabbitMQ moves a message to the dead letters on its own only after DELIVERY_LIMIT crashes over it.
+        """RabbitMQ moves a message to the dead letters on its own only after DELIVERY_LIMIT crashes of its consumer.
 
         At-least-once dead-lettering requires `reject-publish` (rabbitmq.com/docs/quorum-queues).
         """

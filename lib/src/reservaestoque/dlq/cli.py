@@ -58,13 +58,13 @@ def parser() -> argparse.ArgumentParser:
     listing = verbs.add_parser("list", help="each dead-letter queue and a line for each letter")
     listing.set_defaults(verb=_list)
     listing.add_argument("--queue", type=_queue, metavar="QUEUE", help="this one alone")
-    listing.add_argument("--limit", type=_positive, default=LIMIT, help=f"letters a queue at most ({LIMIT})")
+    listing.add_argument("--limit", type=_positive, default=LIMIT, help=f"maximum number of letters per queue ({LIMIT})")
 
     show = verbs.add_parser("show", help="whole letters, as JSON")
     show.set_defaults(verb=_show)
     replay = verbs.add_parser("replay", help="move letters back into the queue that they came from: all, or some")
     replay.set_defaults(verb=_replay)
-    replay.add_argument("--dry-run", action="store_true", help="only say which")
+    replay.add_argument("--dry-run", action="store_true", help="only list the letters")
     discard = verbs.add_parser("discard", help="remove letters for good")
     discard.set_defaults(verb=_discard)
     discard.add_argument("--all", action="store_true", help="every letter of the queue")
@@ -78,9 +78,9 @@ def _choosing(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("queue", type=_queue, metavar="QUEUE")
     verb.add_argument("--id", action="append", default=[], metavar="EVENT", help="with this event")
     verb.add_argument("--type", metavar="TYPE", help="with an event of this type")
-    verb.add_argument("--reason", metavar="TEXT", help="with this in the reason")
+    verb.add_argument("--reason", metavar="TEXT", help="with this text in the reason")
     verb.add_argument(
-        "--position", action="append", default=[], type=_positive, metavar="N", help="as the list shows it"
+        "--position", action="append", default=[], type=_positive, metavar="N", help="its number in the list"
     )
 
 
@@ -165,7 +165,7 @@ def _choice(arguments: argparse.Namespace) -> Choice:
 
 @asynccontextmanager
 async def _box(queue: Queue) -> AsyncIterator[Box]:
-    """The dead letters of `queue`. Raises DlqError when the broker or the queue is missing, or goes away."""
+    """The dead letters of `queue`. Raises DlqError when the queue is missing or the broker cannot be reached."""
     url = _address()
     try:
         async with open_connection(url, "dlq") as connection:
@@ -176,11 +176,11 @@ async def _box(queue: Queue) -> AsyncIterator[Box]:
         raise DlqError(f"the broker has no queue {error}; pedidos and estoque create it when they connect") from error
     except ForbiddenBoxError as error:
         raise ForbiddenError(
-            f"this user of the broker may not read {error}: run it as {queue.consumer}, whose letters they are"
+            f"this user of the broker may not read {error}: run it as {queue.consumer}, which owns the letters"
         ) from error
     except FAULTS as fault:
         reason = str(fault) or "it does not answer"
-        raise DlqError(f"the broker is away or refuses ({reason}); unreported letters are unchanged") from fault
+        raise DlqError(f"the broker is unreachable or refuses ({reason}); unreported letters are unchanged") from fault
 
 
 def _address() -> str:

@@ -66,7 +66,7 @@ def read(
     """The letter with this body, the reason that our consumer gave, these headers and this timestamp.
 
     If our consumer gave none, RabbitMQ moved the message and records why and when in `x-death` (its docs, dlx): after
-    the delivery limit, that is, after consumers repeatedly crashed over it.
+    the delivery limit, that is, after consumers repeatedly crashed on it.
     """
     deaths = headers.get("x-death")
     death = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], Mapping) else {}

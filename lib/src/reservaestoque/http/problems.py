@@ -129,16 +129,16 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
 
 
 def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[dict[str, Any]]:
-    """Answers everything else: 503 while the database is away, 500 for our own bugs."""
+    """Answers everything else: 503 while the database is unavailable, 500 for our own bugs."""
     return on_problem(request, problem_of(fault, request.url.path))
 
 
 def problem_of(fault: BaseException, path: str) -> ProblemError:
-    """The problem that a fault amounts to, which is logged: 503 while the database is away, 500 for our own bugs."""
+    """Logs a fault and returns its problem: 503 while the database is unavailable, 500 for our own bugs."""
     if isinstance(fault, ProblemError):
         return fault
     if is_transient(fault):
-        _log.warning("request_put_off", path=path, fault=repr(fault))
+        _log.warning("request_unavailable", path=path, fault=repr(fault))
         return ProblemError(UNAVAILABLE, f"{_why(fault)}; try again shortly")
     _log.error("request_failed", path=path, exc_info=fault)
     return ProblemError(INTERNAL, "an unexpected error; it has been logged")

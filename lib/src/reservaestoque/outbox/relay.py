@@ -23,12 +23,12 @@ from reservaestoque.postgres import Queries, is_transient
 from reservaestoque.telemetry import logger
 
 ROWS = 20
-"""The most rows of a take."""
+"""Maximum number of rows per take."""
 FACTS = 1000
-"""A take or a publication ends with the row that reaches this many facts. A row has at most about as many."""
+"""Number of facts at which a take or a publication ends, after the row that reaches it. No row has many more."""
 POLL_SECONDS = 1.0
 FRESH_EVENTS = 20_000
-"""Events handed over that may wait for the broker in memory: seconds of the highest load, about ten megabytes."""
+"""Maximum number of events handed over that wait in memory: some seconds of the highest load, about ten megabytes."""
 _LAST = 2**63 - 1
 
 RELAY_IDLE_SECONDS = 15.0
@@ -136,7 +136,7 @@ class Relay:
                 self.forget_fresh()
                 failures += 1
                 _failed.inc()
-                _log.warning("outbox_put_off", failures=failures, fault=repr(fault))
+                _log.warning("publish_failed", failures=failures, fault=repr(fault))
                 await back_off(failures)
 
     async def _do_what_is_due(self) -> None:
@@ -207,7 +207,7 @@ class Relay:
 
     def _check_connected(self) -> None:
         if not self._publisher.connected:
-            raise NotPublishedError("the broker is away or accepts no messages")
+            raise NotPublishedError("the broker is unreachable or blocks publishers")
 
     async def _relay_known(self, first: int, last: int) -> _Taken:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -251,7 +251,7 @@ def _now() -> float:
 
 
 class _UnknownTakenError(Exception):
-    """Some of the rows taken have facts that are not for us; `rows` says why, by id."""
+    """Some of the rows taken have facts that this release does not know; `rows` maps their ids to the reasons."""
 
     def __init__(self, rows: dict[int, str]) -> None:
         super().__init__(rows)

@@ -8,7 +8,9 @@ from reservaestoque.telemetry import logger
 
 FORGET_SECONDS = 60.0
 MAX_ROWS = 100_000
-"""This many make a take tens of milliseconds slower, and a process about ten megabytes larger."""
+"""Maximum number of rows to skip. At that number a take is tens of milliseconds slower, and the process about ten
+megabytes larger.
+"""
 
 _log = logger(__name__)
 _left = Gauge("outbox_unknown_facts", "Rows of the outbox with a fact that only another release knows")

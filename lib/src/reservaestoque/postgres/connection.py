@@ -14,8 +14,8 @@ T = TypeVar("T")
 CLOSE_SECONDS = 2.0
 
 _BROKEN = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, AttributeError)
-"""What asyncpg raises on a connection that has been closed. AttributeError: a statement that is prepared first takes
-several round trips, and asyncpg begins the next of them on whatever the connection has become meanwhile.
+"""Errors that asyncpg raises on a closed connection. AttributeError: a statement that is prepared first takes several
+round trips, and asyncpg begins the next one without checking that the connection is still open.
 """
 
 _log = logger(__name__)
@@ -36,27 +36,26 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
     statement_seconds = 10.0
 
     def get_reset_query(self) -> str:
-        """None of our statements changes a session, so nothing is reset on return to the pool, which saves a round
-        trip.
+        """Empty: our statements do not change the session, so a connection returns to the pool without a round trip.
 
         A transaction that is still open is rolled back nevertheless.
         """
         return ""
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
-        """As asyncpg's. Raises TimeoutError."""
+        """Like asyncpg's, within a time limit. Raises TimeoutError when it expires."""
         return await self.in_time(super().execute(query, *args), timeout)
 
     async def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None) -> Any:
-        """As asyncpg's. Raises TimeoutError."""
+        """Like asyncpg's, within a time limit. Raises TimeoutError when it expires."""
         return await self.in_time(super().fetch(query, *args, record_class=record_class), timeout)
 
     async def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None) -> Any:
-        """As asyncpg's. Raises TimeoutError."""
+        """Like asyncpg's, within a time limit. Raises TimeoutError when it expires."""
         return await self.in_time(super().fetchrow(query, *args, record_class=record_class), timeout)
 
     async def fetchval(self, query: str, *args: Any, column: int = 0, timeout: float | None = None) -> Any:
-        """As asyncpg's. Raises TimeoutError."""
+        """Like asyncpg's, within a time limit. Raises TimeoutError when it expires."""
         return await self.in_time(super().fetchval(query, *args, column=column), timeout)
 
     def _cancel_current_command(self, waiter: "asyncio.Future[None]", cancel_waiter: object = None) -> None:
@@ -66,16 +65,17 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
             waiter.set_result(None)
 
     async def close(self, *, timeout: float | None = None) -> None:
-        """As asyncpg's, but does not wait for a server that does not answer."""
+        """Like asyncpg's, but waits CLOSE_SECONDS at most for the server."""
         try:
             await super().close(timeout=min(timeout or CLOSE_SECONDS, CLOSE_SECONDS))
         except TimeoutError:
             _log.info("connection_closed_abruptly", seconds=CLOSE_SECONDS)
 
     async def in_time(self, answer: Awaitable[T], timeout: float | None = None) -> T:
-        """What `answer`, a call on this connection, returns.
+        """Awaits `answer`, a call on this connection, for `timeout` seconds (default: `statement_seconds`).
 
-        Raises what it raises, TimeoutError, and SlowStatementError for a `timeout` shorter than `statement_seconds`.
+        Raises what `answer` raises and, when the time is up, TimeoutError; SlowStatementError instead if `timeout` is
+        shorter than `statement_seconds`.
         """
         seconds = self.statement_seconds if timeout is None else timeout
         alarm = asyncio.get_running_loop().call_later(seconds, self.terminate)

@@ -48,7 +48,7 @@ class Pool(asyncpg.Pool):  # type: ignore[misc]
                 holder.terminate()
 
     def acquire(self, *, timeout: float | None = None) -> "_Acquired":
-        """As asyncpg's."""
+        """Like asyncpg's; reports how long the caller waited."""
         return _Acquired(self, timeout)
 
 

@@ -47,7 +47,7 @@ class Frame(NamedTuple):
     data: bytes
 
 
-class Batch(NamedTuple):
+class EventPage(NamedTuple):
     """Events in order, at most PAGE_BYTES, which bring a reader to `position`. `more` when more may follow."""
 
     frames: Sequence[Frame]
@@ -64,7 +64,7 @@ class Source(Protocol):
     async def check(self, position: Position) -> None:
         """Raises PositionLostError if no reader can resume from there."""
 
-    async def read(self, after: Position) -> Batch:
+    async def read(self, after: Position) -> EventPage:
         """The events after a position, at most PAGE_BYTES. Raises PositionLostError."""
 
 
@@ -218,16 +218,16 @@ class Feed:
         if asked is None:
             return False
         try:
-            batch = await self._next(asked)
+            page = await self._next(asked)
         except PositionLostError:
             _log.warning("feed_position_lost", position=str(asked))
             self._close_all()  # clients that reconnect learn that their position is lost
             return False
         if self._position != asked:
             return True  # all followers left meanwhile, and a new one arrived
-        self._position = batch.position
-        self._hand_on(batch.frames)
-        return batch.more
+        self._position = page.position
+        self._hand_on(page.frames)
+        return page.more
 
     async def begin(self, *last_event_ids: str) -> Position:
         """The position where a stream begins: after the first non-empty id, which must still exist; without one, now.
@@ -254,14 +254,14 @@ class Feed:
                     del piece
 
     async def _page(self, follower: _Follower) -> bytes:
-        """The next events from the log; a heartbeat while the database is away."""
+        """The next events from the log; a heartbeat while the database is unavailable."""
         follower.forget()
         # The read sees everything handed on before it begins, so from here on nothing can be missed.
-        batch = await self._read(follower.position)
-        if batch is None:
+        page = await self._read(follower.position)
+        if page is None:
             return sse.HEARTBEAT
-        follower.position, follower.behind = batch.position, batch.more
-        return _told(batch, follower.key)
+        follower.position, follower.behind = page.position, page.more
+        return _render(page, follower.key)
 
     async def _live(self, follower: _Follower) -> AsyncGenerator[bytes, None]:
         self._start(follower.position)
@@ -277,12 +277,12 @@ class Feed:
         if follower.cut:
             _cut.inc()
 
-    async def _next(self, after: Position) -> Batch:
+    async def _next(self, after: Position) -> EventPage:
         async with self._turns:
             return await self._source.read(after)
 
-    async def _read(self, after: Position) -> Batch | None:
-        """None when the database is away, after a short wait."""
+    async def _read(self, after: Position) -> EventPage | None:
+        """The result of `read`; None, after a short wait, when the database is unavailable."""
         try:
             async with asyncio.timeout(self._heartbeat):
                 return await self._next(after)
@@ -332,6 +332,6 @@ class Feed:
                 follower.close()
 
 
-def _told(batch: Batch, key: str | None) -> bytes:
-    frames = [frame.data for frame in batch.frames if key in (None, frame.key)]
-    return b"".join([*frames, sse.position(batch.position)])
+def _render(page: EventPage, key: str | None) -> bytes:
+    frames = [frame.data for frame in page.frames if key in (None, frame.key)]
+    return b"".join([*frames, sse.position(page.position)])

@@ -60,9 +60,9 @@ _ADDRESS = b"x-reserva-client"
 _IPV4 = 4
 
 RESERVED_SHARE = 10
-"""One of this many streams of a process is reserved for clients with few of them."""
+"""One in RESERVED_SHARE streams of a process is reserved for clients that have fewer than FEW streams open."""
 FEW = 2
-"""A page that follows orders and one of them; the panel opens no more."""
+"""Number of streams that a page opens to follow a list of orders and a single order; the panel opens no more."""
 
 _log = logger(__name__)
 _open = Gauge("streams_open", "Event streams currently open")

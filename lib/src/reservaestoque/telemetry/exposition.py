@@ -1,4 +1,4 @@
-"""The metrics of this process, as its scraper wants them.
+"""The metrics of this process, in the format that the scraper accepts.
 
 OpenMetrics carries exemplars, Prometheus' older text format does not.
 """

@@ -11,7 +11,7 @@ from structlog.typing import Processor
 from reservaestoque.telemetry import tracing
 
 MOST_IDS = 20
-"""A line names at most so many orders."""
+"""Maximum number of order ids per log line."""
 
 
 def configure_logs(program: str, level: str) -> None:
@@ -64,5 +64,5 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def first_ids(ids: Iterable[object]) -> list[str]:
-    """The first of these ids, as a line of the log names them."""
+    """The first MOST_IDS of these ids, as text for a log line."""
     return [str(one) for one in islice(ids, MOST_IDS)]

@@ -17,8 +17,8 @@ _PAUSE = 0.04
 _NORMAL_PAUSE_UNDER_LOAD = 1.0
 
 _log = logger(__name__)
-_posted = Counter("operador_events", "Kubernetes Events posted", ["reason"])
-_dropped = Counter("operador_events_dropped", "Kubernetes Events that were not posted")
+_posted = Counter("operador_k8s_events", "Kubernetes Events posted", ["reason"])
+_dropped = Counter("operador_k8s_events_dropped", "Kubernetes Events that were not posted")
 
 
 class EventRecorder:
@@ -50,7 +50,7 @@ class EventRecorder:
                 await self._api.post_event(item, event)
             except ClusterError as fault:
                 _dropped.inc()
-                _log.warning("event_not_posted", item=item.key.dono, reason=event.reason, fault=str(fault))
+                _log.warning("k8s_event_not_posted", item=item.key.dono, reason=event.reason, fault=str(fault))
             else:
                 _posted.labels(event.reason).inc()
             await asyncio.sleep(_NORMAL_PAUSE_UNDER_LOAD if normal and under_load() else _PAUSE)

@@ -61,7 +61,7 @@ class Reconciler:
     async def step(self) -> bool:
         """Waits a few seconds for the next batch and reconciles it; there is always more to do.
 
-        Raises what asyncpg raises when the database is away; the items then wait in the queue.
+        Raises what asyncpg raises when the database is unavailable; the items then wait in the queue.
         """
         batch = await self._queue.take(BATCH, _PATIENCE)
         _known.set(len(self._cache))
@@ -79,7 +79,7 @@ class Reconciler:
             result = await sync(self._database, items)
         except Exception as fault:
             if is_transient(fault):
-                self._put_off(items)
+                self._defer(items)
             raise
         await self._act(result)
         if before is not None and self._balances.position != before:
@@ -125,7 +125,7 @@ class Reconciler:
             self._writer.propose_saldo(item, saldo, outcome)
         return outcome
 
-    def _put_off(self, items: Sequence[StockItem]) -> None:
+    def _defer(self, items: Sequence[StockItem]) -> None:
         _log.warning("database_away", waiting=len(self._queue) + len(items))
         for item in items:
             cached = self._cache.get(item.key)

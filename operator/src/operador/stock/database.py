@@ -75,7 +75,7 @@ class Database:
         reached = Position(*(rows[0][field] for field in Position._fields))
         return Changes(saldos, reached, rows[0]["changes_read"] == CHANGES_PER_PAGE)
 
-    async def expire(self, limit: int) -> int:
+    async def sweep(self, limit: int) -> int:
         """Sweeps up to `limit` lapsed reservations; returns how many it swept."""
         return int(await self._pool.fetchval(_sql["sweep_reservas"], limit))
 

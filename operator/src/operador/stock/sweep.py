@@ -31,7 +31,7 @@ class Lag:
     """Upper bound of the sweep's lag. `clock` returns monotonic seconds.
 
     Reservations that lapsed after the last look are not visible yet, so the lag keeps growing from that reading: also
-    while the database is away or the loop hangs.
+    while the database is unavailable or the loop hangs.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -57,7 +57,7 @@ class Sweep:
 
     async def step(self) -> bool:
         """Sweeps a batch; returns whether it was full, in which case more may be due. Raises what asyncpg raises."""
-        swept = await self._database.expire(BATCH)
+        swept = await self._database.sweep(BATCH)
         self._lag.measured(await self._database.sweep_lag())
         _swept.inc(swept)
         if swept:

@@ -35,7 +35,7 @@ class SyncResult:
 async def sync(database: Database, items: Sequence[StockItem]) -> SyncResult:
     """Synchronises all items in one statement; bisects when PostgreSQL rejects their data or a row is locked.
 
-    Raises what `is_transient` recognises when the database is away: the outcome for the items is then unknown.
+    Raises an error that `is_transient` recognises when the database is unavailable; the outcome is then unknown.
     """
     result = SyncResult()
     await _try(database, items, result)

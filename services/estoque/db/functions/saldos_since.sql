@@ -17,11 +17,11 @@ language sql security definer set search_path = public, pg_temp as $$
                coalesce(s.parte, case when m.id = p_mudanca then p_parte else 0 end) as parte
         from (
             -- In order before they are taken apart: no more rows are unnested than the limit needs.
-            select c.transacao, c.id, c.skus
-            from mudanca c
-            where (c.transacao, c.id) >= (p_transacao::text::xid8, p_mudanca)
-                and c.transacao < pg_snapshot_xmin(pg_current_snapshot())
-            order by c.transacao, c.id
+            select m.transacao, m.id, m.skus
+            from mudanca m
+            where (m.transacao, m.id) >= (p_transacao::text::xid8, p_mudanca)
+                and m.transacao < pg_snapshot_xmin(pg_current_snapshot())
+            order by m.transacao, m.id
             limit p_limit
         ) m
         left join lateral unnest(m.skus) with ordinality as s (sku, parte)

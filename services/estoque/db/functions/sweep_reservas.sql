@@ -79,15 +79,15 @@ begin
     from released r
     where e.sku = r.sku;
 
-    with expired as (
+    with swept as (
         update pedido p
         set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, atualizado_em = v_now
         where p.id = any (v_pedidos)
         returning p.id, p.versao, p.status, p.itens_em_falta
     )
     insert into outbox (quantos, pedidos, versoes, status, itens_em_falta, criado_em)
-    select count(*), array_agg(x.id), array_agg(x.versao), array_agg(x.status), array_agg(x.itens_em_falta), v_now
-    from (select * from expired order by id) x;
+    select count(*), array_agg(s.id), array_agg(s.versao), array_agg(s.status), array_agg(s.itens_em_falta), v_now
+    from (select * from swept order by id) s;
 
     return cardinality(v_pedidos);
 end $$;

@@ -39,9 +39,9 @@ begin
         from unnest(p_owners, p_skus, p_quantities, p_ending) as i (dono, sku, quantidade, ending)
         join estoque e on e.sku = i.sku and e.dono = i.dono
         where e.reservado > 0 and (i.ending or e.reservado + e.vendido > i.quantidade)
-    ) f
-    cross join lateral release_lapsed(f.skus, f.shortages, v_now)
-    where f.skus is not null;
+    ) s
+    cross join lateral release_lapsed(s.skus, s.shortages, v_now)
+    where s.skus is not null;
 
     update estoque e
     set nome = n.nome, alvo = n.alvo, quantidade = greatest(n.alvo, e.reservado + e.vendido),
@@ -49,18 +49,18 @@ begin
     from (
         -- A row without an owner goes to the first item of the batch that asks for it.
         select distinct on (i.sku) i.sku,
-               case when i.ending then c.nome else i.nome end as nome,
-               case when i.ending then c.alvo else i.quantidade end as alvo,
-               case when i.ending then c.limite_baixo else i.limite_baixo end as limite_baixo,
-               case when i.ending and c.reservado = 0 then null else i.dono end as dono,
-               case when i.ending and c.reservado = 0 then 'Encerrado'
+               case when i.ending then e.nome else i.nome end as nome,
+               case when i.ending then e.alvo else i.quantidade end as alvo,
+               case when i.ending then e.limite_baixo else i.limite_baixo end as limite_baixo,
+               case when i.ending and e.reservado = 0 then null else i.dono end as dono,
+               case when i.ending and e.reservado = 0 then 'Encerrado'
                     when i.ending then 'Encerrando'
                     when i.paused then 'Pausado'
                     else 'Ativo' end as situacao
         from unnest(p_owners, p_skus, p_names, p_quantities, p_paused, p_low_stock, p_ending) with ordinality
             as i (dono, sku, nome, quantidade, paused, limite_baixo, ending, ordinal)
-        join estoque c on c.sku = i.sku
-        where c.dono = i.dono or (c.dono is null and not i.ending)
+        join estoque e on e.sku = i.sku
+        where e.dono = i.dono or (e.dono is null and not i.ending)
         order by i.sku, i.ordinal
     ) n
     where e.sku = n.sku

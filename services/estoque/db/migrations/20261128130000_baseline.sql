@@ -377,15 +377,15 @@ begin
     from released r
     where e.sku = r.sku;
 
-    with expired as (
+    with swept as (
         update pedido p
         set status = 'ReservaExpirada', versao = p.versao + 1, expira_em = null, atualizado_em = v_now
         where p.id = any (v_pedidos)
         returning p.id, p.versao, p.status, p.itens_em_falta
     )
     insert into outbox (quantos, pedidos, versoes, status, itens_em_falta, criado_em)
-    select count(*), array_agg(x.id), array_agg(x.versao), array_agg(x.status), array_agg(x.itens_em_falta), v_now
-    from (select * from expired order by id) x;
+    select count(*), array_agg(s.id), array_agg(s.versao), array_agg(s.status), array_agg(s.itens_em_falta), v_now
+    from (select * from swept order by id) s;
 
     return cardinality(v_pedidos);
 end $$;
@@ -455,9 +455,9 @@ begin
         from unnest(p_owners, p_skus, p_quantities, p_ending) as i (dono, sku, quantidade, ending)
         join estoque e on e.sku = i.sku and e.dono = i.dono
         where e.reservado > 0 and (i.ending or e.reservado + e.vendido > i.quantidade)
-    ) f
-    cross join lateral release_lapsed(f.skus, f.shortages, v_now)
-    where f.skus is not null;
+    ) s
+    cross join lateral release_lapsed(s.skus, s.shortages, v_now)
+    where s.skus is not null;
 
     update estoque e
     set nome = n.nome, alvo = n.alvo, quantidade = greatest(n.alvo, e.reservado + e.vendido),
@@ -465,18 +465,18 @@ begin
     from (
         -- A row without an owner goes to the first item of the batch that asks for it.
         select distinct on (i.sku) i.sku,
-               case when i.ending then c.nome else i.nome end as nome,
-               case when i.ending then c.alvo else i.quantidade end as alvo,
-               case when i.ending then c.limite_baixo else i.limite_baixo end as limite_baixo,
-               case when i.ending and c.reservado = 0 then null else i.dono end as dono,
-               case when i.ending and c.reservado = 0 then 'Encerrado'
+               case when i.ending then e.nome else i.nome end as nome,
+               case when i.ending then e.alvo else i.quantidade end as alvo,
+               case when i.ending then e.limite_baixo else i.limite_baixo end as limite_baixo,
+               case when i.ending and e.reservado = 0 then null else i.dono end as dono,
+               case when i.ending and e.reservado = 0 then 'Encerrado'
                     when i.ending then 'Encerrando'
                     when i.paused then 'Pausado'
                     else 'Ativo' end as situacao
         from unnest(p_owners, p_skus, p_names, p_quantities, p_paused, p_low_stock, p_ending) with ordinality
             as i (dono, sku, nome, quantidade, paused, limite_baixo, ending, ordinal)
-        join estoque c on c.sku = i.sku
-        where c.dono = i.dono or (c.dono is null and not i.ending)
+        join estoque e on e.sku = i.sku
+        where e.dono = i.dono or (e.dono is null and not i.ending)
         order by i.sku, i.ordinal
     ) n
     where e.sku = n.sku
@@ -557,11 +557,11 @@ language sql security definer set search_path = public, pg_temp as $$
                coalesce(s.parte, case when m.id = p_mudanca then p_parte else 0 end) as parte
         from (
             -- In order before they are taken apart: no more rows are unnested than the limit needs.
-            select c.transacao, c.id, c.skus
-            from mudanca c
-            where (c.transacao, c.id) >= (p_transacao::text::xid8, p_mudanca)
-                and c.transacao < pg_snapshot_xmin(pg_current_snapshot())
-            order by c.transacao, c.id
+            select m.transacao, m.id, m.skus
+            from mudanca m
+            where (m.transacao, m.id) >= (p_transacao::text::xid8, p_mudanca)
+                and m.transacao < pg_snapshot_xmin(pg_current_snapshot())
+            order by m.transacao, m.id
             limit p_limit
         ) m
         left join lateral unnest(m.skus) with ordinality as s (sku, parte)

@@ -8,7 +8,7 @@ import msgspec
 
 from estoque.saldos import Saldo
 from reservaestoque.postgres import Queries
-from reservaestoque.streams import Batch, ChangeLog, Frame, Position, fitting, reached, sse
+from reservaestoque.streams import ChangeLog, EventPage, Frame, Position, fitting, reached, sse
 
 READ_CHANGES = 500
 READS = 100
@@ -65,7 +65,7 @@ class Changes:
         """Raises PositionLostError and what asyncpg raises."""
         await self._log.check(position)
 
-    async def read(self, after: Position) -> Batch:
+    async def read(self, after: Position) -> EventPage:
         """The SKUs of up to 50,000 changes, each once: at most 250 SKUs and PAGE_BYTES.
 
         Raises PositionLostError and what asyncpg raises.
@@ -81,7 +81,7 @@ class Changes:
         fit = fitting(len(sse.event(*event)) for event in events)
         if fit < len(events):
             page.cut(fit)
-        return Batch(_frames(events[:fit], page.position), page.position, page.full or rows == READ_CHANGES)
+        return EventPage(_frames(events[:fit], page.position), page.position, page.full or rows == READ_CHANGES)
 
     async def _events(self, skus: list[str]) -> list[tuple[str, bytes]]:
         rows = await self._pool.fetch(_sql["get_saldos"], skus) if skus else []

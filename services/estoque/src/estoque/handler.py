@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from estoque.batch import BatchResult, blocked_orders, process
 from estoque.events import event_of
 from estoque.scarcity import Scarcity
-from reservaestoque.bus import Refused
+from reservaestoque.bus import Unprocessable
 from reservaestoque.events import Comando
 from reservaestoque.outbox import Relay
 
@@ -32,17 +32,20 @@ class CommandHandler:
         self._horizon = horizon
         self._scarcity = Scarcity()
 
-    async def handle(self, commands: Sequence[Comando]) -> Sequence[Refused]:
+    async def handle(self, commands: Sequence[Comando]) -> Sequence[Unprocessable]:
         """Decides these commands in one transaction. Raises what asyncpg raises; nothing is changed then."""
         result = await self._process(commands)
         if result.outbox is not None:
             self._relay.publish([result.outbox], [event_of(fact, result.now) for fact in result.facts])
-        refused = [
-            *[Refused(c, f"ForaDoHorizonte: created {c.time}, over {self._horizon} ago") for c in result.too_old],
-            *[Refused(c, "PedidoEsquecido: redelivered after its order was purged") for c in result.purged],
+        unprocessable = [
+            *[
+                Unprocessable(c, f"ForaDoHorizonte: created {c.time}, over {self._horizon} ago")
+                for c in result.too_old
+            ],
+            *[Unprocessable(c, "PedidoEsquecido: redelivered after its order was purged") for c in result.purged],
         ]
-        _repeated.inc(len(commands) - result.new - len(refused))
-        return refused
+        _repeated.inc(len(commands) - result.new - len(unprocessable))
+        return unprocessable
 
     async def find_blocked(self, commands: Sequence[Comando]) -> set[object]:
         """The ids of the commands that need a row locked by another session. Raises what asyncpg raises."""

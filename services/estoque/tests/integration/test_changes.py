@@ -15,7 +15,7 @@ from estoque.handler import CommandHandler
 from estoque.retention import RetentionPeriods, retention_jobs
 from reservaestoque.events import Comando
 from reservaestoque.postgres import Queries
-from reservaestoque.streams import PAGE_BYTES, Batch, ChangeLog, Position, PositionLostError
+from reservaestoque.streams import PAGE_BYTES, ChangeLog, EventPage, Position, PositionLostError
 from reservaestoque.streams.position import ORIGIN
 
 pytestmark = pytest.mark.integration
@@ -51,12 +51,12 @@ async def handle(pool: "Pool[Any]", *commands: Comando, ttl: timedelta = timedel
     assert await CommandHandler(pool, NoRelay(), ttl, timedelta(days=6)).handle(commands) == []
 
 
-def events(batch: Batch) -> list[tuple[str, dict[str, Any]]]:
+def events(batch: EventPage) -> list[tuple[str, dict[str, Any]]]:
     lines = [frame.data.decode().splitlines() for frame in batch.frames]
     return [(line[0].removeprefix("event: "), json.loads(line[-2].removeprefix("data: "))) for line in lines]
 
 
-def skus(batch: Batch) -> list[str]:
+def skus(batch: EventPage) -> list[str]:
     return [data["sku"] for _, data in events(batch)]
 
 
@@ -125,7 +125,7 @@ async def test_a_sku_appears_once_with_its_current_balance_however_often_it_chan
         "a client that received only the first requests it again"
     )
     assert f"id: {batch.position}\n".encode() in batch.frames[-1].data
-    assert await log.read(batch.position) == Batch([], batch.position, False)
+    assert await log.read(batch.position) == EventPage([], batch.position, False)
 
 
 async def test_a_sku_no_longer_offered_is_an_event_encerrado(estoque_db: "Pool[Any]"):
@@ -149,7 +149,7 @@ async def test_nothing_is_skipped_although_the_older_transaction_commits_later(e
         assert skus(await log.read(during.position)) == ["A", "B"]
 
 
-async def pages(log: Changes, after: Position = ORIGIN) -> list[Batch]:
+async def pages(log: Changes, after: Position = ORIGIN) -> list[EventPage]:
     """All pages up to the end of the log."""
     read = [await log.read(after)]
     while read[-1].more:

@@ -64,15 +64,15 @@ async def test_claim_restock_and_repeat(operador: "asyncpg.Connection[Any]"):
 
 
 async def test_conflict_names_the_owner_and_ends_with_it(operador: "asyncpg.Connection[Any]"):
-    one, other = await declare(operador, ("loja/a", "A", 5), ("outra/a", "A", 9))
+    one, other = await declare(operador, ("loja/a", "A", 5), ("other/a", "A", 9))
     assert one["dono_atual"] == other["dono_atual"] == "loja/a"
     assert other["alvo"] == 5
-    [refused] = await declare(operador, ("outra/a", "A", 9), deleted=True)
+    [refused] = await declare(operador, ("other/a", "A", 9), deleted=True)
     assert refused["dono_atual"] == "loja/a", "deleting it changes nothing"
     assert refused["situacao"] == "Ativo"
     await declare(operador, ("loja/a", "A", 5), deleted=True)
-    [row] = await declare(operador, ("outra/a", "A", 9))
-    assert (row["dono_atual"], row["alvo"]) == ("outra/a", 9)
+    [row] = await declare(operador, ("other/a", "A", 9))
+    assert (row["dono_atual"], row["alvo"]) == ("other/a", 9)
 
 
 async def test_lower_than_committed_falls_with_each_release(

@@ -20,7 +20,7 @@ from yarl import URL
 from estoque.events import to_event
 from estoque.handler import CommandHandler
 from local_system import System
-from reservaestoque.bus import PEDIDOS_STATUS, BatchConsumer, NotPublishedError, Publisher, Refused
+from reservaestoque.bus import PEDIDOS_STATUS, BatchConsumer, NotPublishedError, Publisher, Unprocessable
 from reservaestoque.events import AtualizarStatus, Decoder, new_id
 from reservaestoque.outbox import Relay, relay
 from reservaestoque.postgres import Queries
@@ -52,7 +52,7 @@ class Handler:
     def __init__(self) -> None:
         self.seen: set[str] = set()
 
-    async def handle(self, events: Sequence[AtualizarStatus]) -> Sequence[Refused]:
+    async def handle(self, events: Sequence[AtualizarStatus]) -> Sequence[Unprocessable]:
         self.seen |= {event.id for event in events}
         return ()
 

@@ -29,7 +29,7 @@ TABLES = {
     "lines": "select pedido_id, sku, quantidade, vendida from reserva order by pedido_id, sku",
     "facts": f"with f as ({FACTS}) "  # noqa: S608 - our own text
     "select pedido_id, versao, status, causa, recusa, expira_em is null, itens_em_falta, traceparent "
-    "from f order by id, posicao",
+    "from f order by id, ordinal",
     "rows": "select quantos from outbox order by id",
 }
 

@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 
 from reservaestoque.events import Status
-from reservaestoque.streams import Batch, ChangeLog, Frame, Position, fitting, reached, sse
+from reservaestoque.streams import ChangeLog, EventPage, Frame, Position, fitting, reached, sse
 
 PAGE_CHANGES = 128  # about 30 KiB, unless customers have very long names
 
@@ -39,14 +39,14 @@ class Changes:
         """Raises PositionLostError and what asyncpg raises."""
         await self._log.check(position)
 
-    async def read(self, after: Position) -> Batch:
+    async def read(self, after: Position) -> EventPage:
         """Up to PAGE_CHANGES events, PAGE_BYTES at most. Raises PositionLostError and what asyncpg raises."""
         rows = await self._log.page(after, PAGE_CHANGES)
         frames = [_event(row) for row in rows if row["parte"]]
         fit = fitting(len(frame.data) for frame in frames)
         if fit < len(frames):
-            return Batch(frames[:fit], frames[fit - 1].position, True)
-        return Batch(frames, max([after, *map(reached, rows[-1:])]), len(rows) == PAGE_CHANGES)
+            return EventPage(frames[:fit], frames[fit - 1].position, True)
+        return EventPage(frames, max([after, *map(reached, rows[-1:])]), len(rows) == PAGE_CHANGES)
 
 
 def _event(row: asyncpg.Record) -> Frame:

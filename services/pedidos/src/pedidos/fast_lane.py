@@ -10,8 +10,8 @@ from pedidos.pedido import Pedido
 from pedidos.reads import Reads
 from pedidos.routes import COMMANDS, command, create
 from reservaestoque.http.identity import Identity
-from reservaestoque.http.tuning.answer import JsonAnswer
 from reservaestoque.http.tuning.fast_lane import Handler, Headers
+from reservaestoque.http.tuning.json_response import JsonResponse
 
 
 class BusyRoutes:
@@ -35,10 +35,10 @@ class BusyRoutes:
             return None
         return f"/pedidos/{{pedido_id}}/{name}", partial(self._send, pedido_id, tipo)
 
-    async def _create(self, headers: Headers, body: bytes) -> JsonAnswer[Pedido]:
+    async def _create(self, headers: Headers, body: bytes) -> JsonResponse[Pedido]:
         return await create(self._orders(headers), self._intake, body, _context(headers))
 
-    async def _send(self, pedido_id: str, tipo: CommandType, headers: Headers, body: bytes) -> JsonAnswer[Pedido]:
+    async def _send(self, pedido_id: str, tipo: CommandType, headers: Headers, body: bytes) -> JsonResponse[Pedido]:
         return await command(self._orders(headers), self._intake, pedido_id, tipo, body, _context(headers))
 
     def _orders(self, headers: Headers) -> Orders:

@@ -46,7 +46,7 @@ CONTENDED_SECONDS = 2.0
 _CONTENDED_PAUSE = 0.05
 
 _log = logger(__name__)
-_contended = Counter("pedidos_contended_commands_total", "Commands set apart from their batch to wait for a lock")
+_contended = Counter("pedidos_contended_commands_total", "Commands that waited for a lock outside their batch")
 _batch = Histogram("pedidos_batch_commands", "Commands per commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200))
 
 

@@ -11,7 +11,7 @@ import asyncpg
 from prometheus_client import Counter, Histogram
 
 from pedidos.repository import apply, locked_orders
-from reservaestoque.bus import Refused
+from reservaestoque.bus import Unprocessable
 from reservaestoque.events import AtualizarStatus, Status
 from reservaestoque.telemetry import tracing
 
@@ -37,20 +37,20 @@ class StatusHandler:
         self._pool = pool
         self._resend_after = resend_after
 
-    async def handle(self, events: Sequence[AtualizarStatus]) -> Sequence[Refused]:
+    async def handle(self, events: Sequence[AtualizarStatus]) -> Sequence[Unprocessable]:
         """Applies these snapshots in one transaction; refuses those of unknown orders.
 
         Raises what asyncpg raises; nothing is changed then.
         """
         applied, unknown = await apply(self._pool, events, self._resend_after)
-        refused = [
-            Refused(event, f"PedidoDesconhecido: there is no order {event.data.pedido_id}")
+        unprocessable = [
+            Unprocessable(event, f"PedidoDesconhecido: there is no order {event.data.pedido_id}")
             for event in events
             if event.data.pedido_id in unknown
         ]
-        _old.inc(len(events) - len(refused) - applied)
+        _old.inc(len(events) - len(unprocessable) - applied)
         _observe([event for event in events if event.data.pedido_id not in unknown])
-        return refused
+        return unprocessable
 
     async def find_blocked(self, events: Sequence[AtualizarStatus]) -> set[object]:
         """The ids of the snapshots whose order is locked by another session. Raises what asyncpg raises."""
@@ -65,9 +65,9 @@ def _observe(events: Sequence[AtualizarStatus]) -> None:
     for event in events:
         if event.data.versao == _FIRST:
             exemplar = tracing.exemplar(event.traceparent or "")
-            _decision.observe(max(now - _made(event.data.pedido_id), 0.0), exemplar)
+            _decision.observe(max(now - _created_at(event.data.pedido_id), 0.0), exemplar)
 
 
-def _made(pedido_id: UUID) -> float:
+def _created_at(pedido_id: UUID) -> float:
     """The creation time of the order in seconds: a UUIDv7 begins with the milliseconds (RFC 9562, section 5.7)."""
     return (pedido_id.int >> 80) / 1000

@@ -35,8 +35,14 @@ class Orders:
         (403).
         """
         cliente_id = whose(self._caller, asked)
-        enforce(decide(self._caller, Target.ORDERS_OF, cliente_id), NOT_YOURS)
+        self.authorize(cliente_id)
         return cliente_id
+
+    def authorize(self, cliente_id: str | None) -> None:
+        """Raises ProblemError (403) unless the caller may create, list and follow the orders of this customer; None
+        stands for all customers.
+        """
+        enforce(decide(self._caller, Target.ORDERS_OF, cliente_id), NOT_YOURS)
 
     async def page(self, cliente_id: str | None, status: Status | None, before: UUID | None, limit: int) -> Page:
         """Up to `limit` orders with an id below `before`, the newest first; fewer, if they are large.

@@ -47,7 +47,7 @@ class Resend:
         await self._resend("resend_pedidos")
         await self._resend("resend_comandos")
         await self._follow_up()
-        # Never resent back to back: resends must not pile up for a service that is away.
+        # Never resent back to back: resends must not pile up for a service that is unavailable.
         return False
 
     async def _resend(self, statement: str) -> None:

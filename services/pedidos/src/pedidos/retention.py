@@ -95,10 +95,10 @@ class AbandonedOrders:
         ]
         if commands:
             await self._group_commit.write(commands)
-            self._tell([command.pedido_id for command in commands])
+            self._log_cancelled([command.pedido_id for command in commands])
         return more
 
-    def _tell(self, cancelled: list[UUID]) -> None:
+    def _log_cancelled(self, cancelled: list[UUID]) -> None:
         _abandoned.inc(len(cancelled))
         if self._unheard:
             _unheard.inc(len(cancelled))

@@ -31,7 +31,7 @@ from pedidos.reads import Outcome
 from reservaestoque.events import Status
 from reservaestoque.http import JsonBody, ProblemError, conditional_get
 from reservaestoque.http.problems import CONFLICT, INVALID, KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
-from reservaestoque.http.tuning.answer import JsonAnswer
+from reservaestoque.http.tuning.json_response import JsonResponse
 
 ClienteId = Annotated[
     str | None, QueryParameter(name="clienteId", pattern=CLIENTE_PATTERN, max_length=128, description="Whose orders.")
@@ -89,10 +89,10 @@ async def create_order(
     return await create(orders, intake, body, request_context(prefer, idempotency_key, traceparent))
 
 
-async def create(orders: Orders, intake: Intake, body: bytes, context: RequestContext) -> JsonAnswer[Pedido]:
+async def create(orders: Orders, intake: Intake, body: bytes, context: RequestContext) -> JsonResponse[Pedido]:
     """The answer of `create_order`; raises what it raises."""
     order = _new_order.read(body)
-    orders.customer(order.cliente_id)
+    orders.authorize(order.cliente_id)
     outcome = await intake.create(order.cliente_id, merge_items(order.itens), context)
     decided = outcome.pedido.status != Status.CRIADO
     return _respond(outcome, context, 201 if decided else 202)
@@ -100,7 +100,7 @@ async def create(orders: Orders, intake: Intake, body: bytes, context: RequestCo
 
 async def command(
     orders: Orders, intake: Intake, pedido_id: str, tipo: CommandType, body: bytes, context: RequestContext
-) -> JsonAnswer[Pedido]:
+) -> JsonResponse[Pedido]:
     """The answer of a command's route; raises ProblemError (400, 404, 409) and the errors in PROBLEMS."""
     _command.read(body)
     outcome = await intake.command(await orders.find(pedido_id), tipo, context)
@@ -216,11 +216,11 @@ async def get_status_pedido(
     return _status(await orders.find(pedido_id))
 
 
-def _respond(outcome: Outcome, context: RequestContext, status_code: int) -> JsonAnswer[Pedido]:
+def _respond(outcome: Outcome, context: RequestContext, status_code: int) -> JsonResponse[Pedido]:
     headers = {"Location": f"/pedidos/{outcome.pedido.pedido_id}"}
     if context.wait:
         headers["Preference-Applied"] = f"wait={context.wait}"
-    return JsonAnswer(outcome.pedido, status_code=status_code, headers=headers)
+    return JsonResponse(outcome.pedido, status_code=status_code, headers=headers)
 
 
 def _status(pedido: Pedido) -> StatusDoPedido:

@@ -16,7 +16,7 @@ from pedidos.group_commit import GroupCommit
 from pedidos.retention import RetentionPeriods, retention_jobs
 from reservaestoque.events import new_id
 from reservaestoque.postgres import Queries
-from reservaestoque.streams import PAGE_BYTES, Batch, ChangeLog, Position, PositionLostError
+from reservaestoque.streams import PAGE_BYTES, ChangeLog, EventPage, Position, PositionLostError
 from reservaestoque.streams.position import ORIGIN
 
 pytestmark = pytest.mark.integration
@@ -60,7 +60,7 @@ async def test_a_session_that_began_with_one_order_logs_very_many_in_linear_time
     assert await pedidos_db.fetchval("select max(cardinality(pedidos)) from mudanca where versoes @> '{2}'") == 40_000
 
 
-async def pages(log: Changes, after: Position = ORIGIN) -> list[Batch]:
+async def pages(log: Changes, after: Position = ORIGIN) -> list[EventPage]:
     """All pages up to the end of the log."""
     read = [await log.read(after)]
     while read[-1].more:
@@ -68,11 +68,11 @@ async def pages(log: Changes, after: Position = ORIGIN) -> list[Batch]:
     return read
 
 
-def data(batch: Batch) -> list[dict[str, Any]]:
+def data(batch: EventPage) -> list[dict[str, Any]]:
     return [json.loads(frame.data.split(b"\ndata: ")[1]) for frame in batch.frames]
 
 
-def pedidos(batch: Batch) -> list[str]:
+def pedidos(batch: EventPage) -> list[str]:
     return [event["pedidoId"] for event in data(batch)]
 
 
@@ -181,7 +181,7 @@ async def test_the_log_is_read_by_its_key(pedidos_db: "Pool[Any]"):
 async def test_an_empty_log_is_read_from_its_origin(pedidos_db: "Pool[Any]"):
     log = source(pedidos_db)
     assert str(await log.newest()) == ""
-    assert await log.read(ORIGIN) == Batch([], ORIGIN, False)
+    assert await log.read(ORIGIN) == EventPage([], ORIGIN, False)
 
 
 async def purge_changes(pool: "Pool[Any]", age: timedelta) -> None:

@@ -40,11 +40,11 @@ async def test_each_list_reads_no_more_than_a_page(pedidos_db: "Pool[Any]", name
     await pedidos_db.execute("vacuum analyze pedido")
     async with pedidos_db.acquire() as connection:
         await connection.execute(f"set plan_cache_mode = {plan}")
-        await connection.execute(f"prepare lista (uuid, integer, bigint{types}) as {SQL[name]}")
+        await connection.execute(f"prepare listing (uuid, integer, bigint{types}) as {SQL[name]}")
         rows = await connection.fetch(
-            f"explain (analyze, costs off, timing off) execute lista ('{LAST}', 5, 9{where})"
+            f"explain (analyze, costs off, timing off) execute listing ('{LAST}', 5, 9{where})"
         )
-        await connection.execute("deallocate lista; reset plan_cache_mode")
+        await connection.execute("deallocate listing; reset plan_cache_mode")
     text = "\n".join(row[0] for row in rows)
     assert f"using {index}" in text or f"on {index}" in text, text
     assert "Rows Removed by Filter" not in text

@@ -18,13 +18,13 @@ from reservaestoque.http.problems import (
     problem_of,
     reference,
 )
-from reservaestoque.http.tuning.answer import JsonAnswer
+from reservaestoque.http.tuning.json_response import JsonResponse
 from reservaestoque.http.tuning.metrics import observe
 from reservaestoque.http.tuning.wire import GatheringProtocol
 from reservaestoque.telemetry import logger, requests, tracing
 
 Headers = Mapping[bytes, bytes]
-Handler = Callable[[Headers, bytes], Awaitable[JsonAnswer[Any]]]
+Handler = Callable[[Headers, bytes], Awaitable[JsonResponse[Any]]]
 """Answers a request with these headers, none of them repeated, and this body."""
 
 Finder = Callable[[str, str], tuple[str, Handler] | None]
@@ -60,11 +60,11 @@ class FastLane:
         """The route of a request; None when Litestar must answer it."""
         return self._find(method.decode(), url.decode()) if _TARGET.fullmatch(url) else None
 
-    def problem(self, fault: BaseException, path: str) -> JsonAnswer[Any]:
+    def problem(self, fault: BaseException, path: str) -> JsonResponse[Any]:
         """The answer to a request that failed."""
         known = next((self._problems[kind] for kind in type(fault).__mro__ if kind in self._problems), None)
         error = known(fault) if known else problem_of(fault, path)
-        return JsonAnswer(
+        return JsonResponse(
             members_of(error.problem, error.detail, reference(path.encode())) | error.members,
             status_code=error.problem.status,
             headers=headers_of(error.problem),
@@ -181,7 +181,7 @@ class _Exchange(RequestResponseCycle):
             requests.answered(span, status)
             requests.routed(span, self._method, self._template)
 
-    async def _send(self, answer: JsonAnswer[Any]) -> None:
+    async def _send(self, answer: JsonResponse[Any]) -> None:
         connection = self._connection
         if connection.flow.write_paused:
             await connection.flow.drain()

@@ -16,9 +16,9 @@ with locked as materialized (
 ),
 decision as materialized (
     -- As in lock_estoque.sql, the clock is read after all rows are locked.
-    select decision_time(max(t.alterado_em), agora()) as decided_at,
-        count(*) = cardinality($1) and bool_and(t.situacao = 'Ativo' and t.free >= n.quantidade) as sufficient
-    from locked t
+    select decision_time(max(l.alterado_em), agora()) as decided_at,
+        count(*) = cardinality($1) and bool_and(l.situacao = 'Ativo' and l.free >= n.quantidade) as sufficient
+    from locked l
     join unnest($1, $2::bigint[]) as n (sku, quantidade) using (sku)
 ),
 accepted as materialized (

@@ -20,5 +20,5 @@ lapsed as (
     order by p.id
 )
 select (select count(*) from seen) as seen, (select s.id from seen s order by s.id desc limit 1) as last,
-    array_agg(x.id) as ids, array_agg(x.cliente_id) as clientes, array_agg(x.versao) as versoes
-from lapsed x
+    array_agg(l.id) as ids, array_agg(l.cliente_id) as clientes, array_agg(l.versao) as versoes
+from lapsed l

@@ -10,7 +10,7 @@ with known as materialized (
     select id, versao from pedido where id = any ($1::uuid[]) order by id for no key update
 ),
 locked as materialized (
-    select count(*) as quantos from known
+    select count(*) as orders from known
 ),
 changed as (
     update pedido p
@@ -18,7 +18,7 @@ changed as (
         causa = n.causa, perguntar_em = n.expira_em + $7::interval, atualizado_em = agora()
     from unnest($1::uuid[], $2::text[], $3::integer[], $4::jsonb[], $5::timestamptz[], $6::uuid[],
         $11::text[]) as n (id, status, versao, itens_em_falta, expira_em, causa, recusa)
-    where p.id = n.id and p.versao < n.versao and (select quantos from locked) > 0
+    where p.id = n.id and p.versao < n.versao and (select orders from locked) > 0
     returning p.id, json_build_array(p.id, case when length(n.itens_em_falta::text) < 1000 then json_build_array(
         n.causa, n.recusa, n.status, n.versao, n.itens_em_falta, n.expira_em, p.atualizado_em) end)::text as notice
 ),
@@ -29,7 +29,7 @@ overtaken as materialized (
     left join unnest($8::uuid[], $9::text[]) as r (id, recusa) on r.id = k.id
     where (r.id is null or r.recusa is not null) and k.versao = 0
 ),
-criacao as (
+creation as (
     insert into comando (id, pedido_id, tipo, traceparent, criado_em, reenviar_em, respondido_em, recusa)
     select p.id, p.id, 'PedidoCriado', p.traceparent, p.criado_em, o.reenviar_em, o.respondido_em, o.recusa
     from overtaken o
@@ -46,10 +46,10 @@ recovered as (
     -- Another replica decided the order, and wrote the row of its creation, while this statement waited for the lock of the
     -- order: the order is undecided and has no such row in this statement's snapshot.
     insert into comando (id, pedido_id, tipo, traceparent, criado_em, respondido_em, recusa)
-    select p.id, p.id, 'PedidoCriado', p.traceparent, p.criado_em, agora(), r.recusa
-    from answer r
-    join pedido p on p.id = r.id
-    where p.id = r.pedido_id and p.versao = 0
+    select p.id, p.id, 'PedidoCriado', p.traceparent, p.criado_em, agora(), a.recusa
+    from answer a
+    join pedido p on p.id = a.id
+    where p.id = a.pedido_id and p.versao = 0
     on conflict (id) do update
     set respondido_em = excluded.respondido_em, reenviar_em = null, recusa = excluded.recusa
     where comando.respondido_em is null
@@ -57,9 +57,9 @@ recovered as (
 ),
 answered as (
     update comando c
-    set respondido_em = agora(), reenviar_em = null, recusa = r.recusa
-    from answer r
-    where c.id = r.id and c.pedido_id = r.pedido_id and c.respondido_em is null and (select quantos from locked) > 0
+    set respondido_em = agora(), reenviar_em = null, recusa = a.recusa
+    from answer a
+    where c.id = a.id and c.pedido_id = a.pedido_id and c.respondido_em is null and (select orders from locked) > 0
     returning c.pedido_id
 ),
 notified as materialized (
@@ -71,9 +71,9 @@ notified as materialized (
         from (
             select c.notice from changed c
             union all
-            select distinct json_build_array(r.pedido_id)::text
-            from (select pedido_id from answered union all select pedido_id from recovered) r
-            where r.pedido_id not in (select id from changed)
+            select distinct json_build_array(a.pedido_id)::text
+            from (select pedido_id from answered union all select pedido_id from recovered) a
+            where a.pedido_id not in (select id from changed)
         ) n
     ) s
     group by s.so_far / 6500

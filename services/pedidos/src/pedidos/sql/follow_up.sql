@@ -13,26 +13,26 @@ with due as materialized (
 in_outbox as materialized (
     select d.causa from due d join (select unnest(o.comandos) as id from outbox o) u on u.id = d.causa
 ),
-decided as (
+planned as (
     select d.id, d.causa, d.expira_em,
         case when d.causa in (select o.causa from in_outbox o) then 'wait'
              when d.criado_em is null or d.expira_em < agora() - $2::interval or d.criado_em < agora() - $3::interval
-                 then 'late'
-             else 'ask' end as outcome
+                 then 'give_up'
+             else 'ask' end as action
     from due d
 ),
 postponed as (
     update pedido p
-    set perguntar_em = case when d.outcome <> 'late' then agora() + (agora() - p.expira_em) end
-    from decided d
-    where p.id = d.id
+    set perguntar_em = case when planned.action <> 'give_up' then agora() + (agora() - p.expira_em) end
+    from planned
+    where p.id = planned.id
 ),
 recorded as (
     insert into outbox (quantos, comandos)
-    select count(*), array_agg(d.causa) from decided d where d.outcome = 'ask' having count(*) > 0
+    select count(*), array_agg(causa) from planned where action = 'ask' having count(*) > 0
     returning id
 )
-select count(*) filter (where outcome = 'ask') as asked,
-    array_agg(id) filter (where outcome = 'late') as given_up,
+select count(*) filter (where action = 'ask') as asked,
+    array_agg(id) filter (where action = 'give_up') as given_up,
     (select id from recorded) as outbox
-from decided
+from planned

@@ -12,28 +12,28 @@ with due as materialized (
 in_outbox as materialized (
     select d.id from due d join (select unnest(o.comandos) as id from outbox o) u on u.id = d.id
 ),
-decided as (
+planned as (
     select d.id, d.envios,
         case when d.id in (select o.id from in_outbox o) then 'wait'
-             when d.criado_em < agora() - $4::interval then 'late'
-             else 'resend' end as outcome
+             when d.criado_em < agora() - $4::interval then 'give_up'
+             else 'resend' end as action
     from due d
 ),
 postponed as (
     update comando c
-    set envios = c.envios + (d.outcome = 'resend')::integer,
-        reenviar_em = case when d.outcome <> 'late'
-                           then agora() + least($2::interval * 2 ^ least(d.envios, 20), $3::interval) end
-    from decided d
-    where c.id = d.id
-    returning c.id, c.pedido_id, d.outcome
+    set envios = c.envios + (planned.action = 'resend')::integer,
+        reenviar_em = case when planned.action <> 'give_up'
+                           then agora() + least($2::interval * 2 ^ least(planned.envios, 20), $3::interval) end
+    from planned
+    where c.id = planned.id
+    returning c.id, c.pedido_id, planned.action
 ),
 recorded as (
     insert into outbox (quantos, comandos)
-    select count(*), array_agg(p.id) from postponed p where p.outcome = 'resend' having count(*) > 0
+    select count(*), array_agg(id) from postponed where action = 'resend' having count(*) > 0
     returning id
 )
-select array_agg(pedido_id) filter (where outcome = 'resend') as resent,
-    array_agg(pedido_id) filter (where outcome = 'late') as given_up,
+select array_agg(pedido_id) filter (where action = 'resend') as resent,
+    array_agg(pedido_id) filter (where action = 'give_up') as given_up,
     (select id from recorded) as outbox
 from postponed

@@ -15,27 +15,27 @@ with due as materialized (
 in_outbox as materialized (
     select d.id from due d join (select unnest(o.comandos) as id from outbox o) u on u.id = d.id
 ),
-decided as (
+planned as (
     select d.id, d.criado_em,
         case when d.id in (select o.id from in_outbox o) then 'wait'
-             when d.criado_em < agora() - $4::interval then 'late'
-             else 'resend' end as outcome
+             when d.criado_em < agora() - $4::interval then 'give_up'
+             else 'resend' end as action
     from due d
 ),
 postponed as (
     update pedido p
-    set perguntar_em = case d.outcome
+    set perguntar_em = case planned.action
         when 'wait' then agora() + $2::interval
-        when 'resend' then agora() + least(greatest(agora() - d.criado_em, $2), $3::interval) end
-    from decided d
-    where p.id = d.id
+        when 'resend' then agora() + least(greatest(agora() - planned.criado_em, $2), $3::interval) end
+    from planned
+    where p.id = planned.id
 ),
 recorded as (
     insert into outbox (quantos, comandos)
-    select count(*), array_agg(d.id) from decided d where d.outcome = 'resend' having count(*) > 0
+    select count(*), array_agg(id) from planned where action = 'resend' having count(*) > 0
     returning id
 )
-select array_agg(id) filter (where outcome = 'resend') as resent,
-    array_agg(id) filter (where outcome = 'late') as given_up,
+select array_agg(id) filter (where action = 'resend') as resent,
+    array_agg(id) filter (where action = 'give_up') as given_up,
     (select id from recorded) as outbox
-from decided
+from planned

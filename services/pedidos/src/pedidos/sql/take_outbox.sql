@@ -20,12 +20,12 @@ with taken as (
     ))
     returning id, comandos
 )
-select o.id, u.comando_id, coalesce(c.tipo, 'PedidoCriado') as tipo, p.id as pedido_id,
+select t.id, u.comando_id, coalesce(c.tipo, 'PedidoCriado') as tipo, p.id as pedido_id,
     case when c.id is null then p.traceparent else c.traceparent end as traceparent,
     coalesce(c.criado_em, p.criado_em) as criado_em, c.se_versao, p.cliente_id, p.itens,
     p.versao
-from taken o
-cross join unnest(o.comandos) with ordinality as u (comando_id, ordinal)
+from taken t
+cross join unnest(t.comandos) with ordinality as u (comando_id, ordinal)
 left join comando c on c.id = u.comando_id
 join pedido p on p.id = coalesce(c.pedido_id, u.comando_id)
-order by o.id, u.ordinal
+order by t.id, u.ordinal

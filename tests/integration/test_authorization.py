@@ -366,7 +366,7 @@ async def test_a_ticket_opens_one_stream_of_its_customer(client: httpx.AsyncClie
         await stream.opened()
         await new_order(client, tokens, "bia")
         own = await new_order(client, tokens)
-        assert (await stream.proximo()).data["pedidoId"] == own["pedidoId"]
+        assert (await stream.next_event()).data["pedidoId"] == own["pedidoId"]
         assert (await ask(client, "GET", f"/pedidos/eventos?bilhete={good}", None, {})).status_code == 401
     for path, status in ((f"/pedidos/{own['pedidoId']}/eventos", 200), ("/pedidos/eventos?clienteId=bia", 403)):
         good = await ticket(client, tokens.right())
@@ -422,7 +422,7 @@ async def test_a_new_client_resumes_by_its_address(client: httpx.AsyncClient, to
     second = await new_order(client, tokens, "fabio")
     resumed = {"bilhete": await ticket(client, token), "lastEventId": start}
     async with open_stream(client, "/pedidos/eventos", **resumed) as stream:
-        assert (await stream.proximo()).data["pedidoId"] == second["pedidoId"]
+        assert (await stream.next_event()).data["pedidoId"] == second["pedidoId"]
 
 
 async def test_a_customers_streams_are_limited_and_others_have_theirs(

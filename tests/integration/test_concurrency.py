@@ -12,7 +12,7 @@ from local_system import System
 pytestmark = pytest.mark.integration
 
 
-def sem_impasse(system: System) -> None:
+def assert_no_deadlock(system: System) -> None:
     for name, text in logs(system).items():
         assert "deadlock" not in text.lower(), name
 
@@ -30,7 +30,7 @@ async def test_two_hundred_orders_for_fifty_units(shop: Shop, system: System):
         "vendido": 0,
         "disponivel": 0,
     }
-    sem_impasse(system)
+    assert_no_deadlock(system)
 
 
 async def test_two_hundred_orders_over_three_skus_in_any_order(shop: Shop, system: System):
@@ -42,4 +42,4 @@ async def test_two_hundred_orders_over_three_skus_in_any_order(shop: Shop, syste
     responses = await asyncio.gather(*[shop.order(wait=30, **itens) for itens in pedidos])
     assert Counter(r.json()["status"] for r in responses) == {"EstoqueReservado": 50, "EstoqueNaoDisponivel": 150}
     assert [(await shop.saldo(sku))["reservado"] for sku in skus] == [50, 50, 50]
-    sem_impasse(system)
+    assert_no_deadlock(system)

@@ -88,7 +88,7 @@ async def test_letters_whose_cause_has_passed_succeed_when_replayed(shop: Shop, 
     pedido_id = (await shop.order(**{"CM-A": 2})).json()["pedidoId"]
     async with database(system, "pedidos") as pedidos:
         kept = await pedidos.fetchval(
-            "with deleted as (delete from pedido where id = $1 returning *) select to_jsonb(deleted)::text from deleted",
+            "with gone as (delete from pedido where id = $1 returning *) select to_jsonb(gone)::text from gone",
             pedido_id,
         )
         await send(system, cancelar(pedido_id))

@@ -39,7 +39,7 @@ async def test_an_orders_life_as_events_until_its_end(shop: Shop):
     pedido = await order(shop, "ana", "E-A")
     url = f"/pedidos/{pedido['pedidoId']}/eventos"
     async with open_stream(shop.client, url) as stream:
-        first = await stream.proximo()
+        first = await stream.next_event()
         assert first == ("status", "1", pedido)
         assert stream.retry == 2000
         closed = (await shop.client.post(f"/pedidos/{pedido['pedidoId']}/fechar", headers=WAIT)).json()
@@ -58,9 +58,9 @@ async def test_an_order_that_is_still_undecided_is_followed_from_its_creation(sh
     try:
         pedido = await order(shop, "ana", "E-B", wait=0)
         async with open_stream(shop.client, f"/pedidos/{pedido['pedidoId']}/eventos") as stream:
-            assert await stream.proximo() == ("status", "0", pedido)
+            assert await stream.next_event() == ("status", "0", pedido)
             await asyncio.to_thread(system.start, "estoque")
-            event = await stream.proximo()
+            event = await stream.next_event()
             assert (event.id, event.data["status"]) == ("1", "EstoqueReservado")
     finally:
         await asyncio.to_thread(system.start, "estoque")
@@ -166,7 +166,7 @@ async def test_stock_is_sent_once_per_sku_with_the_current_balance(shop: Shop):
 
 async def snapshots_until(stream: EventStream, sku: str, **fields: int) -> AsyncIterator[Any]:
     """The events up to the one that reports this about `sku`."""
-    while event := await stream.proximo():
+    while event := await stream.next_event():
         yield event
         if event.data["sku"] == sku and fields.items() <= event.data.items():
             return
@@ -177,7 +177,7 @@ async def test_a_deleted_item_is_reported_as_no_longer_offered(shop: Shop, syste
     async with open_stream(shop.client, "/estoque/eventos") as stream:
         await stream.opened()
         await asyncio.to_thread(system.kubectl, "delete", "stockitem", "e-i")
-        while (event := await stream.proximo()).name != "encerrado":
+        while (event := await stream.next_event()).name != "encerrado":
             pass
         assert event.data == {"sku": "E-I"}
 
@@ -377,7 +377,7 @@ async def test_streams_outlive_their_database(shop: Shop, system: System):
         await until(closed)
         assert [e.data["status"] for e in await listing.events(1)] == ["Fechado"]
         assert [e.data["status"] for e in await one_order.until_end()] == ["Fechado"]
-        while (event := await estoque.proximo()).data["sku"] != "E-O":
+        while (event := await estoque.next_event()).data["sku"] != "E-O":
             pass
         assert event.data["vendido"] == 1
 

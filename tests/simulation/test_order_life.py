@@ -120,7 +120,7 @@ class LifeOfOrders(RuleBasedStateMachine):
     def declare(self, sku: str, quantidade: int, paused: bool, deleting: bool, other: bool) -> None:
         key = ItemKey("other" if other else "loja", sku.lower())
         item = StockItem(key, sku, 1, 1, sku, sku, quantidade, paused, None, deleting=deleting)
-        self.judge.declaring["pedidos"] = [Declaration(key.dono, sku, quantidade, paused, deleting)]
+        self.judge.declaring["pedidos"] = [Declaration(key.dono, sku, quantidade, paused, item.ending)]
         self._do("estoque", self.operador.sync([item]))
 
     @rule(itens=ITENS, times=st.integers(1, 3))

@@ -49,6 +49,6 @@ async def check_response(response: httpx.Response) -> None:
 
 @cache
 def _validator(title: str, schema: str) -> Draft202012Validator:
-    """Of a schema in the document of this title, as JSON."""
+    """The validator of `schema`, a JSON text, with the components of the document of this title."""
     [document] = [each for each in documents() if each["info"]["title"] == title]
     return Draft202012Validator({**json.loads(schema), "components": document["components"]})

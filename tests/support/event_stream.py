@@ -29,7 +29,7 @@ class EventStream:
         self.retry = 0
         self._lines = response.aiter_lines()
 
-    async def proximo(self) -> StreamEvent | None:
+    async def next_event(self) -> StreamEvent | None:
         """The next event; None when the stream has ended. Raises TimeoutError after 30 seconds."""
         async with asyncio.timeout(SECONDS):
             while (block := await self._block()) is not None:
@@ -57,7 +57,7 @@ class EventStream:
     async def events(self, count: int) -> list[StreamEvent]:
         """The next `count` events, or fewer when the stream ends."""
         seen: list[StreamEvent] = []
-        while len(seen) < count and (event := await self.proximo()):
+        while len(seen) < count and (event := await self.next_event()):
             seen.append(event)
         return seen
 

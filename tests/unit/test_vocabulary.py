@@ -16,6 +16,22 @@ TREES = (*PROGRAMS, "lib", "contracts", "bench", "local", "client", "demo", "tes
 BASELINE = "bench/baseline/"
 """The transactions that the bench compares with, written before this vocabulary and kept as they are."""
 PROSE = (*TREES, "docs", "charts", "gateway", "*.md")
+OTHER_CODE = (
+    "charts/*.yaml",
+    "charts/*.tpl",
+    "gateway/*.yaml",
+    "gateway/*.lua",
+    "k8s/*.yaml",
+    "painel/src/*.js",
+    "*.sh",
+)
+NOT_CODE = (":!*/texts.js", ":!k8s/samples")
+"""Texts for people, and the data of shops."""
+COMMENTS = {".js": r"(?s:/\*.*?\*/)|(?<![:'\"])//[^\n]*", ".lua": r"--[^\n]*"}
+"""Comments of languages in which they do not begin with #."""
+SHARP_COMMENTS = r"(?<!\S)#[^\n]*|(?s:\{\{-? /\*.*?\*/)"
+"""Those of YAML, shells and templates."""
+SENTENCES = r"""(["'])[A-Z][^"'{}=\n]* [^"'{}=\n]*\1"""
 
 
 def words(identifier: str) -> list[str]:
@@ -49,9 +65,14 @@ def test_technical_words_are_english(tree: str):
     assert not found, "\n".join(sorted(found))
 
 
+def tracked(*patterns: str) -> list[str]:
+    """The files in git that match one of the patterns; all without patterns."""
+    command = ["git", "ls-files", "--", *patterns]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+
 def test_file_names_are_english():
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    named = [file for file in files if not file.startswith(BASELINE) and not file.endswith("/agora.sql")]
+    named = [file for file in tracked() if not file.startswith(BASELINE) and not file.endswith("/agora.sql")]
     assert not [file for file in named if TECHNICAL.intersection(words(file.replace("/", " ")))]
 
 
@@ -90,6 +111,44 @@ def test_a_portuguese_name_in_sql_is_found():
     assert names_in_sql("select lugar from visto -- quantos\nwhere status = 'tarde'") >= {"lugar", "visto"}
     assert not names_in_sql("select lugar -- quantos\nwhere status = 'tarde'") & {"quantos", "tarde"}
     assert {"pedido", "expira_em", "disponivel", "transacao"} <= columns_and_tables()
+
+
+def glossary() -> set[str]:
+    """The words that the glossary explains: those in the first column of its tables."""
+    rows = (ROOT / "docs/glossary.md").read_text().splitlines()
+    return {word for row in rows if row.startswith("|") for word in words(row.split("|")[1])}
+
+
+def names_in_code(code: str, suffix: str) -> set[str]:
+    """The names in a YAML file, template, script or program, without its comments and quoted sentences."""
+    code = re.sub(COMMENTS.get(suffix, SHARP_COMMENTS), " ", code)
+    return set(re.findall(r"[A-Za-z_][\w-]*", re.sub(SENTENCES, " ", code)))
+
+
+def test_names_in_manifests_scripts_and_the_page_are_english():
+    domain = glossary() | set(words(" ".join(columns_and_tables()))) | {"agora"}
+    files = [ROOT / file for file in tracked(*OTHER_CODE, *NOT_CODE)]
+    found = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in files
+        if path.is_file() and not path.is_symlink()
+        for name in names_in_code(path.read_text(), path.suffix)
+        if TECHNICAL.intersection(words(name)) - domain
+    }
+    assert not found, "\n".join(sorted(found))
+
+
+def test_a_portuguese_name_in_a_manifest_a_script_or_the_page_is_found():
+    yaml = "{{- /* lugar */}}\nname: pedido-teste # fila\nargs: [--mais, 'Uma frase']"
+    assert names_in_code(yaml, ".yaml") >= {"name", "pedido-teste", "mais"}
+    assert not names_in_code(yaml, ".yaml") & {"lugar", "fila", "frase"}
+    javascript = "/** fila */\nconst lugar = 'https://loja/mais' // todas\nconst vagas = 'Uma frase'"
+    assert names_in_code(javascript, ".js") >= {"lugar", "mais", "vagas"}
+    assert not names_in_code(javascript, ".js") & {"fila", "todas", "frase"}
+    assert names_in_code("local lugar = 1 -- fila", ".lua") == {"local", "lugar"}
+    assert names_in_code("lugar=${fila#x} # mais", ".sh") == {"lugar", "fila", "x"}
+    assert TECHNICAL.intersection(words("pedido-teste")) - glossary()
+    assert {"pedido", "expira", "problemas", "sistema"} <= glossary()
 
 
 def test_a_portuguese_technical_word_is_found():

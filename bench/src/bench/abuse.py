@@ -1,4 +1,4 @@
-"""How attacks on the gateway affect other customers: `python -m bench abuse`.
+"""Measures how attacks on the gateway affect other customers: `python -m bench abuse`.
 
 Customers send requests at a fixed rate, regardless of earlier ones. Latency counts from when a request was due.
 """
@@ -36,7 +36,7 @@ class Experience:
     failures: list[str] = field(default_factory=list)
 
     def quantile(self, share: float) -> float:
-        """In milliseconds."""
+        """The latency in milliseconds that this share of the answers does not exceed."""
         ordered = sorted(self.milliseconds)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 

@@ -38,7 +38,7 @@ def prepare(system: System) -> None:
 
 
 class Measured(NamedTuple):
-    """Orders per second, and the whole machine's CPU seconds per order."""
+    """Orders per second, and the CPU seconds of the whole machine per order."""
 
     per_second: float
     cpu_seconds: float

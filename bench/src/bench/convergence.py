@@ -1,4 +1,4 @@
-"""How fast the operator converges StockItems, compared with a bare client of the API server.
+"""Measures how fast the operator converges StockItems, compared with a bare client of the API server.
 
 On a separate system: raw creates and status patches with the operator stopped; a backlog, which the operator finds at
 start-up; StockItems created while it runs; raw again, since a shared machine changes its speed. Then a restart with

@@ -15,12 +15,12 @@ WARM_UP_SECONDS = 3
 LEAD_SECONDS = 3
 _SPARE_CONNECTIONS = 256
 _SHORTEST_SECONDS = 1
-"""Of a window that a condition ends: even on a busy machine something is decided within it."""
+"""Minimum length of a window that a condition ends: even a busy machine decides orders within it."""
 _RAMP_SECONDS = 1  # until all connections are open and busy
 
 
 def closed_loop(shop: Shop, bodies: Path, *, connections: int, seconds: int, wait: bool) -> dict[str, Any]:
-    """Saturation: `connections` customers, each of whom orders again once answered."""
+    """Saturation: `connections` customers who each order again as soon as they are answered."""
     url = shop.system.gateway_url
     warm_up(shop, bodies, connections)
     command = load_generator.wrk(url, bodies, connections=connections, seconds=seconds + _RAMP_SECONDS, wait=wait)
@@ -29,7 +29,7 @@ def closed_loop(shop: Shop, bodies: Path, *, connections: int, seconds: int, wai
 
 
 def open_loop(shop: Shop, bodies: Path, *, connections: int, per_second: int, seconds: int) -> dict[str, Any]:
-    """A constant rate, independent of answers while one of `connections` customers is free.
+    """A constant rate, which does not depend on answers while one of `connections` customers is free.
 
     A 202 answer is a failure: the order was not decided in time.
     """

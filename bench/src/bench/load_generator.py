@@ -19,7 +19,7 @@ class GeneratorError(Exception):
 
 @dataclass(frozen=True)
 class Responses:
-    """The report of wrk. Latencies in milliseconds, from request to response.
+    """The report of wrk, with latencies in milliseconds from request to response.
 
     late: requests at a constant rate that were sent 10 ms or more behind schedule because no connection was free.
     """
@@ -44,7 +44,7 @@ def wrk_path() -> str:
 def wrk(
     url: str, bodies: Path, *, connections: int, seconds: int, wait: bool = True, per_second: int = 0
 ) -> list[str]:
-    """The command for `connections` customers: in a closed loop, or at `per_second` orders a second in all if not 0.
+    """The command for `connections` customers: in a closed loop, or at `per_second` orders in all if not 0.
 
     The constant rate is independent of answers while one of the customers is free.
     """

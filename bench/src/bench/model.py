@@ -25,16 +25,16 @@ LAYOUTS: Mapping[str, Sequence[Sequence[str]]] = {
 database."""
 
 _MESSAGE = 200
-"""Events in a message at most."""
+"""Maximum number of events in a message."""
 _SMOOTHING = 0.2
-"""The weight of a commit in the usual length of one."""
+"""The weight of the latest commit in the moving average of their lengths."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The system to which the parameters apply. `layout`: one of LAYOUTS, each of whose machines has `cores`.
+    """The system to which the parameters apply. `layout` is one of LAYOUTS; each machine has `cores` cores.
 
-    `background`: cores that everything else uses; None: as the parameters say.
+    `background`: cores that everything else uses; None stands for the parameter of that name.
     """
 
     pedidos: int = 1
@@ -48,21 +48,21 @@ class Setup:
 
 @dataclass(frozen=True)
 class Closed:
-    """This many customers, each of whom orders again once answered."""
+    """A closed loop: each of `customers` customers orders again as soon as it is answered."""
 
     customers: int
 
 
 @dataclass(frozen=True)
 class Open:
-    """Orders at a constant rate, per second."""
+    """An open loop: orders arrive at the constant rate of `rate` per second."""
 
     rate: float
 
 
 @dataclass(frozen=True)
 class Queued:
-    """estoque alone: this many orders in its queue, pedidos down."""
+    """estoque alone: its queue holds `orders` orders, and pedidos is down."""
 
     orders: int
 
@@ -72,9 +72,9 @@ Load = Closed | Open | Queued
 
 @dataclass(frozen=True)
 class Prediction:
-    """Milliseconds; `cpu`: per order by part; `wakes`: switches of a core to a thread, and statements, per order by
-    part; `batch`: orders per transaction of estoque; `used`: of each resource, between 0 and 1; `in_flight`: orders
-    on average.
+    """Times are in milliseconds. `cpu`: time per order, by part. `wakes`: switches of a core to a thread, and
+    statements, per order, by part. `batch`: orders per transaction of estoque. `used`: utilisation of each resource,
+    between 0 and 1. `in_flight`: average number of orders.
     """
 
     per_second: float
@@ -89,7 +89,7 @@ class Prediction:
 
     @property
     def bottleneck(self) -> str:
-        """The resource used most. If none is used for nine tenths, the busiest step; if no step is, "latency"."""
+        """The busiest resource; if none is used for nine tenths of the time, the busiest step, else "latency"."""
         resources = {name: used for name, used in self.used.items() if not _is_step(name)}
         for candidates in (resources, self.used):
             name, used = max(candidates.items(), key=lambda pair: pair[1])
@@ -146,7 +146,7 @@ class _World:
         self.pace = 1.0  # the generator's cost per order, compared with that at saturation
 
     def distinct_machines(self) -> list[Machine]:
-        """In the order of the layout."""
+        """The machines, each once, in the order of the layout."""
         return list(dict.fromkeys(self.machines[parts[0]] for parts in LAYOUTS[self.setup.layout]))
 
     def loop(self, part: str) -> Loop:
@@ -480,7 +480,7 @@ def _start(world: _World, load: Closed | Open) -> None:
 
 _STEP = 50.0
 _TIMER = 1.0
-"""Of the generator: orders that are due within a millisecond leave together (wrk's timers)."""
+"""Resolution of the generator's timers in milliseconds: wrk sends orders due within one together."""
 _BACKLOG = 20_000
 
 
@@ -493,7 +493,7 @@ def _run_until(world: _World, done: Callable[[], bool], most: int) -> None:
 
 
 def _drain(world: _World, orders: int) -> Prediction:
-    """From the first commit to the last, as the bench measures it."""
+    """Predicts a drained queue from the first commit to the last, as the bench measures it."""
     everything = [_Order(0.0, n) for n in range(orders)]
     world.statuses.consumers.clear()
     world.commands.fill([everything[n : n + _MESSAGE] for n in range(0, orders, _MESSAGE)])

@@ -56,7 +56,7 @@ def _towards(before: float, after: float) -> float:
 
 
 def _flush(parameters: Parameters, setup: Setup, p50: float) -> float:
-    """By bisection: p50 grows with the length of a flush."""
+    """Finds the length of a flush that gives this p50, by bisection: p50 grows with that length."""
     low, high = 0.0, _LONGEST_FLUSH
     for _ in range(12):
         middle = (low + high) / 2

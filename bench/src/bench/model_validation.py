@@ -159,7 +159,7 @@ def _figures(measurement: Mapping[str, Any], prediction: Prediction) -> Iterator
         yield Comparison(scenario, "p50 ms", prediction.p50, measurement["client"]["p50"])
         yield Comparison(scenario, "p99 ms", prediction.p99, measurement["client"]["p99"])
     cpu = sum(cpu_per_order(measurement).values())
-    yield Comparison(scenario, "CPU ms an order", sum(prediction.cpu.values()), cpu)
+    yield Comparison(scenario, "CPU ms per order", sum(prediction.cpu.values()), cpu)
 
 
 def _number(value: float) -> str:

@@ -41,7 +41,7 @@ class _Job:
 
     @property
     def owner(self) -> object:
-        """What stays on its core: the thread or, for jobs by themselves, the part."""
+        """The owner of a job, which stays on its core: the thread or, for jobs by themselves, the part."""
         return self.part if self.thread is None else self.thread
 
 
@@ -77,7 +77,7 @@ class Machine:
     def run(self, part: str, cpu: float, then: Continue, thread: object = None, switch: float = 0.0) -> None:
         """Calls `then` once a job of `part` has received `cpu`, and `switch` each time that its core turns to it.
 
-        `thread`: whose job it is; None for a job by itself, which follows the last one of its part.
+        `thread`: the owner of the job; None for a job by itself, which follows the last one of its part.
         """
         self.cpu[part] = self.cpu.get(part, 0.0) + cpu
         job = _Job(part, cpu, switch, thread, then)

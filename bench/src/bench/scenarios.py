@@ -52,7 +52,7 @@ _STANDARD = (
 )
 GROUPS: Mapping[str, Sequence[str]] = {
     "quick": _QUICK,
-    "rapido": _QUICK,  # its former name, which scripts still use
+    "rapido": _QUICK,  # the former name of `quick`, which scripts still use
     "standard": _STANDARD,
     "long": ("e2e-uniform-3", "e2e-hot-3", "mass-expiry", "unswept", "grown", "grown-all-skus", "convergence"),
     "all": tuple(SCENARIOS),

@@ -1,4 +1,5 @@
-"""What traces cost: saturation with tracing off, and with a share of the orders sampled: `python -m bench tracing`.
+"""Measures the cost of traces at saturation, with tracing off and with a share of the orders sampled:
+`python -m bench tracing`.
 
 The collector accepts every span and drops it, in a process of its own that is not counted.
 """
@@ -85,7 +86,7 @@ def table(found: Mapping[str, Sequence[Measurement]]) -> str:
 
 
 def off_remark(measured: Sequence[Measurement]) -> str:
-    """What the calls left on an order's path take while tracing is off, beside the CPU time of an order."""
+    """The time of the calls that remain on an order's path while tracing is off, beside the CPU time of an order."""
     micros = min(timeit.repeat(_calls_of_an_order, number=_CALLS, repeat=7)) / _CALLS * 1e6
     share = micros / 1000 / summarize([cpu_per_order(one) for one in measured]).median
     return f"With tracing off, its calls take {micros:.2f} µs of an order: {share:.2%} of the CPU time."
@@ -102,7 +103,7 @@ def _calls_of_an_order() -> None:
 
 
 class Received:
-    """What a collector has received."""
+    """The bytes of spans that a collector has received."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process

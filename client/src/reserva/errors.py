@@ -76,7 +76,7 @@ class NotAllowedNowError(ProblemError):
 
     @property
     def recusa(self) -> str:
-        """Why the command was refused; empty if the answer does not say."""
+        """The reason for which the command was refused; empty if the answer names none."""
         return _text(self.members, "recusa")
 
 

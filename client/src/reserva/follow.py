@@ -26,7 +26,7 @@ _RETRY_SECONDS = 2.0
 _SHORTEST_RETRY = 0.5
 _LONGEST_PAUSE = 15.0
 _LONGEST_ASKED = 300.0
-"""A stream returns by then, whatever Retry-After says: its owner may have no deadline."""
+"""Maximum of Retry-After that a stream obeys, in seconds, because its owner may have no deadline."""
 _ANY_NUMBER = 2**31
 
 

@@ -1,4 +1,4 @@
-"""Whether and when a call is retried. Pure: time and randomness are arguments."""
+"""Decides whether and when a call is retried. Pure: time and randomness are arguments."""
 
 from dataclasses import dataclass
 

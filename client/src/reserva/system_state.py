@@ -31,7 +31,7 @@ class DecisionTime(msgspec.Struct, frozen=True):
 
 
 class Outbox(msgspec.Struct, frozen=True):
-    """Events not published yet: how many, and the age of the oldest in seconds."""
+    """The number of events not published yet, and the age of the oldest in seconds."""
 
     depth: float | None = field(name="profundidade", default=None)
     age: float | None = field(name="idade", default=None)

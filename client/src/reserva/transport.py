@@ -12,7 +12,7 @@ from reserva.wire import Answer, Fault, Request
 DEFAULT_URL = "http://127.0.0.1:8080"
 LARGEST_ANSWER = 32 << 20
 REFUSAL_SECONDS = 10.0
-"""For the content of an answer that refuses a stream."""
+"""Time limit for reading the content of an answer that refuses a stream."""
 LOG = logging.getLogger("reserva")
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -44,7 +44,7 @@ def is_local(url: str) -> bool:
 
 
 def timeout(seconds: float) -> httpx.Timeout:
-    """The timeout of one attempt, of which connecting may take five seconds."""
+    """The timeout of one attempt. Connecting may take five seconds of it."""
     return httpx.Timeout(seconds, connect=min(seconds, 5.0))
 
 
@@ -66,7 +66,7 @@ def answer(response: httpx.Response, content: bytes = b"") -> Answer:
 
 
 def fault(error: httpx.HTTPError, url: str) -> Fault:
-    """Why no answer arrived."""
+    """The reason why no answer arrived, as a clause."""
     sent = not isinstance(error, _NOT_SENT)
     return Fault(str(error) or type(error).__name__, sent, url)
 

@@ -45,7 +45,7 @@ FINAL_STATUSES = frozenset({Status.ESTOQUE_NAO_DISPONIVEL, Status.FECHADO, Statu
 
 
 class Motivo(_OpenEnum):
-    """Why an item could not be reserved."""
+    """The reason for which an item could not be reserved."""
 
     SALDO_INSUFICIENTE = "SaldoInsuficiente"
     SKU_DESCONHECIDO = "SkuDesconhecido"

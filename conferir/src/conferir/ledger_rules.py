@@ -82,7 +82,7 @@ def check_pedido(pedido_id: UUID, pedido: Pedido | None, lines: Sequence[Line], 
 
 
 def _line_error(line: Line, pedido: Pedido, itens: dict[str, int]) -> str:
-    """What is wrong with a line; empty if nothing is."""
+    """The fault of a line, as a sentence; empty for a correct line."""
     if not line.known_sku:
         return "unknown SKU"
     if itens.get(line.sku) != line.quantidade:

@@ -154,7 +154,7 @@ def _message(event_type: str) -> dict[str, Any]:
             "properties": {
                 PUBLISHED_HEADER: {
                     "type": "integer",
-                    "description": "When it was published, in milliseconds.",
+                    "description": "The time of publication, in milliseconds since the epoch.",
                 }
             },
         },
@@ -166,7 +166,7 @@ def _message(event_type: str) -> dict[str, Any]:
 
 def _dead_letter() -> dict[str, Any]:
     headers = {
-        REASON_HEADER: "Why the consumer rejected it. Absent when RabbitMQ dead-lettered it: see `x-death`.",
+        REASON_HEADER: "The reason for which the consumer rejected it. Absent when RabbitMQ dead-lettered it: see `x-death`.",
         QUEUE_HEADER: "The queue it was consumed from.",
     }
     return {

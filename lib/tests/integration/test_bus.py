@@ -317,7 +317,7 @@ async def test_a_message_without_a_queue_is_a_failure(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
     with pytest.raises(NotPublishedError):
-        await publisher.publish([("NinguemEscuta", b"[]")])
+        await publisher.publish([("NobodyListens", b"[]")])
     await publisher.publish(encode_batches([an_event()]))
     assert await waiting(channel) == 1
 
@@ -327,7 +327,7 @@ async def test_many_messages_without_a_queue_leave_the_connection_intact(
 ):
     for _ in range(10):
         with pytest.raises(NotPublishedError, match="NO_ROUTE"):
-            await publisher.publish([("NinguemEscuta", b" " * 100_000)] * 20)
+            await publisher.publish([("NobodyListens", b" " * 100_000)] * 20)
     assert publisher.connected
     await publisher.publish(encode_batches([an_event()]))
     assert await waiting(channel) == 1

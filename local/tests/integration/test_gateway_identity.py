@@ -384,12 +384,12 @@ def test_a_token_without_a_subject_names_nobody(running: Running) -> None:
 def test_the_log_shows_the_subject_hashed_and_no_query(running: Running) -> None:
     subjects = ["ana", "bia", "x" * 55, "x" * 56, "x" * 64, "x" * 500, "josé"]
     for number, subject in enumerate(subjects):
-        path = f"/estoque/HASH-{number}?bilhete=s3cret"
+        path = f"/estoque/HASH-{number}?bilhete=hidden-ticket"
         assert running.ask(running.issuer.token(subject), path).status_code == 200
     until(lambda: f"HASH-{len(subjects) - 1}" in running.log.read_text())
     found = [line["subject"] for line in lines(running.log) if line.get("path", "").startswith("/estoque/HASH")]
     assert found == [running.issuer.hashed(subject) for subject in subjects]
     text = running.log.read_text()
-    assert "s3cret" not in text
+    assert "hidden-ticket" not in text
     assert "Bearer" not in text
     assert "x" * 55 not in text

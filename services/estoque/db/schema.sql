@@ -44,7 +44,7 @@ CREATE FUNCTION public.clock_tolerance() RETURNS interval
 -- Name: FUNCTION clock_tolerance(); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.clock_tolerance() IS 'how far the clock may step back before it is believed at once';
+COMMENT ON FUNCTION public.clock_tolerance() IS 'the largest step back of the clock that is ignored; after a larger one the clock counts at once';
 
 
 --
@@ -180,7 +180,7 @@ end $$;
 -- Name: FUNCTION purge_pedidos(p_before timestamp with time zone, p_limit integer, p_after uuid); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.purge_pedidos(p_before timestamp with time zone, p_limit integer, p_after uuid) IS 'of the next p_limit orders after p_after (null: from the first) that are older than p_before, purges those that also ended before it; returns how many it looked at (seen) and purged, and the id of the last one';
+COMMENT ON FUNCTION public.purge_pedidos(p_before timestamp with time zone, p_limit integer, p_after uuid) IS 'examines the next p_limit orders after p_after (null: from the first) that are older than p_before, and purges those that also ended before it; returns the numbers of orders seen and purged, and the id of the last one seen';
 
 
 --
@@ -241,7 +241,7 @@ end $$;
 -- Name: FUNCTION reject_undeclared_supply(); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.reject_undeclared_supply() IS 'trigger: rejects an update that grows the supply of a SKU beyond the declared one';
+COMMENT ON FUNCTION public.reject_undeclared_supply() IS 'trigger: rejects an update that increases the supply of a SKU beyond the declared supply';
 
 
 --
@@ -288,7 +288,7 @@ $$;
 -- Name: FUNCTION release_lapsed(p_skus text[], p_shortages bigint[], p_now timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.release_lapsed(p_skus text[], p_shortages bigint[], p_now timestamp with time zone) IS 'releases at least p_shortages[i] lapsed units of p_skus[i], if there are as many; returns what it released, one row per SKU';
+COMMENT ON FUNCTION public.release_lapsed(p_skus text[], p_shortages bigint[], p_now timestamp with time zone) IS 'releases at least p_shortages[i] lapsed units of p_skus[i], or all if there are fewer; returns the released units';
 
 
 --
@@ -300,11 +300,11 @@ CREATE FUNCTION public.saldos_since(p_transacao bigint, p_mudanca bigint, p_part
     SET search_path TO 'public', 'pg_temp'
     AS $$
     with entry as materialized (
-        -- A row stays for the position itself when no change of it is left.
+        -- Keeps a row for the position itself when none of its changes is left.
         select m.transacao, m.id, s.sku,
                coalesce(s.parte, case when m.id = p_mudanca then p_parte else 0 end) as parte
         from (
-            -- In order before they are taken apart: no more rows are unnested than the limit needs.
+            -- Sorted before they are unnested, so that no more rows are unnested than the limit needs.
             select m.transacao, m.id, m.skus
             from mudanca m
             where (m.transacao, m.id) >= (p_transacao::text::xid8, p_mudanca)
@@ -354,7 +354,7 @@ $$;
 -- Name: FUNCTION sweep_lag(); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.sweep_lag() IS 'how long the oldest lapsed reservation has been waiting for the sweep; zero when none is';
+COMMENT ON FUNCTION public.sweep_lag() IS 'the time for which the oldest lapsed reservation has been waiting for the sweep; zero if there is none';
 
 
 --
@@ -456,7 +456,7 @@ end $$;
 -- Name: FUNCTION sweep_reservas(p_limit integer); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.sweep_reservas(p_limit integer) IS 'sweeps up to p_limit lapsed reservations and returns how many; fewer than the limit when no more are due, or the others are locked';
+COMMENT ON FUNCTION public.sweep_reservas(p_limit integer) IS 'sweeps up to p_limit lapsed reservations and returns their number; fewer than the limit when no more are due, or the others are locked';
 
 
 --
@@ -533,7 +533,7 @@ end $$;
 -- Name: FUNCTION sync_items(p_owners text[], p_skus text[], p_names text[], p_quantities bigint[], p_paused boolean[], p_low_stock bigint[], p_ending boolean[]); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.sync_items(p_owners text[], p_skus text[], p_names text[], p_quantities bigint[], p_paused boolean[], p_low_stock bigint[], p_ending boolean[]) IS 'makes stock rows match StockItems; returns the row as it is now, one per item: dono_atual other than dono means that another item owns the row, or none does';
+COMMENT ON FUNCTION public.sync_items(p_owners text[], p_skus text[], p_names text[], p_quantities bigint[], p_paused boolean[], p_low_stock bigint[], p_ending boolean[]) IS 'makes stock rows match StockItems; returns the current row of each item: if dono_atual differs from dono, another item owns the row, or none does';
 
 
 --
@@ -588,7 +588,7 @@ COMMENT ON COLUMN public.bilhete.resumo IS 'SHA-256 of the ticket, which itself 
 -- Name: COLUMN bilhete.cliente_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.bilhete.cliente_id IS 'whom it was issued to; null if the service did not ask';
+COMMENT ON COLUMN public.bilhete.cliente_id IS 'the customer that it was issued to; null if identities are not required';
 
 
 --
@@ -623,7 +623,7 @@ WITH (fillfactor='50');
 -- Name: TABLE estoque; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.estoque IS 'one row per SKU: what was ever supplied and what became of it';
+COMMENT ON TABLE public.estoque IS 'one row per SKU: the units ever supplied, and those reserved, sold and archived';
 
 
 --
@@ -644,7 +644,7 @@ COMMENT ON COLUMN public.estoque.quantidade IS 'supply in force: greatest(alvo, 
 -- Name: COLUMN estoque.arquivado; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.estoque.arquivado IS 'sold units whose orders have been purged; the lines tell of the others';
+COMMENT ON COLUMN public.estoque.arquivado IS 'sold units of purged orders; units of other orders are in `reserva`';
 
 
 --
@@ -676,7 +676,7 @@ CREATE TABLE public.inbox (
 -- Name: TABLE inbox; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.inbox IS 'ids of events that have been processed, and why they had no effect: the answer when they are redelivered';
+COMMENT ON TABLE public.inbox IS 'ids of processed events, with the reason if an event had no effect: the answer when it is redelivered';
 
 
 --
@@ -787,7 +787,7 @@ ALTER TABLE ONLY public.pedido ALTER COLUMN itens_em_falta SET STATISTICS 0;
 -- Name: TABLE pedido; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.pedido IS 'a row for each order that estoque has heard of';
+COMMENT ON TABLE public.pedido IS 'one row per order that estoque knows';
 
 
 --

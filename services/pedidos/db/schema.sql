@@ -156,7 +156,7 @@ COMMENT ON COLUMN public.bilhete.resumo IS 'SHA-256 of the ticket, which itself 
 -- Name: COLUMN bilhete.cliente_id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.bilhete.cliente_id IS 'whom it was issued to; null if the service did not ask';
+COMMENT ON COLUMN public.bilhete.cliente_id IS 'the customer that it was issued to; null if identities are not required';
 
 
 --
@@ -183,7 +183,7 @@ CREATE TABLE public.comando (
 -- Name: TABLE comando; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.comando IS 'what was asked of estoque about an existing order; the creation of one only while another command has overtaken it';
+COMMENT ON TABLE public.comando IS 'commands sent to estoque for existing orders; a creation only while another command has overtaken it';
 
 
 --
@@ -197,7 +197,7 @@ COMMENT ON COLUMN public.comando.id IS 'the id of its event';
 -- Name: COLUMN comando.reenviar_em; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.comando.reenviar_em IS 'when to publish it again; null once it is answered or given up';
+COMMENT ON COLUMN public.comando.reenviar_em IS 'the time to publish it again; null once it is answered or given up';
 
 
 --
@@ -226,14 +226,14 @@ CREATE TABLE public.idempotencia (
 -- Name: TABLE idempotencia; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.idempotencia IS 'Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): what the key of a customer on a path stands for';
+COMMENT ON TABLE public.idempotencia IS 'Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): the request that each key identifies';
 
 
 --
 -- Name: COLUMN idempotencia.corpo; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.idempotencia.corpo IS 'a hash of the body that the key came with';
+COMMENT ON COLUMN public.idempotencia.corpo IS 'a hash of the body of that request';
 
 
 --
@@ -357,7 +357,7 @@ COMMENT ON TABLE public.pedido IS 'an order as its customer sees it; also the co
 -- Name: COLUMN pedido.traceparent; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.pedido.traceparent IS 'of the request that created it';
+COMMENT ON COLUMN public.pedido.traceparent IS 'the trace context of the request that created it';
 
 
 --
@@ -371,7 +371,7 @@ COMMENT ON COLUMN public.pedido.status IS 'from estoque, like the columns below 
 -- Name: COLUMN pedido.versao; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.pedido.versao IS 'of the snapshot; 0 until estoque has answered';
+COMMENT ON COLUMN public.pedido.versao IS 'the version of the snapshot; 0 until estoque has answered';
 
 
 --
@@ -385,7 +385,7 @@ COMMENT ON COLUMN public.pedido.causa IS 'the command that the snapshot answers'
 -- Name: COLUMN pedido.perguntar_em; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.pedido.perguntar_em IS 'when to publish a command again: the creation until estoque answers, then causa if no snapshot follows the end of the reservation; null when no snapshot is awaited';
+COMMENT ON COLUMN public.pedido.perguntar_em IS 'the time to publish a command again: the creation until estoque answers, then causa if no snapshot follows the end of the reservation; null when no snapshot is awaited';
 
 
 --

@@ -59,14 +59,14 @@ def open_cluster(folder: Path, nodes: str = "", name: str = NAME) -> Iterator[Cl
     run("kind", "delete", "cluster", "--name", name)
     try:
         nodes = nodes or os.environ.get("E2E_NODES") or "three-nodes"
-        _criar(folder, kubeconfig, port, nodes, name)
+        _create(folder, kubeconfig, port, nodes, name)
         yield Cluster(kubeconfig, f"http://127.0.0.1:{port}", name)
     finally:
         if not os.environ.get("E2E_KEEP"):
             run("kind", "delete", "cluster", "--name", name)
 
 
-def _criar(folder: Path, kubeconfig: Path, port: int, nodes: str, name: str) -> None:
+def _create(folder: Path, kubeconfig: Path, port: int, nodes: str, name: str) -> None:
     configuration = libyaml.load((ROOT / f"k8s/kind/{nodes}.yaml").read_text())
     configuration["nodes"][0]["extraPortMappings"][0]["hostPort"] = port
     file = folder / "kind.yaml"

@@ -60,7 +60,7 @@ class Declaration:
     sku: str
     alvo: int
     paused: bool
-    deleting: bool
+    ending: bool
 
 
 @dataclass
@@ -112,7 +112,7 @@ class Judge:
                 declaration.sku,
                 declaration.alvo,
                 paused=declaration.paused,
-                deleting=declaration.deleting,
+                ending=declaration.ending,
                 now=instant,
             )
         # Ids are assigned before the commit: the newest row need not have the highest.

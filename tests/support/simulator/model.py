@@ -88,16 +88,16 @@ class Model:
         self.snapshots[pedido_id] = new
         return Reply(new, None)
 
-    def declare(self, dono: str, sku: str, alvo: int, *, paused: bool, deleting: bool, now: datetime) -> None:
+    def declare(self, dono: str, sku: str, alvo: int, *, paused: bool, ending: bool, now: datetime) -> None:
         """A StockItem as the operator applies it: it owns a SKU from its first claim until it is deleted."""
         product = self.products.get(sku)
         if product is None:
-            if not deleting:
+            if not ending:
                 self.products[sku] = Product(alvo, "Pausado" if paused else "Ativo", dono)
             return
-        if product.dono not in ((dono,) if deleting else (dono, None)):
+        if product.dono not in ((dono,) if ending else (dono, None)):
             return
-        if deleting:
+        if ending:
             free = self.reservado(sku, now) == 0
             product.situacao, product.dono = ("Encerrado", None) if free else ("Encerrando", dono)
         else:

@@ -1,4 +1,4 @@
-"""The program: its commands, and how errors are shown and which exit code they give."""
+"""The program: its commands, and the messages and exit codes of errors."""
 
 import os
 import sys
@@ -62,7 +62,7 @@ def run(argv: Sequence[str], name: str = "reserva") -> int:
 
 
 def _discard_output() -> None:
-    """The rest of the buffer, which nobody can read, goes to the null device."""
+    """Sends the rest of the buffer, which has no reader, to the null device."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -121,7 +121,7 @@ class Group(_Translated, click.Group):
 
 @contextlib.contextmanager
 def _reported() -> Iterator[None]:
-    """click would exit with 1, which has another meaning here."""
+    """Replaces click's exit code 1, which has another meaning here."""
     try:
         yield
     except BrokenPipeError as error:
@@ -129,7 +129,7 @@ def _reported() -> Iterator[None]:
 
 
 def complaint(error: click.UsageError, text: Texts) -> str:
-    """What is wrong with the command line, in the chosen language."""
+    """The error in the command line, as a sentence in the chosen language."""
     match error:
         case click.NoSuchOption():
             return text("bad.option", name=error.option_name, hint=_hint(error.possibilities, text))

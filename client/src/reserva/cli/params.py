@@ -26,7 +26,7 @@ class _Type(_Base):
         self.text = text
 
     def refuse(self, key: str, word: str, **values: object) -> click.BadParameter:
-        """What is wrong with the argument, and what is allowed."""
+        """The error in the argument, and the allowed values."""
         return click.BadParameter(self.text(key, text=word, **values))
 
 

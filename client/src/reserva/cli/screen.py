@@ -31,8 +31,8 @@ _CELL = "▇"
 def table(
     *columns: str, right: Iterable[int] = (), folding: Iterable[int] | None = None, header: bool = True
 ) -> Table:
-    """An empty table without frames, as kubectl prints them; numbers are right-aligned. The columns `folding`, by
-    default the last, fold where the terminal is narrow.
+    """An empty table without frames, like kubectl's; numbers are right-aligned. The columns `folding`, by default the
+    last one, fold on a narrow terminal.
     """
     made = Table(box=None, pad_edge=False, header_style="bold", show_header=header)
     numbers = set(right)
@@ -89,7 +89,7 @@ def items(one: Pedido) -> str:
 
 
 def lacking(text: Texts, missing: Sequence[ItemEmFalta]) -> Table:
-    """The missing items, by how much, and why."""
+    """The missing items, the numbers of missing units, and the reasons."""
     names = ("sku", "asked", "available", "lacking", "reason")
     made = table(*(text(f"column.{name}") for name in names), right=(1, 2, 3), folding=(0, 4))
     for one in missing:
@@ -101,7 +101,7 @@ def lacking(text: Texts, missing: Sequence[ItemEmFalta]) -> Table:
 
 
 def pedidos(text: Texts, orders: Sequence[Pedido], width: int) -> RenderableType:
-    """A row for each order; where `width` leaves no room for whole ids, some lines for each."""
+    """A row for each order, or several lines if `width` leaves no room for whole ids."""
     if not orders:
         return Text(text("order.none"), "dim")
     if width < _ROW:
@@ -131,7 +131,7 @@ def change(text: Texts, one: Pedido | MudancaDoPedido) -> Text:
 def saldos(
     text: Texts, balances: Sequence[Saldo], width: int, changed: frozenset[str] = frozenset()
 ) -> RenderableType:
-    """A row for each SKU; where `width` leaves room, with a bar of its units and the name."""
+    """A row for each SKU, with a bar of its units and the name if `width` leaves room."""
     heads = [text(f"column.{name}") for name in ("sku", "available", "reserved", "sold", "supply")]
     room = width - sum(len(head) + _GAP for head in heads[1:])
     drawn = room >= max((len(one.sku) for one in balances), default=0) + _BAR + _NAME
@@ -177,7 +177,7 @@ def system(text: Texts, state: SystemState) -> RenderableType:
 
 
 def up(text: Texts, value: bool | None) -> Text:
-    """Whether something is up."""
+    """The mark of a part that is up, down or unknown."""
     if value is None:
         return Text(text("system.unknown"), "dim")
     return Text(text("system.up"), "green") if value else Text(text("system.down"), "bold red")

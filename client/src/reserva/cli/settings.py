@@ -27,7 +27,7 @@ class Settings:
     environ: Mapping[str, str]
     given: dict[str, Any] = field(default_factory=dict)
     key: str = ""
-    """The Idempotency-Key of the command, for who repeats it."""
+    """The Idempotency-Key of the command, shown so that it can be repeated safely."""
 
     @property
     def url(self) -> str:
@@ -64,7 +64,7 @@ class Settings:
         path = self.given.get("token_file") or self.environ.get("RESERVA_TOKEN_FILE")
         try:
             return checked_token(Path(path).expanduser().read_text() if path else self.environ.get("RESERVA_TOKEN"))
-        except (OSError, RuntimeError) as error:  # the latter: no home directory
+        except (OSError, RuntimeError) as error:  # expanduser raises RuntimeError when there is no home directory
             why = getattr(error, "strerror", error)
             raise click.UsageError(self.text("bad.token_file", path=path, why=why)) from None
         except ValueError:

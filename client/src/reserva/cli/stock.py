@@ -21,7 +21,7 @@ from reserva.types import Saldo, SkuEncerrado
 
 _REFRESH_PER_SECOND = 8
 _MARGIN = 4
-"""Lines besides the rows: heading, legend, what is hidden, cursor."""
+"""Number of lines besides the rows: heading, legend, note on hidden rows, cursor."""
 
 
 def command(text: Texts) -> Command:
@@ -96,7 +96,7 @@ def _watch_table(client: Reserva, skus: frozenset[str], output: Output) -> None:
 
 
 def table(output: Output, balances: Mapping[str, Saldo], changed: frozenset[str] = frozenset()) -> RenderableType:
-    """The balances; of more than fit on the screen, the last to change."""
+    """The balances; if they do not fit on the screen, those that changed last."""
     hidden = len(balances) - max(1, output.console.height - _MARGIN)
     shown = sorted(islice(balances.values(), max(0, hidden), None), key=lambda one: one.sku)
     rows = screen.saldos(output.text, shown, output.console.width, changed)

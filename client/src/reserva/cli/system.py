@@ -75,7 +75,7 @@ def _answers(probe: Callable[[], object]) -> bool | None:
 
 
 def _reason(error: ReservaError) -> str:
-    """Why the panel gives no answer, as a clause."""
+    """The reason why the panel gives no answer, as a clause."""
     return str(error).removesuffix(".")
 
 

@@ -1,4 +1,4 @@
-"""Text of others on a terminal, which obeys control characters in it."""
+"""Sanitises untrusted text for terminals, which would obey its control characters."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 _CONTROLS = re.compile(r"[\0-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""All but the line feed, and the characters that reverse the direction of writing."""
+"""Control characters except the line feed, and the characters that reverse the direction of writing."""
 
 
 def plain(text: str) -> str:
@@ -27,7 +27,7 @@ def json_line(value: Any) -> bytes:
 
 
 class Terminal(Console):
-    """A console on which text is text: no markup, no emoji codes, no control characters."""
+    """A console that prints text as it is: no markup, no emoji codes, no control characters."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
@@ -39,7 +39,7 @@ class Terminal(Console):
 
 
 def prepare_streams() -> None:
-    """Characters that the encoding of the output lacks become `?`; a closed output is the null device."""
+    """Replaces characters that the encoding of the output lacks by `?`, and a closed output by the null device."""
     if sys.stdout is None:
         sys.stdout = open("/dev/null", "w")  # noqa: SIM115, PTH123 - until the end of the process
     for stream in (sys.stdout, sys.stderr):

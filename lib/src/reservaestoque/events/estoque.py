@@ -1,4 +1,4 @@
-"""What estoque reports to pedidos: a snapshot of an order, numbered by estoque."""
+"""estoque's report to pedidos: a snapshot of an order, numbered by estoque."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from reservaestoque.events.status import Status
 
 
 class Motivo(StrEnum):
-    """Why an item could not be reserved."""
+    """The reason for which an item could not be reserved."""
 
     SALDO_INSUFICIENTE = "SaldoInsuficiente"
     SKU_DESCONHECIDO = "SkuDesconhecido"

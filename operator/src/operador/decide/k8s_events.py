@@ -43,7 +43,7 @@ def _sync(before: Condition | None, after: Condition | None) -> K8sEvent | None:
 
 
 def _recovered(before: Condition, after: Condition) -> bool:
-    """Whether an outage is over and nothing else has changed."""
+    """Whether the only change is the end of an outage."""
     return before.reason in _SILENT and after.reason == "Synced"
 
 

@@ -3,4 +3,4 @@
 create or replace function clock_tolerance() returns interval
 language sql immutable as $$ select interval '10 minutes' $$;
 
-comment on function clock_tolerance is 'how far the clock may step back before it is believed at once';
+comment on function clock_tolerance is 'the largest step back of the clock that is ignored; after a larger one the clock counts at once';

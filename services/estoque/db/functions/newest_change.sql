@@ -14,4 +14,4 @@ comment on function newest_change is
     'the newest position in the change log of SKUs before which nothing can be committed any more';
 
 revoke execute on function newest_change from public;
-grant execute on function newest_change to operador;
+grant execute on function newest_change to operador, estoque_runtime;

@@ -46,8 +46,8 @@ begin
 end $$;
 
 comment on function purge_pedidos is
-    'of the next p_limit orders after p_after (null: from the first) that are older than p_before, purges those that also '
-    'ended before it; returns how many it looked at (seen) and purged, and the id of the last one';
+    'examines the next p_limit orders after p_after (null: from the first) that are older than p_before, and purges '
+    'those that also ended before it; returns the numbers of orders seen and purged, and the id of the last one seen';
 
 revoke execute on function purge_pedidos from public;
 grant execute on function purge_pedidos to estoque_runtime;

@@ -8,4 +8,4 @@ begin
 end $$;
 
 comment on function reject_undeclared_supply is
-    'trigger: rejects an update that grows the supply of a SKU beyond the declared one';
+    'trigger: rejects an update that increases the supply of a SKU beyond the declared supply';

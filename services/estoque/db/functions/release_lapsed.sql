@@ -44,7 +44,7 @@ language sql as $$
 $$;
 
 comment on function release_lapsed is
-    'releases at least p_shortages[i] lapsed units of p_skus[i], if there are as many; returns what it released, one row per SKU';
+    'releases at least p_shortages[i] lapsed units of p_skus[i], or all if there are fewer; returns the released units';
 
 revoke execute on function release_lapsed from public;
 grant execute on function release_lapsed to estoque_runtime;

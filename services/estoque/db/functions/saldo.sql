@@ -1,5 +1,5 @@
--- What customers and the operator see: lapsed reservations do not count, whether or not they have been swept. It takes
--- no locks: a balance is information, and orders are decided on locked rows.
+-- Balances for customers and the operator: lapsed reservations do not count, whether or not they have been swept. The
+-- view takes no locks: a balance is information, and orders are decided on locked rows.
 --
 -- `agora()` is volatile, so the planner cannot use a call of it as an index condition and would read all held lines
 -- of a SKU. A scalar subquery is evaluated once and gives the index a constant. The rule of `decision_time` is spelled out

@@ -12,11 +12,11 @@ returns table (
 )
 language sql security definer set search_path = public, pg_temp as $$
     with entry as materialized (
-        -- A row stays for the position itself when no change of it is left.
+        -- Keeps a row for the position itself when none of its changes is left.
         select m.transacao, m.id, s.sku,
                coalesce(s.parte, case when m.id = p_mudanca then p_parte else 0 end) as parte
         from (
-            -- In order before they are taken apart: no more rows are unnested than the limit needs.
+            -- Sorted before they are unnested, so that no more rows are unnested than the limit needs.
             select m.transacao, m.id, m.skus
             from mudanca m
             where (m.transacao, m.id) >= (p_transacao::text::xid8, p_mudanca)

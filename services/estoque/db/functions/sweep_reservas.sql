@@ -93,8 +93,8 @@ begin
 end $$;
 
 comment on function sweep_reservas is
-    'sweeps up to p_limit lapsed reservations and returns how many; fewer than the limit when no more are due, or the '
-    'others are locked';
+    'sweeps up to p_limit lapsed reservations and returns their number; fewer than the limit when no more are due, or '
+    'the others are locked';
 
 revoke execute on function sweep_reservas from public;
 grant execute on function sweep_reservas to operador;

@@ -75,8 +75,8 @@ begin
 end $$;
 
 comment on function sync_items is
-    'makes stock rows match StockItems; returns the row as it is now, one per item: dono_atual other than dono means that '
-    'another item owns the row, or none does';
+    'makes stock rows match StockItems; returns the current row of each item: if dono_atual differs from dono, another '
+    'item owns the row, or none does';
 
 revoke execute on function sync_items from public;
 grant execute on function sync_items to operador;

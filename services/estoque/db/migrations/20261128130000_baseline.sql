@@ -46,7 +46,7 @@ comment on function uuidv7_floor is
 create or replace function clock_tolerance() returns interval
 language sql immutable as $$ select interval '10 minutes' $$;
 
-comment on function clock_tolerance is 'how far the clock may step back before it is believed at once';
+comment on function clock_tolerance is 'the largest step back of the clock that is ignored; after a larger one the clock counts at once';
 -- end functions/clock_tolerance.sql
 
 -- begin functions/decision_time.sql
@@ -90,10 +90,10 @@ create table estoque (
     constraint dono_of_live_item check (dono is null or situacao <> 'Encerrado')
 ) with (fillfactor = 50);
 
-comment on table estoque is 'one row per SKU: what was ever supplied and what became of it';
+comment on table estoque is 'one row per SKU: the units ever supplied, and those reserved, sold and archived';
 comment on column estoque.alvo is 'spec.quantity of the StockItem: all units ever supplied';
 comment on column estoque.quantidade is 'supply in force: greatest(alvo, reservado + vendido)';
-comment on column estoque.arquivado is 'sold units whose orders have been purged; the lines tell of the others';
+comment on column estoque.arquivado is 'sold units of purged orders; units of other orders are in `reserva`';
 comment on column estoque.situacao is
     'Ativo | Pausado (no new reservations) | Encerrando (being deleted, reservations remain) | Encerrado (deleted)';
 comment on column estoque.dono is 'namespace/name of the StockItem that declares this SKU; null when none does';
@@ -120,7 +120,7 @@ alter table pedido
     alter itens set statistics 0,
     alter itens_em_falta set statistics 0;
 
-comment on table pedido is 'a row for each order that estoque has heard of';
+comment on table pedido is 'one row per order that estoque knows';
 comment on column pedido.criacao is
     'the event that created it, if it was reserved without a decision; the ids of all other events are in the inbox';
 
@@ -152,10 +152,10 @@ create table inbox (
 );
 
 comment on table inbox is
-    'ids of events that have been processed, and why they had no effect: the answer when they are redelivered';
+    'ids of processed events, with the reason if an event had no effect: the answer when it is redelivered';
 
--- One row per statement, because a row of its own for each fact costs more WAL than the fact. The columns of a row are those
--- of its facts, as arrays, in their order; one that is null is null for every fact.
+-- One row per statement, because one row per fact would cost more WAL than the fact itself. Each column is an array
+-- with the values of the facts, in their order; a column that is null is null for every fact.
 create table outbox (
     id             bigint generated always as identity primary key,
     quantos        integer not null,
@@ -203,13 +203,13 @@ create table bilhete (
 
 comment on table bilhete is 'tickets for event streams that have been issued and not used';
 comment on column bilhete.resumo is 'SHA-256 of the ticket, which itself is stored nowhere';
-comment on column bilhete.cliente_id is 'whom it was issued to; null if the service did not ask';
+comment on column bilhete.cliente_id is 'the customer that it was issued to; null if identities are not required';
 
 create index bilhete_by_expiry on bilhete (expira_em);
 
 -- begin functions/saldo.sql
--- What customers and the operator see: lapsed reservations do not count, whether or not they have been swept. It takes
--- no locks: a balance is information, and orders are decided on locked rows.
+-- Balances for customers and the operator: lapsed reservations do not count, whether or not they have been swept. The
+-- view takes no locks: a balance is information, and orders are decided on locked rows.
 --
 -- `agora()` is volatile, so the planner cannot use a call of it as an index condition and would read all held lines
 -- of a SKU. A scalar subquery is evaluated once and gives the index a constant. The rule of `decision_time` is spelled out
@@ -289,7 +289,7 @@ language sql as $$
 $$;
 
 comment on function release_lapsed is
-    'releases at least p_shortages[i] lapsed units of p_skus[i], if there are as many; returns what it released, one row per SKU';
+    'releases at least p_shortages[i] lapsed units of p_skus[i], or all if there are fewer; returns the released units';
 
 revoke execute on function release_lapsed from public;
 grant execute on function release_lapsed to estoque_runtime;
@@ -391,15 +391,15 @@ begin
 end $$;
 
 comment on function sweep_reservas is
-    'sweeps up to p_limit lapsed reservations and returns how many; fewer than the limit when no more are due, or the '
-    'others are locked';
+    'sweeps up to p_limit lapsed reservations and returns their number; fewer than the limit when no more are due, or '
+    'the others are locked';
 
 revoke execute on function sweep_reservas from public;
 grant execute on function sweep_reservas to operador;
 -- end functions/sweep_reservas.sql
 
 -- begin functions/sweep_lag.sql
--- How far the sweep lags behind, as a metric. It takes no locks: an order that is being swept still counts.
+-- The lag of the sweep, as a metric. It takes no locks: an order that is being swept still counts.
 create or replace function sweep_lag()
 returns interval
 language sql volatile security definer set search_path = public, pg_temp as $$
@@ -407,7 +407,7 @@ language sql volatile security definer set search_path = public, pg_temp as $$
 $$;
 
 comment on function sweep_lag is
-    'how long the oldest lapsed reservation has been waiting for the sweep; zero when none is';
+    'the time for which the oldest lapsed reservation has been waiting for the sweep; zero if there is none';
 
 revoke execute on function sweep_lag from public;
 grant execute on function sweep_lag to operador;
@@ -491,8 +491,8 @@ begin
 end $$;
 
 comment on function sync_items is
-    'makes stock rows match StockItems; returns the row as it is now, one per item: dono_atual other than dono means that '
-    'another item owns the row, or none does';
+    'makes stock rows match StockItems; returns the current row of each item: if dono_atual differs from dono, another '
+    'item owns the row, or none does';
 
 revoke execute on function sync_items from public;
 grant execute on function sync_items to operador;
@@ -534,7 +534,7 @@ comment on function newest_change is
     'the newest position in the change log of SKUs before which nothing can be committed any more';
 
 revoke execute on function newest_change from public;
-grant execute on function newest_change to operador;
+grant execute on function newest_change to operador, estoque_runtime;
 -- end functions/newest_change.sql
 
 -- begin functions/saldos_since.sql
@@ -552,11 +552,11 @@ returns table (
 )
 language sql security definer set search_path = public, pg_temp as $$
     with entry as materialized (
-        -- A row stays for the position itself when no change of it is left.
+        -- Keeps a row for the position itself when none of its changes is left.
         select m.transacao, m.id, s.sku,
                coalesce(s.parte, case when m.id = p_mudanca then p_parte else 0 end) as parte
         from (
-            -- In order before they are taken apart: no more rows are unnested than the limit needs.
+            -- Sorted before they are unnested, so that no more rows are unnested than the limit needs.
             select m.transacao, m.id, m.skus
             from mudanca m
             where (m.transacao, m.id) >= (p_transacao::text::xid8, p_mudanca)
@@ -638,8 +638,8 @@ begin
 end $$;
 
 comment on function purge_pedidos is
-    'of the next p_limit orders after p_after (null: from the first) that are older than p_before, purges those that also '
-    'ended before it; returns how many it looked at (seen) and purged, and the id of the last one';
+    'examines the next p_limit orders after p_after (null: from the first) that are older than p_before, and purges '
+    'those that also ended before it; returns the numbers of orders seen and purged, and the id of the last one seen';
 
 revoke execute on function purge_pedidos from public;
 grant execute on function purge_pedidos to estoque_runtime;
@@ -656,12 +656,12 @@ begin
 end $$;
 
 comment on function reject_undeclared_supply is
-    'trigger: rejects an update that grows the supply of a SKU beyond the declared one';
+    'trigger: rejects an update that increases the supply of a SKU beyond the declared supply';
 -- end functions/reject_undeclared_supply.sql
 
--- Before the update, on purpose: for such a trigger PostgreSQL takes the newest version of each row before it checks the
--- constraints. Without one, it first checks them on the version of the statement's snapshot, which may be older than the
--- row that the statement has locked, and fails although units are free.
+-- Deliberately BEFORE UPDATE: with such a trigger PostgreSQL fetches the newest version of each row before it checks
+-- the constraints. Without one, it first checks them on the version in the statement's snapshot, which may be older
+-- than the row that the statement has locked, and fails although units are free.
 create trigger only_declared_supply
 before update on estoque
 for each row when (new.quantidade > greatest(old.quantidade, new.alvo))
@@ -730,7 +730,7 @@ create trigger estoque_deleted
 after delete on estoque referencing old table as old_rows
 for each statement execute function log_changed_skus();
 
--- What conferir reads to prove that nothing was oversold or lost, and nothing else.
+-- conferir may read only the columns that it needs to prove that nothing was oversold or lost.
 grant select (sku, alvo, quantidade, reservado, vendido, arquivado, alterado_em) on estoque to conferente;
 grant select (id, status, versao, itens, itens_em_falta, expira_em, criado_em, atualizado_em, criacao) on pedido to conferente;
 grant select (pedido_id, sku, quantidade, expira_em, vendida) on reserva to conferente;

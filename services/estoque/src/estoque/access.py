@@ -1,4 +1,4 @@
-"""Who may read balances. Pure: no I/O, no clock.
+"""Access rules for balances. Pure: no I/O, no clock.
 
 | anyone, if identities are not required | nobody | a customer | a customer with the scope estoque:ler |
 |---|---|---|---|

@@ -35,7 +35,7 @@ TASK_CONNECTIONS = BATCHES_AT_ONCE + 1
 POOL_CONNECTIONS = TASK_CONNECTIONS + READ_CONNECTIONS + STREAM_CONNECTIONS
 """No task waits for another's connection."""
 CONNECTIONS = POOL_CONNECTIONS + 3
-"""The most that a replica opens, with one each for the relay, readiness and the watch. The charts rely on it."""
+"""Maximum number per replica, with one each for the relay, readiness and the watch. The charts rely on it."""
 _sql = Queries("estoque")
 
 

@@ -24,7 +24,7 @@ class Situacao(StrEnum):
 
 
 class Recusa(StrEnum):
-    """Why a command changed nothing."""
+    """The reason for which a command changed nothing."""
 
     PEDIDO_ENCERRADO = "PedidoEncerrado"
     PEDIDO_JA_CONHECIDO = "PedidoJaConhecido"

@@ -20,7 +20,7 @@ _purged = Counter("estoque_purged_rows_total", "Rows purged at the end of their 
 
 @dataclass(frozen=True)
 class RetentionPeriods:
-    """How long things are kept: event ids in the inbox, ended orders, changes."""
+    """Retention periods of event ids in the inbox, of ended orders, and of changes."""
 
     inbox: timedelta
     ended: timedelta

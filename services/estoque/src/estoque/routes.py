@@ -11,7 +11,7 @@ from reservaestoque.http import JsonBody, ProblemError, conditional_get
 from reservaestoque.http.problems import NOT_FOUND
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Maximum number of balances per page.")]
-Cursor = Annotated[str, QueryParameter(max_length=64, description="`proximo` of the page before.")]
+Cursor = Annotated[str, QueryParameter(max_length=64, description="`proximo` of the previous page.")]
 
 
 @get(

@@ -42,9 +42,9 @@ comment on function uuidv7_floor is
 grant execute on function uuidv7_floor to conferente;
 -- end functions/uuidv7_floor.sql
 
--- Most orders are updated once, by estoque's answer, within a second: half of a page is left free, so that this version
--- goes to the same page and WAL has only what differs. The items are `json`, because they are only read as text, of which
--- `jsonb` takes twice the bytes.
+-- Most orders are updated once, by estoque's answer, within a second. Half of each page is left free, so the new
+-- version goes to the same page and WAL records only the changed columns. The items are `json`, because they are only
+-- read as text; `jsonb` would take twice the space.
 create table pedido (
     id             uuid primary key,
     cliente_id     text not null,
@@ -71,22 +71,21 @@ alter table pedido
     alter traceparent set statistics 0;
 
 comment on table pedido is 'an order as its customer sees it; also the command that creates it, with the same id';
-comment on column pedido.traceparent is 'of the request that created it';
+comment on column pedido.traceparent is 'the trace context of the request that created it';
 comment on column pedido.status is
     'from estoque, like the columns below up to expira_em: the snapshot with the highest versao received so far';
-comment on column pedido.versao is 'of the snapshot; 0 until estoque has answered';
+comment on column pedido.versao is 'the version of the snapshot; 0 until estoque has answered';
 comment on column pedido.causa is 'the command that the snapshot answers';
 comment on column pedido.perguntar_em is
-    'when to publish a command again: the creation until estoque answers, then causa if no snapshot follows the end of the '
-    'reservation; null when no snapshot is awaited';
+    'the time to publish a command again: the creation until estoque answers, then causa if no snapshot follows the '
+    'end of the reservation; null when no snapshot is awaited';
 
--- Lists by customer and by status, read backwards: by any status, since orders that ended in a rare one are few among
--- very many.
+-- Lists by customer and by status, read backwards. Every status is indexed, because few orders have a rare status.
 create index pedido_by_cliente on pedido (cliente_id, id);
 create index pedido_by_status on pedido (status, id);
 
 -- The sweep of a reservation answers no command, so no unanswered command shows that its snapshot was lost. Orders that
--- should have lapsed are therefore asked about: estoque repeats its present snapshot when the command comes again. New
+-- should have lapsed are therefore asked about: estoque repeats its current snapshot when the command comes again. New
 -- orders stay out of this index: those that are resent are found by their status.
 create index pedido_by_follow_up on pedido (perguntar_em) where perguntar_em is not null and versao > 0;
 
@@ -107,9 +106,9 @@ create table comando (
 );
 
 comment on table comando is
-    'what was asked of estoque about an existing order; the creation of one only while another command has overtaken it';
+    'commands sent to estoque for existing orders; a creation only while another command has overtaken it';
 comment on column comando.id is 'the id of its event';
-comment on column comando.reenviar_em is 'when to publish it again; null once it is answered or given up';
+comment on column comando.reenviar_em is 'the time to publish it again; null once it is answered or given up';
 comment on column comando.se_versao is
     'cancels the order only while it has this version: an order that seems abandoned may be renewed at the same instant';
 
@@ -118,8 +117,8 @@ create index comando_unanswered on comando (reenviar_em) where reenviar_em is no
 -- Tells whether a command for a seemingly abandoned order is in flight.
 create index comando_open on comando (pedido_id) where reenviar_em is not null;
 
--- One row per batch, so it costs little per command. A command that waits to be published is neither sent again nor given
--- up nor purged; statements that must know read the whole table, which is empty but for what is just being published.
+-- One row per batch, so it costs little per command. A command that waits to be published is neither sent again nor
+-- given up nor purged; statements that check this read the whole table, which holds only rows that are being published.
 create table outbox (
     id       bigint generated always as identity primary key,
     quantos  integer not null,
@@ -143,14 +142,14 @@ create table idempotencia (
 );
 
 comment on table idempotencia is
-    'Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): what the key of a customer on a path stands for';
-comment on column idempotencia.corpo is 'a hash of the body that the key came with';
+    'Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): the request that each key identifies';
+comment on column idempotencia.corpo is 'a hash of the body of that request';
 
 -- Finds keys by age. A B-tree, not BRIN: reuse of freed space widens BRIN ranges until a purge step reads the whole
 -- table, while new entries of the B-tree go to its right edge and cost little.
 create index idempotencia_by_age on idempotencia (criado_em);
 
--- One row a statement, so that the cost an order falls with the size of the batch. Readers go by `transacao`: a
+-- One row per statement, so the cost per order falls with the size of the batch. Readers go by `transacao`: a
 -- transaction that commits after all older ones have ended has a higher id, so no row appears behind a reader. Rows are
 -- purged oldest first and the newest one stays: while the row of a position exists, so do all that follow it.
 create table mudanca (
@@ -188,7 +187,7 @@ create table bilhete (
 
 comment on table bilhete is 'tickets for event streams that have been issued and not used';
 comment on column bilhete.resumo is 'SHA-256 of the ticket, which itself is stored nowhere';
-comment on column bilhete.cliente_id is 'whom it was issued to; null if the service did not ask';
+comment on column bilhete.cliente_id is 'the customer that it was issued to; null if identities are not required';
 
 create index bilhete_by_expiry on bilhete (expira_em);
 
@@ -258,7 +257,7 @@ create trigger pedidos_updated
 after update on pedido referencing old table as old_rows new table as new_rows
 for each statement execute function log_changed_pedidos();
 
--- What conferir reads to prove that no order was lost, and nothing else: not whose an order is.
+-- conferir may read only the columns that it needs to prove that no order was lost. They do not name the customer.
 grant select (id, status, versao, itens, itens_em_falta, expira_em, criado_em, atualizado_em, perguntar_em) on pedido
     to conferente;
 grant select (id, pedido_id, tipo, criado_em, reenviar_em, respondido_em, recusa) on comando to conferente;

@@ -1,4 +1,4 @@
-"""Who may do what with orders. Pure: no I/O, no clock.
+"""Access rules for orders. Pure: no I/O, no clock.
 
 | | own order | order of another | unknown order | own orders | orders of another | orders of all customers |
 |---|---|---|---|---|---|---|

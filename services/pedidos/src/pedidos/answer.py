@@ -1,7 +1,6 @@
 """Answers: commits a command and waits for estoque's answer, for as long as the customer would."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from pedidos.command import IdempotencyKey, KeyReusedError, NewCommand
@@ -12,11 +11,6 @@ from pedidos.waiters import Subscription, Waiters
 from reservaestoque.events import Status
 from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import tracing
-
-Read = Callable[[UUID], Awaitable[Outcome | None]]
-"""Reads the outcome of a command within the time of the request."""
-Answered = Callable[[Read], Awaitable[bool]]
-"""Whether the command has been answered."""
 
 LAST_LOOK_SECONDS = 0.5
 """Time limit of the last read after a waiting customer's deadline, and so the longest delay of the answer."""
@@ -44,7 +38,9 @@ class Answers:
         with self._waiters.subscribe(command.pedido_id) as subscription:
             committed = await self._group_commit.submit(command)
             if committed.command_id == command.id:
-                return await self._await_answer(command, committed, pedido, subscription, wait)
+                accepted = pedido or _created(command, committed)
+                outcome = await self._await_outcome(command.id, subscription, wait, accepted=accepted)
+                return outcome or Outcome(False, None, accepted)
         return await self._earlier(committed, wait)
 
     async def repeat(self, key: IdempotencyKey, pedido: Pedido) -> Outcome | None:
@@ -59,57 +55,47 @@ class Answers:
             raise KeyReusedError
         return await self._reads.outcome(owner.command_id) or Outcome(True, None, pedido)
 
-    async def _await_answer(
-        self, command: NewCommand, committed: Committed, pedido: Pedido | None, subscription: Subscription, wait: int
-    ) -> Outcome:
-        """The outcome of a command that has just been committed; without an answer in time, the order before it."""
-        accepted = pedido or _created(command, committed)
-        outcome: Outcome | None = None
-
-        async def answered(read: Read) -> bool:
-            nonlocal outcome
-            snapshot = subscription.snapshot
-            if snapshot is not None and snapshot.causa == command.id:
-                outcome = Outcome(True, snapshot.recusa, snapshot.of(accepted))
-            else:
-                outcome = await read(command.id)
-            return outcome is not None and outcome.answered
-
-        await self._until(subscription, answered, wait)
-        return outcome or Outcome(False, None, accepted)
-
-    async def _until(self, subscription: Subscription, answered: Answered, wait: int) -> None:
-        """Waits for the answer to a committed command.
-
-        A database that fails meanwhile ends the wait, not the request: the customer must learn the order's id.
-        """
-        end = asyncio.get_running_loop().time() + wait + LAST_LOOK_SECONDS
-
-        async def read(command_id: UUID) -> Outcome | None:
-            async with asyncio.timeout_at(end):  # here rather than around the wait: nearly all need no read
-                return await self._reads.outcome(command_id)
-
-        try:
-            with tracing.span("await decision"):
-                await self._waiters.until(subscription, lambda: answered(read), wait)
-        except Exception as fault:
-            if not is_transient(fault):
-                raise
-
     async def _earlier(self, committed: Committed, wait: int) -> Outcome:
         """The outcome of the earlier command that the key stands for, perhaps to another order."""
         outcome = await self._reads.outcome(committed.command_id)
-
-        async def answered(read: Read) -> bool:
-            nonlocal outcome
-            outcome = await read(committed.command_id)
-            return outcome is not None and outcome.answered
-
         if wait and outcome is not None and not outcome.answered:
             with self._waiters.subscribe(committed.pedido_id) as subscription:
                 subscription.set()  # it may have been answered meanwhile
-                await self._until(subscription, answered, wait)
+                outcome = await self._await_outcome(committed.command_id, subscription, wait, known=outcome)
         return outcome or await self._purged(committed.pedido_id)
+
+    async def _await_outcome(
+        self,
+        command_id: UUID,
+        subscription: Subscription,
+        wait: int,
+        *,
+        accepted: Pedido | None = None,
+        known: Outcome | None = None,
+    ) -> Outcome | None:
+        """The outcome of a committed command, as soon as it is answered; after `wait` seconds the newest one read,
+        which is `known` at first.
+
+        A notification answers it without a read if the order that it was sent to, `accepted`, is given. A database
+        that fails meanwhile ends the wait, not the request: the customer must learn the order's id.
+        """
+        end = asyncio.get_running_loop().time() + wait + LAST_LOOK_SECONDS
+        outcome = known
+        subscription.expire_in(wait)
+        try:
+            with tracing.span("await decision"):
+                while await self._waiters.changed(subscription):
+                    snapshot = subscription.snapshot
+                    if accepted is not None and snapshot is not None and snapshot.causa == command_id:
+                        return Outcome(True, snapshot.recusa, snapshot.of(accepted))
+                    async with asyncio.timeout_at(end):  # here rather than around the wait: nearly all need no read
+                        outcome = await self._reads.outcome(command_id)
+                    if outcome is not None and outcome.answered:
+                        return outcome
+        except Exception as fault:
+            if not is_transient(fault):
+                raise
+        return outcome
 
     async def _purged(self, pedido_id: UUID) -> Outcome:
         """A key may briefly outlive its command: then the outcome is the order itself."""

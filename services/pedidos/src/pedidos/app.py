@@ -44,7 +44,7 @@ retention jobs, which take turns.
 POOL_CONNECTIONS = TASK_CONNECTIONS + READ_CONNECTIONS + STREAM_CONNECTIONS
 """No task waits for another's connection."""
 CONNECTIONS = POOL_CONNECTIONS + 4
-"""The most that a replica opens, with one each for relay, readiness, LISTEN and the watch. The charts rely on it."""
+"""Maximum number per replica, with one each for relay, readiness, LISTEN and the watch. The charts rely on it."""
 _sql = Queries("pedidos")
 
 

@@ -1,4 +1,7 @@
-"""The busiest routes once more, for `FastLane`: create an order, command one. `routes` serves and documents them."""
+"""Fast-lane handlers of the busiest routes: create an order, command one.
+
+`routes` serves and documents the same routes.
+"""
 
 from functools import partial
 

@@ -51,7 +51,7 @@ _batch = Histogram("pedidos_batch_commands", "Commands per commit", buckets=(1, 
 
 
 class OverloadedError(Exception):
-    """More commands wait for a commit than this replica accepts."""
+    """Too many commands are waiting for a commit in this replica."""
 
 
 class Committed(NamedTuple):

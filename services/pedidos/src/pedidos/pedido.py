@@ -40,21 +40,26 @@ class OrderRequest(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class CommandBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a command: empty, since its address says everything. So a key never comes with another body."""
+    """The body of a command is empty: the path says it all. So a key never comes with a different body."""
 
 
 class Pedido(msgspec.Struct, frozen=True, rename="camel"):
-    """An order and what became of it."""
+    """An order with its current status."""
 
     pedido_id: PedidoId
     cliente_id: Annotated[str, Meta(description="The customer.", examples=["ana"])]
     status: Status
-    itens: Annotated[list[Item], Meta(description="What was ordered, each SKU once.")]
+    itens: Annotated[list[Item], Meta(description="The ordered items, each SKU once.")]
     itens_em_falta: Annotated[list[ItemEmFalta], Meta(description="The items that could not be reserved.")]
-    criado_em: Annotated[datetime, Meta(description="When it was accepted, UTC.")]
-    atualizado_em: Annotated[datetime, Meta(description="When its status changed last, UTC.")]
-    expira_em: Annotated[datetime, Meta(description="When the reservation expires; null without one.")] | None
-    versao: Annotated[int, Meta(description="Of two views of the order the one with the higher number is newer.")]
+    criado_em: Annotated[datetime, Meta(description="The time at which the order was accepted, UTC.")]
+    atualizado_em: Annotated[datetime, Meta(description="The time of its last change of status, UTC.")]
+    expira_em: (
+        Annotated[
+            datetime, Meta(description="The time at which the reservation expires; null without a reservation.")
+        ]
+        | None
+    )
+    versao: Annotated[int, Meta(description="Of two views of the order, the one with the higher number is newer.")]
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):
@@ -91,7 +96,7 @@ class PedidoPage(msgspec.Struct, frozen=True):
 
 
 class StatusDoPedido(msgspec.Struct, frozen=True, rename="camel"):
-    """An order's status in short."""
+    """The status of an order."""
 
     pedido_id: PedidoId
     status: Status

@@ -1,4 +1,4 @@
-"""The request header Prefer (RFC 7240): how long the client is willing to wait for the outcome."""
+"""The request header Prefer (RFC 7240): the seconds that the client is willing to wait for the outcome."""
 
 import re
 

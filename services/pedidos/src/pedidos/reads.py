@@ -31,7 +31,7 @@ class Reads:
         self.lists = Reader(pool, connections=_LISTS)
 
     async def order(self, pedido_id: UUID, cliente_id: str | None = None) -> Pedido | None:
-        """The order, if it exists and is that customer's. Without a customer, anyone's."""
+        """The order, if it exists and belongs to that customer; with None, to any customer."""
         return await self._orders.get((pedido_id, cliente_id))
 
     async def page(self, cliente_id: str | None, status: Status | None, before: UUID | None, limit: int) -> Page:

@@ -48,7 +48,7 @@ class Page(NamedTuple):
 
 
 class Written(NamedTuple):
-    """When commands were written, and their row in the outbox."""
+    """The instant at which commands were written, and their row in the outbox."""
 
     criado_em: datetime
     outbox: int

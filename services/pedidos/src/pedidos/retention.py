@@ -32,7 +32,7 @@ _unheard = Counter(
 
 @dataclass(frozen=True)
 class RetentionPeriods:
-    """How long things are kept: idempotency keys with their commands, lapsed orders, ended orders, changes."""
+    """Retention periods of idempotency keys and their commands, of lapsed orders, of ended orders, and of changes."""
 
     keys: timedelta
     lapsed: timedelta

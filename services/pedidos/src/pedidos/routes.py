@@ -34,11 +34,14 @@ from reservaestoque.http.problems import CONFLICT, INVALID, KEY_REUSED, MALFORME
 from reservaestoque.http.tuning.json_response import JsonResponse
 
 ClienteId = Annotated[
-    str | None, QueryParameter(name="clienteId", pattern=CLIENTE_PATTERN, max_length=128, description="Whose orders.")
+    str | None,
+    QueryParameter(
+        name="clienteId", pattern=CLIENTE_PATTERN, max_length=128, description="Only this customer's orders."
+    ),
 ]
-ByStatus = Annotated[Status | None, QueryParameter(name="status", description="Orders with this status.")]
+ByStatus = Annotated[Status | None, QueryParameter(name="status", description="Only orders with this status.")]
 Cursor = Annotated[
-    str | None, QueryParameter(pattern=ID_PATTERN, max_length=36, description="`proximo` of the page before.")
+    str | None, QueryParameter(pattern=ID_PATTERN, max_length=36, description="`proximo` of the previous page.")
 ]
 Limit = Annotated[
     int,
@@ -56,8 +59,10 @@ Id = Annotated[str, PathParameter(description=_ABOUT_ID, schema_extra=_ID_SCHEMA
 
 _new_order = JsonBody(OrderRequest)
 _command = JsonBody(CommandBody, absent=CommandBody())
-_DECIDED = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: the order, decided.")
-_ANSWERED = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: what became of it.")
+_DECIDED = ResponseSpec(Pedido, generate_examples=False, description="With `Prefer: wait`: the decided order.")
+_ANSWERED = ResponseSpec(
+    Pedido, generate_examples=False, description="With `Prefer: wait`: the order after the command."
+)
 COMMANDS = {"fechar": CommandType.FECHAR, "cancelar": CommandType.CANCELAR, "reservar": CommandType.RESERVAR}
 """The commands to an order, by the last part of their path."""
 _ACCEPTED = "Accepted; the outcome is not known yet."

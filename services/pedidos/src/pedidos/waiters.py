@@ -7,7 +7,7 @@ when the connection is back, and at their deadline.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Self
 from uuid import UUID
 
@@ -32,6 +32,7 @@ class Subscription(asyncio.Event):
 
     snapshot: Snapshot | None = None
     expired = False
+    _alarm: asyncio.TimerHandle | None = None
 
     def __init__(self, subscriptions: "dict[UUID, set[Subscription]]", pedido_id: UUID) -> None:
         super().__init__()
@@ -47,9 +48,14 @@ class Subscription(asyncio.Event):
         others.discard(self)
         if not others:
             del self._subscriptions[self._pedido_id]
+        if self._alarm is not None:
+            self._alarm.cancel()
 
-    def expire(self) -> None:
-        """Ends the wait: the waiter reads one last time."""
+    def expire_in(self, seconds: float) -> None:
+        """Sets a deadline for the wait, at which it looks at the order one last time."""
+        self._alarm = asyncio.get_running_loop().call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
         self.expired = True
         self.set()
 
@@ -87,20 +93,15 @@ class Waiters:
         """A context manager: an event that is set whenever the order may have changed, while its block runs."""
         return Subscription(self._subscriptions, pedido_id)
 
-    async def until(self, subscription: Subscription, ready: Callable[[], Awaitable[bool]], seconds: float) -> None:
-        """Returns when `ready` returns true, after `seconds`, or when the program stops.
-
-        `ready` is checked whenever `subscription` is set, and one last time after `seconds`.
+    async def changed(self, subscription: Subscription) -> bool:
+        """Waits for the next change. True when the order may have changed, and for the last look at the deadline;
+        False after that look, and when the program is stopping.
         """
-        alarm = asyncio.get_running_loop().call_later(seconds, subscription.expire)
-        try:
-            while not self._closed.is_set():
-                await subscription.wait()
-                subscription.clear()
-                if await ready() or subscription.expired:
-                    return
-        finally:
-            alarm.cancel()
+        if subscription.expired or self.closed:
+            return False
+        await subscription.wait()
+        subscription.clear()
+        return True
 
     async def run(self) -> None:
         """Listens until cancelled, through database outages."""

@@ -1,4 +1,4 @@
--- How many reservations hold, how many of them lapse within a minute, and how many have lapsed unswept; up to $1 of each.
+-- The numbers of reservations that hold, that lapse within a minute, and that have lapsed unswept; up to $1 of each.
 select
     (
         select count(*) from (

@@ -1,6 +1,6 @@
 -- The orders that changed after the first $3 of the change ($1, $2), at most $4 rows; that change has a row even if
 -- none of it is left. Excludes changes at or above the oldest running transaction: an earlier one may still be committed.
--- "m." in the order means the indexed column, not the output column of its text.
+-- `m.` in the ORDER BY names the indexed column; without it the name means the output column, which is text.
 select m.transacao::text::bigint as transacao, m.id, p.parte, p.pedido_id, p.cliente_id, p.status, p.versao,
     p.atualizado_em, p.expira_em
 from mudanca m

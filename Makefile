@@ -55,10 +55,10 @@ clean: .venv/ready ## stop everything and remove all data
 	@$(LOCAL) clean
 
 test: lint rabbitmq ## check style, types and layers, then run all tests (WORKERS=0: one after another; PYTEST="-k lapsed": some)
-	@sh bench/setup/wrk.sh || echo "so the bench is not tested"
-	@sh local/setup/prometheus.sh || echo "so the alert rules are not tested"
-	@sh local/setup/chromium.sh || echo "so the panel is not tested in a browser"
-	@sh local/setup/mermaid.sh || echo "so the diagrams of the documentation are not tested"
+	@sh bench/setup/wrk.sh || echo "therefore the bench is not tested"
+	@sh local/setup/prometheus.sh || echo "therefore the alert rules are not tested"
+	@sh local/setup/chromium.sh || echo "therefore the panel is not tested in a browser"
+	@sh local/setup/mermaid.sh || echo "therefore the diagrams of the documentation are not tested"
 	@PYTHONPATH=tests/support $(BIN)/python -m tools
 	env -u PYTHONDONTWRITEBYTECODE $(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY)) $(BIN)/pytest -n $(WORKERS) $(PYTEST)
 
@@ -118,7 +118,7 @@ sbom: .venv/ready ## write an SBOM per image to dist/sbom (CycloneDX)
 	@PYTHONPATH=tests/support $(BIN)/python -m supply_chain sbom dist/sbom --version $(or $(SBOM_VERSION),$(VERSION))
 
 docs: .venv/ready ## build the documentation site into dist/docs
-	@sh local/setup/mermaid.sh || echo "so the diagrams appear as text"
+	@sh local/setup/mermaid.sh || echo "therefore the diagrams appear as text"
 	@PYTHONPATH=tests/support $(BIN)/python -m docs_site
 
 reference: .venv/ready ## regenerate docs/metrics.md, docs/logs.md and the Grafana dashboards from the code
@@ -126,7 +126,7 @@ reference: .venv/ready ## regenerate docs/metrics.md, docs/logs.md and the Grafa
 	@PYTHONPATH=tests/support $(BIN)/python -m log_reference
 	@PYTHONPATH=tests/support $(BIN)/python -m dashboards
 
-charts: .venv/ready ## regenerate what the charts say about settings and migrations
+charts: .venv/ready ## regenerate the charts' schemas of settings, and their migration versions
 	@$(BIN)/python tests/support/chart_values.py
 
 requirements: .venv/ready ## recompile requirements/*.txt (UPGRADE=--upgrade for the newest versions)

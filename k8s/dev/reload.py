@@ -17,7 +17,7 @@ MODULE = Path("/app/bin/program").read_text().split()[-2]  # exec python -m MODU
 
 
 def run(sockets: list[socket]) -> None:
-    """What the reloader runs in a separate process; the programs open their own ports."""
+    """Runs the program in a process of the reloader; the programs open their own ports."""
     runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
 
 

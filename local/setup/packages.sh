@@ -1,4 +1,4 @@
-# Read by the scripts that install packages. SUDO is how those who are not root become it.
+# Read by the scripts that install packages. SUDO is the command with which other users become root.
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then

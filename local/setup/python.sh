@@ -1,8 +1,8 @@
 #!/bin/sh
 # Make .venv with all pinned requirements and our own packages (named by the arguments) in place.
-# PYTHON chooses the interpreter; otherwise the newest of the distribution's is taken, else the newest on the path.
-# A distribution builds its own with profile-guided optimisation, as that of the images is: a fifth faster than one that
-# a version manager has compiled on this machine.
+# PYTHON selects the interpreter. The default is the newest one of the distribution, else the newest one on PATH.
+# Distributions build Python with profile-guided optimisation, as the images do. Such a build is a fifth faster than one
+# that a version manager has compiled on this machine.
 set -eu
 SUDO="sudo -n" # never prompts for a password: another Python may do
 . "${0%/*}/packages.sh"

@@ -204,7 +204,7 @@ def test_the_buffers_of_the_databases_fit_into_half_of_the_memory_requested(with
 
 
 def mebibytes(size: str) -> int:
-    """Of PostgreSQL's or Kubernetes' spelling."""
+    """The size in MiB, given in PostgreSQL's or Kubernetes' spelling."""
     match = re.fullmatch(r"(\d+)(MB|Mi|Gi)", size)
     assert match, size
     return int(match[1]) * (1024 if match[2] == "Gi" else 1)
@@ -219,7 +219,7 @@ def test_the_api_server_takes_the_system_with_its_production_values(with_operato
     with_operators.accepts(helm.text("reserva-estoque", *LOGIN, values=K8S / "production/values.yaml"))
 
 
-def test_a_pod_that_is_not_restricted_would_have_been_warned_about(cluster: Cluster, helm: Helm):
+def test_an_unrestricted_pod_causes_a_warning(cluster: Cluster, helm: Helm):
     text = helm.text("pedidos").replace("runAsNonRoot: true", "runAsNonRoot: false")
     with pytest.raises(AssertionError, match="would violate PodSecurity"):
         cluster.accepts(text)

@@ -31,7 +31,7 @@ def said(helm: Helm, *sets: str, chart: str = "reserva-estoque", **options: Any)
 
 
 def pods_at_once(deployment: Manifest, replicas: int) -> int:
-    """By Kubernetes' rules: terminating pods do not count for maxSurge, and end within their grace period."""
+    """Maximum number of pods by Kubernetes' rules: terminating pods do not count for maxSurge, and end in time."""
     spec = deployment["spec"]
     surge = spec["strategy"]["rollingUpdate"]["maxSurge"]
     grace = spec["template"]["spec"]["terminationGracePeriodSeconds"]

@@ -528,7 +528,7 @@ def test_tls_ends_at_the_gateway(with_tls: WithTls, offered: tuple[str, ...], ve
 
 @pytest.mark.integration
 def test_tls_below_1_2_is_refused(with_tls: WithTls):
-    """With openssl's client, because Python's warns about old versions."""
+    """The test uses openssl's client, because Python's warns about old versions."""
     argv = ["openssl", "s_client", "-connect", f"{HOST}:{with_tls.gateway.port}", "-cipher", "ALL:@SECLEVEL=0"]
     for version, agreed in (("-tls1_1", False), ("-tls1_2", True)):
         done = subprocess.run([*argv, version], input="", capture_output=True, text=True, check=False, timeout=10)

@@ -106,7 +106,7 @@ def test_each_exception_is_still_there():
 
 
 def check_permission(manifest: Manifest) -> None:
-    """As those of the services. tests/integration/test_readme.py uses it."""
+    """Checks that a permission has the shape of the services' ones. tests/integration/test_readme.py uses it."""
     ours = libyaml.load_all((ROOT / "k8s/production/rabbitmq.yaml").read_text())
     one = next(other for other in ours if other["kind"] == manifest["kind"])
     assert shape(manifest["spec"]) == shape(one["spec"])

@@ -315,7 +315,7 @@ async def test_passwords_are_changed_as_the_document_says(under_load: Bench, pro
 
 
 async def test_the_replica_limit_is_within_what_the_databases_accept(under_load: Bench, production: Production):
-    """As many replicas as the values allow: each is ready, and no connection is refused."""
+    """With as many replicas as the values allow, each is ready, and no connection is refused."""
     limits = {service: production.read("hpa", service)["spec"]["maxReplicas"] for service in SERVICES}
     sizes = " and ".join(f"{limit} {service}" for service, limit in limits.items())
     async with under_load(f"scaled to {sizes}") as fault:

@@ -150,7 +150,7 @@ async def test_a_key_of_the_login_changes_without_a_failed_request(
 async def test_the_password_of_a_database_changes_without_a_failed_request(
     shop: Shop, secured: Secured, service: str, say: Callable[[str], None]
 ):
-    """As docs/production.md says: a second login role that inherits the rights of the first."""
+    """docs/production.md describes the way: a second login role that inherits the rights of the first."""
     await shop.declare("SE-C", 100_000)
     installed, role = secured.installed, f"{service}_runtime"
     second, password = f"{role}_2", "changed-password"

@@ -44,7 +44,7 @@ async def channel(connection: AbstractConnection) -> AbstractChannel:
 async def test_it_declares_publishes_consumes_and_sets_aside(
     backing: System, service: str, connection: AbstractConnection
 ):
-    """On a broker that has none of its objects yet."""
+    """The broker has none of its objects yet."""
     async with await aio_pika.connect(backing.amqp_url) as administrator:
         everything = await administrator.channel()
         for name in (OWN[service].name, OWN[service].dead_letters):
@@ -121,13 +121,15 @@ async def to_fanout(channel: AbstractChannel) -> None:
 
 
 @pytest.mark.parametrize("attempt", list(refused("estoque", ESTOQUE_PEDIDOS)))
-async def test_everything_else_is_refused(service: str, connection: AbstractConnection, attempt: str):
+async def test_a_service_is_refused_everything_else_on_the_broker(
+    service: str, connection: AbstractConnection, attempt: str
+):
     other = OTHER[service]
     with pytest.raises(ChannelAccessRefused):
         await refused(other, OWN[other])[attempt](await channel(connection))
 
 
-async def test_it_sees_no_other_virtual_host_and_no_management(backing: System, service: str):
+async def test_a_service_sees_no_other_virtual_host_and_no_management(backing: System, service: str):
     url = backing.service_env(service)["AMQP_URL"]
     with pytest.raises(aio_pika.exceptions.AMQPError):
         await aio_pika.connect(url.removesuffix("reservaestoque") + "%2F")

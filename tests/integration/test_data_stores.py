@@ -66,7 +66,7 @@ async def test_roles_are_created_where_they_are_missing_and_again_where_they_are
 
 
 def _run(system: System, service: str, script: Path, env: dict[str, str]) -> None:
-    """As the image's entry point runs it."""
+    """Runs a script as the image's entry point does."""
     port = getattr(system.layout.ports, f"postgres_{service}")
     argv = [postgres.BIN / "psql", "-v", "ON_ERROR_STOP=1", "--no-psqlrc", "--quiet", "--host=127.0.0.1"]
     where = (f"--port={port}", "--username=postgres", f"--dbname={service}", f"--file={script}")

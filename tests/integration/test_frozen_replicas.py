@@ -75,7 +75,7 @@ def order(client: httpx.AsyncClient, to: Program, sku: str, **headers: str) -> A
 
 
 async def reserve(client: httpx.AsyncClient, to: Program, sku: str) -> str:
-    """Where to close an order that has just been reserved."""
+    """Reserves an order; returns the address at which it is closed."""
     return f"{to.url}{(await order(client, to, sku, Prefer='wait=5')).headers['Location']}/fechar"
 
 

@@ -139,7 +139,7 @@ def test_every_program_of_the_how_tos_is_run():
 
 
 def test_a_queue_of_ones_own(system: System, shirts: None):
-    """With the permissions that the page prints, and no others."""
+    """The user has the permissions that the page prints, and no others."""
     text = (ROOT / "docs/howto/consume-events.md").read_text()
     (manifest,) = re.findall(r"^```yaml\n(.*?)^```", text, re.M | re.S)
     with httpx.Client(base_url=system.rabbitmq_management_url, trust_env=False) as management:

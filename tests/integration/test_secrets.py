@@ -126,7 +126,7 @@ def text_of(log: Path) -> str:
     return log.read_text()
 
 
-async def test_a_program_that_fails_tells_no_secret(system: System, secrets: dict[str, set[str]], tmp_path: Path):
+async def test_a_failing_program_reveals_no_secret(system: System, secrets: dict[str, set[str]], tmp_path: Path):
     """Wrong passwords, unavailable servers and invalid addresses: in its log, its answers and its metrics."""
     lines = []
     async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
@@ -182,7 +182,7 @@ async def test_a_command_that_fails_tells_no_secret(system: System, secrets: dic
         assert found_in(output.decode(), secrets) == set(), words
 
 
-async def test_a_running_system_tells_no_secret(shop: Shop, system: System, secrets: dict[str, set[str]]):
+async def test_a_running_system_reveals_no_secret(shop: Shop, system: System, secrets: dict[str, set[str]]):
     """Logs of every part, metrics, answers to good and bad requests, and what the cluster shows."""
     await shop.declare("SECRET", 3)
     assert (await shop.order(SECRET=1)).status_code == 201

@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 async def shop(pedidos_db: "Pool[Any]", estoque_db: "Pool[Any]") -> AsyncIterator[Shop]:
-    """With an order whose reservation has just lapsed: pedidos has not been notified."""
+    """A shop with an order whose reservation has just lapsed: pedidos has not been notified."""
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', 'A', 9, 9)")
     shop = Shop(pedidos_db, estoque_db, TTL)
     await shop.order(CommandType.CRIAR, new_id(), [Item("A", 1)])

@@ -47,8 +47,8 @@ pytestmark = pytest.mark.integration
 
 TIMES = Times.default()
 SEED = 4
-"""With it the mistakes are found within seconds, with nearly every other one within a minute. Hypothesis takes
-constants from all loaded code, so its examples depend on that as well.
+"""A seed with which the mistakes are found within seconds; nearly every other one takes up to a minute. Hypothesis
+takes constants from all loaded code, so its examples depend on that as well.
 """
 ITENS = st.dictionaries(st.sampled_from([*SKUS, "NAO-HA"]), st.integers(1, 4), min_size=1, max_size=3)
 CHOICE = st.lists(st.integers(0, 10**6), min_size=1, max_size=6)

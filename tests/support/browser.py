@@ -51,7 +51,7 @@ class Troubles:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe-core finds on the current page: each rule with the elements that violate it."""
+    """The findings of axe-core on the current page: each rule with the elements that violate it."""
     if page.evaluate("typeof window.axe") == "undefined":
         page.evaluate(_AXE.read_text())
     result: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")

@@ -40,8 +40,8 @@ class Customers:
     Each second `per_second` customers begin, however slow the answers are, unless `at_once` are already active. Each
     orders one unit, with Prefer: wait; then one in three closes the order, one in three cancels it, and one in three
     queries it and the stock. Every change has an Idempotency-Key, so that the gateway may retry it. With `wait` 0
-    they don't wait for decisions. A request without an answer is given up after `patience` seconds. `options` returns
-    additional arguments of the HTTP client for a clienteId.
+    they do not wait for decisions. A request without an answer is given up after `patience` seconds. `options`
+    returns additional arguments of the HTTP client for a clienteId.
     """
 
     def __init__(

@@ -68,7 +68,7 @@ Data = Mapping[str, Sequence[Series]]
 
 
 def read(client: httpx.Client, dashboard: Dashboard, begin: float, end: float) -> Data:
-    """What the panels' queries return between two instants. Raises httpx.HTTPError."""
+    """The results of the panels' queries between two instants. Raises httpx.HTTPError."""
     return {
         panel.title: [one for query in panel.queries for one in _series(client, *query, begin, end)]
         for panel in dashboard.panels

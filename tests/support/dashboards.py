@@ -73,7 +73,7 @@ SELLING = Dashboard(
             "Rule violations",
             [(f"sum(conferir_violations_total{{{OURS}}})", "violations")],
             red=1,
-            about="What the auditor conferir found. Must stay 0.",
+            about="Violations that the auditor, conferir, has found. Must stay 0.",
             width=6,
         ),
         Panel(

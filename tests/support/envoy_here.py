@@ -21,7 +21,7 @@ from local_system.config import ROOT
 from local_system.ports import HOST
 
 REFILL_SECONDS = 3600
-"""In which `without_refill` adds a second's tokens."""
+"""Seconds in which `without_refill` adds the tokens of one second."""
 
 
 @dataclass

@@ -1,5 +1,5 @@
-"""How `make test` runs tests in parallel: which of them share a worker of pytest-xdist, which start first, which have
-a worker to themselves, and which run when nothing else does.
+"""Distributes the tests of `make test` over workers of pytest-xdist: which of them share a worker, which start first,
+which have a worker to themselves, and which run when nothing else does.
 """
 
 import os

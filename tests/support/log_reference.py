@@ -60,7 +60,7 @@ MEANINGS = {
     "job_failed": "a periodic job failed and is retried with back-off",
     "listen_connection_lost": "the connection for notifications ended; waiting requests look again when it is back",
     "message_properties_unreadable": "a message has properties that cannot be parsed; it is processed without them",
-    "outbox_full_of_unknown_facts": "so many rows have facts of another release that all facts wait for it",
+    "outbox_full_of_unknown_facts": "too many rows have facts of another release, so all facts wait for it",
     "publish_failed": "events could not be published; they stay in the outbox and are retried",
     "outbox_unknown_facts": "the outbox has rows with a fact that only another release can publish",
     "port_not_bound": "the address for health and metrics or for the API is in use or not allowed; the program ends",

@@ -224,7 +224,7 @@ class World:
         return int(self.sql(FACTS, prefix=prefix))
 
     def lapse_facts(self, pedido: uuid.UUID) -> int:
-        """How often the outbox reports that the order's reservation lapsed."""
+        """Number of times that the outbox reports that the order's reservation lapsed."""
         return int(self.sql(FACT, pedido=pedido))
 
     def pedido(self, pedido: uuid.UUID) -> str:

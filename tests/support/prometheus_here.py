@@ -103,9 +103,9 @@ def scraping(folder: Path, path: str, ports: Sequence[int]) -> Iterator[int]:
 
 
 def expression(alert: str) -> str:
-    """What makes an alert fire, on a scale of seconds: rates over WINDOW, ages above PATIENCE_SECONDS, without `for`.
+    """The expression of an alert, on a scale of seconds: rates over WINDOW, ages above PATIENCE_SECONDS, no `for`.
 
-    Recorded series are replaced by what they record.
+    Recorded series are replaced by their expressions.
     """
     rules = [rule for group in libyaml.load(RULES.read_text())["groups"] for rule in group["rules"]]
     [found] = [rule["expr"] for rule in rules if rule.get("alert") == alert]

@@ -52,7 +52,7 @@ NAMES = (
 
 
 def plain(text: str) -> str:
-    """Without accents, as in identifiers."""
+    """The text without accents, as in identifiers."""
     return unicodedata.normalize("NFD", text).encode("ascii", "ignore").decode()
 
 

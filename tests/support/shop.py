@@ -22,7 +22,7 @@ from local_system import System
 from local_system.checks import PLAIN_HTTP
 
 NO_ORDER = "00000000-0000-4000-8000-000000000000"
-"""The id of no order. It is part of test names, which must be the same in every process that collects the tests."""
+"""An id that no order has. It is part of test names, which must be the same in all processes that collect tests."""
 
 
 class Installed(Protocol):

@@ -18,14 +18,14 @@ class StockItems:
         self._system = system
 
     def apply(self, manifest: Mapping[str, Any], **params: str) -> None:
-        """What `kubectl apply --server-side --force-conflicts` does."""
+        """Like `kubectl apply --server-side --force-conflicts`."""
         metadata = manifest["metadata"]
         where = path(metadata.get("namespace", "default"), metadata["name"])
         options = {"fieldManager": "kubectl", "force": "true", "fieldValidation": "Strict", **params}
         self._request("PATCH", where, json=manifest, params=options, headers={"Content-Type": APPLY})
 
     def create(self, *manifests: Mapping[str, Any], **params: str) -> None:
-        """What `kubectl create` does."""
+        """Like `kubectl create`."""
         with kube_api.client(self._system.layout) as api, ThreadPoolExecutor(8) as threads:
 
             def post(manifest: Mapping[str, Any]) -> None:
@@ -35,12 +35,12 @@ class StockItems:
             list(threads.map(post, manifests))
 
     def merge(self, name: str, change: Mapping[str, Any], *, ns: str = "default", subresource: str = "") -> None:
-        """What `kubectl patch --type=merge` does."""
+        """Like `kubectl patch --type=merge`."""
         where = "/".join(filter(None, (path(ns, name), subresource)))
         self._request("PATCH", where, json=change, headers={"Content-Type": MERGE})
 
     def delete(self, name: str, *, ns: str = "default") -> None:
-        """What `kubectl delete --wait=false` does."""
+        """Like `kubectl delete --wait=false`."""
         self._request("DELETE", path(ns, name))
 
     def delete_labelled(self, selector: str) -> None:

@@ -151,5 +151,5 @@ def test_every_alert_has_a_runbook_that_says_what_to_do():
     index = (folder / "README.md").read_text()
     for name, page in alerts.items():
         said = (folder / f"{page}.md").read_text()
-        assert re.findall(r"^#+ (.*)", said, re.M) == [name, "What it means", "Look", "Do", "Over when"]
+        assert re.findall(r"^#+ (.*)", said, re.M) == [name, "What it means", "Look", "Do", "Resolved when"]
         assert f"[{name}]({page}.md)" in index

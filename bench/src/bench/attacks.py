@@ -76,7 +76,7 @@ async def slowloris(port: int, _: str, tally: Tally) -> None:
 
 
 async def idle(port: int, _: str, tally: Tally) -> None:
-    """As many connections as the file limit allows, up to 10,000, that send one request and then stay silent."""
+    """Opens as many connections as the file limit allows, up to 10,000. Each sends one request and stays silent."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
     async def once() -> None:

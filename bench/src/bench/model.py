@@ -21,8 +21,8 @@ LAYOUTS: Mapping[str, Sequence[Sequence[str]]] = {
     "4": (("generator", "gateway"), ("pedidos",), ("pedidos-db", "rabbitmq"), ("estoque", "estoque-db")),
     "parts": tuple((part,) for part in PARTS),
 }
-"""Which parts share a machine. Programs that are not modelled (operator, conferir, …) run on the machine of estoque's
-database."""
+"""The parts that share each machine, by the name of the layout. Programs that are not modelled (operator, conferir,
+…) run on the machine of estoque's database."""
 
 _MESSAGE = 200
 """Maximum number of events in a message."""

@@ -48,7 +48,7 @@ def test_tracing_off_and_on_are_compared(tmp_path: Path, capsys: pytest.CaptureF
         assert measurement["per_second"] > 0
         assert measurement["conferir"].endswith("no violations")
     assert off["spans"] == 0
-    assert on["spans"] > 500, "eight spans an order"
+    assert on["spans"] > 500, "eight spans per order"
     assert re.search(r"^\| off +\|.*\| +1\.00 \|", output, re.M)
     assert re.search(r"^\| 100 % +\|", output, re.M)
 

@@ -38,7 +38,7 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("database", TABLES)
-async def test_conferente_may_not(copies: System, world: World, database: str):
+async def test_the_auditor_cannot_change_or_read_anything_else(copies: System, world: World, database: str):
     forbidden = list(FORBIDDEN[database])
     for verb in ("delete from {}", "truncate {}", "insert into {} default values"):
         forbidden += [verb.format(table) for table in TABLES[database]]

@@ -166,7 +166,7 @@ def _message(event_type: str) -> dict[str, Any]:
 
 def _dead_letter() -> dict[str, Any]:
     headers = {
-        REASON_HEADER: "The reason for which the consumer rejected it. Absent when RabbitMQ dead-lettered it: see `x-death`.",
+        REASON_HEADER: "The consumer's reason for rejection. Absent when RabbitMQ dead-lettered it: see `x-death`.",
         QUEUE_HEADER: "The queue it was consumed from.",
     }
     return {

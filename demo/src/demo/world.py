@@ -34,7 +34,7 @@ class World(Protocol):
 
     @property
     def gateway_url(self) -> str:
-        """Where customers enter."""
+        """The gateway's address, at which customers enter."""
 
     @property
     def token(self) -> str | None:

@@ -37,7 +37,7 @@ class MonitoringProtocol(HttpProtocol):
 
     @property
     def since(self) -> float:
-        """When the connection was made, by the clock of the event loop."""
+        """The time at which the connection was made, by the clock of the event loop."""
         return self._since
 
     def data_received(self, data: bytes) -> None:

@@ -25,7 +25,7 @@ _failed = Counter("job_failures_total", "Failed runs of a job, deferred", ["name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How long a job pauses: `every` when there is nothing more to do, `between` while there is.
+    """The pauses of a job: `every` when there is nothing more to do, `between` while there is.
 
     A pause is at least `rest` times as long as the step took, so that a step with an unusual amount of work leaves
     the database to others. While the job fails, its pauses grow up to `longest` seconds.

@@ -29,7 +29,7 @@ Missing = Callable[[], Awaitable[list[str]]]
 """The reasons why a program is not ready, as sentences; none when it is."""
 
 GRACE_SECONDS = 8
-"""How long requests in flight may take once the program is stopping."""
+"""Time limit for requests in flight once the program is stopping."""
 
 _log = logger(__name__)
 
@@ -159,7 +159,7 @@ def _bind(config: uvicorn.Config) -> socket.socket:
 
 @dataclass(frozen=True)
 class Api:
-    """What a program serves to the gateway."""
+    """The API that a program serves to the gateway."""
 
     app: App
     port: int

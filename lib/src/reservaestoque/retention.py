@@ -14,7 +14,7 @@ STEP_ROWS = 1000
 CLOCK = "select agora()"
 """Reads the database's clock: each service's database has this function."""
 LAP = timedelta(hours=1)
-"""How often a finished walk starts over, for rows that had to stay."""
+"""Interval at which a finished walk starts over, for rows that had to stay."""
 
 
 class Looked(NamedTuple):

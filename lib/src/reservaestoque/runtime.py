@@ -1,4 +1,4 @@
-"""How a program runs: on uvloop, with a garbage collector tuned for very many small, short-lived objects."""
+"""Runs a program on uvloop, with a garbage collector tuned for very many small, short-lived objects."""
 
 import gc
 from collections.abc import Coroutine

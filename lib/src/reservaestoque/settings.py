@@ -32,7 +32,7 @@ def parse_duration(text: object) -> object:
 
 
 def format_duration(duration: timedelta) -> str:
-    """As `parse_duration` reads it: `144h`, `1h30m`, `0.5s`."""
+    """The duration in the form that `parse_duration` reads: `144h`, `1h30m`, `0.5s`."""
     hours, rest = divmod(duration, timedelta(hours=1))
     minutes, rest = divmod(rest, timedelta(minutes=1))
     seconds = f"{rest.total_seconds():.6f}".rstrip("0").rstrip(".")

@@ -33,7 +33,7 @@ def url(backing: System) -> str:
 
 @pytest.fixture
 async def connection(url: str, tmp_path: Path) -> AsyncIterator[asyncpg.Connection]:
-    """To a database with the table `t`, which another session has read in a transaction that is still open."""
+    """A connection to a database with the table `t`, which another session has read in a transaction still open."""
     (tmp_path / "1_t.sql").write_text(TABLE)
     await asyncio.to_thread(migrate, url, tmp_path)
     reader = await asyncpg.connect(url)

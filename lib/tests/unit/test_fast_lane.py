@@ -371,7 +371,7 @@ async def test_a_client_that_does_not_read_holds_up_nothing_but_its_connection(s
 
 @pytest.mark.parametrize("how", ["closed", "aborted", "reset"])
 async def test_a_connection_that_has_ended_is_forgotten_with_its_request(served: Served, routes: Routes, how: str):
-    """At once, not when the garbage collector comes by."""
+    """They are freed at once, without a run of the garbage collector."""
     async with connected(served.port) as connection:
         connection.send(b'{"a": 1}'.ljust(MAX_BODY_BYTES))
         await connection.answer()

@@ -120,7 +120,7 @@ async def test_a_signal_that_a_library_took_can_be_taken_back():
     await asyncio.wait_for(running.run(), 10)
 
 
-async def test_the_api_and_what_observers_may_read_have_ports_of_their_own():
+async def test_the_api_and_the_metrics_have_separate_ports():
     """A client that may scrape must not reach the API, which trusts the gateway's headers."""
     api, metrics = free_ports(2)
     got: dict[tuple[int, str], str] = {}

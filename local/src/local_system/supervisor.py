@@ -101,7 +101,7 @@ stdout_logfile_backups=2
 
 
 def _escape(text: str) -> str:
-    """For a value of supervisord.conf, where % expands and " ;" or " #" begins a comment."""
+    """Escapes a value for supervisord.conf, where % expands and " ;" or " #" begins a comment."""
     if "\n" in text or " ;" in text or " #" in text:
         raise LocalSystemError(f"supervisord.conf cannot hold {text!r}")
     return text.replace("%", "%%")

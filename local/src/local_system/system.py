@@ -114,7 +114,7 @@ class System:
         return f"http://{env['HOST']}:{env['PORT']}"
 
     def metrics_url(self, name: str) -> str:
-        """Where a program serves health and metrics: `pedidos-1`, `estoque-2`, `operator`, `conferir`, `painel`."""
+        """The address of a program's health and metrics: `pedidos-1`, `estoque-2`, `operator`, `conferir`, …"""
         env = self._one(name).env
         return f"http://{env['HOST']}:{env['METRICS_PORT']}"
 

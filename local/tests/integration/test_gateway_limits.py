@@ -151,7 +151,7 @@ def test_each_kind_counts_for_itself(running: Running) -> None:
         assert count == burst
 
 
-def test_one_customer_s_limit_is_nobody_else_s(running: Running) -> None:
+def test_each_customer_has_a_separate_limit(running: Running) -> None:
     exhaust(lambda: running.ask("greedy", "GET", "/estoque"))
     assert {running.ask(f"other-{n}", "GET", "/estoque").status_code for n in range(20)} == {200}
     assert running.ask("greedy", "GET", "/estoque").status_code == 429

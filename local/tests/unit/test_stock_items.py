@@ -9,7 +9,7 @@ from local_system.stock_items import StockItem
 def item(
     name: str = "a", synced: str = "", *, status: str = "False", behind: bool = False, **more: object
 ) -> StockItem:
-    """With this reason of Synced; `behind` means that the status is about an older generation."""
+    """A StockItem with this reason of Synced; `behind` means that its status is about an older generation."""
     conditions = [
         {
             "type": kind,

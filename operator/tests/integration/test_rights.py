@@ -94,7 +94,7 @@ def test_granted_rights_are_sufficient(with_rights):
 
 
 @pytest.mark.parametrize("right", RIGHTS, ids="-".join)
-def test_none_of_it_could_be_left_out(with_rights, right):
+def test_the_operator_needs_each_of_its_rights(with_rights, right):
     assert not with_rights([d for d in RIGHTS if d != right], 8)
 
 

@@ -15,7 +15,7 @@ from painel.system_state import Look, View
 from reservaestoque.telemetry import logger
 
 REMEMBERED_SECONDS = 60.0
-"""How long a replica is listed as down after it has left DNS."""
+"""Seconds for which a replica is listed as down after it has left DNS."""
 
 _log = logger(__name__)
 

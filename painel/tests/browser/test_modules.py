@@ -58,7 +58,7 @@ def test_the_parser_follows_the_standard(page: Page):
 
 
 def test_what_moves_is_ranked_by_how_much_and_how_long_ago(page: Page):
-    """And a list requested before an event does not undo it."""
+    """A list requested before an event does not undo it."""
     page.goto("/")
     assert page.evaluate(BALANCES) == [["C", "D", "A", "B"], ["B", "C", "D"], 1, 14, 1]
 

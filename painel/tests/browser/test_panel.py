@@ -327,7 +327,7 @@ def test_axe_finds_nothing(browser, system: System, supply, locale: str, width: 
 
 
 def violations_in_both_schemes(page: Page, place: str) -> list[str]:
-    """What axe-core finds on the light and on the dark page, each with the place and the scheme."""
+    """The findings of axe-core on the light and on the dark page, each with the place and the scheme."""
     found, backgrounds = list[str](), set[str]()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)

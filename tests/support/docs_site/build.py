@@ -1,4 +1,4 @@
-"""Runs Sphinx on the staged sources. Needs no network: local/setup/mermaid.sh has fetched what draws diagrams."""
+"""Runs Sphinx on the staged sources. Needs no network: local/setup/mermaid.sh has fetched the script for diagrams."""
 
 import shutil
 from pathlib import Path

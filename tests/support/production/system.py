@@ -107,7 +107,7 @@ class Production(Installation):
         return [str(pod["metadata"]["name"]) for pod in pods]
 
     def connections(self, database: str) -> int:
-        """How many of its `max_connections` the primary uses."""
+        """The number of connections that the primary uses, of its `max_connections`."""
         return int(self.sql(database, "select count(*) from pg_stat_activity where usename is not null"))
 
     def roles_on(self, node: str) -> str:

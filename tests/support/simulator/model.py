@@ -1,6 +1,6 @@
 """The required behaviour of orders and stock, stated as plainly as possible: a pure model, one command at a time.
 
-It has no batches, locks, counters or sweep: a reservation counts until its time is over. Written from DESIGN.md and
+It has no batches, locks, counters or sweep: a reservation counts until its time is over. Written from the design and
 not from the services' code, so that a mistake there is not repeated here.
 """
 

@@ -41,7 +41,7 @@ select min(criado_em) from (
     select criado_em from comando where respondido_em is null union all select criado_em from pedido where versao = 0
 ) u
 """
-"""When the oldest of the commands and orders was created that estoque has not answered."""
+"""The creation time of the oldest command or order that estoque has not answered."""
 
 Life = Callable[[Party], Awaitable[None]]
 
@@ -381,7 +381,7 @@ def _uuid(party: Party) -> UUID:
 
 
 def _made_at(pedido_id: UUID) -> datetime:
-    """When this id was created (RFC 9562, section 5.7), to the millisecond."""
+    """The time at which this id was created (RFC 9562, section 5.7), to the millisecond."""
     return datetime.fromtimestamp((pedido_id.int >> 80) / 1000, UTC)
 
 

@@ -32,7 +32,7 @@ from pedido where expira_em <= agora()
 """
 """Orders whose reservation has lapsed, as far as pedidos knows, with the time of the command behind it."""
 _OLD = ("ForaDoHorizonte", "PedidoDesconhecido", "PedidoEsquecido")
-"""Why old messages are set aside; that no order is lost is checked separately."""
+"""The reasons for which old messages are set aside; another check shows that no order is lost."""
 _RESTLESS = {
     "facts not published": "select true from outbox limit 1",
     "commands without an answer": "select true from comando where respondido_em is null limit 1",

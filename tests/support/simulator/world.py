@@ -51,8 +51,8 @@ class Weather:
 
 @dataclass
 class LockWait:
-    """A statement that waits for a lock: in which database and server process; whether it gave up; who blocked it
-    when that was last asked, and how many transactions had ended by then.
+    """A statement that waits for a lock: its database and server process, whether it gave up, the processes that
+    blocked it at the last look, and the number of transactions that had ended by then.
     """
 
     task: "asyncio.Task[object]"
@@ -81,7 +81,7 @@ class Entry(NamedTuple):
 
 
 class OpenTransaction(NamedTuple):
-    """A transaction in progress: in which database and server process."""
+    """A transaction in progress, with its database and server process."""
 
     database: str
     pid: int

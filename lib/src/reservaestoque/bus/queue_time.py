@@ -1,4 +1,4 @@
-"""How long messages wait in a queue: a header states their publication, and the consumer compares it with its clock.
+"""Measures how long messages wait in a queue: a header states their publication, and the consumer subtracts it.
 
 AMQP's own `timestamp` has whole seconds.
 """

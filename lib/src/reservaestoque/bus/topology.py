@@ -13,8 +13,8 @@ from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
 DELIVERY_LIMIT = 20
 
 LOOKS_LIMIT = 1_000_000_000
-"""How often a dead letter may be viewed and put back. By default RabbitMQ 4 drops it after 20 times. There -1 removes
-the limit; on 3.x it would mean not even once (rabbitmq.com/docs/quorum-queues, poison message handling)."""
+"""Number of times that a dead letter may be viewed and put back. By default RabbitMQ 4 drops it after 20 times. There
+-1 removes the limit; on 3.x it would allow none (rabbitmq.com/docs/quorum-queues, poison message handling)."""
 
 
 class Exchange(StrEnum):

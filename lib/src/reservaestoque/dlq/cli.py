@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     listing = verbs.add_parser("list", help="each dead-letter queue and a line for each letter")
     listing.set_defaults(verb=_list)
     listing.add_argument("--queue", type=_queue, metavar="QUEUE", help="this one alone")
-    listing.add_argument("--limit", type=_positive, default=LIMIT, help=f"maximum number of letters per queue ({LIMIT})")
+    listing.add_argument("--limit", type=_positive, default=LIMIT, help=f"maximum of letters per queue ({LIMIT})")
 
     show = verbs.add_parser("show", help="whole letters, as JSON")
     show.set_defaults(verb=_show)
@@ -180,7 +180,9 @@ async def _box(queue: Queue) -> AsyncIterator[Box]:
         ) from error
     except FAULTS as fault:
         reason = str(fault) or "it does not answer"
-        raise DlqError(f"the broker is unreachable or refuses ({reason}); unreported letters are unchanged") from fault
+        raise DlqError(
+            f"the broker is unreachable or refuses ({reason}); unreported letters are unchanged"
+        ) from fault
 
 
 def _address() -> str:

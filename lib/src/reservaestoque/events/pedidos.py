@@ -66,12 +66,12 @@ class ItensDoPedido(_Data, frozen=True):
 
 
 class PedidoCancelado(_Data, frozen=True):
-    """Which order to cancel; its items do not matter."""
+    """The order to cancel; its items do not matter."""
 
     versao: (
         Annotated[
             int,
-            Meta(ge=1, le=2**31 - 1, description="Obey only while the order has no newer version; null: always."),
+            Meta(ge=1, le=2**31 - 1, description="Applies only while the order has no newer version; null: always."),
         ]
         | None
     ) = None

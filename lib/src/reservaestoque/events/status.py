@@ -1,4 +1,4 @@
-"""The states of an order (DESIGN: order life)."""
+"""The statuses of an order (docs/architecture.md, An order's life)."""
 
 from enum import StrEnum
 

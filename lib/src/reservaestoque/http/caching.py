@@ -1,4 +1,4 @@
-"""What caches may do with an answer (RFC 9111): store nothing, unless the answer says otherwise.
+"""Tells caches (RFC 9111) to store nothing, unless the answer says otherwise.
 
 Without the header they could store it: a 200, 204, 404, 405 or 410 is cacheable by default (RFC 9110, section 15.1).
 """

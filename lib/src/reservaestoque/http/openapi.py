@@ -68,7 +68,7 @@ _DETAILS = {
 
 
 class ProblemDetails(msgspec.Struct, frozen=True):
-    """What went wrong (RFC 9457). Some types have further members."""
+    """A description of the error (RFC 9457). Some types have further members."""
 
     type: Annotated[str, Meta(description=f"The kind of problem: `{problems.BASE}` and a word.")]
     title: Annotated[str, Meta(description="The kind of problem in words; always the same for a type.")]
@@ -99,7 +99,7 @@ SECURITY = Components(
         ),
     }
 )
-"""How a client authenticates."""
+"""The ways in which a client authenticates."""
 
 QUERY = "query"
 """Key in a handler's `opt`: the names of its query parameters."""

@@ -1,4 +1,4 @@
-"""Which migrations run under which lock timeout, and which failures are worth another try. Pure: no I/O."""
+"""Decides which migrations run under a lock timeout, and which failures are worth another try. Pure: no I/O."""
 
 import re
 from collections.abc import Mapping

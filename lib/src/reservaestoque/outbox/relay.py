@@ -32,7 +32,7 @@ FRESH_EVENTS = 20_000
 _LAST = 2**63 - 1
 
 RELAY_IDLE_SECONDS = 15.0
-"""How long a relay's transaction may pause: confirms take at most ten. Other relays skip the rows that it holds."""
+"""Maximum pause of a relay's transaction: confirms take at most ten. Other relays skip the rows that it holds."""
 
 _sql = Queries("reservaestoque.outbox")
 _log = logger(__name__)
@@ -46,7 +46,7 @@ _failed = Counter("outbox_failures_total", "Failed attempts to publish the outbo
 
 
 class Publishing(Protocol):
-    """Where events are published: `reservaestoque.bus.Publisher`."""
+    """The destination of events: `reservaestoque.bus.Publisher`."""
 
     @property
     def connected(self) -> bool:
@@ -59,7 +59,7 @@ class Publishing(Protocol):
 
 
 class _Taken(NamedTuple):
-    """How many rows a take has removed from the table, and how many facts they had."""
+    """The numbers of rows that a take has removed from the table, and of their facts."""
 
     rows: int
     facts: int
@@ -150,7 +150,7 @@ class Relay:
             self._look_at = _now() + (0 if taken.full else POLL_SECONDS)
 
     async def relay_once(self) -> int:
-        """Publishes one take of the table; returns how many facts.
+        """Publishes one take of the table; returns the number of facts.
 
         Raises NotPublishedError or what asyncpg raises.
         """

@@ -1,5 +1,5 @@
-"""Which failures are transient, and what they say about the server. A fault that is not listed is caused by the data
-and is permanent.
+"""Tells transient failures from permanent ones, and faults of the server from those of a statement. A fault that is
+not listed is caused by the data and is permanent.
 """
 
 import asyncpg

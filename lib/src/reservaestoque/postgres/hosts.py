@@ -9,7 +9,7 @@ from reservaestoque.postgres.connection import BoundedConnection
 from reservaestoque.postgres.faults import is_transient
 
 CONNECT_SECONDS = 3.0
-"""How long one server may take to accept a connection, including TLS and authentication."""
+"""Time limit for one server to accept a connection, including TLS and authentication."""
 
 
 def hosts(database_url: str) -> list[str]:
@@ -31,7 +31,7 @@ class Connector:
         self._urls = hosts(database_url)
         self.standby = standby
         self.faults: dict[str, Exception] = {}
-        """Why servers did not fit on the last attempt, by URL."""
+        """The reasons for which servers did not fit on the last attempt, by URL."""
         stated = standby or "target_session_attrs=" in database_url
         self._attributes = {} if stated else {"target_session_attrs": "primary"}
 

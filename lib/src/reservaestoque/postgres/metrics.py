@@ -29,7 +29,9 @@ class Pools(Collector):
     def collect(self) -> Iterator[Metric]:
         """The current metrics."""
         connections = GaugeMetricFamily("postgres_pool_connections", "Open connections", labels=["pool", "state"])
-        limit = GaugeMetricFamily("postgres_pool_connections_limit", "Maximum number of open connections", labels=["pool"])
+        limit = GaugeMetricFamily(
+            "postgres_pool_connections_limit", "Maximum number of open connections", labels=["pool"]
+        )
         for pool, name in list(self._names.items()):
             idle = pool.get_idle_size()
             connections.add_metric([name, "idle"], idle)

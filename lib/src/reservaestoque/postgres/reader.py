@@ -10,7 +10,7 @@ from reservaestoque.postgres.faults import CrowdedError
 from reservaestoque.telemetry.load import count_refused
 
 READ_SECONDS = 3.0
-"""How long a read for a client may take; it must not outlast the client."""
+"""Time limit of a read for a client; it must not outlast the client."""
 
 _PATIENCE = 2.0
 

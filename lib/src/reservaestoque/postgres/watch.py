@@ -44,7 +44,7 @@ class ServerWatch:
         self._started: datetime | None = None
         self._moved = asyncio.Event()
         self.moves = 0
-        """How often connections had to be dropped."""
+        """Number of times that connections had to be dropped."""
 
     async def run(self) -> None:
         """Watches until cancelled, through database outages."""

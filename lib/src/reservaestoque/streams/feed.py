@@ -79,7 +79,7 @@ async def woken(signal: asyncio.Event, seconds: float) -> bool:
 
 
 def fitting(sizes: Iterable[int]) -> int:
-    """How many of the first events, given their sizes in bytes, make a page; at least one, if there is one."""
+    """The number of the first events, given their sizes in bytes, that make a page; at least one, if there is one."""
     return max(1, bisect_right(list(accumulate(sizes)), PAGE_BYTES))
 
 

@@ -3,7 +3,7 @@
 RETRY_MILLISECONDS = 2000
 
 OPENING = b"retry: %d\n\n" % RETRY_MILLISECONDS
-"""How long a client waits before it reconnects."""
+"""Time that a client waits before it reconnects."""
 
 
 def event(name: str, data: bytes, identity: object = None) -> bytes:

@@ -30,7 +30,7 @@ _MERGE: dict[str, Any] = {
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _STOCKITEMS: dict[str, Any] = {"group": GROUP, "version": VERSION, "plural": PLURAL}
 
-_failures = Counter("operador_api_failures", "Requests to the Kubernetes API that failed")
+_failures = Counter("operador_api_failures_total", "Requests to the Kubernetes API that failed")
 
 
 class ClusterError(Exception):

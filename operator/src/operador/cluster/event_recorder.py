@@ -17,8 +17,8 @@ _PAUSE = 0.04
 _NORMAL_PAUSE_UNDER_LOAD = 1.0
 
 _log = logger(__name__)
-_posted = Counter("operador_k8s_events", "Kubernetes Events posted", ["reason"])
-_dropped = Counter("operador_k8s_events_dropped", "Kubernetes Events that were not posted")
+_posted = Counter("operador_k8s_events_total", "Kubernetes Events posted", ["reason"])
+_dropped = Counter("operador_k8s_events_dropped_total", "Kubernetes Events that were not posted")
 
 
 class EventRecorder:

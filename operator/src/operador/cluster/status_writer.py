@@ -20,7 +20,7 @@ from reservaestoque.backoff import delay
 from reservaestoque.telemetry import logger, tracing
 
 _log = logger(__name__)
-_written = Counter("operador_status_writes", "Status writes accepted by the API server")
+_written = Counter("operador_status_writes_total", "Status writes accepted by the API server")
 
 
 class _Proposal(NamedTuple):

@@ -9,7 +9,7 @@ _SITUACAO = {False: "Ativo", True: "Pausado"}
 
 
 class Outcome(Enum):
-    """How a StockItem and the row of its SKU relate."""
+    """The relation between a StockItem and the row of its SKU."""
 
     SYNCED = "the row matches the StockItem"
     BELOW_COMMITTED = "the same, but more units are committed than supplied"

@@ -18,7 +18,7 @@ from reservaestoque.telemetry import logger
 
 _log = logger(__name__)
 _undeclared = Gauge("operador_rows_without_stockitem", "Sellable stock rows that no StockItem declares")
-_resyncs = Counter("operador_resyncs", "Full resyncs completed")
+_resyncs = Counter("operador_resyncs_total", "Full resyncs completed")
 
 
 class HistoryRewoundError(Exception):

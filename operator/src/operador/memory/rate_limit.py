@@ -1,4 +1,4 @@
-"""How often the status of one StockItem may be written. Pure: the clock is an argument."""
+"""Limits the rate at which the status of one StockItem is written. Pure: the clock is an argument."""
 
 import msgspec
 

@@ -37,7 +37,7 @@ class WorkQueue:
 
     @property
     def oldest_seconds(self) -> float:
-        """How long the longest-waiting item has been ready, being processed, or retried; 0 if there is none."""
+        """Seconds for which the longest-waiting item has been ready, processed, or retried; 0 if there is none."""
         since = min((*self._since.values(), *self._taken.values(), *self._retried.values()), default=None)
         return 0.0 if since is None else self._clock() - since
 

@@ -1,2 +1,2 @@
--- How long the oldest lapsed reservation has been waiting for the sweep.
+-- The time for which the oldest lapsed reservation has been waiting for the sweep.
 select sweep_lag()

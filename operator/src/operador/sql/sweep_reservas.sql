@@ -1,2 +1,2 @@
--- Sweeps up to $1 lapsed reservations and returns how many it swept.
+-- Sweeps up to $1 lapsed reservations and returns their number.
 select sweep_reservas($1)

@@ -17,13 +17,13 @@ still swept in about four minutes.
 """
 
 _log = logger(__name__)
-_swept = Counter("operador_reservas_swept", "Lapsed reservations swept")
+_swept = Counter("operador_reservas_swept_total", "Lapsed reservations swept")
 _lag = Gauge("operador_sweep_lag_seconds", "Upper bound of the age of the oldest lapsed reservation not swept yet")
 _last_sweep = Gauge("operador_last_sweep_timestamp_seconds", "When a sweep last found nothing more to do")
 
 
 def pace(every: timedelta) -> Pace:
-    """How often to sweep; limits how much a large sweep slows down orders."""
+    """The pace of sweeps, which limits how much a large sweep slows down orders."""
     return Pace(every=every, between=PAUSE, longest=5.0)
 
 

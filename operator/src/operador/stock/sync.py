@@ -18,7 +18,7 @@ _log = logger(__name__)
 _batch_items = Histogram(
     "operador_batch_items", "StockItems in one SQL call", buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500)
 )
-_rejected = Counter("operador_rejected_items", "StockItems that PostgreSQL rejected")
+_rejected = Counter("operador_rejected_items_total", "StockItems that PostgreSQL rejected")
 
 
 @dataclass(slots=True)

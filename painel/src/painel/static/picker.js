@@ -9,7 +9,7 @@ let update = null // updates the list of the picker in use; null without one
 
 /**
  * Call when SKUs have been added or removed. A list in use drops the options that are gone. If it has room, it gains
- * those that match now, after its present options, so that none moves under the pointer.
+ * those that match now, after its current options, so that none moves under the pointer.
  */
 export const skusChanged = () => update?.()
 

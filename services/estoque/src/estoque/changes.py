@@ -28,7 +28,7 @@ class Page:
 
     @property
     def skus(self) -> list[str]:
-        """In the order of their first change."""
+        """The SKUs, in the order of their first change."""
         return list(self._first)
 
     def add(self, changes: Iterable[tuple[str | None, Position]]) -> None:

@@ -35,7 +35,7 @@ class SaldoPage(msgspec.Struct, frozen=True):
 
 
 class SaldoLookup(msgspec.Struct, frozen=True):
-    """Which SKUs to look up."""
+    """The SKUs to look up."""
 
     skus: Annotated[
         list[Annotated[str, Meta(max_length=64)]],

@@ -1,11 +1,13 @@
-"""Which SKUs have recently lacked units: `reserve` does not try batches that name one. Pure: no I/O, no clock."""
+"""Remembers SKUs that have recently lacked units: `reserve` skips batches that name one. Pure: no I/O, no clock."""
 
 from collections.abc import Iterable
 
 MEMORY_BATCHES = 50
-"""Batches of new orders until all is forgotten. Under load about a second: one batch in fifty is tried in vain."""
+"""Number of batches of new orders after which all is forgotten: about a second under load, so that one batch in fifty
+is tried in vain.
+"""
 MAX_SKUS = 10_000
-"""With more, all is forgotten: customers may name any number of SKUs that do not exist."""
+"""Number of SKUs beyond which all is forgotten, because customers may name any number of SKUs that do not exist."""
 
 
 class Scarcity:

@@ -37,12 +37,12 @@ _SMOOTHING = 0.2
 """The weight of the latest commit in the usual duration, a moving average."""
 
 COMMIT_SECONDS = 5.0
-"""How long a commit may take. After that the database counts as unavailable though no connection has broken: a disk
+"""Time limit of a commit. After that the database counts as unavailable though no connection has broken: a disk
 that does not respond, a locked table. Waiting callers fail, and new ones fail at once until that commit ends.
 """
 
 CONTENDED_SECONDS = 2.0
-"""How long a command waits for a lock held by another session, such as that of its Idempotency-Key."""
+"""Time that a command waits for a lock held by another session, such as that of its Idempotency-Key."""
 _CONTENDED_PAUSE = 0.05
 
 _log = logger(__name__)
@@ -71,7 +71,7 @@ _Waiting = tuple[NewCommand, "asyncio.Future[Committed]"]
 
 
 class _Pacing:
-    """When the next commit may start, in seconds of the event loop's clock."""
+    """Decides when the next commit may start, in seconds of the event loop's clock."""
 
     def __init__(self) -> None:
         self.not_before = 0.0

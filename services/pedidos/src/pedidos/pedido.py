@@ -33,7 +33,7 @@ ClienteId = Annotated[
 
 
 class OrderRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """What a customer orders. Lines with the same SKU are summed."""
+    """A customer's order. Lines with the same SKU are summed."""
 
     cliente_id: ClienteId
     itens: Annotated[list[Item], ITENS]

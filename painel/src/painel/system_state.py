@@ -41,7 +41,7 @@ class Part(msgspec.Struct, frozen=True, rename={"name": "nome"}):
     replicas: list[Replica]
 
 
-class Decision(msgspec.Struct, frozen=True):
+class DecisionTime(msgspec.Struct, frozen=True):
     """Seconds from an order's creation to its decision, over the last interval; null if none was decided."""
 
     p50: Seconds | None
@@ -80,7 +80,7 @@ class SystemState(msgspec.Struct, frozen=True, rename=_NAMES_OF_FIELDS):
     at: datetime
     parts: list[Part]
     orders_per_second: Annotated[float, Meta(description="Orders decided per second, over the last interval.")] | None
-    decision: Decision
+    decision: DecisionTime
     outbox: dict[str, Outbox]
     dead_letters: Annotated[dict[str, int | None], Meta(description="Dead letters by queue.")]
     lapsing: Annotated[int, Meta(description="Reservations that lapse within a minute.")] | None
@@ -113,7 +113,7 @@ def state(now: View, before: View | None) -> SystemState:
         at=datetime.fromtimestamp(now.at, UTC),
         parts=_parts(now),
         orders_per_second=round(histogram.total(decided) / seconds, 2) if known else None,
-        decision=Decision(_quantile(0.5, decided), _quantile(0.99, decided)),
+        decision=DecisionTime(_quantile(0.5, decided), _quantile(0.99, decided)),
         outbox={service: _outbox(now, service) for service in SERVICES},
         dead_letters={queue: _whole(_highest(now, "rabbitmq", MESSAGES, queue=f"{queue}.dlq")) for queue in QUEUES},
         lapsing=_whole(_highest(now, "estoque", RESERVATIONS, state="lapsing")),

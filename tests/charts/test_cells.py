@@ -226,7 +226,7 @@ def test_the_gateway_s_test_asks_every_host(helm: Helm, table: Path):
     hosts = ["norte.loja.example", "sul.loja.example", "*.sul.loja.example"]
     for default, asked in ((False, hosts), (True, ["gateway", *hosts])):
         rendered = helm.template("gateway", f"defaultCell={str(default).lower()}", values=table)
-        (pod,) = [m for m in rendered if m["metadata"]["name"] == "gateway-test"]
+        (pod,) = [m for m in rendered if (m["kind"], m["metadata"]["name"]) == ("Pod", "gateway-test")]
         *_, script, _, port = pod["spec"]["containers"][0]["command"][: -len(asked)]
         assert (port, pod["spec"]["containers"][0]["command"][-len(asked) :]) == ("80", asked)
         assert "Host: %s" in script

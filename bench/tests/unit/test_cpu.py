@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from bench.cpu import OTHERS, Sample, Usage, memory, process_name, spent, take_sample
@@ -45,7 +46,9 @@ def test_a_child_is_counted_and_a_process_that_has_ended_is_not() -> None:
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as child:
         own = {"test": os.getpid()}
         before = take_sample({}, own)
-        time.sleep(0.3)
+        deadline = time.monotonic() + 60
+        while sum(psutil.Process(child.pid).cpu_times()[:2]) < 0.3 and time.monotonic() < deadline:
+            time.sleep(0.05)
         after = take_sample({}, own)
         child.kill()
     assert child.pid in after.processes

@@ -97,6 +97,15 @@ async def test_an_error_in_a_migration_is_reported_at_once(run: Run, connection:
     assert '"nobodys" does not exist' in err
 
 
+async def test_a_database_of_other_migrations_is_recognised(run: Run, connection: asyncpg.Connection, tmp_path: Path):
+    (tmp_path / "1_t.sql").rename(tmp_path / "2_t.sql")
+    process = await run()
+    _, err = await finish(process)
+    assert process.returncode == 1
+    assert 'relation "t" already exists' in err
+    assert "Other migrations than these have created this database" in err
+
+
 async def test_an_index_that_is_built_concurrently_waits_for_old_snapshots_as_long_as_they_last(
     run: Run, connection: asyncpg.Connection, tmp_path: Path
 ):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reservaestoque.migrate.plan import Stage, is_worth_another_try, stages, with_lock_timeout
+from reservaestoque.migrate.plan import Stage, explained, is_worth_another_try, stages, with_lock_timeout
 
 PLAIN = "-- migrate:up\nalter table t add column n int;\n-- migrate:down\nalter table t drop column n;\n"
 CONCURRENT = "-- migrate:up transaction:false\ncreate index concurrently i on t (n);\n-- migrate:down\n"
@@ -90,3 +90,14 @@ def test_an_invalid_address_is_refused_without_repeating_it(url: str):
     with pytest.raises(ValueError, match="not an address") as refused:
         with_lock_timeout(url, 2000)
     assert "cret" not in str(refused.value)
+
+
+def test_a_database_of_other_migrations_is_explained():
+    output = 'Applying: 1.sql\nError: pq: relation "estoque" already exists (42P07)'
+    assert explained(output).startswith(output + "\nOther migrations than these")
+    assert "make clean" in explained(output)
+
+
+@pytest.mark.parametrize("output", ["Error: pq: syntax error (42601)", "dbmate ended with 1"])
+def test_any_other_failure_is_reported_as_it_is(output: str):
+    assert explained(output) == output

@@ -19,6 +19,10 @@ _LOCKED = frozenset(
 )
 
 
+_EXISTS = frozenset({"42P07", "42710", "42723"})
+"""duplicate_table, duplicate_object and duplicate_function."""
+
+
 class Stage(NamedTuple):
     """Migrations that run in one go: all of `files`, which include those of earlier stages.
 
@@ -56,6 +60,17 @@ def is_worth_another_try(stage: Stage, output: str) -> bool:
         return True
     sqlstate = _SQLSTATE.search(last)
     return stage.bounded and sqlstate is not None and sqlstate[1] in _LOCKED
+
+
+def explained(output: str) -> str:
+    """dbmate's output, with what to do if the database already has what the migration creates."""
+    sqlstate = _SQLSTATE.search(output.strip())
+    if sqlstate is None or sqlstate[1] not in _EXISTS:
+        return output
+    return (
+        f"{output}\nOther migrations than these have created this database. Use the release that they belong to, or "
+        "an empty database; `make clean` empties those of the local system."
+    )
 
 
 def with_lock_timeout(url: str, milliseconds: int) -> str:

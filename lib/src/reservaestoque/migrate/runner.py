@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from reservaestoque.backoff import delay
-from reservaestoque.migrate.plan import Stage, is_worth_another_try, stages, with_lock_timeout
+from reservaestoque.migrate.plan import Stage, explained, is_worth_another_try, stages, with_lock_timeout
 
 LOCK_TIMEOUT = timedelta(seconds=2)
 PAUSE = timedelta(seconds=5)
@@ -67,7 +67,7 @@ def migrate(
             failures += 1
             rest = delay(failures, first=pause.total_seconds(), longest=2 * max(pause, LONGEST_PAUSE).total_seconds())
             if not is_worth_another_try(stage, output):
-                raise MigrationError(output)
+                raise MigrationError(explained(output))
             if time.monotonic() + rest > deadline:
                 raise MigrationError(f"gave up: another session's lock blocked all {failures} tries\n{output}")
             say(f"another session's lock is in the way: trying again in {rest:.0f} s")

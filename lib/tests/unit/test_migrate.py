@@ -94,10 +94,15 @@ def test_an_invalid_address_is_refused_without_repeating_it(url: str):
 
 def test_a_database_of_other_migrations_is_explained():
     output = 'Applying: 1.sql\nError: pq: relation "estoque" already exists (42P07)'
-    assert explained(output).startswith(output + "\nOther migrations than these")
-    assert "make clean" in explained(output)
+    assert explained(BOUNDED, output).startswith(output + "\nOther migrations than these")
+    assert "make clean" in explained(BOUNDED, output)
+
+
+def test_an_index_left_behind_by_an_interrupted_attempt_is_not_blamed_on_other_migrations():
+    output = 'Applying: 2.sql\nError: pq: relation "t_n" already exists (42P07)'
+    assert explained(UNBOUNDED, output) == output
 
 
 @pytest.mark.parametrize("output", ["Error: pq: syntax error (42601)", "dbmate ended with 1"])
 def test_any_other_failure_is_reported_as_it_is(output: str):
-    assert explained(output) == output
+    assert explained(BOUNDED, output) == output

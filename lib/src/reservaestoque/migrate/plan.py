@@ -58,19 +58,25 @@ def is_worth_another_try(stage: Stage, output: str) -> bool:
     last = output.strip().rpartition("\n")[2]
     if _ANOTHER_AT_WORK in last:
         return True
-    sqlstate = _SQLSTATE.search(last)
-    return stage.bounded and sqlstate is not None and sqlstate[1] in _LOCKED
+    return stage.bounded and _sqlstate(last) in _LOCKED
 
 
-def explained(output: str) -> str:
-    """dbmate's output, with what to do if the database already has what the migration creates."""
-    sqlstate = _SQLSTATE.search(output.strip())
-    if sqlstate is None or sqlstate[1] not in _EXISTS:
+def explained(stage: Stage, output: str) -> str:
+    """dbmate's output, with what to do if other migrations have created what this one creates.
+
+    In an unbounded stage, an interrupted attempt of the same migration may have left it behind.
+    """
+    if not stage.bounded or _sqlstate(output.strip()) not in _EXISTS:
         return output
     return (
         f"{output}\nOther migrations than these have created this database. Use the release that they belong to, or "
         "an empty database; `make clean` empties those of the local system."
     )
+
+
+def _sqlstate(output: str) -> str | None:
+    found = _SQLSTATE.search(output)
+    return found[1] if found else None
 
 
 def with_lock_timeout(url: str, milliseconds: int) -> str:

@@ -67,7 +67,7 @@ def migrate(
             failures += 1
             rest = delay(failures, first=pause.total_seconds(), longest=2 * max(pause, LONGEST_PAUSE).total_seconds())
             if not is_worth_another_try(stage, output):
-                raise MigrationError(explained(output))
+                raise MigrationError(explained(stage, output))
             if time.monotonic() + rest > deadline:
                 raise MigrationError(f"gave up: another session's lock blocked all {failures} tries\n{output}")
             say(f"another session's lock is in the way: trying again in {rest:.0f} s")

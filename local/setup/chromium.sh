@@ -8,12 +8,14 @@ fail() {
     exit 1
 }
 
-for name in chromium chromium-browser google-chrome; do
+for name in chromium-headless-shell chromium chromium-browser google-chrome; do
     command -v "$name" >/dev/null 2>&1 && exit 0
 done
 echo "Chromium is missing; installing it with this machine's package manager"
 if command -v apt-get >/dev/null 2>&1; then
-    apt_install chromium fonts-inter || fail " and apt-get could not install it"
+    # Debian has the headless shell as a package of its own; Ubuntu does not.
+    apt_install chromium-headless-shell fonts-inter ||
+        apt_install chromium fonts-inter || fail " and apt-get could not install it"
 elif command -v dnf >/dev/null 2>&1; then
     as_root dnf install -y chromium || fail " and dnf could not install it"
 else

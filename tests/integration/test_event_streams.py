@@ -4,19 +4,22 @@ import asyncio
 import json
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 from event_stream import EventStream, open_stream
-from shop import NO_ORDER, Shop, database, open_shop
+from program import Program, running
+from shop import NO_ORDER, Shop, database
 from waiting import until
 
-from local_system import Config, Ports, System
+from local_system import System
+from local_system.checks import PLAIN_HTTP
 from reservaestoque.streams import old_changes
 
 pytestmark = pytest.mark.integration
@@ -396,118 +399,111 @@ async def test_openapi_describes_the_streams(shop: Shop, service: str, paths: li
         assert "Last-Event-ID" in [p["name"] for p in operation["parameters"]]
 
 
-@pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A replica of each service that receives no other requests."""
-    config = Config(
-        state=tmp_path_factory.mktemp("quiet"),
-        ports=Ports.free(),
-        settings={"MAX_STREAMS_PER_CLIENT": "100"},
-        parts={"pedidos", "estoque"},
-    )
-    with System(config) as system:
-        yield system
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    limits = httpx.Limits(max_connections=100)
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN_HTTP, limits=limits, timeout=60) as client:
+        yield client
 
 
-async def change_many_skus(system: System, skus: int) -> None:
+async def change_skus(system: System, skus: int) -> None:
     async with database(system, "estoque") as pool:
         await pool.execute(
             """insert into estoque (sku, nome, alvo, quantidade, dono)
-               select 'SKU-' || n, 'Produto ' || n, 1, 1, 'a/' || n from generate_series(1, $1) n""",
+               select 'SKU-' || n, 'Produto ' || n, 1, 1, 'a/' || n from generate_series(1, $1) n
+               on conflict do nothing""",
             skus,
         )
 
 
+@pytest.mark.usefixtures("pedidos_db", "estoque_db")
 @pytest.mark.parametrize(
-    ("service", "path", "change"),
+    ("service", "path", "change", "many"),
     [
-        ("pedidos", "/pedidos/eventos", lambda system: note_many(system, 20)),
-        ("estoque", "/estoque/eventos", lambda system: change_many_skus(system, 5000)),
+        ("pedidos", "/pedidos/eventos", note_many, 20),
+        ("estoque", "/estoque/eventos", change_skus, 5000),
     ],
 )
 async def test_streams_that_have_caught_up_hold_nothing_of_what_they_were_sent(
-    quiet: System, service: str, path: str, change: Callable[[System], Awaitable[None]]
+    backing: System,
+    client: httpx.AsyncClient,
+    service: str,
+    path: str,
+    change: Callable[[System, int], Awaitable[None]],
+    many: int,
+    tmp_path: Path,
 ):
-    url, streams = quiet.program_url(f"{service}-1"), list[EventStream]()  # unreferenced streams would be closed
-
-    async def gauge(client: httpx.AsyncClient, name: str) -> float:
-        metrics = (await client.get(f"{quiet.metrics_url(f'{service}-1')}/metrics")).text
+    async def gauge(name: str) -> float:
+        metrics = (await client.get(program.metrics_url)).text
         return float(re.findall(rf"^{name} (.*)", metrics, re.M)[0])
 
-    async with httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=100)) as client:
-        async with open_stream(client, f"{url}{path}") as stream:
+    await change(backing, 1)  # an empty log has no position to start from
+    env = {**backing.service_env(service), "MAX_STREAMS_PER_CLIENT": "100"}
+    async with running(service, tmp_path / "log", **env) as program:
+        url, streams = f"{program.url}{path}", list[EventStream]()  # unreferenced streams would be closed
+        async with open_stream(client, url) as stream:
             start = (await stream.opened()).last_id
-        await change(quiet)
-        async with open_stream(client, f"{url}{path}") as stream:
+        await change(backing, many)
+        async with open_stream(client, url) as stream:
             end = (await stream.opened()).last_id
 
         async def resume(stack: AsyncExitStack) -> None:
-            stream = await stack.enter_async_context(open_stream(client, f"{url}{path}", since=start))
+            stream = await stack.enter_async_context(open_stream(client, url, since=start))
             streams.append(stream)
             while stream.last_id != end:
                 await stream.read_block()
 
         async with AsyncExitStack() as stack:
             await resume(stack)  # allocates what the process needs once, however many streams there are
-            before = await gauge(client, "process_resident_memory_bytes")
+            before = await gauge("process_resident_memory_bytes")
             for _ in range(60):
                 await resume(stack)
-            assert await gauge(client, "streams_open") == len(streams) == 61
-            assert (await gauge(client, "process_resident_memory_bytes") - before) / 60 < 100 * 1024
+            assert await gauge("streams_open") == len(streams) == 61
+            assert (await gauge("process_resident_memory_bytes") - before) / 60 < 100 * 1024
 
 
-@pytest.fixture(scope="module")
-def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+@pytest.fixture
+async def narrow(backing: System, pedidos_db: object, tmp_path: Path) -> AsyncIterator[Program]:
     """A pedidos that allows three streams."""
-    config = Config(
-        state=tmp_path_factory.mktemp("narrow"),
-        ports=Ports.free(),
-        settings={"MAX_STREAMS": "3"},
-        parts={"pedidos"},
-    )
-    with System(config) as system:
-        yield system
+    env = {**backing.service_env("pedidos"), "MAX_STREAMS": "3"}
+    async with running("pedidos", tmp_path / "log", **env) as program:
+        yield program
 
 
-async def test_more_streams_than_allowed_are_refused_until_one_ends(narrow: System):
-    url = f"{narrow.program_url('pedidos-1')}/pedidos/eventos"
-    async with open_shop(narrow) as shop:
-        async with (
-            open_stream(shop.client, url),
-            open_stream(shop.client, url),
-            open_stream(shop.client, url),
-        ):
-            response = await shop.client.get(url)
-            assert (response.status_code, response.headers["retry-after"]) == (503, "2")
-            assert "3 event streams" in response.json()["detail"]
+async def test_more_streams_than_allowed_are_refused_until_one_ends(narrow: Program, client: httpx.AsyncClient):
+    url = f"{narrow.url}/pedidos/eventos"
+    async with open_stream(client, url), open_stream(client, url), open_stream(client, url):
+        response = await client.get(url)
+        assert (response.status_code, response.headers["retry-after"]) == (503, "2")
+        assert "3 event streams" in response.json()["detail"]
 
-        async def metrics() -> str:
-            return (await shop.client.get(f"{narrow.metrics_url('pedidos-1')}/metrics")).text
+    async def metrics() -> str:
+        return (await client.get(narrow.metrics_url)).text
 
-        async def all_closed() -> bool:
-            return "streams_open 0.0" in await metrics()
+    async def all_closed() -> bool:
+        return "streams_open 0.0" in await metrics()
 
-        await until(all_closed)
-        assert "streams_refused_total 1.0" in await metrics()
-        assert 'path="/pedidos/eventos"' not in await metrics(), "its duration says nothing about our speed"
+    await until(all_closed)
+    assert "streams_refused_total 1.0" in await metrics()
+    assert 'path="/pedidos/eventos"' not in await metrics(), "its duration says nothing about our speed"
 
 
-async def test_of_many_streams_asked_for_at_once_as_many_are_opened_as_are_allowed(narrow: System):
-    url = f"{narrow.program_url('pedidos-1')}/pedidos/eventos"
+async def test_of_many_streams_asked_for_at_once_as_many_are_opened_as_are_allowed(
+    narrow: Program, client: httpx.AsyncClient
+):
     responses: list[int] = []
     all_of_them = asyncio.Event()
 
-    async def order_one(shop: Shop) -> None:
-        async with shop.client.stream("GET", url) as response:
+    async def order_one() -> None:
+        async with client.stream("GET", f"{narrow.url}/pedidos/eventos") as response:
             responses.append(response.status_code)
             await all_of_them.wait()
 
     async def answered() -> bool:
         return len(responses) == 20
 
-    async with open_shop(narrow) as shop:
-        ordering = [asyncio.create_task(order_one(shop)) for _ in range(20)]
-        await until(answered)
-        all_of_them.set()
-        await asyncio.gather(*ordering)
+    ordering = [asyncio.create_task(order_one()) for _ in range(20)]
+    await until(answered)
+    all_of_them.set()
+    await asyncio.gather(*ordering)
     assert sorted(responses) == [200] * 3 + [503] * 17

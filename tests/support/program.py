@@ -17,11 +17,12 @@ from local_system.checks import PLAIN_HTTP
 
 
 class Program:
-    """A running program: its address, its process, its log."""
+    """A running program: the addresses of its API and of its metrics, its process, its log."""
 
-    def __init__(self, name: str, port: int, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, name: str, port: int, metrics: int, process: asyncio.subprocess.Process, log: Path) -> None:
         self.name = name
         self.url = f"http://127.0.0.1:{port}"
+        self.metrics_url = f"http://127.0.0.1:{metrics}/metrics"
         self.process = process
         self._log = log
 
@@ -53,7 +54,7 @@ async def running(name: str, log: Path, **settings: str) -> AsyncIterator[Progra
     env = {**os.environ, **settings, "HOST": "127.0.0.1", "PORT": str(port), "METRICS_PORT": str(metrics)}
     with log.open("w") as file:
         process = await asyncio.create_subprocess_exec(sys.executable, "-m", name, env=env, stderr=file)
-    program = Program(name, port, process, log)
+    program = Program(name, port, metrics, process, log)
     try:
         async with httpx.AsyncClient(trust_env=False, verify=PLAIN_HTTP) as client:
             await until(lambda: program.ready(client), 30)

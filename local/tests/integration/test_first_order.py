@@ -27,14 +27,20 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield system
 
 
-def up(system: System) -> str:
-    """The output of `make up`."""
-    argv = [sys.executable, "-m", "local_system", "up"]
-    env = {**os.environ, "LOCAL_DIR": str(system.layout.state)}
+def run(system: System, *words: str, **settings: str) -> str:
+    """The output of `python -m local_system`, which succeeds."""
+    argv = [sys.executable, "-m", "local_system", *words]
+    env = {**os.environ, "LOCAL_DIR": str(system.layout.state), **settings}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert all(state.name == "RUNNING" for state in system.states().values())
     return done.stdout
+
+
+def up(system: System) -> str:
+    """The output of `make up`."""
+    said = run(system, "up")
+    assert all(state.name == "RUNNING" for state in system.states().values())
+    return said
 
 
 def declare(system: System, name: str, sku: str, quantity: int) -> None:
@@ -126,3 +132,22 @@ def test_an_operator_that_does_not_react_to_a_sample_is_a_failure(system: System
         first_order.apply_and_place(system, seconds=1)
     system.start("operator")
     assert first_order.apply_and_place(system).sku == "CAFE-ESPECIAL-250G"
+
+
+def test_with_tokens_the_first_order_has_one_and_other_calls_need_one(system: System) -> None:
+    switches = {"GATEWAY_JWT": "on", "GATEWAY_LIMITS": "on"}
+    said = run(system, "up", **switches)
+    assert "was answered 201" in said
+    assert "make -s token" in said
+    with httpx.Client(base_url=system.gateway_url, trust_env=False) as client:
+        assert client.get("/pedidos?clienteId=cliente-1").status_code == httpx.codes.UNAUTHORIZED
+        words = ("token", "cliente-1", "--scope", "estoque:ler", "--valid", "90s")
+        token = run(system, *words, **switches).strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = client.get("/pedidos?clienteId=cliente-1", headers=headers)
+        assert answer.status_code == httpx.codes.OK
+        assert {order["clienteId"] for order in answer.json()["itens"]} == {"cliente-1"}
+        assert answer.headers["ratelimit"].startswith('"cliente";r=')
+        assert client.get("/estoque", headers=headers).status_code == httpx.codes.OK
+    for name in ("gateway", "pedidos-1", "estoque-1"):
+        assert token not in system.log(name)

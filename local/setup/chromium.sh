@@ -13,7 +13,7 @@ for name in chromium-headless-shell chromium chromium-browser google-chrome; do
 done
 echo "Chromium is missing; installing it with this machine's package manager"
 if command -v apt-get >/dev/null 2>&1; then
-    # Debian has the headless shell as a package of its own; Ubuntu does not.
+    # Debian has the headless shell as a package of its own, which suffices.
     apt_install chromium-headless-shell fonts-inter ||
         apt_install chromium fonts-inter || fail " and apt-get could not install it"
 elif command -v dnf >/dev/null 2>&1; then

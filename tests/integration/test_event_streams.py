@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from contract import check_response
 from event_stream import EventStream, open_stream
 from program import Program, running
 from shop import NO_ORDER, Shop, database
@@ -402,7 +403,10 @@ async def test_openapi_describes_the_streams(shop: Shop, service: str, paths: li
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     limits = httpx.Limits(max_connections=100)
-    async with httpx.AsyncClient(trust_env=False, verify=PLAIN_HTTP, limits=limits, timeout=60) as client:
+    hooks = {"response": [check_response]}
+    async with httpx.AsyncClient(
+        trust_env=False, verify=PLAIN_HTTP, limits=limits, timeout=60, event_hooks=hooks
+    ) as client:
         yield client
 
 

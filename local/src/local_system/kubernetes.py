@@ -23,7 +23,7 @@ OPERATOR_USER = "operador"
 CLUSTER_ROLE = "reservaestoque-operador"
 _GC_PERCENT = "300"
 """The API server collects garbage when its heap has grown by this much. With Go's default, 100, it needs a fifth more
-CPU and 90 MB less memory."""
+CPU and 60 MB less memory."""
 _CERTIFICATE_DAYS = 300  # kube-apiserver's own is valid for a year; a new one is made before it expires
 
 

@@ -17,8 +17,6 @@ _LOCKED = frozenset(
         "40P01",  # deadlock_detected: the migration was chosen as the victim
     }
 )
-
-
 _EXISTS = frozenset({"42P07", "42710", "42723"})
 """duplicate_table, duplicate_object and duplicate_function."""
 
@@ -55,10 +53,9 @@ def is_worth_another_try(stage: Stage, output: str) -> bool:
 
     PostgreSQL's failures end with their SQLSTATE in parentheses; the text before it is in the server's language.
     """
-    last = output.strip().rpartition("\n")[2]
-    if _ANOTHER_AT_WORK in last:
+    if _ANOTHER_AT_WORK in output.strip().rpartition("\n")[2]:
         return True
-    return stage.bounded and _sqlstate(last) in _LOCKED
+    return stage.bounded and _sqlstate(output) in _LOCKED
 
 
 def explained(stage: Stage, output: str) -> str:
@@ -66,7 +63,7 @@ def explained(stage: Stage, output: str) -> str:
 
     In an unbounded stage, an interrupted attempt of the same migration may have left it behind.
     """
-    if not stage.bounded or _sqlstate(output.strip()) not in _EXISTS:
+    if not stage.bounded or _sqlstate(output) not in _EXISTS:
         return output
     return (
         f"{output}\nOther migrations than these have created this database. Use the release that they belong to, or "
@@ -75,7 +72,7 @@ def explained(stage: Stage, output: str) -> str:
 
 
 def _sqlstate(output: str) -> str | None:
-    found = _SQLSTATE.search(output)
+    found = _SQLSTATE.search(output.strip())
     return found[1] if found else None
 
 

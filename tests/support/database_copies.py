@@ -5,6 +5,7 @@ import subprocess
 import sysconfig
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from local_system import Config, Ports, System
 from local_system.postgres import BIN
@@ -18,6 +19,14 @@ SERVICES = ("estoque", "pedidos")
 def address(system: System, service: str, name: str, role: str | None = None) -> str:
     """The address of an additional database on a service's server, as its owner unless `role` says otherwise."""
     return system.database_url(service, role).replace(f"/{service}?", f"/{name}?")
+
+
+def by_socket(system: System, url: str) -> str:
+    """The same database by its server's Unix socket, which takes less CPU per statement than TCP."""
+    parts = urlsplit(url)
+    login, _, _ = parts.netloc.rpartition("@")
+    query = f"{parts.query}&host={system.layout.sockets}&port={parts.port}"
+    return parts._replace(netloc=f"{login}@", query=query).geturl()
 
 
 def create(system: System, service: str, name: str) -> str:

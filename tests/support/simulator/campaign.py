@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
-from database_copies import create_migrated
+from database_copies import by_socket, create_migrated
 
 from local_system import System
 from reservaestoque import runtime
@@ -48,7 +48,10 @@ class Result:
 
 def prepare(system: System, name: str) -> dict[str, str]:
     """Creates scratch databases of this name on the servers of `system`, migrated; returns their addresses."""
-    return {service: create_migrated(system, service, f"simulation_{service}_{name}") for service in DATABASES}
+    return {
+        service: by_socket(system, create_migrated(system, service, f"simulation_{service}_{name}"))
+        for service in DATABASES
+    }
 
 
 def run(urls: dict[str, str], seeds: Iterable[int], mutant: str | None = None) -> Result:

@@ -177,7 +177,7 @@ def test_what_the_umbrella_calls_its_crd_exists():
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_a_switch_brings_and_takes_away(helm: Helm, sets: list[str], comes: set[str], goes: set[str]):
+def test_a_switch_adds_and_removes(helm: Helm, sets: list[str], comes: set[str], goes: set[str]):
     before, after = named(helm.template("reserva-estoque")), named(helm.template("reserva-estoque", *sets))
     assert comes <= after - before
     assert goes <= before - after

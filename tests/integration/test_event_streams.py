@@ -103,7 +103,7 @@ async def test_a_customers_list_has_their_orders_only(shop: Shop):
         assert seen == {p["pedidoId"] for p in (de_ana, de_bia, other_of_ana)}
 
 
-async def test_a_client_that_was_away_misses_nothing_and_gets_nothing_twice(shop: Shop):
+async def test_a_client_that_was_disconnected_misses_nothing_and_gets_nothing_twice(shop: Shop):
     await shop.declare("E-E", 500)
     cliente, total = new_customer(), 60
     doing = []

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "services/pedidos/db/migrations"
 WRONG = "wrong-and-secret-password"
-AWAY = "127.0.0.1:9"
+UNUSED = "127.0.0.1:9"
 """A port on which nothing listens."""
 DATA = {"data", "etcd"}
 """Folders of databases; their files are the servers' own, and for their owner only as a whole."""
@@ -58,7 +58,7 @@ def addresses(url: str) -> list[str]:
     """The address with a wrong password, and that of an unavailable server."""
     parts = urlsplit(url)
     wrong = f"{parts.username}:{WRONG}@{parts.hostname}:{parts.port}"
-    return [parts._replace(netloc=netloc).geturl() for netloc in (wrong, f"{parts.username}:{WRONG}@{AWAY}")]
+    return [parts._replace(netloc=netloc).geturl() for netloc in (wrong, f"{parts.username}:{WRONG}@{UNUSED}")]
 
 
 def broken(system: System) -> Iterator[tuple[str, dict[str, str]]]:

@@ -50,7 +50,7 @@ class Collector:
             time.sleep(0.05)
 
     @contextmanager
-    def away(self) -> Iterator[None]:
+    def silenced(self) -> Iterator[None]:
         """Inside the block it answers no request."""
         self.silent = True
         try:

@@ -45,7 +45,6 @@ MEANINGS = {
     "commit_takes_too_long": "a group commit takes too long; its requests and those that wait are answered 503",
     "connection_closed_abruptly": "a database connection did not close in time and was dropped",
     "connections_replaced": "all database connections are being replaced: the server has changed or is stopping",
-    "database_away": "the database is unavailable, and StockItems wait for it",
     "database_read_only": "an administrator has stopped writes on the database",
     "database_unreachable": "the readiness check got no answer from the database",
     "k8s_event_not_posted": "the API server did not accept a Kubernetes Event; the conditions say the same",
@@ -77,6 +76,7 @@ MEANINGS = {
     "stopping": "the program received SIGTERM or SIGINT",
     "stream_stuck": "an event stream ended because its client read nothing for this time",
     "unheard_lapses_cancelled": "orders were cancelled without a notice of their lapse: messages were lost",
+    "sync_deferred": "the database is unavailable, so StockItems wait to be synchronised",
     "violation": "`conferir` found an invariant violated; `key` names the order or the SKU",
 }
 

@@ -133,7 +133,7 @@ def test_what_was_not_checked_is_no_success(reports: list[dict[str, Any]], lines
     assert judged(reports) == (lines, code)
 
 
-def test_a_service_that_is_away_is_said_to_be():
+def test_an_unreachable_service_is_reported():
     assert is_unreachable("ERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed")
     assert not is_unreachable("ERROR:pip_audit._cli:invalid requirements")
 

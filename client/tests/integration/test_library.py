@@ -148,7 +148,7 @@ async def test_another_servers_page_is_no_answer(connect, gateway: FaultyGateway
     assert len(gateway.received) == 1
 
 
-async def test_a_gateway_that_stays_away_is_given_up_in_time(connect, gateway: FaultyGateway):
+async def test_a_gateway_that_stays_unreachable_is_given_up_in_time(connect, gateway: FaultyGateway):
     reserva = connect(gateway.url, retry=Retry(deadline=3))
     gateway.faults.extend(["503"] * 20)
     began = asyncio.get_running_loop().time()

@@ -32,7 +32,7 @@ class Journal:
     abandoned: int = 0
     troubles: list[str] = field(default_factory=list)
     story: list[tuple[float, str]] = field(default_factory=list)
-    away: dict[str, float] = field(default_factory=dict)
+    downtime: dict[str, float] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
     pods: dict[str, str] = field(default_factory=dict)
     _statuses: dict[UUID, tuple[int, Status]] = field(default_factory=dict)

@@ -118,8 +118,8 @@ def account(text: Texts, made: Account, journal: Journal, verdict: Verdict, faul
     rows.add_column()
     for label, value in _happened(text, made, journal):
         rows.add_row(label, value)
-    for part, seconds in journal.away.items():
-        key = "account.restarted" if part == BROKER else "account.away"
+    for part, seconds in journal.downtime.items():
+        key = "account.restarted" if part == BROKER else "account.killed"
         rows.add_row(text(key, part=part), f"{seconds:.1f} s")
     for key, count in _must_be_nought(made, journal).items():
         rows.add_row(text(key), Text(str(count), "bold red" if count else "bold green"))

@@ -135,7 +135,7 @@ class Stage:
             await asyncio.to_thread(wait, *arguments)
         finally:
             self._journal.down.discard(part)
-        seconds = self._journal.away[part] = time.monotonic() - began
+        seconds = self._journal.downtime[part] = time.monotonic() - began
         self._journal.tell(self._text("back", part=part, seconds=seconds))
 
     async def _restock(self, sku: str) -> None:

@@ -51,7 +51,7 @@ TEXTS = {
     "account.twice": ("pagos duas vezes com a mesma chave", "paid twice with the same key"),
     "account.twice_value": ("{n}, cobrados uma vez", "{n}, charged once"),
     "account.retried": ("chamadas repetidas pelo cliente", "calls retried by the client"),
-    "account.away": ("{part} morto, de volta em", "{part} killed, back in"),
+    "account.killed": ("{part} morto, de volta em", "{part} killed, back in"),
     "account.restarted": ("{part} reiniciado, de volta em", "{part} restarted, back in"),
     "account.oversold": ("unidades vendidas além do estoque", "units oversold"),
     "account.lost": ("pedidos perdidos", "orders lost"),

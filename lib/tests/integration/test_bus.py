@@ -72,13 +72,13 @@ class Handler:
         self.committed: list[Comando] = []
         self.poison: set[object] = set()
         self.refuse: set[object] = set()
-        self.away = 0
+        self.outages = 0
         self.calls = 0
 
     async def handle(self, events: Sequence[Comando]) -> Sequence[Unprocessable]:
         self.calls += 1
-        if self.away:
-            self.away -= 1
+        if self.outages:
+            self.outages -= 1
             raise ConnectionRefusedError("the database is unavailable")
         if any(event.id in self.poison for event in events):
             raise KeyError("poison")
@@ -250,7 +250,7 @@ async def test_a_fault_that_passes_holds_the_batch_and_loses_nothing(
 ):
     events = [an_event() for _ in range(5)]
     handler = Handler()
-    handler.away = 3
+    handler.outages = 3
     await publisher.publish(encode_batches(events))
     async with running(consumer(backing, handler).run):
         await until(lambda: handler.committed == events, 10)
@@ -262,7 +262,7 @@ async def test_unacknowledged_messages_go_to_the_next_consumer(
 ):
     event = an_event()
     stuck = Handler()
-    stuck.away = 10**9
+    stuck.outages = 10**9
     await publisher.publish(encode_batches([event]))
     async with running(consumer(backing, stuck).run):
         await until(lambda: stuck.calls > 0, 10)

@@ -281,7 +281,7 @@ async def test_http_1_0_is_left_to_uvicorn(connection: Connection, routes: Route
     assert routes.served == 0
 
 
-async def test_a_client_that_goes_away_costs_nothing(
+async def test_a_client_that_disconnects_costs_nothing(
     connection: Connection, routes: Routes, served: Served, caplog: pytest.LogCaptureFixture
 ):
     routes.gate.clear()

@@ -242,7 +242,7 @@ async def test_followers_that_leave_are_forgotten():
     assert feed.followers == 0
 
 
-async def test_while_the_database_is_away_streams_stay_open_and_then_go_on():
+async def test_streams_stay_open_during_a_database_outage_and_continue_afterwards():
     log = Log()
     feed = Feed(log, heartbeat=0.05)
     running = asyncio.create_task(feed.run())
@@ -258,7 +258,7 @@ async def test_while_the_database_is_away_streams_stay_open_and_then_go_on():
     running.cancel()
 
 
-async def test_a_follower_catching_up_while_the_database_is_away_gets_heartbeats_and_then_continues():
+async def test_a_follower_catching_up_during_a_database_outage_gets_heartbeats_and_then_continues():
     log = Log()
     log.write(*[f"{n}" for n in range(2 * PAGE)])
     feed = Feed(log, heartbeat=LONG)

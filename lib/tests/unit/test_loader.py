@@ -52,7 +52,7 @@ async def test_a_query_has_so_many_keys_at_most():
 
 async def test_a_failure_reaches_the_callers_of_that_query_and_no_others():
     database = PartyDatabase()
-    database.fault = ConnectionError("away")
+    database.fault = ConnectionError("unavailable")
     loader = Loader(database.read)
     tasks = await order(loader, "a")
     database.answer.set()
@@ -71,7 +71,7 @@ async def test_a_cancelled_caller_does_not_deprive_the_others_of_the_answer():
     assert await other == "A"
 
 
-async def test_when_too_many_wait_the_next_is_sent_away_at_once():
+async def test_when_too_many_wait_the_next_is_rejected_at_once():
     loader = Loader(PartyDatabase().read, max_waiting=2)
     tasks = await order(loader, "a") + await order(loader, "b", "c")
     with pytest.raises(CrowdedError) as crowded:

@@ -31,7 +31,7 @@ def test_items_that_cannot_be_synced_are_not_awaited(reason: str) -> None:
     assert not stock_items.is_settled(item(synced=reason, behind=True))
 
 
-def test_a_database_that_is_away_is_waited_for_but_the_operator_has_reacted() -> None:
+def test_an_unavailable_database_is_awaited_although_the_operator_has_reacted() -> None:
     waiting = item(synced="DatabaseUnavailable")
     assert (stock_items.is_settled(waiting), stock_items.has_reaction(waiting)) == (False, True)
 

@@ -62,7 +62,7 @@ def test_a_recreated_item_keeps_what_was_sold(world, name, until):
     until(lambda: world.numbers(name), (7, 0, 3, 7))
 
 
-def test_a_finalizer_taken_away_by_force_still_gives_the_sku_up(world, name, until):
+def test_a_sku_is_released_even_if_its_finalizer_was_removed_by_force(world, name, until):
     world.apply(name, quantity=10)
     until(lambda: world.reason(name), "Synced")
     pedido = world.reservar(name, 1)

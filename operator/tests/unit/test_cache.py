@@ -15,7 +15,7 @@ TABLE = [
     ("a new spec", item(), item(version=11, generation=4), STATUS, True),
     ("another object of that name", item(), item(version=11, uid="uid-2"), STATUS, True),
     ("our finalizer arrived", item(finalizers=()), item(version=11), STATUS, False),
-    ("our finalizer was taken away", item(), item(version=11, finalizers=()), STATUS, True),
+    ("our finalizer was removed", item(), item(version=11, finalizers=()), STATUS, True),
     ("deletion", item(), item(version=11, deleting=True), STATUS, True),
     ("a status changed by hand", item(), item(version=11), OTHER, True),
     ("released, others' finalizers keep it", item(deleting=True), item(version=11, deleting=True, finalizers=()),

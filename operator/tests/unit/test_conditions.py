@@ -77,16 +77,16 @@ def test_the_same_again_is_equal_so_nothing_is_written():
 
 def test_without_an_answer_what_was_known_stays():
     before = status(item(), saldo(vendido=10, disponivel=90))
-    seen = status_unsynced(item(generation=4), before, "DatabaseUnavailable", "away", LATER)
+    seen = status_unsynced(item(generation=4), before, "DatabaseUnavailable", "unavailable", LATER)
     assert (seen.disponivel, seen.vendido, seen.generation) == (90, 10, 4)
     assert [f"{c.type} {c.status} {c.since}" for c in seen.conditions] == [
         f"Synced False {LATER}",
         f"Available True {NOW}",
         f"LowStock False {NOW}",
     ]
-    assert status_unsynced(item(generation=4), seen, "DatabaseUnavailable", "away", "later") == seen
+    assert status_unsynced(item(generation=4), seen, "DatabaseUnavailable", "unavailable", "later") == seen
 
 
 def test_without_an_answer_a_new_item_has_no_numbers():
-    seen = status_unsynced(item(), None, "DatabaseUnavailable", "away", NOW)
+    seen = status_unsynced(item(), None, "DatabaseUnavailable", "unavailable", NOW)
     assert (seen.sku, seen.disponivel, len(seen.conditions)) == ("CAMISETA", None, 1)

@@ -232,7 +232,7 @@ def test_a_replica_that_dies_is_shown_until_it_is_back(page: Page, system: Syste
     expect(page.locator('[data-part="estoque"] .tally')).to_have_text("2/2")
 
 
-def test_a_broker_that_goes_away_is_seen_and_its_orders_are_decided_afterwards(page: Page, system: System, supply):
+def test_a_broker_outage_is_shown_and_its_orders_are_decided_afterwards(page: Page, system: System, supply):
     supply("BROKER", 10)
     opened(page)
     system.stop("rabbitmq")

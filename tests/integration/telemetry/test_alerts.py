@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 
 
 @asynccontextmanager
-async def away(system: System, part: str) -> AsyncIterator[None]:
+async def stopped(system: System, part: str) -> AsyncIterator[None]:
     """Inside the block, a part is stopped."""
     await asyncio.to_thread(system.stop, part)
     try:
@@ -86,7 +86,7 @@ async def test_stock_that_cannot_be_written_holds_batches_items_and_the_sweep(sh
     await shop.declare("OB-D", 100)
     for alert in ("ReservaEstoqueBatchHeld", *late):
         await prometheus.subsides(alert)
-    async with away(shop.system, "postgres-estoque"):
+    async with stopped(shop.system, "postgres-estoque"):
         await asyncio.to_thread(shop.apply, "OB-D", 200)
         await shop.order(wait=0, **{"OB-D": 1})
         await prometheus.raised("ReservaEstoqueBatchHeld", queue=ESTOQUE_PEDIDOS.name)
@@ -103,7 +103,7 @@ async def test_orders_that_fail_among_reads_that_succeed_are_noticed(shop: Shop,
     await prometheus.subsides("ReservaEstoqueGatewayErrors", requests="orders")
     reads = [("GET", "/estoque/OB-E")] * 50
     async with (
-        away(shop.system, "postgres-pedidos"),
+        stopped(shop.system, "postgres-pedidos"),
         repeating(("POST", "/pedidos"), *reads, shop=shop, body=order("OB-E")),
     ):
         await prometheus.raised("ReservaEstoqueGatewayErrors", requests="orders")
@@ -114,7 +114,7 @@ async def test_a_service_without_replicas_leaves_orders_unanswered(shop: Shop, p
     await shop.declare("OB-F", 100)
     for alert in ("ReservaEstoqueNoEndpoints", *unanswered):
         await prometheus.subsides(alert)
-    async with away(shop.system, "estoque"):
+    async with stopped(shop.system, "estoque"):
         pedidos = await asyncio.gather(*(shop.order(wait=0, **{"OB-F": 1}) for _ in range(30)))
         async with repeating(("POST", "/pedidos"), shop=shop, body=order("OB-F")):  # a command is resent but once
             await prometheus.raised("ReservaEstoqueNoEndpoints", envoy_cluster_name="estoque")
@@ -173,6 +173,6 @@ async def test_a_counter_that_contradicts_its_reservations_is_a_violation(shop: 
 async def test_an_auditor_and_an_operator_that_are_gone_are_missed(shop: Shop, prometheus: Prometheus):
     await prometheus.subsides("ReservaEstoqueNotAudited")
     await prometheus.subsides("ReservaEstoqueSweepStopped")
-    async with away(shop.system, "conferir"), away(shop.system, "operator"):
+    async with stopped(shop.system, "conferir"), stopped(shop.system, "operator"):
         await prometheus.raised("ReservaEstoqueNotAudited")
         await prometheus.raised("ReservaEstoqueSweepStopped")

@@ -163,7 +163,7 @@ async def test_the_operator_traces_a_stock_item_to_its_status(shop: Shop, collec
 
 async def test_without_a_collector_orders_are_decided_and_programs_stop_in_time(shop: Shop, collector: Collector):
     await shop.declare("TR-A", 1000)
-    with collector.away():
+    with collector.silenced():
         await asyncio.gather(*(_order(shop) for _ in range(20)))
         began = time.monotonic()
         await asyncio.to_thread(shop.system.restart, "pedidos")

@@ -159,7 +159,7 @@ class Cast:
         return life
 
     def _has_unpublished(self, database: str) -> bool:
-        return self.judge.unpublished[database] > 0 and not self.world.broker_away
+        return self.judge.unpublished[database] > 0 and not self.world.broker_down
 
     def _resend(self, party: Party) -> Life:
         resend = Resend(

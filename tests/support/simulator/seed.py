@@ -199,11 +199,11 @@ async def _stop_the_broker(world: World, times: Times) -> None:
     since = await world.monitors["pedidos"].fetchval(UNANSWERED_SINCE) or world.now
     # By then the oldest is no longer resent, but not yet too old for estoque.
     await world.advance((times.resend_horizon + times.event_horizon) / 2 - (world.now - since))
-    world.broker_away = True
+    world.broker_down = True
     for _ in range(2):
         world.called |= {"resend-1", "retention"}
         await world.run(_STEPS, until_idle=True)
-    world.broker_away = False
+    world.broker_down = False
 
 
 async def _lapse(world: World, network: Network, times: Times) -> None:

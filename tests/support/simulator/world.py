@@ -176,7 +176,7 @@ class World:
     now: datetime = field(default=START, init=False)
     latest: datetime = field(default=START, init=False)
     calm: bool = field(default=False, init=False)
-    broker_away: bool = field(default=False, init=False)
+    broker_down: bool = field(default=False, init=False)
     returning: bool = field(default=False, init=False)
     repeated: str | None = field(default=None, init=False)
     parties: list[Party] = field(default_factory=list, init=False)

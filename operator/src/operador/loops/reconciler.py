@@ -126,7 +126,7 @@ class Reconciler:
         return outcome
 
     def _defer(self, items: Sequence[StockItem]) -> None:
-        _log.warning("database_away", waiting=len(self._queue) + len(items))
+        _log.warning("sync_deferred", waiting=len(self._queue) + len(items))
         for item in items:
             cached = self._cache.get(item.key)
             if cached is not None and awaits_database(item, cached.status):

@@ -238,16 +238,16 @@ async def test_a_caller_that_waits_for_a_key_fails_in_time(monkeypatch: pytest.M
     assert {type(end) for end in ends} == {KeyBusyError}
 
 
-async def test_callers_that_wait_for_a_key_fail_when_the_database_is_away():
+async def test_callers_that_wait_for_a_key_fail_when_the_database_is_unavailable():
     ledger = Contended()
     ledger.held = {"k"}
     async with asyncio.timeout(5), contending(ledger) as submit:
         waiting = [submit(keyed("k")) for _ in range(3)]
         await asyncio.sleep(0.05)
 
-        async def away(_: Sequence[NewCommand]) -> list[Committed | Exception]:
+        async def unavailable(_: Sequence[NewCommand]) -> list[Committed | Exception]:
             raise ConnectionRefusedError
 
-        ledger.write = away  # type: ignore[method-assign]
+        ledger.write = unavailable  # type: ignore[method-assign]
         ends = await asyncio.gather(*waiting, return_exceptions=True)
     assert {type(end) for end in ends} == {ConnectionRefusedError}

@@ -28,7 +28,7 @@ async def memory_alarm(system: System) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await rabbitmqctl(system, "set_vm_memory_high_watermark", "absolute", "1GB")
+        await rabbitmqctl(system, "set_vm_memory_high_watermark", "absolute", rabbitmq.MEMORY)
 
 
 def evaluate(system: System, expression: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from bench.distribution import SKUS, pedidos
-from local_system import System, postgres, programs
+from local_system import System, postgres, programs, rabbitmq
 from local_system.config import REPLICATED
 
 SQL = Path(__file__).with_name("sql")
@@ -98,7 +98,12 @@ class Shop:
 
     def drain(self, seconds: float = 600) -> float:
         """Waits until nothing is in flight; returns the seconds it took. Raises BenchError after `seconds`."""
-        return self.wait_until(lambda: self.pending() == 0, seconds, "orders are still in flight")
+        try:
+            return self.wait_until(lambda: self.pending() == 0, seconds, "orders are still in flight")
+        except BenchError as error:
+            if reason := rabbitmq.blocked(self.system.layout):
+                raise BenchError(f"{error}: {reason}") from error
+            raise
 
     def wait_until(
         self, condition: Callable[[], bool], seconds: float, complaint: str, *, interval: float = 0.5

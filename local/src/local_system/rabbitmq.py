@@ -61,12 +61,14 @@ default_permissions.configure = .*
 default_permissions.read = .*
 default_permissions.write = .*
 loopback_users = none
-vm_memory_high_watermark.absolute = 1GB
-disk_free_limit.absolute = 200MB
+vm_memory_high_watermark.absolute = {memory}
+disk_free_limit.absolute = {free_disk}
 log.console = true
 log.console.level = info
 log.file = false
 """
+FREE_DISK, MEMORY = "200MB", "1GB"
+"""With less free disk space, or when it uses more memory, the broker accepts no messages."""
 _MANAGEMENT_SECONDS = 30.0
 
 
@@ -91,7 +93,7 @@ def parts(layout: Layout) -> list[Part]:
         needs=("epmd",),
         ports={name: getattr(ports, name) for name in names},
         prepare=lambda: _write_cookie(layout),
-        ready_once=lambda: _provide_users(layout),
+        ready_once=lambda: _provision(layout),
         stop_seconds=15,  # usually 2 s; while it is starting, it does not react at all
         deadline=120,
     )
@@ -150,6 +152,8 @@ def _files(layout: Layout) -> dict[Path, str]:
         port=ports.rabbitmq,
         management=ports.rabbitmq_management,
         prometheus=ports.rabbitmq_prometheus,
+        free_disk=FREE_DISK,
+        memory=MEMORY,
         password=layout.secrets["rabbitmq"],
     )
     return {home / "rabbitmq.conf": text, home / "enabled_plugins": "[rabbitmq_management,rabbitmq_prometheus].\n"}
@@ -162,15 +166,46 @@ def _write_cookie(layout: Layout) -> None:
         cookie.chmod(0o400)  # Erlang refuses a wider mode
 
 
+def _provision(layout: Layout) -> None:
+    _provide_users(layout)
+    _refuse_alarms(layout)
+
+
 def _provide_users(layout: Layout) -> None:
     """Creates the services' users, or resets the password and permissions of existing ones."""
-    administrator = httpx.BasicAuth("reserva", layout.secrets["rabbitmq"])
-    url = f"http://{HOST}:{layout.ports.rabbitmq_management}/api"
-    with httpx.Client(auth=administrator, trust_env=False, verify=PLAIN_HTTP, timeout=10) as client:
+    with _management(layout) as client:
         for service, permissions in PERMISSIONS.items():
             user = {"password": layout.secrets[f"rabbitmq-{service}"], "tags": ""}
-            _put(client, f"{url}/users/{service}", user)
-            _put(client, f"{url}/permissions/reservaestoque/{service}", permissions)
+            _put(client, f"/api/users/{service}", user)
+            _put(client, f"/api/permissions/reservaestoque/{service}", permissions)
+
+
+def _refuse_alarms(layout: Layout) -> None:
+    if reason := blocked(layout):
+        raise LocalSystemError(reason)
+
+
+def blocked(layout: Layout) -> str | None:
+    """Why the broker accepts no messages; None if it does."""
+    try:
+        with _management(layout) as client:
+            alarms = client.get("/api/health/checks/local-alarms").json().get("alarms", [])
+    except httpx.HTTPError as error:
+        return f"RabbitMQ's management API does not answer: {error!r}"
+    lacking = " and ".join(sorted({alarm["resource"] for alarm in alarms}))
+    needed = f"{FREE_DISK} must be free on the disk of {layout.state}, and its memory is limited to {MEMORY}"
+    return f"RabbitMQ blocks publishers because it lacks {lacking}: {needed}" if lacking else None
+
+
+def _management(layout: Layout) -> httpx.Client:
+    """The HTTP API as administrator."""
+    return httpx.Client(
+        base_url=f"http://{HOST}:{layout.ports.rabbitmq_management}",
+        auth=httpx.BasicAuth("reserva", layout.secrets["rabbitmq"]),
+        trust_env=False,
+        verify=PLAIN_HTTP,
+        timeout=10,
+    )
 
 
 def _put(client: httpx.Client, url: str, body: Mapping[str, str]) -> None:

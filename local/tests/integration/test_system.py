@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local_system import Config, LocalSystemError, Ports, System, postgres
+from local_system import Config, LocalSystemError, Ports, System, postgres, rabbitmq
 from local_system.processes import leftovers
 from local_system.starting import in_order
 
@@ -86,6 +86,12 @@ def test_data_outlive_a_kill_and_down_but_not_clean(state: Path) -> None:
         system.clean()
         assert not state.exists()
         state.mkdir()
+
+
+def test_a_broker_without_disk_space_is_reported(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rabbitmq, "FREE_DISK", "9000000GB")
+    with pytest.raises(LocalSystemError, match="RabbitMQ blocks publishers because it lacks disk space: 9000000GB"):
+        System(config(state, "rabbitmq")).up()
 
 
 def test_postgres_runs_from_a_checkout_that_only_its_user_may_enter(

@@ -115,7 +115,9 @@ def arrows(policies: list[Manifest], pods: Collection[Pod]) -> set[Arrow]:
     }
 
 
-def test_between_pods_there_are_the_arrows_of_the_architecture(policies: list[Manifest], pods: dict[str, Pod]):
+def test_pods_connect_along_the_arrows_of_the_architecture_and_no_others(
+    policies: list[Manifest], pods: dict[str, Pod]
+):
     found = arrows(policies, pods.values())
     assert found - TESTS == ARROWS
     assert found >= TESTS
@@ -129,7 +131,7 @@ def production(helm: Helm, *sets: str) -> tuple[list[Manifest], list[Pod]]:
     return [m for m in [*rendered, *stores] if m["kind"] == "NetworkPolicy"], [*_pods(rendered), *STORES]
 
 
-def test_in_production_they_are_the_same_and_the_broker_takes_tls(helm: Helm):
+def test_production_has_the_same_arrows_plus_tls_to_the_broker(helm: Helm):
     policies, pods = production(helm)
     with_tls = {(source, target, 5671) for source, target, port in ARROWS if port == 5672}
     assert len(with_tls) == 2
@@ -138,7 +140,7 @@ def test_in_production_they_are_the_same_and_the_broker_takes_tls(helm: Helm):
 
 
 @pytest.mark.parametrize("how", ["for development", "in production"])
-def test_keda_reaches_the_broker_where_it_is_to_scale_by_the_queue(helm: Helm, how: str):
+def test_keda_reaches_the_broker_only_where_it_scales_by_the_queue(helm: Helm, how: str):
     def reached(*sets: str) -> set[tuple[str, int]]:
         if how == "in production":
             policies, pods = production(helm, *sets)

@@ -94,7 +94,7 @@ def address(cluster: dict[str, Any]) -> str:
     return f"{socket['address']}:{socket['port_value']}"
 
 
-def test_the_document_s_commands_as_the_cluster_s_tests_run_them_are_those_of_helm(helm: Helm, table: Path):
+def test_the_helm_commands_that_the_cluster_tests_take_from_the_document_render_each_cell(helm: Helm, table: Path):
     """tests/e2e/test_cells.py needs a cluster; the values that it installs with are rendered here."""
     rendered = {}
     for release, chart, *options in installs(commands("tag-1", table)):
@@ -222,7 +222,7 @@ def test_a_table_that_envoy_would_refuse_is_refused_by_helm(helm: Helm, table: P
         helm.text("gateway", *leste, *sets, values=table)
 
 
-def test_the_gateway_s_test_asks_every_host(helm: Helm, table: Path):
+def test_helm_test_of_the_gateway_sends_a_request_to_every_host(helm: Helm, table: Path):
     hosts = ["norte.loja.example", "sul.loja.example", "*.sul.loja.example"]
     for default, asked in ((False, hosts), (True, ["gateway", *hosts])):
         rendered = helm.template("gateway", f"defaultCell={str(default).lower()}", values=table)
@@ -350,7 +350,7 @@ def test_a_gateway_has_started_when_all_cells_have_answered(helm: Helm, table: P
 
 
 @pytest.mark.integration
-def test_a_cell_that_is_down_leaves_the_other_alone(envoy: Shared):
+def test_an_outage_of_one_cell_does_not_affect_the_other(envoy: Shared):
     envoy.services["norte/pedidos"].answer = lambda handler: handler.reply(503, "")
     try:
         for _ in range(20):
@@ -395,7 +395,7 @@ def test_a_cell_has_no_gateway_and_no_test_that_needs_one(cells: dict[str, list[
         assert names == {"pedidos-test", "estoque-test", "operator-test", "conferir-test", "painel-test"}
 
 
-def test_an_order_through_the_gateway_s_own_name_is_tested_only_where_it_leads_somewhere(helm: Helm):
+def test_helm_test_places_an_order_only_where_the_gateway_has_a_default_cell(helm: Helm):
     """`helm test` of an installation whose gateway has no default cell."""
 
     def tests(*sets: str) -> set[str]:
@@ -431,7 +431,7 @@ def arrows(installed: dict[str, list[Manifest]]) -> set[str]:
     }
 
 
-def test_the_gateway_reaches_pedidos_and_estoque_of_each_cell_and_no_cell_another(
+def test_the_gateway_reaches_pedidos_and_estoque_of_each_cell_and_no_cell_reaches_another(
     gateway: list[Manifest], cells: dict[str, list[Manifest]]
 ):
     found = arrows({"gateway": gateway, **cells})
@@ -461,7 +461,7 @@ def test_an_installation_with_a_gateway_of_its_own_can_serve_other_cells(
         assert allowed(policies, "first", own["gateway"], own[service], 8000)
 
 
-def test_a_cell_elsewhere_is_reached_by_its_addresses(helm: Helm, table: Path):
+def test_the_gateway_may_connect_to_the_addresses_of_a_cell_outside_the_cluster(helm: Helm, table: Path):
     sets = [f"cells.sul.{service}.host={service}.sul.example" for service in SERVICES]
     rendered = helm.template("gateway", *sets, "cells.sul.peers[0].ipBlock.cidr=10.9.0.0/16", values=table)
     (policy,) = [m for m in rendered if (m["kind"], m["metadata"]["name"]) == ("NetworkPolicy", "gateway")]

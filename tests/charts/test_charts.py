@@ -55,7 +55,7 @@ def containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_helm_finds_nothing_to_say(helm: Helm, chart: str):
+def test_helm_lint_passes(helm: Helm, chart: str):
     assert "1 chart(s) linted, 0 chart(s) failed" in helm(
         "lint", "--strict", "--kube-version", VERSION, str(chart_values.CHARTS / chart)
     )
@@ -109,7 +109,7 @@ def test_charts_have_the_version_of_the_programs(chart: str):
     assert {d["version"] for d in about.get("dependencies", [])} <= {version[1]}
 
 
-def test_what_the_umbrella_calls_its_crd_exists():
+def test_the_crd_that_the_umbrella_chart_announces_exists():
     about = libyaml.load((chart_values.CHARTS / "reserva-estoque/Chart.yaml").read_text())["annotations"]
     crd = libyaml.load((ROOT / "k8s/crd/stockitems.yaml").read_text())
     declared = libyaml.load(about["artifacthub.io/crds"])[0]
@@ -177,7 +177,7 @@ def test_what_the_umbrella_calls_its_crd_exists():
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_a_switch_adds_and_removes(helm: Helm, sets: list[str], comes: set[str], goes: set[str]):
+def test_a_switch_adds_and_removes_these_objects(helm: Helm, sets: list[str], comes: set[str], goes: set[str]):
     before, after = named(helm.template("reserva-estoque")), named(helm.template("reserva-estoque", *sets))
     assert comes <= after - before
     assert goes <= before - after
@@ -205,7 +205,7 @@ def test_an_image_can_be_named_by_digest_registry_and_tag(helm: Helm):
     ("part", "containers_at_least"),
     [("pedidos", 4), ("estoque", 4), ("operator", 2), ("conferir", 2), ("gateway", 1), ("painel", 1)],
 )
-def test_a_digest_counts_for_every_container_of_a_part(helm: Helm, part: str, containers_at_least: int):
+def test_a_digest_applies_to_every_container_of_a_part(helm: Helm, part: str, containers_at_least: int):
     """Migrations, containers that wait for them, and tests run the same image; no tag is left beside the digest."""
     digest = "sha256:" + "0123456789abcdef" * 4
     image = "envoyproxy/envoy" if part == "gateway" else f"reservaestoque/{part}"
@@ -215,7 +215,7 @@ def test_a_digest_counts_for_every_container_of_a_part(helm: Helm, part: str, co
     assert set(images) == {f"{image}@{digest}"}
 
 
-def test_another_image_means_another_job_and_the_same_image_the_same(helm: Helm):
+def test_a_new_image_makes_a_new_job_and_an_unchanged_one_does_not(helm: Helm):
     def job(*sets: str) -> str:
         return next(n for n in named(helm.template("reserva-estoque", *sets)) if n.startswith("Job/pedidos"))
 
@@ -240,7 +240,9 @@ AUTHORITIES = {
 
 
 @pytest.mark.parametrize(("value", "variable"), AUTHORITIES.items(), ids=list(AUTHORITIES))
-def test_an_authority_is_a_file_of_every_container_that_speaks_to_its_server(helm: Helm, value: str, variable: str):
+def test_an_authority_is_mounted_in_every_container_that_connects_to_its_server(
+    helm: Helm, value: str, variable: str
+):
     address = variable.replace("CA_FILE", "URL")
     checked = 0
     for name, spec in pod_specs(helm.template("reserva-estoque", f"{value}=ours")):
@@ -288,7 +290,7 @@ def test_keda_trusts_whom_estoque_trusts(helm: Helm, kind: str):
     assert (switch["metadata"]["name"], switch["data"]) == ("estoque-keda", {"tls": "enable"})
 
 
-def test_the_broker_s_address_leads_there_from_other_namespaces_too(helm: Helm):
+def test_the_broker_s_address_resolves_from_other_namespaces_too(helm: Helm):
     """KEDA's operator reads it."""
     (secret,) = [
         m["stringData"]
@@ -320,7 +322,7 @@ def test_secrets_come_by_reference_only(everything: list[Manifest]):
                 assert "secretKeyRef" in variable["valueFrom"], name
 
 
-def test_the_secrets_that_the_system_names_are_those_that_the_data_stores_make(everything: list[Manifest]):
+def test_the_data_stores_create_the_secrets_that_the_system_references(everything: list[Manifest]):
     made = {(m["metadata"]["name"], key) for m in everything if m["kind"] == "Secret" for key in m["stringData"]}
     used = {
         (ref["name"], ref["key"])
@@ -353,7 +355,7 @@ def test_the_operator_s_rights_are_those_of_the_local_system(find: Find):
     assert rendered["rules"] == libyaml.load((ROOT / "k8s/rbac/operador.yaml").read_text())["rules"]
 
 
-def test_the_api_server_marks_new_stockitems_where_it_can(find: Find, helm: Helm):
+def test_the_admission_policy_is_installed_unless_disabled_or_limited_to_a_namespace(find: Find, helm: Helm):
     (policy,), (binding,) = find("MutatingAdmissionPolicy"), find("MutatingAdmissionPolicyBinding")
     written = next(libyaml.load_all((ROOT / "k8s/admission/stockitems.yaml").read_text()))
     assert policy["spec"] == written["spec"]
@@ -373,7 +375,7 @@ def envoy_of(manifests: list[Manifest]) -> str:
     return str(found)
 
 
-def test_on_kind_no_page_reads_answers_under_a_name_of_its_own(helm: Helm):
+def test_on_kind_unlisted_hosts_are_not_served_which_prevents_dns_rebinding(helm: Helm):
     rendered = envoy_of(helm.template("reserva-estoque", values=ROOT / "k8s/kind/values.yaml"))
     manager = libyaml.load(rendered)["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
     served, others = manager["typed_config"]["route_config"]["virtual_hosts"]
@@ -411,7 +413,7 @@ def test_envoy_accepts_the_configuration(envoy: str, tmp_path: Path):
 # Starting and stopping
 
 
-def test_a_pod_serves_on_longer_than_anybody_may_still_be_sent_to_it(find: Find):
+def test_a_terminating_pod_serves_for_longer_than_requests_may_be_routed_to_it(find: Find):
     refreshes = {c["cluster_type"]["typed_config"]["dns_refresh_rate"] for c in ENVOY["static_resources"]["clusters"]}
     slowest = max(float(refresh.rstrip("s")) for refresh in refreshes)
     specs = dict(pod_specs(find("Deployment")))
@@ -431,7 +433,7 @@ def test_a_rollout_continues_only_when_every_envoy_has_found_the_new_pod(find: F
     assert not waits["operator"]
 
 
-def test_a_gateway_that_goes_waits_as_long_as_an_order_may_take(find: Find):
+def test_a_terminating_gateway_waits_as_long_as_an_order_may_take(find: Find):
     routes = ENVOY["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"][
         "route_config"
     ]
@@ -444,7 +446,7 @@ def test_a_gateway_that_goes_waits_as_long_as_an_order_may_take(find: Find):
     assert spec["terminationGracePeriodSeconds"] > int(notice) + int(requests)
 
 
-def test_new_replicas_come_before_old_ones_go(find: Find):
+def test_new_replicas_are_ready_before_old_ones_terminate(find: Find):
     for deployment in find("Deployment"):
         assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
 
@@ -456,7 +458,7 @@ def test_only_the_autoscaler_sets_the_number_of_replicas(find: Find):
         assert ("replicas" in deployment["spec"]) != (deployment["metadata"]["name"] in scaled)
 
 
-def test_a_service_and_a_policy_select_the_pods_they_mean(everything: list[Manifest]):
+def test_each_service_selects_the_pods_of_its_part_only(everything: list[Manifest]):
     templates = [
         m["spec"]["template"]["metadata"]["labels"] for m in everything if m["kind"] in ("Deployment", "StatefulSet")
     ]
@@ -469,7 +471,7 @@ def test_a_service_and_a_policy_select_the_pods_they_mean(everything: list[Manif
         assert not [labels for labels in jobs if selector <= labels.items()], "a Job serves no requests"
 
 
-def test_the_panel_asks_each_part_on_its_port_for_metrics_also_with_reused_values(helm: Helm):
+def test_the_panel_reads_metrics_on_each_part_s_metrics_port_even_with_reused_values(helm: Helm):
     """An older release had these ports among its values, 8000."""
     ports = {"pedidos": 9000, "estoque": 9000, "operator": 9000, "conferir": 9000, "gateway": 9902}
     rendered = helm.template("painel", *(f"watched.{part}.port=8000" for part in ports))
@@ -493,7 +495,7 @@ def test_the_panel_asks_each_part_on_its_port_for_metrics_also_with_reused_value
 @pytest.mark.parametrize(
     "kind", ["Deployment", "StatefulSet", "Service", "Job", "NetworkPolicy", "ConfigMap", "Secret"]
 )
-def test_every_object_is_labelled_with_what_it_is_and_belongs_to(find: Find, kind: str):
+def test_every_object_has_the_recommended_labels(find: Find, kind: str):
     wanted = {f"app.kubernetes.io/{key}" for key in ("name", "instance", "part-of", "version", "managed-by")}
     assert find(kind)
     for manifest in find(kind):
@@ -550,13 +552,13 @@ def test_root_file_systems_are_read_only_and_memory_is_bounded(everything: list[
         assert {"cpu", "memory"} <= set(container["resources"]["requests"]), name
 
 
-def test_no_image_is_pulled_each_time(everything: list[Manifest]):
+def test_images_are_pulled_only_if_not_present(everything: list[Manifest]):
     for name, container in containers(everything):
         assert not container["image"].endswith(":latest"), name
         assert container["imagePullPolicy"] == "IfNotPresent", name
 
 
-def test_irreplaceable_resources_stay_when_releases_go(find: Find):
+def test_irreplaceable_resources_are_kept_when_a_release_is_uninstalled(find: Find):
     keep = {"helm.sh/resource-policy": "keep"}
     assert all(secret["metadata"]["annotations"] == keep for secret in find("Secret"))
     assert len(find("StatefulSet")) == 3

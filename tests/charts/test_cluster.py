@@ -24,7 +24,7 @@ K8S = CHARTS.parent / "k8s"
 SECURE = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 
 RENDERED = {
-    "as it comes": ("reserva-estoque", []),
+    "defaults": ("reserva-estoque", []),
     "everything on": (
         "reserva-estoque",
         [
@@ -144,7 +144,7 @@ def with_operators(cluster: Cluster) -> Cluster:
 
 
 @pytest.mark.parametrize(("chart", "sets"), RENDERED.values(), ids=list(RENDERED))
-def test_the_api_server_takes_what_helm_renders(with_operators: Cluster, helm: Helm, chart: str, sets: list[str]):
+def test_the_api_server_accepts_what_helm_renders(with_operators: Cluster, helm: Helm, chart: str, sets: list[str]):
     text = helm.text(chart, *sets)
     assert len(with_operators.accepts(text).splitlines()) == len([m for m in libyaml.load_all(text) if m])
 
@@ -164,14 +164,14 @@ def checkable(manifest: Manifest) -> Manifest:
 
 
 @pytest.mark.parametrize("folder", ["production", "restore"])
-def test_the_api_server_takes_the_production_data_stores(with_operators: Cluster, folder: str):
+def test_the_api_server_accepts_the_production_data_stores(with_operators: Cluster, folder: str):
     built = libyaml.load_all(with_operators("kustomize", K8S / folder))
     manifests = [checkable(manifest) for manifest in built]
     accepted = with_operators.accepts(libyaml.dump_all(manifests)).splitlines()
     assert len(accepted) == len(manifests) > 20
 
 
-def test_the_api_server_takes_the_alerts_of_the_data_stores(with_operators: Cluster):
+def test_the_api_server_accepts_the_alerts_of_the_data_stores(with_operators: Cluster):
     accepted = with_operators.accepts((K8S / "production/alerts.yaml").read_text()).splitlines()
     assert len(accepted) == 3
 
@@ -211,11 +211,11 @@ def mebibytes(size: str) -> int:
 
 
 @pytest.mark.parametrize("file", MANIFESTS, ids=lambda file: str(file.relative_to(K8S)))
-def test_the_api_server_takes_the_manifests(cluster: Cluster, file: Path):
+def test_the_api_server_accepts_the_manifests(cluster: Cluster, file: Path):
     assert "(server dry run)" in cluster.accepts(file.read_text())
 
 
-def test_the_api_server_takes_the_system_with_its_production_values(with_operators: Cluster, helm: Helm):
+def test_the_api_server_accepts_the_system_with_its_production_values(with_operators: Cluster, helm: Helm):
     with_operators.accepts(helm.text("reserva-estoque", *LOGIN, values=K8S / "production/values.yaml"))
 
 
@@ -286,7 +286,7 @@ def stores(with_operators: Cluster) -> Stores:
     return stores
 
 
-def test_existing_resources_are_awaited(stores: Stores):
+def test_installation_continues_once_every_resource_is_ready(stores: Stores):
     assert stores.waited_for("60s")
 
 
@@ -294,7 +294,7 @@ def test_existing_resources_are_awaited(stores: Stores):
     ("resource", "condition"),
     [(resource, condition) for resource, (_, conditions) in OPERATORS.items() for condition in conditions],
 )
-def test_nothing_is_installed_before_it_is_there(stores: Stores, resource: str, condition: str):
+def test_nothing_is_installed_while_a_resource_is_not_ready(stores: Stores, resource: str, condition: str):
     stores.ready(resource, condition, status="False")
     try:
         assert not stores.waited_for("2s")
@@ -302,7 +302,7 @@ def test_nothing_is_installed_before_it_is_there(stores: Stores, resource: str, 
         stores.ready(resource, condition)
 
 
-def test_every_resource_that_becomes_ready_is_among_these(with_operators: Cluster):
+def test_every_resource_that_becomes_ready_is_waited_for(with_operators: Cluster):
     kinds = {m["kind"] for m in libyaml.load_all(with_operators("kustomize", K8S / "production"))}
     never_ready = {"NetworkPolicy", "ObjectStore", "ScheduledBackup"}
     assert {f"{kind.lower()}s" for kind in kinds - never_ready} == {name.partition(".")[0] for name in OPERATORS}
@@ -391,7 +391,7 @@ def test_notes_name_the_users_of_each_secret(helm: Helm, with_operators: Cluster
     )
 
 
-def test_notes_are_silent_where_the_secrets_are_that_the_values_name(
+def test_notes_are_silent_when_the_secrets_that_the_values_name_exist(
     helm: Helm, with_operators: Cluster, namespace: str
 ):
     make(with_operators, namespace, {name: [f"{name}-url"] for name in NAMED.values()})
@@ -415,7 +415,7 @@ def test_notes_are_silent_about_the_production_data_stores(helm: Helm, with_oper
     assert missing(helm, with_operators, namespace, *LOGIN, values=K8S / "production/values.yaml") == []
 
 
-def test_notes_know_keys_and_configmaps(helm: Helm, with_operators: Cluster, namespace: str):
+def test_notes_report_missing_keys_and_configmaps(helm: Helm, with_operators: Cluster, namespace: str):
     make(with_operators, namespace, {name: ["other"] for name in ("pedidos-db", "estoque-db", "rabbitmq")})
     make(with_operators, namespace, {"there": ["ca.crt"]}, kind="configmap")
     authorities = ["pedidos.broker.ca.configMap=there", "estoque.broker.ca.configMap=gone"]

@@ -40,8 +40,8 @@ def pods_at_once(deployment: Manifest, replicas: int) -> int:
 
 
 @pytest.mark.parametrize("service", ["pedidos", "estoque"])
-@pytest.mark.parametrize("values", [None, PRODUCTION], ids=["as it comes", "in production"])
-def test_the_sum_is_that_of_all_pods_there_may_be(helm: Helm, service: str, values: Any):
+@pytest.mark.parametrize("values", [None, PRODUCTION], ids=["defaults", "production"])
+def test_the_sum_covers_the_largest_possible_number_of_pods(helm: Helm, service: str, values: Any):
     refusal = said(helm, f"{service}.database.maxConnections=1", values=values)
     rendered = [m for m in libyaml.load_all(helm.text("reserva-estoque", *LOGIN, values=values)) if m]
     deployments = {m["metadata"]["name"]: m for m in rendered if m["kind"] == "Deployment"}
@@ -77,7 +77,7 @@ def test_the_sum_is_that_of_all_pods_there_may_be(helm: Helm, service: str, valu
     ],
     ids=" ".join,
 )
-def test_more_than_the_server_takes_is_refused(helm: Helm, sets: list[str]):
+def test_more_connections_than_the_server_allows_are_refused(helm: Helm, sets: list[str]):
     assert "connections (" in said(helm, *sets)
 
 
@@ -91,12 +91,12 @@ def test_more_than_the_server_takes_is_refused(helm: Helm, sets: list[str]):
     ],
     ids=" ".join,
 )
-def test_values_that_fit_or_are_absent_are_not_refused(helm: Helm, sets: list[str]):
+def test_values_that_fit_or_are_of_disabled_parts_are_not_refused(helm: Helm, sets: list[str]):
     assert helm.text("reserva-estoque", *sets)
 
 
 @pytest.mark.parametrize("service", ["pedidos", "estoque"])
-def test_a_service_installed_alone_counts_itself(helm: Helm, service: str):
+def test_a_service_installed_alone_counts_its_own_connections(helm: Helm, service: str):
     assert f"{service}.database.maxConnections" in said(helm, "autoscaling.maxReplicas=30", chart=service)
     assert helm.text(service)
 
@@ -104,9 +104,9 @@ def test_a_service_installed_alone_counts_itself(helm: Helm, service: str):
 @pytest.mark.parametrize(
     ("row", "values"),
     [("charts' defaults", None), ("`k8s/production`", PRODUCTION)],
-    ids=["as it comes", "production"],
+    ids=["defaults", "production"],
 )
-def test_the_document_has_these_sums(helm: Helm, row: str, values: Any):
+def test_the_document_states_the_same_sums(helm: Helm, row: str, values: Any):
     (line,) = [line for line in DOCUMENT.read_text().splitlines() if line.startswith(f"| {row}, ")]
     for service, cell in zip(("pedidos", "estoque"), line.split("|")[2:4], strict=True):
         terms, _, total = cell.partition("=")

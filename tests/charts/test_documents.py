@@ -48,7 +48,7 @@ def exists(chart: str, *path: str) -> bool:
 
 
 @pytest.mark.parametrize("document", ["kubernetes.md", "production.md", "cells.md"])
-def test_commands_are_written_as_a_shell_reads_them(document: str):
+def test_commands_have_valid_shell_syntax(document: str):
     blocks = re.findall(r"^ *```sh\n(.*?)^ *```", (DOCS / document).read_text(), re.M | re.S)
     assert len(blocks) > 3
     for block in blocks:

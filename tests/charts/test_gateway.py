@@ -178,7 +178,7 @@ def test_envoy_accepts_every_variant(helm: Helm, tmp_path: Path, keys: str, iden
     ],
     ids=lambda value: value if isinstance(value, str) else value[-1],
 )
-def test_values_that_make_no_sense_are_refused_with_a_sentence(helm: Helm, sets: list[str], said: str):
+def test_invalid_values_are_refused_with_an_explanation(helm: Helm, sets: list[str], said: str):
     with pytest.raises(RefusedError, match=re.escape(said)):
         helm.text("gateway", *sets)
 
@@ -206,7 +206,7 @@ def test_the_heap_is_four_fifths_of_the_container_s_memory(helm: Helm):
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_admin_is_on_loopback_and_only_two_of_its_pages_lead_outside(helm: Helm, tls: bool):
+def test_admin_is_on_loopback_and_only_two_of_its_pages_are_exposed(helm: Helm, tls: bool):
     envoy = libyaml.load(config(helm.template("gateway", *(TLS if tls else ())))["envoy.yaml"])
     assert envoy["admin"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9901}
     resources = envoy["static_resources"]
@@ -415,7 +415,7 @@ def test_keys_from_a_server_that_cannot_be_trusted_are_not_used(helm: Helm, tmp_
 
 
 @pytest.mark.integration
-def test_keys_from_a_secret_follow_it_after_a_restart(helm: Helm, tmp_path: Path):
+def test_changed_keys_in_a_secret_are_used_after_a_restart(helm: Helm, tmp_path: Path):
     with login(tmp_path) as issuer:
         mounted = Mounted(tmp_path / "envoy-jwks/loja")
         for _ in range(2):
@@ -547,7 +547,7 @@ def test_a_renewed_certificate_is_used_without_a_restart(with_tls: WithTls):
 
 
 @pytest.mark.integration
-def test_without_tls_the_same_address_with_it_is_named(with_tls: WithTls):
+def test_requests_without_tls_are_redirected_to_https(with_tls: WithTls):
     url = f"http://{HOST}:{with_tls.gateway.plain}/pedidos?a=b"
     answer = httpx.post(url, headers={"Host": "loja.example"}, trust_env=False)
     assert (answer.status_code, answer.headers["location"]) == (308, "https://loja.example/pedidos?a=b")
@@ -570,7 +570,7 @@ def test_without_redirect_nothing_listens_without_tls(helm: Helm):
 
 
 @pytest.mark.integration
-def test_pages_of_the_listed_origins_may_read_answers_and_no_others(helm: Helm, tmp_path: Path):
+def test_only_pages_of_the_listed_origins_may_read_answers(helm: Helm, tmp_path: Path):
     with login(tmp_path) as issuer:
         sets = [*CORS, ON, *issuer.sets]
         with running(helm, tmp_path, *sets) as here:
@@ -631,7 +631,7 @@ def test_pages_of_other_origins_change_nothing_even_with_a_token(helm: Helm, tmp
 
 
 @pytest.mark.integration
-def test_a_page_of_the_gateway_s_own_host_may_change_something_whatever_the_host_is(plain: Running):
+def test_same_origin_pages_may_send_changes_whatever_the_host(plain: Running):
     for host, origin, status in (
         ("loja.example", "https://loja.example", 200),
         ("loja.example:8443", "https://loja.example:8443", 200),
@@ -643,7 +643,7 @@ def test_a_page_of_the_gateway_s_own_host_may_change_something_whatever_the_host
 
 @pytest.mark.integration
 @pytest.mark.parametrize(
-    ("sets", "kept"), [([], False), (["trustTraceparent=true"], True)], ids=["others", "trusted"]
+    ("sets", "kept"), [([], False), (["trustTraceparent=true"], True)], ids=["untrusted", "trusted"]
 )
 def test_a_trace_begins_at_the_client_only_if_clients_are_trusted(
     helm: Helm, tmp_path: Path, sets: list[str], kept: bool
@@ -762,7 +762,7 @@ def test_admin_serves_what_probes_and_hooks_need_and_nothing_else(helm: Helm, tm
         ("/schema/pedidos/openapi.json", "GET, HEAD, OPTIONS"),
     ],
 )
-def test_a_method_that_http_does_not_know_is_not_allowed(plain: Running, method: str, path: str, allowed: str):
+def test_an_unknown_http_method_is_not_allowed(plain: Running, method: str, path: str, allowed: str):
     plain.pedidos.seen.clear()
     connection = http.client.HTTPConnection(HOST, plain.port, timeout=5)
     connection.request(method, path)
@@ -776,7 +776,7 @@ def test_a_method_that_http_does_not_know_is_not_allowed(plain: Running, method:
 
 
 @pytest.mark.integration
-def test_a_method_that_is_no_token_is_malformed(plain: Running):
+def test_a_method_with_invalid_characters_is_malformed(plain: Running):
     connection = http.client.HTTPConnection(HOST, plain.port, timeout=5)
     connection.putrequest("G@T", "/pedidos")
     connection.endheaders()
@@ -788,7 +788,7 @@ def test_a_method_that_is_no_token_is_malformed(plain: Running):
 
 
 @pytest.mark.integration
-async def test_a_certificate_near_its_end_is_noticed(with_tls: WithTls, tmp_path: Path):
+async def test_a_certificate_that_expires_soon_raises_an_alert(with_tls: WithTls, tmp_path: Path):
     """The test's certificate is valid for two days."""
     with scraping(tmp_path, "/stats/prometheus", [with_tls.gateway.admin]) as port:
         async with asking(port) as prometheus:
@@ -796,7 +796,7 @@ async def test_a_certificate_near_its_end_is_noticed(with_tls: WithTls, tmp_path
 
 
 @pytest.mark.integration
-async def test_lookups_that_fail_are_noticed_though_known_replicas_still_answer(helm: Helm, tmp_path: Path):
+async def test_failing_dns_lookups_raise_an_alert_though_known_replicas_still_answer(helm: Helm, tmp_path: Path):
     with name_server("estoque.shop.test") as names:
         resolver = f"socket_address: {{protocol: UDP, address: {HOST}, port_value: {names.port}}}"
         edit = {"query_tries: 3": f"query_tries: 1\n            resolvers: [{{{resolver}}}]"}

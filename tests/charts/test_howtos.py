@@ -101,7 +101,7 @@ def test_a_command_is_valid(command: str, helm: Helm, everything: list[Manifest]
     check(command, helm, everything)
 
 
-def test_each_exception_is_still_there():
+def test_each_exception_still_occurs():
     assert ONLY_ON_A_CLUSTER.keys() <= set(commands())
 
 
@@ -130,7 +130,7 @@ def test_a_manifest_or_a_file_of_values_is_valid(text: str, helm: Helm, tmp_path
             assert "kind: Deployment" in helm.text("reserva-estoque", values=tmp_path / "values.yaml")
 
 
-def test_the_template_of_a_runbook_has_the_headings_of_one():
+def test_the_runbook_template_has_the_headings_of_a_runbook():
     ((_, template),) = blocks("markdown")
     headings = re.findall(r"^#+ (.*)", template, re.M)
     assert headings == re.findall(r"^#+ (.*)", (ROOT / "docs/runbooks/outbox-stalled.md").read_text(), re.M)

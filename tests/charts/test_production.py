@@ -34,7 +34,7 @@ def test_queues_are_declared_as_the_programs_declare_them():
     assert declared == wanted
 
 
-def test_exchanges_and_bindings_too():
+def test_exchanges_and_bindings_are_declared_as_the_programs_declare_them():
     exchanges = {(spec["name"], spec["type"], spec["durable"]) for spec in specs("rabbitmq.yaml", "Exchange")}
     assert exchanges == {(exchange.value, "topic", True) for exchange in Exchange}
     bindings = {(s["source"], s["routingKey"], s["destination"]) for s in specs("rabbitmq.yaml", "Binding")}
@@ -63,7 +63,7 @@ def test_data_stores_for_development_have_the_same_roles(helm: Helm, database: s
         assert f"create role {role} login" in sql
 
 
-def test_services_may_do_on_the_broker_what_they_may_on_the_local_one(helm: Helm):
+def test_services_have_the_same_permissions_as_on_the_broker_for_development(helm: Helm):
     assert {user["importCredentialsSecret"]["name"] for user in specs("rabbitmq.yaml", "User")} == {
         f"rabbitmq-{service}" for service in PERMISSIONS
     }
@@ -103,7 +103,7 @@ def test_the_system_s_values_name_secrets_that_exist():
             assert re.search(rf"# .*\b{reference['existingSecret']}\b", document)
 
 
-def test_policies_let_in_whom_those_for_development_let_in(helm: Helm):
+def test_policies_admit_the_same_clients_as_those_for_development(helm: Helm):
     def callers(policies: list[Manifest], port: int) -> dict[str, set[str]]:
         return {
             policy["metadata"]["name"]: set(term["values"])
@@ -120,13 +120,13 @@ def test_policies_let_in_whom_those_for_development_let_in(helm: Helm):
     assert callers(load("network-policies.yaml"), 5671) == callers(load("network-policies.yaml"), 5672)
 
 
-def test_files_are_known_to_the_document():
+def test_every_file_is_named_in_the_document():
     document = (CHARTS.parent / "docs/production.md").read_text()
     for file in Path(PRODUCTION).glob("*.yaml"):
         assert file.name in document
 
 
-def test_both_databases_are_restored_to_one_instant_and_archive_apart_from_before():
+def test_both_databases_are_restored_to_the_same_instant_and_start_new_archives():
     patches = [libyaml.load(p["patch"]) for p in load("../restore/kustomization.yaml")[0]["patches"]]
     values = [{operation["path"]: operation["value"] for operation in patch} for patch in patches]
     assert len({v["/spec/bootstrap"]["recovery"]["recoveryTarget"]["targetTime"] for v in values}) == 1
@@ -138,7 +138,7 @@ def test_both_databases_are_restored_to_one_instant_and_archive_apart_from_befor
 
 
 @pytest.mark.parametrize("database", ["pedidos", "estoque"])
-def test_values_count_on_as_many_connections_as_the_server_takes(database: str):
+def test_values_assume_as_many_connections_as_the_server_allows(database: str):
     (cluster,) = specs(f"{database}-db.yaml", "Cluster")
     values = libyaml.load((PRODUCTION / "values.yaml").read_text())
     assert (
@@ -147,7 +147,7 @@ def test_values_count_on_as_many_connections_as_the_server_takes(database: str):
 
 
 @pytest.mark.parametrize("database", ["pedidos", "estoque"])
-def test_so_do_those_for_development(helm: Helm, database: str):
+def test_values_for_development_assume_as_many_connections_as_the_server_allows(helm: Helm, database: str):
     values = libyaml.load((CHARTS / database / "values.yaml").read_text())
     (server,) = [
         manifest["spec"]["template"]["spec"]["containers"][0]
@@ -157,13 +157,13 @@ def test_so_do_those_for_development(helm: Helm, database: str):
     assert f"max_connections={values['database']['maxConnections']}" in server["args"]
 
 
-def test_nodes_of_the_broker_end_in_minutes_whatever_they_wait_for():
+def test_broker_nodes_terminate_within_minutes_whatever_they_wait_for():
     (cluster,) = specs("rabbitmq.yaml", "RabbitmqCluster")
     assert 60 <= cluster["terminationGracePeriodSeconds"] <= 900
 
 
 @pytest.mark.parametrize("database", ["pedidos", "estoque"])
-def test_commands_by_hand_use_the_archives_of_the_manifests(database: str):
+def test_manual_commands_use_the_archives_of_the_manifests(database: str):
     document = (CHARTS.parent / "docs/production.md").read_text()
     [store] = specs(f"{database}-db.yaml", "ObjectStore")
     assert store["configuration"]["wal"] == {"compression": "gzip"}
@@ -175,7 +175,7 @@ def test_commands_by_hand_use_the_archives_of_the_manifests(database: str):
 
 
 @pytest.mark.parametrize("database", ["pedidos", "estoque"])
-def test_servers_keep_apart_by_node_always_and_by_zone_where_there_are_zones(database: str):
+def test_servers_run_on_different_nodes_always_and_in_different_zones_if_possible(database: str):
     (cluster,) = specs(f"{database}-db.yaml", "Cluster")
     assert cluster["affinity"]["topologyKey"] == "kubernetes.io/hostname"
     assert cluster["affinity"]["podAntiAffinityType"] == "required"
@@ -184,7 +184,7 @@ def test_servers_keep_apart_by_node_always_and_by_zone_where_there_are_zones(dat
     assert zones["labelSelector"]["matchLabels"] == {"cnpg.io/cluster": f"{database}-db"}
 
 
-def test_pods_of_a_service_are_as_many_on_each_node(helm: Helm):
+def test_pods_of_a_service_are_spread_evenly_over_the_nodes(helm: Helm):
     rendered = list(libyaml.load_all(helm.text("reserva-estoque", *LOGIN, values=PRODUCTION / "values.yaml")))
     for name in ("pedidos", "estoque", "gateway"):
         (pod,) = (
@@ -207,7 +207,7 @@ NODE_LOST_SECONDS = 55
 
 
 @pytest.mark.parametrize("database", ["pedidos", "estoque"])
-def test_a_commit_and_a_fail_over_have_a_quorum_and_standbys_outlast_the_loss_of_a_node(database: str):
+def test_commits_and_fail_over_need_a_quorum_and_standbys_outlast_the_loss_of_a_node(database: str):
     (manifest,) = (m for m in load(f"{database}-db.yaml") if m["kind"] == "Cluster")
     assert manifest["metadata"]["annotations"]["alpha.cnpg.io/failoverQuorum"] == "true"
     cluster, postgresql = manifest["spec"], manifest["spec"]["postgresql"]
@@ -225,7 +225,7 @@ def test_a_server_that_stops_does_not_wait_for_its_clients(database: str):
     assert 15 <= cluster["stopDelay"] <= 120
 
 
-def test_brokers_are_as_restricted_as_their_namespace_asks():
+def test_brokers_are_as_restricted_as_their_namespace_requires():
     namespace = libyaml.load((CHARTS.parent / "k8s/namespace.yaml").read_text())
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     (broker,) = specs("rabbitmq.yaml", "RabbitmqCluster")
@@ -237,7 +237,7 @@ def test_brokers_are_as_restricted_as_their_namespace_asks():
         assert context == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
-def test_brokers_miss_a_lost_node_before_the_databases_are_back():
+def test_brokers_notice_a_lost_node_before_the_databases_are_back():
     (broker,) = specs("rabbitmq.yaml", "RabbitmqCluster")
     (seconds,) = re.findall(r"\{net_ticktime, (\d+)\}", broker["rabbitmq"]["advancedConfig"])
     assert int(seconds) * 1.25 <= 20
@@ -259,7 +259,7 @@ def test_identity_limits_and_tls_are_on_and_the_login_must_be_named(helm: Helm):
         helm.text("reserva-estoque", values=PRODUCTION / "values.yaml")
 
 
-def test_a_flash_sale_gives_each_customer_less_and_knows_more_of_them(helm: Helm):
+def test_a_flash_sale_lowers_each_customer_s_limits_and_tracks_more_customers(helm: Helm):
     values = libyaml.load((PRODUCTION / "flash-sale.yaml").read_text())
     usual = libyaml.load((CHARTS / "gateway/values.yaml").read_text())["limits"]
     for kind in ("reads", "writes", "streams"):

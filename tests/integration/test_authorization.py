@@ -306,7 +306,7 @@ async def test_another_customers_order_takes_as_long_as_an_unknown_one(client: h
     assert abs(medians[0] - medians[1]) < 0.001 + 0.2 * min(medians)
 
 
-async def test_a_key_is_its_customers_own(client: httpx.AsyncClient, tokens: Tokens):
+async def test_idempotency_keys_are_separate_for_each_customer(client: httpx.AsyncClient, tokens: Tokens):
     """The same key from another customer is a different key, with the same or another body."""
     key, ids = {"Idempotency-Key": f"k-{time.time_ns()}"}, set()
     for cliente, sku in (("ana", SKU), ("bia", SKU), ("carla", "ANOTHER")):
@@ -324,7 +324,9 @@ async def test_a_key_is_its_customers_own(client: httpx.AsyncClient, tokens: Tok
 
 
 @pytest.mark.parametrize("subject", ["x" * 129, "josé", " ana", "ana ", "a\tb", ""])
-async def test_a_subject_that_is_no_cliente_id_is_refused(client: httpx.AsyncClient, tokens: Tokens, subject: str):
+async def test_a_subject_that_is_not_a_valid_cliente_id_is_refused(
+    client: httpx.AsyncClient, tokens: Tokens, subject: str
+):
     """A name that HTTP would trim cannot impersonate another customer."""
     token = tokens.issuer.signed(tokens.claims(sub=subject, scope="estoque:ler"))
     for path in ("/pedidos", "/estoque", "/pedidos?clienteId=ana"):
@@ -342,7 +344,7 @@ async def test_a_subject_that_is_no_cliente_id_is_refused(client: httpx.AsyncCli
         f"/estoque/{SKU}?x",
     ],
 )
-async def test_a_query_that_says_two_things_is_refused(
+async def test_a_query_with_duplicate_or_unknown_parameters_is_refused(
     client: httpx.AsyncClient, tokens: Tokens, method: str, path: str
 ):
     answer = await client.request(method, path, headers=bearer(tokens.staff()))
@@ -391,7 +393,9 @@ async def test_concurrent_uses_of_a_ticket_open_one_stream(client: httpx.AsyncCl
         assert sorted(answer.status_code for answer in answers) == [200] + [401] * 11
 
 
-async def test_an_invalid_token_beside_a_ticket_is_refused_and_so_are_both(client: httpx.AsyncClient, tokens: Tokens):
+async def test_a_ticket_beside_a_token_is_refused_whether_the_token_is_valid_or_not(
+    client: httpx.AsyncClient, tokens: Tokens
+):
     good = await ticket(client, tokens.right())
     path = f"/pedidos/eventos?bilhete={good}"
     assert (await ask(client, "GET", path, None, bearer(tokens.expired()))).status_code == 401
@@ -403,7 +407,7 @@ async def test_an_invalid_token_beside_a_ticket_is_refused_and_so_are_both(clien
     assert (await ask(client, "GET", "/pedidos/eventos?bilhete=x", None, forged)).status_code == 401
 
 
-async def test_a_new_client_resumes_by_its_address(client: httpx.AsyncClient, tokens: Tokens):
+async def test_a_new_client_resumes_from_the_last_event_id_in_the_url(client: httpx.AsyncClient, tokens: Tokens):
     """A client that reconnects automatically sends Last-Event-ID, which is newer than the id in the URL."""
     headers = bearer(tokens.issuer.token("fabio"))
     first = await new_order(client, tokens, "fabio")
@@ -423,7 +427,7 @@ async def test_a_new_client_resumes_by_its_address(client: httpx.AsyncClient, to
         assert (await stream.next_event()).data["pedidoId"] == second["pedidoId"]
 
 
-async def test_a_customers_streams_are_limited_and_others_have_theirs(
+async def test_streams_are_limited_for_each_customer_separately(
     client: httpx.AsyncClient, system: System, tokens: Tokens
 ):
     """MAX_STREAMS_PER_CLIENT, three here, applies per replica."""

@@ -30,7 +30,7 @@ async def test_garbage_goes_to_the_dead_letters(shop: Shop, system: System, queu
     assert (await shop.order(**{"L-A": 1})).json()["status"] == "EstoqueReservado"
 
 
-async def test_snapshot_of_an_unknown_order(shop: Shop, system: System):
+async def test_a_snapshot_of_an_unknown_order_goes_to_the_dead_letters(shop: Shop, system: System):
     body = (
         b'[{"specversion":"1.0","type":"AtualizarStatus","id":"x:1","source":"/t","time":"2026-01-01T00:00:00Z",'
         b'"subject":"00000000-0000-7000-8000-000000000000","data":{"pedidoId":'

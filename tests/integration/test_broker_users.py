@@ -41,7 +41,7 @@ async def channel(connection: AbstractConnection) -> AbstractChannel:
     return await connection.channel(publisher_confirms=True, on_return_raises=True)
 
 
-async def test_it_declares_publishes_consumes_and_sets_aside(
+async def test_a_service_can_declare_publish_consume_and_dead_letter(
     backing: System, service: str, connection: AbstractConnection
 ):
     """The broker has none of its objects yet."""
@@ -140,14 +140,14 @@ async def test_a_service_sees_no_other_virtual_host_and_no_management(backing: S
             assert (await client.get(f"{address}/{path}")).status_code == 401
 
 
-async def test_no_password_but_its_own_opens_it(backing: System, service: str):
+async def test_a_wrong_password_is_refused_without_revealing_the_right_one(backing: System, service: str):
     url = backing.service_env(service)["AMQP_URL"].replace(f"{service}:", f"{service}:x")
     with pytest.raises(aio_pika.exceptions.AMQPError) as refusal:
         await aio_pika.connect(url)
     assert backing.layout.secrets[f"rabbitmq-{service}"] not in str(refusal.value)
 
 
-async def test_it_lists_its_own_dead_letters_and_says_whose_the_others_are(
+async def test_a_service_lists_its_own_dead_letters_and_learns_who_may_read_the_others(
     backing: System, service: str, connection: AbstractConnection
 ):
     async with await aio_pika.connect(backing.amqp_url) as administrator:

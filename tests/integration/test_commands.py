@@ -48,12 +48,12 @@ async def test_renewing_a_live_reservation_changes_nothing(shop: Shop):
 
 
 @pytest.mark.parametrize("comando", ["fechar", "cancelar", "reservar"])
-async def test_commands_to_unknown_orders(shop: Shop, comando: str):
+async def test_commands_to_unknown_orders_are_not_found(shop: Shop, comando: str):
     for pedido in (uuid4(), "nao-e-um-id"):
         assert (await shop.client.post(f"/pedidos/{pedido}/{comando}")).status_code == 404
 
 
-async def test_one_key_makes_one_order_whoever_repeats_it(shop: Shop):
+async def test_a_key_makes_one_order_per_customer_however_often_it_is_repeated(shop: Shop):
     await shop.declare("K-F", 100)
     body = {"clienteId": "ana", "itens": [{"sku": "K-F", "quantidade": 2}]}
     headers = {**WAIT, "Idempotency-Key": f'"{uuid4()}"'}
@@ -70,7 +70,7 @@ async def test_one_key_makes_one_order_whoever_repeats_it(shop: Shop):
     assert of_other_customer.json()["pedidoId"] != responses[0].json()["pedidoId"]
 
 
-async def test_key_tells_the_order_as_it_is_now_and_works_for_commands_too(shop: Shop):
+async def test_a_repeated_key_returns_the_current_order_and_works_for_commands_too(shop: Shop):
     await shop.declare("K-G", 5)
     body = {"clienteId": "ana", "itens": [{"sku": "K-G", "quantidade": 1}]}
     headers = {**WAIT, "Idempotency-Key": "any-key"}

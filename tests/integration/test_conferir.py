@@ -27,7 +27,7 @@ async def buy(shop: Shop, number: int) -> None:
         await shop.client.post(f"/pedidos/{pedido['pedidoId']}/{('fechar', 'cancelar')[number % 2]}")
 
 
-async def test_nothing_is_found_while_customers_order_nor_after(shop: Shop, system: System):
+async def test_no_violation_is_found_while_customers_order_or_afterwards(shop: Shop, system: System):
     await shop.declare("F-A", 150)
     await shop.declare("F-B", 150)
     purchases = asyncio.gather(*[buy(shop, number) for number in range(300)])

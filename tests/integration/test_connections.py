@@ -54,14 +54,14 @@ def calls_of_estoque(client: httpx.AsyncClient) -> list[Any]:
     ]
 
 
-async def test_pedidos_keeps_to_its_connections_when_every_statement_waits(backing: System, tmp_path: Path):
+async def test_pedidos_stays_within_its_connection_limit_when_every_statement_waits(backing: System, tmp_path: Path):
     tables = "pedido, comando, outbox, idempotencia, mudanca"
     seen = await busiest(backing, tmp_path / "log", "pedidos", tables, calls_of_pedidos)
     assert set(seen) - {"pedidos watch"} == {"pedidos", "pedidos relay", "pedidos health", "pedidos listen"}
     assert 4 < sum(seen.values()) <= pedidos.app.CONNECTIONS
 
 
-async def test_estoque_keeps_to_its_connections_when_every_statement_waits(backing: System, tmp_path: Path):
+async def test_estoque_stays_within_its_connection_limit_when_every_statement_waits(backing: System, tmp_path: Path):
     tables = "estoque, pedido, reserva, inbox, outbox, mudanca"
     seen = await busiest(backing, tmp_path / "log", "estoque", tables, calls_of_estoque)
     assert set(seen) - {"estoque watch"} == {"estoque", "estoque relay", "estoque health"}
@@ -110,7 +110,7 @@ async def busiest(
     [(pedidos.app, PedidosSettings), (estoque.app, EstoqueSettings)],
     ids=["pedidos", "estoque"],
 )
-async def test_the_pools_are_as_large_as_the_charts_count_on(
+async def test_the_pools_are_as_large_as_the_charts_assume(
     program: ModuleType, settings: type[ServiceSettings], monkeypatch: pytest.MonkeyPatch
 ):
     """Pools open connections on demand, so no server is needed to count how many they may open."""

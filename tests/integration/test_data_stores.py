@@ -36,7 +36,7 @@ def find(rendered: list[Manifest], kind: str, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("service", ["pedidos", "estoque"])
-async def test_roles_are_created_where_they_are_missing_and_again_where_they_are_not(
+async def test_missing_roles_are_created_and_the_script_may_run_again(
     backing: System, rendered: list[Manifest], service: str, tmp_path: Path
 ):
     script = tmp_path / "roles.sql"

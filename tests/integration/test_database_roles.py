@@ -102,7 +102,7 @@ SCHEMA = [
     "create database mine",
     "select pg_reload_conf()",
 ]
-"""Unprocessable to every role of a program."""
+"""Forbidden to every role of a program."""
 FORBIDDEN = {
     "pedidos": [
         "set role pedidos",
@@ -218,7 +218,7 @@ async def test_a_role_of_another_database_cannot_connect(backing: System, databa
 # Migrations
 
 
-async def test_pods_wait_with_the_runtime_role_and_cannot_migrate_with_it(backing: System, service: str):
+async def test_pods_can_wait_for_migrations_with_the_runtime_role(backing: System, service: str):
     folder = ROOT / "services" / service / "db/migrations"
     env = {**os.environ, "DATABASE_URL": backing.service_env(service)["DATABASE_URL"]}
     argv = [sys.executable, "-m", "reservaestoque.migrate", "--migrations-dir", str(folder)]
@@ -254,7 +254,7 @@ def grants(service: str) -> str:
     return "\n".join(["-- migrate:up", connect, *tables, "-- migrate:down", ""])
 
 
-async def test_sessions_of_the_owner_run_on_while_the_runtime_role_is_granted_its_privileges(
+async def test_sessions_of_the_owner_continue_while_the_runtime_role_is_granted_its_privileges(
     backing: System, service: str, without_role: str, tmp_path: Path
 ):
     """They stay open, one in a transaction, and the role works at once."""

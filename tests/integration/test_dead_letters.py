@@ -110,7 +110,7 @@ async def test_letters_whose_cause_has_passed_succeed_when_replayed(shop: Shop, 
     assert letters(system, "pedidos.status", pedido_id) == []
 
 
-def test_nothing_running_is_reported_in_a_sentence(tmp_path_factory: pytest.TempPathFactory):
+def test_the_command_reports_that_no_system_is_running(tmp_path_factory: pytest.TempPathFactory):
     empty = tmp_path_factory.mktemp("empty")
     done = subprocess.run(
         [sys.executable, "-m", "local_system", "dlq"],

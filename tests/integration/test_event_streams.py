@@ -38,7 +38,7 @@ def new_customer() -> str:
     return f"cliente-{uuid4()}"
 
 
-async def test_an_orders_life_as_events_until_its_end(shop: Shop):
+async def test_a_stream_of_one_order_has_its_events_and_ends_with_it(shop: Shop):
     await shop.declare("E-A", 5)
     pedido = await order(shop, "ana", "E-A")
     url = f"/pedidos/{pedido['pedidoId']}/eventos"
@@ -186,7 +186,7 @@ async def test_a_deleted_item_is_reported_as_no_longer_offered(shop: Shop, syste
         assert event.data == {"sku": "E-I"}
 
 
-async def test_a_silent_stream_beats_and_its_id_moves_on_with_what_was_not_for_it(shop: Shop):
+async def test_an_idle_stream_sends_heartbeats_and_its_id_advances_past_events_for_others(shop: Shop):
     await shop.declare("E-J", 5)
     pedido = await order(shop, "ana", "E-J")
     async with (
@@ -252,7 +252,7 @@ async def test_an_id_that_is_too_old_is_refused_as_such(shop: Shop, system: Syst
         ("/pedidos/garbage/eventos", "", 404, "no order"),
     ],
 )
-async def test_ids_that_cannot_be_are_answered_with_a_sentence(
+async def test_impossible_ids_are_refused_with_an_explanation(
     shop: Shop, url: str, last: str, status: int, sentence: str
 ):
     if url == "{pedido}":
@@ -312,7 +312,7 @@ async def note_many(system: System, rows: int) -> None:
             )
 
 
-async def test_a_stuck_reader_slows_no_others_is_cut_off_and_can_resume(shop: Shop, system: System):
+async def test_a_stuck_reader_does_not_slow_others_is_cut_off_and_can_resume(shop: Shop, system: System):
     url, seen = system.program_url("pedidos-1"), list[str]()
     async with (
         slow_reader(url, "/pedidos/eventos?clienteId=many") as stopped,
@@ -330,7 +330,7 @@ async def test_a_stuck_reader_slows_no_others_is_cut_off_and_can_resume(shop: Sh
         assert [e.id for e in await stream.events(len(seen) - len(received))] == seen[len(received) :]
 
 
-async def test_streams_end_cleanly_when_the_service_stops_and_go_on_at_another_replica(shop: Shop, system: System):
+async def test_streams_end_cleanly_when_the_service_stops_and_continue_at_another_replica(shop: Shop, system: System):
     await shop.declare("E-N", 50)
     cliente = new_customer()
     pedido = await order(shop, "ana", "E-N")
@@ -428,7 +428,7 @@ async def change_skus(system: System, skus: int) -> None:
         ("estoque", "/estoque/eventos", change_skus, 5000),
     ],
 )
-async def test_streams_that_have_caught_up_hold_nothing_of_what_they_were_sent(
+async def test_streams_that_have_caught_up_keep_no_events_in_memory(
     backing: System,
     client: httpx.AsyncClient,
     service: str,
@@ -492,7 +492,7 @@ async def test_more_streams_than_allowed_are_refused_until_one_ends(narrow: Prog
     assert 'path="/pedidos/eventos"' not in await metrics(), "its duration says nothing about our speed"
 
 
-async def test_of_many_streams_asked_for_at_once_as_many_are_opened_as_are_allowed(
+async def test_of_many_streams_requested_at_once_only_the_allowed_number_is_opened(
     narrow: Program, client: httpx.AsyncClient
 ):
     responses: list[int] = []

@@ -35,7 +35,9 @@ async def shop(short_lived_system: System) -> AsyncIterator[Shop]:
     await conferir(short_lived_system)
 
 
-async def test_with_the_operator_stopped_lapsed_units_can_still_be_had(shop: Shop, short_lived_system: System):
+async def test_lapsed_units_are_available_again_even_with_the_operator_stopped(
+    shop: Shop, short_lived_system: System
+):
     await shop.declare("E-B", 2)
     short_lived_system.stop("operator")
     try:
@@ -64,7 +66,7 @@ async def lapsed(shop: Shop, pedido: str) -> None:
     await until(expired)
 
 
-async def test_lapsed_order_is_checked_again(shop: Shop):
+async def test_a_command_to_a_lapsed_order_checks_stock_again(shop: Shop):
     await shop.declare("K-E", 3)
     renewed, closed, refused = [await shop.reserved("K-E") for _ in range(3)]
     for pedido in (renewed, closed, refused):
@@ -81,7 +83,7 @@ async def test_lapsed_order_is_checked_again(shop: Shop):
     assert (await shop.client.post(f"/pedidos/{refused}/fechar", headers=WAIT)).status_code == 409
 
 
-async def test_key_of_a_refused_command_is_free_again(shop: Shop):
+async def test_the_key_of_a_refused_command_can_be_used_again(shop: Shop):
     await shop.declare("K-J", 3)
     pedido = await shop.reserved("K-J")
     headers = {**WAIT, "Idempotency-Key": "k-j"}

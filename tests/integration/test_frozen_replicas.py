@@ -84,7 +84,7 @@ async def timed(call: Awaitable[httpx.Response]) -> tuple[int, float]:
     return (await call).status_code, time.monotonic() - began
 
 
-async def test_strangers_do_not_wait_for_the_keys_that_a_frozen_replica_claims(
+async def test_unrelated_requests_do_not_wait_for_the_keys_that_a_frozen_replica_claims(
     backing: System, pedidos_db: asyncpg.Pool, client: httpx.AsyncClient, tmp_path: Path
 ):
     keys = [f"frozen-{n}" for n in range(5)]
@@ -163,7 +163,7 @@ async def test_orders_of_other_skus_do_not_wait_for_one_that_a_frozen_replica_ha
         assert "event_dead_lettered" not in healthy.log()
 
 
-async def test_orders_of_other_skus_do_not_wait_for_many_of_one_that_an_administrator_has_locked(
+async def test_orders_of_other_skus_do_not_wait_for_many_orders_of_one_that_an_administrator_has_locked(
     backing: System, estoque_db: asyncpg.Pool, pedidos_db: asyncpg.Pool, client: httpx.AsyncClient, tmp_path: Path
 ):
     """More messages than the broker delivers to a consumer."""

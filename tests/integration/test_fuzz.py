@@ -17,14 +17,14 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield system
 
 
-async def test_messages(system: System):
+async def test_generated_messages_have_the_expected_outcomes(system: System):
     report = await amqp.run(system, count=400, seed=1)
     assert report.right, "\n".join(report.lines())
     assert report.orders > 10
 
 
 @pytest.mark.parametrize("service", ["pedidos", "estoque"])
-async def test_requests(system: System, service: str):
+async def test_generated_requests_are_answered_as_documented(system: System, service: str):
     await stock(system)
     report = rest.run(system, service, examples=2, seed=1, options=["--phases", "examples,coverage,fuzzing"])
     assert report.passed, report.text

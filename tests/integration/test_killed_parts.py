@@ -129,7 +129,7 @@ async def test_waiting_requests_are_answered_when_the_service_stops(shop: Shop, 
     await until(decided)
 
 
-async def test_reads_that_get_nowhere_leave_the_replica_ready(shop: Shop, system: System):
+async def test_blocked_reads_leave_the_replica_ready(shop: Shop, system: System):
     """A dozen of them once took all connections, which made the replica unready: it served no requests."""
     async with database(system, "pedidos") as pool, pool.acquire() as connection, connection.transaction():
         await connection.execute("lock table pedido in access exclusive mode")

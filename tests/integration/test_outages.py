@@ -144,7 +144,9 @@ def take_writes(system: System, value: str) -> None:
         time.sleep(0.05)
 
 
-async def test_a_fail_over_that_leaves_connections_open_is_survived(backing: System, shop: Shop, new_primary: System):
+async def test_pedidos_survives_a_fail_over_that_leaves_connections_open(
+    backing: System, shop: Shop, new_primary: System
+):
     """They lead to the old primary, which no longer takes writes: once, the program had to be restarted."""
 
     async def ordering() -> bool:
@@ -167,7 +169,7 @@ async def test_a_fail_over_that_leaves_connections_open_is_survived(backing: Sys
         take_writes(backing, "off")
 
 
-async def test_an_administrator_who_stops_writes_is_obeyed_and_named(backing: System, shop: Shop):
+async def test_orders_are_refused_with_the_reason_while_an_administrator_blocks_writes(backing: System, shop: Shop):
     known = (await shop.order()).json()["pedidoId"]
     take_writes(backing, "on")
     try:

@@ -1,4 +1,4 @@
-"""Orders through the gateway: decided, refused with a reason, read back; bad input answered with a sentence."""
+"""Orders through the gateway: decided, refused with a reason, read back; bad input refused with an explanation."""
 
 import asyncio
 import json
@@ -52,7 +52,7 @@ async def test_unknown_and_paused_items_have_their_own_reasons(shop: Shop):
     assert (await shop.saldo("P-E"))["disponivel"] == 10
 
 
-async def test_a_waiter_gets_what_can_be_read_afterwards(shop: Shop):
+async def test_a_waiting_client_gets_the_same_answer_as_a_later_read(shop: Shop):
     await shop.declare("P-I", 100)
 
     async def send(path: str) -> None:
@@ -95,7 +95,7 @@ async def test_without_prefer_the_order_is_answered_at_once_and_decided_soon(sho
     await until(decided)
 
 
-async def test_sku_named_twice_counts_once_with_the_sum(shop: Shop):
+async def test_lines_with_the_same_sku_are_summed(shop: Shop):
     await shop.declare("P-H", 5)
     itens = [{"sku": "P-H", "quantidade": 3}, {"sku": "P-H", "quantidade": 3}]
     response = await shop.client.post(
@@ -111,10 +111,10 @@ def _um(**fields: object) -> str:
 
 _ITENS = json.dumps([{"sku": "A", "quantidade": 1}])
 RUINS = {
-    "no JSON": ("{", 400, "not valid JSON"),
-    "nothing": ("", 400, "no body"),
-    "nested without end": ('{"x":' + "[" * 60_000, 400, "nested too deeply"),
-    "a customer twice": (f'{{"clienteId": "ana", "clienteId": "eva", "itens": {_ITENS}}}', 400, "'clienteId'"),
+    "not JSON": ("{", 400, "not valid JSON"),
+    "empty body": ("", 400, "no body"),
+    "nested too deeply": ('{"x":' + "[" * 60_000, 400, "nested too deeply"),
+    "duplicate clienteId": (f'{{"clienteId": "ana", "clienteId": "eva", "itens": {_ITENS}}}', 400, "'clienteId'"),
     "an array": ("[]", 422, "object"),
     "no customer": (json.dumps({"itens": [{"sku": "A", "quantidade": 1}]}), 422, "clienteId"),
     "no items": (json.dumps({"clienteId": "ana", "itens": []}), 422, "itens"),
@@ -135,7 +135,7 @@ RUINS = {
 
 
 @pytest.mark.parametrize("case", RUINS)
-async def test_bad_orders_are_answered_with_a_sentence(shop: Shop, case: str):
+async def test_bad_orders_are_refused_with_an_explanation(shop: Shop, case: str):
     body, status, sentence = RUINS[case]
     response = await shop.client.post("/pedidos", content=body, headers={"Content-Type": "application/json"})
     problem = response.json()
@@ -146,7 +146,7 @@ async def test_bad_orders_are_answered_with_a_sentence(shop: Shop, case: str):
     assert problem["instance"] == "/pedidos"
 
 
-async def test_filter_by_a_customer_that_there_cannot_be(shop: Shop):
+async def test_an_invalid_filter_is_refused_with_an_explanation(shop: Shop):
     response = await shop.client.get("/pedidos", params={"clienteId": "José"})
     assert response.json()["detail"] == "clienteId: a clienteId has 1 to 128 printable ASCII characters"
     assert "pedidoId" in (await shop.client.get("/statusPedido")).json()["detail"]
@@ -191,13 +191,13 @@ async def test_missing_resources_are_answered_as_problems(shop: Shop, method: st
         ([("Content-Type", "application/json"), ("Content-Type", "text/plain")], "application/json"),
     ],
 )
-async def test_body_that_is_not_plain_utf_8(shop: Shop, headers: object, sentence: str):
+async def test_a_body_that_is_not_plain_utf_8_is_refused(shop: Shop, headers: object, sentence: str):
     response = await shop.client.post("/pedidos", content=_um(), headers=headers)
     assert response.status_code == 415
     assert sentence in response.json()["detail"]
 
 
-async def test_body_declared_as_plain_utf_8(shop: Shop):
+async def test_a_body_declared_as_plain_utf_8_is_read(shop: Shop):
     headers = {"Content-Type": 'application/json; charset="UTF-8"', "Content-Encoding": "identity"}
     response = await shop.client.post("/pedidos", content=_um(quantidade=0), headers=headers)
     assert response.status_code == 422
@@ -208,7 +208,7 @@ async def test_a_problem_names_the_path_as_received(shop: Shop, path: str):
     assert (await shop.client.get(path)).json()["instance"] == path
 
 
-async def test_body_that_is_not_json_by_its_type(shop: Shop):
+async def test_a_body_whose_content_type_is_not_json_is_refused(shop: Shop):
     response = await shop.client.post("/pedidos", content=_um(), headers={"Content-Type": "text/plain"})
     assert response.status_code == 415
     assert "application/json" in response.json()["detail"]
@@ -254,7 +254,7 @@ async def test_head_answers_like_get_without_a_body(shop: Shop, path: str):
         ("POST", "/estoque/A", {"GET", "HEAD", "OPTIONS"}),
     ],
 )
-async def test_allow_names_the_methods_that_there_are(shop: Shop, method: str, path: str, allowed: set[str]):
+async def test_the_allow_header_names_the_supported_methods(shop: Shop, method: str, path: str, allowed: set[str]):
     response = await shop.client.request(method, path)
     assert response.status_code == 405
     assert set(response.headers["allow"].split(", ")) == allowed
@@ -262,7 +262,7 @@ async def test_allow_names_the_methods_that_there_are(shop: Shop, method: str, p
     assert (response.status_code, set(response.headers["allow"].split(", "))) == (204, allowed)
 
 
-async def test_balances_page_by_page_and_many_at_once(shop: Shop):
+async def test_balances_are_listed_page_by_page_or_queried_many_at_once(shop: Shop):
     for sku in ("Q-A", "Q-B", "Q-C"):
         await shop.declare(sku, 1)
     seen, cursor = [], ""
@@ -278,7 +278,7 @@ async def test_balances_page_by_page_and_many_at_once(shop: Shop):
 
 
 @pytest.mark.parametrize("service", ["pedidos", "estoque"])
-async def test_openapi_through_the_gateway(shop: Shop, service: str):
+async def test_openapi_is_served_through_the_gateway(shop: Shop, service: str):
     document = (await shop.client.get(f"/schema/{service}/openapi.json")).raise_for_status().json()
     for operations in document["paths"].values():
         for operation in operations.values():

@@ -51,13 +51,13 @@ def commands(document: str) -> str:
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.pt-BR.md"])
-def test_the_order_of_the_readme(system: System, readme: str):
+def test_the_order_of_the_readme_works(system: System, readme: str):
     printed = run(system, commands((ROOT / readme).read_text().split("\n## ")[1]))
     for expected in ('"EstoqueReservado"', "SYNCED", "camiseta-azul-m"):
         assert expected in printed, printed
 
 
-def test_the_tour(system: System):
+def test_the_tour_works(system: System):
     printed = run(system, commands((ROOT / "docs/tour.md").read_text()))
     answers = ('"EstoqueReservado"', '"SkuDesconhecido"', '"Fechado"', "exit code 3")
     for expected in (*answers, "SYNCED", "lowStockThreshold"):
@@ -65,7 +65,7 @@ def test_the_tour(system: System):
 
 
 @pytest.mark.parametrize(("page", "sku"), [("start.md", "CANECA-PRETA"), ("start.pt-BR.md", "CANECA-BRANCA")])
-async def test_the_start_page(system: System, page: str, sku: str):
+async def test_the_start_page_works(system: System, page: str, sku: str):
     """Each page with a SKU of its own, so that both begin with ten units."""
     script = commands((ROOT / "docs" / page).read_text())
     for command in ELSEWHERE:
@@ -115,14 +115,14 @@ def shirts(system: System) -> None:
         ("howto/consume-events.md", 0, "1 EstoqueReservado"),
     ],
 )
-def test_a_program_of_the_how_tos(system: System, shirts: None, page: str, number: int, prints: str):
+def test_a_program_of_the_how_tos_works(system: System, shirts: None, page: str, number: int, prints: str):
     with running(system, programs(page)[number]) as started:
         printed, _ = started.communicate(timeout=60)
     assert started.returncode == 0
     assert prints in printed
 
 
-def test_the_program_of_the_client_page(system: System, shirts: None):
+def test_the_program_of_the_client_page_works(system: System, shirts: None):
     (program,) = programs("client.md")
     program = "read_token = None\n" + program.replace("https://loja.example", system.gateway_url)
     with running(system, program, PYTHONUNBUFFERED="1") as started:
@@ -138,7 +138,7 @@ def test_every_program_of_the_how_tos_is_run():
     assert not [page for page in (ROOT / "docs/howto").glob("[!c]*.md") if programs(f"howto/{page.name}")]
 
 
-def test_a_queue_of_ones_own(system: System, shirts: None):
+def test_the_program_with_a_queue_of_its_own_works(system: System, shirts: None):
     """The user has the permissions that the page prints, and no others."""
     text = (ROOT / "docs/howto/consume-events.md").read_text()
     (manifest,) = re.findall(r"^```yaml\n(.*?)^```", text, re.M | re.S)

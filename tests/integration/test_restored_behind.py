@@ -67,7 +67,7 @@ async def agree(shop: Shop, archive: Archive) -> None:
         ([CommandType.CRIAR, CommandType.CANCELAR], "Cancelado", (0, 0)),
     ],
 )
-async def test_what_pedidos_knows_is_done_again(
+async def test_estoque_decides_again_what_pedidos_knows(
     shop: Shop, archive: Archive, types: list[CommandType], status: str, units: tuple[int, int]
 ):
     await have_decided(shop, types)
@@ -78,7 +78,7 @@ async def test_what_pedidos_knows_is_done_again(
     await conferir(archive.system)
 
 
-async def test_an_order_that_found_too_little_stays_refused(shop: Shop, archive: Archive):
+async def test_an_order_refused_for_lack_of_stock_stays_refused(shop: Shop, archive: Archive):
     await have_decided(shop, [CommandType.CRIAR], units=0)
     await restore_estoque_to_before_it_heard_of_any(shop)
     await shop.estoque.execute("update estoque set alvo = 2, quantidade = 2")
@@ -109,7 +109,7 @@ async def test_closing_an_order_before_it_is_asked_about_closes_it(shop: Shop):
     assert await shop.statuses() == ("Fechado", "Fechado")
 
 
-async def test_units_that_others_have_by_now_are_not_sold_twice(shop: Shop, archive: Archive):
+async def test_units_that_another_order_has_reserved_meanwhile_are_not_sold_twice(shop: Shop, archive: Archive):
     order = await have_decided(shop, [CommandType.CRIAR, CommandType.FECHAR])
     await restore_estoque_to_before_it_heard_of_any(shop)
     other = new_id()
@@ -122,7 +122,7 @@ async def test_units_that_others_have_by_now_are_not_sold_twice(shop: Shop, arch
     await conferir(archive.system)
 
 
-async def test_an_order_that_only_estoque_knows_goes_back_to_pedidos(shop: Shop, archive: Archive):
+async def test_an_order_that_only_estoque_knows_is_restored_to_pedidos(shop: Shop, archive: Archive):
     order = await have_decided(shop, [CommandType.CRIAR])
     await shop.order(CommandType.FECHAR, order)
     await shop.commands_arrive()

@@ -156,7 +156,7 @@ async def test_a_failing_program_reveals_no_secret(system: System, secrets: dict
 
 
 @pytest.mark.parametrize("number", [0, 1])
-async def test_a_command_that_fails_tells_no_secret(system: System, secrets: dict[str, set[str]], number: int):
+async def test_a_failing_command_reveals_no_secret(system: System, secrets: dict[str, set[str]], number: int):
     folder = str(MIGRATIONS)
     database = addresses(system.database_url("pedidos"))[number]
     reader = addresses(system.database_url("pedidos", "conferente"))[number]
@@ -219,7 +219,7 @@ def command_line(process: psutil.Process) -> str:
         return ""
 
 
-def test_files_with_secrets_are_their_owner_s(system: System, secrets: dict[str, set[str]]):
+def test_files_with_secrets_are_accessible_to_their_owner_only(system: System, secrets: dict[str, set[str]]):
     state = system.layout.state
     holding = []
     for file in state.rglob("*"):

@@ -96,7 +96,7 @@ async def both(addresses: Addresses, authority: Authority, tmp_path: Path) -> As
         yield client
 
 
-async def test_an_order_is_decided_although_every_server_is_checked(both: httpx.AsyncClient, backing: System):
+async def test_an_order_is_decided_over_tls_with_every_server_verified(both: httpx.AsyncClient, backing: System):
     answer = await both.post("/pedidos", json=ORDER, headers={"Prefer": "wait=30"})
     assert answer.json()["status"] == "EstoqueNaoDisponivel"
     async with httpx.AsyncClient(base_url=backing.rabbitmq_management_url, trust_env=False) as management:
@@ -127,14 +127,14 @@ class Flaw(NamedTuple):
 
 
 FLAWS = {
-    "of another authority": Flaw("certificate verify failed", by_another=True),
-    "of another host": Flaw("IP address mismatch", signed_for="DNS:elsewhere.example"),
-    "of the past": Flaw("certificate has expired", expired=True),
+    "another authority": Flaw("certificate verify failed", by_another=True),
+    "another host": Flaw("IP address mismatch", signed_for="DNS:elsewhere.example"),
+    "expired": Flaw("certificate has expired", expired=True),
 }
 
 
 @pytest.mark.parametrize("flaw", FLAWS.values(), ids=list(FLAWS))
-async def test_a_certificate_is_refused(
+async def test_an_invalid_certificate_is_refused(
     backing: System, authority: Authority, stranger: Authority, tmp_path: Path, flaw: Flaw
 ):
     file, said = str((stranger if flaw.by_another else authority).file), flaw.said
@@ -164,7 +164,7 @@ async def test_a_certificate_is_refused(
             await until(refused, 20)
 
 
-async def test_without_an_authority_the_machine_s_own_ones_count(addresses: Addresses):
+async def test_without_a_given_authority_those_of_the_machine_apply(addresses: Addresses):
     code, output = await ended("reservaestoque.dlq", AMQP_URL=addresses["broker of pedidos"])
     assert (code, "certificate verify failed" in output) == (1, True), output
 

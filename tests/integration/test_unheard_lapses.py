@@ -36,7 +36,7 @@ async def shop(pedidos_db: "Pool[Any]", estoque_db: "Pool[Any]") -> AsyncIterato
         await pool.execute(CLOCK.format(""))
 
 
-async def test_it_is_asked_about_although_its_command_was_made_long_ago(shop: Shop):
+async def test_an_unreported_lapse_is_followed_up_although_its_command_is_old(shop: Shop):
     await shop.estoque.execute("select sweep_reservas(9)")
     await shop.answers_are_lost()
     await shop.resend()
@@ -53,7 +53,9 @@ async def test_it_is_asked_about_although_its_command_was_made_long_ago(shop: Sh
         ("closed", "Fechado"),
     ],
 )
-async def test_without_an_answer_it_is_cancelled_later_and_corrected(shop: Shop, meanwhile: str, comes_of_it: str):
+async def test_without_an_answer_the_order_is_cancelled_later_and_corrected(
+    shop: Shop, meanwhile: str, comes_of_it: str
+):
     if meanwhile == "swept":
         await shop.estoque.execute("select sweep_reservas(9)")
     if meanwhile == "closed":

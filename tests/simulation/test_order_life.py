@@ -256,6 +256,6 @@ def test_orders_live_according_to_the_model(urls: dict[str, str]):
 
 
 @pytest.mark.parametrize("mutant", ["lapsed-units-stay-held", "versions-ignored", "refusal-forgotten"])
-def test_a_mistake_put_in_on_purpose_is_found(urls: dict[str, str], mutant: str):
+def test_a_deliberate_mistake_is_found(urls: dict[str, str], mutant: str):
     with pytest.raises(AssertionError):
         live(urls, mutant)

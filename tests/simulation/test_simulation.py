@@ -25,7 +25,7 @@ def stages(backing: System) -> list[Stage]:
     return [prepare(backing, str(number)) for number in range(SIDE_BY_SIDE)]
 
 
-def test_nothing_that_must_never_happen_happens_in_any_history(stages: list[Stage]):
+def test_no_history_violates_an_invariant(stages: list[Stage]):
     result = run_side_by_side(stages, SEEDS)
     assert result.fault is None, result.fault
     assert result.seeds == len(SEEDS)
@@ -52,7 +52,7 @@ def all_found(stages: list[Stage]) -> dict[str, Result]:
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_mistake_put_in_on_purpose_is_found(all_found: dict[str, Result], name: str):
+def test_a_deliberate_mistake_is_found(all_found: dict[str, Result], name: str):
     assert all_found[name].fault, f"not found in {len(SEEDS)} seeds: {MUTANTS[name].error}"
 
 

@@ -1,4 +1,4 @@
-"""The facts in estoque's outbox, which has a row per batch: a record each, in the order of a relay's take."""
+"""The facts in estoque's outbox, which has a row per batch: one record per fact, in the order a relay takes them."""
 
 from typing import Any
 

@@ -28,17 +28,17 @@ def test_recovery_lasts_until_the_first_decision_after_the_last_bad_answer(bad: 
     assert answers.recovery(since=2) == 5.5
 
 
-def test_without_a_decision_since_it_has_not_recovered():
+def test_without_a_later_decision_there_is_no_recovery():
     assert customers(request(3, 201), request(4, 503)).recovery(since=2) == float("inf")
 
 
-def test_what_was_not_answered_2xx_has_failed_and_only_the_rest_was_accepted():
+def test_answers_other_than_2xx_are_failures_and_only_the_rest_counts_as_accepted():
     answers = customers(request(1, 201), request(2, 202), request(3, 503), request(4, 0))
     assert [r.code for r in answers.failures] == [503, 0]
     assert answers.accepted == {"p1", "p2"}
 
 
-async def test_a_refused_connection_is_an_answer_that_failed(unused_tcp_port: int):
+async def test_a_refused_connection_counts_as_a_failure(unused_tcp_port: int):
     async with Customers(f"http://127.0.0.1:{unused_tcp_port}", ["A"], per_second=50) as one:
         await asyncio.sleep(0.2)
     assert one.failures

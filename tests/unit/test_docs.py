@@ -132,7 +132,7 @@ def test_every_target_of_the_makefile_is_explained():
 
 
 @pytest.mark.parametrize("doc", DOCS, ids=lambda doc: str(doc.relative_to(ROOT)))
-def test_drawings_begin_as_mermaid_does(doc: Path):
+def test_mermaid_blocks_begin_with_a_known_diagram_type(doc: Path):
     for first in re.findall(r"^```mermaid\n(\w+)", doc.read_text(), re.M):
         assert first in {"flowchart", "sequenceDiagram", "stateDiagram"}, first
 

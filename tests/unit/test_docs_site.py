@@ -63,7 +63,7 @@ def test_nothing_is_loaded_from_the_network(site: Path):
 
 @pytest.mark.skipif(not MERMAID.exists(), reason="`make docs` fetches what draws diagrams")
 @pytest.mark.skipif(executable() is None, reason="Chromium is not installed")
-def test_diagrams_are_drawn_in_both_themes_and_search_finds(site: Path):
+def test_diagrams_are_drawn_in_both_themes_and_search_works(site: Path):
     drawn = [page for page in site.rglob("*.html") if '<pre class="mermaid">' in page.read_text()]
     assert len(drawn) > 3
     with chromium() as browser:
@@ -127,7 +127,7 @@ MUST_SAY: Mapping[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize(("page", "words"), MUST_SAY.items(), ids=[page.split("\n")[0] for page in MUST_SAY])
-def test_a_generated_page_says(page: str, words: tuple[str, ...]):
+def test_a_generated_page_contains_these_texts(page: str, words: tuple[str, ...]):
     for word in words:
         assert word in page, word
 

@@ -82,7 +82,7 @@ def of(unit: str, count: int) -> list[str]:
     return [f"{unit}test_x.py::test_{n}" if unit.endswith("/") else f"{unit}::test_{n}" for n in range(count)]
 
 
-def test_all_tests_run_once_whatever_there_is():
+def test_every_test_runs_once_whatever_the_mix_of_units():
     for tests in (
         of("lib/tests/test_a.py", 1),
         of("lib/tests/test_a.py", 5),
@@ -106,7 +106,7 @@ def test_tests_of_a_unit_stay_on_one_worker():
         assert len({worker for worker, test, _ in run(tests, 3) if test.startswith(unit)}) == 1
 
 
-def test_a_file_that_is_named_does_not_stay_with_its_folder():
+def test_a_file_that_is_listed_itself_does_not_stay_with_its_folder():
     folder = next(unit for unit in FIRST if any(other != unit and other.startswith(unit) for other in FIRST))
     file = next(unit for unit in FIRST if unit != folder and unit.startswith(folder))
     ran = run([*of(folder, 9), *of(file, 9)])
@@ -138,7 +138,7 @@ def test_exclusive_units_start_when_the_other_workers_have_ended():
 
 
 @pytest.mark.parametrize("dies_in", ["a/test_a.py::test_1", "a/test_b.py::test_1", f"{ALONE[0]}::test_0"])
-def test_when_a_worker_dies_all_other_tests_are_run_and_that_one_not_again(dies_in: str):
+def test_when_a_worker_dies_its_test_is_not_repeated_and_all_others_run(dies_in: str):
     tests = [*of(ALONE[0], 3), *of("a/test_a.py", 5), *of("a/test_b.py", 2)]
     assert sorted(test for _, test, _ in run(tests, 2, dies_in)) == sorted(tests)
 
@@ -158,7 +158,7 @@ def test_no_two_workers_take_the_same_ports():
 
 
 @pytest.mark.integration
-def test_systems_of_killed_workers_are_ended_and_no_others(tmp_path: Path):
+def test_only_systems_of_killed_workers_are_ended(tmp_path: Path):
     mine, other = tmp_path / "popen-gw0" / "state", tmp_path / "other"
     for folder in (mine, other):
         folder.mkdir(parents=True)
@@ -173,6 +173,6 @@ def test_systems_of_killed_workers_are_ended_and_no_others(tmp_path: Path):
 
 
 @pytest.mark.parametrize("unit", [*FIRST, *WAITING, *ALONE])
-def test_everything_named_exists(unit: str):
+def test_every_listed_unit_exists(unit: str):
     path = Path(__file__).parents[2] / unit
     assert path.is_dir() if unit.endswith("/") else path.is_file()

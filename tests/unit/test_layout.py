@@ -21,5 +21,5 @@ def test_requirements_are_hashed_and_name_no_address(file: Path):
 
 
 @pytest.mark.parametrize("name", ["uv.lock", "pylock.toml", "package-lock.json", "poetry.lock"])
-def test_no_lock_file_with_download_addresses(name: str):
+def test_there_is_no_lock_file_with_download_addresses(name: str):
     assert not list(ROOT.glob(f"[!.]*/**/{name}")) + list(ROOT.glob(name))

@@ -10,7 +10,7 @@ def test_the_reference_is_up_to_date():
     assert log_reference.page() == log_reference.PAGE.read_text(), "run `make reference`"
 
 
-def test_no_meaning_is_left_over():
+def test_every_described_event_is_logged():
     assert all(f"| `{event}` |" in log_reference.PAGE.read_text() for event in log_reference.MEANINGS)
 
 

@@ -20,14 +20,14 @@ def test_the_newest_copy_of_a_definition_equals_its_file(service: str):
     assert files
 
 
-def test_the_newest_copy_counts(tmp_path: Path):
+def test_the_newest_copy_of_each_definition_wins(tmp_path: Path):
     (tmp_path / "migrations").mkdir()
     (tmp_path / "migrations/1.sql").write_text(draft({"f": OLD, "v": VIEW}, {}))
     (tmp_path / "migrations/2.sql").write_text(draft({"f": NEW}, {"f": OLD}))
     assert newest_copies(tmp_path) == {"f": NEW, "v": VIEW}
 
 
-def test_a_draft_brings_what_changed_and_takes_it_back():
+def test_a_draft_installs_what_changed_and_reverts_it():
     up, down = draft({"f": NEW, "v": VIEW + OTHER}, {"f": OLD}).split("-- migrate:down\n")
     assert copies(up) == {"f": NEW, "v": VIEW + OTHER}
     assert OLD in down
@@ -39,7 +39,7 @@ def test_a_draft_without_changes_has_both_parts():
     assert draft({}, {}).split() == ["--", "migrate:up", "--", "migrate:down"]
 
 
-def test_copies_are_made_again_on_the_way_up_only():
+def test_only_copies_in_the_up_part_are_refreshed():
     migration = draft({"f": OLD}, {"f": OLD}).replace("-- migrate:up\n", "-- migrate:up\n\ncreate table t (n int);\n")
     again = refreshed(migration, {"f": NEW})
     assert copies(again) == {"f": NEW}

@@ -73,12 +73,12 @@ def test_legitimate_changes_contradict_nothing(told: Answer, there: dict[str, An
         (answer("EstoqueReservado", 1), order("EstoqueReservado", 1, quantity=2), "other items"),
     ],
 )
-def test_an_answer_that_no_longer_holds_is_named(told: Answer, there: dict[str, Any], why: str):
+def test_an_answer_that_contradicts_the_order_is_reported(told: Answer, there: dict[str, Any], why: str):
     (found,) = contradictions([told], {"p": there})
     assert why in found
 
 
-def test_an_acknowledged_order_that_is_gone_is_named_and_a_failed_one_is_not():
+def test_a_lost_acknowledged_order_is_reported_and_a_failed_one_is_not():
     assert contradictions([answer("Criado", 0, 202)], {}) == [
         "p is not there; POST was answered 202 Criado version 0"
     ]

@@ -10,5 +10,5 @@ def test_a_violation_counts_in_the_test_in_which_it_was_found():
     assert counted_since({"agreement": 1.0}, {"agreement": 3.0}) == {"agreement": 2.0}
 
 
-def test_counters_of_a_restarted_program_are_all_new():
+def test_counters_of_a_restarted_program_count_from_zero():
     assert counted_since({"agreement": 5.0}, {"agreement": 2.0}) == {"agreement": 2.0}

@@ -25,14 +25,14 @@ def document(request: pytest.FixtureRequest) -> tuple[str, str]:
     return request.param, sbom.document(request.param, "1.2.3")
 
 
-def test_it_is_valid(document: tuple[str, str]):
+def test_the_sbom_is_valid(document: tuple[str, str]):
     # Importing it takes half a second, which each process would spend that collects tests.
     from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
 
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(document[1]) is None
 
 
-def test_it_lists_every_pinned_package_with_its_licence(document: tuple[str, str]):
+def test_the_sbom_lists_every_pinned_package_with_its_licence(document: tuple[str, str]):
     program, text = document
     listed = {c["name"]: c for c in json.loads(text)["components"] if c["type"] == "library"}
     assert {(name, c["version"]) for name, c in listed.items()} == {
@@ -41,7 +41,7 @@ def test_it_lists_every_pinned_package_with_its_licence(document: tuple[str, str
     assert all(component["licenses"] for component in listed.values())
 
 
-def test_everything_in_it_is_needed_by_the_image(document: tuple[str, str]):
+def test_everything_in_the_sbom_is_needed_by_the_image(document: tuple[str, str]):
     bom = json.loads(document[1])
     needs = {entry["ref"]: entry.get("dependsOn", []) for entry in bom["dependencies"]}
     reached, new = set(), {bom["metadata"]["component"]["bom-ref"]}
@@ -51,7 +51,7 @@ def test_everything_in_it_is_needed_by_the_image(document: tuple[str, str]):
     assert reached == {c["bom-ref"] for c in bom["components"]} | {bom["metadata"]["component"]["bom-ref"]}
 
 
-def test_it_lists_what_the_dockerfile_installs():
+def test_the_sbom_lists_what_the_dockerfile_installs():
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert 'install --require-hashes --no-deps -r "requirements/${PROGRAM}.txt" ${dbmate:-}' in dockerfile
     assert 'pedidos | estoque) dbmate="-r requirements/dbmate.txt"' in dockerfile
@@ -91,7 +91,7 @@ def test_an_expression_is_accepted_if_it_can_be_satisfied(expression: str | None
     assert licenses.accepted(expression, licenses.DISTRIBUTED) == accepted
 
 
-def test_what_does_not_say_which_licence_is_unknown(monkeypatch: pytest.MonkeyPatch):
+def test_a_licence_is_unknown_if_the_metadata_is_ambiguous(monkeypatch: pytest.MonkeyPatch):
     def about(**fields: Any) -> None:
         metadata = {"License-Expression": None, "License": None, **fields}
 
@@ -127,9 +127,11 @@ SKIPPED = {"name": "b", "skip_reason": "Dependency not found"}
         ([CLEAN, SKIPPED], ["vulnerabilities: 1 of 2 packages were not checked: b"], 2),
         ([SKIPPED], [f"vulnerabilities: {UNREACHABLE}"], 2),
     ],
-    ids=["nothing", "a flaw", "a package that is unknown", "nothing but unknown packages"],
+    ids=["no findings", "a vulnerability", "an unchecked package", "only unchecked packages"],
 )
-def test_what_was_not_checked_is_no_success(reports: list[dict[str, Any]], lines: list[str], code: int):
+def test_an_audit_with_unchecked_packages_is_not_a_success(
+    reports: list[dict[str, Any]], lines: list[str], code: int
+):
     assert judged(reports) == (lines, code)
 
 

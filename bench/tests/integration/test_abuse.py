@@ -79,13 +79,13 @@ def started(folder: Path, heap: int, once: Limits | None = None) -> Iterator[Gat
         ("flood", "answered 429"),
     ],
 )
-def test_customers_are_served_during(attacked: Gateway, name: str, sign: str) -> None:
+def test_customers_are_served_during_an_attack(attacked: Gateway, name: str, sign: str) -> None:
     seen = attacked.trial(name)
     print(report([seen]))  # noqa: T201 - shown when it fails
     assert seen.attacker.get(sign, 0) > 0, dict(seen.attacker)
     assert len(seen.customers.milliseconds) == SECONDS * 60
     assert seen.customers.failures == []
-    assert seen.customers.quantile(0.99) < 3000, "on a machine that does other things as well"
+    assert seen.customers.quantile(0.99) < 3000, "generous, because the machine may be busy"
     assert seen.memory["gateway"] < HEAP / 1e6 + 150
     after = asyncio.run(customers(f"http://{HOST}:{attacked.port}", attacked.tokens, 1))
     assert after.failures == []

@@ -56,7 +56,7 @@ def test_a_child_is_counted_and_a_process_that_has_ended_is_not() -> None:
     assert not take_sample({}, {"ended": child.pid}).processes
 
 
-def test_our_own_time_is_found() -> None:
+def test_the_time_and_memory_of_this_process_are_measured() -> None:
     before = take_sample({}, {"test": os.getpid()})
     total = sum(n * n for n in range(1_000_000))
     after = take_sample({}, {"test": os.getpid()})

@@ -133,7 +133,7 @@ def test_a_seed_determines_everything() -> None:
     assert once != other
 
 
-def test_a_fit_gives_back_the_cpu_it_was_given() -> None:
+def test_a_fit_reproduces_the_measurements_it_was_given() -> None:
     given = Measured(saturated().cpu, half().cpu, rate=1_417, unloaded_p50=9.0)
     start = replace(
         KNOWN, costs={part: Cost(cost.order * 1.3, cost.wake * 0.5) for part, cost in KNOWN.costs.items()}
@@ -190,6 +190,6 @@ def test_every_figure_has_a_source() -> None:
         parse(document)
 
 
-def test_the_shares_of_a_part_are_all_of_it() -> None:
+def test_the_shares_of_a_part_add_up_to_one() -> None:
     for part in {step.partition(".")[0] for step in KNOWN.shares}:
         assert sum(share for step, share in KNOWN.shares.items() if step.startswith(f"{part}.")) == pytest.approx(1)

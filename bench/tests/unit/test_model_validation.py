@@ -71,7 +71,7 @@ def test_the_whole_queue_counts_for_estoque_alone() -> None:
     assert cpu_per_order(alone)["estoque"] == pytest.approx(0.1)
 
 
-def test_the_setup_of_a_run() -> None:
+def test_the_setup_of_a_run_is_read_from_its_environment() -> None:
     assert (setup_of(ENVIRONMENT).pedidos, setup_of(ENVIRONMENT).cores) == (2, 2)
     assert setup_of(ENVIRONMENT, 1).cores == 1
 
@@ -89,14 +89,14 @@ def test_every_figure_is_compared() -> None:
     assert skipped(RUN) == ["mass-expiry"]
 
 
-def test_an_overload_is_said_to_be_one() -> None:
+def test_an_overload_is_reported_as_such() -> None:
     run = [measurement("half-hot-3", requested_per_second=9_000)]
     parameters = model_cli.read_parameters(model_cli.PARAMETERS)
     [only] = compare(parameters, setup_of(ENVIRONMENT), 300, run)
     assert (only.figure, only.ratio) == ("orders/s (overload)", 0)
 
 
-def test_what_a_fit_needs() -> None:
+def test_a_fit_needs_saturated_constant_rate_and_unloaded_measurements() -> None:
     seen = measured(RUN, 300)
     assert (seen.rate, seen.unloaded_p50, seen.customers) == (1_000, 10, 300)
     assert seen.at_rate["pedidos"] == pytest.approx(2 * seen.saturated["pedidos"])
@@ -118,7 +118,7 @@ def test_others_do_not_share_the_cores_of_a_confined_run(tmp_path: Path) -> None
     assert background(run[0]) == pytest.approx(0.05)
 
 
-def test_fitted_parameters_are_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fitted_parameters_can_be_read_as_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit-model", str(folder(tmp_path))]) == 0
     file = tmp_path / "parameters.json"
     file.write_text(capsys.readouterr().out)
@@ -132,7 +132,7 @@ def test_a_run_without_environment_is_an_error(tmp_path: Path, capsys: pytest.Ca
     assert "environment.json" in capsys.readouterr().err
 
 
-def test_predictions_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_predictions_are_printed_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["model", "--pedidos", "1,2", "--estoque", "1", "--cores", "2", "--connections", "100"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4
     assert parser().parse_args(["model"]).pedidos == [1, 2, 4]

@@ -106,7 +106,7 @@ def test_a_core_that_turns_to_another_thread_spends_a_switch() -> None:
     assert (machine.switches, loops[0].cpu) == ({"part": 2}, 3.0)
 
 
-def test_a_flush_serves_all_who_came_before_it() -> None:
+def test_a_flush_serves_all_requests_that_arrived_before_it() -> None:
     clock, ends = Clock(), list[float]()
     flush = Flush(clock, 2.0)
     for time in (0.0, 0.5, 1.5, 3.0):
@@ -135,7 +135,7 @@ def test_batches_with_a_common_row_take_turns(conflict: bool, last: float) -> No
     assert locks.waiting.area == pytest.approx(last - 3.0)
 
 
-def test_a_gauge_integrates() -> None:
+def test_a_gauge_integrates_over_time() -> None:
     clock = Clock()
     gauge = Gauge(clock)
     gauge.add(2)

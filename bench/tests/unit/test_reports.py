@@ -23,7 +23,7 @@ tps = 13469.259423 (without initial connection time)
 """
 
 
-def test_the_report_of_wrk() -> None:
+def test_the_report_of_wrk_is_parsed() -> None:
     seen = parse_wrk(WRK)
     assert (seen.total, seen.failures, seen.late, seen.seconds) == (14250, 6, 7, 11.009)
     assert (seen.p50, seen.p99, seen.maximum) == (194.389, 359.857, 479.897)

@@ -20,5 +20,5 @@ def test_the_former_name_of_the_quick_group_still_works() -> None:
 @pytest.mark.parametrize(
     "script", sorted({name for s in SCENARIOS.values() for name in (s.baseline, s.limit) if name is not None})
 )
-def test_everything_that_is_compared_with_has_its_script(script: str) -> None:
+def test_every_baseline_and_limit_has_its_script(script: str) -> None:
     assert (SCRIPTS / f"{script}.sql").exists()

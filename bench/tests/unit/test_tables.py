@@ -27,7 +27,7 @@ def measurement(scenario: str, round_number: int, per_second: float, base: float
     }
 
 
-def test_the_median_of_rounds_and_their_extremes() -> None:
+def test_rounds_are_summarized_by_their_median_and_extremes() -> None:
     assert summarize([3, 1, 2]) == (2, 1, 3, 3)
     with pytest.raises(ValueError, match="no round"):
         summarize([])

@@ -35,7 +35,7 @@ def test_ratios_are_taken_within_a_round():
     ]
 
 
-def test_what_tracing_costs_while_it_is_off_is_compared_with_an_order():
+def test_the_cost_of_disabled_tracing_is_compared_with_an_order():
     said = re.search(r"take (\S+) µs of an order: (\S+)% of the CPU time", off_remark([measured(1000, 2.0)]))
     assert said is not None
     micros, percent = map(float, said.groups())

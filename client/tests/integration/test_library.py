@@ -53,7 +53,7 @@ async def test_an_order_from_its_creation_to_its_end(shop: Shop, connect, system
     assert error.value.status_do_pedido == "Fechado"
 
 
-async def test_what_lacks_is_named_and_nothing_is_reserved(
+async def test_missing_items_are_named_and_nothing_is_reserved(
     shop: Shop, connect, system: System, customer: str, sku: str
 ):
     await shop.declare(sku, 1)
@@ -83,7 +83,7 @@ async def test_a_reservation_that_lapses_can_be_renewed(shop: Shop, system: Syst
         assert (await reserva.cancelar(pedido.pedido_id, wait=10)).status is Status.CANCELADO
 
 
-async def test_what_does_not_exist_and_what_is_wrong(shop: Shop, connect, system: System, sku: str):
+async def test_unknown_ids_and_invalid_requests_raise_their_errors(shop: Shop, connect, system: System, sku: str):
     await shop.declare(sku, 1)
     reserva = connect(system.gateway_url)
     for name, argument in (("pedido", NO_ORDER), ("fechar", NO_ORDER), ("saldo", "NAO-HA"), ("saldo", "a/../b c")):
@@ -96,7 +96,7 @@ async def test_what_does_not_exist_and_what_is_wrong(shop: Shop, connect, system
     assert ([s.sku for s in found.itens], len(found.desconhecidos)) == ([sku], 601)
 
 
-async def test_a_key_creates_one_order_and_fits_one_body(
+async def test_a_key_creates_one_order_and_accepts_one_body(
     shop: Shop, connect, system: System, customer: str, sku: str
 ):
     await shop.declare(sku, 50)
@@ -110,7 +110,7 @@ async def test_a_key_creates_one_order_and_fits_one_body(
 
 
 @pytest.mark.parametrize("fault", ["503", "cut-before", "cut-after", "slow"])
-async def test_a_call_that_failed_is_repeated_and_takes_effect_once(
+async def test_a_failed_call_is_retried_and_takes_effect_once(
     shop: Shop, connect, gateway: FaultyGateway, customer: str, fault: str, sku: str
 ):
     await shop.declare(sku, 500)
@@ -127,7 +127,7 @@ async def test_a_call_that_failed_is_repeated_and_takes_effect_once(
     assert (await reserva("pedido", pedido.pedido_id)).status is Status.FECHADO
 
 
-async def test_without_a_key_a_call_that_may_have_been_executed_is_not_repeated(
+async def test_without_a_key_a_call_that_may_have_been_executed_is_not_retried(
     shop: Shop, connect, gateway: FaultyGateway, customer: str, sku: str
 ):
     await shop.declare(sku, 50)
@@ -140,7 +140,7 @@ async def test_without_a_key_a_call_that_may_have_been_executed_is_not_repeated(
     assert len(await reserva("pedidos", customer)) == 1
 
 
-async def test_another_servers_page_is_no_answer(connect, gateway: FaultyGateway):
+async def test_a_page_from_another_server_is_not_taken_for_an_answer(connect, gateway: FaultyGateway):
     reserva = connect(gateway.url)
     gateway.faults.append("garbage")
     with pytest.raises(UnreadableAnswerError, match="It works"):
@@ -148,7 +148,7 @@ async def test_another_servers_page_is_no_answer(connect, gateway: FaultyGateway
     assert len(gateway.received) == 1
 
 
-async def test_a_gateway_that_stays_unreachable_is_given_up_in_time(connect, gateway: FaultyGateway):
+async def test_calls_to_an_unreachable_gateway_fail_in_time(connect, gateway: FaultyGateway):
     reserva = connect(gateway.url, retry=Retry(deadline=3))
     gateway.faults.extend(["503"] * 20)
     began = asyncio.get_running_loop().time()
@@ -259,7 +259,7 @@ async def test_an_order_is_followed_across_interruptions(
     assert positions == [None, "1", "1", "1"]
 
 
-async def test_a_list_is_followed_through_the_death_of_a_replica(shop: Shop, system: System, customer: str, sku: str):
+async def test_a_list_is_followed_while_both_replicas_are_killed(shop: Shop, system: System, customer: str, sku: str):
     await shop.declare(sku, 200)
     total, seen = 60, []
     async with AsyncReserva(system.gateway_url) as reserva, reserva.follow_pedidos(customer) as stream:
@@ -322,7 +322,7 @@ async def test_waiting_for_an_event_can_be_cancelled_without_missing_one(
         assert [(one.pedido_id, one.versao) for one in seen] == [(pedido.pedido_id, 0), (pedido.pedido_id, 1)]
 
 
-async def test_a_sync_stream_is_left_whenever_its_reader_wants(shop: Shop, system: System, customer: str, sku: str):
+async def test_a_sync_stream_can_be_left_at_any_time(shop: Shop, system: System, customer: str, sku: str):
     await shop.declare(sku, 50)
 
     def read() -> list[str]:

@@ -117,7 +117,7 @@ async def test_an_order_from_its_creation_to_its_end(shop: Shop, reserva: Progra
     assert (done.code, json.loads(done.err)["statusDoPedido"]) == (5, "Fechado")
 
 
-async def test_what_lacks_is_told_and_exits_with_its_own_code(shop: Shop, reserva: Program, sku: str):
+async def test_missing_items_are_reported_with_their_own_exit_code(shop: Shop, reserva: Program, sku: str):
     await shop.declare(sku, 1)
     done = await reserva("pedir", f"{sku}=3", "NAO-HA=1", "--esperar", "10", "--tabela")
     assert done.code == 3
@@ -128,7 +128,7 @@ async def test_what_lacks_is_told_and_exits_with_its_own_code(shop: Shop, reserv
     assert "unknown SKU: NAO-HA" in done.err
 
 
-async def test_refusals_have_their_codes(shop: Shop, reserva: Program, customer: str, sku: str):
+async def test_refusals_have_their_own_exit_codes(shop: Shop, reserva: Program, customer: str, sku: str):
     await shop.declare(sku, 5)
     assert (await reserva("pedido", NO_ORDER)).code == 4
     [pedido] = (await reserva("pedir", f"{sku}=1", "--esperar=10", "--chave", "carrinho")).lines
@@ -142,7 +142,7 @@ async def test_refusals_have_their_codes(shop: Shop, reserva: Program, customer:
     assert (await reserva("pedir", f"{sku}=1", RESERVA_CLIENTE="não")).code == 8
 
 
-async def test_an_undecided_order_is_told_apart(shop: Shop, reserva: Program, system: System, sku: str):
+async def test_an_undecided_order_has_its_own_exit_code(shop: Shop, reserva: Program, system: System, sku: str):
     await shop.declare(sku, 5)
     await asyncio.to_thread(system.stop, "estoque")
     try:
@@ -208,7 +208,7 @@ async def test_a_token_file_is_sent(shop: Shop, gateway: FaultyGateway, tmp_path
     assert "RESERVA_TOKEN" in done.err
 
 
-async def test_dead_letters_by_way_of_the_broker(shop: Shop, reserva: Program, system: System):
+async def test_dead_letters_are_listed_through_the_broker(shop: Shop, reserva: Program, system: System):
     done = await reserva("cartas", "list", AMQP_URL=system.amqp_url)
     assert (done.code, done.err) == (0, "")
     assert "0 letters" in done.out
@@ -221,7 +221,7 @@ async def test_skus_are_completed(shop: Shop, reserva: Program, sku: str):
     assert f"plain,{sku}=" in done.out.splitlines()
 
 
-async def test_it_is_a_plugin_of_kubectl(shop: Shop, reserva: Program, system: System, tmp_path: Path, sku: str):
+async def test_it_works_as_a_kubectl_plugin(shop: Shop, reserva: Program, system: System, tmp_path: Path, sku: str):
     await shop.declare(sku, 1)
     for name, start in (("kubectl-reserva", "main"), ("kubectl_complete-reserva", "kubectl_complete")):
         (tmp_path / name).write_text(f"#!{sys.executable}\nfrom reserva.__main__ import {start}\n{start}()\n")

@@ -1,4 +1,4 @@
-"""The command line without a system: words, languages, exit codes, the panel's figures."""
+"""The command line without a system: arguments, languages, exit codes, the panel's figures."""
 
 import base64
 import json
@@ -104,7 +104,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
         ("cartas replay x", "precisa de AMQP_URL", "needs AMQP_URL"),
     ],
 )
-def test_bad_input_is_told_in_both_languages(run: Run, words: str, portuguese: str, english: str):
+def test_bad_input_is_reported_in_both_languages(run: Run, words: str, portuguese: str, english: str):
     for name, sentence in (("pt", portuguese), ("en", english)):
         code, out, err = run("--idioma", name, *words.split())
         assert (code, out) == (ExitCode.USAGE, "")
@@ -128,7 +128,7 @@ def test_help_of_every_command(run: Run, command: str, name: str):
         assert all(re.search(rf"^  {one} ", out, re.M) for one in COMMANDS)
 
 
-def test_no_words_show_the_help(run: Run):
+def test_without_arguments_it_shows_the_help(run: Run):
     code, out, err = run()
     assert (code, out) == (2, "")
     assert "Comandos" in err
@@ -163,11 +163,11 @@ def test_waiting_without_a_number_takes_the_default(words: str, read: str):
         ("estoque --idioma xx", {"LANG": "pt"}, "pt"),
     ],
 )
-def test_the_language_is_asked_for_or_the_locales(argv: str, environ: dict[str, str], chosen: str):
+def test_the_language_is_the_requested_one_or_the_locales(argv: str, environ: dict[str, str], chosen: str):
     assert language.choose(argv.split(), environ) == chosen
 
 
-def test_every_text_has_both_languages_and_the_same_places():
+def test_every_text_has_both_languages_with_the_same_placeholders():
     for key, (portuguese, english) in TEXTS.items():
         places = [
             sorted(filter(None, (f for _, f, _, _ in string.Formatter().parse(t)))) for t in (portuguese, english)
@@ -175,7 +175,7 @@ def test_every_text_has_both_languages_and_the_same_places():
         assert places[0] == places[1], key
 
 
-def test_texts_are_used_and_those_that_are_used_exist():
+def test_every_text_is_used_and_every_used_text_exists():
     source = "".join(path.read_text() for path in SOURCES if path.name != "texts.py")
     used = set(re.findall(r"""["']([a-z]+(?:\.[A-Za-z_]+)?)["']""", source))
     families = ("motivo.", "column.")
@@ -213,7 +213,7 @@ def test_every_error_has_an_exit_code():
             assert (exit_codes.of_error(error) == ExitCode.SERVER_ERROR) == (kind is errors.ServerError), name
 
 
-def test_nobody_there(run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_an_unreachable_gateway_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RESERVA_URL", "http://127.0.0.1:1/")
     code, out, err = run("estoque", "--prazo", "1", "--tabela")
     assert (code, out) == (ExitCode.UNREACHABLE, "")
@@ -273,7 +273,7 @@ def test_the_panels_figures_are_shown(run: Run):
         assert (code, "nenhuma violação" in out) == (0, True)
 
 
-def test_a_part_that_is_down_and_violations_fail(run: Run):
+def test_a_part_that_is_down_and_violations_exit_with_check_failed(run: Run):
     down = {**STATE, "partes": [{"nome": "estoque", "replicas": [{"nome": "estoque-1", "ativa": False}]}]}
     with panel(200, {**down, "conferencia": {"violacoes": 2, "ultima": None}}) as url:
         code, out, _ = run("status", "--url", url, "--tabela")
@@ -291,7 +291,7 @@ def test_a_part_that_is_down_and_violations_fail(run: Run):
         (200, {}, (ExitCode.UNKNOWN,) * 3),
     ],
 )
-def test_what_cannot_be_known_is_said(run: Run, status: int, body: object, codes: tuple[int, ...]):
+def test_unknown_figures_are_reported_as_unknown(run: Run, status: int, body: object, codes: tuple[int, ...]):
     with panel(status, body) as url:
         for command, code in zip(("status", "cartas", "conferir"), codes, strict=True):
             found, out, err = run(command, "--url", url, "--tabela", "--prazo", "1")
@@ -303,13 +303,13 @@ def test_what_cannot_be_known_is_said(run: Run, status: int, body: object, codes
 # What is drawn
 
 
-def test_a_bar_shows_what_is_there_at_all():
+def test_a_bar_shows_even_the_smallest_share():
     assert len(bar(Saldo("A", "A", 10_000, 1, 1, 9_998))) == 24
     assert bar(Saldo("A", "A", 0, 0, 0, 0)).plain == "·" * 24
     assert [span.style for span in bar(Saldo("A", "A", 3, 1, 1, 1)).spans] == ["green", "yellow", "cyan"]
 
 
-def test_the_time_that_is_left():
+def test_the_remaining_time_is_formatted():
     now = datetime(2026, 1, 1, tzinfo=UTC)
     assert left(now + timedelta(seconds=1799), now) == "29:59"
     assert left(now + timedelta(hours=2), now) == "2:00:00"
@@ -343,14 +343,14 @@ def test_the_script_of_each_shell(run: Run, shell: str, monkeypatch: pytest.Monk
     assert f"_RESERVA_COMPLETE={shell}_complete" in out
 
 
-def test_the_program_says_its_name(run: Run, capfd: pytest.CaptureFixture[str]):
+def test_the_help_shows_the_name_of_the_program(run: Run, capfd: pytest.CaptureFixture[str]):
     assert app.run(["--help"], "kubectl reserva") == 0
     assert capfd.readouterr().out.startswith("Uso: kubectl reserva ")
     assert Texts("en")("usage") == "Usage:"
 
 
 @pytest.mark.parametrize("words", ["completar bash", "--help", "pedir --help"])
-def test_a_reader_that_leaves_is_no_error(words: str):
+def test_a_closed_pipe_is_not_an_error(words: str):
     reading, writing = os.pipe()
     os.close(reading)
     argv = [sys.executable, "-m", "reserva", *words.split()]
@@ -383,7 +383,7 @@ def test_names_are_shown_as_they_are(run: Run, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("form", ["--tabela", "--json"])
-def test_names_cannot_command_the_terminal(run: Run, form: str):
+def test_names_cannot_inject_terminal_control_sequences(run: Run, form: str):
     controls = "\0\a\b\r\x1b[2J\x1b]0;title\a\x7f\x9b31m\u2028\u202e\u2066\u200f"
     with stock(f"a{controls}b") as url:
         code, out, _ = run("estoque", form, "--url", url)
@@ -420,7 +420,7 @@ def test_a_narrow_terminal_shows_whole_orders(run: Run, width: int, customer: st
     assert customer in re.sub(r"\s", "", out) or out.count("c") > 128
 
 
-def test_what_cannot_be_written_has_its_own_code():
+def test_output_that_cannot_be_written_has_its_own_exit_code():
     with stock("Camiseta") as url, Path("/dev/full").open("w") as full:
         for form in ("--json", "--tabela"):
             argv = [sys.executable, "-m", "reserva", "estoque", form, "--url", url]
@@ -430,7 +430,7 @@ def test_what_cannot_be_written_has_its_own_code():
             assert "Traceback" not in done.stderr
 
 
-def test_an_output_that_is_closed_or_lacks_characters_is_no_error():
+def test_a_closed_or_ascii_only_output_is_not_an_error():
     with stock("Cal\u00e7a") as url:
         argv = [sys.executable, "-m", "reserva", "estoque", "--tabela", "--url", url]
         environ = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "120"}
@@ -441,7 +441,7 @@ def test_an_output_that_is_closed_or_lacks_characters_is_no_error():
         assert (closed.returncode, closed.stderr) == (0, "")
 
 
-def test_a_command_that_may_have_been_executed_tells_its_key_and_a_query_none(run: Run):
+def test_a_command_that_may_have_been_executed_reports_its_key_and_a_query_does_not(run: Run):
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         threading.Thread(target=_hang_up, args=(server,), daemon=True).start()

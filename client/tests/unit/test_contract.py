@@ -37,7 +37,7 @@ def test_every_field_of_the_api_is_known(kind: type[msgspec.Struct], schema: str
 
 
 @pytest.mark.parametrize(("kind", "schema"), [(Status, "Status"), (Motivo, "Motivo")])
-def test_every_word_of_the_api_is_known(kind: type[Status | Motivo], schema: str):
+def test_every_enum_value_of_the_api_is_known(kind: type[Status | Motivo], schema: str):
     assert [word.value for word in kind] == SCHEMAS[schema]["enum"]
 
 
@@ -52,7 +52,7 @@ def test_pages_are_as_large_as_the_api_allows():
     assert f'"maxItems": {LARGEST_LOOKUP}' in lookup
 
 
-def test_words_of_a_later_release_are_kept():
+def test_enum_values_of_a_later_release_are_kept():
     status = msgspec.json.decode(b'"Enviado"', type=Status)
     assert (status, status.value, status.final) == ("Enviado", "Enviado", False)
     assert status not in list(Status)
@@ -61,7 +61,7 @@ def test_words_of_a_later_release_are_kept():
         msgspec.json.decode(b"1", type=Status)
 
 
-def test_a_system_state_without_anything_is_understood():
+def test_an_empty_system_state_is_understood():
     state = msgspec.json.decode(b'{"novo": 1}', type=SystemState)
     assert (state.parts, state.orders_per_second, state.audit) == ((), None, None)
 
@@ -89,7 +89,7 @@ def test_every_problem_has_its_class(slug: str, status: int):
     assert type(error).__name__ == name
 
 
-def test_a_conflict_tells_the_status_of_the_order():
+def test_a_conflict_reports_the_status_of_the_order():
     body = {"detail": "no", "statusDoPedido": "Fechado", "recusa": "PedidoEncerrado"}
     error = error_of(Answer(409, {}, json.dumps(body).encode()))
     assert isinstance(error, reserva.NotAllowedNowError)

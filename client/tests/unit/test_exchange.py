@@ -46,7 +46,7 @@ def test_an_order_is_sent_once_and_read():
     assert script.pauses == []
 
 
-def test_every_attempt_has_the_same_key_and_pauses_as_asked():
+def test_every_attempt_has_the_same_key_and_honours_retry_after():
     script = Script([BUSY, CUT, REFUSED, DONE], Clock())
     assert call(script, order()).decided
     assert len({request.headers["Idempotency-Key"] for request in script.requests}) == 1
@@ -58,7 +58,7 @@ def test_two_calls_have_two_keys():
     assert len(keys) == 100
 
 
-def test_without_a_key_only_what_was_not_executed_is_repeated():
+def test_without_a_key_only_calls_that_were_not_executed_are_retried():
     plain = order(idempotency_key="")
     assert "Idempotency-Key" not in plain.headers
     assert call(Script([REFUSED, Answer(429, {"retry-after": "1"}), DONE], Clock()), plain).decided
@@ -91,7 +91,7 @@ def test_a_call_never_outlasts_its_deadline(wait: int, deadline: float, takes: f
     assert len(script.requests) <= Retry().attempts
 
 
-def test_a_repeated_attempt_waits_for_what_is_left():
+def test_a_retry_waits_only_for_the_remaining_time():
     script = Script([CUT, CUT, CUT, DONE], Clock(takes=4))
     call(script, order(wait=10), draw=0)
     assert [request.headers["Prefer"] for request in script.requests] == ["wait=10", "wait=6", "wait=2", "wait=1"]
@@ -110,12 +110,12 @@ def test_a_refused_token_is_replaced_once():
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'{"pedidoId": 1}', b"\xff", b'{"pedidoId"'])
-def test_an_answer_that_is_no_order_is_an_error_that_shows_it(content: bytes):
+def test_an_answer_that_is_not_an_order_is_an_error_that_shows_it(content: bytes):
     with pytest.raises(UnreadableAnswerError, match="200"):
         call(Script([Answer(200, {}, content)], Clock()), order())
 
 
-def test_a_request_that_is_wrong_is_not_repeated():
+def test_an_invalid_request_is_not_retried():
     script = Script([Answer(422, {}, b'{"detail": "itens: expected 1"}')], Clock())
     with pytest.raises(InvalidRequestError, match="itens: expected 1"):
         call(script, order())
@@ -131,7 +131,7 @@ def test_a_key_that_looks_like_a_list_is_quoted(key: str, header: str):
 
 
 @pytest.mark.parametrize("text", ["", ".", "..", "eventos", "a/b", "019ab3f2"])
-def test_what_is_no_order_id_is_not_made_a_path(text: str):
+def test_an_invalid_order_id_is_not_put_into_a_path(text: str):
     with pytest.raises(ValueError, match="is not the id of an order"):
         operations.pedido(text)
 
@@ -142,7 +142,7 @@ def test_skus_that_cannot_be_a_path_are_looked_up(sku: str, path: bool):
 
 
 @pytest.mark.parametrize("wait", [-1, 31])
-def test_a_wait_that_the_system_would_cut_is_refused(wait: int):
+def test_a_wait_out_of_range_is_refused(wait: int):
     with pytest.raises(ValueError, match="from 0 to 30"):
         order(wait=wait)
 
@@ -154,19 +154,19 @@ def test_a_key_that_no_header_can_carry_is_refused_before_anything_is_sent(key: 
 
 
 @pytest.mark.parametrize("field", ["criadoEm", "atualizadoEm", "expiraEm"])
-def test_a_time_without_its_zone_is_no_answer(field: str):
+def test_a_time_without_a_time_zone_is_an_unreadable_answer(field: str):
     answer = Answer(200, {}, json.dumps({**ORDER, field: "2026-11-26T12:00:00"}).encode())
     with pytest.raises(UnreadableAnswerError, match="timezone"):
         call(Script([answer], Clock()), operations.pedido(ORDER["pedidoId"]))
 
 
-def test_json_nested_too_deeply_is_no_answer():
+def test_json_nested_too_deeply_is_an_unreadable_answer():
     answer = Answer(200, {}, b'{"x": ' + b"[" * 100_000)
     with pytest.raises(UnreadableAnswerError, match="recursion"):
         call(Script([answer], Clock()), operations.pedido(ORDER["pedidoId"]))
 
 
-def test_a_redirection_says_where_to():
+def test_a_redirect_is_reported_with_its_target():
     moved = Answer(308, {"location": "https://loja.example/pedidos"})
     with pytest.raises(ServerError, match=r"redirected to https://loja\.example/pedidos"):
         call(Script([moved], Clock()), order())

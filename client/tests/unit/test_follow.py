@@ -59,7 +59,7 @@ def test_an_order_is_followed_to_its_end():
     assert stream.script.outcomes == []
 
 
-def test_an_interrupted_stream_goes_on_after_the_last_event():
+def test_an_interrupted_stream_resumes_after_the_last_event():
     half = order(2, "Fechado")
     stream = Followed(
         one_pedido(ID),
@@ -68,16 +68,16 @@ def test_an_interrupted_stream_goes_on_after_the_last_event():
     assert [e.versao for e in stream.run()] == [1, 2]
     assert stream.positions == [None, "1", "1", "1"]
     assert stream.script.pauses == [1.0, 2 + 2.0, 4.0], (
-        "2 s, doubled each time, half of it by the draw; Retry-After on top"
+        "2 s, doubled each time, half of it jitter; Retry-After on top"
     )
 
 
-def test_a_server_that_ends_the_stream_is_asked_again_until_it_says_that_nothing_follows():
+def test_a_stream_that_the_server_ends_is_reopened_until_the_server_answers_204():
     stream = Followed(one_pedido(ID), [OPENED, order(1, "Criado"), b"", Answer(204)])
     assert [e.status for e in stream.run()] == ["Criado"]
 
 
-def test_a_position_that_is_lost_is_told():
+def test_a_lost_position_is_reported():
     lost = Answer(410, {}, b'{"detail": "too old"}')
     with pytest.raises(PositionLostError, match="too old"):
         Followed(saldos(), [lost], "1.1.1").run()
@@ -94,7 +94,7 @@ def test_the_position_moves_with_heartbeats_too():
     assert stream.script.requests[0].path == "/pedidos/eventos?clienteId=ana"
 
 
-def test_stock_has_balances_and_ends_and_ignores_events_of_later_releases():
+def test_a_stock_stream_has_balances_and_ended_skus_and_ignores_events_of_later_releases():
     pieces = event("saldo", SALDO) + event("novidade", {"x": 1}) + event("encerrado", {"sku": "B", "x": 1}, "3.1.0")
     stream = Followed(saldos(), [OPENED, pieces, Answer(500)])
     stream.script.outcomes = [OPENED, pieces, b"", Answer(204)]
@@ -103,21 +103,21 @@ def test_stock_has_balances_and_ends_and_ignores_events_of_later_releases():
 
 
 @pytest.mark.parametrize(("outcome", "error"), [(Answer(404), NotFoundError), (Answer(400), Exception)])
-def test_what_cannot_be_followed_is_told_at_once(outcome: Answer, error: type[Exception]):
+def test_a_stream_that_cannot_be_followed_fails_at_once(outcome: Answer, error: type[Exception]):
     stream = Followed(saldos(), [outcome])
     with pytest.raises(error):
         stream.run()
     assert stream.script.pauses == []
 
 
-def test_a_stream_that_cannot_be_opened_is_given_up_at_the_deadline():
+def test_a_stream_that_cannot_be_opened_fails_at_the_deadline():
     stream = Followed(saldos(), [BUSY] * 20)
     with pytest.raises(UnavailableError):
         stream.run()
     assert stream.script.clock.now - 100 < 10
 
 
-def test_a_lost_stream_is_given_up_after_the_patience():
+def test_a_lost_stream_fails_when_the_patience_runs_out():
     stream = Followed(saldos(), [OPENED, event("saldo", SALDO, "1.1.0"), *[CUT] * 50], patience=60)
     with pytest.raises(UnreachableError):
         stream.run()
@@ -125,7 +125,7 @@ def test_a_lost_stream_is_given_up_after_the_patience():
     assert len(stream.script.events) == 1
 
 
-def test_patience_without_end_outlasts_any_number_of_faults():
+def test_unlimited_patience_outlasts_any_number_of_faults():
     stream = Followed(saldos(), [OPENED, CUT, *[Fault("x", sent=False)] * 500, OPENED, CUT, Answer(204)])
     stream.run()
     assert max(stream.script.pauses) <= 15
@@ -135,12 +135,12 @@ def test_patience_without_end_outlasts_any_number_of_faults():
     "opened",
     [Answer(200, {"content-type": "text/html"}), Answer(200, {}), Answer(200, {"content-type": "application/json"})],
 )
-def test_what_is_no_stream_is_refused(opened: Answer):
+def test_an_answer_that_is_not_a_stream_is_refused(opened: Answer):
     with pytest.raises(UnreadableAnswerError, match="not an event stream"):
         Followed(saldos(), [opened, b""]).run()
 
 
-def test_an_event_that_cannot_be_read_is_told():
+def test_an_unreadable_event_is_reported():
     with pytest.raises(UnreadableAnswerError):
         Followed(saldos(), [OPENED, event("saldo", {"sku": 1})]).run()
 
@@ -151,7 +151,7 @@ def test_a_server_that_asks_for_no_pause_gets_one():
     assert stream.script.pauses == [0.25], "half of the shortest bound"
 
 
-def test_a_stream_is_back_in_minutes_whatever_the_server_asks_for():
+def test_a_stream_reconnects_within_minutes_whatever_the_server_asks_for():
     absurd = Answer(503, {"retry-after": "1000000000"})
     stream = Followed(saldos(), [OPENED, b"id: 1\n\n", CUT, absurd, Answer(204)])
     stream.run()
@@ -159,12 +159,12 @@ def test_a_stream_is_back_in_minutes_whatever_the_server_asks_for():
 
 
 @pytest.mark.parametrize("line", [b"data: x", b"data: x\n", b":"])
-def test_an_event_without_end_is_refused(line: bytes):
+def test_an_endless_event_is_refused(line: bytes):
     pieces = [line * 50_000] * 50
     with pytest.raises(UnreadableAnswerError, match="larger than 1 MiB"):
         Followed(saldos(), [OPENED, *pieces]).run()
 
 
-def test_an_event_nested_too_deeply_is_told():
+def test_an_event_nested_too_deeply_is_reported():
     with pytest.raises(UnreadableAnswerError):
         Followed(saldos(), [OPENED, b'event: saldo\ndata: {"x": ' + b"[" * 100_000 + b"\n\n"]).run()

@@ -46,7 +46,7 @@ ENDLESS = [
 
 
 @pytest.mark.parametrize(("piece", "pause", "error", "message"), ENDLESS)
-async def test_an_answer_without_end(
+async def test_an_endless_answer_is_an_error(
     serve: Serve, piece: bytes, pause: float, error: type[ReservaError], message: str
 ):
     with Reserva(serve(OK, piece, pause), retry=ONCE) as sync, pytest.raises(error, match=message):
@@ -56,7 +56,7 @@ async def test_an_answer_without_end(
             await client.pedido(ORDER)
 
 
-async def test_a_refusal_of_a_stream_without_end(serve: Serve, monkeypatch: pytest.MonkeyPatch):
+async def test_an_endless_refusal_of_a_stream_is_cut_off(serve: Serve, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(transport, "REFUSAL_SECONDS", 0.3)
     began = time.monotonic()
     with Reserva(serve(REFUSED, b" ", 0.05), retry=ONCE) as sync, pytest.raises(ReservaError, match="400"):

@@ -39,12 +39,12 @@ def test_pauses_grow_up_to_the_longest(attempt):
     assert retry.bound(10) == 5
 
 
-def test_clients_that_failed_together_do_not_come_back_together():
+def test_clients_that_failed_together_do_not_retry_together():
     assert Retry().pause(3, 2.0, inf, 0.0) == 2.0
     assert Retry().pause(3, 2.0, inf, 0.99) == pytest.approx(2.396)
 
 
-def test_the_last_attempt_is_followed_by_none():
+def test_the_last_attempt_is_not_followed_by_another():
     assert Retry(attempts=3).pause(2, None, inf, 0) == 0
     assert Retry(attempts=3).pause(3, None, inf, 0) is None
     assert Retry().pause(1, 120.0, 60.0, 0) is None, "the server requests a longer wait than the deadline allows"
@@ -66,7 +66,7 @@ def test_the_last_attempt_is_followed_by_none():
         (Answer(404), False, False),
     ],
 )
-def test_only_what_may_be_repeated_is(outcome, safe, unsafe):
+def test_which_outcomes_may_be_retried(outcome, safe, unsafe):
     assert (may_repeat(outcome, safe=True), may_repeat(outcome, safe=False)) == (safe, unsafe)
 
 
@@ -97,5 +97,5 @@ def test_any_other_retry_after_is_ignored_or_a_bounded_number(text):
 
 
 @pytest.mark.parametrize("header", ["", None, "soon", "-1", "1.5", "٣", "Wed, 99 Foo 2015"])
-def test_a_retry_after_that_makes_no_sense_is_none(header):
+def test_an_invalid_retry_after_is_ignored(header):
     assert seconds_of(header) is None

@@ -30,7 +30,7 @@ def read(pieces: list[bytes], id: str = "") -> list[ServerSentEvent]:  # noqa: A
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 @settings(deadline=None)
 @given(st.data())
-def test_events_are_the_same_in_any_pieces_and_with_any_line_end(end: bytes, data: st.DataObject):
+def test_events_are_the_same_however_split_and_with_any_line_ending(end: bytes, data: st.DataObject):
     text = STREAM.replace(b"\n", end)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=12)))
     pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
@@ -39,7 +39,7 @@ def test_events_are_the_same_in_any_pieces_and_with_any_line_end(end: bytes, dat
     assert b"".join(pieces) == text
 
 
-def test_byte_by_byte():
+def test_a_stream_can_be_read_byte_by_byte():
     assert read([STREAM[i : i + 1] for i in range(len(STREAM))]) == EVENTS
 
 
@@ -56,5 +56,5 @@ def test_garbage_is_read_without_an_error(one: bytes, other: bytes):
 
 
 @pytest.mark.parametrize("line", ["retry: soon", "retry: -1", "retry:", "data", ":"])
-def test_lines_that_say_nothing(line: str):
+def test_invalid_and_empty_lines_are_ignored(line: str):
     assert all(event.retry is None for event in read([f"{line}\n\n".encode()]))

@@ -164,7 +164,7 @@ async def test_an_order_reserved_without_a_decision_records_its_event(world: Wor
     await world.estoque.execute(
         "insert into inbox (evento_id, recusa) select criacao, 'PedidoJaConhecido' from pedido"
     )
-    assert await run_audit(readers, at_rest=True) == [], "the order tells that its creation was obeyed"
+    assert await run_audit(readers, at_rest=True) == [], "the order records that its creation was applied"
     await world.estoque.execute("truncate inbox")
     await world.estoque.execute("update pedido set criacao = null")
     assert {v.rule for v in await run_audit(readers)} == {R.ANSWER}

@@ -105,7 +105,7 @@ def test_operations_describe_every_response(service: str, path: str, method: str
 
 
 @pytest.mark.parametrize(("service", "path", "method"), OPERATIONS)
-def test_operations_say_how_callers_are_known(service: str, path: str, method: str):
+def test_operations_declare_how_callers_authenticate(service: str, path: str, method: str):
     operation = document(f"openapi/{service}.json")["paths"][path][method]
     stream = "text/event-stream" in operation["responses"].get("200", {}).get("content", {})
     assert operation["security"] == [{"bearer": []}, *([{"bilhete": []}] if stream else [])]
@@ -125,7 +125,7 @@ def test_idempotency_keys_that_are_accepted_match_their_pattern(value: str):
 @pytest.mark.parametrize(
     "value", ["", '""', "a,b", '"a,b', "x" * 129, '"' + "x" * 129 + '"', "é", "a\tb", '"é"', '"a","b"', r'"\a,"']
 )
-def test_idempotency_keys_that_are_refused_do_not(value: str):
+def test_idempotency_keys_that_are_refused_do_not_match_their_pattern(value: str):
     with pytest.raises(InvalidKeyError):
         parse_key(value)
     assert not re.search(KEY_PATTERN, value)

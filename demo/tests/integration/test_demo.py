@@ -30,7 +30,7 @@ def demo(environ: dict[str, str], *words: str) -> subprocess.CompletedProcess[st
     return subprocess.run(argv, env=environ, capture_output=True, text=True, check=False, timeout=400)
 
 
-def test_a_sale_with_every_part_killed_holds(environ: dict[str, str]):
+def test_a_sale_survives_the_kill_of_every_part(environ: dict[str, str]):
     done = demo(environ, "--fast", "--seed", "11")
     assert done.returncode == 0, done.stdout + done.stderr
     for part in ("gateway", "pedidos-1", "estoque-1", "operator", "conferir"):
@@ -49,7 +49,7 @@ def test_a_sale_with_every_part_killed_holds(environ: dict[str, str]):
     assert 100 < int(sold) <= 200
 
 
-def test_a_sale_that_is_interrupted_leaves_a_whole_system(environ: dict[str, str]):
+def test_an_interrupted_sale_leaves_a_running_system(environ: dict[str, str]):
     argv = [sys.executable, "-u", "-m", "demo", "--fast", "--seed", "13"]
     with subprocess.Popen(
         argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -65,7 +65,7 @@ def test_a_sale_that_is_interrupted_leaves_a_whole_system(environ: dict[str, str
     assert {line.split()[1] for line in status.splitlines()[1:]} == {"RUNNING"}
 
 
-def test_the_language_and_another_sale(environ: dict[str, str]):
+def test_another_sale_in_portuguese_succeeds(environ: dict[str, str]):
     done = demo(environ, "--fast", "--seed", "12", "--shoppers", "60", "--idioma", "pt")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Tudo certo." in done.stdout

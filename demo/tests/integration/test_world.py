@@ -70,7 +70,7 @@ def test_the_autoscalers_are_shown(cluster: Cluster, apply: Callable[..., None])
     assert cluster.scale() == {"estoque": "3/6"}
 
 
-def test_stock_is_declared_and_an_auditor_that_cannot_be_asked_is_no_violation(system: System, cluster: Cluster):
+def test_stock_is_declared_and_an_unreachable_auditor_is_no_violation(system: System, cluster: Cluster):
     cluster.apply(stock_item("DEMO-CANECA", 5))
     assert json.loads(system.kubectl("get", "stockitem", "demo-caneca", "-o", "json"))["spec"]["quantity"] == 5
     verdict = cluster.conferir()

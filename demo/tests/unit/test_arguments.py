@@ -21,19 +21,19 @@ def gateway(status: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_token_that_is_missing_is_named(capsys: pytest.CaptureFixture[str], status: int):
+def test_a_missing_token_is_reported(capsys: pytest.CaptureFixture[str], status: int):
     with gateway(status) as url:
         assert main(["--gateway", url, "--fast", "--idioma", "en"]) == 2
     assert "pedidos:admin and estoque:ler, in RESERVA_TOKEN" in capsys.readouterr().err
 
 
-def test_a_gateway_that_is_no_address_is_named(capsys: pytest.CaptureFixture[str]):
+def test_an_invalid_gateway_address_is_reported(capsys: pytest.CaptureFixture[str]):
     assert main(["--gateway", "loja", "--fast"]) == 2
     assert "'loja' is not an address" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "many"])
-def test_a_number_of_shoppers_that_is_none(capsys: pytest.CaptureFixture[str], number: str):
+def test_an_invalid_number_of_shoppers_is_refused(capsys: pytest.CaptureFixture[str], number: str):
     with pytest.raises(SystemExit, match="2"):
         main([f"--shoppers={number}"])
     assert "is not a whole number of 1 or more" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from reserva import Item, Pedido, Saldo, Status
 
 @settings(deadline=None, max_examples=10)
 @given(st.integers(0, 10**9))
-def test_a_seed_is_a_sale(seed: int):
+def test_a_seed_determines_the_sale(seed: int):
     one, other = sale(seed, FAST), sale(seed, FAST)
     assert one == other
     assert one.shoppers != sale(seed + 1, FAST).shoppers
@@ -26,7 +26,7 @@ def test_a_seed_is_a_sale(seed: int):
     assert all(1 <= len(shopper.cart) <= 3 for shopper in one.shoppers)
 
 
-def test_the_full_sale_is_the_one_that_is_announced():
+def test_the_full_sale_is_as_announced():
     planned = sale(7, FULL)
     assert (len(planned.shoppers), sum(units for _, units in planned.units)) == (5000, 1000)
     habits = Counter(shopper.habit for shopper in planned.shoppers)
@@ -63,7 +63,7 @@ def account(told: list[Pedido], stored: list[Pedido], after: Saldo, too_late: se
     return draw_up({one.pedido_id: one for one in told}, stored, {"A": saldo(10, 0, 4)}, {"A": after}, too_late)
 
 
-def test_what_was_freed_and_sold_to_others_is_counted():
+def test_units_that_were_freed_and_resold_are_counted():
     stored = [
         order(1, Status.FECHADO, A=4),
         order(2, Status.RESERVA_EXPIRADA, A=3),
@@ -100,7 +100,7 @@ def test_what_was_freed_and_sold_to_others_is_counted():
         ([], [], saldo(10, 8, 4), "more units are committed than exist"),
     ],
 )
-def test_what_does_not_hold_is_found(told: list[Pedido], stored: list[Pedido], after: Saldo, fault: str):
+def test_contradictions_are_found(told: list[Pedido], stored: list[Pedido], after: Saldo, fault: str):
     assert fault in "; ".join(account(told, stored, after).faults)
 
 

@@ -136,7 +136,7 @@ async def test_waiting_messages_are_taken_in_batches_and_acknowledged(
     assert await waiting(channel) == 0
 
 
-async def test_the_time_in_the_queue_is_measured_and_only_where_it_is_stated(
+async def test_queue_time_is_measured_only_for_messages_with_a_publish_time(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
     def measured(name: str) -> float:
@@ -245,7 +245,7 @@ async def test_refused_events_are_set_aside_with_their_reason(
     assert handler.committed == [events[1]]
 
 
-async def test_a_fault_that_passes_holds_the_batch_and_loses_nothing(
+async def test_a_transient_fault_holds_the_batch_and_loses_nothing(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
     events = [an_event() for _ in range(5)]
@@ -271,7 +271,7 @@ async def test_unacknowledged_messages_go_to_the_next_consumer(
         await until(lambda: handler.committed == [event], 10)
 
 
-async def test_a_batch_that_overtakes_acknowledges_none_but_its_own(
+async def test_a_batch_that_overtakes_another_acknowledges_only_its_own_messages(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
     """The older of two batches in progress is stuck: its messages are redelivered when the consumer has gone."""
@@ -313,7 +313,7 @@ async def test_consumer_recovers_when_its_queue_was_deleted(
                 await asyncio.sleep(0.05)
 
 
-async def test_a_message_without_a_queue_is_a_failure(
+async def test_publishing_an_unroutable_message_fails(
     backing: System, channel: AbstractChannel, publisher: Publisher
 ):
     with pytest.raises(NotPublishedError):
@@ -322,7 +322,7 @@ async def test_a_message_without_a_queue_is_a_failure(
     assert await waiting(channel) == 1
 
 
-async def test_many_messages_without_a_queue_leave_the_connection_intact(
+async def test_many_unroutable_messages_leave_the_connection_intact(
     channel: AbstractChannel, publisher: Publisher, caplog: pytest.LogCaptureFixture
 ):
     for _ in range(10):

@@ -133,7 +133,7 @@ async def test_events_are_consumed_again_soon_after_the_broker_vanished(
         )  # and perhaps the first again: its acknowledgement may be lost
 
 
-async def test_a_broker_that_stays_silent_on_connect_is_given_up(wire: Wire, url: str):
+async def test_connecting_to_a_silent_broker_times_out(wire: Wire, url: str):
     wire.mute()
     async with asyncio.timeout(SOON):
         with pytest.raises(FAULTS):
@@ -141,7 +141,7 @@ async def test_a_broker_that_stays_silent_on_connect_is_given_up(wire: Wire, url
                 pass
 
 
-async def test_a_broker_that_answers_nothing_is_given_up_at_the_deadline(wire: Wire, url: str):
+async def test_a_call_to_a_broker_that_does_not_answer_fails_at_the_deadline(wire: Wire, url: str):
     async with open_connection(f"{url}?heartbeat=0", "testes") as connection:
         wire.vanish()
         async with asyncio.timeout(SOON):
@@ -159,13 +159,15 @@ async def test_a_connection_ends_soon_when_the_peer_neither_answers_the_close_no
                     await channel.default_exchange.publish(aio_pika.Message(bytes(40_000_000)), QUEUE.name)
 
 
-async def test_a_heartbeat_that_the_url_names_is_kept(url: str):
+async def test_a_heartbeat_set_in_the_url_is_kept(url: str):
     async with open_connection(f"{url}?heartbeat=30", "testes") as connection:
         assert connection.transport is not None
         assert connection.transport.connection.connection_tune.heartbeat == 30
 
 
-async def test_in_a_memory_alarm_one_connection_waits_for_its_end(backing: System, channel: AbstractChannel):
+async def test_during_a_memory_alarm_a_single_connection_waits_for_it_to_clear(
+    backing: System, channel: AbstractChannel
+):
     """The broker reads nothing from a blocked connection, so it would notice no close and keep each one."""
     publisher = Publisher(backing.amqp_url, QUEUE, "alarm", confirm_timeout=1)
     one = an_event()
@@ -186,7 +188,7 @@ async def test_in_a_memory_alarm_one_connection_waits_for_its_end(backing: Syste
         await publisher.publish(encode_batches([one]))
 
 
-async def test_dead_letters_wait_for_the_end_of_a_memory_alarm_on_one_connection(
+async def test_dead_letters_wait_on_one_connection_until_a_memory_alarm_clears(
     backing: System, wire: Wire, url: str, channel: AbstractChannel, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("reservaestoque.bus.consumer.ANSWER_TIMEOUT", 0.5)
@@ -204,7 +206,7 @@ async def test_dead_letters_wait_for_the_end_of_a_memory_alarm_on_one_connection
     assert wire.accepted == 1
 
 
-async def test_looking_at_dead_letters_ends_soon_after_the_broker_vanished(
+async def test_viewing_dead_letters_fails_soon_after_the_broker_vanished(
     wire: Wire, url: str, channel: AbstractChannel
 ):
     async with open_connection(f"{url}?heartbeat=0", "testes") as connection:

@@ -73,7 +73,7 @@ def dlq(backing: System, *words: str, url: str | None = None) -> subprocess.Comp
     )
 
 
-async def test_sixty_looks_leave_every_letter_in_its_place(backing: System, channel: AbstractChannel):
+async def test_viewing_sixty_times_leaves_every_letter_in_place(backing: System, channel: AbstractChannel):
     events = await separate(channel, ["a", "b", "c"])
     for turn in range(30):
         async with await aio_pika.connect(backing.amqp_url) as connection:
@@ -86,7 +86,7 @@ async def test_sixty_looks_leave_every_letter_in_its_place(backing: System, chan
     assert await take(channel, QUEUE.dead_letters) == [body(one) for one in events]
 
 
-async def test_a_look_that_is_cut_short_loses_nothing(backing: System, channel: AbstractChannel):
+async def test_interrupted_viewing_loses_nothing(backing: System, channel: AbstractChannel):
     events = await separate(channel, ["a", "b"])
     connection = await aio_pika.connect(backing.amqp_url)
     box = Box(await connection.channel(), QUEUE)
@@ -97,14 +97,14 @@ async def test_a_look_that_is_cut_short_loses_nothing(backing: System, channel: 
     assert sorted(await take(channel, QUEUE.dead_letters)) == sorted(body(one) for one in events)
 
 
-async def test_limit_of_deliveries_is_declared_explicitly(backing: System, channel: AbstractChannel):
+async def test_the_delivery_limit_is_declared_explicitly(backing: System, channel: AbstractChannel):
     async with await aio_pika.connect(backing.amqp_url) as connection:
         other = await connection.channel()
         with pytest.raises(ChannelPreconditionFailed, match="x-delivery-limit"):
             await other.declare_queue(QUEUE.dead_letters, durable=True, arguments={"x-queue-type": "quorum"})
 
 
-async def test_list_and_show_say_everything_and_take_nothing(backing: System, channel: AbstractChannel):
+async def test_list_and_show_report_everything_and_take_nothing(backing: System, channel: AbstractChannel):
     [one, other] = await separate(channel, ["ForaDoHorizonte: too old", "KeyError"])
     listing = dlq(backing)
     assert listing.returncode == 0, listing.stderr
@@ -141,7 +141,7 @@ async def test_a_reason_under_the_former_header_is_shown(backing: System, channe
     await take(channel, QUEUE.dead_letters)
 
 
-async def test_replay_moves_the_chosen_ones_back_and_leaves_the_others(backing: System, channel: AbstractChannel):
+async def test_replay_moves_the_selected_letters_back_and_leaves_the_rest(backing: System, channel: AbstractChannel):
     [a, b, c, d] = await separate(channel, ["x", "PedidoDesconhecido: none", "PedidoDesconhecido: none", "y"])
     rehearsal = dlq(backing, "replay", "estoque.pedidos", "--reason", "Desconhecido", "--dry-run")
     assert rehearsal.stdout.count("would replay") == 2
@@ -168,7 +168,7 @@ async def test_replayed_message_is_persistent_and_carries_its_type(backing: Syst
     assert dead_letters.REASON_HEADER not in message.headers
 
 
-async def test_a_crash_before_the_acknowledgement_leaves_two_and_loses_none(
+async def test_a_crash_before_the_acknowledgement_leaves_a_duplicate_and_loses_nothing(
     backing: System, channel: AbstractChannel, monkeypatch: pytest.MonkeyPatch
 ):
     [one] = await separate(channel, ["x"])
@@ -195,7 +195,7 @@ async def test_letter_that_cannot_be_delivered_stays_where_it_is(backing: System
     assert await take(channel, QUEUE.dead_letters) == [body(one)]
 
 
-async def test_discard_wants_a_choice_and_a_yes(backing: System, channel: AbstractChannel):
+async def test_discard_requires_a_selection_and_a_confirmation(backing: System, channel: AbstractChannel):
     [a, b] = await separate(channel, ["x", "y"])
     without_choice = dlq(backing, "discard", "estoque.pedidos", "--yes")
     assert (without_choice.returncode, "or --all" in without_choice.stderr) == (1, True)
@@ -208,7 +208,7 @@ async def test_discard_wants_a_choice_and_a_yes(backing: System, channel: Abstra
     assert dlq(backing, "discard", "estoque.pedidos", "--all", "--yes").stdout == "0 discarded\n"
 
 
-async def test_batch_that_rabbitmq_gave_up_on_is_understood_and_replayed_whole(
+async def test_a_batch_dead_lettered_by_rabbitmq_is_read_and_replayed_whole(
     backing: System, channel: AbstractChannel
 ):
     events = [an_event(), an_event()]

@@ -75,7 +75,7 @@ async def finish(process: asyncio.subprocess.Process) -> tuple[str, str]:
     return out.decode(), err.decode()
 
 
-async def test_it_gives_up_with_dbmates_words_and_nothing_is_changed(
+async def test_it_gives_up_with_dbmates_error_and_changes_nothing(
     run: Run, connection: asyncpg.Connection, tmp_path: Path
 ):
     (tmp_path / "2_m.sql").write_text(COLUMN)
@@ -97,7 +97,9 @@ async def test_an_error_in_a_migration_is_reported_at_once(run: Run, connection:
     assert '"nobodys" does not exist' in err
 
 
-async def test_a_database_of_other_migrations_is_recognised(run: Run, connection: asyncpg.Connection, tmp_path: Path):
+async def test_a_database_created_by_other_migrations_is_recognised(
+    run: Run, connection: asyncpg.Connection, tmp_path: Path
+):
     (tmp_path / "1_t.sql").rename(tmp_path / "2_t.sql")
     process = await run()
     _, err = await finish(process)
@@ -121,7 +123,7 @@ async def test_an_index_that_is_built_concurrently_waits_for_old_snapshots_as_lo
     assert await connection.fetchval("select indisvalid from pg_index where indexrelid = 't_n'::regclass")
 
 
-async def test_several_at_once_migrate_one_after_the_other(run: Run, connection: asyncpg.Connection, tmp_path: Path):
+async def test_concurrent_runs_migrate_one_after_the_other(run: Run, connection: asyncpg.Connection, tmp_path: Path):
     """Also while an index is built concurrently: waiting sessions hold snapshots, for which the build waits."""
     (tmp_path / "2_i.sql").write_text(INDEX)
     (tmp_path / "3_m.sql").write_text(COLUMN)
@@ -136,7 +138,9 @@ async def test_several_at_once_migrate_one_after_the_other(run: Run, connection:
     assert await connection.fetchval("select indisvalid from pg_index where indexrelid = 't_n'::regclass")
 
 
-async def test_the_password_cannot_be_read(url: str, run: Run, connection: asyncpg.Connection, tmp_path: Path):
+async def test_the_password_is_in_neither_the_output_nor_the_arguments(
+    url: str, run: Run, connection: asyncpg.Connection, tmp_path: Path
+):
     (tmp_path / "2_m.sql").write_text(COLUMN)
     process = await run("--give-up-after", "3s")
     await until(lambda: connection.fetchval(WAITS))
@@ -149,7 +153,7 @@ async def test_the_password_cannot_be_read(url: str, run: Run, connection: async
     assert password not in said + " ".join(arguments)
 
 
-async def test_it_ends_with_dbmate_when_it_is_told_to(run: Run, connection: asyncpg.Connection, tmp_path: Path):
+async def test_sigterm_ends_it_and_dbmate(run: Run, connection: asyncpg.Connection, tmp_path: Path):
     (tmp_path / "2_i.sql").write_text(INDEX)
     process = await run()
     await until(lambda: connection.fetchval(WAITS))
@@ -191,6 +195,6 @@ async def test_it_waits_until_another_session_has_migrated(
     assert process.returncode == 0
 
 
-def test_a_folder_without_migrations_is_no_success(url: str, tmp_path: Path):
+def test_a_folder_without_migrations_is_an_error(url: str, tmp_path: Path):
     with pytest.raises(MigrationError, match="no migrations"):
         migrate(url, tmp_path)

@@ -68,7 +68,7 @@ async def read_twice(pool: Pool, between: Callable[[], None]) -> None:
         await connection.fetchval("select 1")
 
 
-async def test_a_server_that_vanished_costs_one_time_limit(pool: Pool, wire: Wire):
+async def test_a_server_that_vanished_costs_one_timeout(pool: Pool, wire: Wire):
     await hold(pool, 4)
     wire.vanish()
     began = time.monotonic()
@@ -78,7 +78,7 @@ async def test_a_server_that_vanished_costs_one_time_limit(pool: Pool, wire: Wir
     assert time.monotonic() - began < 2 * LIMIT + 1, "the others lead to the same server: they are not tried"
 
 
-async def test_a_server_that_vanished_within_a_transaction_is_let_go(pool: Pool, wire: Wire):
+async def test_a_connection_whose_server_vanished_within_a_transaction_is_dropped(pool: Pool, wire: Wire):
     began = time.monotonic()
     with pytest.raises((asyncpg.InterfaceError, TimeoutError)) as fault:
         await read_twice(pool, wire.vanish)
@@ -87,7 +87,7 @@ async def test_a_server_that_vanished_within_a_transaction_is_let_go(pool: Pool,
     assert time.monotonic() - began < 2 * LIMIT + 1
 
 
-async def test_a_caller_who_is_cancelled_leaves_the_pool_to_others(pool: Pool, wire: Wire):
+async def test_cancelled_callers_do_not_block_the_pool(pool: Pool, wire: Wire):
     """asyncpg asks the server to cancel, and waits for an answer that never arrives."""
     reading = [asyncio.create_task(pool.fetchval("select pg_sleep(60)")) for _ in range(4)]
     await asyncio.sleep(0.2)
@@ -100,7 +100,7 @@ async def test_a_caller_who_is_cancelled_leaves_the_pool_to_others(pool: Pool, w
     assert {type(end) for end in ends} == {asyncio.CancelledError}
 
 
-async def test_a_caller_who_is_cancelled_within_a_transaction_is_cancelled(pool: Pool):
+async def test_cancellation_within_a_transaction_raises_cancelled_error(pool: Pool):
     """Not an error about a closed connection, which a loop would take for an outage and continue."""
 
     def cancel() -> None:
@@ -146,9 +146,7 @@ def between_its_steps(monkeypatch: pytest.MonkeyPatch, do: Callable[[asyncpg.Con
     monkeypatch.setattr(asyncpg.Connection, "_introspect_types", delayed)
 
 
-async def test_a_connection_closed_in_the_middle_of_a_statement_is_a_broken_one(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_connection_closed_during_a_statement_counts_as_broken(pool: Pool, monkeypatch: pytest.MonkeyPatch):
     between_its_steps(monkeypatch, close)
     async with pool.acquire() as connection:
         with pytest.raises(asyncpg.ConnectionDoesNotExistError, match="closed during a statement") as fault:
@@ -157,7 +155,7 @@ async def test_a_connection_closed_in_the_middle_of_a_statement_is_a_broken_one(
     assert await pool.fetchval("select 1") == 1
 
 
-async def test_a_statement_whose_time_ends_between_two_round_trips_is_late(
+async def test_a_statement_whose_time_runs_out_between_round_trips_times_out(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ):
     between_its_steps(monkeypatch, outlast)
@@ -167,7 +165,7 @@ async def test_a_statement_whose_time_ends_between_two_round_trips_is_late(
     assert await pool.fetchval("select 1") == 1
 
 
-async def test_a_mistake_of_ours_is_not_taken_for_a_broken_connection(pool: Pool):
+async def test_a_bug_is_not_taken_for_a_broken_connection(pool: Pool):
     async def mistaken() -> None:
         raise AttributeError("ours")
 
@@ -201,7 +199,7 @@ async def pause_until(url: str, others: Awaitable[object]) -> None:
             await others
 
 
-async def test_a_transaction_of_a_frozen_process_lets_go_of_its_locks(backing: System, pedidos_db: "asyncpg.Pool"):
+async def test_a_transaction_of_a_frozen_process_releases_its_locks(backing: System, pedidos_db: "asyncpg.Pool"):
     """It holds them for as long as it pauses, but no longer than three seconds."""
     await pedidos_db.execute("create table if not exists lockable ()")
     lost = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -211,7 +209,7 @@ async def test_a_transaction_of_a_frozen_process_lets_go_of_its_locks(backing: S
     await pedidos_db.execute("drop table lockable")
 
 
-async def test_a_type_that_changes_under_a_prepared_statement_passes(pool: Pool, pedidos_db: "asyncpg.Pool"):
+async def test_a_type_change_under_a_prepared_statement_is_a_transient_fault(pool: Pool, pedidos_db: "asyncpg.Pool"):
     """Within a transaction asyncpg cannot prepare it again on its own: the next attempt does."""
     await pedidos_db.execute("create table mutable (n integer)")
     await pedidos_db.execute("insert into mutable values (1)")
@@ -278,14 +276,14 @@ async def test_a_write_that_is_refused_replaces_all_connections(pair: tuple[Syst
             await pool.execute(f"create table {name} ()")
 
 
-async def test_the_watch_notices_before_a_write_does(pair: tuple[System, System]):
+async def test_the_watch_notices_a_fail_over_before_a_write_does(pair: tuple[System, System]):
     async with switched(pair) as (pool, watch):
         await watch.look()
         for name in "efg":
             await pool.execute(f"create table {name} ()")
 
 
-async def test_the_watch_lets_connections_to_the_same_server_be(backing: System):
+async def test_the_watch_keeps_connections_to_the_same_server(backing: System):
     url = backing.database_url("pedidos")
     async with await open_pool(url, program="t", size=1) as pool:
         watch = ServerWatch(Connector(url), pool, program="t")
@@ -296,7 +294,7 @@ async def test_the_watch_lets_connections_to_the_same_server_be(backing: System)
         assert not await watch.moved(0, 0)
 
 
-async def test_a_server_without_a_connection_to_spare_keeps_those_it_has(pair: tuple[System, System]):
+async def test_existing_connections_are_kept_when_the_server_allows_no_more(pair: tuple[System, System]):
     one, _ = pair
     url = one.database_url("pedidos")
     async with await open_pool(url, program="t", size=1) as pool:
@@ -310,7 +308,7 @@ async def test_a_server_without_a_connection_to_spare_keeps_those_it_has(pair: t
             one.psql("pedidos", "alter role pedidos connection limit -1")
 
 
-async def test_a_server_that_shuts_down_is_let_go(pair: tuple[System, System]):
+async def test_connections_to_a_server_that_shuts_down_are_released(pair: tuple[System, System]):
     """A smart shutdown waits until its last client has left, and notifies none of them."""
     one, _ = pair
     url = one.database_url("pedidos")
@@ -427,7 +425,7 @@ async def test_a_slow_read_costs_its_own_connection_only(backing: System):
         assert await pool.fetchval("select pg_backend_pid()") == session
 
 
-async def test_of_several_hosts_the_primary_is_found(pair: tuple[System, System], standby: int):
+async def test_the_primary_is_found_among_several_hosts(pair: tuple[System, System], standby: int):
     primary = f"127.0.0.1:{pair[0].layout.ports.postgres_pedidos}"
     url = pair[0].database_url("pedidos")
     async with asyncio.timeout(30):  # the standby may still be starting

@@ -69,14 +69,14 @@ async def test_a_ticket_opens_one_stream_however_many_replicas_try_at_once(pool:
         assert await refused(replicas[1], NOBODY, ticket) == 401
 
 
-async def test_a_ticket_is_worth_nothing_after_thirty_seconds(pool: "Pool[Any]"):
+async def test_a_ticket_expires_after_thirty_seconds(pool: "Pool[Any]"):
     ticket = (await tickets(pool).issue(ANA)).bilhete
     await pool.execute("update bilhete set expira_em = expira_em - interval '30 seconds'")
     assert await refused(tickets(pool), NOBODY, ticket) == 401
 
 
 @pytest.mark.parametrize("ticket", ["x", "A" * 43, "A" * 44, "' or true --", "\0", "é" * 43])
-async def test_what_is_no_ticket_opens_nothing(pool: "Pool[Any]", ticket: str):
+async def test_invalid_tickets_are_refused(pool: "Pool[Any]", ticket: str):
     assert await refused(tickets(pool), NOBODY, ticket) == 401
     assert await refused(tickets(pool, Identity("none")), ANYONE, ticket) == 401
 
@@ -87,7 +87,7 @@ async def test_a_token_and_a_ticket_together_are_refused_and_the_ticket_is_kept(
     assert await tickets(pool).caller(NOBODY, ticket) == ANA
 
 
-async def test_without_a_ticket_the_sender_counts(pool: "Pool[Any]"):
+async def test_without_a_ticket_the_requester_is_the_caller(pool: "Pool[Any]"):
     assert await tickets(pool).caller(ANA, "") == ANA
     assert await refused(tickets(pool), NOBODY, "") == 401
 
@@ -101,7 +101,7 @@ async def test_the_services_rule_applies_to_the_holder(pool: "Pool[Any]"):
     )
 
 
-async def test_a_ticket_issued_while_nobody_was_asked_is_nobodys_afterwards(pool: "Pool[Any]"):
+async def test_a_ticket_issued_without_a_token_is_refused_once_tokens_are_required(pool: "Pool[Any]"):
     open_to_all = tickets(pool, Identity("none"))
     first, second = [(await open_to_all.issue(ANYONE)).bilhete for _ in range(2)]
     assert await open_to_all.caller(ANYONE, first) == ANYONE

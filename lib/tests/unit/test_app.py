@@ -82,7 +82,7 @@ def test_head_answers_like_get(client: TestClient, path: str):
         ("HEAD", "/events", {"GET", "OPTIONS"}),
     ],
 )
-def test_allow_names_the_methods_that_there_are(client: TestClient, method: str, path: str, allowed: set[str]):
+def test_allow_names_the_supported_methods(client: TestClient, method: str, path: str, allowed: set[str]):
     refused = client.request(method, path)
     assert refused.status_code == 405
     assert set(refused.headers["allow"].split(", ")) == allowed
@@ -148,7 +148,7 @@ def test_caches_must_revalidate_answers_with_an_etag(client: TestClient, method:
         ("GET", "/schema/shop/openapi.json", 200),
     ],
 )
-def test_anything_else_is_kept_by_no_cache(client: TestClient, method: str, path: str, status: int):
+def test_caches_must_not_store_other_answers(client: TestClient, method: str, path: str, status: int):
     answer = client.request(method, path, json={} if method == "POST" else None)
     assert (answer.status_code, answer.headers.get_list("cache-control")) == (status, ["no-store"])
 

@@ -7,7 +7,7 @@ def test_an_empty_outbox_has_no_age():
     assert Backlog().age(None, None, 0.0) == 0.0
 
 
-def test_a_row_ages_from_the_look_that_saw_it_first():
+def test_the_age_of_a_row_counts_from_when_it_was_first_seen():
     backlog = Backlog()
     assert backlog.age(1, 5, 10.0) == 0.0
     assert backlog.age(1, 9, 12.0) == 2.0
@@ -17,7 +17,7 @@ def test_a_row_ages_from_the_look_that_saw_it_first():
     assert backlog.age(13, 13, 30.0) == 0.0
 
 
-def test_a_backlog_that_stands_still_ages_without_memory():
+def test_a_stalled_backlog_ages_in_constant_memory():
     backlog = Backlog()
     for second in range(100_000):
         age = backlog.age(1, 1, float(second))

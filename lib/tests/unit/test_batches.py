@@ -144,7 +144,7 @@ async def test_an_event_that_waits_twice_is_settled_once_its_row_is_free():
         await until(lambda: sorted(source.acknowledged) == [1, 2])
 
 
-async def test_a_row_that_is_held_whenever_one_looks_is_waited_for_all_the_same():
+async def test_a_row_found_locked_at_every_probe_is_still_waited_for():
     """Other replicas lock it in turn: a waiting session gets it."""
     source = Memory()
 
@@ -182,7 +182,7 @@ async def test_a_batch_takes_no_more_once_its_messages_are_large(monkeypatch: py
     assert taken == [20, 20]
 
 
-async def test_many_messages_that_wait_go_back_as_few():
+async def test_many_waiting_messages_are_put_back_as_few():
     """A consumer receives a bounded number of messages, and others must still arrive."""
     source, database = Memory(), Database()
     stuck = [event() for _ in range(100)]
@@ -203,7 +203,7 @@ async def test_many_messages_that_wait_go_back_as_few():
     assert {one.id for one in database.committed} == {one.id for one in [*stuck, other]}
 
 
-async def test_a_locked_row_that_cannot_be_found_is_found_by_halving():
+async def test_a_locked_row_that_is_invisible_is_found_by_halving_the_batch():
     """An order that another transaction has inserted and not committed is invisible."""
     source, database = Memory(), Database()
     events = [event() for _ in range(8)]
@@ -217,7 +217,7 @@ async def test_a_locked_row_that_cannot_be_found_is_found_by_halving():
     assert source.dead == []
 
 
-async def test_a_batch_that_is_too_large_for_its_time_is_halved():
+async def test_a_batch_too_large_for_its_time_limit_is_halved():
     source, database = Memory(), Database(too_many=3)
     events = [event() for _ in range(10)]
     source.deliver(*events)

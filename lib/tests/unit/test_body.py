@@ -45,12 +45,12 @@ def test_apparent_repetitions_are_accepted():
 
 
 @pytest.mark.parametrize("unknown", ["1" * 5000, "1" * 400 + ".5", "1e999", "null"])
-def test_what_is_not_asked_for_is_no_trouble(unknown: str):
+def test_unknown_members_are_ignored(unknown: str):
     assert read(f'{{"who": "a", "parts": [], "new": {unknown}}}'.encode()).who == "a"
 
 
 @pytest.mark.parametrize("unknown", [b'"\x01"', b'"\xff"', b"[" * 60_000 + b"]" * 60_000])
-def test_a_body_that_only_python_rejects_is_the_client_s_mistake(unknown: bytes):
+def test_a_body_that_only_pythons_parser_rejects_is_a_client_error(unknown: bytes):
     with pytest.raises(ProblemError) as refused:
         read(b'{"who": "a", "parts": [], "new": ' + unknown + b"}")
     assert refused.value.problem.status == 400
@@ -75,6 +75,6 @@ def test_the_quick_look_never_overlooks_a_repetition(who, parts, escaped, data):
         read(body)
 
 
-def test_the_quick_look_suffices_for_what_is_usual():
+def test_the_quick_look_suffices_for_an_ordinary_body():
     body = b'{"who": "urn:ana", "parts": [{"sku": "A", "units": 1}, {"sku": "B", "units": 2}]}'
     assert not may_repeat_members(body, msgspec.json.decode(body, type=Whole))

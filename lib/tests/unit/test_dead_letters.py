@@ -1,4 +1,4 @@
-"""What the log says of a dead letter."""
+"""What the log says about a dead letter."""
 
 import json
 
@@ -15,5 +15,5 @@ def test_the_first_orders_are_named():
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'[{"subject": "ana"}]', b"\xff", b"[" * 100_000])
-def test_garbage_names_none(body: bytes):
+def test_garbage_names_no_orders(body: bytes):
     assert orders_in(body) == []

@@ -50,7 +50,7 @@ def test_letter_without_a_reason_is_still_a_letter(headers: dict[str, Any]):
         (b'[{"id": 7, "data": []}]', (("7", "-", "-"),)),
     ],
 )
-def test_garbage_is_named_as_far_as_it_goes(body: bytes, names: tuple[object, ...]):
+def test_garbage_is_described_as_far_as_it_can_be_read(body: bytes, names: tuple[object, ...]):
     found = read(1, body, None, {}, None)
     assert found.events == names
     assert screen.table([found]).count("\n") == 1
@@ -91,13 +91,13 @@ def test_details_keep_the_body_unchanged():
     assert shown["bytes"] == len(json.dumps([big]))
 
 
-def test_nothing_in_a_letter_is_obeyed_by_the_terminal():
+def test_letters_cannot_inject_terminal_control_sequences():
     found = letter({**EVENT, "id": "\x1b[2Jx", "type": "a\nb"}, reason="\x1b]0;title\x07 line\none")
     text = screen.table([found])
     assert text.count("\n") == 1
     assert all(one.isprintable() for line in text.splitlines() for one in line)
 
 
-def test_dead_letters_may_be_looked_at_without_end():
+def test_dead_letters_can_be_viewed_any_number_of_times():
     for queue in QUEUES:
         assert queue.dead_letter_arguments["x-delivery-limit"] > 1_000_000

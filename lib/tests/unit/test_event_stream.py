@@ -87,7 +87,7 @@ async def test_a_large_piece_is_sent_in_parts_each_waiting_for_the_client():
     assert [len(m["body"]) for m in client.got[1:]] == [PIECE_BYTES, PIECE_BYTES, 1, 0]
 
 
-async def test_a_client_that_leaves_ends_what_was_made_for_it():
+async def test_a_client_that_disconnects_ends_its_stream_and_frees_its_place():
     pieces, client, streams = Pieces(b"a\n\n", forever=True), Client(), Streams(1, 1)
     serving = serve(EventStream(streams, "ana", pieces()), client)
     async with asyncio.timeout(10):
@@ -102,7 +102,7 @@ async def test_a_client_that_leaves_ends_what_was_made_for_it():
     streams.admit("ana")
 
 
-async def test_a_client_that_leaves_without_having_read_is_let_go_too():
+async def test_a_client_that_disconnects_without_reading_ends_its_stream_too():
     pieces, client = Pieces(b"a\n\n", forever=True), Client()
     serving = serve(EventStream(Streams(1, 1), "ana", pieces()), client)
     client.takes.clear()
@@ -113,7 +113,7 @@ async def test_a_client_that_leaves_without_having_read_is_let_go_too():
     assert pieces.closed
 
 
-async def test_a_client_that_takes_nothing_is_given_up_after_a_time():
+async def test_a_client_that_reads_nothing_is_dropped_after_a_timeout():
     pieces, client, streams = Pieces(*[b"a\n\n"] * 1000, forever=True), Client(), Streams(1, 1)
     serving = serve(EventStream(streams, "ana", pieces(), send_seconds=0.02), client)
     await asyncio.sleep(0)
@@ -124,7 +124,7 @@ async def test_a_client_that_takes_nothing_is_given_up_after_a_time():
     streams.admit("ana")
 
 
-async def test_of_many_that_were_admitted_at_once_no_more_are_opened_than_allowed():
+async def test_streams_admitted_at_once_do_not_open_beyond_the_limit():
     streams, clients = Streams(2, 2), [Client() for _ in range(5)]
     for _ in clients:
         streams.admit("ana")
@@ -137,7 +137,7 @@ async def test_of_many_that_were_admitted_at_once_no_more_are_opened_than_allowe
     await asyncio.gather(*serving, return_exceptions=True)
 
 
-async def test_a_client_may_open_some_of_them_and_leaves_the_others_to_others():
+async def test_each_client_has_a_limit_that_leaves_streams_for_others():
     streams, clients = Streams(3, 2), [Client() for _ in range(4)]
     serving = [
         serve(EventStream(streams, name, Pieces(forever=True)()), client)
@@ -158,8 +158,8 @@ async def test_a_client_may_open_some_of_them_and_leaves_the_others_to_others():
     assert not streams._by_client, "nothing is kept for clients that have disconnected"
 
 
-async def test_clients_with_many_leave_some_to_others():
-    """Fifty clients with twenty each took all of a thousand."""
+async def test_clients_with_many_streams_leave_some_for_others():
+    """Fifty clients with twenty streams each once took all thousand."""
     streams = Streams(1000, 20)
     with contextlib.ExitStack() as opened:
         for number in range(60):
@@ -191,7 +191,7 @@ async def test_clients_with_many_leave_some_to_others():
         (ANYONE, b"", "127.0.0.1"),
     ],
 )
-def test_whose_stream_it_is(caller: Caller, address: bytes, client: str):
+def test_streams_are_counted_per_subject_or_else_per_address(caller: Caller, address: bytes, client: str):
     headers = [(b"x-reserva-client", address)] if address else []
     scope: Any = {"type": "http", "headers": headers, "client": ("127.0.0.1", 1234)}
     assert client_of(caller, scope) == client

@@ -45,7 +45,7 @@ def test_batch_has_at_most_one_mebibyte():
 
 
 @pytest.mark.parametrize("versao", [-1, MAX_VERSAO + 1, 2**31 - 2, 10**30])
-def test_a_command_claims_no_version_that_leaves_no_room_for_the_next_ones(versao: int):
+def test_a_command_whose_known_version_is_out_of_range_is_refused(versao: int):
     """A sweep of an order at its column's limit once failed, and the operator with it."""
     event = msgspec.json.decode(bodies(criado())[0])[0]
     event["data"]["versaoConhecida"] = versao
@@ -75,7 +75,7 @@ def test_unknown_fields_are_accepted():
         {"type": "PedidoCriado", "specversion": "1.0", "id": "not-a-uuid"},
     ],
 )
-def test_bad_event_leaves_its_neighbours(bad: object):
+def test_a_bad_event_does_not_affect_its_neighbours(bad: object):
     event = criado()
     body = b"[%b,%b]" % (msgspec.json.encode(bad), bodies(event)[0][1:-1])
     events, rejected = decoder.decode(body)
@@ -93,7 +93,7 @@ def test_garbage_is_kept_whole_with_the_reason(body: bytes):
 
 
 @pytest.mark.parametrize("typed", [{}, {"type": "no event"}, {"type": "no event", "never": 1}])
-def test_event_without_its_type_is_none_even_where_only_one_type_is_read(typed: dict[str, object]):
+def test_an_event_without_a_type_is_refused_even_where_only_one_type_is_read(typed: dict[str, object]):
     untyped = msgspec.json.decode(bodies(criado())[0])[0]
     del untyped["type"]
     events, rejected = Decoder[PedidoCriado](PedidoCriado).decode(msgspec.json.encode([untyped | typed]))
@@ -102,7 +102,7 @@ def test_event_without_its_type_is_none_even_where_only_one_type_is_read(typed: 
 
 
 @pytest.mark.parametrize("time", ["2026-11-24T12:00:00", "2026-11-24", "yesterday", 0])
-def test_time_without_its_offset_is_none(time: object):
+def test_a_time_without_an_offset_is_refused(time: object):
     event = msgspec.json.decode(bodies(criado())[0])[0]
     events, [rejected] = decoder.decode(msgspec.json.encode([event | {"time": time}]))
     assert not events
@@ -118,7 +118,7 @@ def test_quantities_and_skus_are_checked_again():
         assert "data.itens" in rejected.reason
 
 
-def test_original_bytes_are_found_again_with_fields_we_do_not_know():
+def test_the_original_bytes_are_found_with_their_unknown_fields():
     event = criado()
     newer = msgspec.json.decode(bodies(event)[0])
     newer[0]["nova"] = 1

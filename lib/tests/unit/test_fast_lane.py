@@ -33,7 +33,7 @@ _numbers = JsonBody(dict[str, int], absent={})
 
 
 class RefusedError(Exception):
-    """An error that the application has a problem for."""
+    """An error that the application maps to a problem."""
 
 
 PROBLEMS = {RefusedError: lambda error: ProblemError(CONFLICT, str(error), number=3)}
@@ -165,7 +165,7 @@ async def in_pieces() -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("name", OTHERS)
-async def test_what_is_not_plain_is_left_to_litestar(
+async def test_any_other_request_is_left_to_litestar(
     clients: tuple[AsyncClient, AsyncClient], routes: Routes, name: str
 ):
     async def answer(client: AsyncClient) -> httpx.Response:
@@ -304,7 +304,7 @@ async def test_a_body_that_never_ends_is_never_read(connection: Connection, rout
     assert (routes.served, served.state.tasks) == (0, set())
 
 
-async def test_a_stop_waits_for_the_requests_in_flight(app: Any, routes: Routes):
+async def test_a_shutdown_waits_for_the_requests_in_flight(app: Any, routes: Routes):
     routes.gate.clear()
     async with (
         running(app, FastLane(routes.find, PROBLEMS).protocol) as server,
@@ -321,7 +321,7 @@ async def test_a_stop_waits_for_the_requests_in_flight(app: Any, routes: Routes)
     assert b"connection: close" in answer
 
 
-async def test_a_request_that_outlasts_the_stop_gets_an_answer(app: Any, routes: Routes):
+async def test_a_request_that_outlasts_the_shutdown_gets_an_answer(app: Any, routes: Routes):
     routes.gate.clear()
     async with running(app, FastLane(routes.find, PROBLEMS).protocol, timeout_graceful_shutdown=1) as server:
         connecting = connected(port_of(server))
@@ -334,7 +334,7 @@ async def test_a_request_that_outlasts_the_stop_gets_an_answer(app: Any, routes:
     await connecting.__aexit__(None, None, None)
 
 
-async def test_no_request_begins_after_one_that_the_stop_has_cancelled(
+async def test_no_request_begins_after_one_that_the_shutdown_has_cancelled(
     connection: Connection, routes: Routes, served: Served
 ):
     routes.gate.clear()
@@ -349,7 +349,7 @@ async def test_no_request_begins_after_one_that_the_stop_has_cancelled(
     assert answer.count(b"HTTP/1.1") == 1
 
 
-async def test_a_client_is_not_left_waiting_for_an_answer_that_cannot_be_made(
+async def test_a_client_is_not_left_waiting_for_an_answer_that_cannot_be_encoded(
     connection: Connection, served: Served, caplog: pytest.LogCaptureFixture
 ):
     connection.send(b'{"a": 502}')
@@ -411,7 +411,7 @@ async def test_its_requests_are_traced_like_others(
     assert routes.served == 1
 
 
-def test_a_header_cannot_contain_another():
+def test_a_header_value_cannot_inject_another_header():
     answer = JsonResponse(None, status_code=200, headers={"Location": "/\r\nSet-Cookie: a"})
     with pytest.raises(ValueError, match="control characters"):
         answer.on_wire([], close=False)

@@ -24,7 +24,7 @@ from reservaestoque.postgres import is_transient
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_faults_that_pass(fault: Exception):
+def test_transient_faults(fault: Exception):
     assert is_transient(fault)
 
 
@@ -40,5 +40,5 @@ def test_faults_that_pass(fault: Exception):
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_faults_of_the_data(fault: Exception):
+def test_permanent_faults(fault: Exception):
     assert not is_transient(fault)

@@ -156,7 +156,7 @@ async def test_nothing_is_read_without_followers():
     running.cancel()
 
 
-async def test_a_key_gets_its_own_events_only_and_the_id_of_all():
+async def test_a_follower_of_one_key_gets_only_its_events_and_the_latest_position():
     log = Log()
     feed = Feed(log, heartbeat=0.02)
     running = asyncio.create_task(feed.run())
@@ -304,7 +304,7 @@ async def test_a_follower_overtaken_by_the_purge_while_catching_up_is_ended():
         assert len(reader.events) == PAGE
 
 
-async def test_closing_ends_streams_that_wait_that_catch_up_and_that_open_later():
+async def test_closing_ends_streams_waiting_or_catching_up_and_those_opened_later():
     log = Log()
     log.write(*[f"{n}" for n in range(2 * PAGE)])
     feed = Feed(log, heartbeat=LONG)
@@ -321,6 +321,6 @@ async def test_closing_ends_streams_that_wait_that_catch_up_and_that_open_later(
         assert late.events == []
 
 
-async def test_garbage_is_no_id():
+async def test_garbage_is_refused_as_an_id():
     with pytest.raises(InvalidPositionError):
         await Feed(Log()).begin("garbage")

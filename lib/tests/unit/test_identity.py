@@ -43,12 +43,12 @@ def test_only_spaces_separate_scopes(separator: str):
     assert has_scope(caller, ALL_ORDERS) == Verdict.FORBIDDEN
 
 
-def test_scopes_without_a_subject_are_nobodys():
+def test_scopes_without_a_subject_are_ignored():
     assert read_caller({b"x-reserva-scopes": b"pedidos:admin"}) == NOBODY
 
 
 @pytest.mark.parametrize("subject", [b"", b"a" * 129, b"jos\xc3\xa9", b"a\tb", b"a\x00", b"ana\n"])
-def test_a_subject_that_is_no_cliente_id_is_refused(subject: bytes):
+def test_a_subject_that_is_not_a_valid_cliente_id_is_refused(subject: bytes):
     with pytest.raises(InvalidSubjectError, match="128 printable ASCII"):
         read_caller({b"x-reserva-subject": subject})
 
@@ -63,7 +63,7 @@ def test_a_subject_that_is_no_cliente_id_is_refused(subject: bytes):
         (ANYONE, Verdict.ALLOW, Verdict.ALLOW),
     ],
 )
-def test_who_is_known_and_who_has_a_scope(caller: Caller, known: Verdict, reads: Verdict):
+def test_which_callers_are_identified_and_which_have_a_scope(caller: Caller, known: Verdict, reads: Verdict):
     assert identified(caller) is known
     assert has_scope(caller, "estoque:ler") is reads
 
@@ -105,7 +105,7 @@ RIGHT = {"x-reserva-subject": "ana", "x-reserva-scopes": "read"}
 
 @pytest.mark.parametrize("path", ["/things", "/things?order=a&order=b", "/things?unknown=1", "/events"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_strangers_are_refused_before_anything_else(client: TestClient, method: str, path: str):
+def test_unauthorised_callers_are_refused_before_anything_else(client: TestClient, method: str, path: str):
     if method == "HEAD" and path == "/events":
         return  # streams have no HEAD
     for headers, status in (({}, 401), ({"x-reserva-subject": "ana"}, 403), ({"x-reserva-subject": "é"}, 403)):
@@ -119,7 +119,7 @@ def test_strangers_are_refused_before_anything_else(client: TestClient, method: 
             assert answer.json()["type"].endswith("nao-autenticado" if status == 401 else "sem-permissao")
 
 
-def test_who_is_known_is_served(client: TestClient):
+def test_an_authorised_caller_is_served(client: TestClient):
     answer = client.get("/things", headers=RIGHT)
     assert (answer.status_code, answer.text) == (200, "ana " if client.app.state.asked else "None ")
 
@@ -145,7 +145,9 @@ def test_a_stream_may_have_a_ticket_instead_which_its_handler_checks(client: Tes
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_query_has_known_parameters_once(client: TestClient, method: str, query: str, sentence: str):
+def test_unknown_and_repeated_query_parameters_are_refused(
+    client: TestClient, method: str, query: str, sentence: str
+):
     answer = client.request(method, f"/things?{query}", headers=RIGHT)
     assert answer.status_code == 400
     if method == "GET":
@@ -153,7 +155,7 @@ def test_a_query_has_known_parameters_once(client: TestClient, method: str, quer
         assert answer.json()["type"].endswith("requisicao-malformada")
 
 
-def test_the_document_says_how_callers_are_known(client: TestClient):
+def test_the_openapi_document_declares_how_callers_authenticate(client: TestClient):
     document = client.get("/schema/shop/openapi.json").json()
     assert set(document["components"]["securitySchemes"]) == {"bearer", "bilhete"}
     optional = [] if client.app.state.asked else [{}]

@@ -41,7 +41,7 @@ async def test_callers_that_arrive_during_a_query_share_the_next():
     assert database.queries == [["a"], ["b", "missing", "a"]], "a request during a query gets the state after it"
 
 
-async def test_a_query_has_so_many_keys_at_most():
+async def test_the_number_of_keys_per_query_is_bounded():
     database = PartyDatabase()
     loader = Loader(database.read, max_keys=2)
     database.answer.set()

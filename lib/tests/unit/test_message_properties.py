@@ -18,14 +18,14 @@ def read(properties: bytes) -> ContentHeader:
 
 
 @pytest.mark.parametrize("raw", UNREADABLE, ids=range(len(UNREADABLE)))
-def test_what_cannot_be_read_is_left_out(raw: bytes):
+def test_unreadable_properties_are_left_out(raw: bytes):
     header = read(raw)
     assert header.body_size == 7
     assert header.properties.timestamp is None or header.properties.timestamp.year > 9000
     assert not header.properties.headers or set(header.properties.headers) == {"a"}
 
 
-def test_what_can_be_read_is_kept():
+def test_readable_properties_are_kept():
     properties = Basic.Properties(headers={"x-reason": "none"}, delivery_mode=2, message_id="a")
     header = read(properties.marshal())
     assert (header.properties.headers, header.properties.delivery_mode) == ({"x-reason": "none"}, 2)
@@ -33,11 +33,11 @@ def test_what_can_be_read_is_kept():
 
 
 @pytest.mark.parametrize("mode", [0, 3, 255])
-def test_a_delivery_mode_that_does_not_exist_is_none(mode: int):
+def test_an_invalid_delivery_mode_is_read_as_none(mode: int):
     """aio-pika raises an error for it and never delivers the message."""
     assert read(struct.pack(">HB", Basic.Properties.flags["delivery_mode"], mode)).properties.delivery_mode is None
 
 
-def test_a_header_that_is_cut_off_is_an_error():
+def test_a_truncated_header_is_an_error():
     with pytest.raises(struct.error):
         ContentHeader().unmarshal(b"\x00")

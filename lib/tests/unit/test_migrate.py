@@ -79,7 +79,7 @@ def test_it_retries_when_another_process_is_migrating(stage: Stage):
         ("postgres://h/db?lock_timeout=0", "postgres://h/db?lock_timeout=2000&lock_timeout=0"),
     ],
 )
-def test_the_address_gets_a_setting_and_stays_as_it_is(url: str, changed: str):
+def test_the_lock_timeout_is_added_and_the_rest_of_the_address_unchanged(url: str, changed: str):
     assert with_lock_timeout(url, 2000) == changed
 
 
@@ -92,7 +92,7 @@ def test_an_invalid_address_is_refused_without_repeating_it(url: str):
     assert "cret" not in str(refused.value)
 
 
-def test_a_database_of_other_migrations_is_explained():
+def test_a_database_created_by_other_migrations_is_explained():
     output = 'Applying: 1.sql\nError: pq: relation "estoque" already exists (42P07)'
     assert explained(BOUNDED, output).startswith(output + "\nOther migrations than these")
     assert "make clean" in explained(BOUNDED, output)

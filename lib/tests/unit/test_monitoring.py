@@ -88,7 +88,7 @@ async def test_probes_are_answered_while_every_other_connection_waits_for_an_ans
         assert await scraping[0] == b""
 
 
-async def test_a_request_without_end_loses_its_connection_and_many_short_ones_do_not():
+async def test_an_endless_request_loses_its_connection_and_many_short_ones_do_not():
     async with serving(asyncio.Event()) as connect:
         header = b"X: " + b"a" * (REQUEST_BYTES // 2)
         assert await answer(await connect(), PROBE[:-2] + header * 2) == b""

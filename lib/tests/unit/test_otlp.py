@@ -1,4 +1,4 @@
-"""The exporter against a collector that answers otherwise than it should."""
+"""The exporter against a collector whose answers may never end."""
 
 import threading
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ SHORT, ENDLESS = 2, 10**9
 
 @contextmanager
 def answering(size: int) -> Iterator[tuple[str, list[int], threading.Event]]:
-    """A collector that announces `size` bytes: its address, the client's port of each export, its client has gone."""
+    """A collector that announces `size` bytes: its address, the client port of each export, its client has left."""
     ports: list[int] = []
     left = threading.Event()
 

@@ -77,7 +77,9 @@ async def cancelled_after_a_group_failed() -> None:
         (fails, KeyError, "ours"),
     ],
 )
-async def test_a_task_that_is_no_more_ends_the_program_with_its_fault(task: Task, fault: type[Exception], says: str):
+async def test_a_task_that_ends_unexpectedly_ends_the_program_with_its_fault(
+    task: Task, fault: type[Exception], says: str
+):
     with pytest.raises(ExceptionGroup) as faults:
         await asyncio.wait_for(program({"one": forever, "two": task}).run(), 10)
     [raised] = faults.value.exceptions
@@ -94,7 +96,7 @@ async def test_a_task_that_fails_lets_waiting_handlers_answer():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_stops_it_in_good_order(number: signal.Signals):
+async def test_a_signal_stops_it_gracefully(number: signal.Signals):
     ended = list[str]()
 
     async def task() -> None:
@@ -108,7 +110,7 @@ async def test_a_signal_stops_it_in_good_order(number: signal.Signals):
     assert ended == ["stop", "task"], "handlers are notified while the tasks still run"
 
 
-async def test_a_signal_that_a_library_took_can_be_taken_back():
+async def test_a_signal_handler_replaced_by_a_library_can_be_restored():
     async def task() -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, lambda: None)
@@ -184,7 +186,7 @@ async def answers(health: Health) -> dict[str, tuple[int, str]]:
     return {path: (answer.status_code, answer.text) for path, answer in zip(paths, got, strict=True)}
 
 
-async def test_others_than_get_and_head_are_not_allowed():
+async def test_only_get_and_head_are_allowed():
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(health_app(lacking())), base_url="http://program"
     ) as client:
@@ -213,7 +215,7 @@ async def test_readiness_names_what_is_missing():
     assert (await answers(lacking()))["/health/ready"] == (200, '{"missing":[]}')
 
 
-async def test_it_tells_its_metrics_and_nothing_else():
+async def test_it_serves_its_metrics_and_nothing_else():
     got = await answers(lacking())
     assert "python_info" in got["/metrics"][1]
     assert got["/other"][0] == 404

@@ -54,13 +54,13 @@ async def test_each_step_begins_after_the_last_one_and_reports_whether_there_is_
     assert [arguments[2] for arguments in table.asked] == [None, 10, 20, 25]
 
 
-async def test_a_statement_is_given_the_instant_the_number_of_rows_the_key_and_what_else_it_wants():
+async def test_a_statement_gets_the_cutoff_the_row_limit_the_key_and_its_other_arguments():
     table = Table(1)
     await walk(table, arguments=("x",)).step()
     assert table.asked == [(NOW - AGE, 10, None, "x")]
 
 
-async def test_the_beginning_is_looked_at_again_once_a_lap_when_the_end_has_been_reached():
+async def test_the_walk_starts_over_once_a_lap_after_reaching_the_end():
     table = Table(25)
     walking = walk(table)
     await behinds(table, walking, 3)
@@ -88,7 +88,7 @@ async def test_a_lap_does_not_begin_before_the_end_has_been_reached():
     assert await behinds(table, walking, 1) == [10]
 
 
-async def test_a_step_that_failed_is_taken_again():
+async def test_a_failed_step_is_repeated():
     table = Table(25)
     walking = walk(table)
     await walking.step()
@@ -99,7 +99,7 @@ async def test_a_step_that_failed_is_taken_again():
     assert await behinds(table, walking, 1) == [10]
 
 
-async def test_a_beginning_that_takes_too_long_does_not_hold_up_the_end():
+async def test_a_timeout_at_the_beginning_does_not_hold_up_the_end():
     table = Table(5)
     walking = walk(table)
     await walking.step()
@@ -128,7 +128,7 @@ async def run_until(jobs: dict[str, Any], done: asyncio.Event) -> None:
         await asyncio.gather(waiting, *tasks, return_exceptions=True)
 
 
-async def test_a_job_that_fails_leaves_the_others_at_work_and_is_counted():
+async def test_a_failing_job_is_counted_and_does_not_stop_the_others():
     done, rounds = asyncio.Event(), 0
 
     async def failing() -> bool:
@@ -157,7 +157,7 @@ async def test_a_permanent_fault_is_raised():
         await run_until({"working": working, "broken": broken}, asyncio.Event())
 
 
-async def test_one_of_them_is_at_work_at_a_time_and_a_long_backlog_lets_the_others_by():
+async def test_jobs_run_one_at_a_time_and_a_long_backlog_does_not_hold_up_the_others():
     at_work, most, done = 0, 0, asyncio.Event()
     steps = {"many": 0, "few": 0}
 

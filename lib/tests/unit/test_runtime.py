@@ -33,7 +33,7 @@ def test_it_raises_what_the_program_raises():
         runtime.run(program())
 
 
-def test_hundreds_of_requests_under_way_do_not_wake_the_collector():
+def test_hundreds_of_requests_in_progress_do_not_trigger_garbage_collection():
     async def program() -> int:
         before = gc.get_stats()[0]["collections"]
         futures = [asyncio.get_running_loop().create_future() for _ in range(2000)]

@@ -25,29 +25,29 @@ async def waits(log: list[str]) -> None:
         raise
 
 
-async def test_all_that_end_well_have_ended_when_it_returns():
+async def test_it_returns_once_all_jobs_have_ended():
     log: list[str] = []
     await side_by_side([ends(log), ends(log)])
     assert log == ["ended", "ended"]
 
 
-async def test_none_at_all_is_none_to_wait_for():
+async def test_without_jobs_it_returns_at_once():
     await side_by_side([])
 
 
-async def test_one_that_fails_ends_the_others():
+async def test_a_failing_job_cancels_the_others():
     log: list[str] = []
     with pytest.raises(ConnectionResetError):
         await side_by_side([waits(log), fails(ConnectionResetError("gone"))])
     assert log == ["cancelled"]
 
 
-async def test_a_fault_of_ours_is_raised_rather_than_the_brokers():
+async def test_a_bug_is_raised_rather_than_a_broker_fault():
     with pytest.raises(KeyError):
         await side_by_side([fails(ConnectionResetError("gone")), fails(KeyError("ours"))])
 
 
-async def test_a_confirm_that_the_library_cancels_has_failed():
+async def test_a_confirm_cancelled_by_the_library_counts_as_failed():
     with pytest.raises(ConnectionAbortedError):
         await side_by_side([fails(asyncio.CancelledError())])
 
@@ -63,7 +63,7 @@ async def test_a_waiting_job_can_be_cancelled():
     assert log == ["cancelled"]
 
 
-async def test_a_failure_leaves_no_mark_on_timeouts_after_it():
+async def test_a_failure_does_not_affect_later_timeouts():
     """Python 3.11.2 takes a timeout after a failed TaskGroup for the end of the task: the program ended."""
     with pytest.raises(ConnectionResetError):
         await side_by_side([fails(ConnectionResetError("gone"))])

@@ -122,14 +122,14 @@ async def bytes_a_stream(log: Log, takes: float, done: Callable[[Client], bool])
     return each
 
 
-async def test_a_stream_that_has_caught_up_holds_nothing_of_what_it_was_sent():
+async def test_a_stream_that_has_caught_up_holds_nothing_already_sent():
     log = Log()
     log.changes = PAGES * PAGE_EVENTS
     whole = (log.changes - 1) * KIB
     assert await bytes_a_stream(log, float("inf"), lambda client: client.took > whole) < OVERHEAD
 
 
-async def test_a_live_stream_holds_nothing_of_what_it_was_sent():
+async def test_a_live_stream_holds_nothing_already_sent():
     log = Log()
     log.changes, log.keys = 1, STREAMS
     running = Running(log)

@@ -18,5 +18,5 @@ def test_anything_else_starts_a_new_trace(header: str):
     assert parse(header) is None
 
 
-def test_the_numbers_of_a_context_are_read():
+def test_the_ids_and_flags_of_a_context_are_read():
     assert parse(VALID) == TraceIds(0x4BF92F3577B34DA6A3CE929D0E0E4736, 0x00F067AA0BA902B7, 1)

@@ -44,7 +44,7 @@ def test_each_fact_is_logged_once_however_often_it_is_found_again():
     ]
 
 
-def test_there_is_a_bound(monkeypatch: pytest.MonkeyPatch):
+def test_the_number_of_unknown_facts_is_bounded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(unknown, "MAX_ROWS", 2)
     facts = UnknownFacts()
     facts.remember({7: "a type"})

@@ -76,5 +76,5 @@ def test_it_is_compressed_once_and_not_again_by_the_gateway():
         ("*", False),
     ],
 )
-def test_what_a_client_accepts(accepted: str, takes: bool):
+def test_whether_a_client_accepts_gzip(accepted: str, takes: bool):
     assert takes_gzip(accepted) is takes

@@ -48,7 +48,7 @@ def transport() -> Iterator[FakeTransport]:
     return FakeTransport()
 
 
-async def test_writes_of_one_turn_leave_in_one_piece_before_the_next(transport: FakeTransport):
+async def test_writes_of_one_loop_iteration_are_sent_in_one_piece_before_the_next(transport: FakeTransport):
     gathering = GatheringTransport(transport, asyncio.get_running_loop())
     gathering.write(b"head ")
     gathering.write(b"body")
@@ -71,7 +71,7 @@ async def test_large_writes_do_not_wait_and_nothing_is_sent_twice(transport: Fak
     assert transport.sent[1:] == [b"tail"]
 
 
-async def test_all_is_sent_before_it_closes(transport: FakeTransport):
+async def test_everything_is_sent_before_it_closes(transport: FakeTransport):
     gathering = GatheringTransport(transport, asyncio.get_running_loop())
     gathering.write(b"last words")
     gathering.close()
@@ -80,7 +80,7 @@ async def test_all_is_sent_before_it_closes(transport: FakeTransport):
     assert transport.sent == [b"last words"]
 
 
-async def test_what_is_sent_at_once_follows_all_that_was_written_before(transport: FakeTransport):
+async def test_an_immediate_write_follows_everything_written_before(transport: FakeTransport):
     gathering = GatheringTransport(transport, asyncio.get_running_loop())
     gathering.write(b"before ")
     gathering.write_now(b"now")
@@ -97,7 +97,7 @@ async def test_nothing_is_sent_to_a_client_that_has_gone(transport: FakeTranspor
     assert transport.sent == []
 
 
-async def test_the_rest_is_the_transports_own(transport: FakeTransport):
+async def test_everything_else_is_delegated_to_the_transport(transport: FakeTransport):
     gathering = GatheringTransport(transport, asyncio.get_running_loop())
     assert gathering.get_extra_info("peername") == "the peername"
 
@@ -105,7 +105,7 @@ async def test_the_rest_is_the_transports_own(transport: FakeTransport):
 @pytest.mark.parametrize("protocol", [GatheringProtocol, MonitoringProtocol])
 @pytest.mark.parametrize("how", ["closed", "reset"])
 async def test_a_connection_that_has_ended_is_forgotten(how: str, protocol: Protocol):
-    """At once: not when the keep-alive timer ends, and not when the garbage collector comes by."""
+    """At once: not when the keep-alive timer ends, and not when the garbage collector runs."""
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -132,7 +132,7 @@ async def test_a_connection_that_has_ended_is_forgotten(how: str, protocol: Prot
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_a_client_that_does_not_read_soon_causes_back_pressure(loop: str):
+def test_a_client_that_does_not_read_causes_back_pressure_soon(loop: str):
     """On real sockets, whose buffers would otherwise grow to megabytes."""
     receive_buffer, sent, asked = 64 * 1024, list[int](), socket.socket()
 

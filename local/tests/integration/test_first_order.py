@@ -85,13 +85,13 @@ def remarks(system: System) -> str:
     return up(system).partition("StockItems that are not")[2]
 
 
-def test_there_is_nothing_to_remark_at_first(system: System) -> None:
+def test_the_first_up_has_no_remarks(system: System) -> None:
     said = up(system)
     assert "StockItems that are not" not in said
     assert "A first order, for one CAFE-ESPECIAL-250G, was answered 201" in said
 
 
-def test_it_names_the_users_own_items_that_are_not_synced_and_continues(system: System) -> None:
+def test_up_names_the_users_own_items_that_are_not_synced_and_continues(system: System) -> None:
     """More units committed than supplied, an item being deleted, a SKU that belongs to another item."""
     for name in ("own-few", "own-going"):
         declare(system, name, name.upper(), 10)
@@ -110,7 +110,7 @@ def test_it_names_the_users_own_items_that_are_not_synced_and_continues(system: 
     assert "A first order, for one CAFE-ESPECIAL-250G, was answered 201" in said
 
 
-def test_a_sample_of_which_more_was_ordered_than_it_declares_is_no_failure(system: System) -> None:
+def test_a_sample_with_more_units_ordered_than_declared_is_no_failure(system: System) -> None:
     system.kubectl("patch", "stockitem", SAMPLE, "--type=merge", '--patch={"spec": {"quantity": 10}}')
     available(system, SAMPLE, 10)
     reserve(system, "LIVRO-GRANDE-SERTAO-1956", 5)

@@ -164,13 +164,13 @@ def test_ambiguous_requests_are_refused(running: Running) -> None:
 @pytest.mark.parametrize(
     "path", ["/estoque/[a", "/nothing/a]", "/estoque/%", "/estoque/%zz", "/estoque/a%4", "/estoque#a"]
 )
-def test_a_path_that_no_uri_has_is_refused(running: Running, path: str) -> None:
+def test_a_path_that_is_invalid_in_a_uri_is_refused(running: Running, path: str) -> None:
     assert_problem(raw(running, f"GET {path} HTTP/1.1"), 400, "requisicao-malformada", "")
     assert running.estoque.seen == []
 
 
 @pytest.mark.parametrize("path", ["/nothing/caf%C3%A9%22", "/nothing/%41;b=c,d:e@f!$&'()*+~"])
-def test_a_missing_path_is_named_as_a_valid_uri_path(running: Running, path: str) -> None:
+def test_an_unknown_path_is_reported_as_a_valid_uri_path(running: Running, path: str) -> None:
     assert_problem(raw(running, f"GET {path} HTTP/1.1"), 404, "nao-encontrado", path.replace("%41", "A"))
 
 
@@ -195,7 +195,7 @@ def test_the_names_of_this_machine_are_served(named: Running, host: str, port: s
     ("method", "path"), [("GET", "/pedidos"), ("POST", "/pedidos"), ("GET", "/"), ("GET", "/nothing")]
 )
 def test_no_other_name_is_served(named: Running, host: str, method: str, path: str) -> None:
-    """A page whose name its owner lets point to this machine (DNS rebinding) would read every answer."""
+    """A page whose owner lets its host name resolve to this machine (DNS rebinding) could read every answer."""
     for service in (named.pedidos, named.estoque):
         service.seen.clear()
     answer = named.client.request(method, path, headers={"Host": host})
@@ -271,7 +271,9 @@ def test_pages_of_other_sites_change_nothing(running: Running, origin: str, meth
 
 
 @pytest.mark.parametrize(("method", "path"), CHANGES)
-def test_the_gateway_s_own_pages_and_other_programs_may(running: Running, method: str, path: str) -> None:
+def test_the_gateway_s_own_pages_and_other_programs_may_send_changes(
+    running: Running, method: str, path: str
+) -> None:
     own = str(running.client.base_url).rstrip("/")
     named = own.replace("127.0.0.1", "localhost")
     for headers in ({}, {"Origin": own}, {"Origin": named, "Host": named.removeprefix("http://")}):
@@ -279,7 +281,7 @@ def test_the_gateway_s_own_pages_and_other_programs_may(running: Running, method
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_what_changes_nothing_is_answered_whatever_page_asks(running: Running, method: str) -> None:
+def test_safe_methods_are_answered_whatever_page_sends_them(running: Running, method: str) -> None:
     answer = running.client.request(method, "/pedidos", headers={"Origin": "https://evil.example"})
     assert answer.status_code == 200
     assert not [name for name in answer.headers if name.startswith("access-control")], "the page cannot read it"
@@ -311,7 +313,7 @@ UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x", 
         ("GET /pedidos HTTP/3.0", (), 426, None),
     ],
 )
-def test_all_other_gateway_answers_have_a_sentence_and_no_null(
+def test_all_other_errors_of_the_gateway_have_a_detail_and_no_null(
     running: Running, line: str, headers: tuple[str, ...], status: int, instance: str | None
 ) -> None:
     answer = raw(running, line, *headers)
@@ -362,7 +364,7 @@ def drop(handler: BaseHTTPRequestHandler) -> None:
         (drop, "POST", {}, 1),
     ],
 )
-def test_only_what_is_safe_is_repeated(
+def test_only_requests_that_are_safe_to_repeat_are_retried(
     running: Running,
     trouble: Callable[[BaseHTTPRequestHandler], None],
     method: str,
@@ -411,14 +413,14 @@ def test_a_stream_is_forwarded_as_it_arrives_and_not_retried_once_it_has_begun(r
 
 
 @pytest.mark.parametrize("path", STREAMS)
-def test_a_stream_that_has_not_begun_is_asked_for_again(running: Running, path: str) -> None:
+def test_a_stream_that_has_not_begun_is_retried(running: Running, path: str) -> None:
     running.pedidos.answer = running.estoque.answer = drop
     assert running.client.get(path).status_code == 503
     assert running.pedidos.seen + running.estoque.seen == [f"GET {path}"] * 3
 
 
 @pytest.mark.parametrize("path", STREAMS)
-def test_no_timeout_ends_a_stream_that_lives_and_none_of_its_limits_are_those_of_requests(path: str) -> None:
+def test_no_timeout_ends_a_live_stream_and_its_limits_are_separate_from_those_of_requests(path: str) -> None:
     """Checks the configuration: waiting for a timeout that must not occur would take too long."""
     text = gateway.render(
         gateway.TEMPLATE.read_text(), listen_port=1, admin_port=2, pedidos=[3], estoque=[4], painel=5
@@ -511,7 +513,7 @@ def test_no_healthy_replica_is_a_problem_with_a_retry_time(tmp_path: Path) -> No
     assert answer.headers["retry-after"] == "2"
 
 
-def test_a_replica_that_is_not_ready_is_asked_only_where_none_is(tmp_path: Path) -> None:
+def test_an_unready_replica_gets_requests_only_if_no_other_is_ready(tmp_path: Path) -> None:
     """An unready service itself reports what is missing."""
     with ExitStack() as stack:
         first, second = (stack.enter_context(serving("pedidos")) for _ in range(2))
@@ -548,7 +550,7 @@ def test_the_panel_is_at_the_root(tmp_path: Path) -> None:
         assert panel.seen == []
 
 
-def test_a_gateway_has_started_when_all_of_both_services_have_answered(tmp_path: Path) -> None:
+def test_a_gateway_has_started_when_all_replicas_of_both_services_have_answered(tmp_path: Path) -> None:
     """Envoy itself is ready after its first lookup, whatever the result."""
     with ExitStack() as stack:
         first = stack.enter_context(serving("pedidos"))

@@ -170,7 +170,7 @@ def test_a_ticket_opens_nothing_but_a_stream(running: Running, method: str, path
     assert_refused(running.client.request(method, path), "Jwt is missing", "Bearer")
 
 
-def test_a_token_in_the_query_is_none(running: Running) -> None:
+def test_a_token_in_the_query_is_ignored(running: Running) -> None:
     """It would end up in logs and in the history of browsers."""
     answer = running.client.get("/pedidos", params={"access_token": running.issuer.token("ana")})
     assert_refused(answer, "Jwt is missing", "Bearer")
@@ -227,9 +227,9 @@ def tampered(token: str) -> str:
 
 
 REFUSED = {
-    "no token form": (lambda r: "abc", "with two dots and 3 sections"),
+    "not a token": (lambda r: "abc", "with two dots and 3 sections"),
     "expired": (lambda r: r.issuer.signed(claims(exp=int(time.time()) - 10)), "Jwt is expired"),
-    "without an end": (lambda r: r.issuer.signed({k: v for k, v in claims().items() if k != "exp"}), "fails"),
+    "no expiry": (lambda r: r.issuer.signed({k: v for k, v in claims().items() if k != "exp"}), "fails"),
     "not yet valid": (lambda r: r.issuer.signed(claims(nbf=int(time.time()) + 60)), "Jwt not yet valid"),
     "wrong issuer": (lambda r: r.issuer.signed(claims(iss="https://x.example")), "issuer is not configured"),
     "no issuer": (lambda r: r.issuer.signed({k: v for k, v in claims().items() if k != "iss"}), "not configured"),
@@ -243,9 +243,9 @@ REFUSED = {
     "HS256 with the PEM": (lambda r: hs256(public_pem(r)), "match kid or alg from Jwt"),
     "HS256 with the JWKS": (lambda r: hs256(r.issuer.jwks.read_bytes()), "match kid or alg from Jwt"),
     "another issuer's key": (lambda r: r.other.signed(claims()), "fails"),
-    "a stranger's key": (lambda r: stranger(r).signed(claims()), "fails"),
-    "other claims": (lambda r: tampered(r.issuer.token("ana")), "fails"),
-    "a subject that is no text": (lambda r: r.issuer.signed(claims(sub=42)), "[sub] field is not a string"),
+    "an unknown key": (lambda r: stranger(r).signed(claims()), "fails"),
+    "altered claims": (lambda r: tampered(r.issuer.token("ana")), "fails"),
+    "a subject that is not a string": (lambda r: r.issuer.signed(claims(sub=42)), "[sub] field is not a string"),
     "a line break in the subject": (
         lambda r: r.issuer.signed(claims(sub="ana\r\nx-reserva-scopes: pedidos:admin")),
         "The subject contains a control character",
@@ -291,7 +291,7 @@ def test_identity_headers_from_outside_are_dropped(running: Running, name: str) 
     assert not [n for n in running.pedidos.headers if n in {"x-reserva-subject", "x-reserva-scopes"}]
 
 
-def test_nobody_outside_says_where_they_are(running: Running) -> None:
+def test_client_address_headers_from_outside_are_not_passed_on(running: Running) -> None:
     claim = {"X-Reserva-Client": "192.0.2.7", "x-reserva-client": "192.0.2.8"}
     for path in ("/pedidos", "/pedidos/0190", "/schema/pedidos"):
         assert running.ask(running.issuer.token("ana"), path, **claim).status_code == 200
@@ -344,14 +344,14 @@ SEPARATORS = (" ", "\t", "\n", "\u0085", "\u00a0", "\u2028", "à", "Å", '"', "\
         ("", None),
     ],
 )
-def test_scopes_are_words_in_a_list_or_a_string_and_anything_else_gives_no_right(
+def test_scopes_are_words_in_a_list_or_a_string_and_anything_else_grants_nothing(
     running: Running, scope: Any, told: str | None
 ) -> None:
     found = running.claims(running.issuer.signed(claims(scope=scope))).get("x-reserva-scopes")
     assert found == told
 
 
-def test_each_issuer_may_have_its_own_claim_of_scopes(running: Running) -> None:
+def test_each_issuer_may_have_its_own_scope_claim(running: Running) -> None:
     def scopes(**more: Any) -> str | None:
         of_two = claims(iss="https://two.example", aud="loja-a", account={"id": "ana"}, **more)
         return running.claims(running.other.signed(of_two)).get("x-reserva-scopes")

@@ -135,7 +135,9 @@ def test_each_kind_of_request_has_its_limit(running: Running, kind: str) -> None
         ("pedidos:administrador xpedidos:admin", 1),
     ],
 )
-def test_a_shop_that_orders_for_every_customer_has_a_multiple(running: Running, scope: str, factor: int) -> None:
+def test_a_shop_that_orders_for_every_customer_has_a_multiple_of_the_limits(
+    running: Running, scope: str, factor: int
+) -> None:
     subject = f"shop-{scope}".replace(" ", "-")
     for kind in ("read", "read by POST", "write", "stream"):
         method, path, burst = KINDS[kind]
@@ -145,7 +147,7 @@ def test_a_shop_that_orders_for_every_customer_has_a_multiple(running: Running, 
         assert running.ask(subject, method, path, scope).status_code == 429
 
 
-def test_each_kind_counts_for_itself(running: Running) -> None:
+def test_each_kind_of_request_is_counted_separately(running: Running) -> None:
     for method, path, burst in (("POST", "/pedidos", 6), ("GET", "/pedidos/eventos", 3), ("GET", "/estoque", 12)):
         count, _ = exhaust(lambda method=method, path=path: running.ask("apart", method, path))
         assert count == burst
@@ -157,7 +159,7 @@ def test_each_customer_has_a_separate_limit(running: Running) -> None:
     assert running.ask("greedy", "GET", "/estoque").status_code == 429
 
 
-def test_answers_say_what_is_left(running: Running) -> None:
+def test_answers_say_how_many_requests_are_left(running: Running) -> None:
     left = [running.ask("counting", "GET", "/pedidos").headers["ratelimit"] for _ in range(3)]
     assert left == [f'"cliente";r={n}' for n in (11, 10, 9)]
 
@@ -171,7 +173,7 @@ def test_after_the_time_in_retry_after_the_request_is_answered(start: Start) -> 
     assert client.post("/pedidos").status_code == 200
 
 
-def test_more_clients_than_buckets_leave_those_alone_who_keep_asking(running: Running) -> None:
+def test_more_clients_than_buckets_do_not_reset_the_bucket_of_a_flooding_client(running: Running) -> None:
     """Envoy evicts the least recently active client, which is never the flooding one."""
     exhaust(lambda: running.ask("flood", "POST", "/pedidos"))
     for number in range(120):
@@ -179,13 +181,13 @@ def test_more_clients_than_buckets_leave_those_alone_who_keep_asking(running: Ru
         assert running.ask("flood", "POST", "/pedidos").status_code == 429, "a new bucket would be full"
 
 
-def test_with_a_ticket_the_address_is_the_client(running: Running) -> None:
+def test_requests_with_a_ticket_are_limited_by_address(running: Running) -> None:
     count, _ = exhaust(lambda: running.client.get("/pedidos/eventos?bilhete=x"))
     assert count == 3
     assert running.ask("with-token", "GET", "/pedidos/eventos?bilhete=x").status_code == 200
 
 
-def test_without_tokens_the_address_is_the_client(start: Start) -> None:
+def test_requests_without_tokens_are_limited_by_address(start: Start) -> None:
     client, _ = start(Options(limits=SLOW, trusted_hops=1))
 
     def ask(address: str, **headers: str) -> httpx.Response:

@@ -6,14 +6,14 @@ from local_system.config import Config, parse_replicas
 from local_system.errors import LocalSystemError
 
 
-def test_unnamed_programs_run_once() -> None:
+def test_programs_that_are_not_named_have_one_replica() -> None:
     assert parse_replicas("") == {"pedidos": 1, "estoque": 1}
     assert parse_replicas("estoque=3") == {"pedidos": 1, "estoque": 3}
     assert parse_replicas(" pedidos = 2 , estoque=2,") == {"pedidos": 2, "estoque": 2}
 
 
 @pytest.mark.parametrize("text", ["pedidos", "pedidos=", "pedidos=0", "pedidos=-1", "pedidos=1.5", "pedidos=21"])
-def test_a_number_that_makes_no_sense_is_refused(text: str) -> None:
+def test_an_invalid_number_of_replicas_is_refused(text: str) -> None:
     with pytest.raises(LocalSystemError, match=r"write pedidos=N with N from 1 to 20"):
         parse_replicas(text)
 

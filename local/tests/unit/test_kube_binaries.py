@@ -85,7 +85,7 @@ def test_the_cache_comes_second(tmp_path: Path, environ: dict[str, str], downloa
     assert downloads.asked == []
 
 
-def test_the_download_is_third_checked_and_kept(environ: dict[str, str], downloads: Downloads) -> None:
+def test_the_download_comes_third_and_is_checked_and_kept(environ: dict[str, str], downloads: Downloads) -> None:
     said: list[str] = []
     found = find_or_get(said.append, environ)
     assert found.kubectl.read_text() == "#!/bin/sh\necho kubectl\n"
@@ -111,7 +111,7 @@ def test_a_corrupt_download_is_not_kept_and_the_build_takes_over(
     assert sorted(path.name for path in found.kubectl.parent.iterdir()) == sorted(NAMES)
 
 
-def test_two_systems_at_once_get_them_once(environ: dict[str, str], downloads: Downloads) -> None:
+def test_two_systems_at_once_download_the_binaries_once(environ: dict[str, str], downloads: Downloads) -> None:
     with ThreadPoolExecutor() as pool:
         first, second = pool.map(lambda _: find_or_get(lambda _: None, environ), range(2))
     assert first == second

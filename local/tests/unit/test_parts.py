@@ -70,7 +70,7 @@ def test_the_first_failure_stops_the_others_and_is_raised() -> None:
     assert sorted(started) == ["bus", "db"]
 
 
-def test_nothing_that_needs_a_part_waits_for_a_slow_stranger() -> None:
+def test_a_part_does_not_wait_for_a_slow_one_that_it_does_not_need() -> None:
     began: dict[str, float] = {}
 
     def start(part: Part) -> None:

@@ -109,7 +109,7 @@ def test_packages_missing_from_the_distributions_python_are_installed(machine: P
     assert "installing the package python3.12-venv" in done.stdout
 
 
-def test_another_python_does_where_nothing_can_be_installed(machine: Path) -> None:
+def test_another_python_is_used_where_nothing_can_be_installed(machine: Path) -> None:
     program(machine / "bin" / "python3.13", PYTHON.format(venv="exit 0"))
     program(machine / "system" / "python3.12", PYTHON.format(venv="exit 1"))
     program(machine / "bin" / "sudo", "exit 1")
@@ -118,7 +118,7 @@ def test_another_python_does_where_nothing_can_be_installed(machine: Path) -> No
     assert f"{machine}/bin/python3.13 makes it" in done.stdout
 
 
-def test_the_pinned_requirements_name_no_place() -> None:
+def test_the_pinned_requirements_name_no_url_or_path() -> None:
     for file in (ROOT / "requirements").glob("*.txt"):
         lines = [line for line in file.read_text().splitlines() if not line.lstrip().startswith(("#", "--hash="))]
         assert lines
@@ -132,7 +132,7 @@ def test_without_npm_the_script_that_draws_diagrams_cannot_be_fetched(machine: P
     assert "npm is missing: install the package npm" in done.stderr
 
 
-def test_a_script_that_is_not_the_known_one_is_refused(machine: Path) -> None:
+def test_a_script_with_another_checksum_is_refused(machine: Path) -> None:
     """A registry, or a proxy in front of it, that sends another file."""
     for name in ("mktemp", "mkdir", "mv", "sha256sum", "tar", "gzip", "printf"):
         (machine / "bin" / name).symlink_to(shutil.which(name) or "")

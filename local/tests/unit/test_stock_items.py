@@ -37,7 +37,7 @@ def test_an_unavailable_database_is_awaited_although_the_operator_has_reacted() 
 
 
 @pytest.mark.parametrize("ignored", [item(), item(synced="Synced", status="True", behind=True), {"metadata": {}}])
-def test_without_word_about_the_present_generation_there_is_no_reaction(ignored: StockItem) -> None:
+def test_without_a_status_of_the_current_generation_there_is_no_reaction(ignored: StockItem) -> None:
     assert not stock_items.has_reaction(ignored)
 
 
@@ -55,7 +55,7 @@ def test_each_item_that_is_not_synced_has_a_line_with_the_reason() -> None:
     ]
 
 
-def test_of_very_many_ten_are_named() -> None:
+def test_of_many_items_only_ten_are_named() -> None:
     lines = stock_items.not_synced([item(f"n{n:02}") for n in range(25)])
     assert len(lines) == 11
     assert lines[-1] == "and 15 more"

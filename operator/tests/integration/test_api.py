@@ -14,7 +14,7 @@ def kubeconfig(system):
     return str(operator_kubeconfig(system.layout))
 
 
-async def test_a_write_that_crosses_a_change_is_refused(world, name, until, kubeconfig):
+async def test_a_write_based_on_an_outdated_version_is_refused(world, name, until, kubeconfig):
     world.apply(name, quantity=1)
     until(lambda: world.reason(name), "Synced")
     old = read_item(world.read(name))
@@ -49,7 +49,7 @@ async def test_all_items_are_listed(world, name, kubeconfig):
         assert name in names
 
 
-async def test_a_list_may_be_no_older_than_a_version(world, name, kubeconfig):
+async def test_a_list_can_be_required_to_be_no_older_than_a_version(world, name, kubeconfig):
     for number in range(3):
         world.apply(f"{name}-{number}", quantity=1)
     version = int(world.read(f"{name}-2")["metadata"]["resourceVersion"])

@@ -70,7 +70,7 @@ def test_the_sku_in_the_status_never_changes(world, name, until):
             world.stock_items.merge(name, {"status": {"sku": sku}}, subresource="status")
 
 
-def test_it_explains_itself(world):
+def test_kubectl_explain_describes_the_fields(world):
     text = " ".join(world.kubectl("explain", "stockitem.spec").split())
     assert "All units ever supplied" in text
     for field in ("quantity <integer> -required-", "name <string> -required-", "sku <string>", "paused <boolean>"):

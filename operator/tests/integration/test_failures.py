@@ -20,7 +20,7 @@ def second(start_operator):
     return start_operator()
 
 
-def test_a_killed_operator_comes_back_and_rewrites_nothing_that_is_right(world, name, until):
+def test_a_killed_operator_restarts_and_rewrites_nothing_that_is_correct(world, name, until):
     for n in range(20):
         world.apply(f"{name}-{n}", quantity=n)
     until(lambda: world.reason(f"{name}-19"), "Synced")
@@ -57,7 +57,7 @@ def test_an_item_that_postgresql_refuses_reports_it_and_holds_up_no_others(world
         until(lambda: world.reason(f"{name}-7"), "Synced")
 
 
-def test_changes_made_while_the_operator_was_down_are_caught_up(world, name, until):
+def test_changes_made_while_the_operator_was_down_are_picked_up(world, name, until):
     world.apply(name, quantity=10)
     world.apply(f"{name}-gone", quantity=10)
     until(lambda: world.reason(name), "Synced")
@@ -128,7 +128,7 @@ def test_two_operators_do_no_harm(world, name, until, second):
     assert second.process.poll() is None
 
 
-def test_a_killed_operator_costs_the_other_one_no_second_of_expiry(world, name, until, second):
+def test_a_stopped_operator_does_not_delay_expiry_while_another_one_runs(world, name, until, second):
     world.apply(name, quantity=10)
     until(lambda: world.reason(name), "Synced")
     second.wait_ready()
@@ -140,7 +140,7 @@ def test_a_killed_operator_costs_the_other_one_no_second_of_expiry(world, name, 
         world.system.start("operator")
 
 
-def test_a_killed_operator_alone_costs_a_few_seconds_of_expiry(world, name, until):
+def test_a_killed_single_operator_delays_expiry_by_a_few_seconds(world, name, until):
     world.apply(name, quantity=10)
     until(lambda: world.reason(name), "Synced")
     pedido = world.reservar(name, 2, ttl=0.5)

@@ -25,7 +25,7 @@ def test_kopf_leaves_no_trace_of_its_own(world, name, until):
     assert "annotations" not in world.read(name)["metadata"]
 
 
-def test_kubectl_wait_and_get_serve_people(world, name):
+def test_kubectl_wait_and_get_show_the_status(world, name):
     world.apply(name, sku=name.upper(), quantity=7)
     world.kubectl("wait", "--for=condition=Synced", f"stockitem/{name}", "--timeout=5s")
     header, row = world.kubectl("get", "si", name).splitlines()

@@ -98,7 +98,7 @@ def test_the_operator_needs_each_of_its_rights(with_rights, right):
     assert not with_rights([d for d in RIGHTS if d != right], 8)
 
 
-def test_an_operator_of_one_namespace_looks_after_that_one_only(world, name, account, start_operator, until):
+def test_an_operator_of_one_namespace_manages_only_that_one(world, name, account, start_operator, until):
     world.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=role(RIGHTS))
     world.apply(name, ns=NS, quantity=3)
     world.apply(f"{name}-outside", quantity=3)

@@ -22,7 +22,7 @@ def test_ten_thousand_reservations_that_lapse_within_a_second_are_swept_within_t
     until(lambda: {world.numbers(f"{name}-{n}") for n in range(10)}, {(2000, 0, 0, 2000)})
 
 
-def test_the_lag_shows_a_missing_sweep(world, name, until, start_operator):
+def test_the_lag_grows_while_nothing_is_swept(world, name, until, start_operator):
     world.apply(name, quantity=10)
     until(lambda: world.reason(name), "Synced")
     other = start_operator(EXPIRY_INTERVAL="1s")

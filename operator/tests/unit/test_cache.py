@@ -11,10 +11,10 @@ OTHER = Status("CAMISETA", 3, (), disponivel=1)
 TABLE = [
     ("never seen", None, item(), None, True),
     ("our own status write", item(), item(version=11), STATUS, False),
-    ("a label", item(), item(version=11), STATUS, False),
+    ("a changed label", item(), item(version=11), STATUS, False),
     ("a new spec", item(), item(version=11, generation=4), STATUS, True),
     ("another object of that name", item(), item(version=11, uid="uid-2"), STATUS, True),
-    ("our finalizer arrived", item(finalizers=()), item(version=11), STATUS, False),
+    ("our finalizer was added", item(finalizers=()), item(version=11), STATUS, False),
     ("our finalizer was removed", item(), item(version=11, finalizers=()), STATUS, True),
     ("deletion", item(), item(version=11, deleting=True), STATUS, True),
     ("a status changed by hand", item(), item(version=11), OTHER, True),
@@ -24,7 +24,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("before", "now", "status", "yes"), [c[1:] for c in TABLE], ids=[c[0] for c in TABLE])
-def test_what_needs_work(before, now, status, yes):
+def test_which_changes_need_a_sync(before, now, status, yes):
     cached = None if before is None else CachedItem(before, STATUS)
     assert needs_sync(cached, now, status) is yes
 
@@ -52,7 +52,7 @@ def test_a_late_deletion_does_not_touch_the_successor():
     assert len(cache) == 1
 
 
-def test_a_successor_with_another_sku_leaves_the_old_one_to_be_given_up():
+def test_a_successor_with_another_sku_leaves_the_old_one_to_be_released():
     cache = Cache()
     cache.observe(item(version=31, uid="uid-2", sku="OTHER"), None)
     old = item(version=30)

@@ -136,22 +136,22 @@ async def run_for(seconds, step, every, wake=None):
 
 CAMISETA = saldo(sku="CAMISETA", dono="loja/camiseta")
 TABLE = [
-    ("as it should be", body(), [CAMISETA], []),
+    ("in sync", body(), [CAMISETA], []),
     ("new", body(seen_generation=0), [], ["CAMISETA"]),
     ("a new spec", body(generation=2), [CAMISETA], ["CAMISETA"]),
     ("no row", body(), [], ["CAMISETA"]),
     ("a row changed by hand", body(), [saldo(sku="CAMISETA", dono="loja/camiseta", alvo=99)], ["CAMISETA"]),
-    ("the row of another", body(), [saldo(sku="CAMISETA", dono="other/x")], ["CAMISETA"]),
+    ("a row of another item", body(), [saldo(sku="CAMISETA", dono="other/x")], ["CAMISETA"]),
     ("without our finalizer", body(finalizers=[]), [CAMISETA], ["CAMISETA"]),
     ("being deleted", body(deletionTimestamp=NOW), [CAMISETA], ["CAMISETA"]),
-    ("a row that its deleted item has not given up yet", body(),
+    ("a row that its deleted item has not released yet", body(),
      [CAMISETA, saldo(sku="B", dono="loja/b", situacao="Encerrando")], ["B"]),
     ("a row without an item", body(), [CAMISETA, saldo(sku="B", dono="loja/b")], []),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("obj", "rows", "expected"), [c[1:] for c in TABLE], ids=[c[0] for c in TABLE])
-async def test_a_resync_takes_to_postgresql_what_is_not_as_it_should_be(obj, rows, expected):
+async def test_a_resync_queues_what_is_out_of_sync(obj, rows, expected):
     world = World(Api(50, obj), Database(*rows))
     await world.resync_for()
     assert await world.waiting() == expected
@@ -200,7 +200,7 @@ async def test_a_new_watch_calls_for_a_list():
     assert api.lists == 2, "long before the interval is over"
 
 
-async def test_a_list_is_as_new_as_the_watch_that_has_begun_and_else_the_newest():
+async def test_a_list_for_a_new_watch_is_no_older_than_it_and_any_other_is_the_newest():
     """A list from the API server's memory suffices only if the watch shows everything later."""
     api = Api(50, body())
     world = World(api, Database(CAMISETA))

@@ -7,7 +7,7 @@ LIMITE = {"limite_baixo": 20}
 ENDING = {"situacao": "Encerrando", "reservado": 4, "disponivel": 96}
 
 TABLE = [
-    ("in force", item(), saldo(), ["True Synced", "True InStock", "False NoThreshold"]),
+    ("in stock", item(), saldo(), ["True Synced", "True InStock", "False NoThreshold"]),
     ("sold out", item(), saldo(vendido=100, disponivel=0), ["True Synced", "False OutOfStock", "False NoThreshold"]),
     ("nothing supplied", item(quantidade=0), saldo(alvo=0, quantidade=0, disponivel=0),
      ["True Synced", "False OutOfStock", "False NoThreshold"]),
@@ -70,12 +70,12 @@ def test_transition_time_moves_with_the_status_of_a_condition_only():
     assert [c.since for c in after.conditions] == [NOW, NOW, LATER]
 
 
-def test_the_same_again_is_equal_so_nothing_is_written():
+def test_an_unchanged_status_is_equal_so_nothing_is_written():
     before = status(item(), saldo())
     assert status(item(), saldo(), before, LATER) == before
 
 
-def test_without_an_answer_what_was_known_stays():
+def test_without_an_answer_known_numbers_are_kept():
     before = status(item(), saldo(vendido=10, disponivel=90))
     seen = status_unsynced(item(generation=4), before, "DatabaseUnavailable", "unavailable", LATER)
     assert (seen.disponivel, seen.vendido, seen.generation) == (90, 10, 4)

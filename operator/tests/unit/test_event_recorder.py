@@ -45,7 +45,7 @@ async def test_warnings_come_first_and_are_dropped_last(monkeypatch):
     assert dropped() - before == 2
 
 
-async def test_no_more_than_some_a_second_are_posted():
+async def test_the_rate_of_posted_events_is_limited():
     api = Api()
     recorder = EventRecorder(api)
     for _ in range(100):
@@ -54,7 +54,7 @@ async def test_no_more_than_some_a_second_are_posted():
     assert 2 <= len(api.posted) <= 11, "25 a second"
 
 
-async def test_while_statuses_wait_normal_events_do():
+async def test_normal_events_are_throttled_while_statuses_wait():
     api = Api()
     recorder = EventRecorder(api)
     for _ in range(20):

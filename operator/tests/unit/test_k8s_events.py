@@ -18,9 +18,9 @@ TABLE = [
     ("first claim", None, status(), ["Normal Claimed"]),
     ("an order", status(), status(disponivel=9), []),
     ("conflict from the start", None, status("SkuConflict", "SkuConflict"), ["Warning SkuConflict"]),
-    ("conflict over", status("SkuConflict", "SkuConflict"), status(), ["Normal Claimed"]),
+    ("conflict resolved", status("SkuConflict", "SkuConflict"), status(), ["Normal Claimed"]),
     ("below committed", status(), status("BelowCommitted"), ["Warning BelowCommitted"]),
-    ("above again", status("BelowCommitted"), status(), ["Normal Synced"]),
+    ("no longer below committed", status("BelowCommitted"), status(), ["Normal Synced"]),
     ("out of stock", status(), status(available="OutOfStock"), ["Warning OutOfStock"]),
     ("back in stock", status(available="OutOfStock"), status(), ["Normal BackInStock"]),
     ("new and empty", None, status(available="OutOfStock"), ["Normal Claimed"]),
@@ -36,5 +36,5 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("before", "after", "expected"), [c[1:] for c in TABLE], ids=[c[0] for c in TABLE])
-def test_events_worth_telling(before, after, expected):
+def test_which_status_changes_are_reported_as_events(before, after, expected):
     assert [f"{e.type} {e.reason}" for e in k8s_events(before, after)] == expected

@@ -6,7 +6,7 @@ from operador.decide.stockitem import Status
 
 TABLE = [
     ("all as declared", item(), saldo(), Outcome.SYNCED),
-    ("the name is compared where the row tells it", item(), saldo(nome="Camiseta"), Outcome.SYNCED),
+    ("the name is compared if the row has one", item(), saldo(nome="Camiseta"), Outcome.SYNCED),
     ("no row yet", item(), None, Outcome.DIVERGENT),
     ("a row without an owner", item(), saldo(dono=None, situacao="Encerrado"), Outcome.DIVERGENT),
     ("another quantity", item(), saldo(alvo=99, quantidade=99), Outcome.DIVERGENT),
@@ -17,15 +17,15 @@ TABLE = [
     ("ended by a deletion that was overtaken", item(), saldo(situacao="Encerrando"), Outcome.DIVERGENT),
     ("another threshold", item(limite_baixo=5), saldo(), Outcome.DIVERGENT),
     ("more committed than supplied", item(), saldo(quantidade=120, reservado=120), Outcome.BELOW_COMMITTED),
-    ("the SKU of another", item(), saldo(dono="other/loja"), Outcome.CONFLICT),
-    ("the SKU of another, with other numbers", item(), saldo(dono="other/loja", alvo=1), Outcome.CONFLICT),
+    ("a SKU of another item", item(), saldo(dono="other/loja"), Outcome.CONFLICT),
+    ("a SKU of another item, with other numbers", item(), saldo(dono="other/loja", alvo=1), Outcome.CONFLICT),
     ("deleted, units reserved", item(deleting=True), saldo(situacao="Encerrando"), Outcome.DELETING),
-    ("deleted, the row does not know yet", item(deleting=True), saldo(), Outcome.DIVERGENT),
-    ("deleted, given up", item(deleting=True), saldo(dono=None, situacao="Encerrado"), Outcome.RELEASED),
-    ("deleted, the SKU of another", item(deleting=True), saldo(dono="other/loja"), Outcome.RELEASED),
+    ("deleted, row not updated yet", item(deleting=True), saldo(), Outcome.DIVERGENT),
+    ("deleted, SKU released", item(deleting=True), saldo(dono=None, situacao="Encerrado"), Outcome.RELEASED),
+    ("deleted, a SKU of another item", item(deleting=True), saldo(dono="other/loja"), Outcome.RELEASED),
     ("deleted, never claimed", item(deleting=True), None, Outcome.RELEASED),
     ("gone, units reserved", item(gone=True), saldo(situacao="Encerrando"), Outcome.DELETING),
-    ("gone, given up", item(gone=True), saldo(dono=None), Outcome.RELEASED),
+    ("gone, SKU released", item(gone=True), saldo(dono=None), Outcome.RELEASED),
 ]
 
 

@@ -53,7 +53,7 @@ async def test_an_unchanged_status_is_not_written(build):
     assert api.written == []
 
 
-async def test_a_burst_costs_few_writes_and_ends_right(build):
+async def test_a_burst_costs_few_writes_and_ends_with_the_last_status(build):
     api = Api()
     writer, *_ = await build(api)
     for n in range(1, 200):
@@ -66,7 +66,7 @@ async def test_a_burst_costs_few_writes_and_ends_right(build):
     assert api.written[3:] == [199], "and the last one is written in the end"
 
 
-async def test_a_change_taken_back_before_it_was_written_costs_nothing(build):
+async def test_a_change_reverted_before_it_was_written_costs_nothing(build):
     api = Api()
     writer, *_ = await build(api)
     writer.propose(item(), status(1))
@@ -84,7 +84,7 @@ async def test_a_failed_write_is_tried_again(build):
     assert cache.get(item().key).status == status(7)
 
 
-async def test_an_item_deleted_meanwhile_is_no_error(build):
+async def test_an_item_deleted_meanwhile_is_not_an_error(build):
     api = Api(NotFoundError("404"))
     writer, *_ = await build(api)
     writer.propose(item(), status(7))
@@ -92,7 +92,7 @@ async def test_an_item_deleted_meanwhile_is_no_error(build):
     assert api.written == []
 
 
-async def test_after_a_conflict_the_item_is_looked_at_again(build):
+async def test_after_a_conflict_the_item_is_queued_again(build):
     api = Api(ConflictError("409"))
     writer, cache, queue = await build(api)
     writer.propose(item(), status(7))
@@ -103,7 +103,7 @@ async def test_after_a_conflict_the_item_is_looked_at_again(build):
     assert cache.get(item().key).status == status(0), "nothing was written"
 
 
-async def test_a_proposal_for_another_object_of_the_name_is_dropped(build):
+async def test_a_proposal_for_another_object_of_the_same_name_is_dropped(build):
     api = Api()
     writer, *_ = await build(api)
     writer.propose(item(uid="uid-2"), status(7))

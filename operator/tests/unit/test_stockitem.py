@@ -44,7 +44,7 @@ def test_no_status_yet():
     assert read_status({"status": {}}) is None
 
 
-def test_our_finalizer_comes_and_goes_among_those_of_others():
+def test_our_finalizer_is_added_and_removed_among_those_of_others():
     assert with_ours(("a",)) == ("a", FINALIZER)
     assert with_ours((FINALIZER, "a")) == (FINALIZER, "a")
     assert without_ours(("a", FINALIZER, "b")) == ("a", "b")

@@ -42,7 +42,7 @@ async def test_it_has_more_to_do_until_a_batch_is_not_full():
     assert [await step() for _ in range(3)] == [True, True, False]
 
 
-async def test_a_million_leave_room_for_orders_and_are_swept_in_five_minutes(monkeypatch):
+async def test_a_million_lapses_are_swept_in_five_minutes_and_leave_room_for_orders(monkeypatch):
     pauses = []
 
     async def note(seconds):
@@ -67,12 +67,12 @@ async def test_it_continues_after_an_outage():
     assert database.calls > 3
 
 
-async def test_a_fault_of_ours_is_not_hidden():
+async def test_a_bug_is_not_hidden():
     with pytest.raises(asyncpg.CheckViolationError):
         await loop(Database(asyncpg.CheckViolationError())).run()
 
 
-async def test_the_lag_is_what_was_seen_and_grows_while_nothing_can_be_seen():
+async def test_the_lag_is_the_last_measurement_and_grows_until_the_next_one():
     clock = Clock()
     lag = Lag(clock)
     clock.now += 2

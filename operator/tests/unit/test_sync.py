@@ -32,12 +32,12 @@ async def test_a_refused_item_does_not_hold_up_its_neighbours():
     assert database.calls < 40
 
 
-async def test_an_outage_is_no_items_fault():
+async def test_an_outage_is_not_blamed_on_an_item():
     with pytest.raises(asyncpg.CannotConnectNowError):
         await sync(Database({"1"}, asyncpg.CannotConnectNowError), [item(sku=str(n)) for n in range(4)])
 
 
-async def test_nothing_to_do_makes_no_call():
+async def test_an_empty_batch_makes_no_call():
     database = Database()
     assert (await sync(database, [])).synced == []
     assert database.calls == 0
@@ -50,7 +50,7 @@ async def test_an_item_whose_row_is_held_does_not_hold_up_its_neighbours():
     assert len(result.synced) == 99
 
 
-async def test_when_all_rows_are_held_not_each_is_tried():
+async def test_when_all_rows_are_held_not_every_item_is_tried():
     """Each attempt costs a lock timeout."""
     skus = {str(n) for n in range(500)}
     database = Database(skus, asyncpg.LockNotAvailableError)

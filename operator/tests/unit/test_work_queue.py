@@ -16,7 +16,7 @@ async def test_the_latest_version_of_each_is_taken_once():
     assert await queue.take(10, 0.01) == []
 
 
-async def test_no_more_than_asked_for():
+async def test_no_more_items_are_taken_than_requested():
     queue = WorkQueue(Clock())
     for n in range(5):
         queue.add(item(sku=str(n)))
@@ -45,7 +45,7 @@ async def test_an_item_that_stays_alone_is_taken_soon():
         assert await queue.take(10, 5) == [item()]
 
 
-async def test_deferred_items_return_in_time():
+async def test_deferred_items_return_when_due():
     clock = Clock()
     queue = WorkQueue(clock)
     queue.defer(item(), 5)
@@ -54,7 +54,7 @@ async def test_deferred_items_return_in_time():
     assert await queue.take(10, 0.01) == [item()]
 
 
-async def test_news_takes_the_place_of_what_was_put_off():
+async def test_a_newer_version_replaces_a_deferred_one():
     clock = Clock()
     queue = WorkQueue(clock)
     queue.defer(item(version=1), 5)
@@ -65,7 +65,7 @@ async def test_news_takes_the_place_of_what_was_put_off():
     assert await queue.take(10, 0.01) == []
 
 
-async def test_putting_off_again_counts_from_the_last_time():
+async def test_deferring_again_replaces_the_earlier_due_time():
     clock = Clock()
     queue = WorkQueue(clock)
     queue.defer(item(), 5)

@@ -57,7 +57,7 @@ def test_the_parser_follows_the_standard(page: Page):
     assert page.evaluate(PARSER) == [[["a", "x\ny"], ["message", "z"]], "4"]
 
 
-def test_what_moves_is_ranked_by_how_much_and_how_long_ago(page: Page):
+def test_skus_are_ranked_by_size_and_recency_of_their_changes(page: Page):
     """A list requested before an event does not undo it."""
     page.goto("/")
     assert page.evaluate(BALANCES) == [["C", "D", "A", "B"], ["B", "C", "D"], 1, 14, 1]
@@ -69,6 +69,6 @@ def test_an_older_view_of_an_order_changes_nothing_and_gaps_are_counted(page: Pa
     assert page.evaluate(BOOK) == ["Fechado", steps, 2, 1, 0, []]
 
 
-def test_times_are_written_as_people_say_them(page: Page):
+def test_durations_are_formatted_for_people(page: Page):
     page.goto("/")
     assert page.evaluate(QUANTITIES) == ["85 ms", "1.3 s", "1 h 2 min", "30:00", "0:00", "1:00:00"]

@@ -84,7 +84,7 @@ def test_a_lapse_is_seen_and_the_reservation_renewed(page: Page, supply):
     expect(detail.locator(".status.large")).to_have_text("Cancelled")
 
 
-def test_a_refusal_says_which_item_lacked_and_by_how_much(page: Page, supply):
+def test_a_refusal_names_the_missing_item_and_the_shortage(page: Page, supply):
     supply("FEW", 3)
     supply("MANY", 300)
     opened(page)
@@ -311,7 +311,7 @@ def test_axe_finds_nothing(browser, system: System, supply, locale: str, width: 
         page.evaluate("id => { location.hash = id }", section)
         expect(page.locator(f"#{section} {content}").first).to_be_visible()
         found += violations_in_both_schemes(page, section)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing overflows the side"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing overflows sideways"
     page.evaluate("location.hash = 'pedidos'")
     page.locator("#new-order").click()
     page.locator("#order-form [role=combobox]").fill("AXE")
@@ -339,7 +339,7 @@ def violations_in_both_schemes(page: Page, place: str) -> list[str]:
 
 @pytest.mark.parametrize("locale", ["en-GB", "pt-BR"])
 @pytest.mark.parametrize("width", [1440, 760, 390, 360, 320])
-def test_the_legend_is_whole(browser, system: System, locale: str, width: int):
+def test_the_legend_is_not_cut_off(browser, system: System, locale: str, width: int):
     context = browser.new_context(
         viewport={"width": width, "height": 844}, locale=locale, base_url=system.gateway_url
     )
@@ -372,7 +372,7 @@ def sign_in(page: Page, token: str) -> None:
     page.locator("#sign-in").get_by_role("button", name="Sign in").click()
 
 
-def test_a_token_is_asked_for_and_only_what_it_opens_is_shown(page: Page):
+def test_a_token_is_asked_for_and_only_what_it_permits_is_shown(page: Page):
     """This system's gateway requires no token, so the test answers the browser's requests in its place."""
     seen: list[str | None] = []
     page.route(re.compile("/(pedidos|estoque|painel/sistema)"), lambda route: guarded(route, seen))

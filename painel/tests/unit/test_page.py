@@ -51,7 +51,7 @@ def texts(language: str) -> dict[str, str]:
     return dict(re.findall(r"^    '([^']+)': '([^']*)',$", found, re.M))
 
 
-def test_both_languages_have_the_same_texts_with_the_same_gaps():
+def test_both_languages_have_the_same_texts_with_the_same_placeholders():
     english, portuguese = texts("en"), texts("pt")
     assert english.keys() == portuguese.keys()
     assert len(english) == MODULES["texts.js"].count("': '") / 2, "the test reads every line"
@@ -95,7 +95,7 @@ def test_nothing_comes_from_elsewhere():
         assert "https:" not in text, name
 
 
-def test_the_page_has_no_script_or_style_of_its_own(client: TestClient[Litestar]):
+def test_the_page_has_no_inline_script_or_style(client: TestClient[Litestar]):
     policy = client.get("/").headers["content-security-policy"]
     assert "unsafe" not in policy
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
@@ -106,7 +106,7 @@ def test_the_page_has_no_script_or_style_of_its_own(client: TestClient[Litestar]
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", code)
 
 
-def test_files_are_served_with_their_types_and_known_ones_are_not_sent_again(client: TestClient[Litestar]):
+def test_files_are_served_with_their_types_and_unchanged_ones_are_not_sent_again(client: TestClient[Litestar]):
     for path, kind in [
         ("/", "text/html"),
         ("/painel/painel.css", "text/css"),

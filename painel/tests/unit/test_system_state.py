@@ -55,7 +55,7 @@ def test_rates_and_quantiles_are_those_of_the_interval():
     assert told.decision.p99 == pytest.approx(0.982)
 
 
-def test_replicas_are_added_and_a_new_one_counts_from_its_second_look():
+def test_replicas_are_summed_and_a_new_one_counts_from_its_second_scrape():
     before = View(100.0, [pedidos(0, 0, "a"), pedidos(5, 5, "b")])
     now = View(102.0, [pedidos(4, 4, "a"), pedidos(7, 7, "b"), pedidos(900, 900, "c")])
     assert state(now, before).orders_per_second == 3.0
@@ -71,11 +71,11 @@ def test_without_orders_the_rate_is_zero_and_the_quantiles_are_unknown():
     assert (told.orders_per_second, told.decision.p50, told.decision.p99) == (0.0, None, None)
 
 
-def test_the_first_look_knows_no_rate():
+def test_the_first_scrape_yields_no_rate():
     assert state(View(100.0, [pedidos(5, 5)]), None).orders_per_second is None
 
 
-def test_what_parts_tell():
+def test_figures_are_read_from_the_parts_metrics():
     looks = [
         pedidos(0, 0),
         look("estoque", ESTOQUE),
@@ -94,7 +94,7 @@ def test_what_parts_tell():
     assert told.conflicts == ["CAMISETA-P"]
 
 
-def test_what_cannot_be_known_is_null():
+def test_unknown_figures_are_null():
     told = state(View(100.0, [look("pedidos", None, ready=False), Look("conferir", "", ready=False)]), None)
     assert told.outbox["pedidos"].depth is None
     assert told.lapsing is None

@@ -32,14 +32,14 @@ async def running(watch: Watch) -> AsyncIterator[None]:
         await task
 
 
-async def test_nobody_is_asked_while_nobody_watches():
+async def test_nothing_is_scraped_while_nobody_watches():
     looks = Looks()
     async with running(Watch(looks, 0.01)):
         await asyncio.sleep(0.05)
         assert looks.count == 0
 
 
-async def test_looks_end_some_time_after_the_last_watcher_has_left():
+async def test_scraping_ends_some_time_after_the_last_watcher_has_left():
     looks = Looks()
     watch = Watch(looks, 0.005)
     async with running(watch):
@@ -73,7 +73,7 @@ async def answer(scope, receive, send):
     await send({"type": "http.response.body", "body": b"outbox_depth 5\n"})
 
 
-async def test_replicas_that_are_silent_or_not_ready_are_told_apart_from_those_that_are():
+async def test_silent_replicas_are_distinguished_from_unready_ones():
     async with serving(answer) as served:
         parts = [
             Part("pedidos", [f"http://127.0.0.1:{served.port}", "http://127.0.0.1:9"]),

@@ -53,7 +53,9 @@ def order(sku: str) -> dict[str, object]:
     return {"clienteId": "ana", "itens": [{"sku": sku, "quantidade": 1}]}
 
 
-async def test_a_broker_that_takes_nothing_stalls_the_outbox_and_delays_decisions(shop: Shop, prometheus: Prometheus):
+async def test_a_broker_that_accepts_nothing_stalls_the_outbox_and_delays_decisions(
+    shop: Shop, prometheus: Prometheus
+):
     await shop.declare("OB-C", 100)
     await prometheus.subsides("ReservaEstoqueOutboxStalled")
     await prometheus.subsides("ReservaEstoqueSlowDecisions")
@@ -81,7 +83,9 @@ async def test_garbage_in_a_queue_is_a_dead_letter(shop: Shop, prometheus: Prome
     await prometheus.subsides("ReservaEstoqueDeadLetters", queue=ESTOQUE_PEDIDOS.name)
 
 
-async def test_stock_that_cannot_be_written_holds_batches_items_and_the_sweep(shop: Shop, prometheus: Prometheus):
+async def test_an_outage_of_the_stock_database_holds_up_batches_items_and_the_sweep(
+    shop: Shop, prometheus: Prometheus
+):
     late = ("ReservaEstoqueSweepStopped", "ReservaEstoqueSweepLate", "ReservaEstoqueSyncLate")
     await shop.declare("OB-D", 100)
     for alert in ("ReservaEstoqueBatchHeld", *late):
@@ -98,7 +102,7 @@ async def test_stock_that_cannot_be_written_holds_batches_items_and_the_sweep(sh
         await prometheus.subsides(alert)
 
 
-async def test_orders_that_fail_among_reads_that_succeed_are_noticed(shop: Shop, prometheus: Prometheus):
+async def test_failing_orders_raise_an_alert_even_among_many_successful_reads(shop: Shop, prometheus: Prometheus):
     await shop.declare("OB-E", 100)
     await prometheus.subsides("ReservaEstoqueGatewayErrors", requests="orders")
     reads = [("GET", "/estoque/OB-E")] * 50
@@ -145,7 +149,7 @@ async def test_more_orders_at_once_than_may_wait_are_refused(shop: Shop, prometh
         await until(refused, 60)
 
 
-async def test_a_stock_item_that_the_database_rejects(shop: Shop, prometheus: Prometheus):
+async def test_a_stock_item_that_the_database_rejects_raises_an_alert(shop: Shop, prometheus: Prometheus):
     await prometheus.subsides("ReservaEstoqueRejectedItems")
     rule = "forbidden check (nome <> 'Produto OB-H')"
     await asyncio.to_thread(shop.system.psql, "estoque", f"alter table estoque add constraint {rule}")
@@ -170,7 +174,7 @@ async def test_a_counter_that_contradicts_its_reservations_is_a_violation(shop: 
     await prometheus.subsides("ReservaEstoqueViolation", rule="counters")
 
 
-async def test_an_auditor_and_an_operator_that_are_gone_are_missed(shop: Shop, prometheus: Prometheus):
+async def test_a_stopped_auditor_and_a_stopped_operator_raise_alerts(shop: Shop, prometheus: Prometheus):
     await prometheus.subsides("ReservaEstoqueNotAudited")
     await prometheus.subsides("ReservaEstoqueSweepStopped")
     async with stopped(shop.system, "conferir"), stopped(shop.system, "operator"):

@@ -117,12 +117,12 @@ async def test_orders_that_share_batches_have_a_trace_each(shop: Shop, collector
     assert {tuple(lines(collector.tree(trace))) for trace in traces} == {tuple(lines(ORDER))}
     ids = {_one(collector.trace(trace), "pedidos", "send pedidos:PedidoCriado").id: trace for trace in traces}
     batches = [span for span in collector.spans if span.attributes.get("messaging.batch.message_count", 0) > 1]
-    assert max(len([link for link in span.links if link[1] in ids]) for span in batches) > 1, "no batch, no proof"
+    assert max(len([link for link in span.links if link[1] in ids]) for span in batches) > 1, (
+        "no orders shared a batch, so the test proves nothing"
+    )
 
 
-async def test_its_caller_decides_neither_about_the_trace_nor_whether_it_is_recorded(
-    shop: Shop, collector: Collector
-):
+async def test_the_caller_chooses_neither_the_trace_nor_whether_it_is_recorded(shop: Shop, collector: Collector):
     await shop.declare("TR-A", 1000)
     pedido = await _order(shop, CALLER)
     assert lines(collector.tree(await asyncio.to_thread(_trace, collector, pedido))) == lines(ORDER)
@@ -171,7 +171,9 @@ async def test_without_a_collector_orders_are_decided_and_programs_stop_in_time(
     await _order(shop)
 
 
-async def test_the_latency_histograms_lead_to_traces(shop: Shop, collector: Collector, prometheus: Prometheus):
+async def test_exemplars_link_the_latency_histograms_to_traces(
+    shop: Shop, collector: Collector, prometheus: Prometheus
+):
     await shop.declare("TR-A", 1000)
     began = time.time()
     trace = await asyncio.to_thread(_trace, collector, await _order(shop))

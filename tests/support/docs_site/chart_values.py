@@ -15,7 +15,7 @@ Kubernetes](../kubernetes.md#values) lists the most important ones. Helm refuses
 """
 UMBRELLA = "reserva-estoque"
 CONTAINERS = ("object", "any")
-"""Types of values that contain those which matter."""
+"""Types of values that are not listed themselves; the values that they contain are."""
 
 
 def page() -> str:

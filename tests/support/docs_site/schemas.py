@@ -55,7 +55,7 @@ def kind(schema: Schema) -> str:
 
 
 def cell(text: str) -> str:
-    """A text as it may stand in a table: one line, and no bar that would end the cell."""
+    """A text made safe for a table cell: one line, without bars that would end the cell."""
     return " ".join(text.split()).replace("|", "\\|").replace("``", "`")
 
 

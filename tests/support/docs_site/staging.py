@@ -86,7 +86,7 @@ def on_the_site(document: str, text: str, pages: Mapping[str, str]) -> str:
 
 
 def contents(text: str, *, front: bool) -> str:
-    """Sphinx's tables of contents: of the front page one a section, of a folder's index its own pages."""
+    """Sphinx's tables of contents: the front page has one per section, a folder's index one of its own pages."""
     if front:
         sections = ((section, _linked(body)) for section, body in _SECTION.findall(text))
         return "".join(

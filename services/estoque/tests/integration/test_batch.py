@@ -52,7 +52,7 @@ async def ledger_balances(estoque_db: "Pool[Any]"):
     assert await ledger.violations(estoque_db) == []
 
 
-async def test_batch_reserves_in_order_of_arrival_until_stock_ends(estoque_db: "Pool[Any]"):
+async def test_batch_reserves_in_order_of_arrival_until_stock_runs_out(estoque_db: "Pool[Any]"):
     await supply(estoque_db, A=5, B=9)
     pedidos = [criar(A=2, B=1), criar(A=2, B=1), criar(A=2, B=1), criar(B=1)]
     await handle(estoque_db, *pedidos)
@@ -116,7 +116,7 @@ async def test_lapsed_units_not_yet_swept_go_to_the_next_order(estoque_db: "Pool
     assert await counters(estoque_db, "A") == (3, 0)
 
 
-async def test_close_after_expiry_is_a_new_check(estoque_db: "Pool[Any]"):
+async def test_close_after_expiry_checks_the_stock_again(estoque_db: "Pool[Any]"):
     await supply(estoque_db, A=2)
     lapsed, new = criar(A=2), criar(A=1)
     await handle(estoque_db, lapsed, ttl=LAPSED)

@@ -81,7 +81,7 @@ async def test_every_path_that_changes_a_balance_is_logged(estoque_db: "Pool[Any
         position = batch.position
 
 
-async def test_a_session_that_began_with_one_sku_logs_very_many_in_linear_time(estoque_db: "Pool[Any]"):
+async def test_a_plan_made_for_one_sku_logs_many_in_linear_time(estoque_db: "Pool[Any]"):
     """A session plans the trigger's join once. A nested loop takes half a minute for 20,000 SKUs."""
     await estoque_db.execute(
         "insert into estoque (sku, nome, alvo, quantidade) select 'S' || n, '', 9, 9 from generate_series(1, 20000) n"
@@ -128,7 +128,7 @@ async def test_a_sku_appears_once_with_its_current_balance_however_often_it_chan
     assert await log.read(batch.position) == EventPage([], batch.position, False)
 
 
-async def test_a_sku_no_longer_offered_is_an_event_encerrado(estoque_db: "Pool[Any]"):
+async def test_a_sku_no_longer_offered_is_an_encerrado_event(estoque_db: "Pool[Any]"):
     await supply(estoque_db, A=1)
     log = source(estoque_db)
     start = await log.newest()
@@ -136,7 +136,7 @@ async def test_a_sku_no_longer_offered_is_an_event_encerrado(estoque_db: "Pool[A
     assert events(await log.read(start)) == [("encerrado", {"sku": "A"})]
 
 
-async def test_nothing_is_skipped_although_the_older_transaction_commits_later(estoque_db: "Pool[Any]"):
+async def test_nothing_is_skipped_when_an_older_transaction_commits_later(estoque_db: "Pool[Any]"):
     await supply(estoque_db, A=1, B=1)
     log = source(estoque_db)
     start = await log.newest()

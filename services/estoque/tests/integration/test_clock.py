@@ -94,7 +94,9 @@ async def test_lapsed_units_taken_by_another_order_are_not_sold_to_the_first(
     assert await estoque_db.fetchval("select count(*) from reserva") == 1
 
 
-async def test_the_instants_of_a_sku_and_of_an_order_never_go_back(estoque_db: asyncpg.Pool, set_clock: SetClock):
+async def test_the_timestamps_of_a_sku_and_of_an_order_never_go_backwards(
+    estoque_db: asyncpg.Pool, set_clock: SetClock
+):
     await estoque_db.execute("insert into estoque (sku, nome, alvo, quantidade) values ('A', '', 9, 9)")
     order = created()
     await set_clock(NOON)

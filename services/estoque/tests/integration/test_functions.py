@@ -53,7 +53,7 @@ async def reserve(pool: "asyncpg.Pool[Any]", quantidade: int, sku: str = "A", *,
     )
 
 
-async def test_claim_restock_and_repeat(operador: "asyncpg.Connection[Any]"):
+async def test_a_claim_and_a_restock_take_effect_and_a_repetition_writes_nothing(operador: "asyncpg.Connection[Any]"):
     [row] = await declare(operador, ("loja/a", "A", 5))
     assert (row["dono_atual"], row["situacao"], row["disponivel"]) == ("loja/a", "Ativo", 5)
     [row] = await declare(operador, ("loja/a", "A", 8))
@@ -63,7 +63,7 @@ async def test_claim_restock_and_repeat(operador: "asyncpg.Connection[Any]"):
     assert await operador.fetchval("select alterado_em from read_saldos()") == before, "nothing was written"
 
 
-async def test_conflict_names_the_owner_and_ends_with_it(operador: "asyncpg.Connection[Any]"):
+async def test_a_conflict_names_the_owner_and_ends_when_it_is_deleted(operador: "asyncpg.Connection[Any]"):
     one, other = await declare(operador, ("loja/a", "A", 5), ("other/a", "A", 9))
     assert one["dono_atual"] == other["dono_atual"] == "loja/a"
     assert other["alvo"] == 5
@@ -75,7 +75,7 @@ async def test_conflict_names_the_owner_and_ends_with_it(operador: "asyncpg.Conn
     assert (row["dono_atual"], row["alvo"]) == ("other/a", 9)
 
 
-async def test_lower_than_committed_falls_with_each_release(
+async def test_supply_lowered_below_committed_falls_with_each_release(
     operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
 ):
     await declare(operador, ("loja/a", "A", 10))
@@ -121,7 +121,7 @@ async def test_deletion_waits_for_reservations_and_sold_units_stay(
     assert (row["situacao"], row["vendido"], row["disponivel"]) == ("Ativo", 7, 3)
 
 
-async def test_the_lag_is_the_age_of_what_is_not_swept(
+async def test_the_lag_is_the_age_of_the_oldest_unswept_lapse(
     operador: "asyncpg.Connection[Any]", estoque_db: "asyncpg.Pool[Any]"
 ):
     lag = "select extract(epoch from sweep_lag())::float"
@@ -138,7 +138,7 @@ async def test_the_lag_is_the_age_of_what_is_not_swept(
     assert await operador.fetchval(lag) == 0
 
 
-async def test_paused_and_unknown(operador: "asyncpg.Connection[Any]"):
+async def test_paused_and_unknown_skus_are_reported(operador: "asyncpg.Connection[Any]"):
     [row] = await declare(operador, ("loja/a", "A", 10), paused=True)
     assert row["situacao"] == "Pausado"
     [row] = await declare(operador, ("loja/z", "Z", 0), deleted=True)
@@ -162,7 +162,7 @@ async def changed_since(
     return [r["sku"] for r in rows if r["sku"]], (rows[0]["transacao"], rows[0]["mudanca"], rows[0]["parte"])
 
 
-async def test_changes_are_read_from_a_position_on_each_sku_once(operador: "asyncpg.Connection[Any]"):
+async def test_changes_since_a_position_contain_each_sku_once(operador: "asyncpg.Connection[Any]"):
     await declare(operador, ("loja/a", "A", 10), ("loja/b", "B", 10))
     start = await newest_change(operador)
     assert await changed_since(operador, start) == ([], start)

@@ -178,7 +178,7 @@ async def test_facts_that_another_process_left_are_taken_at_the_second_look(esto
     assert await waiting(estoque_db) == [later]
 
 
-async def test_only_the_row_is_read_of_which_the_relay_is_told(estoque_db: "Pool[Any]"):
+async def test_the_relay_reads_only_the_row_that_it_is_given(estoque_db: "Pool[Any]"):
     others = [await fact(estoque_db)]
     own = await fact(estoque_db)
     row = await newest(estoque_db)
@@ -268,7 +268,7 @@ async def test_a_batch_without_facts_has_no_row(estoque_db: "Pool[Any]"):
         await batch(estoque_db)
 
 
-async def test_a_row_with_a_fact_of_another_release_waits_whole(estoque_db: "Pool[Any]"):
+async def test_a_row_with_a_fact_of_another_release_waits_as_a_whole(estoque_db: "Pool[Any]"):
     left = await batch(estoque_db, ("Cancelado", "[]"), ("EmSeparacao", "[]"), ("Cancelado", "[]"))
     known = await batch(estoque_db, ("Cancelado", "[]"), ("Fechado", "[]"))
     events = Events()

@@ -137,7 +137,7 @@ async def test_the_event_equals_its_row_and_expires_when_the_reservation_does(es
     assert row["expira_em"] == row["of_order"] == row["of_line"] == row["alterado_em"] + TTL
 
 
-async def test_a_redelivered_order_gets_its_answer_again_with_new_ones_beside_it(estoque_db: asyncpg.Pool):
+async def test_a_redelivered_order_gets_its_answer_again_among_new_orders(estoque_db: asyncpg.Pool):
     await supply(estoque_db, A=10)
     pedido, other = criar(A=2), criar(A=1)
     await handle(estoque_db, pedido)
@@ -171,7 +171,7 @@ async def test_two_orders_with_one_event_id_are_not_both_accepted(estoque_db: as
     assert await estoque_db.fetchval("select count(*) from pedido") == 1
 
 
-async def test_an_event_that_the_inbox_knows_is_not_obeyed_again(estoque_db: asyncpg.Pool):
+async def test_an_event_already_in_the_inbox_is_not_applied_again(estoque_db: asyncpg.Pool):
     """Its order may be gone: purged, or lost with a backup."""
     await supply(estoque_db, A=10)
     pedido = criar(A=1)

@@ -16,5 +16,5 @@ from reservaestoque.http.caller import ANYONE, NOBODY, Caller, Verdict
         (Caller("ana", frozenset({"estoque:ler"})), Verdict.ALLOW),
     ],
 )
-def test_the_table(caller: Caller, verdict: Verdict):
+def test_who_may_read_balances(caller: Caller, verdict: Verdict):
     assert may_read(caller) is verdict

@@ -92,7 +92,7 @@ def test_reason_why_an_item_is_unavailable(row: StockRow | None, motivo: Motivo)
     assert (missing.motivo, missing.disponivel) == (motivo, 0)
 
 
-def test_an_answer_is_newer_than_what_pedidos_knows_although_a_restore_has_lost_the_order():
+def test_an_answer_is_newer_than_what_pedidos_knows_even_if_a_restore_has_lost_the_order():
     data = ItensDoPedido(pedido_id=PEDIDO, versao_conhecida=4, itens=[Item("A", 1)])
     close = FecharPedido(id=uuid4(), source="/t", subject=PEDIDO, time=NOW, data=data)
     for known in (None, reserved(AFTER, A=2, B=3)):
@@ -173,7 +173,7 @@ ENDED, KNOWN, HELD = Recusa.PEDIDO_ENCERRADO, Recusa.PEDIDO_JA_CONHECIDO, Recusa
         ],
     ],
 )
-def test_order_life(state, kind, status, recusa, movement):
+def test_the_effect_of_each_command_in_each_state(state, kind, status, recusa, movement):
     before = STATES[state]
     pedido, decision = decide_one(command(kind, A=2, B=3), before, A=10, B=10)
     assert (pedido.status, decision.facts[0].recusa) == (status, recusa)

@@ -28,7 +28,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, **environment: str) -> EstoqueSett
         {"RESERVA_TTL": "240h", "EVENT_HORIZON": "300h", "INBOX_RETENTION": "301h", "ORDER_RETENTION": "800h"},
     ],
 )
-def test_these_work_together(monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any]):
+def test_consistent_settings_are_accepted(monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any]):
     assert settings(monkeypatch, **environment)
 
 
@@ -63,7 +63,9 @@ def test_these_work_together(monkeypatch: pytest.MonkeyPatch, environment: dict[
         ),
     ],
 )
-def test_these_are_refused(monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any], sentence: str):
+def test_inconsistent_settings_are_refused(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any], sentence: str
+):
     with pytest.raises(SystemExit) as end:
         settings(monkeypatch, **environment)
     assert sentence in str(end.value)

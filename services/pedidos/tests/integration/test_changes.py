@@ -47,7 +47,7 @@ async def reservar(where: Any, *ids: UUID) -> None:
     )
 
 
-async def test_a_session_that_began_with_one_order_logs_very_many_in_linear_time(pedidos_db: "Pool[Any]"):
+async def test_a_plan_made_for_one_order_logs_many_in_linear_time(pedidos_db: "Pool[Any]"):
     """A session plans the trigger's join once. A nested loop takes far longer than this timeout."""
     await pedidos_db.execute(
         "insert into pedido (id, cliente_id, itens) "
@@ -120,7 +120,7 @@ async def test_invisible_changes_write_no_row(pedidos_db: "Pool[Any]"):
     assert await pedidos_db.fetchval("select count(*) from mudanca") == before
 
 
-async def test_nothing_is_skipped_although_the_older_transaction_commits_later(pedidos_db: "Pool[Any]"):
+async def test_nothing_is_skipped_when_an_older_transaction_commits_later(pedidos_db: "Pool[Any]"):
     await criar(pedidos_db, "before")
     log = source(pedidos_db)
     start = await log.newest()
@@ -189,7 +189,7 @@ async def purge_changes(pool: "Pool[Any]", age: timedelta) -> None:
     await retention_jobs(pool, group_commit, RetentionPeriods(NEVER, NEVER, NEVER, age))["purge mudanca"]()
 
 
-async def test_purging_keeps_what_is_young_and_always_the_newest(pedidos_db: "Pool[Any]"):
+async def test_purging_keeps_recent_rows_and_always_the_newest(pedidos_db: "Pool[Any]"):
     for _ in range(3):
         await criar(pedidos_db, "ana")
     log = source(pedidos_db)
@@ -218,7 +218,7 @@ async def test_purging_leaves_no_gap_behind_a_row_that_stays(pedidos_db: "Pool[A
     assert await pedidos_db.fetchval("select count(*) from mudanca") == 3
 
 
-async def test_purging_never_takes_what_a_running_transaction_holds_back(pedidos_db: "Pool[Any]"):
+async def test_purging_never_removes_rows_held_back_by_a_running_transaction(pedidos_db: "Pool[Any]"):
     await criar(pedidos_db, "before")
     async with under_way(pedidos_db) as old:
         await criar(old, "older")

@@ -89,7 +89,7 @@ async def retain(pool: "Pool[Any]", periods: RetentionPeriods) -> bool:
     return any([await step() for step in retention_jobs(pool, group_commit(pool), periods).values()])
 
 
-async def test_undecided_orders_are_sent_again_with_the_same_id_ever_more_rarely(pedidos_db: "Pool[Any]"):
+async def test_undecided_orders_are_resent_with_the_same_id_and_exponential_backoff(pedidos_db: "Pool[Any]"):
     unheard, heard = new(), new()
     await group_commit(pedidos_db).write([unheard, heard])
     await answer(pedidos_db, heard, Status.ESTOQUE_RESERVADO)
@@ -102,12 +102,12 @@ async def test_undecided_orders_are_sent_again_with_the_same_id_ever_more_rarely
         row = await pedidos_db.fetchrow(
             "select perguntar_em - criado_em as later, agora() - criado_em as age from pedido where versao = 0"
         )
-        assert 2 * age_before <= row["later"] <= 2 * row["age"], "the next one after the same time again"
+        assert 2 * age_before <= row["later"] <= 2 * row["age"], "the next one after as long again"
     [fact] = await pedidos_db.fetch(Queries("pedidos")["take_outbox"], 9, [], 2**62, 1000, 0)
     assert event_of(unheard, [Item("A", 1)], fact["criado_em"]) == to_event(fact), "the same event as the first one"
 
 
-async def test_unanswered_commands_are_sent_again_with_the_same_id_ever_more_rarely(pedidos_db: "Pool[Any]"):
+async def test_unanswered_commands_are_resent_with_the_same_id_and_exponential_backoff(pedidos_db: "Pool[Any]"):
     orders = new(), new()
     await group_commit(pedidos_db).write(orders)
     for order in orders:
@@ -125,7 +125,7 @@ async def test_unanswered_commands_are_sent_again_with_the_same_id_ever_more_rar
     assert row["reenviar_em"] is not None
 
 
-async def test_what_was_never_published_waits_however_long_and_only_once(pedidos_db: "Pool[Any]"):
+async def test_an_unpublished_command_stays_in_the_outbox_and_is_not_duplicated(pedidos_db: "Pool[Any]"):
     order = new()
     close = closing(order)
     await group_commit(pedidos_db).write([order, close])
@@ -151,7 +151,9 @@ async def test_resends_wait_for_their_time_and_end_at_the_horizon(pedidos_db: "P
     assert await pedidos_db.fetchval("select perguntar_em from pedido") is None, "given up"
 
 
-async def test_two_replicas_learn_at_once_of_a_creation_and_what_overtook_it(pedidos_db: "Pool[Any]"):
+async def test_two_replicas_may_receive_answers_to_a_creation_and_to_what_overtook_it_at_once(
+    pedidos_db: "Pool[Any]",
+):
     order = new()
     close = closing(order)
     await group_commit(pedidos_db).write([order, close])
@@ -172,7 +174,7 @@ async def test_two_replicas_learn_at_once_of_a_creation_and_what_overtook_it(ped
     assert [tuple(row) for row in rows] == [(close.id, None, True, None), (order.id, "PedidoEncerrado", True, None)]
 
 
-async def test_resends_find_what_is_due_among_all_orders(pedidos_db: "Pool[Any]"):
+async def test_resends_read_only_what_is_due_among_many_orders(pedidos_db: "Pool[Any]"):
     """Two in a hundred thousand, while statistics say that an undecided order is as likely as any other."""
     await pedidos_db.execute(
         """
@@ -232,7 +234,9 @@ async def test_answers_to_a_creation_and_to_the_command_that_overtook_it_may_sha
     assert await pedidos_db.fetchval("select count(*) from comando where reenviar_em is not null") == 0
 
 
-async def test_reservation_whose_expiry_notice_is_missing_is_asked_about_ever_more_rarely(pedidos_db: "Pool[Any]"):
+async def test_a_reservation_without_an_expiry_notice_is_asked_about_with_exponential_backoff(
+    pedidos_db: "Pool[Any]",
+):
     """The sweep answers no command: if its message is lost, nothing else reports the lapse."""
     reservado, closed = new(), new()
     await group_commit(pedidos_db).write([reservado, closed])
@@ -246,7 +250,7 @@ async def test_reservation_whose_expiry_notice_is_missing_is_asked_about_ever_mo
         "select perguntar_em - agora() as em, agora() - expira_em as ha from pedido where id = $1",
         reservado.pedido_id,
     )
-    assert timedelta() < next_one["em"] <= next_one["ha"], "the next one after the same time again"
+    assert timedelta() < next_one["em"] <= next_one["ha"], "the next one after as long again"
     await answer(pedidos_db, reservado, Status.RESERVA_EXPIRADA, versao=2)
     assert await pedidos_db.fetchval("select count(perguntar_em) from pedido") == 0
 
@@ -277,7 +281,7 @@ async def test_questions_end_at_the_horizon(pedidos_db: "Pool[Any]"):
     assert await pedidos_db.fetchval("select perguntar_em from pedido") is None
 
 
-async def test_answer_is_noted_whatever_its_version(pedidos_db: "Pool[Any]"):
+async def test_an_answer_is_recorded_whatever_its_version(pedidos_db: "Pool[Any]"):
     criado = new()
     await group_commit(pedidos_db).write([criado])
     await answer(pedidos_db, criado, Status.ESTOQUE_RESERVADO, versao=3)
@@ -288,7 +292,7 @@ async def test_answer_is_noted_whatever_its_version(pedidos_db: "Pool[Any]"):
     assert await pedidos_db.fetchval("select versao from pedido") == 3, "versions never go backwards"
 
 
-async def test_retention_forgets_what_is_old_and_ended_only(pedidos_db: "Pool[Any]"):
+async def test_retention_purges_only_what_is_old_and_has_ended(pedidos_db: "Pool[Any]"):
     closed, alive, unheard = (new(IdempotencyKey("ana", "/pedidos", str(n), b"")) for n in range(3))
     close, pending = closing(closed), closing(alive)
     await group_commit(pedidos_db).write([closed, alive, unheard, close, pending])
@@ -349,7 +353,7 @@ async def test_a_snapshot_that_waited_for_another_one_sees_its_version(
     assert await pedidos_db.fetchval(answered, criado.id)
 
 
-async def test_same_key_within_one_batch_and_across_batches(pedidos_db: "Pool[Any]"):
+async def test_a_key_creates_one_order_within_a_batch_and_across_batches(pedidos_db: "Pool[Any]"):
     key = IdempotencyKey("ana", "/pedidos", "k", b"1")
     one, two, other = new(key), new(key), new(IdempotencyKey("ana", "/pedidos", "k", b"2"))
     first, second, reused = await group_commit(pedidos_db).write([one, two, other])

@@ -53,7 +53,7 @@ async def test_each_list_reads_no_more_than_a_page(pedidos_db: "Pool[Any]", name
 
 @pytest.mark.parametrize("cliente", [None, "c1"])
 @pytest.mark.parametrize("status", [None, Status.CANCELADO, Status.FECHADO])
-async def test_pages_hold_what_passes_the_filters_each_order_once(
+async def test_pages_hold_every_matching_order_once(
     pedidos_db: "Pool[Any]", cliente: str | None, status: Status | None
 ):
     await pedidos_db.execute(FILL.replace("20000", "3000"))
@@ -89,7 +89,7 @@ from generate_series(1, 100) n, lateral (
 
 @pytest.mark.parametrize("cliente", [None, "c"])
 @pytest.mark.parametrize("status", [None, Status.ESTOQUE_NAO_DISPONIVEL])
-async def test_a_page_of_large_orders_is_shorter_and_all_come_once(
+async def test_a_page_of_large_orders_is_shorter_and_each_order_appears_once(
     pedidos_db: "Pool[Any]", cliente: str | None, status: Status | None
 ):
     await pedidos_db.execute(LARGE, LINES)
@@ -103,7 +103,7 @@ async def test_a_page_of_large_orders_is_shorter_and_all_come_once(
     assert len({id_ for page in pages for id_ in page}) == 100
 
 
-async def test_an_order_that_fills_a_page_alone_is_in_one(pedidos_db: "Pool[Any]"):
+async def test_an_order_that_fills_a_page_alone_is_listed(pedidos_db: "Pool[Any]"):
     await pedidos_db.execute(LARGE, MAX_PAGE_LINES // 2)
     page, more = await repository.page(Reader(pedidos_db, connections=1), None, None, None, 200)
     assert (len(page), more) == (1, True)

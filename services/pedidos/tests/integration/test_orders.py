@@ -23,7 +23,7 @@ from generate_series(1, $1) n
 
 
 async def test_another_customers_order_is_not_read(pedidos_db: "Pool[Any]"):
-    """Otherwise an answer about it would take longer than one about no order, by the time that its items take."""
+    """Otherwise its answer would take longer than the answer for an unknown order, by the time to read its items."""
     await pedidos_db.execute(FILL, 1)
     reads = Reads(pedidos_db)
     for cliente_id, found in ((None, True), ("c1", True), ("c2", False), ("", False)):
@@ -32,7 +32,7 @@ async def test_another_customers_order_is_not_read(pedidos_db: "Pool[Any]"):
 
 
 @pytest.mark.parametrize("plan", ["force_generic_plan", "force_custom_plan"])
-async def test_each_order_is_one_look_in_the_index(pedidos_db: "Pool[Any]", plan: str):
+async def test_each_order_is_one_index_lookup(pedidos_db: "Pool[Any]", plan: str):
     await pedidos_db.execute(FILL, 20_000)
     await pedidos_db.execute("vacuum analyze pedido")
     async with pedidos_db.acquire() as connection:

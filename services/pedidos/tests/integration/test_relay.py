@@ -86,7 +86,7 @@ async def test_no_order_is_cancelled_by_a_command_of_an_unknown_type(pedidos_db:
 
 
 @pytest.mark.usefixtures("newer_schema")
-async def test_a_replica_that_knows_the_type_publishes_what_the_others_have_left(pedidos_db: "Pool[Any]"):
+async def test_a_replica_that_knows_the_type_publishes_commands_left_by_the_others(pedidos_db: "Pool[Any]"):
     def newer_comando(fact: asyncpg.Record) -> Comando:
         return to_event({**fact, "tipo": "CancelarPedido"} if fact["tipo"] == "DividirPedido" else fact)  # type: ignore[arg-type]
 
@@ -100,7 +100,7 @@ async def test_a_replica_that_knows_the_type_publishes_what_the_others_have_left
 
 
 @pytest.mark.usefixtures("newer_schema")
-async def test_more_unknown_commands_than_a_take_has_room_for_hold_up_no_known_one(
+async def test_more_unknown_commands_than_fit_into_a_take_do_not_hold_up_known_ones(
     pedidos_db: "Pool[Any]", monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(relay, "ROWS", 4)

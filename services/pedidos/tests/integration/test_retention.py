@@ -36,7 +36,7 @@ async def remaining(connection: Any, table: str) -> int:
     return await connection.fetchval(f"select count(*) from {table}")
 
 
-async def test_forgetting_keys_costs_the_same_however_many_there_are_and_have_been(pedidos_db: "Pool[Any]"):
+async def test_purging_keys_costs_the_same_at_any_table_size_and_bloat(pedidos_db: "Pool[Any]"):
     """Two days of commands, in the physical order that reused space produces; none is vacuumed meanwhile."""
     async with pedidos_db.acquire() as connection:
         await connection.execute("alter table idempotencia set (autovacuum_enabled = false)")
@@ -63,7 +63,7 @@ async def test_forgetting_keys_costs_the_same_however_many_there_are_and_have_be
     assert meter.pages[-1] < 100, "with nothing to do, nothing is read"
 
 
-async def test_a_reclaimed_key_is_young_again(pedidos_db: "Pool[Any]"):
+async def test_a_reclaimed_key_counts_as_new(pedidos_db: "Pool[Any]"):
     await pedidos_db.execute(
         "insert into idempotencia (cliente_id, caminho, chave, corpo, pedido_id, comando_id, criado_em) "
         "values ('ana', '/pedidos', 'k', '', gen_random_uuid(), gen_random_uuid(), now() - interval '2 days')"
@@ -73,7 +73,7 @@ async def test_a_reclaimed_key_is_young_again(pedidos_db: "Pool[Any]"):
     assert await remaining(pedidos_db, "idempotencia") == 1
 
 
-async def test_commands_that_have_to_stay_are_not_looked_at_in_each_step(pedidos_db: "Pool[Any]"):
+async def test_commands_that_must_stay_are_not_read_in_every_step(pedidos_db: "Pool[Any]"):
     """The oldest 5,000 made three-day reservations that still hold; the 3,000 after them are finished."""
     await pedidos_db.execute(
         f"""
@@ -101,7 +101,7 @@ async def test_commands_that_have_to_stay_are_not_looked_at_in_each_step(pedidos
     assert meter.pages[-1] < 100
 
 
-async def test_orders_that_have_to_stay_are_not_looked_at_in_each_step(pedidos_db: "Pool[Any]"):
+async def test_orders_that_must_stay_are_not_read_in_every_step(pedidos_db: "Pool[Any]"):
     await pedidos_db.execute(
         f"""
         insert into pedido (id, cliente_id, itens, status, versao, atualizado_em)
@@ -123,7 +123,7 @@ async def test_orders_that_have_to_stay_are_not_looked_at_in_each_step(pedidos_d
 
 
 @pytest.mark.parametrize("asked", [0, 20_000])
-async def test_orders_that_seem_abandoned_are_found_among_those_that_are_not_yet(pedidos_db: "Pool[Any]", asked: int):
+async def test_apparently_abandoned_orders_are_found_among_many_that_are_not(pedidos_db: "Pool[Any]", asked: int):
     """The oldest live on, as customers renew them; and a broker that is down leaves many commands unanswered."""
     await pedidos_db.execute(
         f"""

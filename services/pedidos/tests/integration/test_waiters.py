@@ -97,7 +97,7 @@ async def test_an_answer_that_changes_nothing_wakes_without_a_snapshot(pedidos_d
                 await asyncio.sleep(0.01)
 
 
-async def test_of_several_answers_at_once_the_newest_snapshot_counts(pedidos_db: "Pool[Any]", waiters: Waiters):
+async def test_the_newest_snapshot_of_several_simultaneous_answers_counts(pedidos_db: "Pool[Any]", waiters: Waiters):
     [new] = await criar(pedidos_db, 1)
     fechar = new_id()
     with waiters.subscribe(new.pedido_id) as subscription:

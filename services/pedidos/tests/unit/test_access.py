@@ -53,7 +53,7 @@ TABLE: dict[str, tuple[Caller, dict[str | None, Verdict], dict[str | None, Verdi
         {"ana": ALLOW, "bia": NOT_FOUND, None: NOT_FOUND},
         {"ana": ALLOW, "bia": FORBIDDEN, None: FORBIDDEN},
     ),
-    "who may read stock": (
+    "a stock reader": (
         Caller("ana", frozenset({"estoque:ler"})),
         {"ana": ALLOW, "bia": NOT_FOUND, None: NOT_FOUND},
         {"ana": ALLOW, "bia": FORBIDDEN, None: FORBIDDEN},
@@ -67,7 +67,7 @@ TABLE: dict[str, tuple[Caller, dict[str | None, Verdict], dict[str | None, Verdi
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_the_table(name: str):
+def test_who_may_access_which_orders(name: str):
     caller, order, orders_of = TABLE[name]
     assert {owner: decide(caller, Target.ORDER, owner) for owner in order} == order
     assert {owner: decide(caller, Target.ORDERS_OF, owner) for owner in orders_of} == orders_of
@@ -133,7 +133,7 @@ def stub() -> Shop:
 
 @pytest.fixture(scope="module")
 def app(stub: Shop) -> Any:
-    """The service, which takes longer to make than to answer."""
+    """The service, which takes longer to build than to answer."""
 
     async def missing() -> list[str]:
         return []
@@ -244,7 +244,9 @@ async def test_another_customers_order_is_answered_as_an_unknown_one(client: Asy
     "spelling",
     [OF_ANA.upper(), f"{{{OF_ANA}}}", f"urn:uuid:{OF_ANA}", OF_ANA.replace("-", ""), f" {OF_ANA}", f"{OF_ANA}%0A"],
 )
-async def test_an_order_has_one_address(client: AsyncClient, shop: Shop, route: str, spelling: str):
+async def test_only_the_canonical_spelling_of_an_order_id_is_found(
+    client: AsyncClient, shop: Shop, route: str, spelling: str
+):
     answer = await OF_ONE_ORDER[route](client, spelling, known_as(ANA))
     assert answer.status_code == 404
     assert shop.read == shop.written == []
@@ -267,7 +269,7 @@ async def test_orders_are_created_for_oneself_and_by_staff_for_others(
         assert "pedidos:admin" in answer.json()["detail"]
 
 
-async def test_strangers_are_refused_before_their_body_is_read(client: AsyncClient):
+async def test_unauthorised_callers_are_refused_before_their_body_is_read(client: AsyncClient):
     for headers, status in (({}, 401), ({"x-reserva-subject": "x" * 129}, 403)):
         for content in (b"[", b'{"clienteId": 1}'):
             json = {"Content-Type": "application/json", **headers}
@@ -288,7 +290,7 @@ async def test_strangers_are_refused_before_their_body_is_read(client: AsyncClie
         (STAFF, {"clienteId": "bia"}, 200, ["bia"]),
     ],
 )
-async def test_lists_show_ones_own_orders(
+async def test_customers_list_their_own_orders_and_staff_anyones(
     client: AsyncClient, shop: Shop, caller: Caller, query: dict[str, str], status: int, shown: list[str | None]
 ):
     answer = await client.get("/pedidos", params=query, headers=known_as(caller))
@@ -296,13 +298,13 @@ async def test_lists_show_ones_own_orders(
 
 
 @pytest.mark.parametrize("cursor", [OF_ANA.upper(), OF_ANA.replace("-", ""), f"urn:uuid:{OF_ANA}", "x"])
-async def test_a_cursor_is_what_a_page_has_given(client: AsyncClient, shop: Shop, cursor: str):
+async def test_only_a_cursor_as_returned_by_a_page_is_accepted(client: AsyncClient, shop: Shop, cursor: str):
     answer = await client.get("/pedidos", params={"cursor": cursor}, headers=known_as(ANA))
     assert (answer.status_code, shop.listed) == (422, [])
     assert (await client.get("/pedidos", params={"cursor": OF_ANA}, headers=known_as(ANA))).status_code == 200
 
 
-async def test_every_route_refuses_a_stranger(client: AsyncClient, shop: Shop):
+async def test_every_route_refuses_unauthenticated_callers(client: AsyncClient, shop: Shop):
     """Including routes added later."""
     document = (await client.get("/schema/pedidos/openapi.json")).json()
     assert len(document["paths"]) > 8

@@ -21,7 +21,7 @@ WAIT = 0.05  # seconds; customers wait for whole ones
 
 
 class FakeReads:
-    """The outcome of a command, as `read` says; counts how often it is asked for."""
+    """The outcome of a command, as `read` returns it; counts the reads."""
 
     def __init__(self, read: Callable[[], Awaitable[Outcome | None]]) -> None:
         self._read = read
@@ -67,7 +67,7 @@ async def test_a_notification_answers_without_a_read(command: NewCommand, waiter
 
 
 @pytest.mark.parametrize("fault", ["hangs", "fails"])
-async def test_a_last_read_that_gets_nowhere_does_not_hide_the_order(
+async def test_a_last_read_that_hangs_or_fails_does_not_hide_the_order(
     command: NewCommand, waiters: Waiters, fault: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(answer, "LAST_LOOK_SECONDS", WAIT)
@@ -90,7 +90,7 @@ async def test_a_last_read_that_gets_nowhere_does_not_hide_the_order(
     assert waiters._subscriptions == {}
 
 
-async def test_a_mistake_in_a_read_is_not_hidden(command: NewCommand, waiters: Waiters):
+async def test_a_bug_in_a_read_is_not_hidden(command: NewCommand, waiters: Waiters):
     async def read() -> Outcome | None:
         raise ZeroDivisionError
 

@@ -97,7 +97,7 @@ async def test_commits_that_take_long_start_further_apart(
     assert ledger.commits == [2, 3, 2, 3]
 
 
-async def test_a_whole_batch_does_not_wait(interval: Callable[[float], None]):
+async def test_a_full_batch_does_not_wait(interval: Callable[[float], None]):
     interval(3600)
     async with asyncio.timeout(5), running(ledger := Ledger(max_batch=10)) as submit:
         await asyncio.gather(*(submit(new_command()) for _ in range(30)))
@@ -111,7 +111,7 @@ async def test_batches_of_one_are_never_paced(interval: Callable[[float], None])
     assert ledger.commits == [1, 1, 1]
 
 
-async def test_one_at_fault_does_not_fail_the_others():
+async def test_a_faulty_command_does_not_fail_the_others():
     ledger = Ledger()
     commands = [new_command() for _ in range(3)]
     ledger.at_fault = commands[1]
@@ -131,7 +131,7 @@ async def test_cancelled_callers_are_dropped():
     assert ledger.commits == [1]
 
 
-async def test_no_more_are_taken_than_may_wait():
+async def test_commands_beyond_the_waiting_limit_are_refused():
     ledger = Ledger(max_waiting=2)
     waiting = [asyncio.ensure_future(ledger.submit(new_command())) for _ in range(2)]
     await asyncio.sleep(0)
@@ -159,7 +159,7 @@ async def test_a_commit_that_does_not_end_holds_up_no_caller(monkeypatch: pytest
     assert ledger.commits == [1, 1], "callers that failed before the commit began are in none"
 
 
-async def test_the_patience_of_one_commit_is_not_that_of_the_next(monkeypatch: pytest.MonkeyPatch):
+async def test_each_commit_has_its_own_time_limit(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(group_commit, "COMMIT_SECONDS", 0.2)
     async with asyncio.timeout(5), running(ledger := Ledger()) as submit:
         for _ in range(3):

@@ -86,7 +86,7 @@ def test_prefer_wait(header: str, seconds: int):
     assert wait_seconds(header) == seconds
 
 
-def test_of_several_snapshots_of_an_order_the_highest_version_counts():
+def test_the_snapshot_with_the_highest_version_of_each_order_counts():
     one, other = new_id(), new_id()
 
     def snapshot(pedido, versao):
@@ -133,6 +133,6 @@ def test_a_refusal_is_explained_correctly_whatever_became_of_the_order(status: s
     assert explain("MaisNova", Status(status)) == f"refused as MaisNova; the order is {status} now"
 
 
-def test_bodies_that_ask_for_the_same_have_one_hash():
+def test_equivalent_bodies_have_the_same_hash():
     assert digest(["ana", merge_items([Item("A", 1), Item("A", 1)])]) == digest(["ana", merge_items([Item("A", 2)])])
     assert digest(["ana", [Item("A", 2)]]) != digest(["eva", [Item("A", 2)]])

@@ -28,7 +28,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, **environment: str) -> PedidosSett
         {"RESERVA_TTL": "240h", "EVENT_HORIZON": "300h"},
     ],
 )
-def test_these_work_together(monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any]):
+def test_consistent_settings_are_accepted(monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any]):
     assert settings(monkeypatch, **environment)
 
 
@@ -55,7 +55,9 @@ def test_these_work_together(monkeypatch: pytest.MonkeyPatch, environment: dict[
         ({"ORDER_RETENTION": "144h"}, "EVENT_HORIZON (144h) must be shorter than ORDER_RETENTION (144h), or"),
     ],
 )
-def test_these_are_refused(monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any], sentence: str):
+def test_inconsistent_settings_are_refused(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any], sentence: str
+):
     with pytest.raises(SystemExit) as end:
         settings(monkeypatch, **environment)
     assert sentence in str(end.value)

@@ -164,7 +164,7 @@ def test_keda_has_no_access_where_the_broker_is_elsewhere(helm: Helm):
     assert "estoque-keda" not in names
 
 
-def test_a_stranger_reaches_the_gateway_and_nothing_else(policies: list[Manifest], pods: dict[str, Pod]):
+def test_other_pods_reach_the_gateway_and_nothing_else(policies: list[Manifest], pods: dict[str, Pod]):
     for stranger in (STRANGER, ELSEWHERE):
         reached = {(p.name, n) for p in pods.values() for n in PORTS if allowed(policies, OURS, stranger, p, n)}
         assert reached == FOR_ALL

@@ -117,7 +117,7 @@ def test_no_cell_reaches_another(cells: Cells):
         assert attempt(address(part, "sul"), port) == "not reached", part
 
 
-async def test_a_cell_that_is_down_takes_no_other_along(shops: dict[str, Shop], cells: Cells):
+async def test_an_outage_of_one_cell_does_not_affect_the_others(shops: dict[str, Shop], cells: Cells):
     norte, sul = shops["norte"], shops["sul"]
     await sul.declare("LAMP", 100)
     cells.by_name["norte"].kubectl("scale", "deployment/pedidos", "--replicas=0")

@@ -36,7 +36,7 @@ with ThreadPoolExecutor(len(where)) as pool:
 
 
 @pytest.mark.parametrize("namespace", ["reserva-estoque", "default"])
-def test_a_stranger_reaches_the_gateway_and_nothing_else(installed: Installation, namespace: str):
+def test_other_pods_reach_the_gateway_and_nothing_else(installed: Installation, namespace: str):
     assert set(PORTS) == set(PARTS)
     addresses = {
         f"{part}:{port}": (installed.pods(part)[0]["status"]["podIP"], port)

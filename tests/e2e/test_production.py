@@ -16,11 +16,11 @@ import pytest
 from cluster import ToolError
 from cluster.document import section
 from journey import (  # noqa: F401
+    test_a_lapsed_reservation_is_reported_and_its_units_return,
     test_a_stock_item_that_is_applied_becomes_synced,
     test_an_order_is_reserved_and_its_units_are_held,
+    test_an_order_that_lacks_one_item_holds_nothing_and_names_it,
     test_close_sells_the_units_and_is_final,
-    test_lapsed_reservation_is_reported_and_its_units_return,
-    test_order_that_lacks_one_item_holds_nothing_and_names_it,
 )
 from production.faults import cut_off, paused
 from production.history import Row
@@ -200,7 +200,7 @@ async def test_a_cut_off_primary_is_replaced(under_load: Bench, production: Prod
 
 
 @pytest.mark.parametrize("database", DATABASES)
-async def test_a_primary_that_is_frozen_and_thawed_gets_no_followers(
+async def test_no_standby_follows_a_primary_that_was_frozen_and_thawed(
     under_load: Bench, production: Production, database: str
 ):
     """The old primary comes back, believing that it is still the primary: no standby may follow it."""
@@ -231,7 +231,7 @@ async def promoted(production: Production, database: str, before: str) -> float:
 # Nodes and the broker
 
 
-async def test_a_drained_node_is_left_in_good_order(under_load: Bench, production: Production):
+async def test_draining_a_node_loses_no_order(under_load: Bench, production: Production):
     async with under_load("node of the primary of pedidos drained") as fault:
         before = await asyncio.to_thread(production.primary, "pedidos")
         node = await asyncio.to_thread(production.node_of, before)
@@ -247,7 +247,9 @@ async def test_a_drained_node_is_left_in_good_order(under_load: Bench, productio
 
 
 @pytest.mark.parametrize("pod", [f"rabbitmq-server-{n}" for n in range(SERVERS)])
-async def test_a_killed_broker_goes_unnoticed(under_load: Bench, production: Production, pod: str):
+async def test_a_killed_broker_node_delays_no_order_beyond_the_limit(
+    under_load: Bench, production: Production, pod: str
+):
     async with under_load(f"{pod} killed") as fault:
         led = [q.name for q in QUEUES if await asyncio.to_thread(production.queue_leader, q.name) == pod]
         fault.note = f"led {' and '.join(led)}" if led else ""
@@ -258,7 +260,7 @@ async def test_a_killed_broker_goes_unnoticed(under_load: Bench, production: Pro
 
 
 @pytest.mark.parametrize("queue", [queue.name for queue in QUEUES])
-async def test_a_queue_s_leader_may_move(under_load: Bench, production: Production, queue: str):
+async def test_moving_a_queue_s_leader_loses_no_order(under_load: Bench, production: Production, queue: str):
     async with under_load(f"leader of {queue} moved") as fault:
         before = await asyncio.to_thread(production.queue_leader, queue)
         to = next(f"rabbitmq-server-{n}" for n in range(SERVERS) if f"rabbitmq-server-{n}" != before)

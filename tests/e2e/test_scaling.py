@@ -19,7 +19,7 @@ DNS_SECONDS = 15
 """Twice the sum of Envoy's DNS refresh (2 s), the cluster's DNS cache (5 s) and a health check (1 s), rounded."""
 
 
-async def test_load_adds_replicas_which_serve_and_go_again_without_a_failed_request(
+async def test_load_adds_replicas_and_their_removal_fails_no_request(
     shop: Shop, installed: Installation, say: Callable[[str], None]
 ):
     skus = [f"H-{n}" for n in range(8)]

@@ -13,10 +13,10 @@ from cluster.login import Bearer, Login
 from contract import check_response
 from customers import Customers
 from journey import (  # noqa: F401
+    test_a_lapsed_reservation_is_reported_and_its_units_return,
     test_an_order_is_reserved_and_its_units_are_held,
+    test_an_order_that_lacks_one_item_holds_nothing_and_names_it,
     test_close_sells_the_units_and_is_final,
-    test_lapsed_reservation_is_reported_and_its_units_return,
-    test_order_that_lacks_one_item_holds_nothing_and_names_it,
 )
 from shop import NO_ORDER, Shop
 from waiting import until
@@ -93,7 +93,7 @@ async def shop(secured: Secured) -> AsyncIterator[Shop]:
         yield Shop(secured.installed, client)
 
 
-async def test_without_a_token_nothing_is_answered(secured: Secured):
+async def test_requests_without_a_token_are_refused(secured: Secured):
     async with httpx.AsyncClient(base_url=secured.url, verify=secured.context, trust_env=False) as stranger:
         refused = await stranger.get("/estoque")
         assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (401, "nao-autenticado")
@@ -112,7 +112,7 @@ async def test_a_customer_sees_only_their_own_orders(shop: Shop, secured: Secure
         assert (await admin.get(f"/pedidos/{mine}")).json()["clienteId"] == "ana"
 
 
-async def test_one_client_beyond_its_limit_leaves_others_alone(shop: Shop, secured: Secured):
+async def test_one_client_beyond_its_limit_does_not_affect_others(shop: Shop, secured: Secured):
     """A write: each gateway grants 60 of them at once and ten a second, which even a slow machine exceeds."""
     await shop.declare("SE-B", 1000)
     async with secured.client("rui", READ_STOCK) as flood:
@@ -130,7 +130,7 @@ async def test_one_client_beyond_its_limit_leaves_others_alone(shop: Shop, secur
         assert (await shop.client.get("/estoque/SE-B")).status_code == 200
 
 
-async def test_a_key_of_the_login_changes_without_a_failed_request(
+async def test_the_key_of_the_identity_provider_rotates_without_a_failed_request(
     shop: Shop, secured: Secured, say: Callable[[str], None]
 ):
     await shop.declare("SE-C", 100_000)
@@ -147,7 +147,7 @@ async def test_a_key_of_the_login_changes_without_a_failed_request(
 
 
 @pytest.mark.parametrize("service", ["pedidos", "estoque"])
-async def test_the_password_of_a_database_changes_without_a_failed_request(
+async def test_the_password_of_a_database_rotates_without_a_failed_request(
     shop: Shop, secured: Secured, service: str, say: Callable[[str], None]
 ):
     """docs/production.md describes the way: a second login role that inherits the rights of the first."""

@@ -5,7 +5,7 @@ an order needs a new stock check.
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from journey import test_lapsed_reservation_is_reported_and_its_units_return  # noqa: F401
+from journey import test_a_lapsed_reservation_is_reported_and_its_units_return  # noqa: F401
 from shop import Shop, conferir, open_shop
 from waiting import until
 

@@ -4,8 +4,8 @@ import pytest
 from journey import (  # noqa: F401
     test_a_stock_item_that_is_applied_becomes_synced,
     test_an_order_is_reserved_and_its_units_are_held,
+    test_an_order_that_lacks_one_item_holds_nothing_and_names_it,
     test_close_sells_the_units_and_is_final,
-    test_order_that_lacks_one_item_holds_nothing_and_names_it,
 )
 
 pytestmark = pytest.mark.integration

@@ -35,7 +35,7 @@ async def test_an_order_is_reserved_and_its_units_are_held(shop: Shop):
     assert (saldo["reservado"], saldo["vendido"], saldo["disponivel"]) == (2, 0, 8)
 
 
-async def test_order_that_lacks_one_item_holds_nothing_and_names_it(shop: Shop):
+async def test_an_order_that_lacks_one_item_holds_nothing_and_names_it(shop: Shop):
     await shop.declare("P-C", 10)
     await shop.declare("P-D", 1)
     pedido = (await shop.order(**{"P-C": 2, "P-D": 2})).json()
@@ -62,7 +62,7 @@ async def test_close_sells_the_units_and_is_final(shop: Shop):
         assert "ended" in response.json()["detail"]
 
 
-async def test_lapsed_reservation_is_reported_and_its_units_return(shop: Shop):
+async def test_a_lapsed_reservation_is_reported_and_its_units_return(shop: Shop):
     """Needs a short RESERVA_TTL."""
     await shop.declare("E-A", 3)
     pedido = (await shop.order(**{"E-A": 2})).json()

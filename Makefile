@@ -1,4 +1,4 @@
-# Every task of a developer. Needs Python 3.11 or later and a package manager; each target sets up what it needs.
+# All developer tasks. Needs Python 3.11 or later and a package manager; each target sets up what it needs.
 # Settings by environment or on the command line: make up GATEWAY_PORT=9000 REPLICAS=pedidos=2,estoque=2
 
 .DEFAULT_GOAL := help
@@ -9,12 +9,12 @@ SETTINGS := requirements/dev.txt $(PROJECTS:%=%/pyproject.toml) local/setup/pyth
 BIN := .venv/bin
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' lib/pyproject.toml)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo dev)
-# How many tests run at once; most of them spend most of their time waiting.
+# The number of concurrent tests; most of them spend most of their time waiting.
 WORKERS ?= 4
 # Where tests keep their databases, up to 8 GB: in memory if 16 GB are free there, otherwise in the usual folder.
 MEMORY = $(shell [ -w /dev/shm ] && { df -Pk /dev/shm | awk 'END {print $$4}'; awk '/MemAvailable/ {print $$2}' /proc/meminfo; } \
 	| sort -n | awk 'NR == 1 && $$1 > 16000000 {print "/dev/shm"}')
-# Of Go's programs that tests start. Helm and kubectl end before garbage is worth collecting; Go's default, 100, costs a fifth.
+# GOGC of the Go programs that tests start. Helm and kubectl end before collecting pays off; the default, 100, costs a fifth.
 GO_GC_PERCENT := 400
 TAG ?= $(REVISION)
 LOCAL := $(BIN)/python -m local_system

@@ -27,7 +27,7 @@ from chart_values import CHARTS
 from envoy_here import Service, serving, until
 from helm import LOGIN, NAMESPACE, Helm, Manifest, RefusedError
 from name_server import name_server
-from prometheus_here import asking, scraping
+from prometheus_here import prometheus_on, scraping
 
 from local_system.identity import AUDIENCE, Issuer, public_jwk
 from local_system.ports import HOST, Ports
@@ -791,7 +791,7 @@ def test_a_method_with_invalid_characters_is_malformed(plain: Running):
 async def test_a_certificate_that_expires_soon_raises_an_alert(with_tls: WithTls, tmp_path: Path):
     """The test's certificate is valid for two days."""
     with scraping(tmp_path, "/stats/prometheus", [with_tls.gateway.admin]) as port:
-        async with asking(port) as prometheus:
+        async with prometheus_on(port) as prometheus:
             await prometheus.raised("ReservaEstoqueCertificateExpires")
 
 
@@ -804,6 +804,6 @@ async def test_failing_dns_lookups_raise_an_alert_though_known_replicas_still_an
             until(lambda: here.client.get("/estoque").status_code == 200)
             names.silent = True
             with scraping(tmp_path, "/stats/prometheus", [here.admin]) as port:
-                async with asking(port) as prometheus:
+                async with prometheus_on(port) as prometheus:
                     await prometheus.raised("ReservaEstoqueDnsFails", envoy_cluster_name="estoque")
             assert here.client.get("/estoque").status_code == 200

@@ -19,7 +19,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 async def test_generated_messages_have_the_expected_outcomes(system: System):
     report = await amqp.run(system, count=400, seed=1)
-    assert report.right, "\n".join(report.lines())
+    assert report.passed, "\n".join(report.lines())
     assert report.orders > 10
 
 

@@ -1,7 +1,7 @@
 """An archive of both databases in an object store: real PostgreSQL, Barman's programs, an S3 server on loopback.
 
 The tests run the shell blocks of docs/production.md. There is no `kubectl` here: the blocks find a program of that
-name which runs the command given to `kubectl exec` locally, against the part that the pod stands for.
+name which runs the command given to `kubectl exec` locally, against the part that corresponds to the pod.
 """
 
 import os
@@ -37,9 +37,9 @@ def blocks(section: str) -> list[str]:
     return found
 
 
-def block(section: str, words: str) -> str:
-    """The only block of a section that contains these words. Raises ValueError unless exactly one does."""
-    [found] = [one for one in blocks(section) if words in one]
+def block(section: str, text: str) -> str:
+    """The only block of a section that contains this text. Raises ValueError unless exactly one does."""
+    [found] = [one for one in blocks(section) if text in one]
     return found
 
 
@@ -70,7 +70,7 @@ def _listens(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 def link_programs(folder: Path) -> None:
-    """Puts what the blocks need in place: PostgreSQL's programs and `kubectl` in `folder`, k8s/ beside it."""
+    """Puts what the blocks need in place: PostgreSQL's programs and `kubectl` in `folder`, k8s/ next to it."""
     folder.mkdir()
     for program in postgres.BIN.iterdir():
         (folder / program.name).symlink_to(program)
@@ -92,7 +92,7 @@ def _script(path: Path, line: str) -> None:
 
 
 class Archive:
-    """The archives of a running system's databases. `folder`, made by `link_programs`, comes first in PATH."""
+    """The archives of a running system's databases. `folder`, created by `link_programs`, comes first in PATH."""
 
     def __init__(self, system: System, endpoint: str, folder: Path) -> None:
         self.system = system
@@ -100,7 +100,7 @@ class Archive:
         self._folder = folder
 
     def run(self, script: str, database: str | None = None, **variables: str) -> str:
-        """The output of a shell block, run unchanged from the document; with `database` it finds that server."""
+        """The output of a shell block of the document, run verbatim; with `database` it connects to that server."""
         return self._bash(script, database, variables)
 
     def empty(self, database: str) -> None:
@@ -188,6 +188,6 @@ class Archive:
 
     def lose(self, database: str) -> None:
         """Loses the volume, and with it the server, while it runs."""
-        shutil.rmtree(self.data(database), ignore_errors=True)  # it still writes files
+        shutil.rmtree(self.data(database), ignore_errors=True)  # the server still writes files
         self.system.stop(f"postgres-{database}")
         shutil.rmtree(self.data(database), ignore_errors=True)

@@ -32,8 +32,8 @@ from reservaestoque.postgres import Queries
 
 HORIZON = timedelta(days=6)
 GRACE = 0.3
-LEAST_STEPS = 30
-ASK_AFTER = timedelta(seconds=30)
+MIN_STEPS = 30
+RESEND_AFTER = timedelta(seconds=30)
 
 _pedidos = Queries("pedidos")
 _estoque = Queries("estoque")
@@ -88,7 +88,7 @@ class World:
             rows = await connection.fetch(_estoque["take_outbox"], 50, [], 2**62, 1000, 0)
             if rows:
                 assert (
-                    await PedidosHandler(self.pedidos, resend_after=ASK_AFTER).handle(
+                    await PedidosHandler(self.pedidos, resend_after=RESEND_AFTER).handle(
                         [status_event(row) for row in rows]
                     )
                     == []
@@ -120,7 +120,7 @@ class World:
         return day
 
     async def cancel_before_creation(self, pedido: UUID) -> None:
-        """Delivers a cancel to estoque before its order."""
+        """Delivers a cancellation to estoque before its order."""
         await self._send(pedido, CommandType.CRIAR, [Item("A", 1)])
         await self.send(pedido, CommandType.CANCELAR)
         async with self.pedidos.acquire() as connection:
@@ -156,7 +156,7 @@ async def run_rounds(databases: Databases, seconds: float = 3 * GRACE) -> set[Ru
     before, rounds = counted(), new_rounds(databases)
     end = time.monotonic() + seconds
     steps = 0
-    while time.monotonic() < end or steps < LEAST_STEPS:
+    while time.monotonic() < end or steps < MIN_STEPS:
         assert await rounds.step() is False
         await asyncio.sleep(0.01)
         steps += 1

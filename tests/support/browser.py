@@ -32,7 +32,7 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-class Troubles:
+class PageProblems:
     """A page's problems: console errors, exceptions, requests to other origins."""
 
     def __init__(self, page: Page, origin: str) -> None:

@@ -1,4 +1,4 @@
-"""The cost of statements in database pages: the same on every machine, however busy."""
+"""The cost of statements in database pages, which does not depend on the machine or its load."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import asyncpg
 
 
 class Metered:
-    """A connection that a purge uses as its pool; `pages` are those that each `fetchrow` touched."""
+    """A connection that a purge uses as its pool; `pages` has the number that each `fetchrow` touched."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""Both services' handlers on their databases; the test itself delivers messages, and decides which and when."""
+"""Both services' handlers on their databases; the test delivers the messages that it chooses, when it chooses."""
 
 from datetime import timedelta
 from typing import Any
@@ -36,9 +36,9 @@ class Shop:
         self._to_estoque = CommandHandler(estoque, NoRelay(), ttl, horizon).handle
         self._to_pedidos = StatusHandler(pedidos, resend_after=self.settings.resend_after).handle
 
-    async def wait(self, since_the_beginning: timedelta) -> None:
+    async def wait(self, since_start: timedelta) -> None:
         for pool in (self.pedidos, self.estoque):
-            await pool.execute(CLOCK.format(f" + interval ''{since_the_beginning.total_seconds()} s''"))
+            await pool.execute(CLOCK.format(f" + interval ''{since_start.total_seconds()} s''"))
 
     async def order(self, tipo: CommandType, order_id: Any, itens: list[Item] | None = None) -> None:
         command_id = order_id if tipo == CommandType.CRIAR else new_id()
@@ -72,5 +72,5 @@ class Shop:
 
     async def statuses(self) -> tuple[str, str]:
         """The status of the only order in pedidos, and in estoque."""
-        said = "select status from pedido"
-        return await self.pedidos.fetchval(said), await self.estoque.fetchval(said)
+        query = "select status from pedido"
+        return await self.pedidos.fetchval(query), await self.estoque.fetchval(query)

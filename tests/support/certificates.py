@@ -67,7 +67,7 @@ def _openssl(*arguments: str | Path, command: str = "req") -> None:
 
 
 class TlsWire(Wire):
-    """A wire to a PostgreSQL server that speaks TLS to its clients only.
+    """A wire to a PostgreSQL server, with TLS only between it and its clients.
 
     The tests' PostgreSQL is built without TLS; this does what a pooler or a proxy in front of it does.
     """
@@ -80,7 +80,7 @@ class TlsWire(Wire):
         self.present(certificate)
 
     def present(self, certificate: Certificate) -> None:
-        """New connections get this certificate; open ones stay."""
+        """Presents this certificate to new connections; open ones are kept."""
         self._context.load_cert_chain(certificate.chain, certificate.key)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -33,8 +33,8 @@ SETTINGS: dict[str, type[ProgramSettings]] = {
 NOT_SETTINGS = {"host", "port", "metrics_port", "kubeconfig", "namespace", "identity"}
 DURATION = r"^(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+ms)?$"
 
-WORDS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
-WHATEVER: Schema = {"type": "object"}
+STRING_MAP: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+ANY_OBJECT: Schema = {"type": "object"}
 OBJECTS: Schema = {"type": "array", "items": {"type": "object"}}
 PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 REFERENCE: Schema = {"type": "string", "minLength": 1, "maxLength": 253}
@@ -97,13 +97,13 @@ ISSUER: Schema = {
 POD_MONITOR: Schema = {
     "type": "object",
     "additionalProperties": False,
-    "properties": {"enabled": {"type": "boolean"}, "interval": {"type": "string"}, "labels": WORDS},
+    "properties": {"enabled": {"type": "boolean"}, "interval": {"type": "string"}, "labels": STRING_MAP},
 }
 
 BY_NAME: dict[str, Schema] = {
-    "affinity": WHATEVER,
-    "annotations": WORDS,
-    "behavior": WHATEVER,
+    "affinity": ANY_OBJECT,
+    "annotations": STRING_MAP,
+    "behavior": ANY_OBJECT,
     "command": STRINGS,
     "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
     "existingSecret": REFERENCE,
@@ -114,13 +114,13 @@ BY_NAME: dict[str, Schema] = {
     "httpsNodePort": {"type": ["integer", "null"], "minimum": 1, "maximum": 65535},
     "httpsPort": PORT,
     "key": REFERENCE,
-    "labels": WORDS,
+    "labels": STRING_MAP,
     "perSecond": {"type": "integer", "minimum": 1},
     "burst": {"type": "integer", "minimum": 1},
     "clients": {"type": "integer", "minimum": 1},
     "shopFactor": {"type": "integer", "minimum": 1, "maximum": 10000},
     "dnsNames": STRINGS,
-    "issuerRef": WHATEVER,
+    "issuerRef": ANY_OBJECT,
     "origins": STRINGS,
     "maxConnections": {"type": "integer", "minimum": 1},
     "maxReplicas": {"type": "integer", "minimum": 1},
@@ -128,16 +128,16 @@ BY_NAME: dict[str, Schema] = {
     "minReplicas": {"type": "integer", "minimum": 1},
     "otherConnections": {"type": "integer", "minimum": 0},
     "nodePort": {"type": ["integer", "null"], "minimum": 1, "maximum": 65535},
-    "nodeSelector": WORDS,
-    "podAnnotations": WORDS,
-    "podLabels": WORDS,
+    "nodeSelector": STRING_MAP,
+    "podAnnotations": STRING_MAP,
+    "podLabels": STRING_MAP,
     "port": PORT,
     "pullPolicy": {"enum": ["", "Always", "IfNotPresent", "Never"]},
     "imagePullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
     "resources": {
         "type": "object",
         "additionalProperties": False,
-        "properties": {"requests": WHATEVER, "limits": WHATEVER, "claims": OBJECTS},
+        "properties": {"requests": ANY_OBJECT, "limits": ANY_OBJECT, "claims": OBJECTS},
     },
     "endpoint": {"type": "string", "pattern": r"^(http://[^\s/]+/?)?$"},
     "samplePercent": {"type": ["number", "string"], "minimum": 0, "maximum": 100, "pattern": r"^\d+(\.\d+)?$"},
@@ -166,12 +166,12 @@ BY_PATH: dict[str, Schema] = {
         "additionalProperties": {"type": "object", "properties": {"component": {"type": "string"}}},
     },
     "service.type": {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
-    "postgres.settings": WORDS,
+    "postgres.settings": STRING_MAP,
     "passwords": {
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            name: {"type": "string", "pattern": "^[A-Za-z0-9._~-]+$"}  # inserted into a URL as it is
+            name: {"type": "string", "pattern": "^[A-Za-z0-9._~-]+$"}  # inserted into a URL verbatim
             for name in (
                 *("pedidos", "pedidos_runtime", "estoque", "estoque_runtime", "operador", "conferente", "postgres"),
                 *("rabbitmq", "rabbitmq_pedidos", "rabbitmq_estoque"),
@@ -187,7 +187,7 @@ def schema(chart: str) -> Schema:
     whole = _object(values, settings=SETTINGS.get(chart))
     properties = whole["properties"]
     for dependency in libyaml.load((CHARTS / chart / "Chart.yaml").read_text()).get("dependencies", []):
-        properties[dependency["name"]] = WHATEVER  # has its own schema, which Helm enforces
+        properties[dependency["name"]] = ANY_OBJECT  # has its own schema, which Helm enforces
     if chart == "reserva-estoque":
         return {"$schema": "http://json-schema.org/draft-07/schema#", **whole}
     umbrella = libyaml.load((CHARTS / "reserva-estoque" / "values.yaml").read_text())

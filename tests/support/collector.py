@@ -14,7 +14,7 @@ KINDS = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReceivedSpan:
     """A span as a collector receives it; ids as hexadecimal text, times in seconds."""
 
     program: str
@@ -35,10 +35,10 @@ class Collector:
     """The spans received at `endpoint`."""
 
     endpoint: str
-    spans: list[Seen] = field(default_factory=list)
+    spans: list[ReceivedSpan] = field(default_factory=list)
     silent: bool = False
 
-    def trace(self, trace: str) -> list[Seen]:
+    def trace(self, trace: str) -> list[ReceivedSpan]:
         return sorted((span for span in self.spans if span.trace == trace), key=lambda span: span.start)
 
     def until(self, enough: Callable[["Collector"], bool], seconds: float = 30) -> None:
@@ -104,12 +104,12 @@ def collecting() -> Iterator[Collector]:
         yield collector
 
 
-def _spans(request: ExportTraceServiceRequest) -> Iterator[Seen]:
+def _spans(request: ExportTraceServiceRequest) -> Iterator[ReceivedSpan]:
     for resource in request.resource_spans:
         program = _attributes(resource.resource.attributes)["service.name"]
         for scope in resource.scope_spans:
             for span in scope.spans:
-                yield Seen(
+                yield ReceivedSpan(
                     program=program,
                     name=span.name,
                     kind=KINDS[span.kind],

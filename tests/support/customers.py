@@ -40,7 +40,7 @@ class Customers:
     Each second `per_second` customers begin, however slow the answers are, unless `at_once` are already active. Each
     orders one unit, with Prefer: wait; then one in three closes the order, one in three cancels it, and one in three
     queries it and the stock. Every change has an Idempotency-Key, so that the gateway may retry it. With `wait` 0
-    they do not wait for decisions. A request without an answer is given up after `patience` seconds. `options`
+    they do not wait for decisions. A request times out after `patience` seconds. `options`
     returns additional arguments of the HTTP client for a clienteId.
     """
 
@@ -110,7 +110,7 @@ class Customers:
     def summary(self) -> str:
         """The requests, their answers and durations, and the failures, if any."""
         if not self.answers:
-            return "nothing was asked"
+            return "no requests were sent"
         durations = sorted(r.end - r.start for r in self.answers)
         whole = max(r.end for r in self.answers) - min(r.start for r in self.answers)
         codes = dict(sorted(Counter(r.code for r in self.answers).items()))

@@ -1,7 +1,7 @@
 """`make pictures`: draws each dashboard from a running Prometheus, a chart for each panel.
 
 The pictures show what the queries return, in the layout and units of the dashboards; they are not drawn by Grafana.
-They are taken on a local system of its own, while customers order, and written to docs/images/dashboard-*.png.
+They are taken on a separate local system while customers order, and written to docs/images/dashboard-*.png.
 """
 
 import argparse
@@ -159,7 +159,7 @@ def _colours() -> Sequence[str]:
 
 
 def _stacked(series: Sequence[Series]) -> list[tuple[Series, Sequence[tuple[float, float]]]]:
-    """Each series on top of those before it, and the line below it."""
+    """Each series stacked on those before it, with its baseline."""
     total: dict[float, float] = {}
     lines = []
     for one in series:

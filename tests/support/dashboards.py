@@ -12,9 +12,9 @@ FOLDER = ROOT / "charts" / "reserva-estoque" / "files" / "dashboards"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 WIDTH, HEIGHT = 24, 8
 EVERY = "[$__rate_interval]"
-OURS = 'namespace="$namespace"'
+IN_NAMESPACE = 'namespace="$namespace"'
 QUEUES = 'queue=~"estoque.pedidos|pedidos.status"'
-INGRESS = f'{OURS},envoy_http_conn_manager_prefix="ingress"'
+INGRESS = f'{IN_NAMESPACE},envoy_http_conn_manager_prefix="ingress"'
 
 
 Query = tuple[str, str]
@@ -46,20 +46,20 @@ class Dashboard:
     panels: Sequence[Panel]
 
 
-def quantiles(metric: str, by: str = "", where: str = OURS, of: Sequence[float] = (0.5, 0.99)) -> list[Query]:
+def quantiles(metric: str, by: str = "", where: str = IN_NAMESPACE, of: Sequence[float] = (0.5, 0.99)) -> list[Query]:
     """Queries of quantiles of a histogram, by labels."""
     labels, legend = (f"le, {by}", f"{{{{{by}}}}} ".replace(", ", "}} {{")) if by else ("le", "")
     buckets = f"sum by ({labels}) (rate({metric}_bucket{{{where}}}{EVERY}))"
     return [(f"histogram_quantile({q}, {buckets})", f"{legend}p{q * 100:g}") for q in of]
 
 
-def per_second(metric: str, by: str = "", where: str = OURS, legend: str = "") -> Query:
+def per_second(metric: str, by: str = "", where: str = IN_NAMESPACE, legend: str = "") -> Query:
     """A query of a counter's rate, by a label."""
     grouped = f" by ({by})" if by else ""
     return f"sum{grouped} (rate({metric}{{{where}}}{EVERY}))", legend or (f"{{{{{by}}}}}" if by else metric)
 
 
-def highest(metric: str, by: str = "", legend: str = "", where: str = OURS) -> Query:
+def highest(metric: str, by: str = "", legend: str = "", where: str = IN_NAMESPACE) -> Query:
     """A query of a gauge that every replica reports alike, by a label."""
     grouped = f" by ({by})" if by else ""
     return f"max{grouped} ({metric}{{{where}}})", legend or (f"{{{{{by}}}}}" if by else metric)
@@ -71,14 +71,14 @@ SELLING = Dashboard(
     [
         Panel(
             "Rule violations",
-            [(f"sum(conferir_violations_total{{{OURS}}})", "violations")],
+            [(f"sum(conferir_violations_total{{{IN_NAMESPACE}}})", "violations")],
             red=1,
             about="Violations that the auditor, conferir, has found. Must stay 0.",
             width=6,
         ),
         Panel(
             "Late orders, last hour",
-            [(f"reservaestoque:decisions_slow:ratio_rate1h{{{OURS}}}", "later than 2 s")],
+            [(f"reservaestoque:decisions_slow:ratio_rate1h{{{IN_NAMESPACE}}}", "later than 2 s")],
             unit="percentunit",
             red=0.001,
             about="The objective is 0.1 % over 30 days.",
@@ -86,7 +86,7 @@ SELLING = Dashboard(
         ),
         Panel(
             "Failed requests, last hour",
-            [(f"reservaestoque:requests_failed:ratio_rate1h{{{OURS}}}", "{{requests}}")],
+            [(f"reservaestoque:requests_failed:ratio_rate1h{{{IN_NAMESPACE}}}", "{{requests}}")],
             unit="percentunit",
             red=0.001,
             about="The objective is 0.1 % over 30 days.",
@@ -94,7 +94,7 @@ SELLING = Dashboard(
         ),
         Panel(
             "Dead letters",
-            [(f"sum(max by (queue) (consumer_dead_letter_messages{{{OURS}}}))", "now")],
+            [(f"sum(max by (queue) (consumer_dead_letter_messages{{{IN_NAMESPACE}}}))", "now")],
             red=1,
             about="Events that could not be processed.",
             width=6,
@@ -167,8 +167,8 @@ WAITING = Dashboard(
             "Events per transaction, mean",
             [
                 (
-                    f"sum by (queue) (rate(consumer_batch_events_sum{{{OURS}}}{EVERY})) "
-                    f"/ sum by (queue) (rate(consumer_batch_events_count{{{OURS}}}{EVERY}))",
+                    f"sum by (queue) (rate(consumer_batch_events_sum{{{IN_NAMESPACE}}}{EVERY})) "
+                    f"/ sum by (queue) (rate(consumer_batch_events_count{{{IN_NAMESPACE}}}{EVERY}))",
                     "{{queue}}",
                 )
             ],
@@ -177,8 +177,8 @@ WAITING = Dashboard(
             "Commands per commit, mean",
             [
                 (
-                    f"sum(rate(pedidos_batch_commands_sum{{{OURS}}}{EVERY})) "
-                    f"/ sum(rate(pedidos_batch_commands_count{{{OURS}}}{EVERY}))",
+                    f"sum(rate(pedidos_batch_commands_sum{{{IN_NAMESPACE}}}{EVERY})) "
+                    f"/ sum(rate(pedidos_batch_commands_count{{{IN_NAMESPACE}}}{EVERY}))",
                     "pedidos",
                 )
             ],
@@ -204,7 +204,7 @@ STOCK = Dashboard(
         Panel("Oldest lapsed reservation not swept", [highest("operador_sweep_lag_seconds", legend="lag")], unit="s"),
         Panel(
             "Orders without stock",
-            [per_second("pedidos_orders_total", "status", f'{OURS},status="EstoqueNaoDisponivel"')],
+            [per_second("pedidos_orders_total", "status", f'{IN_NAMESPACE},status="EstoqueNaoDisponivel"')],
             unit="ops",
         ),
         Panel(
@@ -219,7 +219,7 @@ STOCK = Dashboard(
         Panel("Rows audited", [per_second("conferir_rows_total", "scan")], unit="ops", width=12),
         Panel(
             "Age of the last complete audit",
-            [(f"time() - max by (scan) (conferir_last_round_timestamp_seconds{{{OURS}}})", "{{scan}}")],
+            [(f"time() - max by (scan) (conferir_last_round_timestamp_seconds{{{IN_NAMESPACE}}})", "{{scan}}")],
             unit="s",
             width=12,
         ),
@@ -243,7 +243,7 @@ OPERATOR = Dashboard(
             [
                 per_second("operador_api_failures_total", legend="API server failed"),
                 per_second("operador_rejected_items_total", legend="PostgreSQL refused"),
-                per_second("job_failures_total", "name", f'{OURS},name=~"reconcile|balances|resync|sweep"'),
+                per_second("job_failures_total", "name", f'{IN_NAMESPACE},name=~"reconcile|balances|resync|sweep"'),
             ],
             unit="ops",
         ),
@@ -263,7 +263,7 @@ CAPACITY = Dashboard(
         ),
         Panel(
             "Memory by program",
-            [(f"sum by (job) (process_resident_memory_bytes{{{OURS}}})", "{{job}}")],
+            [(f"sum by (job) (process_resident_memory_bytes{{{IN_NAMESPACE}}})", "{{job}}")],
             unit="bytes",
         ),
         Panel("Event-loop lag", quantiles("event_loop_lag_seconds", "job", of=(0.99,)), unit="s"),
@@ -275,12 +275,12 @@ CAPACITY = Dashboard(
         Panel("Refused for load", [per_second("refused_for_load_total", "resource")], unit="reqps"),
         Panel(
             "Database connections, busy",
-            [(f'sum by (pool) (postgres_pool_connections{{{OURS},state="busy"}})', "{{pool}}")],
+            [(f'sum by (pool) (postgres_pool_connections{{{IN_NAMESPACE},state="busy"}})', "{{pool}}")],
         ),
         Panel(
             "Wait for a database connection", quantiles("postgres_pool_wait_seconds", "pool", of=(0.99,)), unit="s"
         ),
-        Panel("Event streams open", [(f"sum by (job) (streams_open{{{OURS}}})", "{{job}}")]),
+        Panel("Event streams open", [(f"sum by (job) (streams_open{{{IN_NAMESPACE}}})", "{{job}}")]),
         Panel(
             "Replicas that the gateway finds",
             [highest("envoy_cluster_membership_healthy", "envoy_cluster_name")],

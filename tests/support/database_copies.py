@@ -22,7 +22,7 @@ def address(system: System, service: str, name: str, role: str | None = None) ->
 
 
 def by_socket(system: System, url: str) -> str:
-    """The same database by its server's Unix socket, which takes less CPU per statement than TCP."""
+    """The same database through its server's Unix socket, which takes less CPU per statement than TCP."""
     parts = urlsplit(url)
     login, _, _ = parts.netloc.rpartition("@")
     query = f"{parts.query}&host={system.layout.sockets}&port={parts.port}"

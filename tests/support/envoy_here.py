@@ -21,7 +21,7 @@ from local_system.config import ROOT
 from local_system.ports import HOST
 
 REFILL_SECONDS = 3600
-"""Seconds in which `without_refill` adds the tokens of one second."""
+"""The period in which `without_refill` adds the tokens of one second."""
 
 
 @dataclass
@@ -78,7 +78,7 @@ class QuietServer(ThreadingHTTPServer):
 
 @contextmanager
 def serving(name: str, *, late: bool = False) -> Iterator[Service]:
-    """A service on a port of its own; a late one refuses connections until `begin` is called."""
+    """A service on its own port; a late one refuses connections until `begin` is called."""
     service = Service(name)
     handler = type("Of", (Handler,), {"service": service})
     with QuietServer(("127.0.0.1", 0), handler, bind_and_activate=False) as server:
@@ -162,9 +162,9 @@ def until(condition: Callable[[], bool], seconds: float = 15) -> None:
 
 
 def started(folder: Path, patience: int) -> bool:
-    """Kubernetes' check of a pod before it sends requests there."""
+    """Runs the chart's startup probe; returns whether it succeeded."""
     admin = libyaml.load((folder / "envoy.yaml").read_text())["admin"]["address"]["socket_address"]["port_value"]
     argv = ["bash", ROOT / "charts/gateway/files/lifecycle.sh", "started", str(patience)]
-    asked = subprocess.run(argv, env={**os.environ, "ADMIN_PORT": str(admin)}, capture_output=True, check=False)
-    assert not asked.stderr
-    return asked.returncode == 0
+    done = subprocess.run(argv, env={**os.environ, "ADMIN_PORT": str(admin)}, capture_output=True, check=False)
+    assert not done.stderr
+    return done.returncode == 0

@@ -33,7 +33,7 @@ class EventStream:
         """The next event; None when the stream has ended. Raises TimeoutError after 30 seconds."""
         async with asyncio.timeout(SECONDS):
             while (block := await self._block()) is not None:
-                self._note(block)
+                self._record(block)
                 if "data" in block:
                     return StreamEvent(block.get("event", "message"), self.last_id, json.loads(block["data"]))
         return None
@@ -44,15 +44,15 @@ class EventStream:
             while not self.last_id:
                 block = await self._block()
                 assert block is not None
-                self._note(block)
+                self._record(block)
         return self
 
     async def read_block(self) -> None:
-        """Reads on to the next event, id or heartbeat, and updates `last_id`. Raises TimeoutError."""
+        """Reads the next event, id or heartbeat, and updates `last_id`. Raises TimeoutError."""
         async with asyncio.timeout(SECONDS):
             block = await self._block()
             assert block is not None
-            self._note(block)
+            self._record(block)
 
     async def events(self, count: int) -> list[StreamEvent]:
         """The next `count` events, or fewer when the stream ends."""
@@ -72,9 +72,9 @@ class EventStream:
                 block = await self._block()
                 assert block is not None
                 assert "data" not in block, block
-                self._note(block)
+                self._record(block)
 
-    def _note(self, block: dict[str, str]) -> None:
+    def _record(self, block: dict[str, str]) -> None:
         self.last_id = block.get("id", self.last_id)
         self.retry = int(block.get("retry", self.retry))
         self.heartbeats += "" in block

@@ -20,8 +20,8 @@ class FaultyGateway:
 
     503: refused, in HTML, with Retry-After: 1. 401: refused. cut-before: the connection is cut before forwarding.
     cut-after: the request is forwarded, and the connection cut in the middle of the answer. slow: the request is
-    forwarded, and the answer delayed by two seconds. garbage: another server's page. cut-stream: cut after the first
-    event.
+    forwarded, and the answer delayed by two seconds. garbage: answered with an unrelated web page. cut-stream: cut
+    after the first event.
     """
 
     def __init__(self, target: str) -> None:
@@ -53,7 +53,7 @@ class FaultyGateway:
         try:
             await self._serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
-            pass  # the client left
+            pass  # the client has disconnected
         finally:
             self._tasks.discard(task)
             writer.transport.abort() if writer.transport.is_reading() else writer.close()

@@ -13,14 +13,14 @@ _started: list[tuple[pytest.FixtureDef[Any], Any]] = []
 
 
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: Any) -> None:
-    """Remembers what to stop."""
+    """Records the system to stop."""
     if fixturedef.argname == "system":
         _started.append((fixturedef, request))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
-    """Stops the systems of folders that the next test is not in; it starts again for a test that comes back."""
+    """Stops the systems of folders that the next test is not in; a later test of the folder starts it again."""
     if nextitem is None:
         return
     for system in _started.copy():

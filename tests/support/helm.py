@@ -12,7 +12,7 @@ from chart_values import CHARTS
 from local_system.kube_binaries import VERSION
 
 NAMESPACE = "reserva-estoque"
-# The identity provider, which k8s/production/values.yaml leaves to the shop.
+# The identity provider, which k8s/production/values.yaml leaves unset.
 LOGIN = (
     "gateway.jwt.issuers.loja.issuer=https://login.example/",
     "gateway.jwt.issuers.loja.audiences[0]=reserva-estoque",
@@ -54,7 +54,7 @@ class Helm:
 
 
 class RefusedError(Exception):
-    """Helm's message when it refused."""
+    """Helm failed; has its message."""
 
 
 @cache

@@ -9,19 +9,19 @@ import sys
 
 
 def main(argv: list[str]) -> None:
-    words = [word for word in argv if word not in ("-i", "--stdin")]
-    if words[:1] == ["--namespace"]:
-        words = words[2:]
-    if words[:2] == ["get", "cluster"]:
-        sys.stdout.write(f"{words[2]}-1")
+    arguments = [argument for argument in argv if argument not in ("-i", "--stdin")]
+    if arguments[:1] == ["--namespace"]:
+        arguments = arguments[2:]
+    if arguments[:2] == ["get", "cluster"]:
+        sys.stdout.write(f"{arguments[2]}-1")
         return
-    if words[:1] != ["exec"] or "--" not in words:
+    if arguments[:1] != ["exec"] or "--" not in arguments:
         sys.exit(f"kubectl {' '.join(argv)}: not without a cluster")
-    command = words[words.index("--") + 1 :]
-    env = {**os.environ, **environment(words[1])}
+    command = arguments[arguments.index("--") + 1 :]
+    env = {**os.environ, **environment(arguments[1])}
     if command[0] == "rabbitmqctl":
         command[0] = os.environ["HERE_RABBITMQCTL"]
-    os.execvpe(command[0], command, env)  # noqa: S606 - that is what it is for
+    os.execvpe(command[0], command, env)  # noqa: S606 - its purpose
 
 
 def environment(pod: str) -> dict[str, str]:

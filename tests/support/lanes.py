@@ -59,10 +59,10 @@ WAITING = (
     "services/estoque/tests/integration/test_relay.py",
 )
 """Units that mostly wait: for time limits, for parts that start, for a broker that is down. One worker begins with
-these, beside as many others as keep the processors busy."""
+these, alongside as many others as keep the processors busy."""
 
 ALONE = ("bench/tests/integration/test_constant_rate.py",)
-"""Tests that measure: they start when all else has ended, all on one worker."""
+"""Tests that measure: they start when all other tests have ended, all on one worker."""
 
 
 class Lanes(LoadScopeScheduling):
@@ -102,7 +102,7 @@ class Lanes(LoadScopeScheduling):
         return max(named, key=len, default=path)
 
     def schedule(self) -> None:
-        """Starts, or continues after a worker was replaced."""
+        """Starts the distribution, or continues it after a worker was replaced."""
         if self.collection is None:
             if not self._check_nodes_have_same_collection():
                 return
@@ -117,7 +117,7 @@ class Lanes(LoadScopeScheduling):
             self._reschedule(node)
 
     def _reschedule(self, node: WorkerController) -> None:
-        """Gives a worker more tests when it has one left, because it starts that one only when it knows the next."""
+        """Gives a worker more tests when it has one left, because it starts a test only when it has the next."""
         while not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
             if not self.workqueue and len(self.assigned_work) == 1:
                 self.workqueue.update(self._alone)

@@ -1,8 +1,8 @@
 """`make migration`: starts a migration with the definitions that have changed since the last one.
 
-Each function and view has one home, its file in `services/<service>/db/functions`. A migration that installs it holds
-a copy between two lines that name the file, because an applied migration never changes while its functions do. The
-newest copy equals the file; `tests/unit/test_migration.py` enforces that.
+Each function and view is defined in one place, its file in `services/<service>/db/functions`. A migration that
+installs it holds a copy between two lines that name the file, because an applied migration never changes while its
+functions do. The newest copy equals the file; `tests/unit/test_migration.py` enforces that.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def newest_copies(db: Path) -> dict[str, str]:
 
 
 def refreshed(migration: str, definitions: Mapping[str, str]) -> str:
-    """The migration with its copies refreshed. Raises KeyError when a definition is gone."""
+    """The migration with its copies refreshed. Raises KeyError when a definition no longer exists."""
     up, down = _halves(migration)
     return _COPY.sub(lambda copy: _copy(copy["name"], definitions[copy["name"]]), up) + down
 

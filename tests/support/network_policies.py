@@ -1,7 +1,7 @@
-"""The allowed connections between pods: evaluates NetworkPolicies as Kubernetes does, for the pods of one namespace.
+"""The allowed connections between pods: evaluates the NetworkPolicies of one namespace as Kubernetes does.
 
-Only what our manifests use: pod and namespace selectors, ports by number. Raises KeyError or ValueError for the rest,
-so that an unsupported rule is never taken for an absent one.
+Supports only what the charts use: pod and namespace selectors, ports by number. Raises KeyError or ValueError for the
+rest, so that an unsupported rule is never taken for an absent one.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pod:
-    """`namespace` is the name of its namespace; ours is the one of the policies."""
+    """A pod, its labels, and the name of its namespace."""
 
     name: str
     labels: tuple[tuple[str, str], ...]
@@ -24,42 +24,44 @@ class Pod:
         return dict(self.labels)
 
 
-def allowed(policies: list[Manifest], ours: str, source: Pod, target: Pod, port: int) -> bool:
+def allowed(policies: list[Manifest], namespace: str, source: Pod, target: Pod, port: int) -> bool:
     """Whether a TCP connection from one pod to a port of another is allowed by both egress and ingress rules."""
-    out = _permits(policies, ours, source, target, port, "Egress")
-    return out and _permits(policies, ours, target, source, port, "Ingress")
+    out = _permits(policies, namespace, source, target, port, "Egress")
+    return out and _permits(policies, namespace, target, source, port, "Ingress")
 
 
-def _permits(policies: list[Manifest], ours: str, subject: Pod, other: Pod, port: int, way: str) -> bool:
-    if subject.namespace != ours:
+def _permits(policies: list[Manifest], namespace: str, subject: Pod, other: Pod, port: int, direction: str) -> bool:
+    if subject.namespace != namespace:
         return True
-    about = [
-        p["spec"] for p in policies if way in p["spec"]["policyTypes"] and _selects(p["spec"]["podSelector"], subject)
+    specs = [
+        p["spec"]
+        for p in policies
+        if direction in p["spec"]["policyTypes"] and _selects(p["spec"]["podSelector"], subject)
     ]
-    if not about:
+    if not specs:
         return True
-    rules = [rule for spec in about for rule in spec.get(way.lower(), [])]
-    return any(_rule(rule, "to" if way == "Egress" else "from", ours, other, port) for rule in rules)
+    rules = [rule for spec in specs for rule in spec.get(direction.lower(), [])]
+    return any(_rule(rule, "to" if direction == "Egress" else "from", namespace, other, port) for rule in rules)
 
 
-def _rule(rule: Manifest, key: str, ours: str, other: Pod, port: int) -> bool:
+def _rule(rule: Manifest, key: str, namespace: str, other: Pod, port: int) -> bool:
     if unknown := set(rule) - {key, "ports"}:
-        raise ValueError(f"not understood: {unknown}")
+        raise ValueError(f"not supported: {unknown}")
     ports = rule.get("ports")
     if ports is not None and (("TCP", port) not in {(p.get("protocol", "TCP"), p["port"]) for p in ports}):
         return False
     peers = rule.get(key)
-    return peers is None or any(_peer(peer, ours, other) for peer in peers)
+    return peers is None or any(_peer(peer, namespace, other) for peer in peers)
 
 
-def _peer(peer: Manifest, ours: str, other: Pod) -> bool:
+def _peer(peer: Manifest, namespace: str, other: Pod) -> bool:
     if unknown := set(peer) - {"podSelector", "namespaceSelector"}:
-        raise ValueError(f"not understood: {unknown}")
+        raise ValueError(f"not supported: {unknown}")
     if "namespaceSelector" in peer:
         labels = (("kubernetes.io/metadata.name", other.namespace),)
         if not _selects(peer["namespaceSelector"], Pod("", labels, "")):
             return False
-    elif other.namespace != ours:
+    elif other.namespace != namespace:
         return False
     return "podSelector" not in peer or _selects(peer["podSelector"], other)
 
@@ -70,10 +72,10 @@ def _selects(selector: Manifest, pod: Pod) -> bool:
 
 def _requirements(selector: Manifest, labels: dict[str, str]) -> Iterator[bool]:
     if unknown := set(selector) - {"matchLabels", "matchExpressions"}:
-        raise ValueError(f"not understood: {unknown}")
+        raise ValueError(f"not supported: {unknown}")
     for key, value in selector.get("matchLabels", {}).items():
         yield labels.get(key) == value
     for term in selector.get("matchExpressions", []):
         if term["operator"] != "In":
-            raise ValueError(f"not understood: {term}")
+            raise ValueError(f"not supported: {term}")
         yield labels.get(term["key"]) in term["values"]

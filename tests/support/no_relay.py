@@ -9,7 +9,7 @@ class NoRelay:
     """Publishes nothing."""
 
     def publish(self, rows: Sequence[int], events: Sequence[CloudEvent]) -> None:
-        """Leaves them in the outbox."""
+        """Leaves the rows in the outbox."""
 
     def publish_row(self, row: int) -> None:
-        """Leaves it in the outbox."""
+        """Leaves the row in the outbox."""

@@ -61,7 +61,7 @@ DELETE = "delete from estoque where sku = '{sku}'"
 
 @dataclass
 class World:
-    """The system, and the verbs that the tests use; in the namespace default unless they say another."""
+    """The system, and the verbs that the tests use; in the namespace `default` unless `ns` is given."""
 
     system: System
     created: list[tuple[str, str]] = field(default_factory=list)
@@ -245,7 +245,7 @@ class World:
         self._decide([[commands.cancelar(pedido)]])
 
     def reservar_many(self, prefix: str, n: int, *, items: int) -> None:
-        """Makes `n` reservations of one unit, over items `prefix-0` and so on."""
+        """Creates `n` reservations of one unit, over items `prefix-0` and so on."""
         new = [commands.criar(**{f"{prefix}-{i % items}": 1}) for i in range(n)]
         self._decide([new[i : i + BATCH] for i in range(0, n, BATCH)], timedelta(hours=1))
 
@@ -254,7 +254,7 @@ class World:
         self.sql(LAPSE, prefix=prefix)
 
     def _decide(self, batches: Sequence[Sequence[Comando]], ttl: timedelta = timedelta()) -> None:
-        """Makes estoque decide these commands, on its own database."""
+        """Decides these commands with estoque's code, on its database."""
 
         async def decide() -> None:
             connection = await asyncpg.connect(self.system.database_url("estoque"))
@@ -302,9 +302,9 @@ def manifest(item: str, /, *, ns: str = "default", **spec: Any) -> dict[str, Any
 
 
 def wait_until(value: Callable[[], Any], expected: Any, *, seconds: float = 30) -> None:
-    """Waits until `value()` is `expected`; fails with the last value that it saw.
+    """Waits until `value()` is `expected`; fails with the last value.
 
-    It looks a quarter of the time at most: a list of a thousand StockItems keeps the API server busy.
+    It polls for at most a quarter of the time: a list of a thousand StockItems keeps the API server busy.
     """
     end = time.monotonic() + seconds
     began = time.monotonic()

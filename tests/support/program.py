@@ -27,7 +27,7 @@ class Program:
         self._log = log
 
     def log(self) -> str:
-        """Its log so far."""
+        """The program's log so far."""
         return self._log.read_text()
 
     def freeze(self) -> None:
@@ -48,7 +48,7 @@ class Program:
 
 @contextlib.asynccontextmanager
 async def running(name: str, log: Path, **settings: str) -> AsyncIterator[Program]:
-    """`python -m <name>` with these settings, ready; stopped at the end, when it must still be running."""
+    """`python -m <name>` with these settings, once ready; stopped after the block. Fails if it has ended before."""
     ports = Ports.free()
     port, metrics = ports.pedidos, ports.pedidos_metrics
     env = {**os.environ, **settings, "HOST": "127.0.0.1", "PORT": str(port), "METRICS_PORT": str(metrics)}

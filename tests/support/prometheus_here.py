@@ -57,7 +57,7 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def asking(port: int) -> AsyncIterator[Prometheus]:
+async def prometheus_on(port: int) -> AsyncIterator[Prometheus]:
     """The API of the server on this port, once it answers queries."""
     async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=30, trust_env=False) as client:
         await until(lambda: _ready(client), 60)

@@ -1,6 +1,6 @@
 """`make screenshots`: five minutes of customers in a shop, and pictures of its panel for the documents.
 
-Everything in the pictures happened: a separate system runs, customers order at random (from a seed), and Chromium
+The pictures show real data: a separate system runs, customers order at random (from a seed), and Chromium
 shows the panel.
 """
 
@@ -141,7 +141,7 @@ def picture(page: Page, name: str) -> None:
 
 
 def order(page: Page, **items: int) -> None:
-    """Fills in the form, whatever its language, and sends it."""
+    """Fills in the form, in any language, and submits it."""
     page.locator("#new-order").click()
     for number, (sku, quantity) in enumerate(items.items()):
         if number:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Generator, Iterable
 from typing import Any
 
-from reserva.wire import Answer, AskToken, Emit, Fault, Open, Read, Send, Sleep
+from reserva.wire import Answer, Emit, Fault, GetToken, Open, Read, Send, Sleep
 
 ORDER = {
     "pedidoId": "019ab3f2-7c00-7000-8000-0000000000a1",
@@ -58,7 +58,7 @@ class Script:
 
     def perform(self, effect: Any) -> Any:
         match effect:
-            case AskToken():
+            case GetToken():
                 return self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
             case Send(request, seconds) | Open(request, seconds):
                 self.requests.append(request)

@@ -122,7 +122,7 @@ def counted_since(before: Mapping[str, float], now: Mapping[str, float]) -> dict
 
 
 async def conferir(system: System) -> None:
-    """Asserts that nothing was oversold or lost, nothing stays in flight, and `conferir` found nothing meanwhile."""
+    """Asserts that nothing was oversold or lost, nothing stays in flight, and `conferir` reported no violation."""
     found: list[Violation] = []
     async with database(system, "pedidos") as pedidos, database(system, "estoque") as estoque:
         # A message that a killed part was handling is resent after 30 s.

@@ -32,7 +32,7 @@ CRDS = {
 
 
 class MissingError(Exception):
-    """A tool is missing and cannot be built here; the message says what would help."""
+    """A tool is missing and cannot be built here; the message names the remedy."""
 
 
 def helm() -> Path:
@@ -41,7 +41,7 @@ def helm() -> Path:
 
 
 def kube_score() -> Path:
-    """The linter of manifests, likewise."""
+    """The linter of manifests, found or built likewise. Raises MissingError."""
     return _program("kube-score", KUBE_SCORE)
 
 
@@ -103,13 +103,13 @@ def _go(*args: str, env: dict[str, str] | None = None) -> str:
     return done.stdout
 
 
-def get_all(say: Callable[[str], None]) -> None:
-    """Builds everything missing on this machine. `say` receives a sentence for each tool that cannot be built."""
-    for get in (lambda: find_or_get(say), helm, kube_score, crds):
+def get_all(report: Callable[[str], None]) -> None:
+    """Builds everything missing on this machine. `report` receives a sentence for each tool that cannot be built."""
+    for get in (lambda: find_or_get(report), helm, kube_score, crds):
         try:
             get()
         except (MissingError, LocalSystemError) as missing:
-            say(str(missing))
+            report(str(missing))
 
 
 if __name__ == "__main__":

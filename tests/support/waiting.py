@@ -18,5 +18,5 @@ async def until(condition: Callable[[], Awaitable[T] | T], seconds: float = 30, 
         if value:
             return value
         if time.monotonic() > end:
-            raise TimeoutError(f"not true after {seconds} s; it was {value!r} last")
+            raise TimeoutError(f"not true after {seconds} s; last value {value!r}")
         await asyncio.sleep(every)

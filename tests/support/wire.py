@@ -37,13 +37,13 @@ class Wire:
                 writer.transport.abort()
 
     def vanish(self) -> None:
-        """Open connections stay open but carry nothing from now on; new ones reach the server."""
+        """Open connections stay open but carry no more data; new ones reach the server."""
         for pump in self._pumps:
             pump.cancel()
         self._pumps.clear()
 
     def mute(self) -> None:
-        """New connections are accepted and carry nothing; open ones work."""
+        """New connections are accepted but carry no data; open ones work."""
         self._mute = True
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

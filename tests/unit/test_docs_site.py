@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from browser import Troubles, chromium, executable
+from browser import PageProblems, chromium, executable
 from docs_site import chart_values, cli, events, rest, stock_item
 from docs_site.generated import PAGES
 from docs_site.staging import ROOT, contents, documents, on_the_site, place
@@ -68,7 +68,7 @@ def test_diagrams_are_drawn_in_both_themes_and_search_works(site: Path):
     assert len(drawn) > 3
     with chromium() as browser:
         page = browser.new_page(color_scheme="light")
-        troubles = Troubles(page, "file://")
+        problems = PageProblems(page, "file://")
         for file in drawn:
             page.goto(file.as_uri())
             page.wait_for_function(DRAWN)
@@ -78,7 +78,7 @@ def test_diagrams_are_drawn_in_both_themes_and_search_works(site: Path):
         page.wait_for_function(
             f"{DRAWN} && {STYLE}.replace(/mermaid-\\d+/g, '') !== before.replace(/mermaid-\\d+/g, '')"
         )
-        assert troubles.found == []
+        assert problems.found == []
         page.goto(f"{(site / 'search.html').as_uri()}?q=lapsed")
         page.wait_for_selector("#search-results li a")
 

@@ -57,7 +57,7 @@ async def customers(url: str, tokens: Mapping[str, str], seconds: float, per_sec
     names = list(tokens)
     async with aiohttp.ClientSession(timeout=_TIMEOUT, connector=aiohttp.TCPConnector(limit=0)) as session:
 
-        async def ask(number: int, due: float) -> None:
+        async def send(number: int, due: float) -> None:
             name = names[number % len(names)]
             headers = {"Authorization": f"Bearer {tokens[name]}"}
             order = {"clienteId": name, "itens": [{"sku": "NAO-HA", "quantidade": 1}]}
@@ -77,12 +77,12 @@ async def customers(url: str, tokens: Mapping[str, str], seconds: float, per_sec
             found.milliseconds.append((time.monotonic() - due) * 1000)
 
         began = time.monotonic()
-        asked = []
+        tasks = []
         for number in range(int(seconds * per_second)):
             due = began + number / per_second
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            asked.append(asyncio.create_task(ask(number, due)))
-        await asyncio.gather(*asked)
+            tasks.append(asyncio.create_task(send(number, due)))
+        await asyncio.gather(*tasks)
     return found
 
 
@@ -109,11 +109,11 @@ def trial(
     name: str,
     port: int,
     tokens: Mapping[str, str],
-    thief: str,
+    attacker_token: str,
     seconds: float,
     memory: Callable[[], dict[str, float]],
 ) -> Trial:
-    """Runs customers for some seconds during an attack (`none`: without one), which has a second to build up."""
+    """Runs customers for some seconds during an attack (`none`: without one), which starts a second earlier."""
     tally: dict[str, int] = {}
 
     def served() -> tuple[Experience, dict[str, float]]:
@@ -123,7 +123,7 @@ def trial(
     if name == "none":
         experience, used = served()
     else:
-        with attack(name, port, thief, tally):
+        with attack(name, port, attacker_token, tally):
             time.sleep(3 if name == "idle" else 1)
             experience, used = served()
     return Trial(name, experience, tally, used)

@@ -39,7 +39,7 @@ async def _connection(port: int, tally: Tally) -> AsyncIterator[tuple[asyncio.St
 
 
 async def _forever(once: Callable[[], Awaitable[None]], tally: Tally) -> None:
-    """Repeats an attack, whatever the gateway does to the connection."""
+    """Repeats an attack, even if the gateway closes the connection."""
     while True:
         try:
             await once()

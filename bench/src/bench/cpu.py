@@ -29,7 +29,7 @@ OTHERS = "others on this machine"
 
 
 def take_sample(parts: Mapping[str, int], own: Mapping[str, int]) -> Sample:
-    """Samples these processes and their descendants. `parts`: pids of the system's parts; `own`: our own pids.
+    """Samples these processes and their descendants. `parts`: pids of the system's parts; `own`: the bench's pids.
 
     Reads the table of processes once, because samples are taken under load and must not disturb it.
     """
@@ -81,7 +81,7 @@ def process_name(part: str, command: str) -> str:
 def spent(before: Sample, after: Sample) -> dict[str, float]:
     """CPU seconds by name between two samples, largest first.
 
-    OTHERS is the rest of the machine, including processes of ours that ended in between.
+    OTHERS is the rest of the machine, including processes of the system that ended in between.
     """
     totals: dict[str, float] = {}
     for pid, usage in after.processes.items():

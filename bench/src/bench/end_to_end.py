@@ -6,7 +6,7 @@ from bench.plan import Measure, Measurement, Plan
 from bench.shop import Shop
 
 FEW_UNITS = 1_000
-"""Units of the hot SKU in scenarios that refuse nearly every order."""
+"""Units of the hot SKU in scenarios in which nearly every order is refused."""
 
 
 def saturated(distribution: str, itens: int, *, wait: bool = True, hot_units: int | None = None) -> Measure:

@@ -69,7 +69,7 @@ def _in_both(work: Callable[[str], str]) -> None:
 
 
 def saturated(*, all_skus: bool) -> Measure:
-    """Saturation on the grown databases, over the usual SKUs or all of them; the empty system is down meanwhile."""
+    """Saturation on the grown databases, over the usual SKUs or all of them; the empty system is down during it."""
 
     def measure(shop: Shop, plan: Plan) -> Measurement:
         state = _state(shop.folder.parent)

@@ -1,8 +1,8 @@
 """A model of the pipeline: predicts orders/s, latency and use of each part for n replicas and m cores. Pure.
 
-Every process is an event loop (`queueing.Loop`), every statement a job of its own on its database's machine; they
+Every process is an event loop (`queueing.Loop`), every statement a separate job on its database's machine; they
 take turns on the cores of that machine, each of which has its own run queue. Batches form as in the programs: from
-all orders that wait when a step becomes free.
+all orders that are waiting when a step becomes free.
 """
 
 import math
@@ -34,7 +34,7 @@ _SMOOTHING = 0.2
 class Setup:
     """The system to which the parameters apply. `layout` is one of LAYOUTS; each machine has `cores` cores.
 
-    `background`: cores that everything else uses; None stands for the parameter of that name.
+    `background`: cores that everything else uses; None means the parameter of that name.
     """
 
     pedidos: int = 1
@@ -131,7 +131,7 @@ class _World:
         self.flushes = {
             part: Flush(self.clock, parameters.flush) for part in ("pedidos-db", "estoque-db", "rabbitmq")
         }
-        self.locks = Locks(self.clock, self._meet)
+        self.locks = Locks(self.clock, self._draw_conflict)
         self.loops: dict[str, list[Loop]] = {part: [] for part in PARTS if not part.endswith("-db")}
         self.generator = self.loop("generator")
         self.gateway = [self.loop("gateway") for _ in range(setup.gateway_threads)]
@@ -159,7 +159,7 @@ class _World:
         self.statements[part] += count
         self.machines[part].run(part, cpu + count * self.p.costs[part].wake, then)
 
-    def _meet(self, n: int, m: int) -> bool:
+    def _draw_conflict(self, n: int, m: int) -> bool:
         """Whether batches of n and m orders have an SKU in common."""
         if self.setup.hot:
             return True
@@ -273,7 +273,7 @@ class _Queue:
         self._loop.submit(cpu, lambda: self._world.flushes["rabbitmq"](written))
 
     def fill(self, messages: Sequence[_Orders]) -> None:
-        """Messages that were published before."""
+        """Adds messages that were published earlier."""
         self._waiting.extend(messages)
         self.deliver()
 
@@ -296,7 +296,7 @@ class _Queue:
 
 
 class _Consumer:
-    """Takes all messages that have arrived, about `max_events` orders at a time, `at_once` batches side by side."""
+    """Takes all messages that have arrived, about `max_events` orders at a time, `at_once` batches concurrently."""
 
     def __init__(
         self, world: _World, loop: Loop, queue: _Queue, at_once: int, handle: Callable[[_Orders, Continue], None]
@@ -337,7 +337,7 @@ class _Pedidos:
         self.relay = _Relay(world, "pedidos", self._loop, world.commands)
         self.consumer = _Consumer(world, self._loop, world.statuses, 1, self._apply)
         self._waiting: deque[_Order] = deque()
-        self.commits = Gauge(world.clock)  # 1 while a commit is under way, not while it waits for its time
+        self.commits = Gauge(world.clock)  # 1 while a commit is under way, not while it waits for its interval
         self._committing = False
         self._not_before = 0.0
         self._usual_length = 0.0
@@ -399,7 +399,7 @@ class _Pedidos:
         self._loop.submit(world.p.order("pedidos.apply") * len(orders), execute)
 
     def notified(self, orders: _Orders) -> None:
-        """Every replica reads every notification; the orders that wait here are answered."""
+        """Every replica reads every notification; it answers the orders whose requests it holds."""
         own = [order for order in orders if order.pod is self]
         others = self._world.p.notify * (len(orders) - len(own))
 

@@ -46,7 +46,7 @@ def _cost(part: str, before: Cost, full: Prediction, half: Prediction, measured:
     wakes = half.wakes[part] - full.wakes[part]
     growth = measured.at_rate[part] - measured.saturated[part]
     wake = growth / wakes if wakes > 0 and growth > 0 else 0.0
-    wake = min(wake, measured.saturated[part] / full.wakes[part])  # no cost per order is below zero
+    wake = min(wake, measured.saturated[part] / full.wakes[part])  # no cost per order is negative
     order = measured.saturated[part] - wake * full.wakes[part]
     return Cost(_towards(before.order, order), _towards(before.wake, wake))
 

@@ -9,8 +9,8 @@ PARTS = ("generator", "gateway", "pedidos", "pedidos-db", "rabbitmq", "estoque",
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU of a part: per order over all its steps, and per wake-up: each time that a core turns to its event loop, or
-    each statement of its database.
+    """CPU of a part: per order over all its steps, and per wake-up: a switch of a core to its event loop, or a
+    statement of its database.
     """
 
     order: float
@@ -24,10 +24,10 @@ class Parameters:
     costs: by part. shares: of a part's cost per order, by step. background: cores that everything else uses, in
     one job every background_period. time_slice: of the operating system's scheduler. paced: CPU per order of the
     generator at a constant rate. flush: length of a flush of a database or the broker. notify: cost of an order's
-    notification in each replica of pedidos that did not take the request. interval, longest_interval, rest (a
+    notification in each replica of pedidos that did not receive the request. interval, longest_interval, rest (a
     factor), max_batch: of the group commit. max_events, at_once: of estoque's consumer. prefetch: messages.
     publication: events that a relay publishes at once. hot: CPU to reserve an order with a hot SKU over that of
-    one without. items, skus: they determine whether batches meet.
+    one without. items, skus: they determine how often batches conflict.
     """
 
     costs: Mapping[str, Cost]

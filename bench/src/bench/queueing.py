@@ -60,7 +60,7 @@ class Machine:
     A job goes to the core of its thread's last one or, if that is busy, to an idle core. If none is idle it joins the
     run queue of the former. A core that becomes idle meanwhile takes it only at the next tick, once per time slice. A
     thread has one job at a time; with another one to do at once, it keeps its core for the rest of its slice. A core
-    that turns to another thread first spends that job's `switch` (wake-up, cold caches).
+    that switches to another thread first spends that job's `switch` (wake-up, cold caches).
     """
 
     def __init__(self, clock: Clock, cores: int, time_slice: float = math.inf) -> None:
@@ -75,7 +75,7 @@ class Machine:
         self._next_of_thread: _Job | None = None
 
     def run(self, part: str, cpu: float, then: Continue, thread: object = None, switch: float = 0.0) -> None:
-        """Calls `then` once a job of `part` has received `cpu`, and `switch` each time that its core turns to it.
+        """Calls `then` once a job of `part` has received `cpu`, and `switch` each time that its core switches to it.
 
         `thread`: the owner of the job; None for a job by itself, which follows the last one of its part.
         """
@@ -142,7 +142,7 @@ class Machine:
 
 
 class Loop:
-    """An event loop: one thread, which does one task after another. `switch`: each time that a core turns to it."""
+    """An event loop: one thread, which does one task after another. `switch`: the cost when a core switches to it."""
 
     def __init__(self, machine: Machine, part: str, switch: float) -> None:
         self._machine = machine
@@ -241,7 +241,7 @@ class Locks:
 
 
 class Gauge:
-    """The use of something, integrated over time."""
+    """The use of a resource, integrated over time."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -257,5 +257,5 @@ class Gauge:
 
     @property
     def area(self) -> float:
-        """Use x milliseconds until now."""
+        """The integral of the use over time until now, in milliseconds."""
         return self._area + self.value * (self._clock.now - self._since)

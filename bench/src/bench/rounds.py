@@ -58,7 +58,7 @@ def _new_system(state: Path) -> System:
 
 
 def measure_quietly(shop: Shop, scenario: Scenario, plan: Plan, round_number: int, data: Path) -> Measurement:
-    """Measures, and repeats while other processes use more CPU than the plan allows. Keeps every attempt."""
+    """Measures, and repeats that while other processes use more CPU than the plan allows. Keeps every attempt."""
     for attempt in range(1, ATTEMPTS + 1):
         measurement = _measure(shop, scenario, plan, round_number)
         noisy = _others(measurement) > plan.others and attempt < ATTEMPTS

@@ -83,12 +83,17 @@ class Shop:
 
     def insert_reservas(self, count: int, *, lapse_at: int, skus: int) -> None:
         """Inserts `count` reserved orders of one item over the first `skus` SKUs; lapsing at `lapse_at` (epoch)."""
-        made_at = round(time.time()) - 3600 - count // 1000
-        with stopped(self.system, "conferir"):  # it would find them in only one database
+        created_at = round(time.time()) - 3600 - count // 1000
+        with stopped(self.system, "conferir"):  # it would report orders that are in only one database
             # estoque first: pedidos follows up on lapsed reservations at once.
             for database in ("estoque", "pedidos"):
                 self.sql(
-                    database, f"reservas_in_{database}", count=count, lapse_at=lapse_at, skus=skus, made_at=made_at
+                    database,
+                    f"reservas_in_{database}",
+                    count=count,
+                    lapse_at=lapse_at,
+                    skus=skus,
+                    created_at=created_at,
                 )
         self.checkpoint()
 

@@ -1,4 +1,4 @@
-"""StockItems through a bare client of the API server, whose rate is the most that the server can do."""
+"""StockItems through a bare client of the API server, whose rate is the most that the server can sustain."""
 
 import asyncio
 import contextlib
@@ -64,7 +64,7 @@ class StockItems:
     async def until_synced(self, namespace: str, count: int, *, seconds: float) -> float:
         """Watches a namespace until `count` StockItems are Synced; returns that instant of the monotonic clock.
 
-        Raises TimeoutError after `seconds`, RuntimeError when the API server refuses to be watched.
+        Raises TimeoutError after `seconds`, RuntimeError when the API server refuses the watch.
         """
         synced: set[str] = set()
         try:

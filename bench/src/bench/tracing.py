@@ -1,7 +1,7 @@
 """Measures the cost of traces at saturation, with tracing off and with a share of the orders sampled:
 `python -m bench tracing`.
 
-The collector accepts every span and drops it, in a process of its own that is not counted.
+The collector accepts every span and drops it, in a separate process that is not counted.
 """
 
 import json
@@ -26,7 +26,7 @@ from reservaestoque.telemetry import tracing
 
 OFF = "off"
 _CALLS = 100_000
-_NOT_OURS = (OTHERS, "bench", "wrk")
+_EXCLUDED = (OTHERS, "bench", "wrk")
 _HEADINGS = ("sampled", "orders/s", "ratio", "CPU ms per order", "ratio", "bytes of spans per order", "rounds")
 
 
@@ -66,7 +66,7 @@ def _measure(shop: Shop, plan: Plan, received: "Received") -> Measurement:
 
 def cpu_per_order(measurement: Mapping[str, Any]) -> float:
     """Milliseconds of CPU of all the system's processes per decided order."""
-    used = sum(seconds for name, seconds in measurement["cpu"].items() if name not in _NOT_OURS)
+    used = sum(seconds for name, seconds in measurement["cpu"].items() if name not in _EXCLUDED)
     return float(used * 1000 / (measurement["per_second"] * measurement["measured_seconds"]))
 
 
@@ -86,7 +86,7 @@ def table(found: Mapping[str, Sequence[Measurement]]) -> str:
 
 
 def off_remark(measured: Sequence[Measurement]) -> str:
-    """The time of the calls that remain on an order's path while tracing is off, beside the CPU time of an order."""
+    """The time of the calls that remain on an order's path while tracing is off, relative to its CPU time."""
     micros = min(timeit.repeat(_calls_of_an_order, number=_CALLS, repeat=7)) / _CALLS * 1e6
     share = micros / 1000 / summarize([cpu_per_order(one) for one in measured]).median
     return f"With tracing off, its calls take {micros:.2f} µs of an order: {share:.2%} of the CPU time."
@@ -109,7 +109,7 @@ class Received:
         self._process = process
 
     def bytes(self) -> int:
-        """The bytes of spans so far. Raises BenchError when the collector is gone."""
+        """The bytes of spans so far. Raises BenchError when the collector has ended."""
         if not (self._process.stdin and self._process.stdout):
             raise BenchError("the collector has no pipes")
         self._process.stdin.write("\n")
@@ -122,7 +122,7 @@ class Received:
 
 @contextmanager
 def collector() -> Iterator[tuple[str, Received]]:
-    """A collector in a process of its own: its address, and what it has received."""
+    """A collector in a separate process: its address, and what it has received."""
     argv = [sys.executable, "-m", "bench.tracing"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:

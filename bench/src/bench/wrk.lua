@@ -11,7 +11,7 @@ local function now()
 end
 
 function setup(thread)
-  generator_thread = thread -- the only one
+  generator_thread = thread -- there is only one
 end
 
 function init(arguments)

@@ -1,4 +1,4 @@
-{{- /* One installation per namespace: resources have fixed names, whatever the release is called. */}}
+{{- /* One installation per namespace: resources have fixed names, regardless of the release name. */}}
 {{- define "common.name" -}}
 {{ .Chart.Name }}
 {{- end }}

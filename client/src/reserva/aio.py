@@ -18,7 +18,7 @@ from reserva.lookup import balance_in, batches, joined
 from reserva.retry import Retry
 from reserva.system_state import SystemState
 from reserva.types import Consulta, Itens, MudancaDoPedido, Pedido, Saldo, SkuEncerrado, Status
-from reserva.wire import Answer, AskToken, Close, Emit, Fault, Open, Operation, Read, Request, Send, Sleep
+from reserva.wire import Answer, Close, Emit, Fault, GetToken, Open, Operation, Read, Request, Send, Sleep
 
 T = TypeVar("T")
 _GRACE_SECONDS = 0.5
@@ -153,14 +153,14 @@ class AsyncReserva:
         """The state of the system, from the panel. Raises NotFoundError if no panel is installed."""
         return await self.run(operations.system())
 
-    # Inside
+    # Internals
 
     def _follow(self, source: Source[T], position: str, patience: float) -> "AsyncStream[T]":
         place = Place(position)
         effects = follow(source, place, self._retry, patience, time.monotonic, random.random)
-        return AsyncStream(effects, place, self._http, self.url, self._ask_token)
+        return AsyncStream(effects, place, self._http, self.url, self._get_token)
 
-    async def _ask_token(self) -> str | None:
+    async def _get_token(self) -> str | None:
         token = self._token() if callable(self._token) else self._token
         return transport.checked_token(await token if isinstance(token, Awaitable) else token)
 
@@ -175,8 +175,8 @@ class AsyncReserva:
                 value: T = done.value
                 return value
             match effect:
-                case AskToken():
-                    reply = await self._ask_token()
+                case GetToken():
+                    reply = await self._get_token()
                 case Send(request, seconds):
                     reply = await self._send(request, seconds)
                 case Sleep(seconds, why):
@@ -212,7 +212,7 @@ async def _content(response: httpx.Response) -> bytes:
 class AsyncStream(Generic[T]):
     """An iterator of events that reconnects automatically.
 
-    Leave it with `aclose`, or use it in an `async with` block. If a wait for the next event is cancelled, the next
+    Close it with `aclose`, or use it in an `async with` block. If a wait for the next event is cancelled, the next
     wait reconnects and misses nothing.
     """
 
@@ -222,10 +222,10 @@ class AsyncStream(Generic[T]):
         place: Place,
         http: httpx.AsyncClient,
         url: str,
-        ask_token: Callable[[], Awaitable[str | None]],
+        get_token: Callable[[], Awaitable[str | None]],
     ) -> None:
         self._effects, self._place, self._http, self._url = effects, place, http, url
-        self._ask_token = ask_token
+        self._get_token = get_token
         self._response: httpx.Response | None = None
         self._pending: FollowEffect[T] | None = None
         self._reply: Answer | Fault | bytes | str | None = None
@@ -268,7 +268,7 @@ class AsyncStream(Generic[T]):
             raise StopAsyncIteration from None
 
     async def opened(self) -> Self:
-        """Returns once the stream has reported its position; it contains all changes from then on."""
+        """Returns once the stream has reported its position. It emits all changes from then on."""
         while not self._place.position and not isinstance(self._pending, Emit):
             await self._step()
         return self
@@ -280,8 +280,8 @@ class AsyncStream(Generic[T]):
 
     async def _perform(self, effect: FollowEffect[T]) -> Answer | Fault | bytes | str | None:
         match effect:
-            case AskToken():
-                return await self._ask_token()
+            case GetToken():
+                return await self._get_token()
             case Open(request, seconds):
                 return await self._open(request, seconds)
             case Read():

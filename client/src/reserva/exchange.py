@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from reserva.errors import ReservaError, UnreachableError, error_of
 from reserva.retry import Retry, may_repeat
 from reserva.retry_after import seconds_of
-from reserva.wire import Answer, AskToken, Fault, Open, Operation, Send, Sleep
+from reserva.wire import Answer, Fault, GetToken, Open, Operation, Send, Sleep
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ _SHORTEST = 0.001
 
 def exchange(
     operation: Operation[T], retry: Retry, seconds: float, clock: Callable[[], float], draw: Callable[[], float]
-) -> Generator[AskToken | Send | Open | Sleep, Any, T]:
+) -> Generator[GetToken | Send | Open | Sleep, Any, T]:
     """Returns the value of the operation. Raises ReservaError.
 
     seconds: how long one attempt may take, in addition to its wait for the outcome. A retry waits for the rest of the
@@ -39,7 +39,7 @@ def exchange(
             return operation.read(outcome)
         attempt += 1
         repeat = may_repeat(outcome, safe=operation.safe)
-        pause = retry.pause(attempt, asked_pause(outcome), left(), draw()) if repeat else None
+        pause = retry.pause(attempt, retry_after_of(outcome), left(), draw()) if repeat else None
         if pause is None:
             raise error_from(outcome)
         yield Sleep(pause, f"{operation.method} {operation.path} failed ({error_from(outcome)})")
@@ -47,12 +47,12 @@ def exchange(
 
 def signed(
     request: Callable[[str | None], Send | Open],
-) -> Generator[AskToken | Send | Open, Any, Answer | Fault]:
+) -> Generator[GetToken | Send | Open, Any, Answer | Fault]:
     """Sends a request with the token; once more if that token is refused and a new one is available."""
-    token: str | None = yield AskToken()
+    token: str | None = yield GetToken()
     outcome: Answer | Fault = yield request(token)
     if isinstance(outcome, Answer) and outcome.status == UNAUTHORIZED:
-        fresh: str | None = yield AskToken()
+        fresh: str | None = yield GetToken()
         if fresh != token:
             outcome = yield request(fresh)
     return outcome
@@ -63,7 +63,7 @@ def headers_for(token: str | None) -> Mapping[str, str]:
     return {"User-Agent": USER_AGENT} | ({"Authorization": f"Bearer {token}"} if token else {})
 
 
-def asked_pause(outcome: Answer | Fault) -> float | None:
+def retry_after_of(outcome: Answer | Fault) -> float | None:
     """The server's Retry-After, in seconds."""
     if isinstance(outcome, Fault):
         return None

@@ -9,14 +9,14 @@ import msgspec
 
 from reserva import operations
 from reserva.errors import UnreadableAnswerError
-from reserva.exchange import OK, asked_pause, error_from, headers_for, signed
+from reserva.exchange import OK, error_from, headers_for, retry_after_of, signed
 from reserva.retry import Retry, may_repeat
 from reserva.sse import Parser, ServerSentEvent
 from reserva.types import MudancaDoPedido, Pedido, Saldo, SkuEncerrado
-from reserva.wire import Answer, AskToken, Close, Emit, Fault, Open, Operation, Read, Send, Sleep
+from reserva.wire import Answer, Close, Emit, Fault, GetToken, Open, Operation, Read, Send, Sleep
 
 T = TypeVar("T")
-FollowEffect = AskToken | Send | Open | Read | Close | Sleep | Emit[T]
+FollowEffect = GetToken | Send | Open | Read | Close | Sleep | Emit[T]
 
 NO_CONTENT = 204
 SILENCE_SECONDS = 60.0
@@ -25,8 +25,8 @@ _MEDIA_TYPE = "text/event-stream"
 _RETRY_SECONDS = 2.0
 _SHORTEST_RETRY = 0.5
 _LONGEST_PAUSE = 15.0
-_LONGEST_ASKED = 300.0
-"""Maximum of Retry-After that a stream obeys, in seconds, because its owner may have no deadline."""
+_LONGEST_RETRY_AFTER = 300.0
+"""Maximum Retry-After that a stream honours, in seconds, because its caller may have no deadline."""
 _ANY_NUMBER = 2**31
 
 
@@ -93,7 +93,7 @@ class Place:
     pause: float = _RETRY_SECONDS
 
     def passed(self, event: ServerSentEvent) -> None:
-        """Moves past a block."""
+        """Advances past a block."""
         self.position = event.id
         if event.retry is not None:
             self.pause = max(_SHORTEST_RETRY, event.retry / 1000)
@@ -127,8 +127,8 @@ def follow(
         attempt += 1
         left = policy.deadline - (clock() - lost_at)
         repeat = may_repeat(outcome, safe=True)
-        asked = min(asked_pause(outcome) or 0.0, _LONGEST_ASKED)
-        pause = policy.pause(attempt, asked, left, draw()) if repeat else None
+        retry_after = min(retry_after_of(outcome) or 0.0, _LONGEST_RETRY_AFTER)
+        pause = policy.pause(attempt, retry_after, left, draw()) if repeat else None
         if pause is None:
             raise error_from(outcome)
         yield Sleep(pause, f"the stream was interrupted ({error_from(outcome)})")
@@ -145,7 +145,7 @@ def _read(source: Source[T], place: Place, opened: Answer) -> Generator[Read | C
         piece: bytes | Fault = yield Read()
         if isinstance(piece, Fault) or not piece:
             yield Close()
-            return piece if isinstance(piece, Fault) else Fault("the server ended it", sent=True)
+            return piece if isinstance(piece, Fault) else Fault("the server ended the stream", sent=True)
         try:
             for event in _blocks(parser, piece, opened):
                 place.passed(event)

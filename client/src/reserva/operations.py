@@ -38,7 +38,7 @@ def command(
 def _changing(path: str, body: object, wait: int, key: str | None) -> Operation[Pedido]:
     """A POST. Without a key, one is generated; with an empty key none is sent, and the call is not safe to repeat."""
     if not 0 <= wait <= LONGEST_WAIT:
-        raise ValueError(f"wait={wait}: from 0 to {LONGEST_WAIT} seconds")
+        raise ValueError(f"wait must be from 0 to {LONGEST_WAIT} seconds, not {wait}")
     key = str(uuid4()) if key is None else key
     headers = {**_JSON, "Idempotency-Key": _structured(key)} if key else _JSON
     content = msgspec.json.encode(body)
@@ -104,7 +104,7 @@ def system() -> Operation[SystemState]:
 
 
 def order_id(text: UUID | str) -> UUID:
-    """The order's id. Raises ValueError for any other text, which would lead to another path."""
+    """The order's id. Raises ValueError for any other text, which could form another path."""
     try:
         return text if isinstance(text, UUID) else UUID(text)
     except ValueError:
@@ -117,7 +117,7 @@ _EXAMPLE = "019ab3f2-7c00-7000-8000-0000000000a1"
 def _structured(key: str) -> str:
     """The header's value. A key that looks like a list or a quoted string is quoted (RFC 8941). Raises ValueError."""
     if not has_header(key):
-        raise ValueError(f"{key!r}: an Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters")
+        raise ValueError(f"an Idempotency-Key must have 1 to {LONGEST_KEY} printable ASCII characters: {key!r}")
     if not re.search(r'[",\\]|^ | $', key):
         return key
     return '"' + re.sub(r'(["\\])', r"\\\1", key) + '"'

@@ -24,14 +24,14 @@ class Retry:
     first: float = 0.1
     longest: float = 5.0
 
-    def pause(self, attempt: int, asked: float | None, left: float, draw: float) -> float | None:
+    def pause(self, attempt: int, retry_after: float | None, left: float, draw: float) -> float | None:
         """Seconds from attempt number `attempt` (from 1) to the next; None if there is no next attempt.
 
-        asked: the server's Retry-After. left: seconds before the deadline. draw: a random number from 0 to 1.
+        retry_after: the server's Retry-After. left: seconds before the deadline. draw: a random number from 0 to 1.
         """
         if attempt >= self.attempts:
             return None
-        pause = (asked or 0.0) + draw * self.bound(attempt)
+        pause = (retry_after or 0.0) + draw * self.bound(attempt)
         return pause if pause < left else None
 
     def bound(self, attempt: int) -> float:

@@ -67,9 +67,9 @@ class Parser:
 
     def _dispatch(self) -> ServerSentEvent | None:
         event = ServerSentEvent(self._event or "message", "\n".join(self._data), self._id, self._retry)
-        said = bool(self._data) or self._moved or self._retry is not None
+        has_effect = bool(self._data) or self._moved or self._retry is not None
         self._clear()
-        return event if said else None
+        return event if has_effect else None
 
     def _clear(self) -> None:
         self._data, self._event, self._moved, self._retry = [], "", False, None

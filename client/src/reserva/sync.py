@@ -1,4 +1,4 @@
-"""The client for synchronous code. Threads may share one."""
+"""The client for synchronous code. Threads may share an instance."""
 
 import random
 import time
@@ -17,7 +17,7 @@ from reserva.lookup import balance_in, batches, joined
 from reserva.retry import Retry
 from reserva.system_state import SystemState
 from reserva.types import Consulta, Itens, MudancaDoPedido, Pedido, Saldo, SkuEncerrado, Status
-from reserva.wire import Answer, AskToken, Close, Emit, Fault, Open, Operation, Read, Request, Send, Sleep
+from reserva.wire import Answer, Close, Emit, Fault, GetToken, Open, Operation, Read, Request, Send, Sleep
 
 T = TypeVar("T")
 Token = str | Callable[[], str | None] | None
@@ -143,14 +143,14 @@ class Reserva:
         """The state of the system, from the panel. Raises NotFoundError if no panel is installed."""
         return self.run(operations.system())
 
-    # Inside
+    # Internals
 
     def _follow(self, source: Source[T], position: str, patience: float) -> "Stream[T]":
         place = Place(position)
         effects = follow(source, place, self._retry, patience, time.monotonic, random.random)
-        return Stream(effects, place, self._http, self.url, self._ask_token)
+        return Stream(effects, place, self._http, self.url, self._get_token)
 
-    def _ask_token(self) -> str | None:
+    def _get_token(self) -> str | None:
         return transport.checked_token(self._token() if callable(self._token) else self._token)
 
     def run(self, operation: Operation[T]) -> T:
@@ -164,8 +164,8 @@ class Reserva:
                 value: T = done.value
                 return value
             match effect:
-                case AskToken():
-                    reply = self._ask_token()
+                case GetToken():
+                    reply = self._get_token()
                 case Send(request, seconds):
                     reply = self._send(request, seconds)
                 case Sleep(seconds, why):
@@ -200,7 +200,7 @@ def _content(response: httpx.Response, end: float) -> bytes | None:
 class Stream(Generic[T]):
     """An iterator of events that reconnects automatically.
 
-    Leave it with `close`, or use it in a `with` block; otherwise its connection stays open until garbage collection.
+    Close it with `close`, or use it in a `with` block; otherwise its connection stays open until garbage collection.
     """
 
     def __init__(
@@ -209,10 +209,10 @@ class Stream(Generic[T]):
         place: Place,
         http: httpx.Client,
         url: str,
-        ask_token: Callable[[], str | None],
+        get_token: Callable[[], str | None],
     ) -> None:
         self._effects, self._place, self._http, self._url = effects, place, http, url
-        self._ask_token = ask_token
+        self._get_token = get_token
         self._response: httpx.Response | None = None
         self._pending: FollowEffect[T] | None = None
         self._reply: Answer | Fault | bytes | str | None = None
@@ -249,7 +249,7 @@ class Stream(Generic[T]):
             self._pending = None
 
     def opened(self) -> Self:
-        """Returns once the stream has reported its position; it contains all changes from then on."""
+        """Returns once the stream has reported its position. It emits all changes from then on."""
         while not self._place.position and not isinstance(self._pending, Emit):
             self._step()
         return self
@@ -261,8 +261,8 @@ class Stream(Generic[T]):
 
     def _perform(self, effect: FollowEffect[T]) -> Answer | Fault | bytes | str | None:
         match effect:
-            case AskToken():
-                return self._ask_token()
+            case GetToken():
+                return self._get_token()
             case Open(request, seconds):
                 return self._open(request, seconds)
             case Read():

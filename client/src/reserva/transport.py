@@ -19,7 +19,7 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 def base(url: str) -> str:
-    """The gateway's address without a trailing slash. Raises ValueError if it is not one."""
+    """The gateway's address without a trailing slash. Raises ValueError if it is invalid."""
     try:
         parts = urlsplit(url.strip())
         known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -30,7 +30,7 @@ def base(url: str) -> str:
     if not known:
         raise ValueError(f"{url!r} is not an address: write http://HOST:PORT or https://HOST")
     if parts.query or parts.fragment or parts.username:
-        raise ValueError(f"{url!r}: an address without user, query and fragment")
+        raise ValueError(f"{url!r} must not contain a user, query or fragment")
     return url.strip().rstrip("/")
 
 
@@ -72,12 +72,12 @@ def fault(error: httpx.HTTPError, url: str) -> Fault:
 
 
 def too_slow(url: str, seconds: float) -> Fault:
-    """The answer was not complete in time."""
+    """The fault of an answer that was not complete in time."""
     return Fault(f"no answer within {seconds:.3g} s", True, url)
 
 
 def check_size(response: httpx.Response, content: bytearray) -> None:
-    """Raises UnreadableAnswerError if this is more than the API ever answers."""
+    """Raises UnreadableAnswerError if this is larger than any answer of the API."""
     if len(content) > LARGEST_ANSWER:
         raise UnreadableAnswerError(answer(response), f"it is larger than {LARGEST_ANSWER >> 20} MiB")
 
@@ -87,7 +87,7 @@ def checked_token(token: object) -> str | None:
     if token is None:
         return None
     if not isinstance(token, str):
-        raise TypeError(f"the token is of type {type(token).__name__}, not text")
+        raise TypeError(f"the token must be a string, not {type(token).__name__}")
     token = token.strip()
     if not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError("the token has characters that a bearer token cannot have")

@@ -67,7 +67,7 @@ class Operation(Generic[T]):
 
 
 @dataclass(frozen=True)
-class AskToken:
+class GetToken:
     """Get the token to send; the reply is its text, or None to send none."""
 
 
@@ -81,7 +81,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Sleep:
-    """Do nothing for `seconds`; `why` is for the log."""
+    """Wait for `seconds`; `why` is for the log."""
 
     seconds: float
     why: str
@@ -107,6 +107,6 @@ class Close:
 
 @dataclass(frozen=True)
 class Emit(Generic[T_co]):
-    """Give an event to the caller."""
+    """Pass an event to the caller."""
 
     value: T_co

@@ -26,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         settings = load(ConferirSettings)
-    except SystemExit as wrong:
-        return _could_not(str(wrong.code))
+    except SystemExit as error:
+        return _report_failure(str(error.code))
     if arguments.continuous:
         configure_logs("conferir", settings.log_level)
         runtime.run(continuously(settings))
@@ -54,9 +54,9 @@ def _once(settings: ConferirSettings, *, at_rest: bool) -> int:
     except Exception as fault:
         if not (is_transient(fault) or isinstance(fault, TimeoutError)):
             raise
-        return _could_not(f"cannot read a database: {fault or type(fault).__name__}")
+        return _report_failure(f"cannot read a database: {fault or type(fault).__name__}")
     if not result.complete:
-        _could_not(f"it gave way {TRIES} times to a session waiting for its locks, such as a migration")
+        _report_failure(f"it gave way {TRIES} times to a session waiting for its locks, such as a migration")
         return result.exit_code
     print(_summary(result, time.monotonic() - began))
     return result.exit_code
@@ -67,7 +67,7 @@ def _announce_restart(number: int) -> None:
     print(f"{why}: restarting, try {number} of {TRIES}", file=sys.stderr, flush=True)
 
 
-def _could_not(why: str) -> int:
+def _report_failure(why: str) -> int:
     print(f"could not check: {why}", file=sys.stderr)
     return 2
 

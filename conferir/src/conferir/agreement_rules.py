@@ -79,7 +79,7 @@ def looks_consistent(pair: Pair) -> bool:
 
 
 def check_pair(pair: Pair, now: Clocks, criteria: Criteria) -> Violation | None:
-    """The violation if an order's difference persists; None when the difference is legitimate."""
+    """The violation, if the difference between both sides persists; None when the difference is legitimate."""
     pedidos, estoque = pair.pedidos, pair.estoque
     if pedidos is None:
         if estoque is None or _may_be_purged(estoque, now.estoque, criteria):
@@ -95,7 +95,7 @@ def check_pair(pair: Pair, now: Clocks, criteria: Criteria) -> Violation | None:
 
 
 def _check_both(pair: Pair, pedidos: Pedido, estoque: Pedido, now: Clocks, criteria: Criteria) -> Violation | None:
-    # A cancel that overtook its order carries no items.
+    # A cancellation that overtook its order contains no items.
     if estoque.itens not in (pedidos.itens, "{}") or (estoque.itens == "{}" and estoque.status != Status.CANCELADO):
         return _disagreement(pair, f"items {pedidos.itens} and {estoque.itens}")
     if pedidos.versao < estoque.versao and _is_in_flight(pair, pedidos, estoque, now, criteria):
@@ -122,7 +122,7 @@ def _is_in_flight(pair: Pair, pedidos: Pedido, estoque: Pedido, now: Clocks, cri
 def check_command(
     command: Command, inbox: dict[UUID, str | None], now: datetime, criteria: Criteria
 ) -> Violation | None:
-    """The violation in a command, if any. `inbox` maps event ids that estoque remembers to refusals."""
+    """The violation in a command, if any. `inbox` maps the event ids in estoque's inbox to their refusals."""
     if not command.answered:
         if command.pending and not criteria.at_rest:
             return None
@@ -131,8 +131,8 @@ def check_command(
     if command.id in inbox:
         if inbox[command.id] == command.recusa:
             return None
-        heard, said = command.recusa or "yes", inbox[command.id] or "yes"
-        detail = f"{_describe(command)}: pedidos recorded {heard}, estoque answered {said}"
+        recorded, answered = command.recusa or "yes", inbox[command.id] or "yes"
+        detail = f"{_describe(command)}: pedidos recorded {recorded}, estoque answered {answered}"
         return Violation(Rule.ANSWER, str(command.id), detail)
     if now - command.criado_em >= criteria.retention:
         return None
@@ -164,8 +164,8 @@ def _disagreement(pair: Pair, detail: str = "") -> Violation:
     return Violation(Rule.AGREEMENT, str(known.id if known else ""), f"{both}{'; ' if detail else ''}{detail}")
 
 
-def _side(who: str, pedido: Pedido | None) -> str:
-    return f"{who} has {pedido.status} ({pedido.versao})" if pedido else f"{who} has nothing"
+def _side(database: str, pedido: Pedido | None) -> str:
+    return f"{database} has {pedido.status} ({pedido.versao})" if pedido else f"{database} has nothing"
 
 
 def _describe(command: Command) -> str:

@@ -28,7 +28,7 @@ class Result:
     violations: int = 0
     uncertain: int = 0
     complete: bool = True
-    """False if it gave way to migrations too often to finish."""
+    """False if the audit yielded to migrations too often to finish."""
 
     @property
     def exit_code(self) -> int:
@@ -45,7 +45,7 @@ async def audit(
     *,
     on_restart: Callable[[int], None] = lambda _: None,
 ) -> Result:
-    """Scans everything and calls `on_violation` for each violation. Holds `limit` rows of a table in memory.
+    """Scans everything and calls `on_violation` for each violation. Keeps `limit` rows of a table in memory.
 
     A difference that timing could explain must persist for `grace` seconds. When another session waits for a lock of
     the snapshots, the audit closes them and restarts, up to TRIES tries in all; `on_restart` receives the number of

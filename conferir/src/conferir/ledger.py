@@ -21,7 +21,7 @@ _sql = Queries("conferir")
 
 
 async def violations(database: "asyncpg.Pool[Any] | Connection", limit: int = SLICE_ROWS) -> list[Violation]:
-    """All violations in the ledger, from one snapshot; holds `limit` rows in memory.
+    """All violations in the ledger, from one snapshot. Keeps at most `limit` rows in memory.
 
     On a connection that is in a transaction it reads within that transaction. Raises what asyncpg raises.
     """

@@ -58,27 +58,27 @@ def check_sku(s: Sku) -> Iterator[Violation]:
 def check_pedido(pedido_id: UUID, pedido: Pedido | None, lines: Sequence[Line], now: datetime) -> Iterator[Violation]:
     """The violations in an order's lines; `pedido` is None when only lines exist.
 
-    A lapsed reservation may have lost any of its lines: other orders that needed the units released them.
+    A lapsed reservation may have lost any of its lines: other orders release them when they need the units.
     """
 
-    def wrong(detail: str) -> Violation:
+    def violation(detail: str) -> Violation:
         return Violation(Rule.LINES, str(pedido_id), detail)
 
     if pedido is None:
-        yield wrong(f"{len(lines)} lines without an order")
+        yield violation(f"{len(lines)} lines without an order")
         return
     itens = _parse_itens(pedido)
     if itens is None:
-        yield wrong(f"its items are not units by SKU: {pedido.itens}")
+        yield violation(f"its items are not units by SKU: {pedido.itens}")
         return
     if not itens and pedido.status != Status.CANCELADO:
-        yield wrong(f"{pedido.status} without items")
+        yield violation(f"{pedido.status} without items")
     for line in lines:
         error = _line_error(line, pedido, itens)
         if error:
-            yield wrong(f"{pedido.status}: {line.quantidade} of {line.sku}: {error}")
+            yield violation(f"{pedido.status}: {line.quantidade} of {line.sku}: {error}")
     if len(lines) < len(itens) and _needs_every_line(pedido, now):
-        yield wrong(f"{pedido.status}: {len(lines)} lines for {len(itens)} items")
+        yield violation(f"{pedido.status}: {len(lines)} lines for {len(itens)} items")
 
 
 def _line_error(line: Line, pedido: Pedido, itens: dict[str, int]) -> str:

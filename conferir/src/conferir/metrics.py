@@ -27,7 +27,7 @@ class Reporter:
             VIOLATIONS.labels(rule.value)
 
     def report(self, violations: Iterable[Violation]) -> None:
-        """Counts and logs new violations, up to MAX_REPORTED: memory is bounded."""
+        """Counts and logs new violations, up to MAX_REPORTED, so that memory is bounded."""
         for violation in violations:
             key = (violation.rule, violation.key)
             if key not in self._reported and len(self._reported) < MAX_REPORTED:

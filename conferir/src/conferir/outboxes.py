@@ -1,4 +1,4 @@
-"""At rest both outboxes are empty."""
+"""Checks that both outboxes are empty at rest."""
 
 from conferir.snapshot import Snapshot, Snapshots
 from conferir.violation import Rule, Violation

@@ -39,7 +39,7 @@ class CyclicScan(Generic[K]):
 
 
 class Rounds:
-    """Rounds over all stock, orders and commands, and on every step over orders younger than `recent`."""
+    """Scans all stock, orders and commands in rounds; each step also checks orders younger than `recent`."""
 
     def __init__(
         self, databases: Databases, criteria: Criteria, *, grace: timedelta, recent: timedelta, limit: int
@@ -85,7 +85,7 @@ class Rounds:
         await self._check_recent(snapshots)
 
     async def _check_recent(self, snapshots: Snapshots) -> None:
-        """Checks recent orders, the last in UUIDv7 order, and only their versions: that needs all their commands."""
+        """Checks recent orders, the last in UUIDv7 order, and their versions: all their commands are still stored."""
         since = snapshots.pedidos.now - self._recent
         after = max(self._recent_key or lowest_id(since), lowest_id(since))
         chunk = await scans.pedidos(self._limit, self._criteria).read_slice(snapshots, after)

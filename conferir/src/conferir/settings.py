@@ -30,6 +30,6 @@ class ConferirSettings(ProgramSettings):
 
     @field_validator("estoque_database_url", "pedidos_database_url")
     @classmethod
-    def _databases_are_checked(cls, url: str, info: ValidationInfo) -> str:
+    def _trust_ca_file(cls, url: str, info: ValidationInfo) -> str:
         authority = f"{str(info.field_name).removesuffix('url')}ca_file"
         return trusting_postgres(url, info.data.get(authority))

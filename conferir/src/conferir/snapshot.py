@@ -1,7 +1,7 @@
 """Snapshots: read-only views of a database at one instant.
 
 Snapshot locks conflict only with schema changes. A migration queued behind one blocks every later statement, so both
-snapshots end as soon as another session waits for them.
+snapshots end as soon as another session waits for one of their locks.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ import asyncpg
 
 from reservaestoque.postgres import Connection, Queries
 
-_LOOK_EVERY = 0.5
-"""Seconds. A migration waits two seconds for a lock before it gives way itself."""
+_POLL_SECONDS = 0.5
+"""Seconds between checks. A migration waits two seconds for a lock before it backs off itself."""
 
 _sql = Queries("conferir")
 
 
 class LockWantedError(Exception):
-    """Another session waits for a lock of a snapshot: the snapshots have ended, and unread rows are unchecked."""
+    """Another session waits for a lock of a snapshot: the snapshots have ended, the remaining rows are unchecked."""
 
 
 class Snapshot(NamedTuple):
@@ -83,22 +83,22 @@ Watch = Callable[["asyncpg.Pool[Any]", int], AbstractAsyncContextManager[None]]
 
 @asynccontextmanager
 async def _giving_way() -> AsyncIterator[Watch]:
-    """Ends its body when one of its watches sees a waiting session, or fails, and raises the cause."""
-    why: list[Exception] = []
+    """Cancels its body when one of its watches finds a waiting session, or fails; then raises the cause."""
+    causes: list[Exception] = []
     try:
         async with asyncio.timeout(None) as scope:
 
-            async def look(database: "asyncpg.Pool[Any]", pid: int) -> None:
+            async def poll(database: "asyncpg.Pool[Any]", pid: int) -> None:
                 try:
-                    await _until_wanted(database, pid)
-                    why.append(LockWantedError())
+                    await _wait_until_lock_wanted(database, pid)
+                    causes.append(LockWantedError())
                 except Exception as fault:
-                    why.append(fault)
+                    causes.append(fault)
                 scope.reschedule(asyncio.get_running_loop().time())
 
             @asynccontextmanager
             async def watch(database: "asyncpg.Pool[Any]", pid: int) -> AsyncIterator[None]:
-                watcher = asyncio.create_task(look(database, pid))
+                watcher = asyncio.create_task(poll(database, pid))
                 try:
                     yield
                 finally:
@@ -108,12 +108,12 @@ async def _giving_way() -> AsyncIterator[Watch]:
             yield watch
     except TimeoutError:
         if scope.expired():
-            raise why[0] from None
+            raise causes[0] from None
         raise
 
 
-async def _until_wanted(database: "asyncpg.Pool[Any]", pid: int) -> None:
+async def _wait_until_lock_wanted(database: "asyncpg.Pool[Any]", pid: int) -> None:
     while True:
-        await asyncio.sleep(_LOOK_EVERY)
+        await asyncio.sleep(_POLL_SECONDS)
         if await database.fetchval(_sql["lock_wanted"], pid):
             return

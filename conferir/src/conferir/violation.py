@@ -8,7 +8,7 @@ class Rule(StrEnum):
     """The invariants of the system."""
 
     SUPPLY = "supply"
-    """Reserved plus sold units never exceed the supply in force: the declared, or the committed if that is higher."""
+    """Reserved plus sold units never exceed the supply in force: the higher of declared and committed units."""
     COUNTERS = "counters"
     """A SKU's counters equal the sums of its lines."""
     LINES = "lines"

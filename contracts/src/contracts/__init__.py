@@ -1,4 +1,4 @@
-"""Generates the contract documents from the code's own types: nothing in them is written by hand."""
+"""Generates the contract documents entirely from the types in the code."""
 
 from contracts.documents import generate
 

@@ -1,4 +1,4 @@
-"""``python -m contracts``: writes every document into contracts/ and removes those whose type is gone."""
+"""``python -m contracts``: writes every document into contracts/ and removes those of removed event types."""
 
 from pathlib import Path
 

@@ -27,7 +27,7 @@ from reserva.cli.language import choose
 _CLIENTS = 24
 _PICTURE_AT = 0.6
 _PATIENCE = Retry(deadline=90, attempts=60, longest=3)
-"""During the sale, while parts are killed."""
+"""Retries during the sale, while parts are killed."""
 _FIRST_CONTACT = Retry(deadline=10)
 
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console, world = Console(highlight=False), None
     try:
         world = _world(arguments, planned, text, console)
-        code = asyncio.run(_interruptible(_hold(world, planned, text, console, arguments.pictures), text))
+        code = asyncio.run(_interruptible(_run(world, planned, text, console, arguments.pictures), text))
     except (WorldError, LocalSystemError, ReservaError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -92,7 +92,7 @@ def _local_system(planned: Sale, text: Texts, console: Console) -> System:
 
 
 async def _interruptible(sale: Coroutine[Any, Any, int], text: Texts) -> int:
-    """Says at once that an interruption takes a while: parts being restarted are waited for."""
+    """Reports at once that an interruption takes a while: it waits for parts being restarted."""
     try:
         return await sale
     except asyncio.CancelledError:
@@ -118,7 +118,7 @@ async def _first_contact(world: World, planned: Sale, text: Texts) -> None:
         raise WorldError(str(error)) from error
 
 
-async def _hold(world: World, planned: Sale, text: Texts, console: Console, pictures: str | None) -> int:
+async def _run(world: World, planned: Sale, text: Texts, console: Console, pictures: str | None) -> int:
     journal = Journal(time.monotonic)
     token = world.token
     await _first_contact(world, planned, text)
@@ -132,11 +132,11 @@ async def _hold(world: World, planned: Sale, text: Texts, console: Console, pict
             await stage.declare()
             drawing = asyncio.create_task(_draw(screen, planned, pictures)) if pictures else None
             await stage.play()
-            made, verdict = await stage.account()
+            result, verdict = await stage.account()
             if drawing is not None:
                 await drawing
-    faults = faults_of(made, verdict, journal)
-    shown = account(text, made, journal, verdict, faults)
+    faults = faults_of(result, verdict, journal)
+    shown = account(text, result, journal, verdict, faults)
     console.print(shown)
     if pictures:
         save(shown, Path(f"{pictures}-account.svg"))

@@ -41,8 +41,8 @@ def draw_up(
     """Compares the shoppers' answers with the stored data.
 
     seen: each order that was answered with 2xx, as its shopper last saw it. stored: the sale's orders as stored now.
-    before, after: balances. too_late: orders whose reservation lapsed, and whose payment found the units sold to
-    others.
+    before, after: balances. too_late: orders whose reservation lapsed, and whose payment failed because the units
+    had been sold to others.
     """
     orders = {order.pedido_id: order for order in stored}
     by_status = Counter(order.status for order in orders.values())
@@ -103,11 +103,11 @@ def _wrong_balances(sold: Counter[str], before: Mapping[str, Saldo], after: Mapp
 
 
 def _lost(seen: Mapping[UUID, Pedido], stored: Mapping[UUID, Pedido]) -> Iterable[str]:
-    for pedido_id, told in seen.items():
+    for pedido_id, last_seen in seen.items():
         now = stored.get(pedido_id)
         if now is None:
             yield f"order {pedido_id} was answered and does not exist"
         elif not now.decided:
             yield f"order {pedido_id} is undecided"
-        elif told.status.final and now.status != told.status:
-            yield f"order {pedido_id} was {told.status.value} and is {now.status.value}"
+        elif last_seen.status.final and now.status != last_seen.status:
+            yield f"order {pedido_id} was {last_seen.status.value} and is {now.status.value}"

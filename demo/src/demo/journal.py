@@ -30,8 +30,8 @@ class Journal:
     doubled: int = 0
     late_sold: int = 0
     abandoned: int = 0
-    troubles: list[str] = field(default_factory=list)
-    story: list[tuple[float, str]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    events: list[tuple[float, str]] = field(default_factory=list)
     downtime: dict[str, float] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
     pods: dict[str, str] = field(default_factory=dict)
@@ -50,26 +50,26 @@ class Journal:
         """Seconds since the opening."""
         return self.now() - self.opened_at
 
-    def tell(self, line: str) -> None:
+    def add_event(self, line: str) -> None:
         """Adds a line to the list of events."""
         moment = self.clock()
-        self.story.append((moment, line))
+        self.events.append((moment, line))
         self.listener(moment, line)
 
-    def saw(self, pedido: Pedido) -> None:
+    def record_order(self, pedido: Pedido) -> None:
         """Records the newest view of an order that was answered with 2xx."""
         known = self.orders.get(pedido.pedido_id)
         if known is None or pedido.versao >= known.versao:
             self.orders[pedido.pedido_id] = pedido
-        self.heard(pedido)
+        self.record_status(pedido)
 
-    def heard(self, change: Pedido | MudancaDoPedido) -> None:
+    def record_status(self, change: Pedido | MudancaDoPedido) -> None:
         """Records the newest status of an order from any source."""
         versao, _ = self._statuses.get(change.pedido_id, (-1, None))
         if change.versao > versao:
             self._statuses[change.pedido_id] = (change.versao, change.status)
 
-    def decided(self, seconds: float) -> None:
+    def record_decision(self, seconds: float) -> None:
         """Records a decision and its time in seconds after the order was sent."""
         self._decided.append(self.clock())
         self._times.append(seconds)
@@ -95,5 +95,5 @@ class Journal:
         return msgspec.structs.replace(now, quantidade=now.quantidade - sold, vendido=now.vendido - sold)
 
     def count(self, status: Status) -> int:
-        """The number of orders known to have this status."""
+        """The number of orders whose last known status is this one."""
         return sum(known == status for _, known in self._statuses.values())

@@ -77,7 +77,7 @@ class Sale:
 
 
 def sale(seed: int, size: Size) -> Sale:
-    """The same seed and size make the same sale."""
+    """The plan; the same seed and size give the same one."""
     rng = random.Random(seed)  # noqa: S311 - not a secret
     shoppers = sorted((_shopper(rng, size) for _ in range(size.shoppers)), key=lambda one: one.arrives)
     numbered = (

@@ -20,7 +20,7 @@ from demo.world import Verdict
 from reserva import Status
 from reserva.cli.screen import bar
 
-_STORY_LINES = 12
+_EVENT_LINES = 12
 _PER_SECOND = 4
 _PICTURE_WIDTH = 110
 _NAMES = {sku: name for sku, name, _ in PRODUCTS}
@@ -63,30 +63,30 @@ class Screen:
         middle.add_column(ratio=3)
         middle.add_column(ratio=2)
         middle.add_row(self._stock(), self._figures())
-        return Panel(Group(head, progress, Text(), middle, Text(), self._story()), border_style="blue")
+        return Panel(Group(head, progress, Text(), middle, Text(), self._events()), border_style="blue")
 
     def _stock(self) -> Table:
-        made = Table.grid(padding=(0, 1))
-        made.add_column()
-        made.add_column()
-        made.add_column(justify="right")
+        table = Table.grid(padding=(0, 1))
+        table.add_column()
+        table.add_column()
+        table.add_column(justify="right")
         for sku in self._sale.skus:
             saldo = self._journal.of_this_sale(sku)
             if saldo is not None:
                 gone = "bold red" if not saldo.disponivel else ""
-                made.add_row(_NAMES.get(sku, sku), bar(saldo), Text(str(saldo.disponivel), gone))
-        return made
+                table.add_row(_NAMES.get(sku, sku), bar(saldo), Text(str(saldo.disponivel), gone))
+        return table
 
     def _figures(self) -> Table:
         text, journal = self._text, self._journal
         times = journal.time_to_decision()
-        made = Table.grid(padding=(0, 2))
-        made.add_column()
-        made.add_column(justify="right")
-        made.add_row(text("shoppers"), f"{journal.arrived}/{self._sale.size.shoppers}")
-        made.add_row(text("inside"), str(journal.active))
-        made.add_row(text("per_second"), f"{journal.per_second():.0f}")
-        made.add_row(text("decision"), f"{times[0]:.2f} s  {times[1]:.2f} s" if times else "")
+        table = Table.grid(padding=(0, 2))
+        table.add_column()
+        table.add_column(justify="right")
+        table.add_row(text("shoppers"), f"{journal.arrived}/{self._sale.size.shoppers}")
+        table.add_row(text("inside"), str(journal.active))
+        table.add_row(text("per_second"), f"{journal.per_second():.0f}")
+        table.add_row(text("decision"), f"{times[0]:.2f} s  {times[1]:.2f} s" if times else "")
         for key, status, style in (
             ("reserved", Status.ESTOQUE_RESERVADO, "yellow"),
             ("sold", Status.FECHADO, "bold green"),
@@ -94,14 +94,14 @@ class Screen:
             ("lapsed", Status.RESERVA_EXPIRADA, "magenta"),
             ("cancelled", Status.CANCELADO, "dim"),
         ):
-            made.add_row(text(key), Text(str(journal.count(status)), style))
-        made.add_row(text("retried"), str(journal.retries))
+            table.add_row(text(key), Text(str(journal.count(status)), style))
+        table.add_row(text("retried"), str(journal.retries))
         for part, pods in journal.pods.items():
-            made.add_row(f"{part}: {text('pods')}", pods)
-        return made
+            table.add_row(f"{part}: {text('pods')}", pods)
+        return table
 
-    def _story(self) -> RenderableType:
-        lines = [Text(f"{_clock(moment)}  {line}") for moment, line in self._journal.story[-_STORY_LINES:]]
+    def _events(self) -> RenderableType:
+        lines = [Text(f"{_clock(moment)}  {line}") for moment, line in self._journal.events[-_EVENT_LINES:]]
         down = sorted(self._journal.down)
         return Group(*lines, Text("  ".join(f"✗ {part}" for part in down), "bold red") if down else Text())
 
@@ -111,43 +111,45 @@ def _clock(seconds: float) -> str:
     return f"{whole // 60:02}:{whole % 60:02}"
 
 
-def account(text: Texts, made: Account, journal: Journal, verdict: Verdict, faults: Iterable[str]) -> RenderableType:
+def account(
+    text: Texts, result: Account, journal: Journal, verdict: Verdict, faults: Iterable[str]
+) -> RenderableType:
     """The account: what was sold, what happened, and the figures that must be zero."""
     rows = Table.grid(padding=(0, 2))
     rows.add_column()
     rows.add_column()
-    for label, value in _happened(text, made, journal):
+    for label, value in _happened(text, result, journal):
         rows.add_row(label, value)
     for part, seconds in journal.downtime.items():
         key = "account.restarted" if part == BROKER else "account.killed"
         rows.add_row(text(key, part=part), f"{seconds:.1f} s")
-    for key, count in _must_be_nought(made, journal).items():
+    for key, count in _must_be_zero(result, journal).items():
         rows.add_row(text(key), Text(str(count), "bold red" if count else "bold green"))
     style = {True: "bold green", False: "bold red", None: "yellow"}[verdict.good]
-    rows.add_row(text("account.conferir"), Text(verdict.words, style))
+    rows.add_row(text("account.conferir"), Text(verdict.text, style))
     faults = list(faults)
     end = [Text(text("broken"), "bold red"), *map(Text, faults)] if faults else [Text(text("held"), "bold green")]
     return Panel(Group(rows, Text(), *end), title=text("account"), border_style="red" if faults else "green")
 
 
-def _happened(text: Texts, made: Account, journal: Journal) -> Iterable[tuple[str, str]]:
-    yield text("account.orders"), str(made.orders)
-    yield text("account.sold"), f"{made.sold} {text('account.in_orders', n=made.sold_orders)}"
-    yield text("account.refused"), str(made.refused)
-    freed = text("account.lapsed_value", lapsed=made.lapsed_orders, cancelled=made.cancelled)
+def _happened(text: Texts, result: Account, journal: Journal) -> Iterable[tuple[str, str]]:
+    yield text("account.orders"), str(result.orders)
+    yield text("account.sold"), f"{result.sold} {text('account.in_orders', n=result.sold_orders)}"
+    yield text("account.refused"), str(result.refused)
+    freed = text("account.lapsed_value", lapsed=result.lapsed_orders, cancelled=result.cancelled)
     yield text("account.lapsed"), freed
-    yield text("account.resold"), text("account.resold_value", freed=made.lapsed, resold=made.resold)
+    yield text("account.resold"), text("account.resold_value", freed=result.lapsed, resold=result.resold)
     yield text("account.late"), text("account.late_value", sold=journal.late_sold, late=len(journal.too_late))
     yield text("account.twice"), text("account.twice_value", n=journal.doubled)
     yield text("account.retried"), str(journal.retries)
 
 
-def _must_be_nought(made: Account, journal: Journal) -> Mapping[str, int]:
+def _must_be_zero(result: Account, journal: Journal) -> Mapping[str, int]:
     return {
-        "account.oversold": made.oversold,
-        "account.lost": made.lost,
-        "account.doubled": made.doubled,
-        "account.gave_up": len(journal.troubles),
+        "account.oversold": result.oversold,
+        "account.lost": result.lost,
+        "account.doubled": result.doubled,
+        "account.gave_up": len(journal.errors),
     }
 
 

@@ -11,7 +11,7 @@ from demo.plan import Habit, Shopper
 from reserva import AsyncReserva, NotAllowedNowError, Pedido, ReservaError, Status
 
 WAIT = 10
-_ASK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 _LONGEST_PAUSE = 60.0
 """Shoppers wait no longer than this for a reservation to lapse; late payers then pay at once."""
 
@@ -44,7 +44,7 @@ async def shop(shopper: Shopper, shopping: Shopping) -> None:
     try:
         await _visit(shopper, shopping)
     except ReservaError as error:
-        journal.troubles.append(f"{shopping.customer(shopper.number)}: {type(error).__name__}: {error}")
+        journal.errors.append(f"{shopping.customer(shopper.number)}: {type(error).__name__}: {error}")
     finally:
         journal.active -= 1
 
@@ -54,18 +54,18 @@ async def _visit(shopper: Shopper, shopping: Shopping) -> None:
     customer = shopping.customer(shopper.number)
     began = time.monotonic()
     pedido = await client.criar(customer, dict(shopper.cart), wait=WAIT, idempotency_key=f"{customer}-order")
-    journal.saw(pedido)
+    journal.record_order(pedido)
     pedido = await _decided(pedido, client, journal)
-    journal.decided(time.monotonic() - began)
+    journal.record_decision(time.monotonic() - began)
     if pedido.status == Status.ESTOQUE_RESERVADO:
         await _STEPS[shopper.habit](shopper, pedido, client, journal)
 
 
 async def _decided(pedido: Pedido, client: AsyncReserva, journal: Journal) -> Pedido:
     while not pedido.decided:
-        await asyncio.sleep(_ASK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
         pedido = await client.pedido(pedido.pedido_id)
-    journal.saw(pedido)
+    journal.record_order(pedido)
     return pedido
 
 
@@ -80,11 +80,11 @@ async def _pay_twice(shopper: Shopper, pedido: Pedido, client: AsyncReserva, jou
     both = await asyncio.gather(_close(pedido, client, journal), _close(pedido, client, journal))
     journal.doubled += 1
     if both[0].status != both[1].status:
-        journal.troubles.append(f"{pedido.pedido_id}: two outcomes of one key: {both}")
+        journal.errors.append(f"{pedido.pedido_id}: two outcomes of one key: {both}")
 
 
 async def _pay_late(shopper: Shopper, pedido: Pedido, client: AsyncReserva, journal: Journal) -> None:
-    """Pays after the reservation has lapsed, which is a new stock check."""
+    """Pays after the reservation has lapsed, which requires a new stock check."""
     left = (pedido.expira_em - datetime.now(UTC)).total_seconds() if pedido.expira_em else 0.0
     await asyncio.sleep(shopper.pause + (max(0.0, left) if left <= _LONGEST_PAUSE else 0.0))
     closed = await _close(pedido, client, journal)
@@ -101,12 +101,12 @@ async def _abandon(shopper: Shopper, pedido: Pedido, client: AsyncReserva, journ
 async def _cancel(shopper: Shopper, pedido: Pedido, client: AsyncReserva, journal: Journal) -> None:
     await asyncio.sleep(shopper.pause)
     key = f"{pedido.pedido_id}-cancel"
-    journal.saw(await _outcome(client.cancelar, pedido, client, key, Status.CANCELADO))
+    journal.record_order(await _outcome(client.cancelar, pedido, client, key, Status.CANCELADO))
 
 
 async def _close(pedido: Pedido, client: AsyncReserva, journal: Journal) -> Pedido:
     closed = await _outcome(client.fechar, pedido, client, f"{pedido.pedido_id}-pay", Status.FECHADO)
-    journal.saw(closed)
+    journal.record_order(closed)
     return closed
 
 
@@ -116,10 +116,10 @@ async def _outcome(
     """Sends a command and polls until its outcome is known."""
     try:
         done = await command(pedido.pedido_id, wait=WAIT, idempotency_key=key)
-    except NotAllowedNowError:  # the order has ended meanwhile: the command was executed, or was too late
+    except NotAllowedNowError:  # the order has ended: the command was executed, or was too late
         done = await client.pedido(pedido.pedido_id)
     while done.status != wanted and not done.status.final:
-        await asyncio.sleep(_ASK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
         done = await client.pedido(pedido.pedido_id)
     return done
 

@@ -49,7 +49,7 @@ class Stage:
         """Declares the units for sale, in addition to those committed by earlier sales. Raises WorldError."""
         known = await self._balances()
         if self._world.can_declare:
-            self._journal.tell(self._text("declared"))
+            self._journal.add_event(self._text("declared"))
             wanted = {
                 sku: units + (known[sku].vendido + known[sku].reservado if sku in known else 0)
                 for sku, units in self._sale.units
@@ -65,7 +65,7 @@ class Stage:
         """Runs the shoppers while disturbing the system; returns when all have left."""
         planned = await asyncio.to_thread(self._disturbances)
         self._journal.open()
-        self._journal.tell(self._text("open"))
+        self._journal.add_event(self._text("open"))
         watching = [
             asyncio.create_task(one) for one in (self._watch_stock(), self._watch_orders(), self._watch_scale())
         ]
@@ -81,15 +81,15 @@ class Stage:
 
     async def account(self) -> tuple[Account, Verdict]:
         """The account, and the auditor's verdict."""
-        self._journal.tell(self._text("auditing"))
+        self._journal.add_event(self._text("auditing"))
         stored = await self._stored()
         for one in stored:
-            self._journal.saw(one)
+            self._journal.record_order(one)
         after = await self._balances()
-        made = account.draw_up(self._journal.orders, stored, self._journal.before, after, self._journal.too_late)
-        return made, await self._conferir()
+        result = account.draw_up(self._journal.orders, stored, self._journal.before, after, self._journal.too_late)
+        return result, await self._conferir()
 
-    # Inside
+    # Internals
 
     def _disturbances(self) -> list[Disturbance]:
         world = self._world
@@ -102,7 +102,7 @@ class Stage:
             for shopper in self._sale.shoppers:
                 await asyncio.sleep(max(0.0, shopper.arrives - self._journal.clock()))
                 visits.append(asyncio.create_task(shop(shopper, shopping)))
-            self._journal.tell(self._text("closed_doors"))
+            self._journal.add_event(self._text("closed_doors"))
             await asyncio.gather(*visits)
         finally:
             for visit in visits:
@@ -116,17 +116,17 @@ class Stage:
                 disturbance.part
             )
         except WorldError as error:
-            self._journal.troubles.append(str(error))
-            self._journal.tell(self._text("failed", part=disturbance.part, error=error))
+            self._journal.errors.append(str(error))
+            self._journal.add_event(self._text("failed", part=disturbance.part, error=error))
 
     async def _kill(self, part: str) -> None:
         began = time.monotonic()
         killed = await asyncio.to_thread(self._world.kill, part)
-        self._journal.tell(self._text("killed", part=killed))
+        self._journal.add_event(self._text("killed", part=killed))
         await self._back(part, began, self._world.wait_ready, part)
 
     async def _restart(self, part: str) -> None:
-        self._journal.tell(self._text("broker"))
+        self._journal.add_event(self._text("broker"))
         await self._back(part, time.monotonic(), self._world.restart_broker)
 
     async def _back(self, part: str, began: float, wait: Callable[..., None], *arguments: str) -> None:
@@ -136,12 +136,12 @@ class Stage:
         finally:
             self._journal.down.discard(part)
         seconds = self._journal.downtime[part] = time.monotonic() - began
-        self._journal.tell(self._text("back", part=part, seconds=seconds))
+        self._journal.add_event(self._text("back", part=part, seconds=seconds))
 
     async def _restock(self, sku: str) -> None:
         units = self._sale.size.restock
         await asyncio.to_thread(self._world.apply, stock_item(sku, self._journal.before[sku].quantidade + units))
-        self._journal.tell(self._text("restocked", units=units, sku=sku))
+        self._journal.add_event(self._text("restocked", units=units, sku=sku))
 
     async def _until_declared(self, wanted: Mapping[str, int]) -> None:
         end = time.monotonic() + _SETTLE_SECONDS
@@ -156,7 +156,7 @@ class Stage:
         while time.monotonic() < end:
             orders = await self._stored()
             for one in orders:
-                self._journal.saw(one)
+                self._journal.record_order(one)
             lapsing = [one for one in orders if one.status == Status.ESTOQUE_RESERVADO and self._lapses_soon(one)]
             if not lapsing and all(one.decided for one in orders):
                 return
@@ -167,7 +167,7 @@ class Stage:
         return order.expira_em is not None and order.expira_em.timestamp() < time.time() + _SETTLE_SECONDS
 
     async def _stored(self) -> list[Pedido]:
-        """The sale's stored orders: the newest ones, back to its first."""
+        """The sale's stored orders, from the newest back to the first."""
         found: list[Pedido] = []
         first = min((order.criado_em for order in self._journal.orders.values()), default=None)
         async for order in self._client.pedidos():
@@ -196,7 +196,7 @@ class Stage:
                 async with self._client.follow_pedidos() as stream:
                     async for change in stream:
                         if change.cliente_id.startswith(f"{self._run}-"):
-                            self._journal.heard(change)
+                            self._journal.record_status(change)
 
     async def _watch_scale(self) -> None:
         while True:
@@ -204,7 +204,7 @@ class Stage:
                 pods = await asyncio.to_thread(self._world.scale)
                 for part, count in pods.items():
                     if count != self._journal.pods.get(part, count):
-                        self._journal.tell(self._text("scaled", part=part, pods=count))
+                        self._journal.add_event(self._text("scaled", part=part, pods=count))
                 self._journal.pods = pods
             await asyncio.sleep(2.0)
 
@@ -220,10 +220,10 @@ class Stage:
         return verdict
 
 
-def faults_of(made: Account, verdict: Verdict, journal: Journal) -> list[str]:
+def faults_of(result: Account, verdict: Verdict, journal: Journal) -> list[str]:
     """All failed checks."""
-    audit = [f"conferir: {verdict.words}"] if verdict.good is False else []
-    return [*made.faults, *journal.troubles, *audit]
+    audit = [f"conferir: {verdict.text}"] if verdict.good is False else []
+    return [*result.faults, *journal.errors, *audit]
 
 
 @contextlib.contextmanager

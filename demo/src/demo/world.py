@@ -26,7 +26,7 @@ class Verdict(NamedTuple):
     """The verdict of `conferir`; `good` is None if it could not run."""
 
     good: bool | None
-    words: str
+    text: str
 
 
 class World(Protocol):
@@ -34,7 +34,7 @@ class World(Protocol):
 
     @property
     def gateway_url(self) -> str:
-        """The gateway's address, at which customers enter."""
+        """The gateway's address, the customers' entry point."""
 
     @property
     def token(self) -> str | None:
@@ -86,7 +86,7 @@ class Local:
 
     @property
     def gateway_url(self) -> str:
-        """Where customers enter."""
+        """The address of the local gateway."""
         return self._system.gateway_url
 
     @property
@@ -98,7 +98,7 @@ class Local:
 
     @property
     def parts(self) -> list[str]:
-        """The first replica of each of our programs, and the gateway."""
+        """The first replica of each of the system's programs, and the gateway."""
         ours = [name for name in self._system.names() if not name.startswith(_BACKING)]
         return [name for name in ours if not name.rpartition("-")[2].isdecimal() or name.endswith("-1")]
 
@@ -120,7 +120,7 @@ class Local:
         _as_world_error(lambda: self._system.kubectl("apply", "-f", "-", stdin=json.dumps(manifest)))
 
     def scale(self) -> dict[str, str]:
-        """Nothing scales here."""
+        """Empty: nothing is autoscaled here."""
         return {}
 
     def conferir(self) -> Verdict:
@@ -203,16 +203,16 @@ class Cluster:
         found: list[dict[str, Any]] = json.loads(self._kubectl("get", "pods", chosen, "--output=json"))["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
-    def _argv(self, *words: str) -> list[str]:
-        return ["kubectl", f"--kubeconfig={self._kubeconfig}", f"--namespace={self._namespace}", *words]
+    def _argv(self, *arguments: str) -> list[str]:
+        return ["kubectl", f"--kubeconfig={self._kubeconfig}", f"--namespace={self._namespace}", *arguments]
 
-    def _kubectl(self, *words: str, stdin: str = "") -> str:
+    def _kubectl(self, *arguments: str, stdin: str = "") -> str:
         try:
-            done = _run(self._argv(*words), stdin=stdin)
+            done = _run(self._argv(*arguments), stdin=stdin)
         except OSError as error:
             raise WorldError(f"kubectl cannot be run: {error.strerror}") from error
         if done.returncode:
-            raise WorldError(f"kubectl {words[0]} failed: {done.stderr.strip()}")
+            raise WorldError(f"kubectl {arguments[0]} failed: {done.stderr.strip()}")
         return str(done.stdout)
 
 
@@ -236,5 +236,5 @@ def _verdict(done: "subprocess.CompletedProcess[str]") -> Verdict:
     """kubectl may also exit with 1, but then prints no result."""
     printed, complaints = done.stdout.strip().splitlines(), done.stderr.strip().splitlines()
     good = {0: True, 1: False}.get(done.returncode) if printed else None
-    words = printed if good is not None else complaints or [f"conferir ended with {done.returncode}"]
-    return Verdict(good, words[-1])
+    lines = printed if good is not None else complaints or [f"conferir ended with {done.returncode}"]
+    return Verdict(good, lines[-1])

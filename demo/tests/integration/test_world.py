@@ -74,7 +74,7 @@ def test_stock_is_declared_and_an_unreachable_auditor_is_no_violation(system: Sy
     cluster.apply(stock_item("DEMO-CANECA", 5))
     assert json.loads(system.kubectl("get", "stockitem", "demo-caneca", "-o", "json"))["spec"]["quantity"] == 5
     verdict = cluster.conferir()
-    assert (verdict.good, "conferir" in verdict.words) == (None, True)
+    assert (verdict.good, "conferir" in verdict.text) == (None, True)
     with pytest.raises(WorldError, match="kubectl apply failed"):
         cluster.apply({"apiVersion": "v1", "kind": "Nothing"})
 

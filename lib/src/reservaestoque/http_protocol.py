@@ -1,12 +1,12 @@
-"""uvicorn's HTTP/1.1 protocol, without its leftovers: the base of every port's protocol."""
+"""uvicorn's HTTP/1.1 protocol without a memory leak: the base of every port's protocol."""
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol; nothing keeps a connection that has ended, and its last request, in memory.
+    """uvicorn's protocol; nothing keeps a closed connection and its last request in memory.
 
-    uvicorn leaves the keep-alive timer of a connection that was reset.
+    uvicorn does not cancel the keep-alive timer of a connection that was reset.
     """
 
     def connection_lost(self, exc: Exception | None) -> None:

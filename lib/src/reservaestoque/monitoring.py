@@ -6,7 +6,7 @@ from typing import Any
 from reservaestoque.http_protocol import HttpProtocol
 
 CONNECTIONS = 50
-"""Maximum number of connections. A further one closes another."""
+"""Maximum number of connections. Beyond it, each new connection closes an existing one."""
 
 REQUEST_BYTES = 65_536
 """Maximum size of a request, body included. A larger one closes its connection."""
@@ -37,7 +37,7 @@ class MonitoringProtocol(HttpProtocol):
 
     @property
     def since(self) -> float:
-        """The time at which the connection was made, by the clock of the event loop."""
+        """The time at which the connection was opened, by the event loop's clock."""
         return self._since
 
     def data_received(self, data: bytes) -> None:

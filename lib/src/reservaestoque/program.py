@@ -20,10 +20,10 @@ from reservaestoque.telemetry.exposition import exposed
 from reservaestoque.telemetry.load import observe_loop_lag
 
 Task = Callable[[], Coroutine[Any, Any, None]]
-"""Runs until it is cancelled."""
+"""A coroutine function that runs until it is cancelled."""
 
 Connection = Callable[..., asyncio.Protocol]
-"""Makes the protocol of an accepted connection from uvicorn's arguments."""
+"""Creates the protocol of an accepted connection from uvicorn's arguments."""
 
 Missing = Callable[[], Awaitable[list[str]]]
 """The reasons why a program is not ready, as sentences; none when it is."""
@@ -135,7 +135,7 @@ def _server(
             app,
             host=host,
             port=port,
-            http=cast(Any, protocol),  # uvicorn calls it, whatever its type
+            http=cast(Any, protocol),  # uvicorn calls it, regardless of its type
             log_config=None,
             access_log=False,  # the gateway has one
             server_header=False,
@@ -148,7 +148,7 @@ def _server(
 
 
 def _bind(config: uvicorn.Config) -> socket.socket:
-    """A socket that listens, before anything runs."""
+    """A listening socket, opened before any task or server starts."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
         return socket.create_server((config.host, config.port), family=family, backlog=config.backlog)
@@ -203,12 +203,12 @@ class Program:
         """
         with contextlib.ExitStack() as stack:
             bound = [(server, stack.enter_context(_bind(server.config))) for server in self._servers]
-            self.take_signals()
+            self.install_signal_handlers()
             async with self._running():
                 await asyncio.gather(*(server.serve([one]) for server, one in bound))
 
-    def take_signals(self) -> None:
-        """Makes SIGTERM and SIGINT stop the program. Call it again after a library has taken them for itself."""
+    def install_signal_handlers(self) -> None:
+        """Makes SIGTERM and SIGINT stop the program. Call it again after a library has replaced the handlers."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -227,7 +227,7 @@ class Program:
         asyncio.get_running_loop().call_later(self._stop_seconds, self._kill)
 
     def _kill(self) -> None:
-        """A hanging peer must not hold up the stop. Everything that matters is in PostgreSQL and in the broker."""
+        """A hanging peer must not delay shutdown. Everything that matters is in PostgreSQL and in the broker."""
         _log.error("stop_took_too_long", seconds=self._stop_seconds)
         os._exit(1)
 
@@ -248,8 +248,8 @@ class Program:
     async def _supervise(self, name: str, task: Task) -> None:
         """Runs a task that must not end before the program does.
 
-        `_stopping` tells whether a cancellation is ours: Task.cancelling() of Python 3.11.2 (Debian 12) still
-        counts that of a TaskGroup which failed within the task.
+        `_stopping` shows whether the program requested a cancellation: in Python 3.11.2 (Debian 12),
+        Task.cancelling() also counts that of a TaskGroup which failed within the task.
         """
         try:
             await _forever(name, task)

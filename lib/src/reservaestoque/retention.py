@@ -17,22 +17,22 @@ LAP = timedelta(hours=1)
 """Interval at which a finished walk starts over, for rows that had to stay."""
 
 
-class Looked(NamedTuple):
-    """The result of a step: the statement's row, and whether there is more to look at now."""
+class StepResult(NamedTuple):
+    """The result of a step: the statement's row, and whether there is more to scan now."""
 
     row: asyncpg.Record
     more: bool
 
 
 class Walk:
-    """Looks at rows older than `age`, at most `rows` of them per step, each step continuing after the last one.
+    """Scans rows older than `age`, at most `rows` of them per step, each step continuing after the last one.
 
     `statement` receives the instant before which rows are old enough, the number of rows, the key to begin after
-    (null: the beginning) and `arguments`. It returns one row: `seen`, how many rows it looked at; `last`, the key of
+    (null: the beginning) and `arguments`. It returns one row: `seen`, how many rows it scanned; `last`, the key of
     the last of them, null when there was none; and anything else its caller needs.
 
-    So no step scans rows that have to stay, or index entries of deleted rows that no vacuum has removed yet. Such
-    scans would cost more with every step. Rows that had to stay are looked at again in the next lap.
+    So no step rescans rows that have to stay, or index entries of deleted rows that no vacuum has removed yet. Such
+    scans would cost more with every step. Rows that had to stay are scanned again in the next lap.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Walk:
         self._at_end = False
         self._lap_began: datetime | None = None
 
-    async def step(self) -> Looked:
-        """Looks at the next rows. Raises what asyncpg raises; the next step then begins where this one did."""
+    async def step(self) -> StepResult:
+        """Scans the next rows. Raises what asyncpg raises; the next step then begins where this one did."""
         now: datetime = await self._pool.fetchval(CLOCK)
         behind = self._last
         if self._lap_began is None:
@@ -66,7 +66,7 @@ class Walk:
         self._at_end = row["seen"] < self._rows
         if row["last"] is not None:
             self._last = row["last"]
-        return Looked(row, not self._at_end)
+        return StepResult(row, not self._at_end)
 
 
 class Purge:

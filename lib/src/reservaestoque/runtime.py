@@ -8,7 +8,7 @@ import uvloop
 
 T = TypeVar("T")
 
-YOUNG_OBJECTS = 100_000
+GC_THRESHOLD = 100_000
 """Number of allocations in excess of deallocations at which the collector examines the youngest objects.
 
 The default is 700, which hundreds of requests in flight exceed without leaving any garbage: the collector would scan
@@ -23,5 +23,5 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
+    gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
     return uvloop.run(main)

@@ -1,4 +1,4 @@
-"""Settings from the environment, read once at start-up, refused with a sentence when they are wrong."""
+"""Settings from the environment, read once at start-up; invalid ones are rejected with an explanation."""
 
 import re
 import sys
@@ -82,8 +82,8 @@ class ServiceSettings(ApiSettings, Settings):
     are followed up; estoque refuses events older than `event_horizon`. Orders whose reservation ended
     `abandoned_after` ago are cancelled. Up to `max_events` share a transaction. Event streams can be resumed from
     changes of the last `change_retention`; at most `max_streams` of them are open at once in a process,
-    `max_streams_per_client` of one customer (or address). `identity` says whether the gateway's headers name the
-    callers, or every caller may do everything. With `amqp_ca_file`, the authority is part of `amqp_url`.
+    `max_streams_per_client` of one customer (or address). `identity` determines whether the gateway's headers
+    name the callers, or every caller may do everything. With `amqp_ca_file`, the authority is part of `amqp_url`.
     """
 
     amqp_ca_file: CaFile | None = None
@@ -104,8 +104,8 @@ class ServiceSettings(ApiSettings, Settings):
         return trusting_amqp(url, info.data.get("amqp_ca_file"))
 
     @model_validator(mode="after")
-    def _questions_are_answered(self) -> Self:
-        """A follow-up repeats the command that made the reservation; at the last one, that command is this old."""
+    def _follow_ups_are_accepted(self) -> Self:
+        """The last follow-up repeats a command whose age is the sum of `reserva_ttl` and `resend_horizon`."""
         self.require_shorter(
             ("reserva_ttl", "resend_horizon"), "event_horizon", "or estoque refuses the follow-up on a lapse"
         )
@@ -115,9 +115,9 @@ class ServiceSettings(ApiSettings, Settings):
         """Raises ValueError with a sentence unless these settings together are shorter than another one."""
         durations = {name: getattr(self, name) for name in (*parts, whole)}
         if sum((durations[part] for part in parts), timedelta()) >= durations[whole]:
-            said = [f"{name.upper()} ({format_duration(duration)})" for name, duration in durations.items()]
+            named = [f"{name.upper()} ({format_duration(duration)})" for name, duration in durations.items()]
             together = " together" if len(parts) > 1 else ""
-            raise ValueError(f"{' and '.join(said[:-1])}{together} must be shorter than {said[-1]}, {otherwise}")
+            raise ValueError(f"{' and '.join(named[:-1])}{together} must be shorter than {named[-1]}, {otherwise}")
 
 
 SHARED = ("reserva_ttl", "event_horizon", "resend_horizon", "abandoned_after")

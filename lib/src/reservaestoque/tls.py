@@ -43,7 +43,7 @@ def trusting_postgres(url: str, ca: Path | None) -> str:
 def trusting_amqp(url: str, ca: Path | None) -> str:
     """The URL with this authority in place of the machine's own ones, and with verification on.
 
-    Unchanged without an authority. Raises ValueError when the URL does not ask for TLS.
+    Unchanged without an authority. Raises ValueError when the URL does not require TLS.
     """
     if ca is None:
         return url

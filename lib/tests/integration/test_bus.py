@@ -90,14 +90,16 @@ class Handler:
         return ()
 
 
-def consumer(backing: System, handler: Handler, max_events: int = 200, at_once: int = 1) -> BatchConsumer[Comando]:
+def consumer(
+    backing: System, handler: Handler, max_events: int = 200, concurrency: int = 1
+) -> BatchConsumer[Comando]:
     return BatchConsumer(
         backing.amqp_url,
         QUEUE,
         Decoder[Comando](Comando),
         handler,
         max_events=max_events,
-        at_once=at_once,
+        concurrency=concurrency,
     )
 
 
@@ -286,7 +288,7 @@ async def test_a_batch_that_overtakes_another_acknowledges_only_its_own_messages
 
     stuck, handler = Stuck(), Handler()
     await publisher.publish(encode_batches([old]))
-    async with running(consumer(backing, stuck, 1, at_once=2).run):
+    async with running(consumer(backing, stuck, 1, concurrency=2).run):
         await until(lambda: stuck.calls == 1, 10)
         for event in new:
             await publisher.publish(encode_batches([event]))

@@ -211,11 +211,11 @@ async def test_viewing_dead_letters_fails_soon_after_the_broker_vanished(
 ):
     async with open_connection(f"{url}?heartbeat=0", "testes") as connection:
         box = Box(await connection.channel(on_return_raises=True), QUEUE)
-        assert await box.look(Choice()) == []
+        assert await box.peek(Choice()) == []
         wire.vanish()
         async with asyncio.timeout(SOON):
             with pytest.raises(FAULTS):
-                await box.look(Choice())
+                await box.peek(Choice())
 
 
 async def test_the_dead_letter_tool_reports_that_the_broker_does_not_answer(wire: Wire, url: str):

@@ -78,8 +78,8 @@ async def test_viewing_sixty_times_leaves_every_letter_in_place(backing: System,
     for turn in range(30):
         async with await aio_pika.connect(backing.amqp_url) as connection:
             box = Box(await connection.channel(), QUEUE)
-            await box.look(Choice(), limit=turn % 3)
-            letters = await box.look(Choice())
+            await box.peek(Choice(), limit=turn % 3)
+            letters = await box.peek(Choice())
             assert [(c.position, c.reason, c.events[0].id) for c in letters] == [
                 (n, reason, str(one.id)) for n, (reason, one) in enumerate(zip("abc", events, strict=True), 1)
             ]
@@ -136,7 +136,7 @@ async def test_list_and_show_report_everything_and_take_nothing(backing: System,
 async def test_a_reason_under_the_former_header_is_shown(backing: System, channel: AbstractChannel):
     message = aio_pika.Message(b"{}", headers={dead_letters.FORMER_REASON_HEADER: "set aside long ago"})
     await channel.default_exchange.publish(message, routing_key=QUEUE.dead_letters)
-    [letter] = await Box(channel, QUEUE).look(Choice())
+    [letter] = await Box(channel, QUEUE).peek(Choice())
     assert letter.reason == "set aside long ago"
     await take(channel, QUEUE.dead_letters)
 
@@ -221,7 +221,7 @@ async def test_a_batch_dead_lettered_by_rabbitmq_is_read_and_replayed_whole(
     async with await aio_pika.connect(backing.amqp_url) as connection:
         box = Box(await connection.channel(), QUEUE)
         for _ in range(100):
-            letters = await box.look(Choice())
+            letters = await box.peek(Choice())
             if letters:
                 break
     [letter] = letters

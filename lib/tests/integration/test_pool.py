@@ -258,7 +258,7 @@ async def switched(pair: tuple[System, System]) -> AsyncIterator[tuple[Pool, Ser
         url = through(wire, old.database_url("pedidos"))
         async with await open_pool(url, program="t", size=3) as pool:
             watch = ServerWatch(Connector(url), pool, program="t")
-            await watch.look()
+            await watch.check()
             await hold(pool, 3)
             wire.target_port = new.layout.ports.postgres_pedidos
             stop_writes(old, "on")
@@ -278,7 +278,7 @@ async def test_a_write_that_is_refused_replaces_all_connections(pair: tuple[Syst
 
 async def test_the_watch_notices_a_fail_over_before_a_write_does(pair: tuple[System, System]):
     async with switched(pair) as (pool, watch):
-        await watch.look()
+        await watch.check()
         for name in "efg":
             await pool.execute(f"create table {name} ()")
 
@@ -289,7 +289,7 @@ async def test_the_watch_keeps_connections_to_the_same_server(backing: System):
         watch = ServerWatch(Connector(url), pool, program="t")
         session = await pool.fetchval("select pg_backend_pid()")
         for _ in range(3):
-            await watch.look()
+            await watch.check()
         assert await pool.fetchval("select pg_backend_pid()") == session
         assert not await watch.moved(0, 0)
 
@@ -302,7 +302,7 @@ async def test_existing_connections_are_kept_when_the_server_allows_no_more(pair
         session = await pool.fetchval("select pg_backend_pid()")
         one.psql("pedidos", "alter role pedidos connection limit 1")
         try:
-            await watch.look()
+            await watch.check()
             assert await pool.fetchval("select pg_backend_pid()") == session
         finally:
             one.psql("pedidos", "alter role pedidos connection limit -1")
@@ -394,7 +394,7 @@ async def test_a_shutdown_is_noticed_whatever_the_other_hosts_say(pair: tuple[Sy
         try:
             await hold(pool, 1)
             server = psutil.Process(one.states()["postgres-pedidos"].pid)
-            await watch.look()
+            await watch.check()
             server.send_signal(signal.SIGTERM)
             await asyncio.to_thread(server.wait, 10)
         finally:
@@ -409,9 +409,9 @@ async def test_a_silent_host_does_not_blind_the_watch(pair: tuple[System, System
             hosts = f"127.0.0.1:{silent.getsockname()[1]}", f"127.0.0.1:{wire.port}"
             url = with_hosts(old.database_url("pedidos"), *hosts)
             watch = ServerWatch(Connector(url), program="t")
-            await watch.look()
+            await watch.check()
             wire.target_port = new.layout.ports.postgres_pedidos
-            await watch.look()
+            await watch.check()
             assert watch.moves == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 from buffers import Metered
 
 from reservaestoque.http import ProblemError
-from reservaestoque.http.caller import ANYONE, NOBODY, Caller, Verdict, has_scope
+from reservaestoque.http.caller import ANONYMOUS, ANYONE, Caller, Verdict, has_scope
 from reservaestoque.http.identity import Identity
 from reservaestoque.postgres import Reader
 from reservaestoque.tickets import Tickets, old_tickets
@@ -38,7 +38,7 @@ async def test_a_ticket_carries_the_rights_of_its_token(pool: "Pool[Any]"):
     before = datetime.now(UTC)
     ticket = await tickets(pool).issue(ANA)
     assert timedelta(seconds=29) < ticket.expira_em - before < timedelta(seconds=35)
-    assert await tickets(pool).caller(NOBODY, ticket.bilhete) == ANA
+    assert await tickets(pool).caller(ANONYMOUS, ticket.bilhete) == ANA
 
 
 async def test_tickets_differ_and_only_their_hash_is_kept(pool: "Pool[Any]"):
@@ -62,50 +62,50 @@ async def test_a_ticket_opens_one_stream_however_many_replicas_try_at_once(pool:
     replicas = [tickets(pool) for _ in range(4)]
     for _ in range(20):
         ticket = (await replicas[0].issue(ANA)).bilhete
-        tries = [one.caller(NOBODY, ticket) for one in replicas for _ in range(4)]
+        tries = [one.caller(ANONYMOUS, ticket) for one in replicas for _ in range(4)]
         results = await asyncio.gather(*tries, return_exceptions=True)
         assert [one for one in results if isinstance(one, Caller)] == [ANA]
         assert all(isinstance(one, Caller | ProblemError) for one in results)
-        assert await refused(replicas[1], NOBODY, ticket) == 401
+        assert await refused(replicas[1], ANONYMOUS, ticket) == 401
 
 
 async def test_a_ticket_expires_after_thirty_seconds(pool: "Pool[Any]"):
     ticket = (await tickets(pool).issue(ANA)).bilhete
     await pool.execute("update bilhete set expira_em = expira_em - interval '30 seconds'")
-    assert await refused(tickets(pool), NOBODY, ticket) == 401
+    assert await refused(tickets(pool), ANONYMOUS, ticket) == 401
 
 
 @pytest.mark.parametrize("ticket", ["x", "A" * 43, "A" * 44, "' or true --", "\0", "é" * 43])
 async def test_invalid_tickets_are_refused(pool: "Pool[Any]", ticket: str):
-    assert await refused(tickets(pool), NOBODY, ticket) == 401
+    assert await refused(tickets(pool), ANONYMOUS, ticket) == 401
     assert await refused(tickets(pool, Identity("none")), ANYONE, ticket) == 401
 
 
 async def test_a_token_and_a_ticket_together_are_refused_and_the_ticket_is_kept(pool: "Pool[Any]"):
     ticket = (await tickets(pool).issue(ANA)).bilhete
     assert await refused(tickets(pool), Caller("bia"), ticket) == 400
-    assert await tickets(pool).caller(NOBODY, ticket) == ANA
+    assert await tickets(pool).caller(ANONYMOUS, ticket) == ANA
 
 
 async def test_without_a_ticket_the_requester_is_the_caller(pool: "Pool[Any]"):
     assert await tickets(pool).caller(ANA, "") == ANA
-    assert await refused(tickets(pool), NOBODY, "") == 401
+    assert await refused(tickets(pool), ANONYMOUS, "") == 401
 
 
 async def test_the_services_rule_applies_to_the_holder(pool: "Pool[Any]"):
     strict = Identity("gateway", rule=lambda caller: has_scope(caller, "estoque:ler"), refusal="no")
     plain = (await tickets(pool).issue(Caller("bia"))).bilhete
-    assert await refused(tickets(pool, strict), NOBODY, plain) == 403
-    assert has_scope(await tickets(pool, strict).caller(NOBODY, (await tickets(pool).issue(ANA)).bilhete), "x") is (
-        Verdict.FORBIDDEN
-    )
+    assert await refused(tickets(pool, strict), ANONYMOUS, plain) == 403
+    assert has_scope(
+        await tickets(pool, strict).caller(ANONYMOUS, (await tickets(pool).issue(ANA)).bilhete), "x"
+    ) is (Verdict.FORBIDDEN)
 
 
 async def test_a_ticket_issued_without_a_token_is_refused_once_tokens_are_required(pool: "Pool[Any]"):
     open_to_all = tickets(pool, Identity("none"))
     first, second = [(await open_to_all.issue(ANYONE)).bilhete for _ in range(2)]
     assert await open_to_all.caller(ANYONE, first) == ANYONE
-    assert await refused(tickets(pool), NOBODY, second) == 401
+    assert await refused(tickets(pool), ANONYMOUS, second) == 401
 
 
 async def test_expired_tickets_are_purged_and_others_stay(pool: "Pool[Any]"):
@@ -125,7 +125,7 @@ async def test_expired_tickets_are_purged_and_others_stay(pool: "Pool[Any]"):
     assert purged == 2500
     assert max(meter.pages) < 8000
     assert await pool.fetchval("select count(*) from bilhete") == 1
-    assert await tickets(pool).caller(NOBODY, good) == ANA
+    assert await tickets(pool).caller(ANONYMOUS, good) == ANA
 
 
 async def test_a_ticket_that_is_being_redeemed_does_not_hold_up_the_purge(pool: "Pool[Any]"):

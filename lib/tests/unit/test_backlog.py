@@ -22,4 +22,4 @@ def test_a_stalled_backlog_ages_in_constant_memory():
     for second in range(100_000):
         age = backlog.age(1, 1, float(second))
     assert age == 99_999.0
-    assert len(backlog._looks) == 1
+    assert len(backlog._observations) == 1

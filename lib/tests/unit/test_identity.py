@@ -12,8 +12,8 @@ from litestar.testing import TestClient
 from reservaestoque.http import service_app
 from reservaestoque.http.caller import (
     ALL_ORDERS,
+    ANONYMOUS,
     ANYONE,
-    NOBODY,
     Caller,
     InvalidSubjectError,
     Verdict,
@@ -44,7 +44,7 @@ def test_only_spaces_separate_scopes(separator: str):
 
 
 def test_scopes_without_a_subject_are_ignored():
-    assert read_caller({b"x-reserva-scopes": b"pedidos:admin"}) == NOBODY
+    assert read_caller({b"x-reserva-scopes": b"pedidos:admin"}) == ANONYMOUS
 
 
 @pytest.mark.parametrize("subject", [b"", b"a" * 129, b"jos\xc3\xa9", b"a\tb", b"a\x00", b"ana\n"])
@@ -56,7 +56,7 @@ def test_a_subject_that_is_not_a_valid_cliente_id_is_refused(subject: bytes):
 @pytest.mark.parametrize(
     ("caller", "known", "reads"),
     [
-        (NOBODY, Verdict.UNAUTHENTICATED, Verdict.UNAUTHENTICATED),
+        (ANONYMOUS, Verdict.UNAUTHENTICATED, Verdict.UNAUTHENTICATED),
         (CUSTOMER, Verdict.ALLOW, Verdict.FORBIDDEN),
         (Caller("ana", frozenset({"estoque:lerx", "pedidos:admin"})), Verdict.ALLOW, Verdict.FORBIDDEN),
         (READER, Verdict.ALLOW, Verdict.ALLOW),

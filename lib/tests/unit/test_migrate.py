@@ -2,7 +2,7 @@
 
 import pytest
 
-from reservaestoque.migrate.plan import Stage, explained, is_worth_another_try, stages, with_lock_timeout
+from reservaestoque.migrate.plan import Stage, explained, is_retryable, stages, with_lock_timeout
 
 PLAIN = "-- migrate:up\nalter table t add column n int;\n-- migrate:down\nalter table t drop column n;\n"
 CONCURRENT = "-- migrate:up transaction:false\ncreate index concurrently i on t (n);\n-- migrate:down\n"
@@ -51,18 +51,18 @@ def test_everything_else_waits_for_locks_only_briefly(text: str):
     ],
 )
 def test_only_failures_caused_by_another_sessions_lock_are_retried(said: str, again: bool):
-    assert is_worth_another_try(BOUNDED, said) is again
+    assert is_retryable(BOUNDED, said) is again
 
 
 def test_migrations_outside_a_transaction_are_not_retried():
     """It may have left something behind: an invalid index."""
-    assert not is_worth_another_try(UNBOUNDED, "Applying: 1.sql\nError: pq: deadlock detected (40P01)")
+    assert not is_retryable(UNBOUNDED, "Applying: 1.sql\nError: pq: deadlock detected (40P01)")
 
 
 @pytest.mark.parametrize("stage", [BOUNDED, UNBOUNDED])
 def test_it_retries_when_another_process_is_migrating(stage: Stage):
     said = "Error: timed out after 500ms waiting for migration lock (is another dbmate instance running?)"
-    assert is_worth_another_try(stage, said)
+    assert is_retryable(stage, said)
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ async def test_a_signal_handler_replaced_by_a_library_can_be_restored():
     async def task() -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, lambda: None)
-        running.take_signals()
+        running.install_signal_handlers()
         loop.call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
         await forever()
 

@@ -52,8 +52,8 @@ def test_cycles_are_collected_all_the_same():
             self.eu = self
 
     async def program() -> int:
-        for _ in range(2 * runtime.YOUNG_OBJECTS):
+        for _ in range(2 * runtime.GC_THRESHOLD):
             Node()
         return sum(isinstance(object_, Node) for object_ in gc.get_objects())
 
-    assert runtime.run(program()) < 2 * runtime.YOUNG_OBJECTS
+    assert runtime.run(program()) < 2 * runtime.GC_THRESHOLD

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from litestar import Litestar
 
-from reservaestoque.http.viewer import PIECE_BYTES, takes_gzip, viewer
+from reservaestoque.http.viewer import PIECE_BYTES, accepts_gzip, viewer
 
 
 def messages(**headers: str) -> list[dict[str, Any]]:
@@ -77,4 +77,4 @@ def test_it_is_compressed_once_and_not_again_by_the_gateway():
     ],
 )
 def test_whether_a_client_accepts_gzip(accepted: str, takes: bool):
-    assert takes_gzip(accepted) is takes
+    assert accepts_gzip(accepted) is takes

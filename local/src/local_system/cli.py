@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Callable[[System, argparse.Namespace], int] = arguments.run
     try:
         with termination_as_interruption():
-            return command(System(Config.from_environ(), _say), arguments)
+            return command(System(Config.from_environ(), _print), arguments)
     except LocalSystemError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -83,7 +83,7 @@ def _up(system: System, arguments: argparse.Namespace) -> int:
 
 def _down(system: System, _: argparse.Namespace) -> int:
     system.down()
-    _say(f"everything is stopped; the data are in {system.layout.state}")
+    _print(f"everything is stopped; the data are in {system.layout.state}")
     return 0
 
 
@@ -124,7 +124,7 @@ def _conferir(system: System, arguments: argparse.Namespace) -> int:
 
 
 def _token(system: System, arguments: argparse.Namespace) -> int:
-    _say(system.layout.issuer().token(arguments.customer, arguments.scope, arguments.valid))
+    _print(system.layout.issuer().token(arguments.customer, arguments.scope, arguments.valid))
     return 0
 
 
@@ -136,11 +136,11 @@ def _duration(text: str) -> int:
 
 def _clean(system: System, _: argparse.Namespace) -> int:
     system.clean()
-    _say(f"{system.layout.state} is removed")
+    _print(f"{system.layout.state} is removed")
     return 0
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)
 
 

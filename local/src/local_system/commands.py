@@ -19,7 +19,7 @@ def run(
 ) -> str:
     """Returns its standard output. Raises LocalSystemError with its output when it fails or takes too long.
 
-    It carries the system's marker, so that `down` finds it if we are killed meanwhile.
+    The program carries the system's marker, so that `down` finds it if this process is killed meanwhile.
     """
     program = Path(argv[0]).name
     try:

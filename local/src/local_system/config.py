@@ -1,4 +1,4 @@
-"""The choices that a person or a test has for a local system."""
+"""The configuration of a local system, from the environment or from a test."""
 
 import os
 import re
@@ -57,7 +57,7 @@ class Config:
     settings: environment of the programs, e.g. {"RESERVA_TTL": "5s"}.
     jwt: whether every call needs a token (`make token`). limits: whether the gateway limits each client.
     hosts: names for which the gateway accepts requests, besides those of the loopback interface.
-    observe: whether Prometheus runs too. scrape: how often it asks each part.
+    observe: whether Prometheus runs too. scrape: its scrape interval.
     parts: what to run, including dependencies; None means everything. A program's name means all its replicas.
     """
 
@@ -105,7 +105,7 @@ def parse_hosts(text: str) -> tuple[str, ...]:
     hosts = tuple(entry.strip() for entry in text.split(",") if entry.strip())
     for host in hosts:
         if not re.fullmatch(r"(\*\.)?[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?", host):
-            raise LocalSystemError(f"GATEWAY_HOSTS={text}: {host!r} is no host name; write names without a port")
+            raise LocalSystemError(f"GATEWAY_HOSTS={text}: {host!r} is not a host name; write names without a port")
     return hosts
 
 

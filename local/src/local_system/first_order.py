@@ -49,7 +49,7 @@ def _samples(system: System) -> str:
 
 
 def _apply(system: System) -> list[str]:
-    """Applies the samples; returns the API server's message on each refusal: a name may have another SKU by now."""
+    """Applies the samples; returns the API server's message on each refusal, such as of a changed SKU."""
     try:
         system.kubectl("apply", _samples(system))
     except LocalSystemError as error:

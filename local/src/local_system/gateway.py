@@ -44,7 +44,7 @@ class Limits:
     clients: int = 10_000
 
     def values(self) -> Iterator[tuple[str, str]]:
-        """The values of their placeholders."""
+        """The values for the template's placeholders."""
         yield "LIMITS_LUA", json.dumps((TEMPLATE.parent / "limits.lua").read_text())
         yield "LIMIT_CLIENTS", str(self.clients)
         for kind, rate in (("READ", self.reads), ("WRITE", self.writes), ("STREAM", self.streams)):
@@ -84,7 +84,7 @@ class Options:
         return {name for name, on in known.items() if on}
 
     def values(self) -> Iterator[tuple[str, str]]:
-        """The values of their placeholders."""
+        """The values for the template's placeholders."""
         hosts = dict.fromkeys(host.lower() for host in (*HOSTS, *self.hosts))  # Envoy refuses repeated names
         yield "HOSTS", json.dumps(list(hosts))
         yield "CSRF_ORIGINS", "[]"

@@ -26,7 +26,7 @@ _DOWNLOADS = "https://dl.k8s.io"
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _TICK_SECONDS = 30
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Binaries:
         return cls(*paths) if all(os.access(path, os.X_OK) for path in paths) else None
 
 
-def find_or_get(say: Say, environ: Mapping[str, str] = os.environ) -> Binaries:
+def find_or_get(report: Report, environ: Mapping[str, str] = os.environ) -> Binaries:
     """The programs, downloaded or built into the cache when this machine has none.
 
     Raises LocalSystemError, which says what was tried and what would help.
@@ -55,16 +55,16 @@ def find_or_get(say: Say, environ: Mapping[str, str] = os.environ) -> Binaries:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache.parent / f"{VERSION}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another system on this machine may be fetching them right now
-        return Binaries.within(cache) or _get(cache, environ, say)
+        return Binaries.within(cache) or _get(cache, environ, report)
 
 
-def _get(cache: Path, environ: Mapping[str, str], say: Say) -> Binaries:
-    say(f"kube-apiserver and kubectl {VERSION} are not on this machine yet; they go to {cache}")
+def _get(cache: Path, environ: Mapping[str, str], report: Report) -> Binaries:
+    report(f"kube-apiserver and kubectl {VERSION} are not on this machine yet; they go to {cache}")
     try:
-        _download(cache, environ, say)
+        _download(cache, environ, report)
     except (LocalSystemError, httpx.HTTPError, OSError) as error:
-        say(f"the official download failed ({error or type(error).__name__}); building from source instead")
-        build(cache, say)
+        report(f"the official download failed ({error or type(error).__name__}); building from source instead")
+        build(cache, report)
     found = Binaries.within(cache)
     if found is None:
         raise LocalSystemError(f"kube-apiserver or kubectl did not appear in {cache}")
@@ -77,30 +77,30 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
     return Path(base) / "reservaestoque" / VERSION
 
 
-def _download(cache: Path, environ: Mapping[str, str], say: Say) -> None:
+def _download(cache: Path, environ: Mapping[str, str], report: Report) -> None:
     base = environ.get("KUBERNETES_DOWNLOAD_URL") or _DOWNLOADS
     machine = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine())
     if platform.system() != "Linux" or machine is None:
         raise LocalSystemError(f"there is no official kube-apiserver for {platform.system()} {platform.machine()}")
     with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
         for name in NAMES:
-            _download_one(client, f"{base}/{VERSION}/bin/linux/{machine}/{name}", cache / name, say)
+            _download_one(client, f"{base}/{VERSION}/bin/linux/{machine}/{name}", cache / name, report)
 
 
-def _download_one(client: httpx.Client, url: str, target: Path, say: Say) -> None:
+def _download_one(client: httpx.Client, url: str, target: Path, report: Report) -> None:
     expected = client.get(f"{url}.sha256").raise_for_status().text.strip()
     draft = target.with_suffix(".part")
     digest = hashlib.sha256()
     with client.stream("GET", url) as answer, draft.open("wb") as file:
         answer.raise_for_status()
-        total, got, told = int(answer.headers.get("content-length", 0)), 0, 0
+        total, got, reported = int(answer.headers.get("content-length", 0)), 0, 0
         for chunk in answer.iter_bytes(1 << 20):
             file.write(chunk)
             digest.update(chunk)
             got += len(chunk)
-            if total and got * 10 // total > told:
-                told = got * 10 // total
-                say(f"downloading {target.name}: {told * 10}% of {total >> 20} MiB")
+            if total and got * 10 // total > reported:
+                reported = got * 10 // total
+                report(f"downloading {target.name}: {reported * 10}% of {total >> 20} MiB")
     if digest.hexdigest() != expected:
         draft.unlink()
         raise LocalSystemError(f"{url} has the wrong SHA-256 checksum")
@@ -108,7 +108,7 @@ def _download_one(client: httpx.Client, url: str, target: Path, say: Say) -> Non
     draft.replace(target)
 
 
-def build(cache: Path, say: Say) -> None:
+def build(cache: Path, report: Report) -> None:
     """Builds both programs with Go from local/kube. Raises LocalSystemError if Go is missing, too old or fails."""
     go = shutil.which("go")
     if go is None:
@@ -116,7 +116,7 @@ def build(cache: Path, say: Say) -> None:
             f"kube-apiserver {VERSION} could not be downloaded and Go is not installed to build it: install Go "
             f"{_go_needed()} or later, or set KUBEBUILDER_ASSETS to a folder that has {' and '.join(NAMES)}"
         )
-    say(f"building kube-apiserver and kubectl {VERSION} with Go: once, 3 to 20 minutes by the machine, 4 GB of disk")
+    report(f"building kube-apiserver and kubectl {VERSION} with Go, once: 3 to 20 minutes, 4 GB of disk")
     flags = {"k8s.io/component-base/version.gitVersion": VERSION, "k8s.io/client-go/pkg/version.gitVersion": VERSION}
     major, minor, _ = VERSION.lstrip("v").split(".")
     flags |= {"k8s.io/component-base/version.gitMajor": major, "k8s.io/component-base/version.gitMinor": minor}
@@ -125,48 +125,48 @@ def build(cache: Path, say: Say) -> None:
     draft = cache / "build"
     draft.mkdir(exist_ok=True)
     argv = [go, "build", "-trimpath", "-mod=readonly", f"-ldflags={linker}", "-o", f"{draft}/", *packages]
-    _run_telling(argv, say)
+    _run_with_progress(argv, report)
     for name in NAMES:
         (draft / name).replace(cache / name)
     shutil.rmtree(draft)
 
 
-def _run_telling(argv: list[str], say: Say) -> None:
+def _run_with_progress(argv: list[str], report: Report) -> None:
     began = time.monotonic()
-    over = threading.Event()
+    finished = threading.Event()
 
     def tick() -> None:
-        while not over.wait(_TICK_SECONDS):
-            say(f"still building, {(time.monotonic() - began) / 60:.1f} minutes so far")
+        while not finished.wait(_TICK_SECONDS):
+            report(f"still building, {(time.monotonic() - began) / 60:.1f} minutes so far")
 
     ticker = threading.Thread(target=tick, daemon=True)
     ticker.start()
     try:
-        returned, said = _run_group(argv)
+        returned, output = _run_group(argv)
     finally:
-        over.set()
+        finished.set()
         ticker.join()
     if returned:
-        needs = re.search(r"requires go >= (\S+) \(running go (\S+?)[;)]", said)
+        needs = re.search(r"requires go >= (\S+) \(running go (\S+?)[;)]", output)
         if needs:
             raise LocalSystemError(
                 f"Go {needs[2]} is too old to build kube-apiserver: install Go {needs[1]} or later"
             )
-        raise LocalSystemError(f"the Go build of kube-apiserver failed:\n{said.strip()[-2000:]}")
-    say(f"built in {(time.monotonic() - began) / 60:.1f} minutes")
+        raise LocalSystemError(f"the Go build of kube-apiserver failed:\n{output.strip()[-2000:]}")
+    report(f"built in {(time.monotonic() - began) / 60:.1f} minutes")
 
 
 def _run_group(argv: list[str]) -> tuple[int, str]:
-    """Exit code and output. When we are interrupted, Go ends together with the compilers that it started."""
+    """Exit code and output. On an interruption, Go is killed together with the compilers that it started."""
     environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, cwd=MODULE, env=environ, stderr=pipe, text=True, start_new_session=True) as go:
         try:
-            _, said = go.communicate()
+            _, output = go.communicate()
         except BaseException:
             os.killpg(go.pid, signal.SIGKILL)
             raise
-    return go.returncode, said
+    return go.returncode, output
 
 
 def _go_needed() -> str:

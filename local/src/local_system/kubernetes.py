@@ -24,7 +24,7 @@ CLUSTER_ROLE = "reservaestoque-operador"
 _GC_PERCENT = "300"
 """The API server collects garbage when its heap has grown by this much. With Go's default, 100, it needs a fifth more
 CPU and 60 MB less memory."""
-_CERTIFICATE_DAYS = 300  # kube-apiserver's own is valid for a year; a new one is made before it expires
+_CERTIFICATE_DAYS = 300  # kube-apiserver's own is valid for a year; a new one is created before it expires
 
 
 def parts(layout: Layout, binaries: Callable[[], Binaries]) -> list[Part]:
@@ -127,7 +127,7 @@ def _install(layout: Layout, kubectl: Path) -> None:
 
 
 def _wait_for_stock_items(layout: Layout) -> None:
-    """Waits until the API server takes a StockItem and marks it.
+    """Waits until the API server accepts a StockItem and sets its finalizer.
 
     The CRD is established, the default namespace created and the admission policy in force only after the API server
     is ready, and the policy refuses new StockItems until it knows their definition.
@@ -147,7 +147,7 @@ def _wait_for_stock_items(layout: Layout) -> None:
                 return
             if time.monotonic() > deadline:
                 raise LocalSystemError(
-                    f"StockItems are not accepted, or k8s/admission does not mark them: {answer.text}"
+                    f"StockItems are not accepted, or k8s/admission does not set their finalizer: {answer.text}"
                 )
             time.sleep(0.3)
 
@@ -163,7 +163,7 @@ def _binding() -> dict[str, object]:
 
 
 def _kubeconfig(layout: Layout, user: str) -> str:
-    """JSON, which is also YAML. The certificate is named, not copied, because kube-apiserver may replace it."""
+    """JSON, which is also YAML. It refers to the certificate's file, because kube-apiserver may replace it."""
     cluster = {
         "server": f"https://{HOST}:{layout.ports.kube_apiserver}",
         "certificate-authority": str(layout.state / "kube-apiserver" / "apiserver.crt"),

@@ -67,7 +67,7 @@ class Layout:
         return Path("/tmp") / f"reserva-{os.getuid()}-{name}"  # noqa: S108 - checked in make_sockets_folder
 
     def make_sockets_folder(self) -> None:
-        """Raises LocalSystemError when the folder belongs to someone else or others may enter it."""
+        """Raises LocalSystemError when the folder belongs to another user or is accessible to others."""
         self.sockets.mkdir(mode=0o700, exist_ok=True)
         found = self.sockets.lstat()
         if self.sockets.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
@@ -117,7 +117,7 @@ class Layout:
 
     @property
     def gateway_url(self) -> str:
-        """The only way in for customers."""
+        """The only address that customers need."""
         return f"http://{HOST}:{self.ports.gateway}"
 
     def issuer(self) -> Issuer:

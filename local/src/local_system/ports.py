@@ -59,7 +59,7 @@ class Ports:
     def free(cls) -> Self:
         """A block of ports that are all free now, for an additional system.
 
-        Raises LocalSystemError when no such block is found, or when FREE_PORTS makes no sense.
+        Raises LocalSystemError when no such block is found, or when FREE_PORTS is invalid.
         """
         usable = _usable(os.environ.get(FREE_RANGE, ""))
         names = [field.name for field in fields(cls) if field.name not in _REPLICATED]

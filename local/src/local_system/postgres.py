@@ -24,10 +24,10 @@ SETTINGS = {
     "shared_buffers": "512MB",
     "fsync": "on",
     "synchronous_commit": "on",
-    # Checkpoints far apart, and recycled WAL files: creating a new one stops commits for 50 ms.
+    # Checkpoints far apart, and recycled WAL files: creating a new one delays commits by 50 ms.
     "min_wal_size": "512MB",
     "max_wal_size": "2GB",
-    # Vacuuming goes slowly, because it shares the cores with everything else.
+    # Vacuuming is throttled, because it shares the cores with everything else.
     "autovacuum_vacuum_cost_delay": "10ms",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -109,7 +109,7 @@ def _initialise(layout: Layout, data: Path) -> None:
     password.touch(mode=0o600)
     password.write_text(layout.secrets["postgres"])
     try:
-        # The built-in provider sorts the same everywhere, whatever locales the machine has.
+        # The built-in provider sorts the same on every machine, regardless of its locales.
         locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8")
         login = ("--auth=scram-sha-256", "--username=postgres", f"--pwfile={password}")
         commands.run(layout, [*unprivileged(), BIN / "initdb", "--no-sync", *login, *locale, "-D", draft])

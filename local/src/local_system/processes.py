@@ -24,14 +24,14 @@ def leftovers(state: Path) -> list[psutil.Process]:
 
 
 def end_leftovers(state: Path) -> list[str]:
-    """Stops them and waits until they are gone; returns their names."""
+    """Stops them and waits until they have ended; returns their names."""
     found = leftovers(state)
     # Stop supervisord first, and for good: it would restart the others.
     for process in [process for process in found if "supervisor.supervisord" in _command(process)]:
         _signal(process, signal.SIGKILL)
     names = [f"{_name(process)} ({process.pid})" for process in found]
     for process in found:
-        _signal(process, _polite_signal(_environment(process).get(PART, "")))
+        _signal(process, _stop_signal(_environment(process).get(PART, "")))
     _, stubborn = psutil.wait_procs(found, timeout=_GRACE_SECONDS if found else 0)
     for process in stubborn:
         _signal(process, signal.SIGKILL)
@@ -40,10 +40,10 @@ def end_leftovers(state: Path) -> list[str]:
 
 
 def listener(port: int) -> str:
-    """The listener on a TCP port: `envoy (pid 123)`, or `another process` where the system does not tell."""
+    """The listener on a TCP port: `envoy (pid 123)`, or `another process` if it cannot be determined."""
     try:
         connections = psutil.net_connections(kind="tcp")
-    except psutil.AccessDenied:  # macOS tells only root
+    except psutil.AccessDenied:  # macOS requires root
         return "another process"
     for connection in connections:
         listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)
@@ -52,7 +52,7 @@ def listener(port: int) -> str:
     return "another process"
 
 
-def _polite_signal(part: str) -> signal.Signals:
+def _stop_signal(part: str) -> signal.Signals:
     if part.startswith("postgres-"):
         return signal.SIGINT
     return signal.SIGKILL if part == "kube-apiserver" else signal.SIGTERM

@@ -34,7 +34,7 @@ def parts(layout: Layout, config: Config) -> list[Part]:
 
 
 def _exporter(layout: Layout) -> Part:
-    """The exporter, without two collectors that cannot tell servers apart; one knows PostgreSQL up to 16 only."""
+    """The exporter, without two collectors that cannot distinguish servers; one supports PostgreSQL only up to 16."""
     port = layout.ports.postgres_exporter
     databases = [layout.database_url(database, role="conferente") for database in ("pedidos", "estoque")]
     return Part(

@@ -1,4 +1,4 @@
-"""RabbitMQ and its port mapper (epmd) as the machine's package installed them, with all of our files elsewhere.
+"""RabbitMQ and its port mapper (epmd) as installed by the machine's package, with their files in the state folder.
 
 The distribution's scripts are used without its wrapper (which changes to the user `rabbitmq`). epmd is a separate
 part: if the broker started it, it would become a daemon that outlives the broker.
@@ -102,8 +102,8 @@ def parts(layout: Layout) -> list[Part]:
 
 def server() -> Path:
     """The `rabbitmq-server` script. Raises LocalSystemError when RabbitMQ is not installed."""
-    asked = os.environ.get("RABBITMQ_SERVER", "")
-    candidates = [Path(asked)] if asked else [place / "rabbitmq-server" for place in PLACES]
+    configured = os.environ.get("RABBITMQ_SERVER", "")
+    candidates = [Path(configured)] if configured else [place / "rabbitmq-server" for place in PLACES]
     for candidate in candidates:
         if candidate.exists():
             return candidate
@@ -127,7 +127,7 @@ def _environment(layout: Layout) -> Mapping[str, str]:
         "HOME": str(home),  # where the Erlang cookie is
         "ERL_EPMD_PORT": str(layout.ports.epmd),
         "ERL_EPMD_ADDRESS": HOST,
-        # For the broker and every short-lived Erlang that it starts: none may start a daemon of its own.
+        # For the broker and every short-lived Erlang VM that it starts: none may start its own epmd daemon.
         "ERL_AFLAGS": "-start_epmd false",
         "RABBITMQ_ALLOW_INPUT": "1",  # the script execs the virtual machine, so signals reach it
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{LOOPBACK} {NO_BUSY_WAIT} {QUICK_STOP}",

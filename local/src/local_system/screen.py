@@ -62,7 +62,7 @@ def status(system: System, states: Mapping[str, State]) -> str:
     rows = [f"{'PART':<18} {'STATE':<10} {'PID':>8} {'UP':>8}"]
     rows += [
         f"{name:<18} {state.name:<10} {state.pid or '-':>8} {f'{state.uptime} s' if state.pid else '-':>8}"
-        f"{f'  {state.trouble}' if state.trouble and not state.pid else ''}"
+        f"{f'  {state.error}' if state.error and not state.pid else ''}"
         for name, state in states.items()
     ]
     return "\n".join(rows) if states else f"nothing runs in {system.layout.state}"

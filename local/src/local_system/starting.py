@@ -42,7 +42,7 @@ def wait_ready(layout: Layout, supervisor: Supervisor, part: Part, cancelled: th
     """Returns when the part's check passes.
 
     Raises LocalSystemError, which names the part and shows the end of its log, when its deadline passes, when it
-    dies repeatedly, or when `cancelled` is set meanwhile.
+    crashes repeatedly, or when `cancelled` is set meanwhile.
     """
     deadline = time.monotonic() + part.deadline
     processes: set[int] = set()
@@ -51,7 +51,7 @@ def wait_ready(layout: Layout, supervisor: Supervisor, part: Part, cancelled: th
             raise LocalSystemError(f"{part.name} is no longer awaited")
         state = supervisor.state(part.name)
         processes |= {state.pid} - {0}
-        reason = f"it is {state.name}{f' ({state.trouble})' if state.trouble else ''}"
+        reason = f"it is {state.name}{f' ({state.error})' if state.error else ''}"
         if state.pid:
             try:
                 part.ready()

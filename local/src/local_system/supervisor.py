@@ -37,7 +37,7 @@ class State:
     name: str
     pid: int
     uptime: int
-    trouble: str
+    error: str
 
     @property
     def runs(self) -> bool:
@@ -173,11 +173,11 @@ class Supervisor:
         _wait_until(self.running, 15, f"supervisord does not answer; see {self._layout.log('supervisord')}")
 
     def states(self) -> dict[str, State]:
-        """All parts that it knows."""
+        """The states of all configured parts."""
         return {info["name"]: _state(info) for info in self.call("supervisor.getAllProcessInfo")}
 
     def state(self, name: str) -> State:
-        """One part, which it knows; a fraction of the work of `states`."""
+        """The state of one configured part; much cheaper than `states`."""
         return _state(self.call("supervisor.getProcessInfo", name))
 
     def start(self, name: str) -> None:
@@ -189,7 +189,7 @@ class Supervisor:
                 raise LocalSystemError(f"{name} cannot be started: {fault.faultString}") from fault
 
     def stop(self, names: Iterable[str]) -> None:
-        """Stops parts in parallel and waits until their processes are gone."""
+        """Stops parts in parallel and waits until their processes have ended."""
         names = list(names)
         for name in names:
             try:
@@ -228,7 +228,7 @@ def _state(info: dict[str, Any]) -> State:
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
-    """supervisord checks on its children at each call, so frequent polling speeds it up."""
+    """supervisord checks on its children at each call, so frequent polling makes it react sooner."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

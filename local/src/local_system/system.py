@@ -49,13 +49,13 @@ class System:
     Every method that acts raises LocalSystemError with a sentence for a person when it fails.
     """
 
-    def __init__(self, config: Config, say: Callable[[str], None] = _silent) -> None:
-        """Creates the state folder with its credentials; starts nothing. `say` receives one line per step."""
+    def __init__(self, config: Config, report: Callable[[str], None] = _silent) -> None:
+        """Creates the state folder with its credentials; starts nothing. `report` receives one line per step."""
         self.config = config
         self.layout = Layout.open(config)
-        self._say = say
+        self._report = report
         self._supervisor = Supervisor(self.layout)
-        self._binaries = cache(lambda: kube_binaries.find_or_get(say))
+        self._binaries = cache(lambda: kube_binaries.find_or_get(report))
         self._parts = {part.name: part for part in parts.select(self._table(), config.parts)}
 
     def _table(self) -> list[Part]:
@@ -110,22 +110,22 @@ class System:
 
     def program_url(self, name: str) -> str:
         """The address of a program's API, past the gateway: `pedidos-1`, `estoque-2`, `painel`."""
-        env = self._one(name).env
+        env = self._part(name).env
         return f"http://{env['HOST']}:{env['PORT']}"
 
     def metrics_url(self, name: str) -> str:
         """The address of a program's health and metrics: `pedidos-1`, `estoque-2`, `operator`, `conferir`, …"""
-        env = self._one(name).env
+        env = self._part(name).env
         return f"http://{env['HOST']}:{env['METRICS_PORT']}"
 
-    # The whole
+    # The whole system
 
     def up(self) -> None:
         """Starts everything that is not running yet and returns when all of it is ready.
 
         When it fails or is interrupted, everything that it started is stopped again.
         """
-        with self._alone():
+        with self._exclusive():
             ran = self._supervisor.running()
             if not ran:
                 processes.end_leftovers(self.layout.state)
@@ -144,7 +144,7 @@ class System:
 
     def down(self) -> None:
         """Stops everything in order; also ends leftover processes, even without their supervisord."""
-        with self._alone():
+        with self._exclusive():
             self._stop_everything()
 
     def clean(self) -> None:
@@ -168,7 +168,7 @@ class System:
 
     def start(self, name: str) -> None:
         """Starts a part that was stopped and waits until it is ready."""
-        self._start([self._parts[one] for one in self.names(name)], [], alone=True)
+        self._start([self._parts[one] for one in self.names(name)], [], sequentially=True)
 
     def restart(self, name: str) -> None:
         """Stops a part, starts it and waits until it is ready."""
@@ -187,7 +187,7 @@ class System:
 
     def log(self, name: str) -> str:
         """The part's log since its last rotation."""
-        path = self.layout.log(self._one(name).name)
+        path = self.layout.log(self._part(name).name)
         return path.read_text(errors="replace") if path.exists() else ""
 
     # Tools
@@ -206,12 +206,12 @@ class System:
         port: int = getattr(self.layout.ports, f"postgres_{database}")
         return postgres.psql(self.layout, database, port, script)
 
-    # Inside
+    # Internals
 
-    def _one(self, name: str) -> Part:
+    def _part(self, name: str) -> Part:
         return self._parts[self.names(name)[0]]
 
-    def _start(self, chosen: list[Part], started: list[str], *, alone: bool = False) -> None:
+    def _start(self, chosen: list[Part], started: list[str], *, sequentially: bool = False) -> None:
         cancelled = threading.Event()
 
         def start(part: Part) -> None:
@@ -225,9 +225,9 @@ class System:
                 self._supervisor.start(part.name)
             starting.wait_ready(self.layout, self._supervisor, part, cancelled)
             part.ready_once()
-            self._say(f"  {part.name} is ready ({time.monotonic() - began:.1f} s)")
+            self._report(f"  {part.name} is ready ({time.monotonic() - began:.1f} s)")
 
-        if alone:
+        if sequentially:
             for part in chosen:
                 start(part)
         else:
@@ -252,11 +252,11 @@ class System:
                 self._supervisor.stop_all()
         finally:
             for left in processes.end_leftovers(self.layout.state):
-                self._say(f"  ended {left}, which was left over")
+                self._report(f"  ended {left}, which was left over")
             shutil.rmtree(self.layout.sockets, ignore_errors=True)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _exclusive(self) -> Iterator[None]:
         with (self.layout.state / "lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

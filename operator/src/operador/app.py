@@ -38,7 +38,7 @@ keeps up with 70,000 changes a second."""
 
 
 async def run(settings: OperadorSettings) -> None:
-    """Runs until SIGTERM or SIGINT. Raises an ExceptionGroup when any part fails, so that nothing half works."""
+    """Runs until SIGTERM or SIGINT. Raises an ExceptionGroup when any part fails: it never runs partially."""
     async with (
         open_api(settings.namespace, settings.kubeconfig) as api,
         await open_pool(
@@ -96,7 +96,7 @@ def wire(settings: OperadorSettings, api: ClusterApi, database: Database, server
         "reconcile": loop("reconcile", reconciler.step, Pace(every=timedelta(), longest=5.0)),
         "balances": loop("balances", balances.step, Pace(every=settings.status_interval, rest=_REST, longest=5.0)),
         "resync": loop("resync", resync.step, Pace(every=settings.resync_interval, longest=10.0), resync.wake),
-        "watch": lambda: watch.run(resync.defined, program.take_signals),
+        "watch": lambda: watch.run(resync.defined, program.install_signal_handlers),
         "server watch": server_watch.run,
         "events": lambda: recorder.run(lambda: writer.waiting > _MANY_STATUSES),
         **{f"status-{n}": writer.run for n in range(_STATUS_WORKERS)},

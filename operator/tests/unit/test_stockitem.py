@@ -1,6 +1,6 @@
 from stock_item_factory import NOW, item, saldo
 
-from operador.cluster.finalizer import with_ours, without_ours
+from operador.cluster.finalizer import with_finalizer, without_finalizer
 from operador.decide.conditions import status_from_saldo
 from operador.decide.outcome import Outcome
 from operador.decide.stockitem import FINALIZER, ItemKey, read_item, read_status, status_body
@@ -45,6 +45,6 @@ def test_no_status_yet():
 
 
 def test_our_finalizer_is_added_and_removed_among_those_of_others():
-    assert with_ours(("a",)) == ("a", FINALIZER)
-    assert with_ours((FINALIZER, "a")) == (FINALIZER, "a")
-    assert without_ours(("a", FINALIZER, "b")) == ("a", "b")
+    assert with_finalizer(("a",)) == ("a", FINALIZER)
+    assert with_finalizer((FINALIZER, "a")) == (FINALIZER, "a")
+    assert without_finalizer(("a", FINALIZER, "b")) == ("a", "b")

@@ -7,7 +7,7 @@ from litestar.di import Provide
 
 from painel import page
 from painel.routes import ROUTES, Sources, administrators
-from painel.scrape import Scraper, known
+from painel.scrape import Scraper, configured
 from painel.settings import PainelSettings
 from painel.watch import Watch
 from reservaestoque.http import service_app
@@ -44,7 +44,7 @@ async def run(settings: PainelSettings) -> None:
         "conferir": settings.conferir_urls,
         "rabbitmq": settings.rabbitmq_urls,
     }
-    scraper = Scraper(known(parts), settings.scrape_timeout.total_seconds())
+    scraper = Scraper(configured(parts), settings.scrape_timeout.total_seconds())
     watch = Watch(scraper, settings.interval.total_seconds())
     streams = Streams(settings.max_streams, settings.max_streams_per_client)
     sources = Sources(watch, streams, page.load(), administrators(settings.identity))

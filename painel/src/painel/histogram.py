@@ -1,4 +1,4 @@
-"""Quantiles of what a histogram counted between two scrapes. Pure: no I/O, no clock."""
+"""Quantiles of the observations that a histogram counted between two scrapes. Pure: no I/O, no clock."""
 
 import math
 from collections.abc import Mapping

@@ -22,7 +22,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""No scripts or styles of other origins, none inline, no frames, no text turned into markup."""
+"""They forbid scripts and styles that are inline or from other origins, frames, and conversion of text to markup."""
 
 
 @dataclass(frozen=True)

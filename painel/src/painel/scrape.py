@@ -1,4 +1,4 @@
-"""Scrapes all replicas of all parts concurrently; a silent one costs no more than the timeout."""
+"""Scrapes all replicas of all parts concurrently; an unresponsive replica delays a scrape by at most the timeout."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ import httpx
 
 from painel import system_state
 from painel.exposition import parse
-from painel.system_state import Look, View
+from painel.system_state import ScrapeResult, Snapshot
 from reservaestoque.telemetry import logger
 
 REMEMBERED_SECONDS = 60.0
@@ -50,17 +50,19 @@ class Scraper:
         """Closes its connections."""
         await self._client.aclose()
 
-    async def look(self) -> View:
+    async def scrape(self) -> Snapshot:
         """The current answers of all replicas."""
         found = await asyncio.gather(*map(self._addresses, self._parts))
-        looks = await asyncio.gather(*(self._ask(address) for addresses in found for address in addresses))
+        results = await asyncio.gather(
+            *(self._scrape_replica(address) for addresses in found for address in addresses)
+        )
         absent = [
-            Look(part.name, "", ready=False)
+            ScrapeResult(part.name, "", ready=False)
             for part, addresses in zip(self._parts, found, strict=True)
             if not addresses
         ]
         order = {part.name: number for number, part in enumerate(self._parts)}
-        return View(time.time(), sorted([*looks, *absent], key=lambda look: order[look.part]))
+        return Snapshot(time.time(), sorted([*results, *absent], key=lambda result: order[result.part]))
 
     async def _addresses(self, part: Part) -> list[_Address]:
         hosts = await asyncio.gather(*(self._resolve(url) for url in part.urls))
@@ -84,13 +86,13 @@ class Scraper:
         hosts = dict.fromkeys((str(address[4][0]), int(address[4][1])) for address in found)
         return [f"http://{f'[{host}]' if ':' in host else host}:{port}" for host, port in hosts]
 
-    async def _ask(self, address: _Address) -> Look:
+    async def _scrape_replica(self, address: _Address) -> ScrapeResult:
         part = address.part
         ready, page = await asyncio.gather(self._get(address.url, part.ready), self._get(address.url, part.metrics))
         metrics = parse(page.text, system_state.NAMES) if page is not None and page.is_success else None
         if part.ready is None:
-            return Look(part.name, address.name, metrics is not None, metrics)
-        return Look(part.name, address.name, ready is not None and ready.is_success, metrics)
+            return ScrapeResult(part.name, address.name, metrics is not None, metrics)
+        return ScrapeResult(part.name, address.name, ready is not None and ready.is_success, metrics)
 
     async def _get(self, url: str, path: str | None) -> httpx.Response | None:
         if path is None:
@@ -108,8 +110,8 @@ def _name(part: Part, url: str) -> str:
     return f"{part.name}-{part.urls.index(url) + 1}" if url in part.urls else urlsplit(url).netloc
 
 
-def known(parts: Mapping[str, Sequence[str]]) -> list[Part]:
+def configured(parts: Mapping[str, Sequence[str]]) -> list[Part]:
     """The parts that have URLs. Envoy and RabbitMQ have their own paths; RabbitMQ is up if it serves metrics."""
-    letters = "/metrics/detailed?family=queue_coarse_metrics"
-    paths: dict[str, tuple[str | None, str | None]] = {"gateway": ("/ready", None), "rabbitmq": (None, letters)}
+    queue_metrics = "/metrics/detailed?family=queue_coarse_metrics"
+    paths: dict[str, tuple[str | None, str | None]] = {"gateway": ("/ready", None), "rabbitmq": (None, queue_metrics)}
     return [Part(name, urls, *paths.get(name, ("/health/ready", "/metrics"))) for name, urls in parts.items() if urls]

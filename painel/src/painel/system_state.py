@@ -1,4 +1,4 @@
-"""The state of the system, computed from what its parts answered. Pure: no I/O, no clock."""
+"""The state of the system, computed from the answers of its parts. Pure: no I/O, no clock."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -62,7 +62,7 @@ class Audit(msgspec.Struct, frozen=True, rename={"violations": "violacoes", "las
     last: datetime | None
 
 
-_NAMES_OF_FIELDS = {
+_FIELD_NAMES = {
     "at": "em",
     "parts": "partes",
     "orders_per_second": "pedidosPorSegundo",
@@ -74,7 +74,7 @@ _NAMES_OF_FIELDS = {
 }
 
 
-class SystemState(msgspec.Struct, frozen=True, rename=_NAMES_OF_FIELDS):
+class SystemState(msgspec.Struct, frozen=True, rename=_FIELD_NAMES):
     """The state of the system at an instant. Unknown values are null."""
 
     at: datetime
@@ -88,7 +88,7 @@ class SystemState(msgspec.Struct, frozen=True, rename=_NAMES_OF_FIELDS):
     conflicts: Annotated[list[str], Meta(description="SKUs that several StockItems declare.")]
 
 
-class Look(msgspec.Struct, frozen=True):
+class ScrapeResult(msgspec.Struct, frozen=True):
     """The answer of one replica: whether it is ready, and its metrics, None if it reported none."""
 
     part: str
@@ -97,14 +97,14 @@ class Look(msgspec.Struct, frozen=True):
     metrics: Metrics | None = None
 
 
-class View(msgspec.Struct, frozen=True):
+class Snapshot(msgspec.Struct, frozen=True):
     """The answers of all replicas, and their time in seconds since 1970."""
 
     at: float
-    looks: Sequence[Look]
+    results: Sequence[ScrapeResult]
 
 
-def state(now: View, before: View | None) -> SystemState:
+def state(now: Snapshot, before: Snapshot | None) -> SystemState:
     """The state at `now`, with rates and quantiles since `before`."""
     decided = _decided(now, before) if before else {}
     seconds = now.at - before.at if before else 0.0
@@ -122,29 +122,29 @@ def state(now: View, before: View | None) -> SystemState:
     )
 
 
-def _metrics_of(view: View, part: str) -> list[Metrics]:
-    return [look.metrics for look in view.looks if look.part == part and look.metrics is not None]
+def _metrics_of(snapshot: Snapshot, part: str) -> list[Metrics]:
+    return [result.metrics for result in snapshot.results if result.part == part and result.metrics is not None]
 
 
-def _parts(view: View) -> list[Part]:
+def _parts(snapshot: Snapshot) -> list[Part]:
     parts: dict[str, list[Replica]] = {}
-    for look in view.looks:
-        replicas = parts.setdefault(look.part, [])
-        if look.name:
-            replicas.append(Replica(look.name, look.ready))
+    for result in snapshot.results:
+        replicas = parts.setdefault(result.part, [])
+        if result.name:
+            replicas.append(Replica(result.name, result.ready))
     return [Part(name, replicas) for name, replicas in parts.items()]
 
 
-def _decided(now: View, before: View) -> dict[float, float]:
+def _decided(now: Snapshot, before: Snapshot) -> dict[float, float]:
     """The number of orders decided between two scrapes, by time to decision. A new replica counts from its first
     scrape.
     """
-    earlier = {look.name: look.metrics for look in before.looks if look.metrics is not None}
+    earlier = {result.name: result.metrics for result in before.results if result.metrics is not None}
     added: dict[float, float] = {}
-    for look in now.looks:
-        if look.part != "pedidos" or look.metrics is None or look.name not in earlier:
+    for result in now.results:
+        if result.part != "pedidos" or result.metrics is None or result.name not in earlier:
             continue
-        grown = histogram.growth(_buckets(earlier[look.name]), _buckets(look.metrics))
+        grown = histogram.growth(_buckets(earlier[result.name]), _buckets(result.metrics))
         for bound, count in grown.items():
             added[bound] = added.get(bound, 0.0) + count
     return added
@@ -159,21 +159,21 @@ def _quantile(share: float, buckets: Mapping[float, float]) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _outbox(view: View, service: str) -> Outbox:
-    """All replicas read the same table."""
-    age = _highest(view, service, AGE)
-    return Outbox(_whole(_highest(view, service, DEPTH)), None if age is None else round(age, 1))
+def _outbox(snapshot: Snapshot, service: str) -> Outbox:
+    """The highest values, because all replicas read the same table."""
+    age = _highest(snapshot, service, AGE)
+    return Outbox(_whole(_highest(snapshot, service, DEPTH)), None if age is None else round(age, 1))
 
 
-def _highest(view: View, part: str, name: str, **labels: str) -> float | None:
-    found = (metrics.sum(name, **labels) for metrics in _metrics_of(view, part))
+def _highest(snapshot: Snapshot, part: str, name: str, **labels: str) -> float | None:
+    found = (metrics.sum(name, **labels) for metrics in _metrics_of(snapshot, part))
     return max(_finite(found), default=None)
 
 
-def _audit(view: View) -> Audit:
-    told = _metrics_of(view, "conferir")
-    violations = list(_finite(metrics.sum(VIOLATIONS) for metrics in told))
-    rounds = list(_finite(metrics.earliest(ROUND) for metrics in told))
+def _audit(snapshot: Snapshot) -> Audit:
+    reported = _metrics_of(snapshot, "conferir")
+    violations = list(_finite(metrics.sum(VIOLATIONS) for metrics in reported))
+    rounds = list(_finite(metrics.earliest(ROUND) for metrics in reported))
     return Audit(
         _whole(max(violations, default=None)),
         datetime.fromtimestamp(max(rounds), UTC) if rounds else None,

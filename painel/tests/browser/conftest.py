@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import browser as browsers
 import pytest
-from browser import Troubles
+from browser import PageProblems
 from playwright.sync_api import Browser, Page
 
 from local_system import Config, Ports, System
@@ -41,10 +41,10 @@ def page(browser: Browser, system: System) -> Iterator[Page]:
     )
     page = context.new_page()
     page.set_default_timeout(browsers.WAIT_MILLISECONDS)
-    troubles = Troubles(page, system.gateway_url)
+    problems = PageProblems(page, system.gateway_url)
     yield page
     context.close()
-    assert troubles.found == []
+    assert problems.found == []
 
 
 @pytest.fixture

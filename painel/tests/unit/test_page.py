@@ -12,7 +12,7 @@ from painel import page
 from painel.app import create_app
 from painel.routes import Sources, administrators
 from painel.settings import PainelSettings
-from painel.system_state import Look, View
+from painel.system_state import ScrapeResult, Snapshot
 from painel.watch import Watch
 from reservaestoque.streams import Streams
 
@@ -22,14 +22,14 @@ MODULES = {name: file.body.decode() for name, file in FILES.items() if name.ends
 
 
 class Looks:
-    async def look(self) -> View:
-        return View(0.0, [Look("pedidos", "pedidos-1", ready=True)])
+    async def scrape(self) -> Snapshot:
+        return Snapshot(0.0, [ScrapeResult("pedidos", "pedidos-1", ready=True)])
 
 
 def app(identity: str) -> Litestar:
     watch = Watch(Looks(), 0.01)
     made = create_app(Sources(watch, Streams(5, 5), FILES, administrators(identity)))  # type: ignore[arg-type]
-    made.on_startup.append(watch._look)
+    made.on_startup.append(watch._scrape)
     return made
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from painel import histogram
 from painel.exposition import parse
-from painel.system_state import NAMES, Look, View, state
+from painel.system_state import NAMES, ScrapeResult, Snapshot, state
 
 PEDIDOS = """\
 # HELP pedidos_decision_seconds From an order's creation to its first decision
@@ -38,17 +38,17 @@ rabbitmq_detailed_queue_messages_ready{vhost="reservaestoque",queue="estoque.ped
 """
 
 
-def look(part: str, text: str | None, name: str | None = None, *, ready: bool = True) -> Look:
-    return Look(part, name or f"{part}-1", ready, None if text is None else parse(text, NAMES))
+def look(part: str, text: str | None, name: str | None = None, *, ready: bool = True) -> ScrapeResult:
+    return ScrapeResult(part, name or f"{part}-1", ready, None if text is None else parse(text, NAMES))
 
 
-def pedidos(fast: int, total: int, name: str = "pedidos-1") -> Look:
+def pedidos(fast: int, total: int, name: str = "pedidos-1") -> ScrapeResult:
     return look("pedidos", PEDIDOS.format(fast=fast, all=total), name)
 
 
 def test_rates_and_quantiles_are_those_of_the_interval():
-    before = View(100.0, [pedidos(1000, 1000)])
-    now = View(102.0, [pedidos(1010, 1020)])
+    before = Snapshot(100.0, [pedidos(1000, 1000)])
+    now = Snapshot(102.0, [pedidos(1010, 1020)])
     told = state(now, before)
     assert told.orders_per_second == 10.0
     assert told.decision.p50 == pytest.approx(0.1)
@@ -56,23 +56,23 @@ def test_rates_and_quantiles_are_those_of_the_interval():
 
 
 def test_replicas_are_summed_and_a_new_one_counts_from_its_second_scrape():
-    before = View(100.0, [pedidos(0, 0, "a"), pedidos(5, 5, "b")])
-    now = View(102.0, [pedidos(4, 4, "a"), pedidos(7, 7, "b"), pedidos(900, 900, "c")])
+    before = Snapshot(100.0, [pedidos(0, 0, "a"), pedidos(5, 5, "b")])
+    now = Snapshot(102.0, [pedidos(4, 4, "a"), pedidos(7, 7, "b"), pedidos(900, 900, "c")])
     assert state(now, before).orders_per_second == 3.0
 
 
 def test_a_restarted_replica_counts_from_zero():
-    told = state(View(102.0, [pedidos(6, 6)]), View(100.0, [pedidos(5000, 5000)]))
+    told = state(Snapshot(102.0, [pedidos(6, 6)]), Snapshot(100.0, [pedidos(5000, 5000)]))
     assert told.orders_per_second == 3.0
 
 
 def test_without_orders_the_rate_is_zero_and_the_quantiles_are_unknown():
-    told = state(View(102.0, [pedidos(5, 5)]), View(100.0, [pedidos(5, 5)]))
+    told = state(Snapshot(102.0, [pedidos(5, 5)]), Snapshot(100.0, [pedidos(5, 5)]))
     assert (told.orders_per_second, told.decision.p50, told.decision.p99) == (0.0, None, None)
 
 
 def test_the_first_scrape_yields_no_rate():
-    assert state(View(100.0, [pedidos(5, 5)]), None).orders_per_second is None
+    assert state(Snapshot(100.0, [pedidos(5, 5)]), None).orders_per_second is None
 
 
 def test_figures_are_read_from_the_parts_metrics():
@@ -83,7 +83,7 @@ def test_figures_are_read_from_the_parts_metrics():
         look("rabbitmq", RABBITMQ),
         look("operator", 'operador_conflicting_sku{sku="CAMISETA-P"} 1.0\n'),
     ]
-    told = state(View(1700000100.0, looks), None)
+    told = state(Snapshot(1700000100.0, looks), None)
     assert told.at == datetime(2023, 11, 14, 22, 15, tzinfo=UTC)
     assert (told.outbox["pedidos"].depth, told.outbox["pedidos"].age) == (3, 1.2)
     assert told.outbox["estoque"].depth == 0
@@ -95,7 +95,9 @@ def test_figures_are_read_from_the_parts_metrics():
 
 
 def test_unknown_figures_are_null():
-    told = state(View(100.0, [look("pedidos", None, ready=False), Look("conferir", "", ready=False)]), None)
+    told = state(
+        Snapshot(100.0, [look("pedidos", None, ready=False), ScrapeResult("conferir", "", ready=False)]), None
+    )
     assert told.outbox["pedidos"].depth is None
     assert told.lapsing is None
     assert (told.audit.violations, told.audit.last) == (None, None)

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import httpx
 from uvicorn_here import serving
 
-from painel.scrape import Part, Scraper, known
-from painel.system_state import Look, View
+from painel.scrape import Part, Scraper, configured
+from painel.system_state import ScrapeResult, Snapshot
 from painel.watch import Watch
 
 
@@ -18,9 +18,9 @@ class Looks:
     def __init__(self) -> None:
         self.count = 0
 
-    async def look(self) -> View:
+    async def scrape(self) -> Snapshot:
         self.count += 1
-        return View(float(self.count), [Look("pedidos", "pedidos-1", ready=True)])
+        return Snapshot(float(self.count), [ScrapeResult("pedidos", "pedidos-1", ready=True)])
 
 
 @asynccontextmanager
@@ -81,16 +81,16 @@ async def test_silent_replicas_are_distinguished_from_unready_ones():
         ]
         scraper = Scraper(parts, 0.5)
         try:
-            view = await scraper.look()
+            view = await scraper.scrape()
         finally:
             await scraper.close()
-    told = [(look.part, look.name, look.ready, look.metrics is not None) for look in view.looks]
+    told = [(look.part, look.name, look.ready, look.metrics is not None) for look in view.results]
     assert told == [
         ("pedidos", "pedidos-1", False, True),
         ("pedidos", "pedidos-2", False, False),
         ("gone", "", False, False),
     ]
-    metrics = view.looks[0].metrics
+    metrics = view.results[0].metrics
     assert metrics is not None
     assert metrics.sum("outbox_depth") == 5
 
@@ -110,15 +110,15 @@ async def test_a_host_name_stands_for_all_its_addresses_and_lost_ones_are_rememb
 
     monkeypatch.setattr(httpx.AsyncClient, "get", get)
     scraper = Scraper([Part("pedidos", ["http://pedidos:9000"])], 0.5)
-    names = [look.name for look in (await scraper.look()).looks]
+    names = [look.name for look in (await scraper.scrape()).results]
     assert names == ["10.0.0.1:9000", "10.0.0.2:9000"]
     addresses.pop(0)
-    assert [look.name for look in (await scraper.look()).looks] == names, "a lost replica is listed for a minute"
+    assert [look.name for look in (await scraper.scrape()).results] == names, "a lost replica is listed for a minute"
     await scraper.close()
 
 
 def test_parts_without_addresses_are_not_watched():
-    parts = known({"pedidos": ["http://a:1"], "gateway": ["http://b:2"], "rabbitmq": [], "estoque": ()})
+    parts = configured({"pedidos": ["http://a:1"], "gateway": ["http://b:2"], "rabbitmq": [], "estoque": ()})
     assert [(part.name, part.ready, part.metrics) for part in parts] == [
         ("pedidos", "/health/ready", "/metrics"),
         ("gateway", "/ready", None),

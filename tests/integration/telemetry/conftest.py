@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from collector import Collector, collecting
-from prometheus_here import SCRAPE_SECONDS, Prometheus, asking
+from prometheus_here import SCRAPE_SECONDS, Prometheus, prometheus_on
 from shop import Shop, open_shop
 
 from local_system import Config, Ports, System
@@ -49,5 +49,5 @@ async def shop(system: System) -> AsyncIterator[Shop]:
 async def prometheus(system: System) -> AsyncIterator[Prometheus]:
     if not system.config.observe:
         pytest.skip("Prometheus is missing: install the package prometheus")
-    async with asking(system.layout.ports.prometheus) as prometheus:
+    async with prometheus_on(system.layout.ports.prometheus) as prometheus:
         yield prometheus

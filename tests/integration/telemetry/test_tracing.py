@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from collector import Collector, Seen
+from collector import Collector, ReceivedSpan
 from prometheus_here import Prometheus
 from shop import Shop, conferir
 from waiting import until
@@ -66,7 +66,7 @@ def _trace(collector: Collector, pedido: dict[str, object]) -> str:
     return trace
 
 
-def _one(spans: list[Seen], program: str, name: str) -> Seen:
+def _one(spans: list[ReceivedSpan], program: str, name: str) -> ReceivedSpan:
     [found] = [span for span in spans if (span.program, span.name) == (program, name)]
     return found
 
@@ -147,7 +147,7 @@ async def test_the_operator_traces_a_stock_item_to_its_status(shop: Shop, collec
         await shop.declare(f"TR-B-{number}", 1)
     await shop.declare("TR-B", 7)
 
-    def written(seen: Collector) -> list[Seen]:
+    def written(seen: Collector) -> list[ReceivedSpan]:
         return [span for span in seen.spans if span.attributes.get("reservaestoque.stockitem") == "tr-b"]
 
     await asyncio.to_thread(collector.until, lambda seen: bool(written(seen)))

@@ -1,4 +1,4 @@
-"""The parsers of the programs that are run by hand, beside `reserva`."""
+"""The parsers of the programs that people run, besides `reserva`."""
 
 import argparse
 from collections.abc import Callable

@@ -23,7 +23,7 @@ ELSEWHERE = {
 }
 """Documents outside docs/ that have a page."""
 HOME = "README.md", "README.pt-BR.md"
-"""Documents whose place the site's front page takes."""
+"""Documents that the site's front page replaces."""
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 _CODE = re.compile(r"(^ *```.*?^ *```$|`(?:[^`\n]|\n(?!\n))+`(?!\]))", re.M | re.S)
 _SECTION = re.compile(r"^## (.+)\n((?:(?!^## ).*\n?)*)", re.M)
@@ -68,14 +68,14 @@ def on_the_site(document: str, text: str, pages: Mapping[str, str]) -> str:
     """The document's text with links to `pages`; a README also gets the table of contents of its folder."""
 
     def link(match: re.Match[str]) -> str:
-        picture, words, path, anchor = match.groups(default="")
+        picture, label, path, anchor = match.groups(default="")
         if not path or "://" in path or picture:
             return match[0]
         target = os.path.normpath(PurePosixPath(document).parent / path)
         if target in pages:
-            return f"[{words}]({_relative(pages[target], place(document))}{anchor})"
+            return f"[{label}]({_relative(pages[target], place(document))}{anchor})"
         repository = os.environ.get("DOCS_REPOSITORY")
-        return f"[{words}]({repository}/{target}{anchor})" if repository else words
+        return f"[{label}]({repository}/{target}{anchor})" if repository else label
 
     parts = _CODE.split(text)
     parts[::2] = [_LINK.sub(link, part) for part in parts[::2]]
@@ -90,7 +90,7 @@ def contents(text: str, *, front: bool) -> str:
     if front:
         sections = ((section, _linked(body)) for section, body in _SECTION.findall(text))
         return "".join(
-            _toctree([f"{words} <{page}>" for page, words in pages.items()], section)
+            _toctree([f"{label} <{page}>" for page, label in pages.items()], section)
             for section, pages in sections
             if pages
         )
@@ -99,9 +99,9 @@ def contents(text: str, *, front: bool) -> str:
 
 
 def _linked(text: str) -> dict[str, str]:
-    """The pages of the site that a text links to, with the words of the link."""
-    links = ((path.removesuffix(".md"), words) for _, words, path, _ in _LINK.findall(text) if path.endswith(".md"))
-    return {page: words for page, words in links if "://" not in page}
+    """The pages of the site that a text links to, with the label of the link."""
+    links = ((path.removesuffix(".md"), label) for _, label, path, _ in _LINK.findall(text) if path.endswith(".md"))
+    return {page: label for page, label in links if "://" not in page}
 
 
 def _toctree(pages: list[str], caption: str = "") -> str:

@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=["rest", "amqp"])
     arguments = parser.parse_args()
-    right = True
+    passed = True
     for jwt in (False, True):
         with (
             tempfile.TemporaryDirectory(prefix="fuzz-") as folder,
@@ -30,17 +30,17 @@ def main() -> int:
         ):
             if arguments.only != "amqp":
                 asyncio.run(stock(system))
-                right &= requests(system, arguments.cases, arguments.seed)
+                passed &= requests(system, arguments.cases, arguments.seed)
             if arguments.only != "rest" and not jwt:
                 report = asyncio.run(amqp.run(system, count=arguments.cases, seed=arguments.seed))
                 print("\n".join(report.lines()))
-                right &= report.right
-    return 0 if right else 1
+                passed &= report.passed
+    return 0 if passed else 1
 
 
 def requests(system: System, cases: int, seed: int) -> bool:
     """Whether all answers were correct. Prints their number, and the findings of schemathesis."""
-    right = True
+    passed = True
     tokens = {"without tokens": ""}
     if system.config.jwt:
         issuer = system.layout.issuer()
@@ -54,8 +54,8 @@ def requests(system: System, cases: int, seed: int) -> bool:
             report = rest.run(system, service, examples=examples, seed=seed, token=token)
             outcome = "all answers were correct" if report.passed else report.text
             print(f"{report.cases} requests to {service} {who}: {outcome}", flush=True)
-            right &= report.passed
-    return right
+            passed &= report.passed
+    return passed
 
 
 async def stock(system: System) -> None:

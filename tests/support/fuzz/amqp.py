@@ -47,7 +47,7 @@ class Report:
     memory: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
-    def right(self) -> bool:
+    def passed(self) -> bool:
         """Whether all outcomes are as expected."""
         wrong = [*self.lost, *self.unexpected, *self.undecided]
         return not wrong and not self.without_reason and all(self.consumers.values())
@@ -60,14 +60,14 @@ class Report:
             f"not in the dead letters: {len(self.lost)} {self.lost[:5]}",
             f"in the dead letters without being expected: {len(self.unexpected)} {self.unexpected[:5]}",
             f"without a reason: {self.without_reason}",
-            f"orders between them: {self.orders}, slowest {self.slowest:.2f} s, in a wrong state: {self.undecided}",
+            f"orders among them: {self.orders}, slowest {self.slowest:.2f} s, in a wrong state: {self.undecided}",
             f"consumers: {self.consumers}",
             *(f"memory of {name}: {a:.1f} MiB before, {b:.1f} after" for name, (a, b) in self.memory.items()),
         ]
 
 
 async def run(system: System, *, count: int, seed: int) -> Report:
-    """Sends `count` messages, half of them to each queue; half of the first ones are warm-up."""
+    """Sends `count` messages, half of them to each queue; the first fifth is warm-up."""
     report, began = Report(), time.monotonic()
     await _stock(system)
     async with _client(system) as client, await aio_pika.connect(system.amqp_url) as connection:
@@ -149,7 +149,7 @@ class _Orders:
         self._cancelled: list[UUID] = []
 
     async def create(self) -> None:
-        """Orders that must each be decided while the customer waits."""
+        """Places orders that must each be decided while the customer waits."""
         await asyncio.gather(*(self._create() for _ in range(5)))
 
     async def _create(self) -> None:
@@ -180,7 +180,7 @@ class _Orders:
         return json.dumps({**event, "data": data}).encode()
 
     async def check(self) -> None:
-        """Whether each order is unchanged."""
+        """Reports each order whose status is not the expected one."""
         cancelled = set(self._cancelled)
         left = {**dict.fromkeys(self._ids, "EstoqueReservado"), **dict.fromkeys(cancelled, "Cancelado")}
         for order, status in left.items():

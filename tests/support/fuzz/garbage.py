@@ -135,7 +135,7 @@ class Maker:
         return self._whole("no array", b"%b%b" % (json.dumps(value).encode(), b" " * self._rng.randrange(2000)))
 
     def no_events(self) -> Garbage:
-        """An array of nothing."""
+        """An empty array."""
         return self._whole("no events", b"[%b]" % (b" " * self._rng.randrange(2000)))
 
     def nested(self) -> Garbage:
@@ -182,7 +182,7 @@ class Maker:
         return self._pieces(f"wrong {last}", Piece(json.dumps(event).encode(), False))
 
     def among_good_ones(self) -> Garbage:
-        """Valid events beside invalid ones: only the invalid ones are dead-lettered."""
+        """Valid events mixed with invalid ones: only the invalid ones are dead-lettered."""
         bad = [Piece(self._rng.choice([b"null", b"[]", b"{}", b'"x"', b"0"]), False) for _ in range(2)]
         bad.append(Piece(b'{"type": "Never", "mark": "%b"}' % uuid4().hex.encode(), False))
         pieces = [*bad, Piece(self._good(), True)]

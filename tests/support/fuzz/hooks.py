@@ -14,7 +14,7 @@ _LONGEST = 90
 
 @schemathesis.hook
 def before_call(_: schemathesis.HookContext, case: schemathesis.Case, **__: Any) -> None:
-    """Avoids inputs that are rightly refused but that the documents cannot exclude."""
+    """Avoids inputs that are refused for reasons that OpenAPI cannot express."""
     _make_keys_differ(case)
     body = _each_sku_once(_written_as_integers(case.body))
     if repr(body) != repr(case.body):  # schemathesis judges a case again after an assignment

@@ -14,7 +14,7 @@ from simulator.world import Crash, LockWait, OpenTransaction, Party, ViolationEr
 _PATIENCE = 0.005
 
 Connections = Callable[[str, str], Awaitable[asyncpg.Connection]]
-"""Gives a party, by its name, its connection to a database."""
+"""Returns the connection of a party, by its name, to a database."""
 AfterCommit = Callable[[Party, str], Awaitable[None]]
 
 
@@ -51,7 +51,7 @@ class PartyDatabase:
 
 
 class PartyConnection:
-    """A connection, as asyncpg's."""
+    """A connection with the interface of asyncpg's."""
 
     def __init__(self, party: Party, name: str, real: asyncpg.Connection, after: AfterCommit) -> None:
         self._party = party
@@ -64,7 +64,7 @@ class PartyConnection:
 
     @asynccontextmanager
     async def transaction(self, *, implicit: bool = False) -> AsyncIterator[None]:
-        """A transaction. A crash or a lost connection before its commit undoes it; afterwards it does not.
+        """A transaction. A crash or a lost connection before its commit undoes it; after the commit it does not.
 
         The end of one begins the next, which saves a round trip.
         """
@@ -153,7 +153,7 @@ class PartyConnection:
             await asyncio.wait({wait.task}, timeout=_PATIENCE)
         if wait.task.done():
             return False
-        another = world.who_waits(self._name, besides=self._party)
+        another = world.lock_waiter(self._name, excluding=self._party)
         if another is None:
             world.note(f"{self._party.name}: … waits for a lock")
             world.seen["lock waited for"] += 1

@@ -31,7 +31,7 @@ _LOCKED = {
         "left join comando c on c.id = u.id where o.xmax::text = $1",
     ),
 }
-"""Orders whose rows a transaction holds: rows that it has locked, changed or deleted name it in `xmax`."""
+"""Orders whose rows a transaction holds: it is the `xmax` of rows that it has locked, changed or deleted."""
 _COMMITTED = "select array(select o from outbox o order by id), array(select e from estoque e order by sku)"
 _VERSIONS = "select id, versao from pedido where id = any ($1)"
 _PROCESSED = """
@@ -116,17 +116,17 @@ class Judge:
                 now=instant,
             )
         # Ids are assigned before the commit: the newest row need not have the highest.
-        news = [row for row in outbox if row["id"] not in self._seen]
-        self._seen.update(row["id"] for row in news)
-        for row in news:
+        new_rows = [row for row in outbox if row["id"] not in self._seen]
+        self._seen.update(row["id"] for row in new_rows)
+        for row in new_rows:
             for fact in facts_of(row):
                 await self._judge(fact)
         self._check_clocks(skus)
-        if news:
+        if new_rows:
             await self._check_balances(monitor)
 
     async def _request_of(self, causa: UUID) -> Request:
-        """The request behind that event. If no customer made it, pedidos did, to cancel an abandoned order."""
+        """The request that caused an event. If no customer sent it, pedidos did, to cancel an abandoned order."""
         if causa not in self.orders:
             comando = await self.world.monitors["pedidos"].fetchrow("select * from comando where id = $1", causa)
             if comando is None or comando["tipo"] != "CancelarPedido":
@@ -148,17 +148,17 @@ class Judge:
         self._check_instant(fact)
         try:
             if fact["causa"] is None:
-                wanted = self.model.sweep(pedido, now)
+                expected = self.model.sweep(pedido, now)
             else:
                 self.answered.add(fact["causa"])
-                wanted = self.model.answer(await self._request_of(fact["causa"]), now)
+                expected = self.model.answer(await self._request_of(fact["causa"]), now)
         except AssertionError as error:
             raise ViolationError(str(error)) from error
-        stated = Reply(snapshot(fact), fact["recusa"])
-        self.world.seen.update([stated.snapshot.status, *filter(None, [stated.recusa])])
-        if stated != wanted:
-            raise ViolationError(f"order {pedido}: estoque said\n  {stated}\nand it should be\n  {wanted}")
-        self.history[pedido, stated.snapshot.versao] = stated.snapshot
+        actual = Reply(snapshot(fact), fact["recusa"])
+        self.world.seen.update([actual.snapshot.status, *filter(None, [actual.recusa])])
+        if actual != expected:
+            raise ViolationError(f"order {pedido}: estoque reported\n  {actual}\nexpected\n  {expected}")
+        self.history[pedido, actual.snapshot.versao] = actual.snapshot
 
     def _check_instant(self, fact: Mapping[str, Any]) -> None:
         """The clock of an order and of its SKUs never goes back. A repeated answer was decided earlier."""
@@ -194,7 +194,7 @@ class Judge:
                 max(self.model.disponivel(row["sku"], now), 0),
             )
             if tuple(row)[1:] != expected:
-                raise ViolationError(f"balance of {row['sku']}: {tuple(row)[1:]} and it should be {expected}")
+                raise ViolationError(f"balance of {row['sku']}: {tuple(row)[1:]}, expected {expected}")
 
     async def _check_orders(self, monitor: asyncpg.Connection) -> None:
         """pedidos shows only snapshots that estoque has published, and never an older one than before."""
@@ -204,7 +204,7 @@ class Judge:
                 raise ViolationError(f"order {pedido} went back from version {self._versions[pedido]} to {versao}")
             self._versions[pedido] = versao
             if self.history.get((pedido, versao)) != snapshot(row):
-                raise ViolationError(f"order {pedido}: pedidos says {snapshot(row)}, which estoque never said")
+                raise ViolationError(f"order {pedido}: pedidos shows {snapshot(row)}, which estoque never reported")
 
     async def on_acknowledge(self, queue: Queue, messages: Sequence[Message]) -> None:
         """A message may be acknowledged only when the effect of all its events is committed."""
@@ -242,7 +242,7 @@ class Judge:
         return {row["pedido_id"] for row in waiting} - held
 
     async def _held_by(self, frozen: Party) -> set[UUID]:
-        """The orders that need rows which its transaction has locked, changed, or deleted."""
+        """The orders that need rows that the party's transaction has locked, changed, or deleted."""
         assert frozen.transaction is not None
         database, pid = frozen.transaction
         monitor = self.world.monitors[database]
@@ -271,9 +271,9 @@ class Judge:
             if in_pedidos[k] != in_estoque[k]
         ]
         problems += [
-            f"order {k}: pedidos {said}, model {self.model.snapshots.get(k)}"
-            for k, said in in_pedidos.items()
-            if said != self.model.snapshots.get(k)
+            f"order {k}: pedidos {actual}, model {self.model.snapshots.get(k)}"
+            for k, actual in in_pedidos.items()
+            if actual != self.model.snapshots.get(k)
         ]
         times = self.times
         problems += [
@@ -287,16 +287,16 @@ class Judge:
             if not self._forgettable(k, times.pedidos_order_retention)
         ]
         problems += [f"command {k} was accepted and is lost" for k in self.commanded - self.answered]
-        problems += [f"order {k} was left undecided" for k, said in in_pedidos.items() if said.status == "Criado"]
+        problems += [f"order {k} was left undecided" for k, actual in in_pedidos.items() if actual.status == "Criado"]
         problems += [
-            f"order {k}: estoque {said}, model {self.model.snapshots.get(k)}"
-            for k, said in in_estoque.items()
-            if said != self.model.snapshots.get(k)
+            f"order {k}: estoque {actual}, model {self.model.snapshots.get(k)}"
+            for k, actual in in_estoque.items()
+            if actual != self.model.snapshots.get(k)
         ]
         problems += [
-            f"order {k}: {said} though its time is over"
-            for k, said in in_estoque.items()
-            if said.status not in FINAL_STATUSES and said.expira_em and said.expira_em <= self.world.now
+            f"order {k}: {actual} although it has lapsed"
+            for k, actual in in_estoque.items()
+            if actual.status not in FINAL_STATUSES and actual.expira_em and actual.expira_em <= self.world.now
         ]
         if problems:
             raise ViolationError("\n".join(problems))
@@ -304,7 +304,7 @@ class Judge:
     def _forgettable(self, pedido_id: UUID, kept: timedelta) -> bool:
         snapshot = self.model.snapshots.get(pedido_id)
         # estoque's instant may be ahead of the clock that pedidos read when it received the snapshot.
-        # A command that arrives after the end makes a new version of it, which pedidos may not receive in time.
+        # A command that arrives after the end creates a new version of it, which pedidos may not receive in time.
         old = self.world.now - self._ended.get(pedido_id, self.world.now) > kept - self.world.step_back
         return old and snapshot is not None and snapshot.status in FINAL_STATUSES
 
@@ -314,10 +314,10 @@ class Judge:
 
 
 def facts_of(row: asyncpg.Record) -> Iterator[Mapping[str, Any]]:
-    """The facts in a row of estoque's outbox, in order. Raises ViolationError unless it has as many as it says."""
+    """The facts in a row of estoque's outbox, in order. Raises ViolationError unless there are `quantos` of them."""
     columns = {name: row[column] or [None] * row["quantos"] for name, column in _FACT.items()}
     if {len(values) for values in columns.values()} != {row["quantos"]}:
-        raise ViolationError(f"a row of the outbox has other than {row['quantos']} facts: {row}")
+        raise ViolationError(f"a row of the outbox does not have {row['quantos']} facts: {row}")
     for values in zip(*columns.values(), strict=True):
         yield {**dict(zip(columns, values, strict=True)), "criado_em": row["criado_em"]}
 

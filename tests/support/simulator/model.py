@@ -1,6 +1,6 @@
 """The required behaviour of orders and stock, stated as plainly as possible: a pure model, one command at a time.
 
-It has no batches, locks, counters or sweep: a reservation counts until its time is over. Written from the design and
+It has no batches, locks, counters or sweep: a reservation counts until it lapses. Written from the design and
 not from the services' code, so that a mistake there is not repeated here.
 """
 
@@ -17,7 +17,7 @@ Shortage = tuple[str, int, int, str]
 
 @dataclass(frozen=True)
 class Request:
-    """A command: its event id and type, the order, the requested units by SKU, and the newest version it is about."""
+    """A command: its event id and type, its order, the units requested by SKU, the newest version it applies to."""
 
     id: UUID
     tipo: str
@@ -65,7 +65,7 @@ class Model:
     recusas: dict[UUID, str | None] = field(default_factory=dict)
 
     def reservado(self, sku: str, now: datetime) -> int:
-        """Units in reservations whose time is not over."""
+        """Units in reservations that have not lapsed."""
         return sum(self.itens[key].get(sku, 0) for key, snapshot in self.snapshots.items() if _holds(snapshot, now))
 
     def disponivel(self, sku: str, now: datetime) -> int:
@@ -80,10 +80,10 @@ class Model:
         return Reply(self.snapshots[order.pedido_id], self.recusas[order.id])
 
     def sweep(self, pedido_id: UUID, now: datetime) -> Reply:
-        """The sweep ends a reservation whose time is over. Raises AssertionError when it is not."""
+        """The sweep ends a lapsed reservation. Raises AssertionError if it has not lapsed."""
         snapshot = self.snapshots[pedido_id]
         assert snapshot.status == "EstoqueReservado", f"swept an order that is {snapshot.status}"
-        assert not _holds(snapshot, now), f"swept at {now} what holds until {snapshot.expira_em}"
+        assert not _holds(snapshot, now), f"swept at {now} a reservation that holds until {snapshot.expira_em}"
         new = Snapshot("ReservaExpirada", snapshot.versao + 1, None, snapshot.shortages)
         self.snapshots[pedido_id] = new
         return Reply(new, None)

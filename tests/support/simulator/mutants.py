@@ -46,7 +46,7 @@ def _replace(text: str, before: str, after: str) -> str:
 
 
 def code(function: Any, *replacements: tuple[str, str]) -> Apply:
-    """Replaces lines of a function; modules that have imported it get the mistake too."""
+    """Replaces lines of a function; modules that have imported it are affected too."""
     assert isinstance(function, FunctionType)
 
     @asynccontextmanager
@@ -56,12 +56,12 @@ def code(function: Any, *replacements: tuple[str, str]) -> Apply:
             source = _replace(source, before, after)
         namespace: dict[str, Any] = {}
         exec(f"from __future__ import annotations\n{source}", function.__globals__, namespace)  # noqa: S102
-        right = function.__code__
+        original = function.__code__
         function.__code__ = namespace[function.__name__].__code__
         try:
             yield
         finally:
-            function.__code__ = right
+            function.__code__ = original
 
     return change
 
@@ -71,12 +71,12 @@ def statement(sql: Queries, name: str, before: str, after: str) -> Apply:
 
     @asynccontextmanager
     async def change(_: asyncpg.Connection) -> AsyncIterator[None]:
-        intact, texts = sql[name], statements(sql._package)
-        texts[name] = _replace(intact, before, after)
+        original, texts = sql[name], statements(sql._package)
+        texts[name] = _replace(original, before, after)
         try:
             yield
         finally:
-            texts[name] = intact
+            texts[name] = original
 
     return change
 
@@ -86,15 +86,15 @@ def sql_function(name: str, *replacements: tuple[str, str]) -> Apply:
 
     @asynccontextmanager
     async def change(estoque: asyncpg.Connection) -> AsyncIterator[None]:
-        intact = await estoque.fetchval("select pg_get_functiondef($1::regproc)", name)
-        wrong = intact
+        original = await estoque.fetchval("select pg_get_functiondef($1::regproc)", name)
+        mutated = original
         for before, after in replacements:
-            wrong = _replace(wrong, before, after)
-        await estoque.execute(wrong)
+            mutated = _replace(mutated, before, after)
+        await estoque.execute(mutated)
         try:
             yield
         finally:
-            await estoque.execute(intact)
+            await estoque.execute(original)
 
     return change
 
@@ -102,25 +102,25 @@ def sql_function(name: str, *replacements: tuple[str, str]) -> Apply:
 @asynccontextmanager
 async def _sweep_in_two_steps(estoque: asyncpg.Connection) -> AsyncIterator[None]:
     """Finds lapsed orders in one transaction and sweeps them in the next, without rechecking their time."""
-    intact = await estoque.fetchval("select pg_get_functiondef('sweep_reservas'::regproc)")
-    start, end = intact.index("select array_agg(t.id)"), intact.index(") t;")
+    original = await estoque.fetchval("select pg_get_functiondef('sweep_reservas'::regproc)")
+    start, end = original.index("select array_agg(t.id)"), original.index(") t;")
     pattern = "select array_agg(t.id) into v_pedidos from (select p.id from pedido p where p.id = any (p_found) "
     pattern += "and p.status = 'EstoqueReservado' order by p.id for update skip locked"
-    wrong = intact[:start] + pattern + intact[end:]
-    wrong = wrong.replace("sweep_reservas(p_limit integer)", "sweep_found(p_found uuid[])")
-    await estoque.execute(wrong)
+    mutated = original[:start] + pattern + original[end:]
+    mutated = mutated.replace("sweep_reservas(p_limit integer)", "sweep_found(p_found uuid[])")
+    await estoque.execute(mutated)
     all_found = "select array_agg(id) from pedido where status = 'EstoqueReservado' and expira_em <= agora()"
 
     async def sweep(self: Database, limit: int) -> int:
         ids = await self._pool.fetchval(all_found)
         return int(await self._pool.fetchval("select sweep_found($1)", ids or []))
 
-    right = Database.sweep
+    original = Database.sweep
     Database.sweep = sweep  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Database.sweep = right  # type: ignore[method-assign]
+        Database.sweep = original  # type: ignore[method-assign]
         await estoque.execute("drop function sweep_found")
 
 
@@ -165,7 +165,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "creation-forgotten": Mutant(
         "a redelivered order that was reserved without a decision is decided a second time",
-        (code(batch.process, ("        triage = _recall(triage, known)\n", "")),),
+        (code(batch.process, ("        triage = _move_repeated(triage, known)\n", "")),),
     ),
     "reserves-beyond-the-horizon": Mutant(
         "new orders are reserved however old their event is",

@@ -44,7 +44,7 @@ class Network:
         """The queue whose messages are all lost, even in calm weather."""
         self._numbers = itertools.count(1)
 
-    def keep(self, queue: Queue, body: bytes) -> None:
+    def store(self, queue: Queue, body: bytes) -> None:
         """Stores an arrived message."""
         queue.messages.append(Message(next(self._numbers), body))
         self.history.append((queue, body))
@@ -70,16 +70,16 @@ class Publisher:
                 self._network.world.note("  the message is lost")
                 continue
             if self._network.world.calm:
-                self._network.keep(self._queue, body)
+                self._network.store(self._queue, body)
                 continue
             if rng.random() < weather.loss:  # the broker lost it, confirmed or not
                 self._network.world.note("  the message is lost")
                 self._network.world.seen["message lost"] += 1
             else:
-                self._network.keep(self._queue, body)
+                self._network.store(self._queue, body)
                 if rng.random() < weather.copy:
                     self._network.world.seen["message repeated"] += 1
-                    self._network.keep(self._queue, body)
+                    self._network.store(self._queue, body)
             if rng.random() < weather.confirm:
                 self._network.world.seen["confirm lost"] += 1
                 raise NotPublishedError("the confirm was lost")
@@ -111,7 +111,7 @@ class Deliveries:
 
     async def put_back(self, kind: str, body: bytes) -> None:
         await self.party.turn("put back")
-        self._network.keep(self._queue, body)
+        self._network.store(self._queue, body)
         self.party.world.seen["put back"] += 1
 
     async def acknowledge(self, messages: Sequence[Message]) -> None:

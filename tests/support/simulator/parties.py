@@ -47,7 +47,7 @@ Life = Callable[[Party], Awaitable[None]]
 
 
 class HandOver:
-    """The relay of a process, as the rest of the process sees it: the one currently alive, if any."""
+    """Delegates to the relay of a process that is currently alive, if any."""
 
     def __init__(self) -> None:
         self.relay: Relay | None = None
@@ -63,7 +63,7 @@ class HandOver:
 
 @dataclass
 class KeyUse:
-    """A customer's key: the first command sent with it, and the order that it stands for."""
+    """A customer's key: the first command sent with it, and the order that it identifies."""
 
     comando: NewCommand
     pedido_id: UUID | None = None
@@ -85,7 +85,7 @@ class Cast:
     def spawn(self) -> None:
         """Starts all parties: two replicas of everything, as many customers."""
         for name, (life, weight) in PARTIES.items():
-            self.world.spawn(name, lambda party, life=life: _live_again(party, lambda p: life(self, p)), weight)
+            self.world.spawn(name, lambda party, life=life: _run_and_restart(party, lambda p: life(self, p)), weight)
 
     def _database(self, party: Party, name: str) -> PartyDatabase:
         return PartyDatabase(party, name, self.connections, self.judge.after_commit)
@@ -94,8 +94,8 @@ class Cast:
         """The relay of the replica that a party belongs to."""
         return self.relays.setdefault(f"{service}-{party.name.rpartition('-')[2]}", HandOver())
 
-    def _rest(self, party: Party) -> Callable[[], bool]:
-        """Parties that act on their own stop when the seed calms down, unless they are called."""
+    def _may_act(self, party: Party) -> Callable[[], bool]:
+        """Whether the party may act on its own: once the seed is calm, only if it is called."""
         return lambda: not self.world.calm or party.name in self.world.called
 
     # The services
@@ -206,7 +206,7 @@ class Cast:
     def _repeat(self, party: Party, step: Callable[[], Awaitable[object]]) -> Life:
         async def life(_: Party) -> None:
             while True:
-                await party.turn("time for its job", when=self._rest(party))
+                await party.turn("time for its job", when=self._may_act(party))
                 self.world.called.discard(party.name)
                 await step()
 
@@ -216,7 +216,7 @@ class Cast:
         relay = self._hand_over("pedidos", party)
         return GroupCommit(database, relay, max_batch=9, max_waiting=9, resend_after=self.times.resend_after)
 
-    # Those outside
+    # Parties outside the services
 
     def _clock(self, party: Party) -> Life:
         async def step() -> None:
@@ -228,16 +228,16 @@ class Cast:
             elif periods and rng.random() < 0.3:
                 # Right before, at and after the instant at which a reservation lapses.
                 alvo = rng.choice(periods) + timedelta(microseconds=rng.choice([-1, 0, 1]))
-                await self.world.advance(await self._in_time(alvo - self.world.now))
+                await self.world.advance(await self._permitted_leap(alvo - self.world.now))
             elif rng.random() < self.world.weather.leaps:
                 ttl = self.times.reserva_ttl
-                await self.world.advance(await self._in_time(rng.choice([ttl / 2, ttl, 2 * ttl])))
+                await self.world.advance(await self._permitted_leap(rng.choice([ttl / 2, ttl, 2 * ttl])))
             else:
                 await self.world.advance(timedelta(seconds=rng.choice([0.001, 1, 31, 120])))
 
         return self._repeat(party, step)
 
-    async def _in_time(self, leap: timedelta) -> timedelta:
+    async def _permitted_leap(self, leap: timedelta) -> timedelta:
         """A leap of the clock, omitted if unanswered commands would be given up, or orders forgotten.
 
         A command that is written and not yet committed may become one of them: the server ends transactions that
@@ -255,7 +255,7 @@ class Cast:
 
         async def step() -> None:
             rng = party.rng
-            # All of them at first: a missing row can't be locked, so an order that arrives while it is being created
+            # All of them at first: a missing row cannot be locked, so an order that arrives while it is being created
             # may legitimately find it or not.
             new_ones = [sku for sku in SKUS if sku not in self.judge.model.products]
             itens = [self._manifest(party, sku) for sku in new_ones or rng.sample(SKUS, rng.randint(1, 2))]
@@ -288,7 +288,7 @@ class Cast:
         async def step() -> None:
             if not self.judge.model.products:
                 return
-            comandos = [self._want(party) for _ in range(party.rng.choice([1, 1, 2, 4]))]
+            comandos = [self._draw_command(party) for _ in range(party.rng.choice([1, 1, 2, 4]))]
             new_ones = [c for c in comandos if c is not None and c.pedido_id not in self._ended_orders(c)]
             if not new_ones:
                 return
@@ -305,7 +305,7 @@ class Cast:
                     raise ViolationError(f"{len(new_ones)} commands wait for a key of a frozen replica") from missing
                 raise
             for new, result in zip(new_ones, results, strict=True):
-                self._hear(new, result)
+                self._check_answer(new, result)
 
         return self._repeat(party, step)
 
@@ -315,14 +315,14 @@ class Cast:
         end = snapshot is not None and snapshot.status in FINAL_STATUSES and comando.itens is None
         return {comando.pedido_id} if end and comando.id.int % 4 else set()
 
-    def _want(self, party: Party) -> NewCommand | None:
+    def _draw_command(self, party: Party) -> NewCommand | None:
         rng = party.rng
         known = sorted(self.judge.accepted)
         if self.world.returning:
             lapsed = [c for c in known if self.judge.model.snapshots.get(c, Snapshot()).status == "ReservaExpirada"]
             return NewCommand(_uuid(party), rng.choice(lapsed), CommandType.RESERVAR, "", "ana") if lapsed else None
         if self.keys and rng.random() < (0.5 if self.world.repeated else 0.15):
-            return self._ask_again(party)
+            return self._repeat_request(party)
         if known and rng.random() < 0.55:
             tipo = rng.choice([CommandType.FECHAR, CommandType.CANCELAR, CommandType.RESERVAR])
             pedido_id = rng.choice(known)
@@ -344,8 +344,8 @@ class Cast:
         itens = next(request.itens for request in self.judge.orders.values() if request.pedido_id == pedido_id)
         return [Item(sku, quantidade) for sku, quantidade in itens.items()]
 
-    def _ask_again(self, party: Party) -> NewCommand:
-        """A customer repeats a request with the same key, for the same thing (or, wrongly, for another)."""
+    def _repeat_request(self, party: Party) -> NewCommand:
+        """A customer repeats a request with the same key, with the same body (or, wrongly, with another)."""
         before = self.keys[self.world.repeated or party.rng.choice(sorted(self.keys))].comando
         key = before.key
         if key is not None and party.rng.random() < 0.2:
@@ -353,8 +353,8 @@ class Cast:
         pedido_id = _uuid(party)
         return replace(before, id=pedido_id, pedido_id=pedido_id, key=key)
 
-    def _hear(self, new: NewCommand, result: Committed | Exception) -> None:
-        """Checks the customer's answer: while a key is kept, it stands for one order."""
+    def _check_answer(self, new: NewCommand, result: Committed | Exception) -> None:
+        """Checks the customer's answer: while a key is kept, it identifies one order."""
         if isinstance(result, Exception):
             if not (isinstance(result, KeyReusedError | KeyBusyError) and new.key is not None):
                 raise result
@@ -367,7 +367,7 @@ class Cast:
             return
         use = self.keys[new.key.value]
         # Kept from the commit on; the customer may learn of it much later.
-        if use.pedido_id is None or self.world.now - _made_at(use.pedido_id) > self.times.idempotency_retention:
+        if use.pedido_id is None or self.world.now - _created_at(use.pedido_id) > self.times.idempotency_retention:
             use.pedido_id = result.pedido_id
         if use.pedido_id != result.pedido_id:
             raise ViolationError(f"key {new.key.value} made two orders: {use.pedido_id}, {result.pedido_id}")
@@ -380,13 +380,13 @@ def _uuid(party: Party) -> UUID:
     return UUID(int=milliseconds << 80 | 7 << 76 | (rng >> 62) << 64 | 2 << 62 | rng & (1 << 62) - 1)
 
 
-def _made_at(pedido_id: UUID) -> datetime:
+def _created_at(pedido_id: UUID) -> datetime:
     """The time at which this id was created (RFC 9562, section 5.7), to the millisecond."""
     return datetime.fromtimestamp((pedido_id.int >> 80) / 1000, UTC)
 
 
-async def _live_again(party: Party, spawn: Callable[[Party], Life]) -> None:
-    """Runs a party's life. When the party dies or meets a transient fault, a new one begins without any state."""
+async def _run_and_restart(party: Party, spawn: Callable[[Party], Life]) -> None:
+    """Runs a party's life. After a crash or a transient fault, a new one starts without any state."""
     while True:
         life = spawn(party)
         try:

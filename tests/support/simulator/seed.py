@@ -27,26 +27,26 @@ _TABLES = {
 _LAPSED = "reservations beyond their time"
 _UNHEARD = """
 select id, status, expira_em, perguntar_em,
-    case causa when id then criado_em else (select c.criado_em from comando c where c.id = causa) end as asked_at
+    case causa when id then criado_em else (select c.criado_em from comando c where c.id = causa) end as caused_at
 from pedido where expira_em <= agora()
 """
 """Orders whose reservation has lapsed, as far as pedidos knows, with the time of the command behind it."""
 _OLD = ("ForaDoHorizonte", "PedidoDesconhecido", "PedidoEsquecido")
 """The reasons for which old messages are set aside; another check shows that no order is lost."""
-_RESTLESS = {
+_PENDING = {
     "facts not published": "select true from outbox limit 1",
     "commands without an answer": "select true from comando where respondido_em is null limit 1",
     "orders without a decision": "select true from pedido where status = 'Criado' limit 1",
     _LAPSED: "select true from pedido where expira_em <= agora() limit 1",
 }
 MONITOR = "monitor"
-_RETURNING = 60
-_HEARD = 0.5
-_NEVER_HEARD = 0.3
+_RENEWAL_STEPS = 60
+_NOTICES_ARRIVE = 0.5
+_ANSWERS_LOST = 0.3
 _AGE = 0.25
 _FREEZE = 0.3
-_VISITS = 3
-_STEPS_ASIDE = 150
+_CUSTOMER_ROUNDS = 3
+_FROZEN_STEPS = 150
 _ROUNDS = 60
 _STEPS = 5000
 
@@ -75,11 +75,11 @@ class Stage:
         """
         for database in DATABASES:
             if (MONITOR, database) not in self._connections:
-                await self._take_over(database)
+                await self._replace_clock(database)
             monitor = await self.connection(MONITOR, database)
             await monitor.execute(f"truncate {', '.join(_TABLES[database])} restart identity")
 
-    async def _take_over(self, database: str) -> None:
+    async def _replace_clock(self, database: str) -> None:
         """Called once, not for each seed: DDL invalidates the plans of every connection."""
         monitor = await self.connection(MONITOR, database)
         await monitor.execute(_CLOCK)
@@ -102,7 +102,7 @@ class Stage:
         return self._connections[name, database]
 
     def close(self) -> None:
-        """Closes all connections, whatever they are doing."""
+        """Closes all connections, even in the middle of a statement."""
         for connection in self._connections.values():
             connection.terminate()
         self._connections.clear()
@@ -150,9 +150,7 @@ async def _live(cast: Cast) -> None:
 
 async def _freeze(world: World, cast: Cast) -> None:
     """Freezes a party with its locks held, as by SIGSTOP. The others continue: those that need none of its locks must
-    not wait.
-
-    In the end the server ends its transaction.
+    not wait. In the end the server terminates its transaction.
     """
     frozen = await _inside_a_transaction(world)
     if frozen is None:
@@ -164,10 +162,10 @@ async def _freeze(world: World, cast: Cast) -> None:
     judge, network = cast.judge, cast.network
     for round_ in range(_ROUNDS):
         world.called |= {"resend-1", "resend-2"}
-        if round_ < _VISITS:
+        if round_ < _CUSTOMER_ROUNDS:
             world.called |= {"customer-1", "customer-2"}
-        await world.run(_STEPS_ASIDE)
-        if round_ >= _VISITS and not await judge.waiting_without_reason(frozen, network.queues.values()):
+        await world.run(_FROZEN_STEPS)
+        if round_ >= _CUSTOMER_ROUNDS and not await judge.waiting_without_reason(frozen, network.queues.values()):
             break
         await world.advance(cast.times.resend_after * min(round_ + 1, 20))
         await world.expire_lock_waits()
@@ -180,7 +178,7 @@ async def _freeze(world: World, cast: Cast) -> None:
 
 async def _inside_a_transaction(world: World) -> Party | None:
     """A party that is between two statements of a transaction, if one gets there within a bounded number of steps."""
-    for _ in range(_STEPS_ASIDE):
+    for _ in range(_FROZEN_STEPS):
         await world.run(1)
         in_between = [party for party in world.parties if party.transaction is not None and party.at_gate]
         if in_between and world.rng.random() < 0.2:
@@ -191,7 +189,7 @@ async def _inside_a_transaction(world: World) -> Party | None:
 async def _stop_the_broker(world: World, times: Times) -> None:
     """The broker is down for longer than commands are resent, with accepted commands still in the outbox.
 
-    Only in seeds without message loss: a command whose message was lost that long ago is given up, with an alert.
+    Only in seeds without message loss: a command whose message was lost that long ago is no longer resent.
     """
     if world.weather.loss or world.seed % 2:
         return
@@ -208,7 +206,7 @@ async def _stop_the_broker(world: World, times: Times) -> None:
 
 async def _lapse(world: World, network: Network, times: Times) -> None:
     """All reservations lapse. Some seeds lose the notices, and some of these also the first answers to follow-ups."""
-    if world.rng.random() < _HEARD:
+    if world.rng.random() < _NOTICES_ARRIVE:
         await world.advance(2 * times.reserva_ttl)
         return
     network.losing = network.queues["pedidos.status"]
@@ -217,10 +215,12 @@ async def _lapse(world: World, network: Network, times: Times) -> None:
     await world.run(_STEPS, until_idle=True)
     unheard = await world.monitors["pedidos"].fetch(_UNHEARD)
     world.seen["lapse lost of an old command"] += any(
-        row["status"] == "EstoqueReservado" and row["asked_at"] and world.now - row["asked_at"] > times.resend_horizon
+        row["status"] == "EstoqueReservado"
+        and row["caused_at"]
+        and world.now - row["caused_at"] > times.resend_horizon
         for row in unheard
     )
-    if world.rng.random() < _NEVER_HEARD:
+    if world.rng.random() < _ANSWERS_LOST:
         await world.advance(times.resend_horizon + timedelta(minutes=1))
         world.called |= {"resend-1"}
         await world.run(_STEPS, until_idle=True)
@@ -231,16 +231,16 @@ async def _age(world: World, judge: Judge, network: Network) -> None:
     """Weeks later, when old data has been purged, old messages reappear: they must have no effect."""
     past = len(network.history)
     await world.advance(timedelta(days=world.rng.choice([8, 40])))
-    await _return_at_the_last_hour(world)
+    await _renew_abandoned_orders(world)
     for _ in range(2):  # abandoned orders are cancelled in the first round
         world.called.add("retention")
         await _calm_down(world, judge, network)
     for queue, body in world.rng.choices(network.history[:past], k=5) if past else ():
-        network.keep(queue, body)
+        network.store(queue, body)
     await _calm_down(world, judge, network)
 
 
-async def _return_at_the_last_hour(world: World) -> None:
+async def _renew_abandoned_orders(world: World) -> None:
     """Customers renew orders that pedidos has just found abandoned and is about to cancel."""
     world.called.add("retention")
     for _ in range(_STEPS):
@@ -249,7 +249,7 @@ async def _return_at_the_last_hour(world: World) -> None:
             break
     world.returning = True
     world.called |= {"customer-1", "customer-2"}
-    await world.run(_RETURNING)
+    await world.run(_RENEWAL_STEPS)
     world.returning = False
 
 
@@ -258,17 +258,17 @@ async def _calm_down(world: World, judge: Judge, network: Network) -> None:
     world.calm = True
     for round_ in range(_ROUNDS):
         await world.run(_STEPS, until_idle=True)
-        restless = await _restless(world, network)
-        if not restless:
+        pending = await _pending_work(world, network)
+        if not pending:
             letters = [letter for queue in network.queues.values() for letter in queue.dead]
             await judge.check_end(c for c in letters if not c[1].startswith(_OLD))
             return
-        if restless == [f"pedidos: {_LAPSED}"]:
+        if pending == [f"pedidos: {_LAPSED}"]:
             await _await_abandonment(world, judge.times)
         world.called |= {"resend-1", "sweep-1", "sweep-2"}
         await world.run(_STEPS, until_idle=True)
         await world.advance(judge.times.resend_after * min(round_ + 1, 20))
-    raise ViolationError(f"not at rest after {_ROUNDS} rounds: {await _restless(world, network)}")
+    raise ViolationError(f"not at rest after {_ROUNDS} rounds: {await _pending_work(world, network)}")
 
 
 async def _await_abandonment(world: World, times: Times) -> None:
@@ -280,21 +280,21 @@ async def _await_abandonment(world: World, times: Times) -> None:
     if any(row["perguntar_em"] is not None for row in unheard):
         return
     for row in unheard:
-        lapsed, made = world.now - row["expira_em"], row["asked_at"]
-        if lapsed < times.resend_horizon and made is not None and world.now - made < times.event_horizon:
-            raise ViolationError(f"order {row['id']}: given up asking {lapsed} after its reservation lapsed")
+        lapsed, commanded = world.now - row["expira_em"], row["caused_at"]
+        if lapsed < times.resend_horizon and commanded is not None and world.now - commanded < times.event_horizon:
+            raise ViolationError(f"order {row['id']}: follow-ups given up {lapsed} after its reservation lapsed")
     world.seen["question given up"] += 1
     due = max(row["expira_em"] for row in unheard) + times.abandoned_after
-    # A walk at its end starts over in the next lap.
+    # A scan that has reached its end starts over in the next lap.
     await world.advance(due - world.now + LAP + timedelta(seconds=1))
     world.called.add("retention")
 
 
-async def _restless(world: World, network: Network) -> list[str]:
-    """The work that is still open."""
+async def _pending_work(world: World, network: Network) -> list[str]:
+    """The work that is still pending."""
     missing = [f"messages in {queue.name}" for queue in network.queues.values() if not queue.empty]
     for database, monitor in world.monitors.items():
-        for what, query in _RESTLESS.items():
+        for what, query in _PENDING.items():
             if "comando" in query and database == "estoque":
                 continue
             if await monitor.fetchval(query):

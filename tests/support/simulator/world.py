@@ -37,7 +37,7 @@ class Weather:
 
     @classmethod
     def draw(cls, rng: random.Random) -> "Weather":
-        """Some seeds are calm, so that plain mistakes show without noise; most are not."""
+        """Some seeds are calm, so that simple mistakes show without noise; most are not."""
         if rng.random() < 0.15:
             return cls(leaps=rng.choice([0.0, 0.3]), steps_back=rng.choice([0.0, 0.3]))
 
@@ -52,7 +52,7 @@ class Weather:
 @dataclass
 class LockWait:
     """A statement that waits for a lock: its database and server process, whether it gave up, the processes that
-    blocked it at the last look, and the number of transactions that had ended by then.
+    blocked it when last checked, and the number of transactions that had ended by then.
     """
 
     task: "asyncio.Task[object]"
@@ -60,7 +60,7 @@ class LockWait:
     pid: int
     gave_up: bool = False
     blockers: list[int] = field(default_factory=list)
-    asked: int = 0
+    ended: int = 0
 
 
 async def bridged_step_back(estoque: "Connection") -> timedelta:
@@ -88,7 +88,7 @@ class OpenTransaction(NamedTuple):
 
 
 class Party:
-    """A party: one task that moves only when told to."""
+    """A party: one task that moves only when the world lets it."""
 
     def __init__(self, world: "World", name: str, weight: float) -> None:
         self.world = world
@@ -151,7 +151,7 @@ class Party:
         self.world.note(f"{self.name}: is frozen")
 
     def thaw(self) -> None:
-        """Lets it continue; the server has ended its transaction meanwhile."""
+        """Lets it continue; the server has terminated its transaction."""
         self.frozen = False
         self.abandoned = True
         self.world.note(f"{self.name}: is thawed")
@@ -251,7 +251,7 @@ class World:
             if self.violation is not None:
                 raise self.violation
             if not movable:
-                if await self._give_up_a_lock():
+                if await self._expire_lock_wait():
                     continue
                 return
             self.steps += 1
@@ -274,10 +274,10 @@ class World:
 
     async def expire_lock_waits(self) -> None:
         """Lets enough time pass to end all waits for locks."""
-        while await self._give_up_a_lock():
+        while await self._expire_lock_wait():
             await self._settle()
 
-    async def _give_up_a_lock(self) -> bool:
+    async def _expire_lock_wait(self) -> bool:
         """Ends one party's wait for a lock, as the server does; False when none waits."""
         for party in self.parties:
             wait = party.waiting_for_lock
@@ -306,14 +306,14 @@ class World:
         if wait.task.done():
             return []
         ended = self.ended[wait.database]
-        if not wait.blockers or wait.asked != ended:
+        if not wait.blockers or wait.ended != ended:
             query = "select pg_blocking_pids($1)"
-            wait.blockers, wait.asked = await self.monitors[wait.database].fetchval(query, wait.pid), ended
+            wait.blockers, wait.ended = await self.monitors[wait.database].fetchval(query, wait.pid), ended
         return wait.blockers
 
-    def who_waits(self, database: str, besides: "Party") -> "LockWait | None":
+    def lock_waiter(self, database: str, excluding: "Party") -> "LockWait | None":
         """Another party's statement that waits for a lock in this database."""
-        waits = (party.waiting_for_lock for party in self.parties if party is not besides)
+        waits = (party.waiting_for_lock for party in self.parties if party is not excluding)
         return next((e for e in waits if e is not None and e.database == database), None)
 
     async def finish(self) -> None:

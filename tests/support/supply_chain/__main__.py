@@ -11,8 +11,8 @@ from supply_chain import licenses, sbom
 from supply_chain.pinned import FOLDER, IMAGES, TOOLS, pins
 
 UNREACHABLE = (
-    "the service cannot be reached from here, or knows none of these packages: nothing was checked "
-    "(AUDIT=--offline does not ask it)"
+    "the service cannot be reached from here, or lists none of these packages: nothing was checked "
+    "(AUDIT=--offline skips this check)"
 )
 
 
@@ -59,8 +59,8 @@ def refused_licenses() -> list[str]:
     lines = []
     for name in sorted({pin.name for pin in pins(*TOOLS)} | shipped):
         expression = licenses.license_of(name)
-        among = licenses.DISTRIBUTED if name in shipped else licenses.RUN
-        if not licenses.accepted(expression, among):
+        allowed = licenses.DISTRIBUTED if name in shipped else licenses.RUN
+        if not licenses.accepted(expression, allowed):
             where = "in an image" if name in shipped else "as a tool"
             lines.append(f"licences: {name}: {expression or 'unknown'} is not accepted {where}")
     return lines
@@ -100,9 +100,9 @@ def judged(reports: list[dict[str, Any]]) -> tuple[list[str], int]:
     return lines, 1 if found else 2 if skipped else 0
 
 
-def is_unreachable(said: str) -> bool:
+def is_unreachable(output: str) -> bool:
     """Whether pip-audit failed because it could not reach its service."""
-    return any(sign in said for sign in ("Could not connect", "Max retries", "ConnectionError", "timed out"))
+    return any(sign in output for sign in ("Could not connect", "Max retries", "ConnectionError", "timed out"))
 
 
 if __name__ == "__main__":

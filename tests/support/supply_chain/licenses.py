@@ -25,7 +25,7 @@ DISTRIBUTED = PERMISSIVE | {"MPL-2.0"}
 RUN = DISTRIBUTED | {"LicenseRef-Repoze", "LicenseRef-Public-Domain"}
 """Accepted for tools, which are run but not distributed."""
 
-STATED = {
+REVIEWED = {
     "alabaster": "BSD-3-Clause",
     "axe-playwright-python": "MIT AND MPL-2.0",  # its own licence, and that of the axe-core in it
     # The wheel lacks the one file under the GPL, an editor mode for Emacs.
@@ -41,7 +41,7 @@ STATED = {
 }
 """Licences of packages without an expression in their metadata, reviewed by hand."""
 
-_WORDS = {
+_NAMES = {
     "3-clause bsd license": "BSD-3-Clause",
     "apache 2.0": "Apache-2.0",
     "apache license 2.0": "Apache-2.0",
@@ -66,13 +66,13 @@ def license_of(package: str) -> str | None:
     Raises importlib.metadata.PackageNotFoundError.
     """
     about = metadata.metadata(package)
-    expression = STATED.get(package) or about.get("License-Expression")
-    return expression or _by_words(about.get("License") or "") or _by_classifiers(about.get_all("Classifier") or [])
+    expression = REVIEWED.get(package) or about.get("License-Expression")
+    return expression or _by_name(about.get("License") or "") or _by_classifiers(about.get_all("Classifier") or [])
 
 
-def _by_words(words: str) -> str | None:
-    first = words.strip().partition("\n")[0].strip()
-    known = _WORDS.get(first.lower(), first)
+def _by_name(name: str) -> str | None:
+    first = name.strip().partition("\n")[0].strip()
+    known = _NAMES.get(first.lower(), first)
     try:
         return known if known and known != "UNKNOWN" and not _spdx.validate(known).errors else None
     except _ExpressionError:
@@ -85,21 +85,21 @@ def _by_classifiers(classifiers: list[str]) -> str | None:
     return " AND ".join(found) if found and "unknown" not in found else None
 
 
-def accepted(expression: str | None, among: frozenset[str]) -> bool:
+def accepted(expression: str | None, allowed: frozenset[str]) -> bool:
     """Whether an SPDX expression can be satisfied with these licences."""
     if expression is None:
         return False
-    if expression in among:
+    if expression in allowed:
         return True
     try:
-        return _satisfied(_spdx.parse(expression), among)
+        return _satisfied(_spdx.parse(expression), allowed)
     except _ExpressionError:
         return False
 
 
-def _satisfied(node: object, among: frozenset[str]) -> bool:
+def _satisfied(node: object, allowed: frozenset[str]) -> bool:
     if isinstance(node, AND):
-        return all(_satisfied(part, among) for part in node.args)
+        return all(_satisfied(part, allowed) for part in node.args)
     if isinstance(node, OR):
-        return any(_satisfied(part, among) for part in node.args)
-    return isinstance(node, LicenseSymbol) and node.key in among
+        return any(_satisfied(part, allowed) for part in node.args)
+    return isinstance(node, LicenseSymbol) and node.key in allowed

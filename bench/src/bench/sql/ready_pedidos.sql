@@ -1,5 +1,5 @@
 -- :count orders from the bodies in `body`, with their commands in the outbox, as the service would commit them; not
--- resent meanwhile. Triggers are off: event streams need no entries.
+-- resent during the measurement. Triggers are off: event streams need no entries.
 set session_replication_role = replica;
 create temp table new_order as
 select g, uuidv7() as pedido_id, c.body

@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from reserva.cli import completion, exit_codes, language, orders, stock, system
-from reserva.cli.commands import Group, NobodyReadsError, complaint
+from reserva.cli.commands import Group, OutputClosedError, usage_message
 from reserva.cli.exit_codes import ExitCode
 from reserva.cli.language import Texts
-from reserva.cli.output import complain
+from reserva.cli.output import report_error
 from reserva.cli.settings import new_settings
 from reserva.cli.terminal import prepare_streams
 from reserva.errors import PositionLostError, ReservaError, UnauthenticatedError, UnreachableError
@@ -42,11 +42,11 @@ def run(argv: Sequence[str], name: str = "reserva") -> int:
             list(argv), prog_name=name, complete_var=completion.VARIABLE, standalone_mode=False, obj=settings
         )
     except click.UsageError as error:
-        _complain_of_usage(error, text, name)
+        _report_usage_error(error, text, name)
         return ExitCode.USAGE
     except ReservaError as error:
         json = settings.json if settings.json is not None else not sys.stdout.isatty()
-        complain(error, text, _hints(error, text, settings.key), json=json)
+        report_error(error, text, _hints(error, text, settings.key), json=json)
         return exit_codes.of_error(error)
     except (click.Abort, KeyboardInterrupt):
         click.echo(text("interrupted"), err=True)
@@ -55,7 +55,7 @@ def run(argv: Sequence[str], name: str = "reserva") -> int:
         click.echo(f"{text('error')}: {error}", err=True)
         _discard_output()
         return ExitCode.LOCAL_ERROR
-    except NobodyReadsError:
+    except OutputClosedError:
         _discard_output()
         return ExitCode.OK
     return code if isinstance(code, int) else ExitCode.OK
@@ -71,12 +71,12 @@ def complete_for_kubectl(words: Sequence[str]) -> None:
     completion.for_kubectl(build(Texts(language.choose([], os.environ))), words)
 
 
-def _complain_of_usage(error: click.UsageError, text: Texts, name: str) -> None:
+def _report_usage_error(error: click.UsageError, text: Texts, name: str) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
         return
     command = error.ctx.command_path if error.ctx else name
-    click.echo(f"{text('error')}: {complaint(error, text)}", err=True)
+    click.echo(f"{text('error')}: {usage_message(error, text)}", err=True)
     click.echo(text("try", command=command), err=True)
 
 

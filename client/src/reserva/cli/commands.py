@@ -11,10 +11,10 @@ from reserva.cli.language import Texts
 from reserva.cli.params import with_wait_number
 from reserva.cli.settings import common_options
 
-_MOST_COMMANDS = 60
+_SHORT_HELP_LENGTH = 60
 
 
-class NobodyReadsError(Exception):
+class OutputClosedError(Exception):
     """Standard output is closed, as in `reserva … | head`."""
 
 
@@ -93,13 +93,13 @@ class Group(_Translated, click.Group):
         )
 
     def make_context(self, *words: Any, **more: Any) -> click.Context:
-        """Reads the command line. Raises NobodyReadsError."""
-        with _reported():
+        """Reads the command line. Raises OutputClosedError."""
+        with _closed_output_reported():
             return super().make_context(*words, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command. Raises NobodyReadsError."""
-        with _reported():
+        """Runs the command. Raises OutputClosedError."""
+        with _closed_output_reported():
             return super().invoke(ctx)
 
     def resolve_command(
@@ -114,21 +114,21 @@ class Group(_Translated, click.Group):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options, then the commands."""
         _Translated.format_options(self, ctx, formatter)
-        rows = [(name, command.get_short_help_str(_MOST_COMMANDS)) for name, command in self.commands.items()]
+        rows = [(name, command.get_short_help_str(_SHORT_HELP_LENGTH)) for name, command in self.commands.items()]
         with formatter.section(self.text("commands")):
             formatter.write_dl(rows)
 
 
 @contextlib.contextmanager
-def _reported() -> Iterator[None]:
+def _closed_output_reported() -> Iterator[None]:
     """Replaces click's exit code 1, which has another meaning here."""
     try:
         yield
     except BrokenPipeError as error:
-        raise NobodyReadsError from error
+        raise OutputClosedError from error
 
 
-def complaint(error: click.UsageError, text: Texts) -> str:
+def usage_message(error: click.UsageError, text: Texts) -> str:
     """The error in the command line, as a sentence in the chosen language."""
     match error:
         case click.NoSuchOption():

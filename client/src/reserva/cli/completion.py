@@ -19,8 +19,8 @@ from reserva.sync import Reserva
 
 VARIABLE = "_RESERVA_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
-_MOST = 200
-_PATIENCE = Retry(deadline=1.0, attempts=1)
+_MAX_COMPLETIONS = 200
+_NO_RETRY = Retry(deadline=1.0, attempts=1)
 _NO_FILES = 4
 """cobra's ShellCompDirectiveNoFileComp, which kubectl reads after the words."""
 
@@ -44,16 +44,16 @@ def _completer(program: click.Command, shell: str) -> ShellComplete:
 
 
 def skus(_: click.Context, __: object, incomplete: str, suffix: str = "") -> list[CompletionItem]:
-    """SKUs with this prefix. Without a gateway, none: completion never reports errors."""
+    """SKUs with this prefix. If the gateway is unreachable, none: completion never reports errors."""
     if "=" in incomplete:
         return []
-    return [CompletionItem(f"{sku}{suffix}") for sku in _ask_skus() if sku.startswith(incomplete)]
+    return [CompletionItem(f"{sku}{suffix}") for sku in _fetch_skus() if sku.startswith(incomplete)]
 
 
-def _ask_skus() -> list[str]:
+def _fetch_skus() -> list[str]:
     try:
         with _client() as client:
-            return [saldo.sku for saldo in islice(client.saldos(), 10 * _MOST) if is_sku(saldo.sku)]
+            return [saldo.sku for saldo in islice(client.saldos(), 10 * _MAX_COMPLETIONS) if is_sku(saldo.sku)]
     except (ReservaError, click.UsageError):
         return []
 
@@ -65,7 +65,7 @@ def orders_of_customer(context: click.Context, _: object, incomplete: str) -> li
         return []
     try:
         with _client() as client:
-            found = list(islice(client.pedidos(customer), _MOST))
+            found = list(islice(client.pedidos(customer), _MAX_COMPLETIONS))
     except (ReservaError, click.UsageError):
         return []
     ids = [(str(one.pedido_id), one.status.value) for one in found]
@@ -74,7 +74,7 @@ def orders_of_customer(context: click.Context, _: object, incomplete: str) -> li
 
 def _client() -> Reserva:
     settings = new_settings(Texts("en"))
-    return Reserva(settings.url, token=settings.read_token, retry=_PATIENCE, timeout=1.0)
+    return Reserva(settings.url, token=settings.read_token, retry=_NO_RETRY, timeout=1.0)
 
 
 def for_kubectl(program: click.Command, words: Sequence[str]) -> None:

@@ -41,22 +41,18 @@ def commands(text: Texts) -> list[click.Command]:
         click.Option(["--chave", "key"], type=KeyType(text), metavar="CHAVE", help=text("help.key")),
     ]
     return [
-        _ordering(text, waiting),
+        _place_command(text, waiting),
         *(
             Command(text, name, click.pass_context(partial(_command, name=name)), [order, *waiting])
             for name in _METHODS
         ),
         Command(text, "pedido", click.pass_context(_show), [order]),
-        _list(text),
+        _list_command(text),
         _follow_command(text),
     ]
 
 
-def _orders(name: str, text: Texts, *, required: bool = True, **more: Any) -> click.Argument:
-    return click.Argument([name], required=required, type=OrderType(text), shell_complete=orders_of_customer, **more)
-
-
-def _ordering(text: Texts, waiting: list[click.Parameter]) -> Command:
+def _place_command(text: Texts, waiting: list[click.Parameter]) -> Command:
     items = click.Argument(
         ["items"],
         nargs=-1,
@@ -68,14 +64,14 @@ def _ordering(text: Texts, waiting: list[click.Parameter]) -> Command:
     return Command(text, "pedir", click.pass_context(_place), [items, customer_option(text), *waiting])
 
 
-def _list(text: Texts) -> Command:
+def _list_command(text: Texts) -> Command:
     return Command(
         text,
         "pedidos",
         click.pass_context(_list_orders),
         [
             customer_option(text),
-            click.Option(["--todos", "everybody"], is_flag=True, help=text("pedidos.all")),
+            click.Option(["--todos", "all_customers"], is_flag=True, help=text("pedidos.all")),
             click.Option(
                 ["--status", "status"],
                 type=ChoiceType(text, "STATUS", tuple(one.value for one in Status)),
@@ -99,7 +95,7 @@ def _follow_command(text: Texts) -> Command:
         [
             order,
             customer_option(text),
-            click.Option(["--todos", "everybody"], is_flag=True, help=text("pedidos.all")),
+            click.Option(["--todos", "all_customers"], is_flag=True, help=text("pedidos.all")),
             click.Option(["--desde", "position"], default="", metavar="POSICAO", help=text("seguir.position")),
         ],
     )
@@ -148,7 +144,7 @@ def _each(
             except ReservaError as error:
                 if len(orders) == 1:
                     raise
-                output.complain(error, str(order))
+                output.report_error(error, str(order))
                 codes.append(exit_codes.of_error(error))
                 continue
             output.show(pedido, screen.pedido(output.text, pedido))
@@ -156,9 +152,9 @@ def _each(
     return next(filter(None, codes), ExitCode.OK)
 
 
-def _list_orders(context: click.Context, everybody: bool, status: str | None, limit: int) -> int:
+def _list_orders(context: click.Context, all_customers: bool, status: str | None, limit: int) -> int:
     settings = settings_of(context)
-    output, customer = Output(settings), None if everybody else settings.named_customer()
+    output, customer = Output(settings), None if all_customers else settings.named_customer()
     with settings.client() as client:
         found = islice(client.pedidos(customer, status), limit)
         if output.json:
@@ -169,16 +165,16 @@ def _list_orders(context: click.Context, everybody: bool, status: str | None, li
     return ExitCode.OK
 
 
-def _follow(context: click.Context, order: UUID | None, everybody: bool, position: str) -> int:
+def _follow(context: click.Context, order: UUID | None, all_customers: bool, position: str) -> int:
     settings = settings_of(context)
     output, text = Output(settings), settings.text
-    if order is None and not everybody and settings.customer is None:
+    if order is None and not all_customers and settings.customer is None:
         raise click.UsageError(text("need.order_or_customer"))
     with settings.client() as client:
         stream: Any = (
             client.follow_pedido(order, position=position)
             if order is not None
-            else client.follow_pedidos(None if everybody else settings.customer, position=position)
+            else client.follow_pedidos(None if all_customers else settings.customer, position=position)
         )
         with stream:
             for changed in stream:

@@ -24,7 +24,7 @@ class Output:
         self.console = Terminal()
         self._errors = Terminal(stderr=True)
         if settings.given.get("verbose"):
-            _tell_retries(settings.text)
+            _print_retries(settings.text)
 
     def show(self, value: Any, shown: RenderableType | Iterable[RenderableType]) -> None:
         """Prints a value as JSON, or its table."""
@@ -41,7 +41,7 @@ class Output:
         """Prints a remark that is not a result."""
         self._errors.print(sentence, style=style, soft_wrap=True)
 
-    def complain(self, error: ReservaError, about: str) -> None:
+    def report_error(self, error: ReservaError, about: str) -> None:
         """Reports an error about one of several items."""
         if self.json:
             click.echo(json_line({**_members(error), "about": about}), err=True)
@@ -49,8 +49,8 @@ class Output:
             self.remark(f"{about}: {sentence(error, self.text)}", "red")
 
 
-def complain(error: ReservaError, text: Texts, hints: Iterable[str], *, json: bool) -> None:
-    """Reports an error; as one line of JSON if results are JSON too."""
+def report_error(error: ReservaError, text: Texts, hints: Iterable[str], *, json: bool) -> None:
+    """Reports an error, as one line of JSON if results are JSON."""
     if json:
         click.echo(json_line(_members(error)), err=True)
         return
@@ -81,7 +81,7 @@ class _Retries(logging.Handler):
         click.echo(plain(record.getMessage()), err=True)
 
 
-def _tell_retries(text: Texts) -> None:
+def _print_retries(text: Texts) -> None:
     logger = logging.getLogger("reserva")
     logger.setLevel(logging.INFO)
     if not logger.handlers:

@@ -11,7 +11,7 @@ from reserva.operations import LONGEST_WAIT, has_header, is_sku
 from reserva.types import Item
 
 DEFAULT_WAIT = 5
-MOST_UNITS = 1_000_000
+MAX_UNITS = 1_000_000
 _WAIT = "--esperar"
 
 
@@ -42,7 +42,7 @@ class ItemType(_Type):
             raise self.refuse("bad.item", value)
         if not is_sku(sku):
             raise self.refuse("bad.sku", sku)
-        if not re.fullmatch(r"[0-9]{1,7}", quantity) or not 1 <= int(quantity) <= MOST_UNITS:
+        if not re.fullmatch(r"[0-9]{1,7}", quantity) or not 1 <= int(quantity) <= MAX_UNITS:
             raise self.refuse("bad.quantity", quantity)
         return Item(sku, int(quantity))
 
@@ -97,7 +97,7 @@ class NumberType(_Type):
 
 
 class ChoiceType(_Type):
-    """One of some words."""
+    """One of a fixed set of words."""
 
     def __init__(self, text: Texts, name: str, choices: tuple[str, ...]) -> None:
         super().__init__(text)
@@ -117,7 +117,7 @@ class ChoiceType(_Type):
 
 
 def with_wait_number(words: list[str]) -> list[str]:
-    """`--esperar` without a number means the default, and does not swallow the word after it."""
+    """`--esperar` without a number means the default, and does not consume the word after it."""
     words = list(words)
     for i, word in enumerate(words):
         if word == "--":

@@ -34,13 +34,13 @@ def table(
     """An empty table without frames, like kubectl's; numbers are right-aligned. The columns `folding`, by default the
     last one, fold on a narrow terminal.
     """
-    made = Table(box=None, pad_edge=False, header_style="bold", show_header=header)
+    result = Table(box=None, pad_edge=False, header_style="bold", show_header=header)
     numbers = set(right)
     folds = ({len(columns) - 1} if folding is None else set(folding)) - numbers
     for place, column in enumerate(columns):
         justify: Literal["left", "right"] = "right" if place in numbers else "left"
-        made.add_column(column, justify=justify, overflow="fold", no_wrap=place not in folds)
-    return made
+        result.add_column(column, justify=justify, overflow="fold", no_wrap=place not in folds)
+    return result
 
 
 def status(value: Status) -> Text:
@@ -91,13 +91,13 @@ def items(one: Pedido) -> str:
 def lacking(text: Texts, missing: Sequence[ItemEmFalta]) -> Table:
     """The missing items, the numbers of missing units, and the reasons."""
     names = ("sku", "asked", "available", "lacking", "reason")
-    made = table(*(text(f"column.{name}") for name in names), right=(1, 2, 3), folding=(0, 4))
+    result = table(*(text(f"column.{name}") for name in names), right=(1, 2, 3), folding=(0, 4))
     for one in missing:
         key = f"motivo.{one.motivo.value}"
         reason = text(key) if key in TEXTS else one.motivo.value
-        short = max(0, one.solicitado - one.disponivel)
-        made.add_row(one.sku, str(one.solicitado), str(one.disponivel), Text(str(short), "red"), reason)
-    return made
+        missing_units = max(0, one.solicitado - one.disponivel)
+        result.add_row(one.sku, str(one.solicitado), str(one.disponivel), Text(str(missing_units), "red"), reason)
+    return result
 
 
 def pedidos(text: Texts, orders: Sequence[Pedido], width: int) -> RenderableType:
@@ -107,13 +107,13 @@ def pedidos(text: Texts, orders: Sequence[Pedido], width: int) -> RenderableType
     if width < _ROW:
         return Group(*(pedido(text, one) for one in orders))
     names = ("order", "customer", "status", "expires", "updated", "items")
-    made = table(*(text(f"column.{name}") for name in names), right=(3,), folding=(1, 5))
+    result = table(*(text(f"column.{name}") for name in names), right=(3,), folding=(1, 5))
     now = datetime.now(UTC)
     for one in orders:
         lines = items(one).replace(" ", "\n")
         lapses, updated = left(one.expira_em, now), _moment(one.atualizado_em, now)
-        made.add_row(str(one.pedido_id), one.cliente_id, status(one.status), lapses, updated, lines)
-    return made
+        result.add_row(str(one.pedido_id), one.cliente_id, status(one.status), lapses, updated, lines)
+    return result
 
 
 def change(text: Texts, one: Pedido | MudancaDoPedido) -> Text:
@@ -137,16 +137,16 @@ def saldos(
     drawn = room >= max((len(one.sku) for one in balances), default=0) + _BAR + _NAME
     kept = len(heads) if room >= _NAME else 2
     more = ["", text("column.name")] if drawn else []
-    made = table(*heads[:kept], *more, right=range(1, kept), folding=(kept + 1,) if drawn else (0,))
+    result = table(*heads[:kept], *more, right=range(1, kept), folding=(kept + 1,) if drawn else (0,))
     for one in balances:
         style = "bold" if one.sku in changed else ""
         available = Text(str(one.disponivel), "red" if not one.disponivel else "cyan")
         others = map(str, (one.reservado, one.vendido, one.quantidade)[: kept - 2])
         picture: list[RenderableType] = [bar(one), Text(one.nome)] if drawn else []
-        made.add_row(Text(one.sku, style), available, *others, *picture)
-    if not made.row_count:
+        result.add_row(Text(one.sku, style), available, *others, *picture)
+    if not result.row_count:
         return Text(text("stock.none"), "dim")
-    return Group(made, Text.from_markup(text("stock.legend"), style="dim")) if drawn else made
+    return Group(result, Text.from_markup(text("stock.legend"), style="dim")) if drawn else result
 
 
 def bar(one: Saldo) -> Text:
@@ -169,7 +169,7 @@ def system(text: Texts, state: SystemState) -> RenderableType:
             part.name, up(text, None if not ups or None in ups else all(ups)), _replicas(text, state, part.name)
         )
     figures = table("", "", right=(1,), header=False)
-    if state.at is None:  # there are none without the panel
+    if state.at is None:  # without the panel there are no figures
         return parts
     for label, value in _figures(text, state):
         figures.add_row(label, value)

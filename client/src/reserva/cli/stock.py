@@ -91,12 +91,12 @@ def _watch_table(client: Reserva, skus: frozenset[str], output: Output) -> None:
                     balances.pop(change.sku, None)
                 else:
                     balances.pop(change.sku, None)
-                    balances[change.sku] = change  # the last to change is last
+                    balances[change.sku] = change  # the most recent change is last
                 live.update(table(output, balances, frozenset({change.sku})))
 
 
 def table(output: Output, balances: Mapping[str, Saldo], changed: frozenset[str] = frozenset()) -> RenderableType:
-    """The balances; if they do not fit on the screen, those that changed last."""
+    """The balances; if they do not fit on the screen, the most recently changed ones."""
     hidden = len(balances) - max(1, output.console.height - _MARGIN)
     shown = sorted(islice(balances.values(), max(0, hidden), None), key=lambda one: one.sku)
     rows = screen.saldos(output.text, shown, output.console.width, changed)

@@ -31,7 +31,7 @@ def commands(text: Texts) -> list[click.Command]:
         Command(
             text,
             "cartas",
-            click.pass_context(_letters),
+            click.pass_context(_dead_letters),
             [words],
             ignore_unknown_options=True,
         ),
@@ -49,7 +49,7 @@ def _status(context: click.Context) -> int:
             raise
         except ReservaError as error:
             output.remark(output.text("system.no_panel", url=client.url, why=_reason(error)))
-            state = _what_the_gateway_reaches(client)
+            state = _probe_services(client)
     output.show(state, screen.system(output.text, state))
     ups = [replica.up for part in state.parts for replica in part.replicas]
     if not all(up is not False for up in ups):
@@ -57,16 +57,16 @@ def _status(context: click.Context) -> int:
     return ExitCode.OK if ups else ExitCode.UNKNOWN
 
 
-def _what_the_gateway_reaches(client: Reserva) -> SystemState:
+def _probe_services(client: Reserva) -> SystemState:
     """Sends each service one request: any answer of its own shows that it is up."""
     probes: dict[str, Callable[[], object]] = {
         "pedidos": lambda: client.run(pedidos(limit=1)),
         "estoque": lambda: client.run(saldos(limit=1)),
     }
-    return SystemState(parts=tuple(Part(name, (Replica(name, _answers(probe)),)) for name, probe in probes.items()))
+    return SystemState(parts=tuple(Part(name, (Replica(name, _is_up(probe)),)) for name, probe in probes.items()))
 
 
-def _answers(probe: Callable[[], object]) -> bool | None:
+def _is_up(probe: Callable[[], object]) -> bool | None:
     try:
         probe()
     except ReservaError as error:
@@ -79,7 +79,7 @@ def _reason(error: ReservaError) -> str:
     return str(error).removesuffix(".")
 
 
-def _letters(context: click.Context, words: tuple[str, ...]) -> int:
+def _dead_letters(context: click.Context, words: tuple[str, ...]) -> int:
     settings = settings_of(context)
     if settings.environ.get("AMQP_URL") and find_spec("reservaestoque") is not None:
         sys.stdout.flush()
@@ -89,10 +89,10 @@ def _letters(context: click.Context, words: tuple[str, ...]) -> int:
         raise click.UsageError(settings.text("letters.need_amqp", verb=words[0]))
     output = Output(settings)
     with settings.client() as client:
-        return _count_letters(client, output)
+        return _show_dead_letters(client, output)
 
 
-def _count_letters(client: Reserva, output: Output) -> int:
+def _show_dead_letters(client: Reserva, output: Output) -> int:
     text = output.text
     try:
         letters, why = client.system().dead_letters, text("system.unknown")

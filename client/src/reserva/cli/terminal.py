@@ -1,4 +1,4 @@
-"""Sanitises untrusted text for terminals, which would obey its control characters."""
+"""Sanitises untrusted text for terminals, which would execute its control characters."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ _CONTROLS = re.compile(r"[\0-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u20
 
 
 def plain(text: str) -> str:
-    """The text without characters that move the cursor, change colours or the order of what follows."""
+    """The text without characters that move the cursor, change colours or reorder the text that follows."""
     return text if text.isprintable() else _CONTROLS.sub("", text)
 
 

@@ -1,4 +1,4 @@
-"""RabbitMQ: the topology, a publisher that knows what was delivered, a consumer that loses nothing."""
+"""RabbitMQ: the topology, a publisher with confirms, a consumer that loses no message."""
 
 from reservaestoque.bus.batches import Batches, Handler, Unprocessable
 from reservaestoque.bus.consumer import BatchConsumer

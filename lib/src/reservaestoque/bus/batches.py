@@ -93,7 +93,7 @@ class Source(Protocol[M]):
 
 
 class Unprocessable(NamedTuple):
-    """An event that the handler could not use, and a sentence saying why; it goes to the dead letters."""
+    """An event that the handler could not process, and the reason, as a sentence; it goes to the dead letters."""
 
     event: CloudEvent
     reason: str
@@ -213,7 +213,7 @@ class Batches(Generic[E]):
         return []
 
     async def _take(self, source: Source[M], seconds: float | None) -> tuple[list[_Delivery[M, E]], list[Rejected]]:
-        """Waits for one message, then takes whatever else has arrived."""
+        """Waits for one message, then takes all others that have arrived."""
         deliveries: list[_Delivery[M, E]] = []
         rejected: list[Rejected] = []
         count = size = 0
@@ -228,7 +228,7 @@ class Batches(Generic[E]):
         return deliveries, rejected
 
     async def _settle(self, source: Source[M], events: Sequence[E], messages: list[M]) -> set[object]:
-        """Commits the events or sets them aside; returns the ids of blocked ones, which are neither."""
+        """Commits or dead-letters the events, except blocked ones; returns the ids of those."""
         failures = 0
         while events:
             try:
@@ -273,7 +273,7 @@ class Batches(Generic[E]):
     async def _narrow(
         self, source: Source[M], events: Sequence[E], messages: list[M], fault: Exception
     ) -> set[object]:
-        """One of these events is at fault. Once it is alone, it goes to the dead letters."""
+        """Bisects the events until the faulty one is alone; that event goes to the dead letters."""
         if len(events) > 1:
             return await self._halve(source, events, messages)
         reason = f"the event could not be processed: {fault!r}"

@@ -1,4 +1,4 @@
-"""One connection at a time, replaced after every failure: nothing is repaired, so nothing is half repaired.
+"""One connection at a time, replaced after every failure: a broken connection is never repaired in place.
 
 A vanished peer sends nothing, so every wait here is bounded. Heartbeats detect a dead peer; deadlines detect one that
 does not answer. The socket is then closed without the closing handshake, which would never be answered.
@@ -34,7 +34,7 @@ ANSWER_TIMEOUT = 10.0
 """Seconds that a broker may take to declare the topology, or to confirm a message."""
 CLOSE_TIMEOUT = 3.0
 """Seconds for the closing handshake; aiormq itself waits two for its answer."""
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 
 _log = logger(__name__)
 _lost = Counter("bus_connections_lost_total", "Broker connections lost to a failure", ["purpose"])
@@ -44,7 +44,7 @@ class Connection(aio_pika.Connection):
     """A connection that can be aborted."""
 
     def __init__(self, url: str, purpose: str) -> None:
-        """`purpose` names it in the broker's lists and in our logs."""
+        """`purpose` identifies it in the broker's list of connections and in our logs."""
         tolerate_unreadable_properties()
         address = URL(url)
         if "heartbeat" not in address.query:
@@ -72,12 +72,14 @@ class Connection(aio_pika.Connection):
         return True
 
     def abort(self) -> None:
-        """Drops the socket; everything that waits on it fails."""
+        """Drops the socket; all pending operations on it fail."""
         self._transports.abort()
 
     @contextlib.contextmanager
     def deadline(self, seconds: float, *, unless_blocked: bool = False) -> Iterator[None]:
-        """Aborts the connection when the block takes longer; with `unless_blocked`, not while it is blocked."""
+        """Aborts the connection when the block takes longer than `seconds`; with `unless_blocked`, not while the
+        broker blocks it.
+        """
         expiry = asyncio.create_task(self._expire(seconds, unless_blocked))
         try:
             yield
@@ -100,7 +102,7 @@ class Connection(aio_pika.Connection):
         closing = connection.closing
         # aiormq reports a connection as closed only after a flush, which a peer that reads nothing prevents.
         while connection.is_opened:
-            await asyncio.wait([closing], timeout=LOOK_SECONDS)
+            await asyncio.wait([closing], timeout=CHECK_SECONDS)
         cause = closing.exception() if closing.done() else None
         # aiormq cancels a connection that missed its heartbeats.
         silent = isinstance(cause, asyncio.CancelledError)
@@ -148,19 +150,19 @@ async def open_connection(url: str, purpose: str) -> AsyncIterator[Connection]:
 async def keep_connected(url: str, purpose: str, session: Callable[[Connection], Awaitable[None]]) -> None:
     """Runs `session` on one connection after another until cancelled, through broker outages.
 
-    A session ends with its connection, whatever it is waiting for.
+    A session ends with its connection, even in the middle of a wait.
     """
     async for _ in _attempts():
         try:
             with _cancelled_by_us_only():
                 async with open_connection(url, purpose) as connection:
-                    await side_by_side([_whole(session(connection)), connection.lost()])
+                    await side_by_side([_until_closed(session(connection)), connection.lost()])
         except FAULTS as fault:
             _lost.labels(purpose).inc()
             _log.warning("broker_connection_lost", purpose=purpose, fault=repr(fault))
 
 
-async def _whole(session: Awaitable[None]) -> None:
+async def _until_closed(session: Awaitable[None]) -> None:
     await session
     raise ConnectionResetError("the broker closed the channel")
 
@@ -177,9 +179,9 @@ async def side_by_side(jobs: Iterable[Coroutine[Any, Any, None]]) -> None:
     try:
         await asyncio.gather(*tasks)
     except Exception as first:
-        raise next((fault for fault in await _end(tasks) if not isinstance(fault, FAULTS)), first) from None
+        raise next((fault for fault in await _cancel(tasks) if not isinstance(fault, FAULTS)), first) from None
     except asyncio.CancelledError:
-        await _end(tasks)
+        await _cancel(tasks)
         raise
 
 
@@ -188,7 +190,7 @@ async def _job(job: Coroutine[Any, Any, None]) -> None:
         await job
 
 
-async def _end(tasks: Iterable["asyncio.Task[None]"]) -> list[Exception]:
+async def _cancel(tasks: Iterable["asyncio.Task[None]"]) -> list[Exception]:
     """Ends the jobs that are still running; returns the errors that they raised."""
     for task in tasks:
         task.cancel()

@@ -1,4 +1,4 @@
-"""Consuming from a queue of the broker: messages in, acknowledged once `Batches` has settled them."""
+"""Consumes a queue of the broker: messages are acknowledged once `Batches` has settled them."""
 
 import asyncio
 import math
@@ -24,8 +24,8 @@ E = TypeVar("E", bound=CloudEvent)
 class BatchConsumer(Generic[E]):
     """Feeds the events waiting in `queue` to `handler`; see `Batches` for what happens to them.
 
-    `at_once` batches are processed concurrently, so that one is prepared while the database writes another. `handler`
-    must tolerate that, as it tolerates another replica.
+    Up to `concurrency` batches are processed at once, so that one is prepared while the database writes another.
+    `handler` must tolerate that, as it tolerates another replica.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class BatchConsumer(Generic[E]):
         handler: Handler[E],
         *,
         max_events: int = 400,
-        at_once: int = 1,
+        concurrency: int = 1,
     ) -> None:
         self._url = url
         self._queue = queue
         self._batches = Batches(queue.name, decoder, handler, max_events=max_events)
         self._purpose = f"consumer of {queue.name}"
-        self._at_once = at_once
+        self._concurrency = concurrency
 
     async def run(self) -> None:
         """Consumes until cancelled, through broker and database outages."""
@@ -57,7 +57,7 @@ class BatchConsumer(Generic[E]):
             channel.close_callbacks.add(source.end)
             (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(source.end)
             await queue.consume(source.put)
-        batches = [self._batches.run(source) for _ in range(self._at_once)]
+        batches = [self._batches.run(source) for _ in range(self._concurrency)]
         await side_by_side([*batches, self._count_dead_letters(connection, channel)])
 
     async def _count_dead_letters(self, connection: Connection, channel: AbstractChannel) -> None:
@@ -94,7 +94,7 @@ class _Deliveries:
         if message is None:
             self.end()  # for the other waiters
             raise ConnectionResetError("the broker closed the channel or cancelled the consumer")
-        return self._took(message)
+        return self._mark_taken(message)
 
     def take(self) -> AbstractIncomingMessage | None:
         """A message that has already arrived; None when there is none. `wait` still sees the end of the session."""
@@ -104,9 +104,9 @@ class _Deliveries:
         if message is None:
             self.end()
             return None
-        return self._took(message)
+        return self._mark_taken(message)
 
-    def _took(self, message: AbstractIncomingMessage) -> AbstractIncomingMessage:
+    def _mark_taken(self, message: AbstractIncomingMessage) -> AbstractIncomingMessage:
         queue_time.observe(self._queue.name, message)
         self._taken.add(message.delivery_tag or 0)
         return message

@@ -1,4 +1,4 @@
-"""Publishing with confirms: once a call returns without an error, a majority of the queue's nodes has the message."""
+"""Publishes with confirms: once a call returns without an error, a majority of the queue's nodes has the message."""
 
 import asyncio
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ class Publisher:
 
     async def _session(self, connection: Connection) -> None:
         with connection.deadline(ANSWER_TIMEOUT):
-            # A message that fits no queue is returned (mandatory): the consumer has not declared its queue yet.
+            # An unroutable message is returned (mandatory): the consumer has not declared its queue yet.
             channel: AbstractChannel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             exchange = await topology.declare_exchange(channel, self._queue.exchange)
         self._open = connection, exchange

@@ -12,9 +12,10 @@ from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
 
 DELIVERY_LIMIT = 20
 
-LOOKS_LIMIT = 1_000_000_000
-"""Number of times that a dead letter may be viewed and put back. By default RabbitMQ 4 drops it after 20 times. There
--1 removes the limit; on 3.x it would allow none (rabbitmq.com/docs/quorum-queues, poison message handling)."""
+DEAD_LETTER_DELIVERY_LIMIT = 1_000_000_000
+"""Number of times that a dead letter may be viewed and requeued. By default RabbitMQ 4 drops it after 20. There, -1
+removes the limit; on 3.x it would allow none (rabbitmq.com/docs/quorum-queues, poison message handling).
+"""
 
 
 class Exchange(StrEnum):
@@ -48,7 +49,7 @@ class Queue:
     @property
     def dead_letter_arguments(self) -> dict[str, Any]:
         """Nothing leaves the dead-letter queue on its own, however often it is viewed."""
-        return {"x-queue-type": "quorum", "x-delivery-limit": LOOKS_LIMIT}
+        return {"x-queue-type": "quorum", "x-delivery-limit": DEAD_LETTER_DELIVERY_LIMIT}
 
     @property
     def arguments(self) -> dict[str, Any]:

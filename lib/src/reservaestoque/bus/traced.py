@@ -103,5 +103,5 @@ def _carrying(events: Sequence[E], spans: Sequence[Span]) -> list[E]:
 
 
 def _destination(event: CloudEvent) -> str:
-    """`exchange:routing key`, as the conventions for RabbitMQ say. A program publishes to its own exchange."""
+    """`exchange:routing key`, following the conventions for RabbitMQ. A program publishes to its own exchange."""
     return f"{event.source.rpartition('/')[2]}:{type(event).__name__}"

@@ -1,4 +1,4 @@
-"""A dead-letter queue on the broker: viewing puts everything back, moving never loses anything."""
+"""A dead-letter queue on the broker: viewing requeues every letter, and replaying loses none."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from reservaestoque.bus.topology import Queue
 from reservaestoque.dlq.letter import Choice, Letter, read
 from reservaestoque.events import CONTENT_TYPE
 
-BACK_SECONDS = 5.0
+REQUEUE_SECONDS = 5.0
 
 Act = Callable[[Letter, AbstractIncomingMessage], Awaitable[None]]
 
@@ -30,14 +30,14 @@ class ForbiddenBoxError(Exception):
 
 
 class Box:
-    """The dead letters of `queue`, seen through a channel of its own that has publisher confirms."""
+    """The dead letters of `queue`, on a dedicated channel with publisher confirms."""
 
     def __init__(self, channel: AbstractChannel, queue: Queue) -> None:
         self._channel = channel
         self._queue = queue
         self.count = 0
 
-    async def look(self, choice: Choice, limit: int | None = None) -> list[Letter]:
+    async def peek(self, choice: Choice, limit: int | None = None) -> list[Letter]:
         """The chosen letters, only the oldest `limit`; all letters are back in place when this returns."""
         chosen: list[Letter] = []
         async with contextlib.aclosing(self._held()) as held:
@@ -84,7 +84,7 @@ class Box:
                     await act(letter, message)
 
     async def _held(self) -> AsyncGenerator[tuple[Letter, AbstractIncomingMessage], None]:
-        """Every letter, held for now; unacknowledged ones go back at the end, in their order.
+        """Every letter, held until the end; those still unacknowledged are then requeued in their original order.
 
         Taking only some would change the order: RabbitMQ puts returned messages behind those returned earlier. Takes
         no more letters than the queue had at the start, so it does not see a replayed letter that returns.
@@ -102,7 +102,7 @@ class Box:
                 yield read(position, message.body, reason, message.headers, at), message
                 kept += not message.processed
         finally:
-            with contextlib.suppress(*FAULTS):  # without a channel the broker puts them back on its own
+            with contextlib.suppress(*FAULTS):  # without a channel the broker requeues them itself
                 await self._put_back(kept)
 
     async def _next(self, queue: AbstractQueue) -> AbstractIncomingMessage | None:
@@ -126,6 +126,6 @@ class Box:
         channel = await self._channel.get_underlay_channel()
         await channel.basic_nack(0, multiple=True, requeue=True)
         with contextlib.suppress(TimeoutError):  # another viewer may have taken them
-            async with asyncio.timeout(BACK_SECONDS):
+            async with asyncio.timeout(REQUEUE_SECONDS):
                 while ((await self._open()).declaration_result.message_count or 0) < kept:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)

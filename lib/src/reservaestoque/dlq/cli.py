@@ -25,7 +25,7 @@ authority that signed its certificate."""
 
 
 class DlqError(Exception):
-    """A failure, as a sentence for the person at the keyboard."""
+    """A failure, described to the user in one sentence."""
 
 
 class ForbiddenError(DlqError):
@@ -49,16 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    words = argparse.ArgumentParser(
-        prog="python -m reservaestoque.dlq", description="Look at dead letters and act on them.", epilog=_EPILOG
+    root = argparse.ArgumentParser(
+        prog="python -m reservaestoque.dlq", description="List, replay and discard dead letters.", epilog=_EPILOG
     )
-    words.set_defaults(verb=_list, queue=None, limit=LIMIT)
-    verbs = words.add_subparsers(metavar="VERB")
+    root.set_defaults(verb=_list, queue=None, limit=LIMIT)
+    verbs = root.add_subparsers(metavar="VERB")
 
     listing = verbs.add_parser("list", help="each dead-letter queue and a line for each letter")
     listing.set_defaults(verb=_list)
-    listing.add_argument("--queue", type=_queue, metavar="QUEUE", help="this one alone")
-    listing.add_argument("--limit", type=_positive, default=LIMIT, help=f"maximum of letters per queue ({LIMIT})")
+    listing.add_argument("--queue", type=_queue, metavar="QUEUE", help="only this queue")
+    listing.add_argument(
+        "--limit", type=_positive, default=LIMIT, help=f"maximum number of letters per queue ({LIMIT})"
+    )
 
     show = verbs.add_parser("show", help="whole letters, as JSON")
     show.set_defaults(verb=_show)
@@ -70,11 +72,11 @@ def parser() -> argparse.ArgumentParser:
     discard.add_argument("--all", action="store_true", help="every letter of the queue")
     discard.add_argument("--yes", action="store_true", help="do it")
     for verb in (show, replay, discard):
-        _choosing(verb)
-    return words
+        _add_filters(verb)
+    return root
 
 
-def _choosing(verb: argparse.ArgumentParser) -> None:
+def _add_filters(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("queue", type=_queue, metavar="QUEUE")
     verb.add_argument("--id", action="append", default=[], metavar="EVENT", help="with this event")
     verb.add_argument("--type", metavar="TYPE", help="with an event of this type")
@@ -97,7 +99,7 @@ async def _list(arguments: argparse.Namespace) -> None:
 
 async def _list_one(queue: Queue, limit: int) -> None:
     async with _box(queue) as box:
-        letters = await box.look(Choice(), limit)
+        letters = await box.peek(Choice(), limit)
         print(f"{queue.dead_letters}: {box.count} letter{'' if box.count == 1 else 's'}")
         if letters:
             print(screen.table(letters))
@@ -107,32 +109,32 @@ async def _list_one(queue: Queue, limit: int) -> None:
 
 async def _show(arguments: argparse.Namespace) -> None:
     async with _box(arguments.queue) as box:
-        letters = await box.look(_choice(arguments))
-        _some(len(letters), box, arguments)
+        letters = await box.peek(_choice(arguments))
+        _require_match(len(letters), box, arguments)
         print(screen.details(letters))
 
 
 async def _replay(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
-        await _rehearse(arguments, "would replay")
+        await _preview(arguments, "would replay")
     else:
         await _act(arguments, Box.replay, "replayed")
 
 
 async def _discard(arguments: argparse.Namespace) -> None:
     if _choice(arguments).everything and not arguments.all:
-        raise DlqError("say which letters to discard (--id, --type, --reason, --position), or --all")
+        raise DlqError("specify which letters to discard (--id, --type, --reason, --position), or --all")
     if not arguments.yes:
-        count = await _rehearse(arguments, "would discard")
+        count = await _preview(arguments, "would discard")
         raise DlqError(f"nothing was discarded: add --yes to remove {count} for good")
     await _act(arguments, Box.discard, "discarded")
 
 
-async def _rehearse(arguments: argparse.Namespace, word: str) -> int:
+async def _preview(arguments: argparse.Namespace, word: str) -> int:
     """Prints which letters are chosen, and returns how many."""
     async with _box(arguments.queue) as box:
-        letters = await box.look(_choice(arguments))
-        _some(len(letters), box, arguments)
+        letters = await box.peek(_choice(arguments))
+        _require_match(len(letters), box, arguments)
         for letter in letters:
             print(word, screen.line(letter))
         return len(letters)
@@ -149,11 +151,11 @@ async def _act(arguments: argparse.Namespace, act: Act, word: str) -> None:
 
     async with _box(arguments.queue) as box:
         await act(box, _choice(arguments), done)
-        _some(count, box, arguments)
+        _require_match(count, box, arguments)
     print(f"{count} {word}")
 
 
-def _some(count: int, box: Box, arguments: argparse.Namespace) -> None:
+def _require_match(count: int, box: Box, arguments: argparse.Namespace) -> None:
     """Raises DlqError when specific letters were requested and none exist."""
     if not count and not _choice(arguments).everything:
         raise DlqError(f"no such letter among the {box.count} of {arguments.queue.dead_letters}")

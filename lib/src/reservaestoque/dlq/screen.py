@@ -19,7 +19,7 @@ def table(letters: Sequence[Letter]) -> str:
 
 
 def line(letter: Letter) -> str:
-    """The letter in short."""
+    """A summary of the letter, on one line."""
     return "  ".join(_row(letter)[:5])
 
 
@@ -51,5 +51,5 @@ def _detail(letter: Letter) -> dict[str, Any]:
 
 
 def printable(text: str) -> str:
-    """The text on one line, without anything that a terminal would obey."""
+    """The text on one line, with control characters escaped."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

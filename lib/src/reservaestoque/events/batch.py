@@ -15,14 +15,14 @@ MAX_BYTES = 1024 * 1024
 E = TypeVar("E", bound=CloudEvent)
 
 UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""Errors raised for bytes that are not an event of ours: not JSON, wrong types, out of limits, nested too deeply."""
+"""Errors raised for bytes that are not one of our events: not JSON, wrong types, out of limits, nested too deeply."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_raw = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Rejected(NamedTuple):
-    """A piece of a message that is not an event of ours: its bytes, and a sentence saying what is wrong."""
+    """A piece of a message that is not one of our events: its bytes, and the reason, as a sentence."""
 
     body: bytes
     reason: str
@@ -43,7 +43,7 @@ class Decoder(Generic[E]):
         self._many: msgspec.json.Decoder[list[E]] = msgspec.json.Decoder(list[one])
 
     def decode(self, body: bytes) -> tuple[list[E], list[Rejected]]:
-        """The events of a message, and the pieces that are not events. A bad event does not spoil its neighbours."""
+        """The events of a message, and the pieces that are not events. An invalid one does not affect the others."""
         try:
             events = self._many.decode(body)
         except UNREADABLE:
@@ -98,7 +98,7 @@ def encode_batches(events: Sequence[CloudEvent]) -> Iterator[tuple[str, bytes]]:
 
 
 def pack(encoded: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """Message bodies for these encoded events (type, bytes), as `encode_batches` makes them."""
+    """Message bodies for these encoded events (type, bytes), as `encode_batches` builds them."""
     by_type: dict[str, list[bytes]] = {}
     for kind, piece in encoded:
         by_type.setdefault(kind, []).append(piece)

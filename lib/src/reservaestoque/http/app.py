@@ -114,7 +114,7 @@ def service_app(
     route may raise to their answers.
     """
     identity = identity or Identity()
-    described_handlers = [described(handler, identity=identity.asked) for handler in route_handlers]
+    described_handlers = [described(handler, identity=identity.required) for handler in route_handlers]
     path = f"/schema/{title}"  # the path at the gateway: the page requests the document by its full path
     page, script = viewer(path)
     return Litestar(

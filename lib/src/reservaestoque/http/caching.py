@@ -1,4 +1,4 @@
-"""Tells caches (RFC 9111) to store nothing, unless the answer says otherwise.
+"""Forbids caches (RFC 9111) to store an answer, unless the answer has its own Cache-Control.
 
 Without the header they could store it: a 200, 204, 404, 405 or 410 is cacheable by default (RFC 9110, section 15.1).
 """

@@ -28,7 +28,7 @@ class Verdict(StrEnum):
 class Caller:
     """A customer by `subject`, which is their clienteId, with the scopes of their token.
 
-    Without a subject, the caller is NOBODY, or ANYONE if the service does not require identities.
+    Without a subject, the caller is ANONYMOUS, or ANYONE if the service does not require identities.
     """
 
     subject: str | None
@@ -36,7 +36,7 @@ class Caller:
     trusted: bool = False
 
 
-NOBODY = Caller(None)
+ANONYMOUS = Caller(None)
 ANYONE = Caller(None, trusted=True)
 
 
@@ -53,7 +53,7 @@ def read_caller(headers: Mapping[bytes, bytes]) -> Caller:
     """The caller named by the gateway in these headers. Raises InvalidSubjectError."""
     subject = headers.get(SUBJECT)
     if subject is None:
-        return NOBODY
+        return ANONYMOUS
     if not _SUBJECT.fullmatch(subject):
         raise InvalidSubjectError
     scopes = headers.get(SCOPES, b"").decode("ascii", "replace").split(" ")

@@ -8,7 +8,7 @@ from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import Method
 
 STREAM = "stream"
-"""Key in a handler's `opt`: it answers with a stream, whose duration says nothing about the service's speed."""
+"""Key in a handler's `opt`: it answers with a stream, whose duration is no measure of the service's speed."""
 
 
 class HeadLikeGet(ReceiveRoutePlugin):
@@ -30,7 +30,7 @@ class HeadLikeGet(ReceiveRoutePlugin):
             head._resolved_include_in_schema = False
             route.route_handler_map["HEAD"] = (head, parameters)
             route.methods.add("HEAD")
-        # Another handler for the path makes a new route, but OPTIONS would keep answering for the first.
+        # Another handler for the path creates a new route, but OPTIONS would still list only those of the first.
         methods = self._methods.setdefault(route.path, set())
         methods |= route.methods
         route.methods = methods

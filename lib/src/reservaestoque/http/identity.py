@@ -36,7 +36,7 @@ class Identity:
     """
 
     def __init__(self, mode: Mode = "none", *, rule: Rule = identified, refusal: str = "") -> None:
-        self.asked = mode == "gateway"
+        self.required = mode == "gateway"
         self._rule = rule
         self._refusal = refusal
 
@@ -44,7 +44,7 @@ class Identity:
         """The caller of a request with these headers. Raises ProblemError (403) if the subject is not a valid
         clienteId.
         """
-        if not self.asked:
+        if not self.required:
             return ANYONE
         try:
             return read_caller(headers)
@@ -53,7 +53,7 @@ class Identity:
 
     def admitted(self, headers: Mapping[bytes, bytes]) -> Caller:
         """The caller, after applying the service's rule. Raises ProblemError (401, 403)."""
-        if not self.asked:
+        if not self.required:
             return ANYONE
         return self.admit(self.caller(headers))
 
@@ -64,7 +64,7 @@ class Identity:
 
     def guarding(self, handler: ControllerRouterHandler) -> ControllerRouterHandler:
         """The handler, guarded if identities are required."""
-        if self.asked and isinstance(handler, BaseRouteHandler):
+        if self.required and isinstance(handler, BaseRouteHandler):
             handler = copy(handler)
             handler.guards = (*(handler.guards or ()), self.guard)
         return handler
@@ -80,7 +80,7 @@ class Identity:
 
     def provide(self, request: Request[Any, Any, Any]) -> Caller:
         """The dependency `caller` of handlers."""
-        return self.caller(dict(request.scope["headers"])) if self.asked else ANYONE
+        return self.caller(dict(request.scope["headers"])) if self.required else ANYONE
 
 
 def enforce(verdict: Verdict, refusal: str) -> None:

@@ -116,11 +116,11 @@ class Described(Operation):
     def __post_init__(self) -> None:
         self.description = (self.description or "").partition("Raises ")[0].strip() or None
         answers = {code: one for code, one in (self.responses or {}).items() if isinstance(one, OpenAPIResponse)}
-        self.responses = {code: one for code, one in sorted(answers.items()) if not _of_litestar(code, one)}
+        self.responses = {code: one for code, one in sorted(answers.items()) if not _is_litestar_error(code, one)}
         headers = next((one.headers for code, one in answers.items() if code < "300" and one.headers), None)
         for code, one in answers.items():
             one.headers = dict(sorted((headers or {}).items())) if code < "400" else _ERROR_HEADERS.get(code)
-            _forget_ids(one)
+            _drop_example_ids(one)
         # A ticket authenticates, so it is described as a security scheme.
         self.parameters = [one for one in self.parameters or () if getattr(one, "name", "") != TICKET] or None
         for parameter in self.parameters or ():
@@ -132,17 +132,17 @@ class Described(Operation):
 
 
 class StructDescriptions(OpenAPISchemaPlugin):
-    """Schemas of msgspec structs as Litestar makes them, plus the docstrings, which it leaves out."""
+    """Schemas of msgspec structs as Litestar generates them, plus the docstrings, which it omits."""
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
         """Only structs, no unions."""
         return not field_definition.is_union and field_definition.is_subclass_of(msgspec.Struct)
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
-        """The schema that the next plugin makes, with a description."""
+        """The schema that the next plugin generates, with a description."""
         others = (one for one in schema_creator.plugins if one is not self)
-        maker = next(one for one in others if schema_creator.plugin_supports_field(one, field_definition))
-        schema: Schema = maker.to_openapi_schema(field_definition=field_definition, schema_creator=schema_creator)
+        delegate = next(one for one in others if schema_creator.plugin_supports_field(one, field_definition))
+        schema: Schema = delegate.to_openapi_schema(field_definition=field_definition, schema_creator=schema_creator)
         schema.description = cleandoc(field_definition.type_.__doc__ or "") or None
         return schema
 
@@ -154,7 +154,7 @@ def described(handler: ControllerRouterHandler, *, identity: bool) -> Controller
     """
     if not isinstance(handler, HTTPRouteHandler):
         return handler
-    kinds = {*handler.opt.get("problems", ()), *_of_any(handler)}
+    kinds = {*handler.opt.get("problems", ()), *_common_problems(handler)}
     handler = copy(handler)
     handler.opt = {**handler.opt, QUERY: frozenset(_query_parameters(handler))}
     tickets: list[dict[str, list[str]]] = [{TICKET: []}] if handler.opt.get(STREAM) else []
@@ -165,8 +165,8 @@ def described(handler: ControllerRouterHandler, *, identity: bool) -> Controller
     return handler
 
 
-def _of_any(handler: HTTPRouteHandler) -> Iterable[Problem]:
-    """The problems that this application may answer with on its own, whatever the handler does."""
+def _common_problems(handler: HTTPRouteHandler) -> Iterable[Problem]:
+    """The problems that the application itself may answer with, regardless of the handler."""
     yield from (problems.INTERNAL, problems.UNAVAILABLE, problems.LIMIT)
     yield from (problems.MALFORMED, problems.UNAUTHENTICATED, problems.FORBIDDEN)
     fields = handler.parsed_fn_signature.parameters
@@ -208,12 +208,12 @@ def _answers(kinds: Iterable[Problem]) -> dict[int, ResponseSpec]:
     }
 
 
-def _of_litestar(code: str, response: OpenAPIResponse) -> bool:
+def _is_litestar_error(code: str, response: OpenAPIResponse) -> bool:
     return code >= "400" and "application/json" in (response.content or {})
 
 
-def _forget_ids(response: OpenAPIResponse) -> None:
-    """Litestar names an example by its id, then also writes the id, which OpenAPI does not define."""
+def _drop_example_ids(response: OpenAPIResponse) -> None:
+    """Litestar uses an example's id as its name, but also emits the id, which OpenAPI does not define."""
     for content in (response.content or {}).values():
         for example in (content.examples or {}).values():
             if isinstance(example, Example):

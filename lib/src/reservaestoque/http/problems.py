@@ -64,7 +64,7 @@ _ALLOWED = {
 
 
 class ProblemError(Exception):
-    """Raised by handlers: this problem, a sentence that says what was wrong and what is allowed, extra members."""
+    """Raised by handlers: the problem, a sentence that explains what was wrong and what is allowed, extra members."""
 
     def __init__(self, problem: Problem, detail: str, **members: Any) -> None:
         super().__init__(detail)
@@ -86,7 +86,7 @@ def answer(
 
 
 def headers_of(problem: Problem) -> dict[str, str]:
-    """The headers of its answer: a 429 or 503 says when to retry, a 401 how to authenticate (RFC 6750, section 3)."""
+    """The headers of its answer: the retry time of a 429 or 503, the scheme of a 401 (RFC 6750, section 3)."""
     if problem in (UNAVAILABLE, LIMIT):
         return {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return {"WWW-Authenticate": "Bearer"} if problem is UNAUTHENTICATED else {}
@@ -139,12 +139,12 @@ def problem_of(fault: BaseException, path: str) -> ProblemError:
         return fault
     if is_transient(fault):
         _log.warning("request_unavailable", path=path, fault=repr(fault))
-        return ProblemError(UNAVAILABLE, f"{_why(fault)}; try again shortly")
+        return ProblemError(UNAVAILABLE, f"{_unavailable_reason(fault)}; try again shortly")
     _log.error("request_failed", path=path, exc_info=fault)
     return ProblemError(INTERNAL, "an unexpected error; it has been logged")
 
 
-def _why(fault: BaseException) -> str:
+def _unavailable_reason(fault: BaseException) -> str:
     if isinstance(fault, asyncpg.ReadOnlySQLTransactionError):
         return "the database is read-only, so it takes no orders and no commands"
     if is_contended(fault):
@@ -159,13 +159,13 @@ def _broken_rules(error: ValidationException) -> str:
 
 
 def _public(name: str) -> str:
-    """A parameter as clients write it: Litestar names it as Python does."""
+    """A parameter's name as clients write it: Litestar reports the Python name."""
     first, *others = name.split("_")
     return first + "".join(word.capitalize() for word in others)
 
 
 def sentence(message: str) -> str:
-    """msgspec's message; where it would show a regular expression, what is allowed in words."""
+    """msgspec's message; instead of a regular expression, it describes what is allowed."""
     _, found, path = message.partition(" - at `$.")
     return (_allowed(path.rstrip("`"), message) if found else None) or message
 

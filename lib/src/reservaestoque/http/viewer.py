@@ -14,7 +14,7 @@ from litestar.response import Stream
 
 _DISTRIBUTION = "flask-openapi3-scalar"
 _FILE = "flask_openapi3_scalar/templates/scalar/js/scalar.standalone.js"
-_NOTHING = "data:text/css,"
+_EMPTY = "data:text/css,"
 """Replaces files that Litestar would have browsers load from other sites."""
 _HEADERS = {
     "Cache-Control": "public, max-age=86400, no-transform",  # or the gateway would compress it for each request
@@ -31,7 +31,7 @@ class _Script(NamedTuple):
 
 @cache
 def _script() -> _Script:
-    """Read from the installed wheel, whose own code needs Flask and is never imported."""
+    """Reads the script from the installed wheel, whose own code needs Flask and is never imported."""
     plain = bytes(distribution(_DISTRIBUTION).locate_file(_FILE).read_bytes())  # type: ignore[attr-defined]
     return _Script(plain, gzip.compress(plain, mtime=0))
 
@@ -43,21 +43,21 @@ def viewer(path: str) -> tuple[ScalarRenderPlugin, HTTPRouteHandler]:
     @get(address, include_in_schema=False)
     async def script(request: Request[Any, Any, Any]) -> Stream:
         found = await asyncio.to_thread(_script)
-        zipped = takes_gzip(request.headers.get("accept-encoding", ""))
+        zipped = accepts_gzip(request.headers.get("accept-encoding", ""))
         body = found.gzipped if zipped else found.plain
         headers = {**_HEADERS, "Content-Length": str(len(body)), **({"Content-Encoding": "gzip"} if zipped else {})}
         return Stream(_pieces(body), media_type="text/javascript", headers=headers)
 
     page = ScalarRenderPlugin(
         js_url=address,
-        css_url=_NOTHING,
-        favicon=f'<link rel="icon" href="{_NOTHING}">',
+        css_url=_EMPTY,
+        favicon=f'<link rel="icon" href="{_EMPTY}">',
         options={"withDefaultFonts": False, "telemetry": False, "agent": {"disabled": True}},
     )
     return page, script
 
 
-def takes_gzip(accept_encoding: str) -> bool:
+def accepts_gzip(accept_encoding: str) -> bool:
     """Whether this Accept-Encoding names gzip with a weight other than 0."""
     for coding in accept_encoding.lower().split(","):
         name, *parameters = (part.replace(" ", "") for part in coding.split(";"))
@@ -67,7 +67,7 @@ def takes_gzip(accept_encoding: str) -> bool:
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    """The server takes a piece once the client has read those before it.
+    """Splits the body: the server accepts a piece once the client has read the previous ones.
 
     In one piece, every client that requests the script and does not read it would hold a copy, and anyone may request
     it.

@@ -20,17 +20,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Migrates the database of DATABASE_URL, or waits until it has been migrated; returns the exit code."""
     arguments = parser().parse_args(argv)
     url, authority = os.environ.get("DATABASE_URL", ""), os.environ.get("DATABASE_CA_FILE")
-    # As process 1 of a container, we are only ended by signals that we handle.
+    # As process 1 of a container, this process is terminated only by signals that it handles.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         url = trusting_postgres(url, ca_file(authority) if authority else None)
         if arguments.wait:
-            await_migrations(url, arguments.migrations_dir, say=_say)
+            await_migrations(url, arguments.migrations_dir, report=_report)
             return 0
         migrate(
             url,
             arguments.migrations_dir,
-            say=_say,
+            report=_report,
             pause=arguments.pause,
             give_up_after=arguments.give_up_after,
         )
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(line, flush=True)
 
 
@@ -54,7 +54,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--migrations-dir", type=Path, default=Path(folder), metavar="FOLDER")
     parser.add_argument("--wait", action="store_true", help="change nothing: wait until it has every migration")
     parser.add_argument("--pause", type=_duration, default=PAUSE, help="minimum pause between two attempts (5s)")
-    parser.add_argument("--give-up-after", type=_duration, default=GIVE_UP_AFTER, help="begin no attempt later (10m)")
+    parser.add_argument(
+        "--give-up-after", type=_duration, default=GIVE_UP_AFTER, help="start no attempt after this time (10m)"
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Decides which migrations run under a lock timeout, and which failures are worth another try. Pure: no I/O."""
+"""Decides which migrations run under a lock timeout, and which failures can be retried. Pure: no I/O."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _DOWN = re.compile(r"^--\s*migrate:down\b", re.M)
 _SQLSTATE = re.compile(r"\(([0-9A-Z]{5})\)$")
 _ADDRESS = re.compile(r"postgres(?:ql)?://(?:[^@/?#\s]+@)?[^@?#\s]*(?:\?[^@#\s]*)?")
 
-_ANOTHER_AT_WORK = "waiting for migration lock"  # printed by dbmate before it begins
+_WAITING_FOR_LOCK = "waiting for migration lock"  # printed by dbmate before it begins
 _LOCKED = frozenset(
     {
         "55P03",  # lock_not_available: the lock timeout, or NOWAIT
@@ -22,7 +22,7 @@ _EXISTS = frozenset({"42P07", "42710", "42723"})
 
 
 class Stage(NamedTuple):
-    """Migrations that run in one go: all of `files`, which include those of earlier stages.
+    """Migrations that run together: all of `files`, which include those of earlier stages.
 
     `bounded`: each is one transaction and waits for locks only briefly, so the whole stage can be retried. An
     unbounded stage waits as long as it takes: CREATE INDEX CONCURRENTLY and the like block no one while they wait,
@@ -44,16 +44,16 @@ def stages(migrations: Mapping[str, str]) -> list[Stage]:
 
 
 def is_concurrent(text: str) -> bool:
-    """Whether a migration's up part runs outside a transaction and says CONCURRENTLY."""
+    """Whether a migration's up part runs outside a transaction and uses CONCURRENTLY."""
     return bool(_CONCURRENT.search(_DOWN.split(text)[0]))
 
 
-def is_worth_another_try(stage: Stage, output: str) -> bool:
+def is_retryable(stage: Stage, output: str) -> bool:
     """Whether dbmate failed because another session held a lock, and left nothing half done.
 
     PostgreSQL's failures end with their SQLSTATE in parentheses; the text before it is in the server's language.
     """
-    if _ANOTHER_AT_WORK in output.strip().rpartition("\n")[2]:
+    if _WAITING_FOR_LOCK in output.strip().rpartition("\n")[2]:
         return True
     return stage.bounded and _sqlstate(output) in _LOCKED
 

@@ -15,12 +15,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from reservaestoque.backoff import delay
-from reservaestoque.migrate.plan import Stage, explained, is_worth_another_try, stages, with_lock_timeout
+from reservaestoque.migrate.plan import Stage, explained, is_retryable, stages, with_lock_timeout
 
 LOCK_TIMEOUT = timedelta(seconds=2)
 PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(seconds=15)
-LOOK = timedelta(seconds=1)
+POLL_INTERVAL = timedelta(seconds=1)
 GIVE_UP_AFTER = timedelta(minutes=10)
 WAIT_FOR_SERVER = timedelta(minutes=5)
 
@@ -48,11 +48,11 @@ def migrate(
     url: str,
     folder: Path,
     *,
-    say: Callable[[str], None] = _silent,
+    report: Callable[[str], None] = _silent,
     pause: timedelta = PAUSE,
     give_up_after: timedelta = GIVE_UP_AFTER,
 ) -> None:
-    """Brings the database to the newest migration of `folder`. `say` receives one line at a time.
+    """Brings the database to the newest migration of `folder`. `report` receives one line at a time.
 
     Concurrent runs take turns. No attempt begins later than `give_up_after` from now; an attempt in progress is never
     cut short. Raises MigrationError.
@@ -63,34 +63,34 @@ def migrate(
         raise MigrationError(f"there are no migrations in {folder}")
     for stage in plan:
         failures = 0
-        while output := _run(url, folder, stage, say):
+        while output := _run(url, folder, stage, report):
             failures += 1
-            rest = delay(failures, first=pause.total_seconds(), longest=2 * max(pause, LONGEST_PAUSE).total_seconds())
-            if not is_worth_another_try(stage, output):
+            wait = delay(failures, first=pause.total_seconds(), longest=2 * max(pause, LONGEST_PAUSE).total_seconds())
+            if not is_retryable(stage, output):
                 raise MigrationError(explained(stage, output))
-            if time.monotonic() + rest > deadline:
+            if time.monotonic() + wait > deadline:
                 raise MigrationError(f"gave up: another session's lock blocked all {failures} tries\n{output}")
-            say(f"another session's lock is in the way: trying again in {rest:.0f} s")
-            time.sleep(rest)
+            report(f"another session holds a lock that the migration needs: retrying in {wait:.0f} s")
+            time.sleep(wait)
 
 
-def await_migrations(url: str, folder: Path, *, say: Callable[[str], None] = _silent) -> None:
+def await_migrations(url: str, folder: Path, *, report: Callable[[str], None] = _silent) -> None:
     """Returns when the database has every migration of `folder`; those of a later release do no harm.
 
-    Waits as long as it takes, for the server too. `say` receives dbmate's output, without immediate repetitions.
+    Waits as long as it takes, for the server too. `report` receives dbmate's output, without immediate repetitions.
     Raises MigrationError when dbmate cannot be run.
     """
     options = ["--no-dump-schema", "--migrations-dir", str(folder)]
     env = {**os.environ, "DATABASE_URL": url}
-    before = ""
+    previous = ""
     while output := _call([*options, "status", "--exit-code"], env, _silent):
-        if output != before:
-            say(output)
-        before = output
-        time.sleep(LOOK.total_seconds())
+        if output != previous:
+            report(output)
+        previous = output
+        time.sleep(POLL_INTERVAL.total_seconds())
 
 
-def _run(url: str, folder: Path, stage: Stage, say: Callable[[str], None]) -> str:
+def _run(url: str, folder: Path, stage: Stage, report: Callable[[str], None]) -> str:
     """dbmate's output when it failed; empty when it succeeded."""
     milliseconds = int(LOCK_TIMEOUT.total_seconds() * 1000) if stage.bounded else 0
     try:
@@ -101,10 +101,10 @@ def _run(url: str, folder: Path, stage: Stage, say: Callable[[str], None]) -> st
     with tempfile.TemporaryDirectory() as links:
         for name in stage.files:
             (Path(links) / name).symlink_to(folder.absolute() / name)
-        return _call(["--migrations-dir", links, *_OPTIONS, "migrate"], env, say)
+        return _call(["--migrations-dir", links, *_OPTIONS, "migrate"], env, report)
 
 
-def _call(arguments: list[str], env: dict[str, str], say: Callable[[str], None]) -> str:
+def _call(arguments: list[str], env: dict[str, str], report: Callable[[str], None]) -> str:
     argv = [str(DBMATE), *arguments]
     try:
         process = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -115,7 +115,7 @@ def _call(arguments: list[str], env: dict[str, str], say: Callable[[str], None])
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         for line in process.stdout:
             lines.append(line)
-            say(line.rstrip())
+            report(line.rstrip())
     if process.returncode == 0:
         return ""
     return "".join(lines).strip() or f"dbmate ended with {process.returncode}"

@@ -76,12 +76,12 @@ class Relay:
     Facts take one of two ways. The process that commits them hands their events over (`publish`), so nothing is read
     back: they are published at once and their rows deleted. The relay takes all others from the table: those of a
     process that has died, those that could not be published, and those that SQL functions write. It takes a row only
-    if the previous look, a second earlier, has seen it, and so leaves fresh rows to the process that is publishing
+    if the previous poll, a second earlier, has seen it, and so leaves fresh rows to the process that is publishing
     them. A row that this process has committed without its events (`publish_row`) is taken at once.
 
     A row has the facts of one transaction. `take` deletes up to $1 rows with an `id` from $5 to $3, the oldest first,
     skipping locked ones and those in $2, until they have $4 facts. It returns a record for each of their facts, in
-    order, with the `id` of the row. `to_event` makes the event of a fact. If it raises UnknownFactError, the whole
+    order, with the `id` of the row. `to_event` builds the event of a fact. If it raises UnknownFactError, the whole
     row stays in the outbox for a replica that knows it, and neither delays nor breaks the others.
     """
 
@@ -99,9 +99,9 @@ class Relay:
         self._to_event = to_event
         self._fresh: deque[tuple[Sequence[int], Sequence[CloudEvent]]] = deque()
         self._fresh_events = 0
-        self._look_at = 0.0
+        self._poll_at = 0.0
         self._unread: deque[int] = deque()
-        self._news = asyncio.Event()
+        self._wake = asyncio.Event()
         self._newest: int | None = None
         self._unknown = UnknownFacts()
         self._backlog = Backlog()
@@ -115,21 +115,21 @@ class Relay:
             return
         self._fresh.append((rows, events))
         self._fresh_events += len(events)
-        self._news.set()
+        self._wake.set()
 
     def publish_row(self, row: int) -> None:
         """Has the relay read and publish this row, which this process has just committed without its events."""
         self._unread.append(row)
-        self._news.set()
+        self._wake.set()
 
     async def run(self) -> None:
         """Relays until cancelled, through broker and database outages."""
         failures = 0
         while True:
             try:
-                await self._do_what_is_due()
+                await self._run_due()
                 failures = 0
-                await self._wait(self._look_at - _now())
+                await self._wait(self._poll_at - _now())
             except Exception as fault:
                 if not (isinstance(fault, NotPublishedError) or is_transient(fault)):
                     raise
@@ -139,15 +139,15 @@ class Relay:
                 _log.warning("publish_failed", failures=failures, fault=repr(fault))
                 await back_off(failures)
 
-    async def _do_what_is_due(self) -> None:
+    async def _run_due(self) -> None:
         await self.publish_fresh()
         while self._unread:
             row = self._unread.popleft()
             await self._relay_rows(row, row)
-        if _now() >= self._look_at:
+        if _now() >= self._poll_at:
             # Only a full take hints at more: leftovers of a crash, or a burst.
-            taken = await self._look()
-            self._look_at = _now() + (0 if taken.full else POLL_SECONDS)
+            taken = await self._poll()
+            self._poll_at = _now() + (0 if taken.full else POLL_SECONDS)
 
     async def relay_once(self) -> int:
         """Publishes one take of the table; returns the number of facts.
@@ -162,7 +162,7 @@ class Relay:
         Raises NotPublishedError or what asyncpg raises; the rows then stay in the table, and `forget_fresh` drops the
         events.
         """
-        self._news.clear()
+        self._wake.clear()
         while self._fresh:
             rows: list[int] = []
             events: list[CloudEvent] = []
@@ -182,10 +182,10 @@ class Relay:
         self._fresh_events = 0
         self._unread.clear()
 
-    async def _look(self) -> _Taken:
-        """Takes the rows that the previous look saw."""
+    async def _poll(self) -> _Taken:
+        """Takes the rows that the previous poll saw."""
         row = await self._pool.fetchrow(_sql["newest"], MAX_COUNT)
-        self._backlog.seen(row["oldest"], row["newest"], row["depth"], _now())
+        self._backlog.observe(row["oldest"], row["newest"], row["depth"], _now())
         newest: int | None = row["newest"]
         up_to, self._newest = self._newest, newest
         if newest is None or up_to is None:
@@ -242,7 +242,7 @@ class Relay:
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._news.wait()
+                await self._wake.wait()
 
 
 def _now() -> float:

@@ -42,10 +42,12 @@ class UnknownFacts:
         """Leaves `rows`, reasons by id, in place; logs those that are new."""
         self._ids |= rows.keys()
         _left.set(len(self._ids))
-        news = rows.keys() - self._logged
-        if news:
-            self._logged |= news
-            _log.warning("outbox_unknown_facts", count=len(news), total=len(self._ids), reason=rows[min(news)])
+        unlogged = rows.keys() - self._logged
+        if unlogged:
+            self._logged |= unlogged
+            _log.warning(
+                "outbox_unknown_facts", count=len(unlogged), total=len(self._ids), reason=rows[min(unlogged)]
+            )
         if self.full:
             _log.error("outbox_full_of_unknown_facts", total=len(self._ids))
 
@@ -54,6 +56,6 @@ class UnknownFacts:
         if now - self._forgotten_at < FORGET_SECONDS:
             return
         self._forgotten_at = now
-        self._logged &= self._ids  # an id that has gone is logged again if it returns
+        self._logged &= self._ids  # an id that disappears is logged again if it returns
         self._ids.clear()
         _left.set(0)

@@ -1,5 +1,5 @@
 """PostgreSQL: pools that survive restarts and fail-overs, reads that leave connections for others, queries in .sql
-files, faults told apart.
+files, faults classified.
 """
 
 from reservaestoque.postgres.faults import CrowdedError, blames_server, is_contended, is_transient

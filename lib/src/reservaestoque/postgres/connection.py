@@ -27,7 +27,7 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
     asyncpg's own time limit asks the server to cancel the statement and waits until it has: on a server that has
     vanished or hangs, that takes as long again. And a COMMIT that waits for its synchronous standby must not be
     cancelled, because it would then succeed without one. This class sends the server no request: the server notices
-    that the client is gone (client_connection_check_interval) and ends whatever still runs. Whether a COMMIT took
+    that the client is gone (client_connection_check_interval) and cancels what still runs. Whether a COMMIT took
     effect is then unknown.
     """
 
@@ -59,7 +59,7 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
         return await self.in_time(super().fetchval(query, *args, column=column), timeout)
 
     def _cancel_current_command(self, waiter: "asyncio.Future[None]", cancel_waiter: object = None) -> None:
-        """asyncpg's hook for a cancelled caller: here it also drops the connection."""
+        """asyncpg's hook for a cancelled caller: here it drops the connection."""
         self.terminate()
         if not waiter.done():
             waiter.set_result(None)

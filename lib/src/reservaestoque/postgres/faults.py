@@ -1,5 +1,6 @@
-"""Tells transient failures from permanent ones, and faults of the server from those of a statement. A fault that is
-not listed is caused by the data and is permanent.
+"""Separates transient failures from permanent ones, and faults of the server from those of a statement.
+
+A fault that is not listed is caused by the data and is permanent.
 """
 
 import asyncpg
@@ -13,7 +14,7 @@ _TRANSIENT_CLASSES = (
     "40",  # serialization failure, deadlock
     "42",  # schema or privileges do not fit this release: a migration is under way
     "53",  # insufficient resources
-    "54",  # program limit exceeded: the server's settings; whatever our data can reach is bounded before that
+    "54",  # program limit exceeded: the server's settings; limits that our data could reach are enforced earlier
     "55",  # object not in prerequisite state: lock not available
     "57",  # operator intervention: shutdown, cancelled statement
     "58",  # system error
@@ -33,7 +34,7 @@ _SERVER_CLASSES = (
 class SlowStatementError(TimeoutError):
     """A statement was not answered within its own time limit, which is shorter than that of the pool.
 
-    That says nothing about the server: the statement may have much to read.
+    That is no evidence against the server: the statement may have much to read.
     """
 
 

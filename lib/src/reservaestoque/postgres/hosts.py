@@ -20,24 +20,24 @@ def hosts(database_url: str) -> list[str]:
 
 
 class Connector:
-    """Connects to the first server of a URL that fits, starting with the one that fitted last.
+    """Connects to the first suitable server of a URL, starting with the last one chosen.
 
     Each server has its own CONNECT_SECONDS, so that one that drops packets does not use up the others' time; asyncpg
-    itself has one time limit for all. A standby fits only where the URL says so by ``target_session_attrs`` (libpq,
-    section 32.1.2), or where `standby` is true.
+    itself has one time limit for all. A standby is suitable only if the URL allows it by ``target_session_attrs``
+    (libpq, section 32.1.2), or if `standby` is true.
     """
 
     def __init__(self, database_url: str, *, standby: bool = False) -> None:
         self._urls = hosts(database_url)
         self.standby = standby
         self.faults: dict[str, Exception] = {}
-        """The reasons for which servers did not fit on the last attempt, by URL."""
+        """The reasons for which servers were rejected on the last attempt, by URL."""
         stated = standby or "target_session_attrs=" in database_url
         self._attributes = {} if stated else {"target_session_attrs": "primary"}
 
     @property
     def chosen(self) -> str:
-        """The URL of the server that fitted last."""
+        """The URL of the server chosen last."""
         return self._urls[0]
 
     async def connect(self, *_: Any, **options: Any) -> "asyncpg.Connection[Any]":

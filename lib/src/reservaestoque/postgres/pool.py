@@ -40,7 +40,7 @@ class Pool(asyncpg.Pool):  # type: ignore[misc]
 
     wait: Histogram
 
-    async def let_go(self) -> None:
+    async def drop_connections(self) -> None:
         """Closes the open connections: idle ones at once, those in use when they are returned."""
         await self.expire_connections()
         for holder in self._holders:
@@ -68,8 +68,8 @@ class _Acquired(PoolAcquireContext):  # type: ignore[misc]
         trace: TracebackType | None = None,
     ) -> None:
         if fault is not None and blames_server(fault):
-            await self.pool.let_go()
-            if self.connection._con is not None:  # else it has left the pool already
+            await self.pool.drop_connections()
+            if self.connection._con is not None:  # otherwise the pool has already dropped it
                 self.connection.terminate()
         await super().__aexit__(kind, fault, trace)
         # A transaction whose caller is cancelled finds its connection closed and raises that instead.
@@ -140,7 +140,7 @@ def _session(program: str, idle_seconds: float, *, read_only: bool) -> dict[str,
         "tcp_keepalives_count": "3",
         "client_connection_check_interval": "2000",
         # Plan each execution for its actual array sizes and current statistics. A generic plan assumes ten elements;
-        # one made while a table is nearly empty reads all of it, long after it has grown.
+        # one created while a table is nearly empty still reads all of it long after it has grown.
         "plan_cache_mode": "force_custom_plan",
         # Read-only sessions always scan by index. When one key owns most rows, the planner assumes every key does and
         # picks a sequential scan.
@@ -159,7 +159,7 @@ async def reachable(pool: Pool) -> bool:
 
 
 class Readiness:
-    """Whether a program's database takes writes. Keeps its own connection: the server may have none left."""
+    """Whether a program's database takes writes. Keeps its own connection: the server may have none to spare."""
 
     def __init__(self, health: Pool) -> None:
         self._health = health
@@ -169,12 +169,12 @@ class Readiness:
         """True if the primary answers within two seconds.
 
         Also true while an administrator has stopped writes there: no other replica could do better, and this one's
-        answers say why.
+        answers explain why.
         """
         writes = await _answer(self._health)
         if writes is False:
             # Either this connection leads to an old primary, or writes are stopped: a new connection shows which.
-            await self._health.let_go()
+            await self._health.drop_connections()
             writes = await _answer(self._health)
         if writes is False and not self._stopped:
             _log.warning("database_read_only")

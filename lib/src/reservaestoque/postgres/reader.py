@@ -32,7 +32,7 @@ class Reader:
                 await self._turns.acquire()
         except TimeoutError:
             count_refused("lists")
-            raise CrowdedError(f"no turn to read within {self._patience} s") from None
+            raise CrowdedError(f"no connection became free within {self._patience} s") from None
         try:
             rows: Sequence[asyncpg.Record] = await self._pool.fetch(query, *arguments, timeout=READ_SECONDS)
         finally:

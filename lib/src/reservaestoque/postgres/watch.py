@@ -33,7 +33,7 @@ class ServerWatch:
 
     Open connections do not show either. After a fail-over they may lead to the old primary for as long as it answers.
     During a smart shutdown the server serves them, refuses new ones, and waits until its clients have left. Where
-    standbys fit, each new connection may lead to another server, so only a shutdown counts.
+    standbys are suitable, each new connection may lead to another server, so only a shutdown counts.
     """
 
     def __init__(self, connector: Connector, *pools: Pool, program: str) -> None:
@@ -49,17 +49,17 @@ class ServerWatch:
     async def run(self) -> None:
         """Watches until cancelled, through database outages."""
         while True:
-            await self.look()
+            await self.check()
             await asyncio.sleep(WATCH_SECONDS * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Connects once. A server that does not answer, or has no connection to spare, changes nothing.
 
         Raises errors that are not transient.
         """
         started: datetime | None = None
         try:
-            started = await self._ask()
+            started = await self._query_start()
         except Exception as fault:
             if not is_transient(fault):
                 raise
@@ -67,21 +67,21 @@ class ServerWatch:
         refusals = faults.values() if self._url is None else filter(None, [faults.get(self._url)])
         shutdown = next(filter(_shuts_down, refusals), None)
         if shutdown is not None:
-            await self._let_go(repr(shutdown))
+            await self._drop_connections(repr(shutdown))
         elif started and self._started and started != self._started and not self._connector.standby:
-            await self._let_go("new connections lead to another server")
+            await self._drop_connections("new connections lead to another server")
         if started:
             self._url, self._started = self._connector.chosen, started
 
     async def moved(self, since: int, seconds: float) -> bool:
-        """Whether a connection made at `since` moves should be dropped; waits up to `seconds` for that."""
+        """Whether a connection opened when `moves` was `since` should be dropped; waits up to `seconds` for that."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self.moves == since:
                     await self._moved.wait()
         return self.moves != since
 
-    async def _ask(self) -> datetime:
+    async def _query_start(self) -> datetime:
         connection: asyncpg.Connection[Any] = await self._connector.connect(
             server_settings={"application_name": f"{self._program} watch"}
         )
@@ -91,10 +91,10 @@ class ServerWatch:
             connection.terminate()
         return started
 
-    async def _let_go(self, reason: str) -> None:
+    async def _drop_connections(self, reason: str) -> None:
         _log.warning("connections_replaced", reason=reason)
         for pool in self._pools:
-            await pool.let_go()
+            await pool.drop_connections()
         self.moves += 1
         self._moved.set()
         self._moved = asyncio.Event()

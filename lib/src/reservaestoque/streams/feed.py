@@ -146,14 +146,14 @@ class _Follower:
         return bool(self._chunks)
 
     def offer(self, chunk: _Chunk) -> None:
-        self._look()
+        self._check_cut()
         if not self.cut:
             self._chunks.append(chunk)
         self.signal.set()
 
     def take(self) -> bytes:
         """The next events; none if they are not known yet or are lost. In the latter case the reader is cut off."""
-        self._look()
+        self._check_cut()
         if self.cut:
             return b""
         chunk = self._chunks.popleft()
@@ -165,7 +165,7 @@ class _Follower:
         self._chunks.clear()
         self.cut = False
 
-    def _look(self) -> None:
+    def _check_cut(self) -> None:
         if self._chunks and self._chunks[0].dropped:
             self.forget()
             self.cut = True
@@ -214,19 +214,19 @@ class Feed:
         Raises what asyncpg raises; the next call continues from the same position.
         """
         await self._wanted.wait()
-        asked = self._position
-        if asked is None:
+        start = self._position
+        if start is None:
             return False
         try:
-            page = await self._next(asked)
+            page = await self._next(start)
         except PositionLostError:
-            _log.warning("feed_position_lost", position=str(asked))
+            _log.warning("feed_position_lost", position=str(start))
             self._close_all()  # clients that reconnect learn that their position is lost
             return False
-        if self._position != asked:
-            return True  # all followers left meanwhile, and a new one arrived
+        if self._position != start:
+            return True  # all followers have left in the meantime, and a new one has arrived
         self._position = page.position
-        self._hand_on(page.frames)
+        self._distribute(page.frames)
         return page.more
 
     async def begin(self, *last_event_ids: str) -> Position:
@@ -271,7 +271,7 @@ class Feed:
                     yield piece
                 del piece
             elif not await woken(follower.signal, self._heartbeat) and not follower.waiting:
-                # Everything for this reader has been sent: it need not look at the rest again.
+                # Everything for this reader has been sent: it need not scan the rest again.
                 follower.position = max(follower.position, self._position or follower.position)
                 yield sse.HEARTBEAT + sse.position(follower.position)
         if follower.cut:
@@ -313,7 +313,7 @@ class Feed:
             self._position = position
             self._wanted.set()
 
-    def _hand_on(self, frames: Sequence[Frame]) -> None:
+    def _distribute(self, frames: Sequence[Frame]) -> None:
         by_key: dict[str | None, list[Frame]] = defaultdict(list)
         for frame in frames:
             if frame.key in self._followers and frame.key is not None:

@@ -1,7 +1,7 @@
 """Reads the table `mudanca`, a row for each statement that changed something, in an order that skips nothing.
 
 Transactions commit in any order, so neither a time nor a sequence can mark how far a reader has come. Rows are read
-by the id of their transaction, and only those below the oldest one still running (``pg_snapshot_xmin``): whatever
+by the id of their transaction, and only those below the oldest one still running (``pg_snapshot_xmin``): one that
 commits later has a higher id. So a position names a row, and while that row exists, so do all that follow it.
 """
 

@@ -10,11 +10,11 @@ _TEXT = re.compile(POSITION_PATTERN)
 
 
 class InvalidPositionError(ValueError):
-    """The event id is not one of ours."""
+    """The event id is not a position of this log."""
 
 
 class PositionLostError(LookupError):
-    """The log does not, or no longer, know this position: what followed it cannot be determined."""
+    """The log does not contain this position, or no longer does: what followed it cannot be determined."""
 
 
 class Position(NamedTuple):

@@ -60,8 +60,8 @@ _ADDRESS = b"x-reserva-client"
 _IPV4 = 4
 
 RESERVED_SHARE = 10
-"""One in RESERVED_SHARE streams of a process is reserved for clients that have fewer than FEW streams open."""
-FEW = 2
+"""One in RESERVED_SHARE streams of a process is reserved for clients that have fewer than FEW_STREAMS open."""
+FEW_STREAMS = 2
 """Number of streams that a page opens to follow a list of orders and a single order; the panel opens no more."""
 
 _log = logger(__name__)
@@ -73,7 +73,8 @@ _stuck = Counter("streams_stuck_total", "Event streams ended because their clien
 class Streams:
     """Counts this process's open streams: at most `limit`, and at most `per_client` of one client.
 
-    The last of them are reserved for clients with fewer than FEW, so that clients with many leave room for others.
+    The last of them are reserved for clients with fewer than FEW_STREAMS, so that clients with many leave room for
+    others.
     """
 
     def __init__(self, limit: int, per_client: int) -> None:
@@ -88,11 +89,12 @@ class Streams:
         if self._open >= self._limit:
             _refused.inc()
             raise ProblemError(UNAVAILABLE, f"{self._limit} event streams are open already; try again shortly")
-        if self._open >= self._unreserved and self._by_client[client] >= FEW:
+        if self._open >= self._unreserved and self._by_client[client] >= FEW_STREAMS:
             _refused.inc()
             raise ProblemError(
                 UNAVAILABLE,
-                f"{self._open} event streams are open already; the others are for clients with fewer than {FEW}",
+                f"{self._open} event streams are open already; "
+                f"the others are for clients with fewer than {FEW_STREAMS}",
             )
         if self._by_client[client] >= self._per_client:
             _refused.inc()
@@ -157,7 +159,7 @@ class EventStream(ASGIResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Returns when the stream has ended. Raises what `pieces` raises, or ProblemError (429, 503) at once."""
-        # Many streams may have been admitted while the first ones were looking up their position.
+        # Many streams may have been admitted while the first ones were reading their positions.
         with self._streams.counted(self._client):
             async with contextlib.aclosing(self._pieces):
                 await super().__call__(scope, receive, send)
@@ -165,15 +167,15 @@ class EventStream(ASGIResponse):
     async def send_body(self, send: Send, receive: Receive) -> None:
         """Sends the pieces until they end or the client disconnects."""
         writing = asyncio.create_task(self._write(send))
-        leaving = asyncio.create_task(_left(receive))
-        leaving.add_done_callback(lambda _: writing.cancel())
+        disconnect = asyncio.create_task(_disconnected(receive))
+        disconnect.add_done_callback(lambda _: writing.cancel())
         try:
             await writing
         except asyncio.CancelledError:
-            if not leaving.done():
+            if not disconnect.done():
                 raise
         finally:
-            leaving.cancel()
+            disconnect.cancel()
 
     async def _write(self, send: Send) -> None:
         try:
@@ -192,7 +194,7 @@ class EventStream(ASGIResponse):
             await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
-async def _left(receive: Receive) -> None:
+async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -10,7 +10,7 @@ from structlog.typing import Processor
 
 from reservaestoque.telemetry import tracing
 
-MOST_IDS = 20
+MAX_IDS = 20
 """Maximum number of order ids per log line."""
 
 
@@ -64,5 +64,5 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def first_ids(ids: Iterable[object]) -> list[str]:
-    """The first MOST_IDS of these ids, as text for a log line."""
-    return [str(one) for one in islice(ids, MOST_IDS)]
+    """The first MAX_IDS of these ids, as text for a log line."""
+    return [str(one) for one in islice(ids, MAX_IDS)]

@@ -6,7 +6,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-_MOST_BYTES = 65536
+_MAX_BYTES = 65536
 
 
 def provider(program: str) -> TracerProvider:
@@ -19,7 +19,7 @@ def provider(program: str) -> TracerProvider:
 
 
 def _session() -> requests.Session:
-    """Reads no response to its end: the exporter needs only the status, and the body may be endless."""
+    """Never reads a whole response: the exporter needs only the status, and the body may be endless."""
     session = requests.Session()
     session.stream = True
     session.hooks["response"].append(_discard)
@@ -27,6 +27,6 @@ def _session() -> requests.Session:
 
 
 def _discard(response: requests.Response, *_: object, **__: object) -> None:
-    """Reads once, so that a short response leaves its connection to the next export; a longer one loses it."""
-    response.raw.read1(_MOST_BYTES)
+    """Reads once, so that the connection is reused after a short response; after a longer one it is closed."""
+    response.raw.read1(_MAX_BYTES)
     response.close()

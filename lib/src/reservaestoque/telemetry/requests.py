@@ -30,9 +30,9 @@ def traced(app: App) -> App:
         if scope["type"] != "http" or scope["path"].startswith(_UNTRACED):
             await app(scope, receive, send)
             return
-        came = [value for name, value in scope["headers"] if name == _HEADER]
+        received = [value for name, value in scope["headers"] if name == _HEADER]
         with span(
-            scope["method"], scope["path"], came[0] if len(came) == 1 else b"", scope["http_version"]
+            scope["method"], scope["path"], received[0] if len(received) == 1 else b"", scope["http_version"]
         ) as current:
             others = [header for header in scope["headers"] if header[0] != _HEADER]
             scope["headers"] = [*others, (_HEADER, tracing.traceparent(current).encode())]
@@ -63,7 +63,7 @@ def span(method: str, path: str, traceparent: bytes, http_version: str = "1.1") 
 
 
 def answered(current: Span, status: int) -> None:
-    """Notes the status of the answer."""
+    """Records the status of the answer."""
     current.set_attribute("http.response.status_code", status)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         tracing.fail(current, str(status))

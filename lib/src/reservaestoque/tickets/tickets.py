@@ -65,7 +65,7 @@ class Tickets:
                 UNAUTHENTICATED,
                 f"the ticket (bilhete) is unknown, used, or older than {TICKET_LIFE.seconds} s; get a new one",
             )
-        if not self._identity.asked:
+        if not self._identity.required:
             return ANYONE
         return self._identity.admit(Caller(rows[0]["cliente_id"], frozenset(rows[0]["escopos"])))
 

@@ -18,15 +18,15 @@ from operador.decide.stockitem import GROUP, KIND, PLURAL, VERSION, ItemKey, Sta
 from reservaestoque.telemetry import tracing
 
 _PAGE = 500
-_SECONDS = 15
+_REQUEST_SECONDS = 15
 # Set here because the client would declare a merge patch as a JSON patch.
 _MERGE: dict[str, Any] = {
     "_content_type": "application/merge-patch+json",
-    "_request_timeout": _SECONDS,
+    "_request_timeout": _REQUEST_SECONDS,
     "field_manager": "reservaestoque-operador",
 }
-# The API server answers a status patch with the whole object. Encoding it there and decoding it here would be wasted
-# work.
+# By default the API server answers a status patch with the whole object, which would be encoded and decoded for
+# nothing.
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _STOCKITEMS: dict[str, Any] = {"group": GROUP, "version": VERSION, "plural": PLURAL}
 
@@ -42,7 +42,7 @@ class NotFoundError(ClusterError):
 
 
 class ConflictError(ClusterError):
-    """The StockItem is no longer the version, or no longer the object, that the change was based on."""
+    """The change was based on an outdated version of the StockItem, or on another object of the same name."""
 
 
 class UnavailableError(ClusterError):
@@ -62,15 +62,15 @@ async def open_api(namespace: str, kubeconfig: str) -> AsyncIterator["ClusterApi
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     async with client.ApiClient(configuration) as objects, client.ApiClient(configuration) as statuses:
         for api_client in (objects, statuses):
-            # Otherwise aiohttp looks for a password in ~/.netrc before each request, in a thread.
+            # Otherwise aiohttp reads ~/.netrc before each request, in a thread.
             api_client.rest_client.pool_manager._trust_env = False
         statuses.set_default_header("Accept", _METADATA_ONLY)
         yield ClusterApi(objects, statuses, namespace)
 
 
 @asynccontextmanager
-async def _faults() -> AsyncIterator[None]:
-    """Turns the client's faults into ours."""
+async def _translated_errors() -> AsyncIterator[None]:
+    """Translates the client's exceptions into ClusterErrors."""
     try:
         yield
     except ApiException as fault:
@@ -111,7 +111,7 @@ class ClusterApi:
         token = ""
         since = {"resource_version": str(not_before), "resource_version_match": "NotOlderThan"} if not_before else {}
         while True:
-            async with _faults():
+            async with _translated_errors():
                 query = {**_STOCKITEMS, "limit": size, "_continue": token, "_request_timeout": 60, **since}
                 if self._namespace:
                     page = await self._objects.list_namespaced_custom_object(namespace=self._namespace, **query)
@@ -125,7 +125,7 @@ class ClusterApi:
     async def set_finalizers(self, item: StockItem, finalizers: tuple[str, ...]) -> dict[str, Any]:
         """Sets the finalizers of exactly this version of the StockItem; returns the resulting object."""
         meta = {"resourceVersion": str(item.version), "finalizers": list(finalizers)}
-        async with _faults():
+        async with _translated_errors():
             body: dict[str, Any] = await self._objects.patch_namespaced_custom_object(
                 **_STOCKITEMS, namespace=item.key.namespace, name=item.key.name, body={"metadata": meta}, **_MERGE
             )
@@ -137,7 +137,7 @@ class ClusterApi:
         Exactly this version, so that the version returned hides no change by another client, and because the API
         server does not compare the uid when a status is patched.
         """
-        async with _faults():
+        async with _translated_errors():
             with self._traced_patch(item.key):
                 written = await self._statuses.patch_namespaced_custom_object_status(
                     **_STOCKITEMS,
@@ -191,5 +191,5 @@ class ClusterApi:
             last_timestamp=now,
             count=1,
         )
-        async with _faults():
-            await self._core.create_namespaced_event(item.key.namespace, body, _request_timeout=_SECONDS)
+        async with _translated_errors():
+            await self._core.create_namespaced_event(item.key.namespace, body, _request_timeout=_REQUEST_SECONDS)

@@ -25,8 +25,8 @@ class EventRecorder:
     """A bounded queue of Events, posted at a bounded rate: applying ten thousand StockItems must not cost as many
     Events.
 
-    Events that do not fit, or cannot be posted, are dropped: the conditions say the same. Warnings are posted first,
-    Normal events are dropped first.
+    Events that do not fit, or cannot be posted, are dropped: the conditions contain the same information. Warnings
+    are posted first, Normal events are dropped first.
     """
 
     def __init__(self, api: ClusterApi) -> None:

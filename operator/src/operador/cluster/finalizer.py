@@ -1,4 +1,4 @@
-"""Our finalizer: attached before a SKU is claimed, detached after it is given up.
+"""The operator's finalizer: attached before a SKU is claimed, detached after it is released.
 
 In this order a crash at any point leaves at worst a StockItem with a finalizer and no claim, never a claimed SKU
 whose StockItem can vanish unnoticed.
@@ -18,13 +18,13 @@ _log = logger(__name__)
 _AT_ONCE = 16
 
 
-def with_ours(finalizers: tuple[str, ...]) -> tuple[str, ...]:
-    """These finalizers plus ours."""
+def with_finalizer(finalizers: tuple[str, ...]) -> tuple[str, ...]:
+    """These finalizers plus the operator's."""
     return finalizers if FINALIZER in finalizers else (*finalizers, FINALIZER)
 
 
-def without_ours(finalizers: tuple[str, ...]) -> tuple[str, ...]:
-    """These finalizers without ours; the others keep their order."""
+def without_finalizer(finalizers: tuple[str, ...]) -> tuple[str, ...]:
+    """These finalizers without the operator's; the others keep their order."""
     return tuple(f for f in finalizers if f != FINALIZER)
 
 
@@ -44,22 +44,22 @@ class Finalizer:
 
     async def detach(self, items: Sequence[StockItem]) -> None:
         """Removes our finalizer from these items, which no longer own a SKU."""
-        await asyncio.gather(*(self._change(item, without_ours(item.finalizers)) for item in items))
+        await asyncio.gather(*(self._change(item, without_finalizer(item.finalizers)) for item in items))
 
     async def _attach(self, item: StockItem) -> StockItem | None:
         if item.ending or item.finalized:
             return item
-        return await self._change(item, with_ours(item.finalizers))
+        return await self._change(item, with_finalizer(item.finalizers))
 
     async def _change(self, item: StockItem, finalizers: tuple[str, ...]) -> StockItem | None:
-        """The changed item. None if it could not be changed: the watch or the queue then brings it back."""
+        """The changed item. None if it could not be changed: the watch or the queue then delivers it again."""
         try:
             async with self._slots:
                 body = await self._api.set_finalizers(item, finalizers)
         except NotFoundError:
             return None  # the watch will report it
         except ConflictError:
-            self._queue.defer(item, delay(0))  # the watch brings the newer version
+            self._queue.defer(item, delay(0))  # the watch will deliver the newer version
             return None
         except UnavailableError as fault:
             _log.warning("finalizer_not_changed", item=item.key.dono, fault=str(fault))

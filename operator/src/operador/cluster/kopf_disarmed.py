@@ -1,7 +1,7 @@
 """Turns off every part of kopf except the watch.
 
-kopf keeps its own notes and finalizers on each object, lists all objects before it watches, handles them one by one,
-and gives up after some failures. The operator replaces each of these or does without it.
+kopf stores its own annotations and finalizers on each object, lists all objects before it watches, handles them one
+by one, and stops retrying after some failures. The operator replaces or disables each of these.
 """
 
 import logging
@@ -14,15 +14,15 @@ import kopf
 from operador.decide.stockitem import PLURAL
 from reservaestoque.backoff import delay
 
-# A name that no object can have, at any version in memory: otherwise every object is read from etcd. A watch that
-# begins before the newest version only shows more than it has to.
+# Matches no object; version 0 accepts any version from the API server's cache, so that it does not read every object
+# from etcd. A watch that begins before the newest version only repeats known changes.
 _NOTHING = {"fieldSelector": "metadata.name=-", "resourceVersion": "0"}
 # The watch is requested again at least this often, which is also its heartbeat.
 _WATCH_SECONDS = 50
 
 
-class _Patience:
-    """kopf's back-offs between attempts of a request, without end, because an unavailable API server will return."""
+class _EndlessBackoff:
+    """An endless sequence of back-offs: kopf keeps retrying a request until the API server is available again."""
 
     def __iter__(self) -> Iterator[float]:
         failures = 0
@@ -45,7 +45,7 @@ class _NoDiffs(kopf.DiffBaseStorage):
 
 
 class _NoProgress(kopf.ProgressStorage):
-    """No handler is ever half done, so kopf need not look for its own notes in each object."""
+    """Handlers need no progress tracking, so kopf need not search each object for its annotations."""
 
     def fetch(self, **_: Any) -> None:
         return None
@@ -70,8 +70,8 @@ def settings() -> kopf.OperatorSettings:
     settings.persistence.diffbase_storage = _NoDiffs()
     settings.persistence.progress_storage = _NoProgress()
     settings.posting.enabled = False  # we post Events ourselves, when a status changes
-    settings.scanning.disabled = True  # no rights on namespaces and definitions needed
-    settings.networking.error_backoffs = _Patience()
+    settings.scanning.disabled = True  # needs no permissions on namespaces and CRDs
+    settings.networking.error_backoffs = _EndlessBackoff()
     settings.networking.request_timeout = 60.0
     settings.networking.connect_timeout = 10.0
     settings.watching.connect_timeout = 10.0
@@ -79,17 +79,17 @@ def settings() -> kopf.OperatorSettings:
     settings.watching.client_timeout = _WATCH_SECONDS + 10
     settings.watching.inactivity_timeout = _WATCH_SECONDS + 10
     settings.watching.chunk_size = 500
-    settings.queueing.idle_timeout = 0.5  # an idle worker costs memory, and the work queue does its job
+    settings.queueing.idle_timeout = 0.5  # an idle worker costs memory, and the work queue replaces it
     return settings
 
 
 def session(
     access: kopf.ConnectionInfo, *, beat: Callable[[], None], began: Callable[[int], None]
 ) -> kopf.AiohttpSession:
-    """kopf's connection, without its list of all objects: our resync lists them, in pages.
+    """kopf's connection, without its list of all objects: the operator's resync lists them, in pages.
 
     Calls `beat` for each request. Before it watches, kopf requests a list, and would handle each object separately.
-    It receives an empty one instead, whose version is where its watch begins: `began` is called with that.
+    It receives an empty list instead. The watch begins at that list's version, with which `began` is called.
     """
 
     async def no_list(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -1,4 +1,4 @@
-"""Writes statuses: only those that change, the latest wins, each StockItem at its own rate."""
+"""Writes changed statuses: the latest proposal wins, and the rate is limited for each StockItem."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ class StatusWriter:
 
     @property
     def waiting(self) -> int:
-        """The number of statuses that wait to be written."""
+        """The number of statuses waiting to be written."""
         return len(self._proposals)
 
     def propose_saldo(self, item: StockItem, saldo: Saldo, outcome: Outcome) -> None:
@@ -112,7 +112,7 @@ class StatusWriter:
             return None  # deleted meanwhile: the watch will report it
         except ConflictError:
             cached.status = previous
-            # Another client was faster. The watch brings its version; then the item starts over.
+            # Another client changed it first. The watch delivers that version; then the item is synchronised again.
             self._queue.defer(item, delay(0))
             return None
         except UnavailableError as fault:

@@ -38,11 +38,11 @@ class Watch:
         self._beat = beat
         self._began = began
 
-    async def run(self, defined: asyncio.Event, take_signals: Callable[[], None]) -> None:
+    async def run(self, defined: asyncio.Event, install_signal_handlers: Callable[[], None]) -> None:
         """Watches until it is cancelled; raises when kopf gives up.
 
-        Starts when `defined` is set, because kopf looks for the definition of StockItem only once. kopf takes over
-        SIGTERM when it starts: `take_signals` takes it back.
+        Starts when `defined` is set, because kopf checks for the definition of StockItem only once. kopf replaces the
+        signal handlers when it starts: `install_signal_handlers` restores the program's.
         """
         while not defined.is_set():
             self._beat()
@@ -57,7 +57,7 @@ class Watch:
             clusterwide=not self._namespace,
             namespaces=[self._namespace] if self._namespace else [],
         )
-        take_signals()
+        install_signal_handlers()
         await kopf.run_tasks(tasks, ignored=others)
 
     def _registry(self) -> kopf.OperatorRegistry:

@@ -12,7 +12,7 @@ SYNCED, AVAILABLE, LOW_STOCK = "Synced", "Available", "LowStock"
 def status_from_saldo(item: StockItem, saldo: Saldo, outcome: Outcome, previous: Status | None, now: str) -> Status:
     """The status of an item whose SKU has this row. `now` is RFC 3339.
 
-    If the row belongs to another StockItem, the status has no numbers: they are not this item's.
+    If the row belongs to another StockItem, the status has no numbers, because they describe that item.
     """
     conditions = [_synced(item, saldo, outcome), _available(item, saldo, outcome), _low_stock(item, saldo, outcome)]
     status = Status(sku=item.sku, generation=item.generation, conditions=_dated(conditions, previous, now))

@@ -12,19 +12,19 @@ class Outcome(Enum):
     """The relation between a StockItem and the row of its SKU."""
 
     SYNCED = "the row matches the StockItem"
-    BELOW_COMMITTED = "the same, but more units are committed than supplied"
+    BELOW_COMMITTED = "the row matches the StockItem, but more units are committed than supplied"
     CONFLICT = "another StockItem owns the SKU"
     DELETING = "deletion waits for reservations"
-    RELEASED = "the row is not, or no longer, this item's: it can go"
+    RELEASED = "the item does not own the row, or no longer does: the item can be deleted"
     DIVERGENT = "the row has to be written (again)"
 
 
 def assess(item: StockItem, saldo: Saldo | None) -> Outcome:
     """Compares a StockItem with the row of its SKU; `saldo` is None when there is no row."""
-    mine = saldo is not None and saldo.dono == item.key.dono
-    if saldo is None or saldo.dono is None or (item.ending and not mine):
+    owned = saldo is not None and saldo.dono == item.key.dono
+    if saldo is None or saldo.dono is None or (item.ending and not owned):
         return Outcome.RELEASED if item.ending else Outcome.DIVERGENT
-    if not mine:
+    if not owned:
         return Outcome.CONFLICT
     if item.ending:
         return Outcome.DELETING if saldo.situacao == "Encerrando" else Outcome.DIVERGENT
@@ -41,7 +41,7 @@ def awaits_database(item: StockItem, status: Status | None) -> bool:
 
 
 def abandoned(saldo: Saldo) -> StockItem:
-    """The deleted StockItem whose SKU this row is about to give up (`Encerrando`)."""
+    """The deleted StockItem that still owns this row, which is being released (`Encerrando`)."""
     return StockItem(
         key=ItemKey.from_dono(saldo.dono or ""),
         uid="",

@@ -26,7 +26,7 @@ class ItemKey(NamedTuple):
 
     @classmethod
     def from_dono(cls, dono: str) -> "ItemKey":
-        """The StockItem that a stock row names as its owner; one that cannot exist if the row was edited by hand."""
+        """The StockItem that a stock row names as its owner. After a manual edit of the row it may be invalid."""
         namespace, _, name = dono.partition("/")
         return cls(namespace, name)
 
@@ -80,7 +80,7 @@ class StockItem(msgspec.Struct, frozen=True):
 
     @property
     def ending(self) -> bool:
-        """Whether the StockItem is giving up its SKU."""
+        """Whether the StockItem is releasing its SKU."""
         return self.deleting or self.gone
 
     @property
@@ -91,7 +91,7 @@ class StockItem(msgspec.Struct, frozen=True):
 
 @lru_cache(maxsize=4096)
 def _shared(value: _Value) -> _Value:
-    """The first of all equal values: a hundred thousand StockItems have few distinct conditions."""
+    """The first of equal values, which saves memory: a hundred thousand StockItems have few distinct conditions."""
     return value
 
 

@@ -1,4 +1,4 @@
-"""Brings changed balances into the statuses of their StockItems."""
+"""Copies changed balances to the statuses of their StockItems."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Takes the items waiting in the work queue to PostgreSQL, a batch at a time, and acts on the resulting rows."""
+"""Writes the items in the work queue to PostgreSQL, a batch at a time, and acts on the resulting rows."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import logger, tracing
 
 BATCH = 500
-_PATIENCE = 5.0
+_TAKE_TIMEOUT = 5.0
 _CONFLICT_SECONDS = 30.0
 _BLOCKED_SECONDS = 2.0
 _REJECTED_SECONDS = 60.0
@@ -31,11 +31,11 @@ _known = Gauge("operador_stockitems", "StockItems that the operator knows")
 _waiting = Gauge("operador_waiting_items", "StockItems waiting to be synchronised")
 _lag = Gauge("operador_sync_lag_seconds", "How long the longest-waiting StockItem has waited to be synchronised")
 _conflicting = Gauge("operador_conflicting_sku", "1 for each SKU that several StockItems declare", ["sku"])
-_MOST_CONFLICTS = 100
+_MAX_CONFLICTS = 100
 
 
 class Reconciler:
-    """Reconciles a batch per step. `deletion_seconds` separates checks of a deletion that waits for reservations."""
+    """Reconciles a batch per step. `deletion_seconds`: between checks of a deletion that waits for reservations."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Reconciler:
 
         Raises what asyncpg raises when the database is unavailable; the items then wait in the queue.
         """
-        batch = await self._queue.take(BATCH, _PATIENCE)
+        batch = await self._queue.take(BATCH, _TAKE_TIMEOUT)
         _known.set(len(self._cache))
         _waiting.set(len(self._queue))
         self._show_conflicts()
@@ -83,11 +83,11 @@ class Reconciler:
             raise
         await self._act(result)
         if before is not None and self._balances.position != before:
-            # Newer balances may already have been proposed, so have the changes reread.
+            # Newer balances may already have been proposed, so read the changes again.
             self._balances.start(before)
 
     def _show_conflicts(self) -> None:
-        contested = self._cache.contested()[:_MOST_CONFLICTS]
+        contested = self._cache.contested()[:_MAX_CONFLICTS]
         if contested == self._shown:
             return
         self._shown = contested

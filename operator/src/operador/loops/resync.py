@@ -22,14 +22,14 @@ _resyncs = Counter("operador_resyncs_total", "Full resyncs completed")
 
 
 class HistoryRewoundError(Exception):
-    """The cluster went back in time: etcd was restored from a backup, so versions no longer show which is newer."""
+    """etcd was restored from an older backup, so versions no longer show which object is newer."""
 
 
 class Resync:
     """Lists everything and compares it with all rows, for the first time once the watch has begun.
 
     `defined` is set when the API server knows StockItems, so that they can be watched; `compared` when the first list
-    has been compared; `wake` when the next resync must not wait. `beat` is called for each page.
+    has been compared; `wake` when the next resync must start at once. `beat` is called for each page.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Resync:
         return False
 
     async def _list(self) -> None:
-        """Observes every StockItem. One whose status shows that it is stale is queued without a comparison."""
+        """Observes every StockItem. An item whose status shows that it is stale is queued without a comparison."""
         seen: set[ItemKey] = set()
         list_version = 0
         async for bodies, list_version in self._api.pages(not_before=self._oldest_acceptable()):  # noqa: B007
@@ -95,7 +95,7 @@ class Resync:
         self._cache.drop_tombstones()
 
     def _oldest_acceptable(self) -> int:
-        """The version that the list must have at least; 0 requests the newest.
+        """The lowest version that the list may have; 0 requests the newest list.
 
         After a new watch, the version at which it began suffices, because the watch reports everything later, unless
         that version is older than the last list. Every other list must be the newest.
@@ -119,9 +119,9 @@ class Resync:
             for saldo in saldos:
                 if self._balances.receive(saldo):
                     with_row.add(ItemKey.from_dono(saldo.dono or ""))
-                elif self._ours(saldo) and saldo.situacao == "Encerrando":
+                elif self._in_namespace(saldo) and saldo.situacao == "Encerrando":
                     self._queue.add(abandoned(saldo))
-                elif self._ours(saldo) and saldo.situacao != "Encerrado":
+                elif self._in_namespace(saldo) and saldo.situacao != "Encerrado":
                     undeclared.append(saldo.sku)
         self._balances.start(position)
         for cached in self._cache:
@@ -133,8 +133,8 @@ class Resync:
     def _report(self, undeclared: list[str]) -> None:
         _undeclared.set(len(undeclared))
         if undeclared:
-            # The operator leaves them sellable. The shop decides what to do about a lost StockItem.
+            # The operator leaves them sellable. What to do about a lost StockItem is the shop's decision.
             _log.warning("rows_without_stockitem", count=len(undeclared), skus=undeclared[:20])
 
-    def _ours(self, saldo: Saldo) -> bool:
+    def _in_namespace(self, saldo: Saldo) -> bool:
         return not self._namespace or saldo.dono is None or saldo.dono.startswith(f"{self._namespace}/")

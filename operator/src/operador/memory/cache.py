@@ -19,7 +19,7 @@ class CachedItem:
 
 
 def needs_sync(before: CachedItem | None, item: StockItem, status: Status | None) -> bool:
-    """Whether a newer version must go to PostgreSQL: not if it only echoes our own write."""
+    """Whether a newer version must go to PostgreSQL: not if it only echoes the operator's own write."""
     if before is None or before.item.uid != item.uid or before.item.generation != item.generation:
         return True
     if before.item.deleting != item.deleting or (not item.finalized and not item.deleting):
@@ -57,7 +57,7 @@ class Cache:
         return sync
 
     def remove(self, item: StockItem) -> list[StockItem]:
-        """Records that this StockItem is gone; returns what must be given up: nothing if a newer one replaced it."""
+        """Records that this StockItem is gone; returns what must be released: nothing if a newer one replaced it."""
         before = self._items.get(item.key)
         if before is not None and before.item.version > item.version:
             return [] if before.item.sku == item.sku else [replace(item, gone=True)]
@@ -74,19 +74,19 @@ class Cache:
         return cached.item
 
     def drop_tombstones(self) -> None:
-        """Forgets deletions. Call only while no list that could be older than them is being read."""
+        """Forgets deletions. Call only while no list is being read that could be older than these deletions."""
         self._tombstones.clear()
 
     def contested(self) -> list[str]:
         """The SKUs that StockItems wait for because other StockItems own them."""
-        return sorted(sku for sku, keys in self._waiting.items() if any(self._wants(key, sku) for key in keys))
+        return sorted(sku for sku, keys in self._waiting.items() if any(self._declares(key, sku) for key in keys))
 
-    def _wants(self, key: ItemKey, sku: str) -> bool:
+    def _declares(self, key: ItemKey, sku: str) -> bool:
         cached = self._items.get(key)
         return cached is not None and cached.item.sku == sku
 
     def wait_for_sku(self, item: StockItem) -> None:
-        """Records that this item waits until the StockItem that owns its SKU gives it up."""
+        """Records that this item waits until the StockItem that owns its SKU releases it."""
         self._waiting.setdefault(item.sku, set()).add(item.key)
 
     def sku_released(self, sku: str) -> list[StockItem]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from operador.decide.stockitem import ItemKey, StockItem
 
-# An apply of a thousand items arrives over some time, and one SQL call should take many of them. So items wait for
-# others while these keep arriving within the first period, but no longer than the second.
+# When a thousand items are applied, they arrive over some time, and one SQL call should process many of them. So a
+# batch waits for more items as long as they arrive within the first period, but no longer than the second.
 _GATHER_SECONDS = 0.02
 _LONGEST_GATHER_SECONDS = 0.2
 
@@ -25,7 +25,7 @@ class WorkQueue:
         self._retried: dict[_Slot, float] = {}
         self._deferred: dict[_Slot, tuple[float, StockItem]] = {}
         self._schedule: list[tuple[float, _Slot]] = []
-        self._bell = asyncio.Event()
+        self._wakeup = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._ready) + len(self._deferred)
@@ -37,7 +37,7 @@ class WorkQueue:
 
     @property
     def oldest_seconds(self) -> float:
-        """Seconds for which the longest-waiting item has been ready, processed, or retried; 0 if there is none."""
+        """Seconds since the longest-waiting item became ready, including processing and retries; 0 if none."""
         since = min((*self._since.values(), *self._taken.values(), *self._retried.values()), default=None)
         return 0.0 if since is None else self._clock() - since
 
@@ -50,7 +50,7 @@ class WorkQueue:
         self._deferred.pop(slot, None)
         self._ready[slot] = item
         self._since.setdefault(slot, self._retried.pop(slot, self._clock()))
-        self._bell.set()
+        self._wakeup.set()
 
     def defer(self, item: StockItem, seconds: float) -> None:
         """Queues an item to be processed after `seconds`, unless something newer arrives first."""
@@ -60,10 +60,10 @@ class WorkQueue:
         when = self._clock() + seconds
         self._deferred[slot] = (when, item)
         heapq.heappush(self._schedule, (when, slot))
-        self._bell.set()
+        self._wakeup.set()
 
     def retry(self, item: StockItem, seconds: float) -> None:
-        """Like `defer`, for an item that was taken and could not be processed: it has been waiting all the time."""
+        """Like `defer`, for an item that was taken and could not be processed: its waiting time continues."""
         slot = (item.key, item.sku)
         since = self._taken.pop(slot, self._clock())
         if slot in self._ready:
@@ -72,17 +72,17 @@ class WorkQueue:
             self._retried[slot] = since
             self.defer(item, seconds)
 
-    async def take(self, limit: int, patience: float) -> list[StockItem]:
-        """Takes up to `limit` items, oldest first; an empty list when none is ready for `patience` seconds.
+    async def take(self, limit: int, max_wait: float) -> list[StockItem]:
+        """Takes up to `limit` items, oldest first; an empty list when none becomes ready within `max_wait` seconds.
 
-        Those taken before have been processed by then.
+        The items of the previous call count as processed.
         """
         self._taken.clear()
         if not self._promote():
-            self._bell.clear()
+            self._wakeup.clear()
             try:
-                async with asyncio.timeout(min(patience, self._next_due())):
-                    await self._bell.wait()
+                async with asyncio.timeout(min(max_wait, self._next_due())):
+                    await self._wakeup.wait()
             except TimeoutError:
                 pass
             self._promote()

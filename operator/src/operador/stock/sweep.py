@@ -30,8 +30,8 @@ def pace(every: timedelta) -> Pace:
 class Lag:
     """Upper bound of the sweep's lag. `clock` returns monotonic seconds.
 
-    Reservations that lapsed after the last look are not visible yet, so the lag keeps growing from that reading: also
-    while the database is unavailable or the loop hangs.
+    Reservations that lapsed after the last measurement are not visible yet, so the lag grows from that measurement,
+    even while the database is unavailable or the loop hangs.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -1,4 +1,4 @@
-"""Takes a batch of StockItems to PostgreSQL; one that PostgreSQL rejects does not hold up its neighbours."""
+"""Writes a batch of StockItems to PostgreSQL; an item that PostgreSQL rejects does not block the others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from reservaestoque.postgres import is_contended, is_transient
 from reservaestoque.telemetry import logger
 
 MAX_BLOCKED = 8
-"""Limit of items with a locked row to single out: each costs a lock timeout. Beyond it, all remaining items wait."""
+"""Maximum number of locked rows to isolate by bisection: each costs a lock timeout. The other items then wait."""
 
 _log = logger(__name__)
 _batch_items = Histogram(
@@ -38,11 +38,11 @@ async def sync(database: Database, items: Sequence[StockItem]) -> SyncResult:
     Raises an error that `is_transient` recognises when the database is unavailable; the outcome is then unknown.
     """
     result = SyncResult()
-    await _try(database, items, result)
+    await _sync_or_bisect(database, items, result)
     return result
 
 
-async def _try(database: Database, items: Sequence[StockItem], result: SyncResult) -> None:
+async def _sync_or_bisect(database: Database, items: Sequence[StockItem], result: SyncResult) -> None:
     if not items:
         return
     try:
@@ -60,8 +60,8 @@ async def _try(database: Database, items: Sequence[StockItem], result: SyncResul
             result.rejected.append((items[0], str(fault)))
             return
         half = len(items) // 2
-        await _try(database, items[:half], result)
-        await _try(database, items[half:], result)
+        await _sync_or_bisect(database, items[:half], result)
+        await _sync_or_bisect(database, items[half:], result)
         return
     _batch_items.observe(len(items))
     result.synced.extend((item, saldos.get((item.key.dono, item.sku))) for item in items)

@@ -12,10 +12,10 @@ export const now = () => Date.now() + skew
 
 /** The answer was dated between `began` and now, so only a date outside that interval counts as a difference. */
 function setClock(response, began) {
-  const said = Date.parse(response.headers.get('Date') ?? '') + SECOND / 2
-  if (Number.isNaN(said)) return
-  if (said < began - 2 * SECOND) skew = said - began
-  else if (said > Date.now() + 2 * SECOND) skew = said - Date.now()
+  const serverTime = Date.parse(response.headers.get('Date') ?? '') + SECOND / 2
+  if (Number.isNaN(serverTime)) return
+  if (serverTime < began - 2 * SECOND) skew = serverTime - began
+  else if (serverTime > Date.now() + 2 * SECOND) skew = serverTime - Date.now()
   else skew = 0
 }
 
@@ -50,7 +50,7 @@ async function once(path, { method, headers, body, signal }) {
   return { status: response.status, data }
 }
 
-async function patiently(path, request) {
+async function withRetries(path, request) {
   for (let failures = 0; ; failures++) {
     try {
       return await once(path, request)
@@ -63,11 +63,11 @@ async function patiently(path, request) {
 }
 
 /** Reads, retrying transient errors. Returns the body. */
-export const get = async (path, signal) => (await patiently(path, { method: 'GET', signal })).data
+export const get = async (path, signal) => (await withRetries(path, { method: 'GET', signal })).data
 
 /** Changes something and waits for the decision; the key makes retries safe. Returns {status, data}. */
 export const post = (path, body, key, seconds = 10) =>
-  patiently(path, {
+  withRetries(path, {
     method: 'POST',
     body: JSON.stringify(body),
     headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key, Prefer: `wait=${seconds}` },

@@ -3,7 +3,7 @@
 const HALF_LIFE = 60_000
 const LOW = 0.1
 
-/** Sums of powers of two with time as the exponent: a move one half-life ago counts half, at whatever time it is read. */
+/** The logarithm of a sum of powers of two, with time as the exponent: a move one half-life ago always counts half. */
 export const heated = (heat, at) => {
   const now = at / HALF_LIFE
   return heat === -Infinity ? now : Math.max(heat, now) + Math.log2(1 + 2 ** -Math.abs(heat - now))
@@ -34,7 +34,7 @@ export class Balances {
     return this.bySku.size
   }
 
-  /** Whether the balance is new or differs. `moved`: it came from the stream, and counts as activity. */
+  /** Records a balance; returns whether it is new or differs. `moved`: it is an event, hence activity. */
   set(saldo, at, moved) {
     const known = this.bySku.get(saldo.sku)
     if (known === undefined) {
@@ -57,11 +57,11 @@ export class Balances {
     return true
   }
 
-  /** A balance from a list requested at `asked`, which the stream may have overtaken. */
-  setRead(saldo, asked) {
+  /** Records a balance from a list requested at `requestedAt`, unless the stream has reported a newer one since. */
+  setRead(saldo, requestedAt) {
     const known = this.bySku.get(saldo.sku)
-    if (known !== undefined && known.at >= asked) return
-    this.set(saldo, asked, false)
+    if (known !== undefined && known.at >= requestedAt) return
+    this.set(saldo, requestedAt, false)
   }
 
   remove(sku) {
@@ -73,9 +73,9 @@ export class Balances {
     this.revision++
   }
 
-  /** Forgets balances that a complete list, begun at `asked`, does not contain. */
-  removeUnread(asked) {
-    for (const item of this.bySku.values()) if (item.at < asked) this.remove(item.sku)
+  /** Removes balances that are missing from a complete list, requested at `requestedAt`. */
+  removeUnread(requestedAt) {
+    for (const item of this.bySku.values()) if (item.at < requestedAt) this.remove(item.sku)
   }
 
   clear() {

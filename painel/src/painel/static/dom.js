@@ -28,18 +28,18 @@ export function svg(name, attributes = {}, ...children) {
 export const icon = path => svg('svg', { class: 'icon', viewBox: '0 0 20 20', 'aria-hidden': 'true' }, svg('path', { d: path }))
 
 /** Sets a text only if it differs, to avoid needless layout and announcements. */
-export function say(element, text) {
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text
 }
 
 /** Runs `work` at most once per frame, however often it is called. */
 export function eachFrame(work) {
-  let asked = false
+  let scheduled = false
   return () => {
-    if (asked) return
-    asked = true
+    if (scheduled) return
+    scheduled = true
     requestAnimationFrame(() => {
-      asked = false
+      scheduled = false
       work()
     })
   }

@@ -4,9 +4,9 @@ import { texts } from '/painel/texts.js'
 
 const changed = new EventTarget()
 let language = document.documentElement.lang.startsWith('pt') ? 'pt' : 'en'
-let formats = made()
+let formats = makeFormats()
 
-function made() {
+function makeFormats() {
   const locale = language === 'pt' ? 'pt-BR' : 'en-GB'
   return {
     whole: new Intl.NumberFormat(locale, { maximumFractionDigits: 0 }),
@@ -24,7 +24,7 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name])
 }
 
-/** Whether there is a text for a key, such as one made from a value of the API. */
+/** Whether there is a text for a key, such as one derived from a value of the API. */
 export const has = key => Object.hasOwn(texts[language], key)
 
 export const whole = number => formats.whole.format(number)
@@ -42,7 +42,7 @@ export function duration(seconds) {
   return coarse(seconds)
 }
 
-/** The same in whole seconds and above. */
+/** The same, in whole seconds and larger units. */
 export function coarse(seconds) {
   const all = Math.max(0, Math.floor(seconds))
   const [hours, minutes, rest] = [Math.floor(all / 3600), Math.floor(all / 60) % 60, all % 60]
@@ -68,7 +68,7 @@ export function onLanguage(callback) {
 export function choose(chosen) {
   language = chosen
   document.documentElement.lang = chosen === 'pt' ? 'pt-BR' : 'en'
-  formats = made()
+  formats = makeFormats()
   try {
     localStorage.setItem('language', chosen)
   } catch { /* storage is disabled: the choice holds until the page is closed */ }

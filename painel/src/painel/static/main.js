@@ -1,6 +1,6 @@
 // Wires the page: sections, dialogs, language, theme, token and connection state.
 
-import { closable, find, say } from '/painel/dom.js'
+import { closable, find, setText } from '/painel/dom.js'
 import { choose, clock, current, onLanguage, t, translate } from '/painel/language.js'
 import * as detail from '/painel/order_detail.js'
 import * as form from '/painel/order_form.js'
@@ -23,7 +23,7 @@ function notices(streams) {
     const notice = find(`${id}-notice`)
     const text = noticeOf(stream, scope)
     notice.hidden = text === ''
-    say(notice, text)
+    setText(notice, text)
     notice.closest('.panel').dataset.stream = stream.state
   }
 }
@@ -49,11 +49,11 @@ function connection(streams) {
   const states = streams.map(({ stream }) => stream.state)
   const open = states.filter(state => state !== 'forbidden')
   const state = ['signed-out', 'stale', 'full', 'paused', 'connecting'].find(one => open.includes(one)) ?? 'live'
-  const seen = streams.filter(({ stream }) => stream.state === 'stale').map(({ stream }) => stream.since)
+  const staleSince = streams.filter(({ stream }) => stream.state === 'stale').map(({ stream }) => stream.since)
   const element = find('connection')
-  const words = { full: 'connecting' }[state] ?? state
-  element.dataset.state = words
-  say(element.querySelector('.words'), t(`connection.${words}`, { since: clock(Math.min(...seen, Date.now())) }))
+  const shown = { full: 'connecting' }[state] ?? state
+  element.dataset.state = shown
+  setText(element.querySelector('.words'), t(`connection.${shown}`, { since: clock(Math.min(...staleSince, Date.now())) }))
 }
 
 // Theme and language
@@ -97,16 +97,16 @@ function token() {
   const refused = find('sign-in-refused')
   const button = find('session')
   let dismissed = false
-  let asked = false
+  let tokenNeeded = false
 
-  const complain = text => {
+  const showError = text => {
     refused.hidden = text === ''
-    say(refused, text)
+    setText(refused, text)
   }
   const draw = () => {
-    button.hidden = !asked && !session.signedIn()
+    button.hidden = !tokenNeeded && !session.signedIn()
     const { name } = session.subject()
-    say(button, session.signedIn() ? t('session.out') : t('session.in'))
+    setText(button, session.signedIn() ? t('session.out') : t('session.in'))
     button.title = session.signedIn() && name ? t('session.out.who', { who: name }) : ''
   }
   closable(dialog)
@@ -118,10 +118,10 @@ function token() {
     event.preventDefault()
     const value = field.value.trim().replace(/^Bearer\s+/i, '')
     if (!/^[\x21-\x7e]+$/.test(value)) {
-      complain(t('session.malformed'))
+      showError(t('session.malformed'))
       return
     }
-    complain('')
+    showError('')
     dialog.close()
     dismissed = false
     session.signIn(value)
@@ -131,13 +131,13 @@ function token() {
     else dialog.showModal()
   })
   session.changes.addEventListener('needed', () => {
-    asked = true
-    const had = session.signedIn()
-    if (had) {
+    tokenNeeded = true
+    const wasSignedIn = session.signedIn()
+    if (wasSignedIn) {
       session.signOut()
-      complain(t('session.refused'))
+      showError(t('session.refused'))
     }
-    if (!dialog.open && (had || !dismissed)) dialog.showModal()
+    if (!dialog.open && (wasSignedIn || !dismissed)) dialog.showModal()
     draw()
   })
   session.changes.addEventListener('change', draw)
@@ -174,9 +174,9 @@ const streams = [
   { id: 'orders', scope: 'pedidos:admin', stream: orders.start(detail.open) },
   { id: 'system', scope: 'pedidos:admin', stream: system.start(sistema => stock.setConflicts(sistema.conflitos ?? [])) },
 ]
-const tell = () => {
+const update = () => {
   notices(streams)
   connection(streams)
 }
-for (const { stream } of streams) stream.addEventListener('state', tell)
-onLanguage(tell)
+for (const { stream } of streams) stream.addEventListener('state', update)
+onLanguage(update)

@@ -3,7 +3,7 @@
 import { h } from '/painel/dom.js'
 import { t, whole } from '/painel/language.js'
 
-/** A table of the missing items and units; sentences for screen readers and for other reasons. */
+/** A table of the missing items and units, with sentences for screen readers and for other reasons than a lack of units. */
 export function missingTable(items) {
   const rows = items.map(({ sku, solicitado, disponivel, motivo }) => {
     const lacking = Math.max(0, solicitado - disponivel)

@@ -4,7 +4,7 @@ export const STATUSES = ['Criado', 'EstoqueReservado', 'Fechado', 'ReservaExpira
 export const FINAL = ['Fechado', 'Cancelado', 'EstoqueNaoDisponivel']
 export const KEPT = 1000
 
-/** The allowed actions on an order: a lapsed reservation can be renewed, or closed with a new stock check. */
+/** The actions that an order allows: with a lapsed reservation it can be renewed, or closed with a new stock check. */
 export function actions(order, now) {
   if (FINAL.includes(order.status)) return []
   if (order.status === 'Criado') return ['fechar', 'cancelar']
@@ -33,7 +33,7 @@ export class OrderBook {
     return this.byId.size
   }
 
-  /** A view of an order: complete, or the fields from the stream of all orders. Older views change nothing. */
+  /** Records a view of an order, complete or from the stream of all orders. Ignores views older than the known one. */
   set(view) {
     const known = this.byId.get(view.pedidoId)
     if (known === undefined) return this.add(view)
@@ -86,7 +86,7 @@ function remember(order) {
   order.history.push({ status: order.status, versao: order.versao, at: order.atualizadoEm, expiraEm: order.expiraEm })
 }
 
-/** The known steps since its creation, and the number of changes that this page has not seen. */
+/** The known steps since its creation, and the number of changes that this page has missed. */
 export function history(order) {
   const seen = [...order.history].sort((a, b) => a.versao - b.versao)
   const created = { status: 'Criado', versao: 0, at: order.criadoEm, expiraEm: null }

@@ -1,7 +1,7 @@
 // The dialog with one order: its items, history, remaining reservation time and actions.
 
 import { Failure, get, newKey, now, post } from '/painel/api.js'
-import { closable, find, h, say } from '/painel/dom.js'
+import { closable, find, h, setText } from '/painel/dom.js'
 import { clock, countdown, moment, onLanguage, t, whole } from '/painel/language.js'
 import { missingTable } from '/painel/missing.js'
 import { actions, history, isOver } from '/painel/order_book.js'
@@ -27,14 +27,14 @@ export function open(id) {
 
 async function read(id) {
   try {
-    orders.learn(await get(`/pedidos/${id}`))
+    orders.record(await get(`/pedidos/${id}`))
   } catch (failure) {
     if (!(failure instanceof Failure)) throw failure
-    if (shown === id) tell(failure.message, 'bad')
+    if (shown === id) announce(failure.message, 'bad')
   }
 }
 
-const whole_ = order => order.itens !== undefined && order.itensEmFalta !== undefined
+const isComplete = order => order.itens !== undefined && order.itensEmFalta !== undefined
 
 function draw() {
   const order = orders.book.byId.get(shown)
@@ -74,7 +74,7 @@ function tick() {
   if (!dialog.open || order === undefined || box === null) return
   const left = Date.parse(order.expiraEm) - now()
   const over = isOver(order, now())
-  say(box.querySelector('strong'), over ? t('detail.over') : countdown(left / 1000))
+  setText(box.querySelector('strong'), over ? t('detail.over') : countdown(left / 1000))
   box.querySelector('.track span').style.transform = `scaleX(${Math.min(1, Math.max(0, left / total))})`
   box.classList.toggle('soon', left < 60_000)
   if (over && foot.dataset.over !== 'true') choices(order)
@@ -113,18 +113,18 @@ async function act(id, name, button) {
   for (const other of foot.children) other.disabled = true
   try {
     const { status, data } = await post(`/pedidos/${id}/${name}`, {}, newKey())
-    orders.learn(data)
-    if (shown === id) tell(status === 202 ? t('action.sent') : t('action.done', { status: t(`status.${data.status}`).toLocaleLowerCase() }), status === 202 ? '' : 'good')
+    orders.record(data)
+    if (shown === id) announce(status === 202 ? t('action.sent') : t('action.done', { status: t(`status.${data.status}`).toLocaleLowerCase() }), status === 202 ? '' : 'good')
   } catch (failure) {
     if (!(failure instanceof Failure)) throw failure
-    if (shown === id) tell(failure.message, 'bad')
+    if (shown === id) announce(failure.message, 'bad')
     read(id)
   } finally {
     if (shown === id) draw()
   }
 }
 
-const tell = (text, kind) => outcome.replaceChildren(h('p', { class: `notice ${kind}` }, text))
+const announce = (text, kind) => outcome.replaceChildren(h('p', { class: `notice ${kind}` }, text))
 
 /** Prepares the dialog. */
 export function start() {
@@ -133,7 +133,7 @@ export function start() {
   orders.changes.addEventListener('order', ({ detail: order }) => {
     if (order.pedidoId !== shown) return
     draw()
-    if (!whole_(order)) read(order.pedidoId)
+    if (!isComplete(order)) read(order.pedidoId)
   })
   setInterval(tick, 250)
   onLanguage(() => { if (dialog.open) draw() })

@@ -9,7 +9,7 @@ import { skuPicker } from '/painel/picker.js'
 import * as session from '/painel/session.js'
 import { balances } from '/painel/stock.js'
 
-const MOST = 1_000_000
+const MAX_UNITS = 1_000_000
 const CUSTOMER = 'painel'
 
 const dialog = find('order-form')
@@ -31,7 +31,7 @@ function matches(text) {
 function line(sku = '') {
   const { element, input } = skuPicker(matches)
   input.value = sku
-  const quantity = h('input', { type: 'number', min: '1', max: String(MOST), step: '1', value: '1', required: true, inputmode: 'numeric', id: `${input.id}-quantity` })
+  const quantity = h('input', { type: 'number', min: '1', max: String(MAX_UNITS), step: '1', value: '1', required: true, inputmode: 'numeric', id: `${input.id}-quantity` })
   const remove = h('button', { type: 'button', class: 'quiet icon-button', 'aria-label': t('form.remove'), onclick: () => {
     row.remove()
     if (!lines.children.length) lines.append(line())
@@ -58,17 +58,17 @@ function content() {
 }
 
 /** The invalid field and the reason, or null. */
-function wrong({ clienteId, itens }) {
+function firstInvalid({ clienteId, itens }) {
   if (!clienteId) return [customer, 'form.invalid.customer']
   for (const [index, { sku, quantidade }] of itens.entries()) {
     const [skuField, quantityField] = lines.children[index].querySelectorAll('input')
     if (!sku) return [skuField, 'form.invalid.sku']
-    if (!Number.isInteger(quantidade) || quantidade < 1 || quantidade > MOST) return [quantityField, 'form.invalid.quantity']
+    if (!Number.isInteger(quantidade) || quantidade < 1 || quantidade > MAX_UNITS) return [quantityField, 'form.invalid.quantity']
   }
   return null
 }
 
-function complain(field, text) {
+function showError(field, text) {
   for (const input of dialog.querySelectorAll('[aria-invalid]')) input.removeAttribute('aria-invalid')
   result.replaceChildren(...(text ? [h('p', { class: 'notice bad' }, text)] : []))
   if (!field) return
@@ -80,20 +80,20 @@ async function place(event) {
   event.preventDefault()
   if (send.disabled) return
   const body = content()
-  const fault = wrong(body)
+  const fault = firstInvalid(body)
   if (fault) {
-    complain(fault[0], t(fault[1]))
+    showError(fault[0], t(fault[1]))
     return
   }
-  complain(null, '')
+  showError(null, '')
   busy(true)
   try {
     const { data } = await post('/pedidos', body, key)
     fresh()
-    outcome(orders.learn(data))
+    outcome(orders.record(data))
   } catch (failure) {
     if (!(failure instanceof Failure)) throw failure
-    complain(null, failure.message)
+    showError(null, failure.message)
   } finally {
     busy(false)
   }

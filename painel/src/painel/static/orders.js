@@ -1,7 +1,7 @@
 // The section Orders: the latest orders as they change, and counts by status.
 
 import { get, now } from '/painel/api.js'
-import { eachFrame, find, h, say } from '/painel/dom.js'
+import { eachFrame, find, h, setText } from '/painel/dom.js'
 import { coarse, countdown, onLanguage, t, whole } from '/painel/language.js'
 import { KEPT, OrderBook, STATUSES, isOver } from '/painel/order_book.js'
 import { Stream } from '/painel/stream.js'
@@ -39,9 +39,9 @@ function fill(element, order, index, changed) {
   const [, status, customer, , code] = open.children
   open.dataset.id = order.pedidoId
   status.dataset.status = order.status
-  say(status, t(`status.${order.status}`))
-  say(customer, order.clienteId)
-  say(code, short(order.pedidoId))
+  setText(status, t(`status.${order.status}`))
+  setText(customer, order.clienteId)
+  setText(code, short(order.pedidoId))
   tick(element, order)
   if (changed) flash(element)
 }
@@ -51,13 +51,13 @@ const short = id => `…${id.slice(-12)}`
 
 function tick(element, order) {
   const [, , , when, , left] = element.firstChild.children
-  say(when, t('ago', { time: coarse((now() - order.changed) / 1000) }))
+  setText(when, t('ago', { time: coarse((now() - order.changed) / 1000) }))
   const reserved = order.status === 'EstoqueReservado' && order.expiraEm !== null
   left.hidden = !reserved
   if (!reserved) return
   const rest = (Date.parse(order.expiraEm) - now()) / 1000
   left.classList.toggle('soon', rest < 60)
-  say(left, isOver(order, now()) ? t('detail.over') : t('orders.left', { time: countdown(rest) }))
+  setText(left, isOver(order, now()) ? t('detail.over') : t('orders.left', { time: countdown(rest) }))
 }
 
 function tickAll() {
@@ -85,16 +85,16 @@ function arrange() {
   list.show(orders)
   const empty = find('orders-empty')
   empty.hidden = orders.length > 0
-  say(empty, book.size ? t('orders.none') : t('orders.empty'))
+  setText(empty, book.size ? t('orders.none') : t('orders.empty'))
 }
 
 function counts() {
   for (const [status, button] of buttons) {
-    say(button.lastChild, whole(status === null ? book.size : book.counts[status]))
+    setText(button.lastChild, whole(status === null ? book.size : book.counts[status]))
     button.setAttribute('aria-pressed', String(status === chosen))
   }
   const waiting = held() && book.revision !== shownRevision && list.items.length > 0
-  say(find('orders-facts'), waiting ? t('orders.held') : book.size >= KEPT ? t('orders.facts', { count: whole(KEPT) }) : '')
+  setText(find('orders-facts'), waiting ? t('orders.held') : book.size >= KEPT ? t('orders.facts', { count: whole(KEPT) }) : '')
 }
 
 function choices() {
@@ -112,11 +112,11 @@ function choices() {
 }
 
 function names() {
-  for (const [status, button] of buttons) say(button.firstChild, status === null ? t('orders.all') : t(`status.${status}`))
+  for (const [status, button] of buttons) setText(button.firstChild, status === null ? t('orders.all') : t(`status.${status}`))
 }
 
 /** Accepts a view of an order from any source. */
-export function learn(view) {
+export function record(view) {
   const order = book.set(view)
   changes.dispatchEvent(new CustomEvent('order', { detail: order }))
   redraw()
@@ -129,7 +129,7 @@ export function start(open) {
   choices()
   const stream = new Stream('/pedidos/eventos', {
     onBegin: fresh => { if (fresh) load(stream) },
-    onEvent: (name, data) => { if (name === 'status') learn(data) },
+    onEvent: (name, data) => { if (name === 'status') record(data) },
   })
   stream.addEventListener('state', () => {
     if (stream.state === 'signed-out' || stream.state === 'forbidden') {
@@ -154,7 +154,7 @@ export function start(open) {
 async function load(stream) {
   try {
     const page = await get(`/pedidos?limite=${PAGE}`)
-    for (const order of page.itens.reverse()) learn(order)
+    for (const order of page.itens.reverse()) record(order)
     arrange()
   } catch {
     stream.reread()

@@ -1,21 +1,21 @@
 // A combobox that finds a SKU among any number (ARIA Authoring Practices, editable combobox with list autocomplete).
 
-import { h, say } from '/painel/dom.js'
+import { h, setText } from '/painel/dom.js'
 import { t, whole } from '/painel/language.js'
 
 const SHOWN = 8
-let made = 0
-let update = null // updates the list of the picker in use; null without one
+let pickers = 0
+let update = null // updates the list of the open picker; null if none is open
 
 /**
- * Call when SKUs have been added or removed. A list in use drops the options that are gone. If it has room, it gains
- * those that match now, after its current options, so that none moves under the pointer.
+ * Call when SKUs have been added or removed. The open list drops options that no longer match. If
+ * it has room, it appends new matches after its current options, so that none moves under the pointer.
  */
 export const skusChanged = () => update?.()
 
 /** `find(text)` returns the matching balances, best first. Returns {element, input}. */
 export function skuPicker(find) {
-  const id = `picker-${++made}`
+  const id = `picker-${++pickers}`
   const options = h('ul', { role: 'listbox', id: `${id}-list`, class: 'options', 'aria-label': t('form.sku'), hidden: true })
   const input = h('input', {
     id, role: 'combobox', 'aria-expanded': 'false', 'aria-controls': `${id}-list`, 'aria-autocomplete': 'list',
@@ -72,7 +72,7 @@ export function skuPicker(find) {
     update = fill
     point(null)
     options.replaceChildren()
-    say(count, t('form.options', { count: whole(fill()) }))
+    setText(count, t('form.options', { count: whole(fill()) }))
   }
 
   input.addEventListener('input', open)

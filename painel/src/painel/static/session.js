@@ -1,4 +1,4 @@
-// The token that the user signed in with. It lives in sessionStorage only: this tab, until it is closed.
+// The token of the signed-in user. It is stored in sessionStorage only, until the tab is closed.
 
 const KEY = 'token'
 export const changes = new EventTarget()
@@ -52,7 +52,7 @@ export function claims() {
   }
 }
 
-/** The customer for whom the token may place orders: its subject, or any with pedidos:admin. */
+/** The customer for whom the token may place orders: its subject; with pedidos:admin, any customer. */
 export function subject() {
   const { sub, scope = '' } = claims()
   return { name: typeof sub === 'string' ? sub : '', admin: String(scope).split(' ').includes('pedidos:admin') }

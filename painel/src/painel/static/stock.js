@@ -2,7 +2,7 @@
 
 import { get } from '/painel/api.js'
 import { Balances, isLow, isOut } from '/painel/balances.js'
-import { eachFrame, find, h, icon, say } from '/painel/dom.js'
+import { eachFrame, find, h, icon, setText } from '/painel/dom.js'
 import { onLanguage, short, t, whole } from '/painel/language.js'
 import { skusChanged } from '/painel/picker.js'
 import { Stream } from '/painel/stream.js'
@@ -47,18 +47,18 @@ function fill(element, item, index, changed) {
   const [, name, bar, available, act] = element.children
   element.dataset.sku = item.sku
   element.setAttribute('aria-rowindex', index + 2)
-  say(name.firstChild, item.sku)
-  say(name.lastChild.lastChild, item.nome)
+  setText(name.firstChild, item.sku)
+  setText(name.lastChild.lastChild, item.nome)
   mark(name.lastChild.firstChild, item)
   const total = Math.max(1, item.vendido + item.reservado + Math.max(0, item.disponivel))
   const parts = [item.vendido, item.reservado, Math.max(0, item.disponivel)]
   parts.forEach((part, at) => { bar.firstChild.children[at].style.flexGrow = part / total })
   const [sold, soldWord, , reserved, reservedWord] = bar.lastChild.children
-  say(sold, short(item.vendido))
-  say(soldWord, ` ${t('stock.word.sold')}`)
-  say(reserved, short(item.reservado))
-  say(reservedWord, ` ${t('stock.word.reserved')}`)
-  say(available, short(item.disponivel))
+  setText(sold, short(item.vendido))
+  setText(soldWord, ` ${t('stock.word.sold')}`)
+  setText(reserved, short(item.reservado))
+  setText(reservedWord, ` ${t('stock.word.reserved')}`)
+  setText(available, short(item.disponivel))
   act.firstChild.ariaLabel = t('stock.order', { sku: item.sku })
   if (changed) flash(element)
 }
@@ -68,7 +68,7 @@ function mark(badge, item) {
   badge.hidden = kind === ''
   if (kind === '') return
   badge.dataset.kind = kind
-  say(badge, t(`stock.${kind}`))
+  setText(badge, t(`stock.${kind}`))
   badge.title = kind === 'conflict' ? t('stock.conflict.explain') : ''
 }
 
@@ -91,13 +91,13 @@ function arrange() {
   find('stock-table').setAttribute('aria-rowcount', items.length + 1)
   const empty = find('stock-empty')
   empty.hidden = items.length > 0
-  say(empty, loading ? t('stock.loading') : balances.size ? t('stock.none') : t('stock.empty'))
+  setText(empty, loading ? t('stock.loading') : balances.size ? t('stock.none') : t('stock.empty'))
 }
 
 function facts() {
   const skus = whole(balances.size)
   const some = list.items.length < balances.size
-  say(find('stock-facts'), some
+  setText(find('stock-facts'), some
     ? t('stock.shown', { shown: whole(list.items.length), skus })
     : t('stock.facts', { skus, available: short(balances.available) }))
 }
@@ -108,7 +108,7 @@ const redraw = eachFrame(draw)
 async function load(stream) {
   loading = true
   arrange()
-  const asked = Date.now()
+  const requestedAt = Date.now()
   const token = ++load.run
   try {
     let cursor = ''
@@ -120,7 +120,7 @@ async function load(stream) {
       cursor = page.proximo
       redraw()
     } while (cursor)
-    balances.removeUnread(asked)
+    balances.removeUnread(requestedAt)
   } catch {
     if (token === load.run) stream.reread()
   } finally {

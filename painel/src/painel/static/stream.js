@@ -59,9 +59,9 @@ export class Stream extends EventTarget {
     this.fresh = true
     this.failures = 0
     this.connection = new AbortController()
-    this.hurry = () => {}
-    document.addEventListener('visibilitychange', () => this.seen())
-    addEventListener('online', () => this.hurry())
+    this.wake = () => {}
+    document.addEventListener('visibilitychange', () => this.visibilityChanged())
+    addEventListener('online', () => this.wake())
     session.changes.addEventListener('change', () => this.restart())
     this.run()
   }
@@ -73,7 +73,7 @@ export class Stream extends EventTarget {
     this.since = null
     this.set('connecting')
     this.connection.abort()
-    this.hurry()
+    this.wake()
   }
 
   /** Reconnects and has the list read again, because reading it failed. */
@@ -82,10 +82,10 @@ export class Stream extends EventTarget {
     this.connection.abort()
   }
 
-  seen() {
+  visibilityChanged() {
     clearTimeout(this.hiding)
     if (document.hidden) this.hiding = setTimeout(() => this.connection.abort(), HIDDEN_GRACE)
-    else this.hurry()
+    else this.wake()
   }
 
   set(state) {
@@ -97,14 +97,14 @@ export class Stream extends EventTarget {
   async run() {
     for (;;) {
       const wait = await this.connect().catch(() => this.failed())
-      if (wait) await Promise.race([wait, new Promise(resolve => { this.hurry = resolve })])
+      if (wait) await Promise.race([wait, new Promise(resolve => { this.wake = resolve })])
       if (document.hidden && this.since !== null) await this.hidden()
     }
   }
 
   hidden() {
     this.set('paused')
-    return new Promise(resolve => { this.hurry = resolve })
+    return new Promise(resolve => { this.wake = resolve })
   }
 
   failed() {
@@ -114,7 +114,7 @@ export class Stream extends EventTarget {
     return pause(longest * (0.5 + Math.random() / 2))
   }
 
-  /** Reads until the connection ends. Returns what to wait for before reconnecting, if reconnecting at once would fail. */
+  /** Reads until the connection ends. Returns a promise to await before reconnecting, if needed. */
   async connect() {
     const sent = session.authorization()
     this.connection = new AbortController()

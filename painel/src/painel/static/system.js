@@ -1,7 +1,7 @@
-// The section System: what the program painel reports about all parts, every two seconds.
+// The section System: the state of all parts, which the program painel reports every two seconds.
 
 import { now } from '/painel/api.js'
-import { find, h, say } from '/painel/dom.js'
+import { find, h, setText } from '/painel/dom.js'
 import { clock, coarse, duration, onLanguage, rate, t, whole } from '/painel/language.js'
 import { Samples, draw } from '/painel/plot.js'
 import { Stream } from '/painel/stream.js'
@@ -18,10 +18,10 @@ const dash = '—'
 
 function show() {
   if (last === null) return
-  say(find('system-facts'), t('system.facts', { time: clock(Date.parse(last.em)) }))
+  setText(find('system-facts'), t('system.facts', { time: clock(Date.parse(last.em)) }))
   audit(last.conferencia)
   plots()
-  say(find('lapse-value'), last.reservasPorVencer === null ? dash : whole(last.reservasPorVencer))
+  setText(find('lapse-value'), last.reservasPorVencer === null ? dash : whole(last.reservasPorVencer))
   letters(last.cartas)
   outbox(last.outbox)
   parts(last.partes)
@@ -30,24 +30,24 @@ function show() {
 function audit({ violacoes, ultima }) {
   const tile = find('tile-audit')
   tile.dataset.state = violacoes === null ? 'unknown' : violacoes ? 'bad' : 'good'
-  say(find('audit-value'), violacoes === null ? dash : whole(violacoes))
-  const judged = t(violacoes === null ? 'audit.unknown' : violacoes ? 'audit.bad' : 'audit.good')
+  setText(find('audit-value'), violacoes === null ? dash : whole(violacoes))
+  const verdict = t(violacoes === null ? 'audit.unknown' : violacoes ? 'audit.bad' : 'audit.good')
   const round = ultima === null ? [] : [t('audit.last', { ago: t('ago', { time: coarse((now() - Date.parse(ultima)) / 1000) }) })]
-  find('audit-detail').replaceChildren(...[judged, ...round].map(text => h('span', {}, text)))
+  find('audit-detail').replaceChildren(...[verdict, ...round].map(text => h('span', {}, text)))
 }
 
 function plots() {
   const end = Date.parse(last.em)
   const known = number => (number === null ? dash : rate(number))
-  say(find('rate-value'), known(last.pedidosPorSegundo))
+  setText(find('rate-value'), known(last.pedidosPorSegundo))
   draw(find('rate-plot'), rates, end)
   const highest = rate(rates.top)
   find('rate-plot').ariaLabel = t('rate.plot', { now: known(last.pedidosPorSegundo), top: highest })
-  say(find('rate-top'), t('plot.top', { top: highest }))
+  setText(find('rate-top'), t('plot.top', { top: highest }))
 
   const { p50, p99 } = last.decisao
   const value = find('decision-value')
-  // While no order is decided, the last known times stay, paler.
+  // While no order is decided, the last known times remain, dimmed.
   const { latest } = decisions
   value.classList.toggle('none', latest === null)
   value.classList.toggle('past', p50 === null && latest !== null)
@@ -56,9 +56,9 @@ function plots() {
     : [['p50', latest[0]], ['p99', latest[1]]].map(([name, seconds]) => h('span', { class: `legend ${name}` }, h('small', {}, name), ` ${duration(seconds)}`))))
   draw(find('decision-plot'), decisions, end)
   const slowest = duration(decisions.top)
-  const said = seconds => (seconds === null ? dash : duration(seconds))
-  find('decision-plot').ariaLabel = t('decision.plot', { p50: said(p50), p99: said(p99), top: slowest })
-  say(find('decision-top'), decisions.top ? t('plot.top', { top: slowest }) : '')
+  const label = seconds => (seconds === null ? dash : duration(seconds))
+  find('decision-plot').ariaLabel = t('decision.plot', { p50: label(p50), p99: label(p99), top: slowest })
+  setText(find('decision-top'), decisions.top ? t('plot.top', { top: slowest }) : '')
 }
 
 function letters(cartas) {
@@ -67,7 +67,7 @@ function letters(cartas) {
   const sum = known.reduce((total, [, count]) => total + count, 0)
   const tile = find('tile-letters')
   tile.dataset.state = known.length ? (sum ? 'bad' : 'good') : 'unknown'
-  say(find('letters-value'), known.length ? whole(sum) : dash)
+  setText(find('letters-value'), known.length ? whole(sum) : dash)
   find('letters-detail').replaceChildren(...(known.length
     ? counts.map(([queue, count]) => h('span', {}, `${queue} ${count === null ? dash : whole(count)}`))
     : [t('letters.unknown')]))

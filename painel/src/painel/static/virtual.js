@@ -45,8 +45,8 @@ export class VirtualList {
     const wanted = new Map()
     for (let index = first; index < last; index++) wanted.set(items[index].key, index)
     // If most rows are new, gliding would only blur them.
-    const news = [...wanted.keys()].reduce((sum, key) => sum + !this.rows.has(key), 0)
-    this.gliding &&= news <= wanted.size / 4
+    const added = [...wanted.keys()].reduce((sum, key) => sum + !this.rows.has(key), 0)
+    this.gliding &&= added <= wanted.size / 4
     this.release(wanted)
     this.order(wanted)
     for (const [key, index] of wanted) this.place(this.rows.get(key), items[index], index)
@@ -56,7 +56,7 @@ export class VirtualList {
   release(wanted) {
     for (const [key, { element }] of this.rows) {
       if (wanted.has(key)) continue
-      if (element.contains(document.activeElement)) continue // focus must not be lost by scrolling
+      if (element.contains(document.activeElement)) continue // scrolling must not lose the focus
       this.rows.delete(key)
       for (const animation of element.getAnimations({ subtree: true })) animation.cancel()
       element.remove()

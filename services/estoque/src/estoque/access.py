@@ -1,6 +1,6 @@
 """Access rules for balances. Pure: no I/O, no clock.
 
-| anyone, if identities are not required | nobody | a customer | a customer with the scope estoque:ler |
+| anyone, if identities are not required | anonymous | a customer | a customer with the scope estoque:ler |
 |---|---|---|---|
 | allow | unauthenticated | forbidden | allow |
 """

@@ -1,4 +1,4 @@
-"""All of estoque's wiring."""
+"""Wires estoque together."""
 
 import asyncio
 from datetime import timedelta
@@ -28,9 +28,9 @@ from reservaestoque.streams import STREAM_CONNECTIONS, ChangeLog, Feed, Streams
 from reservaestoque.tickets import Tickets
 
 PURGE_EVERY = timedelta(minutes=1)
-BATCHES_AT_ONCE = 2
+CONCURRENT_BATCHES = 2
 """One batch is decoded and decided while PostgreSQL writes the other."""
-TASK_CONNECTIONS = BATCHES_AT_ONCE + 1
+TASK_CONNECTIONS = CONCURRENT_BATCHES + 1
 """Tasks that occasionally need a connection: batches, and one of the other jobs, which take turns."""
 POOL_CONNECTIONS = TASK_CONNECTIONS + READ_CONNECTIONS + STREAM_CONNECTIONS
 """No task waits for another's connection."""
@@ -61,7 +61,7 @@ async def run(settings: EstoqueSettings) -> None:
             Decoder[Comando](Comando),
             CommandHandler(pool, relay, settings.reserva_ttl, settings.event_horizon),
             max_events=settings.max_events,
-            at_once=BATCHES_AT_ONCE,
+            concurrency=CONCURRENT_BATCHES,
         )
         server_watch = ServerWatch(Connector(settings.database_url), pool, outbox, health, program="estoque")
         saldos = Saldos(pool)

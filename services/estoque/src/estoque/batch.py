@@ -37,7 +37,7 @@ class BatchResult(NamedTuple):
 
 
 class _Triage(NamedTuple):
-    """The commands of a batch, each once: to decide, to answer again, or too old to tell."""
+    """The commands of a batch, each once: to decide, to answer again, or too old to classify."""
 
     new: list[Comando]
     repeated: list[Comando]
@@ -61,7 +61,7 @@ async def process(
         triage = await _triage(connection, commands, horizon)
         accepted = [*triage.new, *triage.repeated]
         known = await _lock_orders(connection, {command.data.pedido_id for command in accepted})
-        triage = _recall(triage, known)
+        triage = _move_repeated(triage, known)
         stock, now = await _lock_stock(connection, triage.new, known.values())
         if triage.new:
             # In this order: the lapsed lines may belong to an order in this very batch.
@@ -104,8 +104,8 @@ async def _triage(connection: Connection, commands: Sequence[Comando], horizon: 
     return triage
 
 
-def _recall(triage: _Triage, known: Mapping[UUID, Pedido]) -> _Triage:
-    """Moves the commands that created an order which `reserve` wrote: it leaves their ids there, not in the inbox."""
+def _move_repeated(triage: _Triage, known: Mapping[UUID, Pedido]) -> _Triage:
+    """Marks as repeated the commands whose order `reserve` wrote: it stores their ids there, not in the inbox."""
     seen = {pedido.creation for pedido in known.values()}
     new = [command for command in triage.new if command.id not in seen]
     return _Triage(new, [*triage.repeated, *(c for c in triage.new if c.id in seen)], triage.too_old)

@@ -72,11 +72,11 @@ class _Batch:
         pedido = replace(before, versao=max(before.versao, command.data.versao_conhecida) + 1)
         recusa = self._refuse(command, before)
         if recusa is None:
-            pedido = self._obey(command, pedido)
+            pedido = self._apply(command, pedido)
         self._pedidos[pedido_id] = self._decision.pedidos[pedido_id] = pedido
         self._decision.facts.append(Fact(pedido, command.id, recusa, command.traceparent or None))
 
-    def _obey(self, command: Comando, pedido: Pedido) -> Pedido:
+    def _apply(self, command: Comando, pedido: Pedido) -> Pedido:
         if isinstance(command, CancelarPedido):
             return replace(self._release(pedido), status=Status.CANCELADO, expira_em=None)
         if isinstance(command, FecharPedido) and pedido.holds(self._now):

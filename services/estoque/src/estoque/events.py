@@ -1,4 +1,4 @@
-"""Outgoing events, made of facts: straight from memory, or from the outbox."""
+"""Outgoing events, built from facts: directly from memory, or from the outbox."""
 
 from datetime import datetime
 

@@ -65,7 +65,7 @@ class Pedido(msgspec.Struct, frozen=True):
         """Whether its reservation still holds: it has not lapsed, and it still has all its units.
 
         A lapsed reservation does not hold, swept or not. If units are missing, other orders have taken them: it had
-        lapsed already, whatever the clock says now.
+        already lapsed, regardless of what the clock reads now.
         """
         return self.expira_em is not None and self.expira_em > now and self.lines == self.itens
 

@@ -1,4 +1,4 @@
-"""Reserves new orders in one statement while their SKUs have enough units for all: then no sequence matters."""
+"""Reserves new orders in one statement while their SKUs have enough units for all, in any sequence."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta

@@ -18,7 +18,7 @@ class EstoqueSettings(ServiceSettings):
     order_retention: Duration = timedelta(days=30)
 
     @model_validator(mode="after")
-    def _nothing_is_forgotten_too_early(self) -> Self:
+    def _retention_is_long_enough(self) -> Self:
         self.require_shorter(("event_horizon",), "inbox_retention", "or a redelivered event could take effect twice")
         self.require_shorter(("inbox_retention",), "order_retention", "or a redelivered event finds its order purged")
         # pedidos may not know yet that an order has ended. The last command that it sends cancels the order.

@@ -171,9 +171,9 @@ async def test_facts_that_another_process_left_are_taken_at_the_second_look(esto
     left = await fact(estoque_db)
     events = Events()
     relay = relay_of(estoque_db, events)
-    assert (await relay._look()).rows == 0, "its process may be publishing it"
+    assert (await relay._poll()).rows == 0, "its process may be publishing it"
     later = await fact(estoque_db)
-    assert (await relay._look()).rows == 1
+    assert (await relay._poll()).rows == 1
     assert [event.id for event in events.published] == [left]
     assert await waiting(estoque_db) == [later]
 
@@ -285,9 +285,9 @@ async def test_a_take_is_bounded_in_rows_and_facts_and_a_full_one_is_followed_by
     facts = [fact for _ in range(5) for fact in await batch(estoque_db, *[("Cancelado", "[]")] * 3)]
     events = Events()
     first = relay_of(estoque_db, events)
-    await first._look()
+    await first._poll()
     assert REGISTRY.get_sample_value("outbox_depth") == 15
-    assert [tuple(await first._look()) for _ in range(3)] == [(2, 6), (2, 6), (1, 3)]
+    assert [tuple(await first._poll()) for _ in range(3)] == [(2, 6), (2, 6), (1, 3)]
     assert [event.id for event in events.published] == facts
-    assert tuple(await first._look()) == (0, 0)
+    assert tuple(await first._poll()) == (0, 0)
     assert REGISTRY.get_sample_value("outbox_depth") == 0

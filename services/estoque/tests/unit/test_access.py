@@ -3,14 +3,14 @@
 import pytest
 
 from estoque.access import may_read
-from reservaestoque.http.caller import ANYONE, NOBODY, Caller, Verdict
+from reservaestoque.http.caller import ANONYMOUS, ANYONE, Caller, Verdict
 
 
 @pytest.mark.parametrize(
     ("caller", "verdict"),
     [
         (ANYONE, Verdict.ALLOW),
-        (NOBODY, Verdict.UNAUTHENTICATED),
+        (ANONYMOUS, Verdict.UNAUTHENTICATED),
         (Caller("ana"), Verdict.FORBIDDEN),
         (Caller("ana", frozenset({"pedidos:admin"})), Verdict.FORBIDDEN),
         (Caller("ana", frozenset({"estoque:ler"})), Verdict.ALLOW),

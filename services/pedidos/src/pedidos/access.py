@@ -3,7 +3,7 @@
 | | own order | order of another | unknown order | own orders | orders of another | orders of all customers |
 |---|---|---|---|---|---|---|
 | anyone, if identities are not required | allow | allow | not found | allow | allow | allow |
-| nobody | unauthenticated | … | … | … | … | … |
+| anonymous | unauthenticated | … | … | … | … | … |
 | a customer | allow | not found | not found | allow | forbidden | forbidden |
 | a customer with the scope pedidos:admin | allow | allow | not found | allow | allow | allow |
 
@@ -39,9 +39,9 @@ def decide(caller: Caller, target: Target, owner: str | None) -> Verdict:
     return Verdict.NOT_FOUND if target is Target.ORDER else Verdict.FORBIDDEN
 
 
-def whose(caller: Caller, asked: str | None) -> str | None:
+def effective_customer(caller: Caller, requested: str | None) -> str | None:
     """The customer whose orders a list shows: the requested one; by default the caller, or None for all customers."""
-    return caller.subject if asked is None and not sees_all(caller) else asked
+    return caller.subject if requested is None and not sees_all(caller) else requested
 
 
 def sees_all(caller: Caller) -> bool:

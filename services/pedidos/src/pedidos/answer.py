@@ -1,4 +1,4 @@
-"""Answers: commits a command and waits for estoque's answer, for as long as the customer would."""
+"""Answers: commits a command and waits for estoque's answer, for as long as the customer is willing to."""
 
 import asyncio
 from uuid import UUID
@@ -12,7 +12,7 @@ from reservaestoque.events import Status
 from reservaestoque.postgres import is_transient
 from reservaestoque.telemetry import tracing
 
-LAST_LOOK_SECONDS = 0.5
+FINAL_READ_SECONDS = 0.5
 """Time limit of the last read after a waiting customer's deadline, and so the longest delay of the answer."""
 
 
@@ -60,7 +60,7 @@ class Answers:
         outcome = await self._reads.outcome(committed.command_id)
         if wait and outcome is not None and not outcome.answered:
             with self._waiters.subscribe(committed.pedido_id) as subscription:
-                subscription.set()  # it may have been answered meanwhile
+                subscription.set()  # it may have been answered in the meantime
                 outcome = await self._await_outcome(committed.command_id, subscription, wait, known=outcome)
         return outcome or await self._purged(committed.pedido_id)
 
@@ -77,9 +77,9 @@ class Answers:
         which is `known` at first.
 
         A notification answers it without a read if the order that it was sent to, `accepted`, is given. A database
-        that fails meanwhile ends the wait, not the request: the customer must learn the order's id.
+        that fails in the meantime ends the wait, not the request: the customer must learn the order's id.
         """
-        end = asyncio.get_running_loop().time() + wait + LAST_LOOK_SECONDS
+        end = asyncio.get_running_loop().time() + wait + FINAL_READ_SECONDS
         outcome = known
         subscription.expire_in(wait)
         try:

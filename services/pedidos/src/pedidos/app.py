@@ -1,4 +1,4 @@
-"""All of pedidos' wiring."""
+"""Wires pedidos together."""
 
 from datetime import timedelta
 from importlib.metadata import version

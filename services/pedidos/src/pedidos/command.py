@@ -47,8 +47,8 @@ class IdempotencyKey(msgspec.Struct, frozen=True):
 class NewCommand(msgspec.Struct, frozen=True):
     """A command to write; `itens` are those of a new order, which is written with it and has the same id.
 
-    With `se_versao` estoque obeys only if the order has no newer version. `known_items` and `known_version` are those
-    of an order that exists, as it was just read: its event repeats them.
+    With `se_versao`, estoque applies it only if the order has no newer version. `known_items` and `known_version` are
+    those of an existing order, as just read: the event repeats them.
     """
 
     id: UUID

@@ -1,4 +1,4 @@
-"""Outgoing events, made of commands: straight from memory, or from a row of the outbox."""
+"""Outgoing events, built from commands: directly from memory, or from a row of the outbox."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Following one order, until it ends: woken by its notifications, without polling."""
+"""Follows one order until it ends: woken by its notifications, without polling."""
 
 from collections.abc import AsyncGenerator
 from uuid import UUID

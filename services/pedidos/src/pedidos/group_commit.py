@@ -24,11 +24,11 @@ from reservaestoque.telemetry.load import count_refused
 
 INTERVAL_SECONDS = 0.025
 """The shortest time between the starts of two group commits. A full batch does not wait for it, and a commit of a
-single command delays none after it, so a single customer is not delayed. A batch costs nearly the same whatever its
+single command delays none after it, so a single customer is not delayed. The cost of a batch hardly depends on its
 size, here and downstream: more than about forty commits per second only make the batches smaller.
 """
 LONGEST_INTERVAL_SECONDS = 0.04
-REST_FACTOR = 3.0
+INTERVAL_FACTOR = 3.0
 """Group commits start at intervals of this many times the usual duration of a commit, clamped to the shortest and the
 longest interval. On a busy machine or a slow disk an order takes several such steps anyway, and larger batches need
 less CPU time.
@@ -76,17 +76,17 @@ class _Pacing:
     def __init__(self) -> None:
         self.not_before = 0.0
         self._started_at = 0.0
-        self._usual_length = 0.0
+        self._usual_duration = 0.0
 
     def start(self, commands: int, now: float) -> None:
         """A commit of this many commands starts."""
-        interval = max(INTERVAL_SECONDS, min(REST_FACTOR * self._usual_length, LONGEST_INTERVAL_SECONDS))
+        interval = max(INTERVAL_SECONDS, min(INTERVAL_FACTOR * self._usual_duration, LONGEST_INTERVAL_SECONDS))
         self.not_before = now + interval if commands > 1 else 0.0
         self._started_at = now
 
     def end(self, now: float) -> None:
         """The commit has ended."""
-        self._usual_length += _SMOOTHING * (now - self._started_at - self._usual_length)
+        self._usual_duration += _SMOOTHING * (now - self._started_at - self._usual_duration)
 
 
 class GroupCommit:

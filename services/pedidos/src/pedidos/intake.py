@@ -44,8 +44,8 @@ class Intake:
     async def command(self, pedido: Pedido, tipo: CommandType, context: RequestContext) -> Outcome:
         """A command to an order, as soon as it is committed; with a wait, as soon as it is answered.
 
-        Raises EndedError when the order has ended, unless the key says that this repeats an earlier command, and what
-        `create` raises.
+        Raises EndedError when the order has ended, unless the key shows that this repeats an earlier command, and
+        what `create` raises.
         """
         key = _key(pedido.cliente_id, f"/pedidos/{pedido.pedido_id}/{tipo}", context.key, None)
         if pedido.status in FINAL_STATUSES:

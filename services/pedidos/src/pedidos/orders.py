@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from pedidos.access import NOT_YOURS, Target, decide, sees_all, whose
+from pedidos.access import NOT_YOURS, Target, decide, effective_customer, sees_all
 from pedidos.pedido import Pedido, parse_id
 from pedidos.reads import Page, Reads
 from reservaestoque.events import Status
@@ -30,11 +30,11 @@ class Orders:
             raise ProblemError(NOT_FOUND, "there is no order with this id")
         return pedido
 
-    def customer(self, asked: str | None) -> str | None:
+    def customer(self, requested: str | None) -> str | None:
         """The customer whose orders the caller creates, lists or follows; None for all customers. Raises ProblemError
         (403).
         """
-        cliente_id = whose(self._caller, asked)
+        cliente_id = effective_customer(self._caller, requested)
         self.authorize(cliente_id)
         return cliente_id
 

@@ -63,9 +63,9 @@ class Resend:
 
     async def _follow_up(self) -> None:
         row = await self._pool.fetchrow(_sql["follow_up"], STEP_ROWS, self._until, self._horizon)
-        asked, given_up = row["asked"], row["given_up"]
-        if asked:
-            _follow_ups.inc(asked)
+        followed_up, given_up = row["asked"], row["given_up"]
+        if followed_up:
+            _follow_ups.inc(followed_up)
             self._relay.publish_row(row["outbox"])
         if given_up:
             _follow_ups_given_up.inc(len(given_up))

@@ -27,12 +27,12 @@ class PedidosSettings(ServiceSettings):
         return self
 
     @model_validator(mode="after")
-    def _nothing_is_forgotten_too_early(self) -> Self:
+    def _retention_is_long_enough(self) -> Self:
         if self.idempotency_retention < self.resend_horizon:
             raise ValueError(
                 f"IDEMPOTENCY_RETENTION ({format_duration(self.idempotency_retention)}) must not be shorter than "
                 f"RESEND_HORIZON ({format_duration(self.resend_horizon)}), or a request that is repeated while its "
-                "command is still being sent makes a second order"
+                "command is still being sent creates a second order"
             )
         self.require_shorter(
             ("idempotency_retention",), "order_retention", "or an idempotency key outlives its order"

@@ -52,7 +52,7 @@ class Subscription(asyncio.Event):
             self._alarm.cancel()
 
     def expire_in(self, seconds: float) -> None:
-        """Sets a deadline for the wait, at which it looks at the order one last time."""
+        """Sets a deadline for the wait, at which the order is read one last time."""
         self._alarm = asyncio.get_running_loop().call_later(seconds, self._expire)
 
     def _expire(self) -> None:
@@ -94,8 +94,8 @@ class Waiters:
         return Subscription(self._subscriptions, pedido_id)
 
     async def changed(self, subscription: Subscription) -> bool:
-        """Waits for the next change. True when the order may have changed, and for the last look at the deadline;
-        False after that look, and when the program is stopping.
+        """Waits for the next change. True when the order may have changed, and for the final read at the deadline;
+        False after that read, and when the program is stopping.
         """
         if subscription.expired or self.closed:
             return False

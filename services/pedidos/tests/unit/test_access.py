@@ -13,7 +13,7 @@ from litestar.di import NamedDependency, Provide
 from uvicorn_here import serving
 
 from local_system.checks import PLAIN_HTTP
-from pedidos.access import Target, decide, whose
+from pedidos.access import Target, decide, effective_customer
 from pedidos.command import CommandType
 from pedidos.fast_lane import BusyRoutes
 from pedidos.intake import Intake, RequestContext
@@ -25,7 +25,7 @@ from pedidos.routes import PROBLEMS, ROUTES
 from pedidos.stream_routes import STREAM_ROUTES
 from reservaestoque.events import Item, Status
 from reservaestoque.http import GatheringProtocol, service_app
-from reservaestoque.http.caller import ANYONE, NOBODY, Caller, Verdict
+from reservaestoque.http.caller import ANONYMOUS, ANYONE, Caller, Verdict
 from reservaestoque.http.identity import Identity
 from reservaestoque.http.tuning.fast_lane import FastLane
 from reservaestoque.program import Health
@@ -43,8 +43,8 @@ TABLE: dict[str, tuple[Caller, dict[str | None, Verdict], dict[str | None, Verdi
         {"ana": ALLOW, "bia": ALLOW, None: NOT_FOUND},
         {"ana": ALLOW, "bia": ALLOW, None: ALLOW},
     ),
-    "nobody": (
-        NOBODY,
+    "anonymous": (
+        ANONYMOUS,
         {"ana": NO_TOKEN, "bia": NO_TOKEN, None: NO_TOKEN},
         {"ana": NO_TOKEN, "bia": NO_TOKEN, None: NO_TOKEN},
     ),
@@ -86,7 +86,7 @@ def test_who_may_access_which_orders(name: str):
     ],
 )
 def test_a_list_without_a_customer_is_the_callers_own(caller: Caller, asked: str | None, shown: str | None):
-    assert whose(caller, asked) == shown
+    assert effective_customer(caller, asked) == shown
 
 
 OF_ANA, OF_BIA, UNKNOWN = (f"019ab3f2-7c00-7000-8000-00000000000{n}" for n in (1, 2, 3))
@@ -208,7 +208,7 @@ OF_ONE_ORDER: dict[str, Callable[[AsyncClient, str, dict[str, str]], Awaitable[h
 @pytest.mark.parametrize(
     ("caller", "pedido_id", "status"),
     [
-        (NOBODY, OF_ANA, 401),
+        (ANONYMOUS, OF_ANA, 401),
         (ANA, OF_ANA, 200),
         (ANA, OF_BIA, 404),
         (ANA, UNKNOWN, 404),
@@ -254,7 +254,7 @@ async def test_only_the_canonical_spelling_of_an_order_id_is_found(
 
 @pytest.mark.parametrize(
     ("caller", "cliente_id", "status"),
-    [(NOBODY, "ana", 401), (ANA, "ana", 202), (ANA, "bia", 403), (STAFF, "ana", 202), (STAFF, "maria", 202)],
+    [(ANONYMOUS, "ana", 401), (ANA, "ana", 202), (ANA, "bia", 403), (STAFF, "ana", 202), (STAFF, "maria", 202)],
 )
 @pytest.mark.parametrize("key", [None, "k1"])
 async def test_orders_are_created_for_oneself_and_by_staff_for_others(
@@ -280,7 +280,7 @@ async def test_unauthorised_callers_are_refused_before_their_body_is_read(client
 @pytest.mark.parametrize(
     ("caller", "query", "status", "shown"),
     [
-        (NOBODY, {}, 401, []),
+        (ANONYMOUS, {}, 401, []),
         (ANA, {}, 200, ["ana"]),
         (ANA, {"clienteId": "ana"}, 200, ["ana"]),
         (ANA, {"clienteId": "bia"}, 403, []),

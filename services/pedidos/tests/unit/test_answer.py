@@ -70,7 +70,7 @@ async def test_a_notification_answers_without_a_read(command: NewCommand, waiter
 async def test_a_last_read_that_hangs_or_fails_does_not_hide_the_order(
     command: NewCommand, waiters: Waiters, fault: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(answer, "LAST_LOOK_SECONDS", WAIT)
+    monkeypatch.setattr(answer, "FINAL_READ_SECONDS", WAIT)
 
     async def read() -> Outcome | None:
         if fault == "fails":

@@ -80,7 +80,7 @@ async def test_commits_that_take_long_start_further_apart(
 ):
     interval(0)
     monkeypatch.setattr(group_commit, "LONGEST_INTERVAL_SECONDS", 0.5)
-    monkeypatch.setattr(group_commit, "REST_FACTOR", 100)
+    monkeypatch.setattr(group_commit, "INTERVAL_FACTOR", 100)
     async with asyncio.timeout(5), running(ledger := Ledger()) as submit:
         await asyncio.gather(submit(new_command()), submit(new_command()))
         ledger.go_on.clear()

@@ -1,4 +1,5 @@
-"""Replacements for parts of Litestar and uvicorn, only to save CPU; each module says how much, and when it can go.
+"""Replacements for parts of Litestar and uvicorn, only to save CPU.
 
+Each module states how much it saves, and when it can be removed.
 Nothing here changes what clients see: the contract is in the modules beside this package.
 """

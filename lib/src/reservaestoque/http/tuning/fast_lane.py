@@ -45,7 +45,7 @@ class FastLane:
     which serves the same routes, answers all others. `problems` are those of the application.
 
     A request to a stub costs 20 µs of CPU with it, 28 as an ASGI application before Litestar, and 49 on Litestar
-    (wrk, 32 connections). It can go when Litestar comes close to that.
+    (wrk, 32 connections). It can be removed once Litestar comes close to that.
     """
 
     def __init__(self, find: Finder, problems: Problems) -> None:
@@ -80,7 +80,7 @@ class _Connection(GatheringProtocol):
         self._lane = lane
 
     def on_message_begin(self) -> None:
-        """Called by the parser. The ASGI scope is made once it turns out to be needed."""
+        """Called by the parser. The ASGI scope is created only when needed."""
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -128,7 +128,7 @@ class _Connection(GatheringProtocol):
 
 
 class _Exchange(RequestResponseCycle):
-    """A plain request and its answer, in place of uvicorn's cycle, of which the protocol uses the public fields."""
+    """A plain request and its answer, in place of uvicorn's cycle, whose public fields the protocol uses."""
 
     message_event = asyncio.Event()  # no task waits for it
     disconnected = False
@@ -171,7 +171,7 @@ class _Exchange(RequestResponseCycle):
             answer = await self._handler(headers, self.request_body)
             await self._send(answer)
         except (Exception, asyncio.CancelledError) as fault:
-            if isinstance(fault, asyncio.CancelledError):  # the program stops, and this took too long
+            if isinstance(fault, asyncio.CancelledError):  # the program is stopping, and this took too long
                 self.keep_alive = False
             answer = self._lane.problem(fault, self._path)
             await self._send(answer)

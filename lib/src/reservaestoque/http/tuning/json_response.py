@@ -18,8 +18,8 @@ _encode = msgspec.json.Encoder().encode
 class JsonResponse(Response[T]):
     """Content that msgspec can encode, a status and headers, for busy routes.
 
-    Litestar's own answer costs three times as much: a seventh of a request's total cost, the order aside. It can go
-    when Litestar writes an answer without preparing for features that it does not use.
+    Litestar's own answer costs three times as much: a seventh of a request's total cost, excluding the order itself.
+    It can be removed once Litestar writes an answer without preparing for features that it does not use.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ def measured(app: ASGIApp) -> ASGIApp:
     """Middleware: observes each answer of a route, except event streams and health.
 
     Litestar's own costs a fifth of what it measures, because it looks up four metrics by their labels each time.
-    It can go when Litestar keeps the labelled metrics.
+    It can be removed once Litestar caches the labelled metrics.
     """
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,14 +36,14 @@ def measured(app: ASGIApp) -> ASGIApp:
             return
         began, status = time.perf_counter(), 500
 
-        async def noting(message: Message) -> None:
+        async def recording(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await app(scope, receive, noting)
+            await app(scope, receive, recording)
         finally:
             observe((scope["method"], scope["path_template"], status), time.perf_counter() - began)
 

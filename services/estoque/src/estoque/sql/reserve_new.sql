@@ -1,12 +1,12 @@
 -- Reserves all items of a batch of new orders, if nothing stands in the way: no order is known, no event has been seen or
 -- is older than the horizon ($3 is the oldest), and each SKU is active and has the units ($2) that all orders together
--- need. Then every order is accepted, whatever their sequence. Otherwise it writes nothing and returns no row. One
+-- need. Then every order is accepted, in whatever sequence. Otherwise it writes nothing and returns no row. One
 -- statement is one transaction, so the stock rows are locked only while it runs, never during a round trip.
 --
 -- `moved` names the SKUs twice: for a join alone the planner reads all of a catalogue of thousands of SKUs.
 --
 -- The new orders record the ids of their events, so these need no rows in the inbox. A unique violation means that
--- another replica has inserted one of the orders meanwhile.
+-- another replica has inserted one of the orders concurrently.
 with locked as materialized (
     select sku, alvo - reservado - vendido as free, situacao, alterado_em
     from estoque

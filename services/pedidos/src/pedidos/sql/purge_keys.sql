@@ -1,5 +1,5 @@
 -- Deletes up to $2 idempotency keys older than $1. Starts at $3: the only older keys left are locked by other sessions.
--- A key that was claimed again meanwhile counts as new.
+-- A key that has been claimed again counts as new.
 with seen as materialized (
     select i.ctid as tid, i.criado_em
     from idempotencia i

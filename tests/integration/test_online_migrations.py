@@ -67,7 +67,7 @@ async def test_orders_are_decided_while_a_migration_cannot_have_its_lock(
 ):
     async with migrate(system, migrations) as migration:
         assert migration.stdout is not None
-        tries = asyncio.create_task(lines_until(migration.stdout, "trying again", times=3))
+        tries = asyncio.create_task(lines_until(migration.stdout, "retrying in", times=3))
         try:
             while not tries.done():
                 response = await shop.order(wait=5, MIGRATION=1)

@@ -113,7 +113,10 @@ def trial(
     seconds: float,
     memory: Callable[[], dict[str, float]],
 ) -> Trial:
-    """Runs customers for some seconds during an attack (`none`: without one), which starts a second earlier."""
+    """Runs customers for some seconds during an attack (`none`: without one).
+
+    The attack starts one second earlier, `idle` three seconds earlier.
+    """
     tally: dict[str, int] = {}
 
     def served() -> tuple[Experience, dict[str, float]]:

@@ -168,7 +168,8 @@ def _write_cookie(layout: Layout) -> None:
 
 def _provision(layout: Layout) -> None:
     _provide_users(layout)
-    _refuse_alarms(layout)
+    if reason := blocked(layout):
+        raise LocalSystemError(reason)
 
 
 def _provide_users(layout: Layout) -> None:
@@ -178,11 +179,6 @@ def _provide_users(layout: Layout) -> None:
             user = {"password": layout.secrets[f"rabbitmq-{service}"], "tags": ""}
             _put(client, f"/api/users/{service}", user)
             _put(client, f"/api/permissions/reservaestoque/{service}", permissions)
-
-
-def _refuse_alarms(layout: Layout) -> None:
-    if reason := blocked(layout):
-        raise LocalSystemError(reason)
 
 
 def blocked(layout: Layout) -> str | None:
@@ -198,7 +194,7 @@ def blocked(layout: Layout) -> str | None:
 
 
 def _management(layout: Layout) -> httpx.Client:
-    """The HTTP API as administrator."""
+    """The HTTP API as administrator. Errors quote the URL, so the password is not part of it."""
     return httpx.Client(
         base_url=f"http://{HOST}:{layout.ports.rabbitmq_management}",
         auth=httpx.BasicAuth("reserva", layout.secrets["rabbitmq"]),

@@ -1,5 +1,5 @@
 """Distributes the tests of `make test` over workers of pytest-xdist: which of them share a worker, which start first,
-which have a worker to themselves, and which run when nothing else does.
+and which have a worker to themselves.
 """
 
 import os
@@ -7,8 +7,6 @@ from collections.abc import MutableMapping
 from pathlib import Path
 
 import psutil
-import pytest
-from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
@@ -61,26 +59,9 @@ WAITING = (
 """Units that mostly wait: for time limits, for parts that start, for a broker that is down. One worker begins with
 these, alongside as many others as keep the processors busy."""
 
-ALONE = ("bench/tests/integration/test_constant_rate.py",)
-"""Tests that measure: they start when all other tests have ended, all on one worker."""
-
 
 class Lanes(LoadScopeScheduling):
     """Gives workers one unit after another: a folder of FIRST or WAITING, or a file."""
-
-    def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
-        super().__init__(config, log)
-        self._alone: dict[str, dict[str, bool]] = {}
-
-    @property
-    def tests_finished(self) -> bool:
-        """Whether all tests have been given to workers."""
-        return not self._alone and super().tests_finished
-
-    @property
-    def has_pending(self) -> bool:
-        """Whether there are tests that have not been run."""
-        return bool(self._alone) or super().has_pending
 
     def remove_node(self, node: WorkerController) -> str | None:
         """Handles the end of a worker. Returns the test in which it died, if any: others get its remaining tests."""
@@ -98,7 +79,7 @@ class Lanes(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         """The unit of a test."""
         path = nodeid.partition("::")[0]
-        named = [unit for unit in (*FIRST, *WAITING, *ALONE) if path.startswith(unit)]
+        named = [unit for unit in (*FIRST, *WAITING) if path.startswith(unit)]
         return max(named, key=len, default=path)
 
     def schedule(self) -> None:
@@ -112,21 +93,16 @@ class Lanes(LoadScopeScheduling):
                 units.setdefault(self._split_scope(nodeid), {})[nodeid] = False
             order = {unit: place for place, unit in enumerate((*FIRST, *WAITING))}
             for unit in sorted(units, key=lambda unit: order.get(unit, len(order))):
-                (self._alone if unit in ALONE else self.workqueue)[unit] = units[unit]
+                self.workqueue[unit] = units[unit]
         for node in self.nodes:
             self._reschedule(node)
 
     def _reschedule(self, node: WorkerController) -> None:
         """Gives a worker more tests when it has one left, because it starts a test only when it has the next."""
         while not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
-            if not self.workqueue and len(self.assigned_work) == 1:
-                self.workqueue.update(self._alone)
-                self._alone.clear()
             if self.workqueue:
                 self._choose(waiting=node is self.nodes[-1])
                 self._assign_work_unit(node)
-            elif self._alone and node is next(one for one in self.nodes if not one.shutting_down):
-                return  # it continues when the others have ended
             else:
                 node.shutdown()
 

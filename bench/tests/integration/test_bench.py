@@ -9,7 +9,7 @@ import pytest
 
 from bench.cli import main
 
-SCENARIOS = ("e2e-hot-3", "estoque-hot-1", "mass-expiry", "convergence")
+SCENARIOS = ("half-uniform-1", "e2e-hot-3", "estoque-hot-1", "mass-expiry", "convergence")
 pytestmark = pytest.mark.integration
 
 
@@ -26,6 +26,9 @@ def test_a_short_bench_prints_tables_and_keeps_raw_data(tmp_path: Path, capsys: 
         assert re.search(rf"^\| {name} +\|", output, re.M), name
         assert measurement["cpu"], name
         assert measurement["wal"].get("estoque", 0) > 0 or name == "convergence"
+    half = json.loads((data / "01-half-uniform-1.json").read_text())
+    assert half["requested_per_second"] == round(half["saturation"] / 2)
+    assert half["client"]["total"] / half["client"]["seconds"] <= 1.1 * half["requested_per_second"]
     mass_expiry = json.loads((data / "01-mass-expiry.json").read_text())
     assert 0 < mass_expiry["seconds_until_swept"] < 60
     assert re.search(r"^\| mass expiry, until all are swept \(s\) +\|", output, re.M)

@@ -255,7 +255,7 @@ def test_orders_live_according_to_the_model(urls: dict[str, str]):
     live(urls)
 
 
-@pytest.mark.parametrize("mutant", ["lapsed-units-stay-held", "versions-ignored", "refusal-forgotten"])
+@pytest.mark.parametrize("mutant", ["holds-lapsed-units-until-sweep", "ignores-versions", "forgets-refusals"])
 def test_a_deliberate_mistake_is_found(urls: dict[str, str], mutant: str):
     with pytest.raises(AssertionError):
         live(urls, mutant)

@@ -57,7 +57,7 @@ def test_a_deliberate_mistake_is_found(all_found: dict[str, Result], name: str):
 
 
 def test_a_failure_names_its_seed_and_the_seed_replays_it(stages: list[Stage], all_found: dict[str, Result]):
-    for name, stage in zip(["versions-ignored", "line-released-twice"], cycle(stages)):
+    for name, stage in zip(["ignores-versions", "releases-lines-twice"], cycle(stages)):
         found = all_found[name]
         assert f"make simulate SEED={found.failing_seed}" in found.fault
         assert run(stage, [found.failing_seed], name).fault == found.fault

@@ -132,14 +132,14 @@ _lock_line = "        await _lock_stock(connection, triage.new, [])\n"
 _triage_line = "        triage = await _triage(connection, commands, horizon)\n"
 
 MUTANTS: dict[str, Mutant] = {
-    "versions-ignored": Mutant(
+    "ignores-versions": Mutant(
         "pedidos applies every snapshot, even older ones",
         (
             code(repository.newest, ("event.data.versao > known.versao", "True")),
             statement(repository._sql, "apply_status", " and p.versao < n.versao", ""),
         ),
     ),
-    "acknowledges-before-the-commit": Mutant(
+    "acknowledges-before-commit": Mutant(
         "messages are acknowledged before their effect is committed",
         (
             code(
@@ -163,11 +163,11 @@ MUTANTS: dict[str, Mutant] = {
         (statement(reserve._sql, "reserve_new", "count(*) = cardinality($1) and ", ""),),
         seed=1,
     ),
-    "creation-forgotten": Mutant(
+    "decides-redelivered-orders-again": Mutant(
         "a redelivered order that was reserved without a decision is decided a second time",
         (code(batch.process, ("        triage = _move_repeated(triage, known)\n", "")),),
     ),
-    "reserves-beyond-the-horizon": Mutant(
+    "reserves-beyond-event-horizon": Mutant(
         "new orders are reserved however old their event is",
         (
             statement(
@@ -179,12 +179,12 @@ MUTANTS: dict[str, Mutant] = {
         ),
         seed=181,
     ),
-    "new-orders-reserved-in-the-past": Mutant(
+    "reserves-new-orders-in-the-past": Mutant(
         "new orders are reserved at the clock's time, although their SKUs changed later",
         (statement(reserve._sql, "reserve_new", "decision_time(max(l.alterado_em), agora())", "agora()"),),
         seed=2,
     ),
-    "lapse-ignored": Mutant(
+    "ignores-lapses": Mutant(
         "a reservation holds until it is swept",
         (
             code(
@@ -194,25 +194,25 @@ MUTANTS: dict[str, Mutant] = {
         ),
         seed=8,
     ),
-    "clock-before-locks": Mutant(
+    "reads-clock-before-locks": Mutant(
         "the clock is read before the locks are held",
         (code(batch.process, ("stock, now = await", "stock, _ = await"), (_triage_line, _clock + _triage_line)),),
         seed=2,
     ),
-    "line-released-twice": Mutant(
+    "releases-lines-twice": Mutant(
         "the sweep releases units and leaves the line, which is released again",
         (sql_function("sweep_reservas", (_delete, _leave)),),
     ),
-    "sweeps-a-renewed-order": Mutant(
+    "sweeps-renewed-orders": Mutant(
         "the sweep ends orders that were renewed after it had found them",
         (_sweep_in_two_steps,),
         seed=15,
     ),
-    "inbox-ignored": Mutant(
+    "ignores-inbox": Mutant(
         "redelivered events take effect again",
         (code(batch._triage, ('triage.new if row["is_new"] else triage.repeated', "triage.new")),),
     ),
-    "one-release-forgotten": Mutant(
+    "releases-only-first-sku": Mutant(
         "only the first SKU of an order is released",
         (code(decision._Batch._release, ("pedido.lines.items()", "list(pedido.lines.items())[:1]")),),
     ),
@@ -220,24 +220,24 @@ MUTANTS: dict[str, Mutant] = {
         "stock rows locked by another session are skipped",
         (statement(batch._sql, "lock_estoque", "for no key update", "for no key update skip locked"),),
     ),
-    "stock-locked-before-orders": Mutant(
+    "locks-stock-before-orders": Mutant(
         "stock rows are locked before orders, and the sweep locks orders first",
         (code(batch.process, (_triage_line, _triage_line + _lock_line)),),
     ),
-    "not-all-or-nothing": Mutant(
+    "refuses-only-if-all-items-are-short": Mutant(
         "an order is refused only when all of its items are short",
         (code(decision._Batch._check_stock, ("    if missing:\n", "    if len(missing) == len(pedido.itens):\n")),),
     ),
-    "lapsed-units-stay-held": Mutant(
+    "holds-lapsed-units-until-sweep": Mutant(
         "lapsed units are not available to other orders before the sweep",
         (code(batch._release_lapsed, ("if missing:", "if False:")),),
         seed=14,
     ),
-    "refusal-forgotten": Mutant(
-        "a redelivered refused command is answered as if it had been obeyed",
+    "forgets-refusals": Mutant(
+        "a redelivered refused command is answered as if it had been applied",
         (code(writes.write, ("if refusals:", "if False:")),),
     ),
-    "key-of-the-last-order": Mutant(
+    "overwrites-idempotency-keys": Mutant(
         "an idempotency key stands for the last order sent with it",
         (
             statement(
@@ -249,16 +249,16 @@ MUTANTS: dict[str, Mutant] = {
         ),
         seed=17,
     ),
-    "lapses-never-asked-for": Mutant(
+    "never-follows-up-on-lapses": Mutant(
         "a lost expiry notice is never followed up",
         (code(resend.Resend.step, ("    await self._follow_up()\n", "")),),
     ),
-    "question-ages-from-its-command": Mutant(
+    "times-follow-up-from-command": Mutant(
         "the follow-up on a lapse is timed from the command that made the reservation, which may hold longer",
         (statement(resend._sql, "follow_up", "d.expira_em < agora() - $2", "d.criado_em < agora() - $2"),),
         seed=11,
     ),
-    "gives-up-the-unpublished": Mutant(
+    "gives-up-unpublished-commands": Mutant(
         "during a broker outage a command is given up and purged, with its message still in the outbox",
         (
             statement(resend._sql, "resend_pedidos", "d.id in (select o.id from in_outbox o)", "false"),
@@ -267,16 +267,16 @@ MUTANTS: dict[str, Mutant] = {
         ),
         seed=66,
     ),
-    "cancels-a-renewed-order": Mutant(
+    "cancels-renewed-orders": Mutant(
         "an order that seems abandoned is cancelled although it has just been renewed",
         (code(decision._Batch._refuse, ("(command.data.versao or pedido.versao)", "pedido.versao")),),
     ),
-    "a-frozen-party-holds-the-batch": Mutant(
+    "holds-contended-batches": Mutant(
         "a batch that waits for one row is held as a whole",
         (code(Batches._settle, ("contended = is_contended(fault)", "contended = False")),),
         seed=6,
     ),
-    "strangers-wait-for-a-key": Mutant(
+    "waits-for-claimed-keys": Mutant(
         "commands wait for an idempotency key that a frozen replica is claiming",
         (
             statement(
@@ -288,22 +288,22 @@ MUTANTS: dict[str, Mutant] = {
         ),
         seed=5,
     ),
-    "the-clock-of-a-sku-goes-back": Mutant(
+    "moves-sku-clocks-back": Mutant(
         "a batch is decided at the clock's time, although its SKUs changed later",
         (statement(batch._sql, "lock_estoque", "greatest(max(t.alterado_em), $2::timestamptz)", "$2::timestamptz"),),
         seed=2,
     ),
-    "no-order-resent": Mutant(
+    "never-resends-orders": Mutant(
         "a lost order is never resent",
         (code(resend.Resend.step, ('    await self._resend("resend_pedidos")\n', "")),),
         seed=68,
     ),
-    "no-command-resent": Mutant(
+    "never-resends-commands": Mutant(
         "a lost command is never resent",
         (code(resend.Resend.step, ('    await self._resend("resend_comandos")\n', "")),),
         seed=5,
     ),
-    "overtaken-creation-forgotten": Mutant(
+    "never-resends-overtaken-orders": Mutant(
         "an order whose creation another command has overtaken is not resent, though its answer may be lost",
         (statement(repository._sql, "apply_status", "and k.versao = 0", "and false"),),
         seed=21,

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,11 +29,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with termination_as_interruption():
             return command(System(Config.from_environ(), _print), arguments)
-    except LocalSystemError as error:
+    except BrokenPipeError:  # nobody reads any more, as in `make up | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except (LocalSystemError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; everything that had been started was stopped again", file=sys.stderr)
+        stopped = "; everything that had been started was stopped again" if command is _up else ""
+        print(f"interrupted{stopped}", file=sys.stderr)
         return 130
 
 
@@ -105,11 +110,15 @@ def _logs(system: System, arguments: argparse.Namespace) -> int:
 
 
 def _dlq(system: System, arguments: argparse.Namespace) -> int:
-    if not system.states():
-        raise LocalSystemError(f"nothing runs in {system.layout.state}; start it with `make up`")
+    _require_running(system)
     sys.stdout.flush()
     command = [sys.executable, "-m", "reservaestoque.dlq", *arguments.words]
     os.execve(sys.executable, command, {**os.environ, "AMQP_URL": system.amqp_url})  # noqa: S606
+
+
+def _require_running(system: System) -> None:
+    if not system.states():
+        raise LocalSystemError(f"nothing runs in {system.layout.state}; start it with `make up`")
 
 
 def _restart(system: System, arguments: argparse.Namespace) -> int:
@@ -118,6 +127,7 @@ def _restart(system: System, arguments: argparse.Namespace) -> int:
 
 
 def _conferir(system: System, arguments: argparse.Namespace) -> int:
+    _require_running(system)
     argv = [sys.executable, "-m", "conferir", *(["--at-rest"] if arguments.at_rest else [])]
     env = {**os.environ, **programs.conferir_env(system.layout)}
     return subprocess.run(argv, env=env, check=False).returncode
@@ -129,9 +139,11 @@ def _token(system: System, arguments: argparse.Namespace) -> int:
 
 
 def _duration(text: str) -> int:
-    """Seconds. Raises ValueError, which argparse reports."""
-    seconds = {"s": 1, "m": 60, "h": 3600}
-    return int(text[:-1]) * seconds[text[-1:]] if text[-1:] in seconds else int(text)
+    """Seconds. Raises ArgumentTypeError unless they are a positive number of at most nine digits."""
+    found = re.fullmatch(r"([1-9][0-9]{0,8})([smh]?)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a lifetime: write 90s, 15m or 8h")
+    return int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def _clean(system: System, _: argparse.Namespace) -> int:
@@ -146,14 +158,19 @@ def _print(line: str) -> None:
 
 @contextmanager
 def termination_as_interruption() -> Iterator[None]:
-    """Makes SIGTERM stop us as Ctrl-C does; once stopping has begun, further signals do not interrupt it."""
+    """Makes SIGTERM, and SIGHUP unless `nohup` ignores it, stop us as Ctrl-C does; once stopping has begun, further
+    signals do not interrupt it.
+    """
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
 
     def interrupt(number: int, _: object) -> None:
-        for one in (signal.SIGINT, signal.SIGTERM):
+        for one in signals:
             signal.signal(one, signal.SIG_IGN)
         raise KeyboardInterrupt(number)
 
-    before = {one: signal.signal(one, interrupt) for one in (signal.SIGINT, signal.SIGTERM)}
+    before = {one: signal.signal(one, interrupt) for one in signals}
     try:
         yield
     finally:

@@ -8,6 +8,15 @@ from pathlib import Path
 from local_system.errors import LocalSystemError
 from local_system.layout import MARKER, Layout
 
+INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ")
+"""The variables of the user's shell that programs of the system get. Others, such as PGOPTIONS or HTTPS_PROXY, are
+meant for other servers."""
+
+
+def inherited() -> dict[str, str]:
+    """The environment that programs of the system get from the user's shell."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
+
 
 def run(
     layout: Layout,
@@ -30,7 +39,7 @@ def run(
             text=True,
             timeout=seconds,
             check=False,
-            env={**os.environ, MARKER: str(layout.state), **(env or {})},
+            env={**inherited(), MARKER: str(layout.state), **(env or {})},
             cwd=layout.state,
         )
     except subprocess.TimeoutExpired as error:

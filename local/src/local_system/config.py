@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from local_system.errors import LocalSystemError
 from local_system.ports import MAX_REPLICAS, Ports
@@ -79,17 +80,38 @@ class Config:
 
         Raises LocalSystemError with a sentence when a value is invalid.
         """
-        state = Path(environ.get("LOCAL_DIR") or ROOT / ".local").absolute()
+        state = Path(environ.get("LOCAL_DIR") or ROOT / ".local").resolve()
         return cls(
             state=state,
             ports=Ports.read(state / "ports.json", environ),
             replicas=parse_replicas(environ.get("REPLICAS", "")),
-            settings={name: environ[name] for name in SETTINGS if environ.get(name)},
+            settings=parse_settings(environ),
             jwt=parse_switch("GATEWAY_JWT", environ),
             limits=parse_switch("GATEWAY_LIMITS", environ),
             hosts=parse_hosts(environ.get("GATEWAY_HOSTS", "")),
             observe=parse_switch("OBSERVE", environ),
         )
+
+
+def parse_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """The settings of the programs. Those that the gateway reads too are checked; a program checks its own."""
+    settings = {name: environ[name] for name in SETTINGS if environ.get(name)}
+    endpoint = settings.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    if endpoint and not _is_url(endpoint):
+        raise LocalSystemError(f"OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}: write a URL such as http://127.0.0.1:4318")
+    share = settings.get("OTEL_TRACES_SAMPLER_ARG", "1")
+    ratio = settings.get("OTEL_TRACES_SAMPLER", "").endswith("traceidratio")
+    if ratio and not re.fullmatch(r"1(\.0+)?|0?\.[0-9]+|0", share):
+        raise LocalSystemError(f"OTEL_TRACES_SAMPLER_ARG={share}: write a share from 0 to 1, such as 0.25")
+    return settings
+
+
+def _is_url(text: str) -> bool:
+    try:
+        address = urlsplit(text)
+        return address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:
+        return False
 
 
 def parse_switch(name: str, environ: Mapping[str, str]) -> bool:

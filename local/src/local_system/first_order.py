@@ -11,6 +11,7 @@ from local_system.errors import LocalSystemError
 from local_system.stock_items import StockItem
 from local_system.system import System
 
+SAMPLE_NAMESPACE = "default"
 _SYNC_SECONDS = 30.0
 CUSTOMER = "cliente-1"
 
@@ -34,6 +35,11 @@ def apply_and_place(system: System, seconds: float = _SYNC_SECONDS) -> FirstOrde
     A StockItem that cannot be Synced, because a user has changed it, is not a failure. Raises LocalSystemError with a
     sentence when the operator does not react to a sample within `seconds`, or the gateway to the order.
     """
+    watched = system.config.settings.get("NAMESPACE", SAMPLE_NAMESPACE)
+    if watched != SAMPLE_NAMESPACE:
+        raise LocalSystemError(
+            f"NAMESPACE={watched}: the operator would ignore the samples, which are in {SAMPLE_NAMESPACE}; unset it"
+        )
     refused = _apply(system)
     samples = _settled(system, seconds)
     remarks = [*refused, *stock_items.not_synced(_items(system, "stockitems", "--all-namespaces"))]

@@ -45,7 +45,7 @@ class Limits:
 
     def values(self) -> Iterator[tuple[str, str]]:
         """The values for the template's placeholders."""
-        yield "LIMITS_LUA", json.dumps((TEMPLATE.parent / "limits.lua").read_text())
+        yield "LIMITS_LUA", json.dumps((TEMPLATE.parent / "limits.lua").read_text(encoding="utf-8"))
         yield "LIMIT_CLIENTS", str(self.clients)
         for kind, rate in (("READ", self.reads), ("WRITE", self.writes), ("STREAM", self.streams)):
             for role, factor in (("", 1), ("SHOP_", self.shop_factor)):
@@ -96,7 +96,7 @@ class Options:
             named: list[dict[str, Any]] = [{"provider_name": name} for name in self.providers]
             yield "JWT_REQUIREMENT", json.dumps(_any_of(named))
             yield "JWT_OPTIONAL", json.dumps(_any_of([*named, {"allow_missing": {}}]))
-            yield "SUBJECT_LUA", json.dumps((TEMPLATE.parent / "subject.lua").read_text())
+            yield "SUBJECT_LUA", json.dumps((TEMPLATE.parent / "subject.lua").read_text(encoding="utf-8"))
         if self.collector:
             address = urlsplit(self.collector)
             yield "OTLP_URI", f"{self.collector.rstrip('/')}/v1/traces"
@@ -154,7 +154,7 @@ def part(layout: Layout, config: Config) -> Part:
     pedidos, estoque = replicas(config, "pedidos"), replicas(config, "estoque")
     issuer = layout.issuer() if config.jwt else None
     text = render(
-        TEMPLATE.read_text(),
+        TEMPLATE.read_text(encoding="utf-8"),
         listen_port=ports.gateway,
         admin_port=ports.gateway_admin,
         pedidos=range(ports.pedidos, ports.pedidos + len(pedidos)),

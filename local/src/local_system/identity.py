@@ -49,7 +49,7 @@ class Issuer:
             write_private(jwks, json.dumps({"keys": [public_jwk(key.public_key(), _KEY_ID)]}))
         if not log_key.exists():
             write_private(log_key, secrets.token_hex(_LOG_KEY_BYTES))
-        return cls(key, jwks, log_key.read_text())
+        return cls(key, jwks, log_key.read_text(encoding="utf-8"))
 
     def provider(self) -> dict[str, Any]:
         """This issuer in the form of Envoy's jwt_authn."""

@@ -37,6 +37,12 @@ def operator_kubeconfig(layout: Layout) -> Path:
     return layout.state / "kube-apiserver" / "operador.kubeconfig"
 
 
+def kubectl_command(layout: Layout, kubectl: Path) -> list[str]:
+    """kubectl as the administrator; what it caches stays in the state folder."""
+    cache = layout.state / "kube-apiserver" / "cache"
+    return [str(kubectl), f"--kubeconfig={layout.kubeconfig}", f"--cache-dir={cache}"]
+
+
 def _etcd(layout: Layout) -> Part:
     client, peer = (f"http://{HOST}:{port}" for port in (layout.ports.etcd, layout.ports.etcd_peer))
     options = {
@@ -120,7 +126,7 @@ def _install(layout: Layout, kubectl: Path) -> None:
     """Installs credentials for people and for the operator, its rights, and the CRD and policies of StockItems."""
     write_private(layout.kubeconfig, _kubeconfig(layout, "admin"))
     write_private(operator_kubeconfig(layout), _kubeconfig(layout, "operador"))
-    call = (kubectl, f"--kubeconfig={layout.kubeconfig}")
+    call = kubectl_command(layout, kubectl)
     files = [f"--filename={layout.root / 'k8s' / folder}" for folder in ("rbac", "crd", "admission")]
     commands.run(layout, [*call, "apply", *files, "--filename=-"], stdin=json.dumps(_binding()))
     _wait_for_stock_items(layout)

@@ -1,10 +1,12 @@
 """The files of one local system, and the addresses and credentials of its parts."""
 
-import getpass
+import fcntl
 import hashlib
 import os
+import pwd
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -48,14 +50,25 @@ class Layout:
 
     @classmethod
     def open(cls, config: Config) -> Self:
-        """Creates missing folders and credentials, and records the ports."""
-        state = config.state.absolute()
-        if not state.exists():
-            state.mkdir(parents=True)
-            (state / ".gitignore").write_text(IGNORED)
-        (state / "logs").mkdir(exist_ok=True)
-        ports = config.ports or Ports.read(state / "ports.json", {})
-        return cls(state, ports, credentials.load_or_create(state / "credentials.json"))
+        """Creates missing folders and credentials. A folder is the same by any of its names: links are resolved.
+
+        Raises LocalSystemError when the folder belongs to another user or cannot be used.
+        """
+        state = config.state.resolve()
+        try:
+            state.parent.mkdir(parents=True, exist_ok=True)
+            state.mkdir(mode=0o700, exist_ok=True)
+            _require_owner(state)
+            with _locked(state):
+                if not any(state.iterdir()):
+                    (state / ".gitignore").write_text(IGNORED, encoding="utf-8")
+                (state / "logs").mkdir(exist_ok=True)
+                secrets = credentials.load_or_create(state / "credentials.json")
+        except OSError as error:
+            raise LocalSystemError(
+                f"{state} cannot hold a local system: {error}; choose another folder with LOCAL_DIR"
+            ) from error
+        return cls(state, config.ports or Ports.read(state / "ports.json", {}), secrets)
 
     @property
     def sockets(self) -> Path:
@@ -71,7 +84,7 @@ class Layout:
         self.sockets.mkdir(mode=0o700, exist_ok=True)
         found = self.sockets.lstat()
         if self.sockets.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
-            raise LocalSystemError(f"{self.sockets} does not belong to {getpass.getuser()} alone; remove it")
+            raise LocalSystemError(f"{self.sockets} does not belong to {_user(os.getuid())} alone; remove it")
 
     def remove(self) -> None:
         """Removes all files of the system, and the folder unless it contains other files."""
@@ -79,7 +92,7 @@ class Layout:
             for path in self.state.glob(name):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         ignore = self.state / ".gitignore"
-        if list(self.state.iterdir()) == [ignore] and ignore.read_text() == IGNORED:
+        if list(self.state.iterdir()) == [ignore] and ignore.read_text(encoding="utf-8") == IGNORED:
             ignore.unlink()
         if not any(self.state.iterdir()):
             self.state.rmdir()
@@ -128,3 +141,30 @@ class Layout:
     def kubeconfig(self) -> Path:
         """The administrator's, for kubectl."""
         return self.state / "kubeconfig"
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keeps other commands out of a folder that is being filled."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _require_owner(state: Path) -> None:
+    owner = state.stat().st_uid
+    if owner != os.getuid():
+        raise LocalSystemError(
+            f"{state} belongs to {_user(owner)}, not to {_user(os.getuid())}: "
+            "run the command as its owner, or choose another folder with LOCAL_DIR"
+        )
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the user {uid}"

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Self
 
+from local_system import credentials
 from local_system.errors import LocalSystemError
 
 HOST = "127.0.0.1"
@@ -20,7 +21,8 @@ parallel need a range each: between finding a port free and listening on it, ano
 # Below the range from which Linux and macOS assign ports to outgoing connections: such a connection could occupy
 # a part's port while the part restarts.
 FREE = range(10_000, 32_000)
-_FEW, _HIGHEST = 99, 65_535
+HIGHEST = 65_535
+_FEW = 99
 _REPLICATED = ("pedidos", "pedidos_metrics", "estoque", "estoque_metrics")
 
 
@@ -75,8 +77,11 @@ class Ports:
     @classmethod
     def read(cls, recorded: Path, environ: Mapping[str, str]) -> Self:
         """The ports from the environment, else those of the last start, else the default table."""
-        values: dict[str, int] = json.loads(recorded.read_text()) if recorded.exists() else {}
+        known = credentials.recorded(recorded) if recorded.exists() else {}
+        values = dict[str, int]()
         for field in fields(cls):
+            if field.name in known:
+                values[field.name] = _port(f"{recorded}: {field.name}", str(known[field.name]))
             text = environ.get(variable(field.name), "")
             if text:
                 values[field.name] = _port(variable(field.name), text)
@@ -84,7 +89,7 @@ class Ports:
 
     def record(self, path: Path) -> None:
         """Records the ports, so that the next start uses the same ones."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
 def variable(name: str) -> str:
@@ -93,12 +98,14 @@ def variable(name: str) -> str:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1 now."""
+    """Whether a server could listen on this port of 127.0.0.1 now. Raises LocalSystemError if only root's could."""
     with socket.socket() as probe:
         # Otherwise a port whose last connections are in TIME_WAIT looks taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
+        except PermissionError:
+            raise LocalSystemError(f"port {port} is reserved for root: choose one from 1024 to 65535") from None
         except OSError:
             return False
         return True
@@ -109,12 +116,12 @@ def _usable(text: str) -> range:
     if not text:
         return FREE
     ends = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", text)
-    if ends is None or not int(ends[1]) + _FEW <= int(ends[2]) <= _HIGHEST:
+    if ends is None or not int(ends[1]) + _FEW <= int(ends[2]) <= HIGHEST:
         raise LocalSystemError(f"{FREE_RANGE}={text}: write two ports, the second at least {_FEW} above the first")
     return range(int(ends[1]), int(ends[2]) + 1)
 
 
 def _port(name: str, text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _HIGHEST:
+    if not text.isdecimal() or not 1 <= int(text) <= HIGHEST:
         raise LocalSystemError(f"{name}={text}: a port is a number from 1 to 65535")
     return int(text)

@@ -7,7 +7,10 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from local_system import commands, wheels
 from local_system.errors import LocalSystemError, NotReady
@@ -99,6 +102,7 @@ def _answers(layout: Layout, port: int) -> None:
 
 def _initialise(layout: Layout, data: Path) -> None:
     if (data / "PG_VERSION").exists():
+        drop_stale_lock(data)
         return
     folder = layout.folder(data.parent.name)
     draft = folder / "data.new"  # renamed when complete: an interrupted initdb leaves nothing half done behind
@@ -107,7 +111,7 @@ def _initialise(layout: Layout, data: Path) -> None:
         os.chown(folder, 65534, 65534)
     password = folder / "superuser"
     password.touch(mode=0o600)
-    password.write_text(layout.secrets["postgres"])
+    password.write_text(layout.secrets["postgres"], encoding="utf-8")
     try:
         # The built-in provider sorts the same on every machine, regardless of its locales.
         locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8")
@@ -116,6 +120,17 @@ def _initialise(layout: Layout, data: Path) -> None:
     finally:
         password.unlink()
     draft.rename(data)
+
+
+def drop_stale_lock(data: Path) -> None:
+    """Removes the lock of a server that was killed. After a reboot another program may have its pid; the new server
+    would take that program for a running server, and not start.
+    """
+    lock = data / "postmaster.pid"
+    with suppress(FileNotFoundError, ValueError, IndexError, psutil.AccessDenied):
+        pid = int(lock.read_text(encoding="utf-8").splitlines()[0])
+        if not psutil.pid_exists(pid) or Path(psutil.Process(pid).cwd()) != data:
+            lock.unlink()
 
 
 def _provision_and_migrate(layout: Layout, database: str, port: int) -> None:

@@ -3,9 +3,9 @@
 We write its configuration from the table of parts and control it through XML-RPC on a Unix socket.
 """
 
-import getpass
 import hashlib
 import os
+import pwd
 import shlex
 import subprocess
 import sys
@@ -18,13 +18,12 @@ from typing import Any
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
+from local_system.commands import inherited
 from local_system.credentials import write_private
 from local_system.errors import LocalSystemError
 from local_system.layout import MARKER, PART, Layout
 from local_system.parts import Part, stages
 
-# The variables that supervisord passes to its children besides each part's own environment.
-INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ")
 _NOT_RUNNING = frozenset({"STOPPED", "EXITED", "FATAL"})
 _FAULT_ALREADY_STARTED, _FAULT_NOT_RUNNING, _FAULT_BAD_NAME = 60, 70, 10
 _POLL_SECONDS = 0.05
@@ -55,7 +54,7 @@ def configuration(layout: Layout, parts: Iterable[Part]) -> str:
 
 
 def _main_sections(layout: Layout) -> str:
-    user = f"user={getpass.getuser()}\n" if os.getuid() == 0 else ""
+    user = f"user={pwd.getpwuid(0).pw_name}\n" if os.getuid() == 0 else ""
     socket = layout.sockets / "supervisor.sock"
     return f"""\
 [supervisord]
@@ -158,11 +157,10 @@ class Supervisor:
 
     def _launch(self) -> None:
         self._layout.make_sockets_folder()
-        environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
         argv = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._file)]
         done = subprocess.run(
             argv,
-            env={**environment, MARKER: str(self._layout.state)},
+            env={**inherited(), MARKER: str(self._layout.state)},
             cwd=self._layout.state,
             capture_output=True,
             text=True,

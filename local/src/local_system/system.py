@@ -29,7 +29,7 @@ from local_system.credentials import write_private
 from local_system.errors import LocalSystemError
 from local_system.layout import Layout
 from local_system.parts import Part
-from local_system.ports import is_free, variable
+from local_system.ports import HIGHEST, is_free, variable
 from local_system.supervisor import State, Supervisor
 
 
@@ -125,6 +125,7 @@ class System:
 
         When it fails or is interrupted, everything that it started is stopped again.
         """
+        self._refuse_impossible_ports()
         with self._exclusive():
             ran = self._supervisor.running()
             if not ran:
@@ -199,7 +200,8 @@ class System:
 
     def kubectl(self, *args: str, stdin: str = "") -> str:
         """Runs kubectl as the administrator; returns its output. Raises LocalSystemError with its error message."""
-        return commands.run(self.layout, [self.kubectl_path, f"--kubeconfig={self.kubeconfig}", *args], stdin=stdin)
+        command = kubernetes.kubectl_command(self.layout, self.kubectl_path)
+        return commands.run(self.layout, [*command, *args], stdin=stdin)
 
     def psql(self, database: str, script: str) -> str:
         """Runs SQL as the superuser; returns unaligned rows."""
@@ -232,6 +234,17 @@ class System:
                 start(part)
         else:
             starting.in_order(chosen, start, cancelled)
+
+    def _refuse_impossible_ports(self) -> None:
+        users = dict[int, str]()
+        for part in self._parts.values():
+            for name, port in part.ports.items():
+                user = f"{part.name} ({variable(name)})"
+                if port > HIGHEST:
+                    raise LocalSystemError(f"{user} would need port {port}: the highest one is {HIGHEST}")
+                if port in users:
+                    raise LocalSystemError(f"{users[port]} and {user} cannot both have port {port}")
+                users[port] = user
 
     def _refuse_taken_ports(self) -> None:
         states = self._supervisor.states()

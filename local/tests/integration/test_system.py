@@ -152,7 +152,7 @@ def test_up_takes_over_from_a_killed_supervisord(state: Path) -> None:
     system.down()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_an_interrupted_up_leaves_no_process(state: Path, number: signal.Signals) -> None:
     Ports.free().record(state / "ports.json")
     with subprocess.Popen([sys.executable, "-c", START, str(state), "rabbitmq"], stdout=subprocess.PIPE) as starting:

@@ -36,3 +36,22 @@ def test_hosts_are_names_without_a_port() -> None:
     for wrong in ("*", "box:8080", "http://box", "a b", "-x"):
         with pytest.raises(LocalSystemError, match="write names without a port"):
             Config.from_environ({"GATEWAY_HOSTS": wrong})
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:4318", "http://localhost:99999", "http://[::1", "http://"])
+def test_an_invalid_address_of_a_collector_is_refused(endpoint: str) -> None:
+    with pytest.raises(LocalSystemError, match=r"OTEL_EXPORTER_OTLP_ENDPOINT=.*: write a URL such as"):
+        Config.from_environ({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
+
+
+@pytest.mark.parametrize("share", ["abc", "1.5", "-0.1", "nan"])
+def test_an_invalid_share_of_traces_is_refused(share: str) -> None:
+    environ = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": share}
+    with pytest.raises(LocalSystemError, match=r"OTEL_TRACES_SAMPLER_ARG=.*: write a share from 0 to 1"):
+        Config.from_environ(environ)
+
+
+@pytest.mark.parametrize("share", ["0", "1", "1.0", "0.25", ".5"])
+def test_a_share_of_traces_is_between_0_and_1(share: str) -> None:
+    environ = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": share}
+    assert Config.from_environ(environ).settings["OTEL_TRACES_SAMPLER_ARG"] == share

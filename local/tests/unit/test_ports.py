@@ -1,9 +1,11 @@
 import socket
 from dataclasses import asdict
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from local_system import Config, System
 from local_system.errors import LocalSystemError
 from local_system.ports import MAX_REPLICAS, Ports, is_free, variable
 from local_system.processes import listener
@@ -69,3 +71,31 @@ def test_an_invalid_port_range_is_refused_with_its_variable(monkeypatch: pytest.
     monkeypatch.setenv("FREE_PORTS", text)
     with pytest.raises(LocalSystemError, match=r"FREE_PORTS=.*: write two ports"):
         Ports.free()
+
+
+def test_two_parts_cannot_have_one_port(tmp_path: Path) -> None:
+    system = System(Config(state=tmp_path, ports=Ports(gateway=21432)))
+    with pytest.raises(
+        LocalSystemError, match=r"postgres-pedidos \(.*\) and gateway \(GATEWAY_PORT\) cannot both have port 21432"
+    ):
+        system.up()
+    assert not (tmp_path / "ports.json").exists(), "the next start has not been spoiled"
+
+
+def test_replicas_need_ports_too(tmp_path: Path) -> None:
+    system = System(Config(state=tmp_path, ports=Ports(pedidos=65_530), replicas={"pedidos": 20}))
+    with pytest.raises(
+        LocalSystemError, match=r"pedidos-7 \(PEDIDOS_PORT\) would need port 65536: the highest one is 65535"
+    ):
+        system.up()
+
+
+def test_ports_recorded_by_another_version_are_ignored(tmp_path: Path) -> None:
+    (tmp_path / "ports.json").write_text('{"gateway": 9001, "discovery": 9002}')
+    assert Ports.read(tmp_path / "ports.json", {}) == Ports(gateway=9001)
+
+
+def test_a_port_that_only_root_may_use_is_not_called_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket.socket, "bind", Mock(side_effect=PermissionError))
+    with pytest.raises(LocalSystemError, match="port 80 is reserved for root: choose one from 1024 to 65535"):
+        is_free(80)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,11 +44,27 @@ def test_an_installed_rabbitmq_is_left_alone(machine: Path) -> None:
 
 
 def test_a_missing_rabbitmq_is_installed(machine: Path) -> None:
-    program(machine / ".venv" / "bin" / "python", f"[ -e {machine}/installed ]")
+    program(machine / ".venv" / "bin" / "python", f'exec {sys.executable} "$@"')
     program(machine / "bin" / "brew", f"echo brew $*; : > {machine}/installed")
-    done = run(machine, "rabbitmq.sh")
+    done = run(machine, "rabbitmq.sh", RABBITMQ_SERVER=f"{machine}/installed")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[1] == "brew install rabbitmq"
+    assert not done.stderr
+
+
+def test_a_failure_to_look_for_rabbitmq_is_shown_and_installs_nothing(machine: Path) -> None:
+    program(machine / ".venv" / "bin" / "python", f'exec {sys.executable} "$@"')
+    program(machine / "bin" / "brew", "echo brew $*")
+    (machine / "httpx.py").write_text('raise ImportError("this module shadows httpx")')
+    done = run(machine, "rabbitmq.sh", PYTHONPATH=str(machine))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "ImportError: this module shadows httpx\nerror: cannot tell whether RabbitMQ is installed" in done.stderr
+
+
+def test_a_missing_interpreter_installs_no_rabbitmq(machine: Path) -> None:
+    program(machine / "bin" / "brew", "echo brew $*")
+    done = run(machine, "rabbitmq.sh")
+    assert (done.returncode, done.stdout) == (127, "")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +72,7 @@ def test_a_missing_rabbitmq_is_installed(machine: Path) -> None:
     [("", "neither apt-get, dnf nor brew is here"), ("brew", "brew failed"), ("dnf", "dnf failed")],
 )
 def test_an_impossible_installation_says_what_to_install(machine: Path, manager: str, why: str) -> None:
-    program(machine / ".venv" / "bin" / "python", "exit 1")
+    program(machine / ".venv" / "bin" / "python", "exit 3")
     program(machine / "bin" / "sudo", '"$@"')
     if manager:
         program(machine / "bin" / manager, "exit 1")
@@ -116,6 +133,101 @@ def test_another_python_is_used_where_nothing_can_be_installed(machine: Path) ->
     program(machine / "bin" / "apt-get", "exit 1")
     done = run(machine, "python.sh", "local")
     assert f"{machine}/bin/python3.13 makes it" in done.stdout
+
+
+def test_an_environment_made_here_is_kept_and_records_the_resolved_folder(machine: Path) -> None:
+    program(machine / ".venv" / "bin" / "python", "exit 0")
+    link = machine / "link to the checkout"
+    link.symlink_to(machine)
+    for _ in range(2):
+        done = run(link, "python.sh", PATH=f"{machine}/bin", PWD=str(link))
+        assert (done.returncode, done.stdout) == (0, "installing the pinned requirements into .venv\n"), done.stderr
+        assert (machine / ".venv" / "ready").read_text() == f"{machine.resolve()}\n"
+
+
+@pytest.mark.parametrize(
+    ("record", "where"), [("/another (checkout)\n", "/another (checkout)"), ("", "a folder that it does not name")]
+)
+def test_an_environment_made_elsewhere_is_made_anew(machine: Path, record: str, where: str) -> None:
+    program(machine / ".venv" / "bin" / "python", "exit 0")
+    program(machine / "system" / "python3.12", PYTHON.format(venv="exit 0"))
+    (machine / ".venv" / "ready").write_text(record)
+    done = run(machine, "python.sh", "local")
+    assert done.stdout.splitlines() == [
+        f"removing .venv, which was made in {where} and not in {machine.resolve()}",
+        "making .venv with Python 3.12",
+        f"{machine}/system/python3.12 makes it",
+    ]
+    assert not (machine / ".venv").exists()
+
+
+def test_settings_of_pip_say_where_packages_come_from_and_not_where_they_go(machine: Path) -> None:
+    script = f'case "$*" in "-m pip install "*) exec {sys.executable} -m pip config list ;; esac'
+    program(machine / ".venv" / "bin" / "python", script)
+    places = {f"PIP_{name}": f"{machine}/elsewhere" for name in ("TARGET", "PREFIX", "ROOT", "PYTHON")}
+    (machine / "pip.conf").write_text("[global]\nindex-url = https://packages.example/simple\n")
+    sources = {"PIP_FIND_LINKS": f"{machine}/wheels", "PIP_CONFIG_FILE": f"{machine}/pip.conf"}
+    done = run(machine, "python.sh", "local", PIP_USER="1", **places, **sources)
+    assert done.returncode == 0, done.stderr
+    seen = {line.partition("=")[0] for line in done.stdout.splitlines()[1:]}
+    assert {":env:.find-links", ":env:.config-file", "global.index-url"} <= seen
+    assert not seen & {f":env:.{name}" for name in ("target", "prefix", "root", "user", "python")}
+
+
+def checkout(folder: Path) -> Path:
+    """A checkout whose environment prints the arguments that it is called with, one a line."""
+    for name in ("lib/pyproject.toml", "requirements/dev.txt", "local/setup/python.sh", ".venv/bin/python"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    shutil.copy(ROOT / "Makefile", folder)
+    program(folder / "local/setup/python.sh", "echo sets up .venv; pwd -P > .venv/ready")
+    program(folder / ".venv/bin/python", "printf '%s\\n' \"$@\"")
+    (folder / ".venv/ready").write_text(f"{folder.resolve()}\n")
+    return folder
+
+
+def make(folder: Path, *args: str, **env: str) -> list[str]:
+    environ = {"PATH": os.environ["PATH"], **env}
+    argv = ["make", "--no-print-directory", "-C", str(folder), *args]
+    return subprocess.run(
+        argv, env=environ, capture_output=True, text=True, check=True, timeout=30
+    ).stdout.splitlines()
+
+
+def test_make_sets_up_a_checkout_once(tmp_path: Path) -> None:
+    original = checkout(tmp_path / "it's a (real) checkout")
+    link = tmp_path / "link"
+    link.symlink_to(original)
+    assert make(original, "status") == make(link, "status") == ["-m", "local_system", "status"]
+
+
+def test_make_sets_up_a_copied_or_moved_checkout_again(tmp_path: Path) -> None:
+    original = checkout(tmp_path / "checkout")
+    copy = tmp_path / "checkout (copy)"
+    shutil.copytree(original, copy)
+    assert make(copy, "status") == ["sets up .venv", "-m", "local_system", "status"]
+    assert make(copy, "status") == ["-m", "local_system", "status"]
+    original.rename(tmp_path / "moved")
+    assert make(tmp_path / "moved", ".venv/ready") == ["sets up .venv"]
+
+
+def test_make_sets_up_a_checkout_that_records_no_folder(tmp_path: Path) -> None:
+    folder = checkout(tmp_path)
+    (folder / ".venv/ready").write_text("")
+    assert make(folder, ".venv/ready") == ["sets up .venv"]
+
+
+@pytest.mark.parametrize("value", ['a"b', "a'b; exit 1", "a`b`", "two words", r"back\slash", "#(*"])
+def test_values_for_a_token_reach_the_program_unchanged(tmp_path: Path, value: str) -> None:
+    folder = checkout(tmp_path)
+    expected = ["-m", "local_system", "token", value, "--scope", value, "--valid", value]
+    assert make(folder, "token", f"CLIENTE={value}", f"SCOPE={value}", f"VALID={value}") == expected
+    assert make(folder, "token", CLIENTE=value, SCOPE=value, VALID=value) == expected
+
+
+def test_a_token_is_by_default_for_the_first_customer_and_an_hour(tmp_path: Path) -> None:
+    expected = ["-m", "local_system", "token", "cliente-1", "--scope", "", "--valid", "1h"]
+    assert make(checkout(tmp_path), "token") == make(tmp_path, "token", "CLIENTE=", "VALID=") == expected
 
 
 def test_the_pinned_requirements_name_no_url_or_path() -> None:

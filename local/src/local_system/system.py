@@ -136,11 +136,14 @@ class System:
                 self._refuse_taken_ports()
                 self.layout.ports.record(self.layout.state / "ports.json")
                 self._start(list(self._parts.values()), started)
-            except BaseException:
-                if ran:
-                    self._supervisor.stop(started)
-                else:
+            except BaseException as error:
+                if not ran:
                     self._stop_everything()
+                    raise
+                self._supervisor.stop(started)
+                if isinstance(error, LocalSystemError):
+                    stopped = ", ".join(name for name, state in self.states().items() if not state.runs)
+                    raise LocalSystemError(f"{error}\nThe system still runs, without {stopped}.") from error
                 raise
 
     def down(self) -> None:

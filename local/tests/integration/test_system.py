@@ -171,6 +171,17 @@ def test_a_failing_part_is_named_with_its_log_and_leaves_nothing(state: Path) ->
     assert leftovers(state) == []
 
 
+def test_a_running_system_without_a_part_that_fails_is_reported(state: Path) -> None:
+    with System(config(state, "postgres-estoque")) as system:
+        before = pids(system)
+        (state / "etcd").write_text("not a folder")
+        with pytest.raises(
+            LocalSystemError, match=r"etcd does not (?s:.*)The system still runs, without etcd"
+        ):
+            System(config(state, "postgres-estoque", "etcd")).up()
+        assert pids(system)["postgres-estoque"] == before["postgres-estoque"]
+
+
 def test_a_taken_port_is_named_with_its_process_and_variable(state: Path) -> None:
     ports = Ports.free()
     with socket.create_server(("127.0.0.1", ports.etcd)):

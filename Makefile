@@ -48,7 +48,7 @@ conferir: .venv/ready ## prove on the running system that nothing was oversold o
 	@$(LOCAL) conferir $(CONFERIR)
 
 token: .venv/ready ## print a token, for GATEWAY_JWT=on (CLIENTE=ana SCOPE="pedidos:admin estoque:ler" VALID=15m)
-	@$(LOCAL) token "$(or $(CLIENTE),cliente-1)" --scope "$(SCOPE)" --valid "$(or $(VALID),1h)"
+	@$(LOCAL) token --scope="$$SCOPE" --valid="$${VALID:-1h}" -- "$${CLIENTE:-cliente-1}"
 
 demo: .venv/ready rabbitmq ## watch a flash sale while parts are killed (SEED=7 ARGS=--fast; GATEWAY=http://... for another system)
 	@$(BIN)/python -m demo $(if $(SEED),--seed $(SEED)) $(if $(GATEWAY),--gateway $(GATEWAY)) $(ARGS)
@@ -139,7 +139,11 @@ requirements: .venv/ready ## recompile requirements/*.txt (UPGRADE=--upgrade for
 
 .venv/ready: $(SETTINGS)
 	@sh local/setup/python.sh $(PROJECTS)
-	@touch $@
+
+# What is in .venv keeps absolute paths. In a checkout that was copied or moved, it would act on the original.
+ifneq "$(shell cat .venv/ready 2>/dev/null)" "$(CURDIR)"
+.PHONY: .venv/ready
+endif
 
 rabbitmq: .venv/ready
 	@sh local/setup/rabbitmq.sh

@@ -3,6 +3,7 @@
 # PYTHON selects the interpreter. The default is the newest one of the distribution, else the newest one on PATH.
 # Distributions build Python with profile-guided optimisation, as the images do. Such a build is a fifth faster than one
 # that a version manager has compiled on this machine.
+# When all is in place, .venv/ready records the folder of this checkout.
 set -eu
 SUDO="sudo -n" # never prompts for a password: another Python may do
 . "${0%/*}/packages.sh"
@@ -28,6 +29,18 @@ install_venv() { # Debian and Ubuntu leave it out of their Python
     echo "$1 cannot make virtual environments; installing the package $package"
     apt_install "$package" >/dev/null 2>&1
 }
+
+# Where pip installs is our decision; where it finds packages is the user's.
+unset PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER PIP_PYTHON
+
+here=$(pwd -P) # as make's CURDIR, with symbolic links resolved
+if [ -e .venv/ready ]; then
+    IFS= read -r made <.venv/ready || true # the file may be empty
+    if [ "$made" != "$here" ]; then
+        echo "removing .venv, which was made in ${made:-a folder that it does not name} and not in $here"
+        rm -rf .venv
+    fi
+fi
 
 if ! suits .venv/bin/python; then
     newest="python3.13 python3.12 python3.11"
@@ -58,3 +71,4 @@ for project in "$@"; do
 done
 # shellcheck disable=SC2086 # a list of options
 PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation $editable
+printf '%s\n' "$here" >.venv/ready

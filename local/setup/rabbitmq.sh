@@ -4,8 +4,24 @@
 set -eu
 . "${0%/*}/packages.sh"
 
-found() {
-    .venv/bin/python -c 'from local_system import rabbitmq; rabbitmq.server()' >/dev/null 2>&1
+CHECK='
+import sys
+from local_system import LocalSystemError, rabbitmq
+try:
+    rabbitmq.server()
+except LocalSystemError:
+    sys.exit(3)
+'
+
+found() { # ends the script when the check itself fails: that is no reason to install anything
+    code=0
+    .venv/bin/python -c "$CHECK" || code=$?
+    case $code in
+        0) return 0 ;;
+        3) return 1 ;;
+    esac
+    echo "error: cannot tell whether RabbitMQ is installed, for the reason above" >&2
+    exit "$code"
 }
 
 fail() {

@@ -220,13 +220,13 @@ def test_make_sets_up_a_checkout_that_records_no_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ['a"b', "a'b; exit 1", "a`b`", "two words", r"back\slash", "#(*"])
 def test_values_for_a_token_reach_the_program_unchanged(tmp_path: Path, value: str) -> None:
     folder = checkout(tmp_path)
-    expected = ["-m", "local_system", "token", value, "--scope", value, "--valid", value]
+    expected = ["-m", "local_system", "token", f"--scope={value}", f"--valid={value}", "--", value]
     assert make(folder, "token", f"CLIENTE={value}", f"SCOPE={value}", f"VALID={value}") == expected
     assert make(folder, "token", CLIENTE=value, SCOPE=value, VALID=value) == expected
 
 
 def test_a_token_is_by_default_for_the_first_customer_and_an_hour(tmp_path: Path) -> None:
-    expected = ["-m", "local_system", "token", "cliente-1", "--scope", "", "--valid", "1h"]
+    expected = ["-m", "local_system", "token", "--scope=", "--valid=1h", "--", "cliente-1"]
     assert make(checkout(tmp_path), "token") == make(tmp_path, "token", "CLIENTE=", "VALID=") == expected
 
 

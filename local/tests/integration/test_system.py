@@ -20,11 +20,13 @@ from local_system.starting import in_order
 pytestmark = pytest.mark.integration
 PARTS = {"postgres-estoque", "rabbitmq", "etcd"}
 START = """
+import signal
 import sys
 from pathlib import Path
 from local_system import Config, Ports, System, cli
 state, part = Path(sys.argv[1]), sys.argv[2]
 config = Config(state=state, ports=Ports.read(state / "ports.json", {}), parts={part})
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may be run by nohup
 with cli.termination_as_interruption():
     System(config, lambda line: print(line, flush=True)).up()
 """

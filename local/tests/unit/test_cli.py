@@ -1,6 +1,7 @@
 """The command line of the local system, as far as it needs no system that runs."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,3 +54,16 @@ def test_a_failure_of_the_operating_system_is_one_sentence(
     monkeypatch.setattr("local_system.system.System.down", full)
     assert cli.main(["down"]) == 1
     assert capsys.readouterr().err == "error: [Errno 28] No space left on device: '/data/file'\n"
+
+
+def test_a_hangup_stops_a_command_unless_nohup_runs_it() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with pytest.raises(KeyboardInterrupt), cli.termination_as_interruption():
+            signal.raise_signal(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with cli.termination_as_interruption():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -80,7 +80,7 @@ class Config:
 
         Raises LocalSystemError with a sentence when a value is invalid.
         """
-        state = Path(environ.get("LOCAL_DIR") or ROOT / ".local").resolve()
+        state = Path(environ.get("LOCAL_DIR") or ROOT / ".local")
         return cls(
             state=state,
             ports=Ports.read(state / "ports.json", environ),

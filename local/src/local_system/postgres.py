@@ -127,10 +127,18 @@ def drop_stale_lock(data: Path) -> None:
     would take that program for a running server, and not start.
     """
     lock = data / "postmaster.pid"
-    with suppress(FileNotFoundError, ValueError, IndexError, psutil.AccessDenied):
-        pid = int(lock.read_text(encoding="utf-8").splitlines()[0])
-        if not psutil.pid_exists(pid) or Path(psutil.Process(pid).cwd()) != data:
+    with suppress(FileNotFoundError, ValueError, IndexError):
+        if not _serves(int(lock.read_text(encoding="utf-8").splitlines()[0]), data):
             lock.unlink()
+
+
+def _serves(pid: int, data: Path) -> bool:
+    try:
+        return Path(psutil.Process(pid).cwd()) == data
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True  # as far as can be told
 
 
 def _provision_and_migrate(layout: Layout, database: str, port: int) -> None:

@@ -142,8 +142,7 @@ class System:
                     raise
                 self._supervisor.stop(started)
                 if isinstance(error, LocalSystemError):
-                    stopped = ", ".join(name for name, state in self.states().items() if not state.runs)
-                    raise LocalSystemError(f"{error}\nThe system still runs, without {stopped}.") from error
+                    raise LocalSystemError(f"{error}\nThe system still runs{self._missing()}.") from error
                 raise
 
     def down(self) -> None:
@@ -237,6 +236,10 @@ class System:
                 start(part)
         else:
             starting.in_order(chosen, start, cancelled)
+
+    def _missing(self) -> str:
+        stopped = [name for name, state in self.states().items() if not state.runs]
+        return f", without {', '.join(stopped)}" if stopped else ""
 
     def _refuse_impossible_ports(self) -> None:
         users = dict[int, str]()

@@ -148,7 +148,7 @@ def test_an_environment_made_here_is_kept_and_records_the_resolved_folder(machin
 @pytest.mark.parametrize(
     ("record", "where"), [("/another (checkout)\n", "/another (checkout)"), ("", "a folder that it does not name")]
 )
-def test_an_environment_made_elsewhere_is_made_anew(machine: Path, record: str, where: str) -> None:
+def test_an_environment_made_elsewhere_is_replaced(machine: Path, record: str, where: str) -> None:
     program(machine / ".venv" / "bin" / "python", "exit 0")
     program(machine / "system" / "python3.12", PYTHON.format(venv="exit 0"))
     (machine / ".venv" / "ready").write_text(record)

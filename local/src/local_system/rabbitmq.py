@@ -5,6 +5,8 @@ part: if the broker started it, it would become a daemon that outlives the broke
 """
 
 import os
+import re
+import shlex
 import shutil
 import time
 from collections.abc import Mapping
@@ -35,6 +37,7 @@ NO_BUSY_WAIT = "+sbwt none +sbwtdcpu none +sbwtdio none"
 """Idle schedulers sleep at once: the machine has other programs to run (rabbitmq.com/docs/runtime)."""
 QUICK_STOP = "-shutdown_time 2000"
 """Milliseconds. The broker has written everything by then; with its metrics plugin, a stop otherwise takes 6 s."""
+ENABLED = ("rabbitmq_management", "rabbitmq_prometheus")
 PERMISSIONS = {
     service: {
         # What the service declares: its exchange, and its queues with their dead letters.
@@ -92,7 +95,7 @@ def parts(layout: Layout) -> list[Part]:
         files=_files(layout),
         needs=("epmd",),
         ports={name: getattr(ports, name) for name in names},
-        prepare=lambda: _write_cookie(layout),
+        prepare=lambda: _prepare(layout),
         ready_once=lambda: _provision(layout),
         stop_seconds=15,  # usually 2 s; while it is starting, it does not react at all
         deadline=120,
@@ -133,7 +136,7 @@ def _environment(layout: Layout) -> Mapping[str, str]:
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{LOOPBACK} {NO_BUSY_WAIT} {QUICK_STOP}",
         "RABBITMQ_NODENAME": "reserva@localhost",
         "RABBITMQ_DIST_PORT": str(layout.ports.rabbitmq_distribution),
-        "RABBITMQ_CONF_ENV_FILE": str(home / "none.conf"),
+        "RABBITMQ_CONF_ENV_FILE": str(home / "rabbitmq-env.conf"),
         "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
         "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "none.config"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
@@ -156,7 +159,12 @@ def _files(layout: Layout) -> dict[Path, str]:
         memory=MEMORY,
         password=layout.secrets["rabbitmq"],
     )
-    return {home / "rabbitmq.conf": text, home / "enabled_plugins": "[rabbitmq_management,rabbitmq_prometheus].\n"}
+    return {home / "rabbitmq.conf": text, home / "enabled_plugins": f"[{','.join(ENABLED)}].\n"}
+
+
+def _prepare(layout: Layout) -> None:
+    _write_cookie(layout)
+    _leave_out_unused_plugins(layout)
 
 
 def _write_cookie(layout: Layout) -> None:
@@ -164,6 +172,48 @@ def _write_cookie(layout: Layout) -> None:
     if not cookie.exists():
         write_private(cookie, layout.secrets["erlang-cookie"])
         cookie.chmod(0o400)  # Erlang refuses a wider mode
+
+
+def _leave_out_unused_plugins(layout: Layout) -> None:
+    """Links what the broker uses of RabbitMQ's `plugins` folder, and makes the folder of the links its home.
+
+    Erlang looks for each module in one folder after another: with every plugin that is installed, RabbitMQ 3.10 needs
+    5.4 s to start, and 3.3 s with these (two cores).
+    """
+    folder = layout.state / "rabbitmq"
+    home = folder / "home"
+    shutil.rmtree(home, ignore_errors=True)
+    used = _used_plugins(server().resolve().parent.with_name("plugins")) if ":" not in str(home) else []
+    if used:
+        (home / "plugins").mkdir(parents=True)
+    for plugin in used:
+        (home / "plugins" / plugin.name).symlink_to(plugin)
+    setting = f"RABBITMQ_HOME={shlex.quote(str(home))}\n" if used else ""
+    (folder / "rabbitmq-env.conf").write_text(setting, encoding="utf-8")
+
+
+def _used_plugins(folder: Path) -> list[Path]:
+    """What a folder of plugins has for the broker: all libraries, the enabled plugins, and those that they need.
+
+    Empty if one of them is missing or is an archive, not a folder.
+    """
+    resources = {resource.stem: resource for resource in folder.glob("*/ebin/*.app")}
+    plugins = {name for name in resources if name.startswith("rabbitmq_")}
+    used = {"rabbit", *ENABLED}
+    if not used <= set(resources):
+        return []
+    left = list(used)
+    while left:
+        needed = plugins & set(_applications(resources[left.pop()])) - used
+        used |= needed
+        left += needed
+    return sorted(path.parents[1] for name, path in resources.items() if name in used or name not in plugins)
+
+
+def _applications(resource: Path) -> list[str]:
+    """The applications that an Erlang application needs (erlang.org/doc/apps/kernel/app)."""
+    found = re.search(r"\{applications,\s*\[([^]]*)\]", resource.read_text(encoding="utf-8"))
+    return re.findall(r"\w+", found[1]) if found else []
 
 
 def _provision(layout: Layout) -> None:

@@ -51,6 +51,13 @@ def test_a_folder_with_several_names_holds_one_system(tmp_path: Path) -> None:
     assert Layout.open(Config(state=tmp_path / "link")).state == tmp_path / "folder", "the link still leads there"
 
 
+@pytest.mark.parametrize("name", ["d'agua", 'the "shop"'])
+def test_a_path_with_quotation_marks_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(LocalSystemError, match=f"{name} cannot hold .* accept no quotation marks in a path"):
+        Layout.open(Config(state=tmp_path / name))
+    assert not (tmp_path / name).exists()
+
+
 def test_only_its_owner_can_enter_a_new_folder(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

@@ -22,7 +22,6 @@ MARKER = "RESERVAESTOQUE_LOCAL_DIR"
 PART = "RESERVAESTOQUE_LOCAL_PART"
 IGNORED = "*\n"
 """The .gitignore of a new state folder: it contains credentials, and may lie anywhere in a checkout."""
-QUOTES = frozenset("'\"")
 CONTENTS = (
     "credentials.json",
     "etcd",
@@ -56,7 +55,7 @@ class Layout:
         Raises LocalSystemError when the folder belongs to another user or cannot be used.
         """
         state = config.state.resolve()
-        if QUOTES & set(str(state)):
+        if {"'", '"'} & set(str(state)):
             raise LocalSystemError(
                 f"{state} cannot hold a local system: RabbitMQ and supervisord accept no quotation marks in a path; "
                 "choose another folder with LOCAL_DIR"

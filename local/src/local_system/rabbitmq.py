@@ -177,18 +177,20 @@ def _write_cookie(layout: Layout) -> None:
 def _leave_out_unused_plugins(layout: Layout) -> None:
     """Links what the broker uses of RabbitMQ's `plugins` folder, and makes the folder of the links its home.
 
-    Erlang looks for each module in one folder after another: with every plugin that is installed, RabbitMQ 3.10 needs
-    5.4 s to start, and 3.3 s with these (two cores).
+    Erlang looks for each module in one folder after another. By itself, RabbitMQ 3.10 starts in 5.2 s with all
+    installed plugins, and in 3.5 s with these (medians of eight starts, two cores).
     """
     folder = layout.state / "rabbitmq"
     home = folder / "home"
+    plugins = home / "plugins"
     shutil.rmtree(home, ignore_errors=True)
-    used = _used_plugins(server().resolve().parent.with_name("plugins")) if ":" not in str(home) else []
-    if used:
-        (home / "plugins").mkdir(parents=True)
-    for plugin in used:
-        (home / "plugins" / plugin.name).symlink_to(plugin)
-    setting = f"RABBITMQ_HOME={shlex.quote(str(home))}\n" if used else ""
+    used = _used_plugins(server().resolve().parent.with_name("plugins"))
+    setting = ""
+    if used and ":" not in str(home):  # Erlang separates folders by colons
+        plugins.mkdir(parents=True)
+        for plugin in used:
+            (plugins / plugin.name).symlink_to(plugin)
+        setting = f"RABBITMQ_HOME={shlex.quote(str(home))}\n"
     (folder / "rabbitmq-env.conf").write_text(setting, encoding="utf-8")
 
 
@@ -200,7 +202,7 @@ def _used_plugins(folder: Path) -> list[Path]:
     resources = {resource.stem: resource for resource in folder.glob("*/ebin/*.app")}
     plugins = {name for name in resources if name.startswith("rabbitmq_")}
     used = {"rabbit", *ENABLED}
-    if not used <= set(resources):
+    if not used <= resources.keys():
         return []
     left = list(used)
     while left:

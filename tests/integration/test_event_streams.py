@@ -276,13 +276,19 @@ class SlowReader:
         self.reader = reader
 
     async def ids(self) -> list[str]:
-        """Finally reads. Returns the ids of all events up to the proper end of the stream, an empty chunk."""
+        """Finally reads. Returns the ids of all events up to the proper end of the stream, an empty chunk.
+
+        A block without data is only a position: a reader that is still catching up has one at the end of each page.
+        """
         text = b""
         async with asyncio.timeout(30):
             while size := int(await self.reader.readline(), 16):
                 text += await self.reader.readexactly(size)
                 await self.reader.readexactly(2)
-        return [row[4:] for row in text.decode().splitlines() if row.startswith("id: ")]
+        blocks = [
+            dict(row.partition(": ")[::2] for row in block.splitlines()) for block in text.decode().split("\n\n")
+        ]
+        return [block["id"] for block in blocks if "data" in block]
 
 
 @asynccontextmanager
@@ -318,12 +324,12 @@ async def test_a_stuck_reader_does_not_slow_others_is_cut_off_and_can_resume(sho
         slow_reader(url, "/pedidos/eventos?clienteId=many") as stopped,
         open_stream(shop.client, f"{url}/pedidos/eventos", clienteId="many") as fast_system,
     ):
-        start = (await fast_system.opened()).last_id
+        await fast_system.opened()
         for _ in range(15):
             await note_many(system, 20)
             seen += [e.id for e in await fast_system.events(20 * 200)]
         assert len(set(seen)) == 15 * 20 * 200
-        received = [i for i in await stopped.ids() if i != start]
+        received = await stopped.ids()
     assert received == seen[: len(received)]
     assert len(received) < len(seen), "it was cut off, so the test is meaningful"
     async with open_stream(shop.client, f"{url}/pedidos/eventos", since=received[-1], clienteId="many") as stream:

@@ -10,6 +10,9 @@ from typing import Any
 from http_here import serving
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+DRIVER_QUERIES = {"SELECT", "WITH"}
+"""Queries of the driver for types of arguments that a connection has not sent before. Our statements have names."""
+
 KINDS = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
 
 
@@ -39,7 +42,9 @@ class Collector:
     silent: bool = False
 
     def trace(self, trace: str) -> list[ReceivedSpan]:
-        return sorted((span for span in self.spans if span.trace == trace), key=lambda span: span.start)
+        """The spans of a trace by start time, without DRIVER_QUERIES."""
+        spans = (span for span in self.spans if span.trace == trace and span.name not in DRIVER_QUERIES)
+        return sorted(spans, key=lambda span: span.start)
 
     def until(self, enough: Callable[["Collector"], bool], seconds: float = 30) -> None:
         """Waits for spans. Raises TimeoutError with the names of those received."""
@@ -59,7 +64,7 @@ class Collector:
             self.silent = False
 
     def tree(self, trace: str) -> str:
-        """The spans of a trace, indented below their parents, by start time: `program name`."""
+        """The same spans, indented below their parents: `program name`."""
         spans = self.trace(trace)
         known = {span.id for span in spans}
 

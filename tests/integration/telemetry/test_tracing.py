@@ -73,8 +73,6 @@ def _one(spans: list[ReceivedSpan], program: str, name: str) -> ReceivedSpan:
 
 async def test_the_trace_of_an_order_is_one_tree_through_every_part(shop: Shop, collector: Collector):
     await shop.declare("TR-A", 1000)
-    for _ in range(5):  # at its first batch, a connection also asks for the types of its arguments
-        await asyncio.gather(*(_order(shop) for _ in range(10)))
     pedido = await _order(shop)
     trace = await asyncio.to_thread(_trace, collector, pedido)
     assert lines(collector.tree(trace)) == lines(ORDER)
@@ -143,8 +141,6 @@ async def test_an_order_that_the_gateway_does_not_sample_leaves_no_span(shop: Sh
 
 
 async def test_the_operator_traces_a_stock_item_to_its_status(shop: Shop, collector: Collector):
-    for number in range(5):  # at its first batch, a connection also asks for the types of its arguments
-        await shop.declare(f"TR-B-{number}", 1)
     await shop.declare("TR-B", 7)
 
     def written(seen: Collector) -> list[ReceivedSpan]:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from contract import check_response
-from event_stream import EventStream, open_stream
+from event_stream import EventStream, fields, open_stream
 from program import Program, running
 from shop import NO_ORDER, Shop, database
 from waiting import until
@@ -285,9 +285,7 @@ class SlowReader:
             while size := int(await self.reader.readline(), 16):
                 text += await self.reader.readexactly(size)
                 await self.reader.readexactly(2)
-        blocks = [
-            dict(row.partition(": ")[::2] for row in block.splitlines()) for block in text.decode().split("\n\n")
-        ]
+        blocks = [fields(block.splitlines()) for block in text.decode().split("\n\n")]
         return [block["id"] for block in blocks if "data" in block]
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -80,13 +80,18 @@ class EventStream:
         self.heartbeats += "" in block
 
     async def _block(self) -> dict[str, str] | None:
-        block: dict[str, str] = {}
+        rows: list[str] = []
         async for row in self._lines:
             if not row:
-                return block
-            field, _, value = row.partition(":")
-            block[field] = value.removeprefix(" ")
+                return fields(rows)
+            rows.append(row)
         return None
+
+
+def fields(block: Iterable[str]) -> dict[str, str]:
+    """The fields of a block of lines; a comment has the empty name."""
+    parts = (row.partition(":") for row in block)
+    return {name: value.removeprefix(" ") for name, _, value in parts}
 
 
 @asynccontextmanager

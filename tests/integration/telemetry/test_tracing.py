@@ -3,12 +3,13 @@
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
-from collector import Collector, ReceivedSpan
+from collector import DRIVER_QUERIES, Collector, ReceivedSpan
 from prometheus_here import Prometheus
 from shop import Shop, conferir
 from waiting import until
@@ -155,6 +156,19 @@ async def test_the_operator_traces_a_stock_item_to_its_status(shop: Shop, collec
     patch = _one(collector.trace(status.trace), "operador", "PATCH")
     assert (patch.kind, patch.attributes["http.response.status_code"]) == ("CLIENT", 200)
     assert patch.attributes["url.full"].endswith("/stockitems/tr-b/status")
+
+
+async def test_only_queries_of_the_driver_have_no_name(shop: Shop, collector: Collector):
+    """The trees above leave them out. To look up types, asyncpg switches jit off, asks, and restores it."""
+    await shop.declare("TR-A", 1000)
+    await _order(shop)
+
+    def lookups_only(seen: Collector) -> bool:
+        unnamed = [(span.parent, span.name) for span in seen.spans if span.name in DRIVER_QUERIES]
+        counts = Counter(unnamed)
+        return bool(unnamed) and all(counts[of, "SELECT"] == 2 * counts[of, "WITH"] for of, _ in unnamed)
+
+    await asyncio.to_thread(collector.until, lookups_only)
 
 
 async def test_without_a_collector_orders_are_decided_and_programs_stop_in_time(shop: Shop, collector: Collector):

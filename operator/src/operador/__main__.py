@@ -3,6 +3,7 @@
 import sys
 
 from operador.app import run
+from operador.cluster.access import AccessError
 from operador.settings import OperadorSettings
 from reservaestoque import runtime
 from reservaestoque.settings import load
@@ -16,6 +17,8 @@ def main() -> None:
     try:
         with exporting_traces("operador"):
             runtime.run(run(settings))
+    except AccessError as fault:
+        sys.exit(f"The API server is unknown: {fault}")
     except Exception:
         logger("operador").exception("failed")
         sys.exit(1)

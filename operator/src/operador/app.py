@@ -4,7 +4,8 @@ import asyncio
 import time
 from datetime import timedelta
 
-from operador.cluster.api import ClusterApi, ClusterError, open_api
+from operador.cluster.access import Access
+from operador.cluster.api import ClusterApi, ClusterError
 from operador.cluster.event_recorder import EventRecorder
 from operador.cluster.finalizer import Finalizer
 from operador.cluster.status_writer import StatusWriter
@@ -38,9 +39,13 @@ keeps up with 70,000 changes a second."""
 
 
 async def run(settings: OperadorSettings) -> None:
-    """Runs until SIGTERM or SIGINT. Raises an ExceptionGroup when any part fails: it never runs partially."""
+    """Runs until SIGTERM or SIGINT. Raises an ExceptionGroup when any part fails: it never runs partially.
+
+    Raises AccessError.
+    """
+    access = Access(settings.kubeconfig)
     async with (
-        open_api(settings.namespace, settings.kubeconfig) as api,
+        access.open_session() as http,
         await open_pool(
             settings.database_url,
             program="operador",
@@ -50,10 +55,13 @@ async def run(settings: OperadorSettings) -> None:
         ) as pool,
     ):
         server_watch = ServerWatch(Connector(settings.database_url), pool, program="operador")
-        await wire(settings, api, Database(pool), server_watch).run()
+        api = ClusterApi(http, access.info.server, settings.namespace)
+        await wire(settings, access, api, Database(pool), server_watch).run()
 
 
-def wire(settings: OperadorSettings, api: ClusterApi, database: Database, server_watch: ServerWatch) -> Program:
+def wire(
+    settings: OperadorSettings, access: Access, api: ClusterApi, database: Database, server_watch: ServerWatch
+) -> Program:
     """The operator, ready to run."""
     heartbeats, cache, queue = Heartbeats(), Cache(), WorkQueue(time.monotonic)
     recorder = EventRecorder(api)
@@ -81,7 +89,7 @@ def wire(settings: OperadorSettings, api: ClusterApi, database: Database, server
         cache=cache,
         queue=queue,
         namespace=settings.namespace,
-        kubeconfig=settings.kubeconfig,
+        access=access,
         beat=heartbeats.register("watch", _DEADLINE),
         began=resync.watch_began,
     )

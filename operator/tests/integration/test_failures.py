@@ -208,3 +208,12 @@ def test_without_settings_it_names_what_is_missing():
     end = subprocess.run([sys.executable, "-m", "operador"], env={}, capture_output=True, text=True, check=False)
     assert end.returncode == 1
     assert "DATABASE_URL" in end.stderr
+
+
+def test_a_kubeconfig_that_does_not_exist_ends_it_with_a_sentence(tmp_path):
+    environment = {"DATABASE_URL": "postgresql://127.0.0.1:1/estoque", "KUBECONFIG": str(tmp_path / "missing")}
+    end = subprocess.run(
+        [sys.executable, "-m", "operador"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert end.returncode == 1
+    assert end.stderr.startswith(f"The API server is unknown: cannot read KUBECONFIG={tmp_path / 'missing'}: ")

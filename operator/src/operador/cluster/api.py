@@ -1,40 +1,40 @@
 """The operator's requests to the Kubernetes API, apart from the watch."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from kubernetes_asyncio import client, config
-from kubernetes_asyncio.client.exceptions import ApiException
+import msgspec
 from opentelemetry.trace import SpanKind, use_span
 from prometheus_client import Counter
 
 from operador.decide.k8s_events import K8sEvent
-from operador.decide.stockitem import GROUP, KIND, PLURAL, VERSION, ItemKey, Status, StockItem, status_body
+from operador.decide.stockitem import GROUP, KIND, PLURAL, VERSION, Status, StockItem, status_body
 from reservaestoque.telemetry import tracing
 
 _PAGE = 500
-_REQUEST_SECONDS = 15
-# Set here because the client would declare a merge patch as a JSON patch.
-_MERGE: dict[str, Any] = {
-    "_content_type": "application/merge-patch+json",
-    "_request_timeout": _REQUEST_SECONDS,
-    "field_manager": "reservaestoque-operador",
-}
+_REQUEST_SECONDS = 15.0
+_PAGE_SECONDS = 60.0
+_JSON = {"Content-Type": "application/json"}
+_MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 # By default the API server answers a status patch with the whole object, which would be encoded and decoded for
 # nothing.
-_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-_STOCKITEMS: dict[str, Any] = {"group": GROUP, "version": VERSION, "plural": PLURAL}
+_METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
+_MANAGER = {"fieldManager": "reservaestoque-operador"}
 
 _failures = Counter("operador_api_failures_total", "Requests to the Kubernetes API that failed")
 
 
 class ClusterError(Exception):
-    """The API did not fulfil the request."""
+    """The API did not fulfil the request. `status` is the HTTP status of its answer, 0 without an answer."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class NotFoundError(ClusterError):
@@ -49,52 +49,19 @@ class UnavailableError(ClusterError):
     """The same request may succeed later."""
 
 
-@asynccontextmanager
-async def open_api(namespace: str, kubeconfig: str) -> AsyncIterator["ClusterApi"]:
-    """The API of the cluster that this file names, or of this pod's own cluster when the name is empty.
-
-    An empty `namespace` means all of them.
-    """
-    configuration = client.Configuration()
-    if kubeconfig:
-        await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
-    else:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    async with client.ApiClient(configuration) as objects, client.ApiClient(configuration) as statuses:
-        for api_client in (objects, statuses):
-            # Otherwise aiohttp reads ~/.netrc before each request, in a thread.
-            api_client.rest_client.pool_manager._trust_env = False
-        statuses.set_default_header("Accept", _METADATA_ONLY)
-        yield ClusterApi(objects, statuses, namespace)
-
-
-@asynccontextmanager
-async def _translated_errors() -> AsyncIterator[None]:
-    """Translates the client's exceptions into ClusterErrors."""
-    try:
-        yield
-    except ApiException as fault:
-        answer = f"{fault.status} {fault.reason}: {str(fault.body)[:300]}"
-        if fault.status == HTTPStatus.NOT_FOUND:
-            raise NotFoundError(answer) from fault
-        if fault.status == HTTPStatus.CONFLICT:
-            raise ConflictError(answer) from fault
-        _failures.inc()
-        raise UnavailableError(answer) from fault
-    except (aiohttp.ClientError, OSError, TimeoutError) as fault:
-        _failures.inc()
-        raise UnavailableError(repr(fault)) from fault
+_ERRORS: dict[int, type[ClusterError]] = {HTTPStatus.NOT_FOUND: NotFoundError, HTTPStatus.CONFLICT: ConflictError}
 
 
 class ClusterApi:
-    """Every method raises NotFoundError, ConflictError or UnavailableError."""
+    """Every method raises NotFoundError, ConflictError or UnavailableError.
 
-    def __init__(self, objects: client.ApiClient, statuses: client.ApiClient, namespace: str) -> None:
-        self._objects = client.CustomObjectsApi(objects)
-        self._statuses = client.CustomObjectsApi(statuses)
-        self._core = client.CoreV1Api(objects)
-        self._server = statuses.configuration.host or ""
-        self._namespace = namespace
+    `http` is a session with the API server at the address `server`. An empty `namespace` means all of them.
+    """
+
+    def __init__(self, http: aiohttp.ClientSession, server: str, namespace: str) -> None:
+        self._http = http
+        self._server = server.rstrip("/")
+        self._list_path = _path(namespace)
 
     async def probe(self) -> None:
         """Raises NotFoundError while the API server does not know what a StockItem is."""
@@ -108,27 +75,22 @@ class ClusterApi:
         The list is the newest or, with `not_before`, one no older than that. The API server may serve such a list
         from memory; for the newest, it would read and decode each object from etcd.
         """
-        token = ""
-        since = {"resource_version": str(not_before), "resource_version_match": "NotOlderThan"} if not_before else {}
+        query = {"limit": str(size)}
+        if not_before:
+            query |= {"resourceVersion": str(not_before), "resourceVersionMatch": "NotOlderThan"}
         while True:
-            async with _translated_errors():
-                query = {**_STOCKITEMS, "limit": size, "_continue": token, "_request_timeout": 60, **since}
-                if self._namespace:
-                    page = await self._objects.list_namespaced_custom_object(namespace=self._namespace, **query)
-                else:
-                    page = await self._objects.list_cluster_custom_object(**query)
+            page = await self._request("GET", self._list_path, query, timeout=_PAGE_SECONDS)
             yield page["items"], int(page["metadata"]["resourceVersion"])
-            token, since = page["metadata"].get("continue", ""), {}
+            token = page["metadata"].get("continue", "")
             if not token:
                 return
+            query = {"limit": str(size), "continue": token}
 
     async def set_finalizers(self, item: StockItem, finalizers: tuple[str, ...]) -> dict[str, Any]:
         """Sets the finalizers of exactly this version of the StockItem; returns the resulting object."""
         meta = {"resourceVersion": str(item.version), "finalizers": list(finalizers)}
-        async with _translated_errors():
-            body: dict[str, Any] = await self._objects.patch_namespaced_custom_object(
-                **_STOCKITEMS, namespace=item.key.namespace, name=item.key.name, body={"metadata": meta}, **_MERGE
-            )
+        path = _path(item.key.namespace, item.key.name)
+        body: dict[str, Any] = await self._request("PATCH", path, _MANAGER, {"metadata": meta}, _MERGE_PATCH)
         return body
 
     async def patch_status(self, item: StockItem, status: Status, now: str) -> int:
@@ -137,59 +99,91 @@ class ClusterApi:
         Exactly this version, so that the version returned hides no change by another client, and because the API
         server does not compare the uid when a status is patched.
         """
-        async with _translated_errors():
-            with self._traced_patch(item.key):
-                written = await self._statuses.patch_namespaced_custom_object_status(
-                    **_STOCKITEMS,
-                    namespace=item.key.namespace,
-                    name=item.key.name,
-                    body={"metadata": {"resourceVersion": str(item.version)}, "status": status_body(status, now)},
-                    **_MERGE,
-                )
+        path = _path(item.key.namespace, item.key.name, "status")
+        body = {"metadata": {"resourceVersion": str(item.version)}, "status": status_body(status, now)}
+        with self._traced_patch(path):
+            written = await self._request("PATCH", path, _MANAGER, body, _MERGE_PATCH | _METADATA_ONLY)
         return int(written["metadata"]["resourceVersion"])
 
+    async def post_event(self, item: StockItem, event: K8sEvent) -> None:
+        """Posts a Kubernetes Event about the StockItem."""
+        now = datetime.now(UTC).isoformat()
+        body = {
+            "metadata": {"generateName": f"{item.key.name[:200]}.", "namespace": item.key.namespace},
+            "involvedObject": {
+                "apiVersion": f"{GROUP}/{VERSION}",
+                "kind": KIND,
+                "name": item.key.name,
+                "namespace": item.key.namespace,
+                "uid": item.uid,
+                "resourceVersion": str(item.version),
+            },
+            "type": event.type,
+            "reason": event.reason,
+            "message": event.message,
+            "source": {"component": "reservaestoque-operador"},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        await self._request("POST", f"api/v1/namespaces/{item.key.namespace}/events", {}, body, _JSON)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        body: object = None,
+        headers: dict[str, str] | None = None,
+        *,
+        timeout: float = _REQUEST_SECONDS,  # noqa: ASYNC109
+    ) -> Any:
+        """The decoded body of the answer."""
+        try:
+            async with self._http.request(
+                method,
+                path,
+                params=query,
+                data=None if body is None else msgspec.json.encode(body),
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(timeout),
+            ) as response:
+                answer = await response.read()
+            if response.ok:
+                return msgspec.json.decode(answer)
+        except (aiohttp.ClientError, OSError, TimeoutError, msgspec.DecodeError) as fault:
+            _failures.inc()
+            raise UnavailableError(repr(fault)) from fault
+        error = _ERRORS.get(response.status, UnavailableError)
+        if error is UnavailableError:
+            _failures.inc()
+        text = answer[:300].decode(errors="replace")
+        raise error(f"{response.status} {response.reason}: {text}", response.status)
+
     @contextmanager
-    def _traced_patch(self, key: ItemKey) -> Iterator[None]:
-        """The client span of a status patch, if a trace is being recorded."""
+    def _traced_patch(self, path: str) -> Iterator[None]:
+        """The client span of a patch, if a trace is being recorded."""
         if tracing.current() is None:
             yield
             return
         server = urlsplit(self._server)
-        path = f"/apis/{GROUP}/{VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}/status"
         attributes: dict[str, str | int] = {
             "http.request.method": "PATCH",
-            "url.full": f"{self._server}{path}",
+            "url.full": f"{self._server}/{path}",
             "server.address": server.hostname or "",
             "server.port": server.port or 443,
         }
         with use_span(tracing.start("PATCH", kind=SpanKind.CLIENT, attributes=attributes), end_on_exit=True) as span:
             try:
                 yield
-            except ApiException as fault:
-                span.set_attribute("http.response.status_code", fault.status)
+            except ClusterError as fault:
+                if fault.status:
+                    span.set_attribute("http.response.status_code", fault.status)
                 raise
             span.set_attribute("http.response.status_code", HTTPStatus.OK)
 
-    async def post_event(self, item: StockItem, event: K8sEvent) -> None:
-        """Posts a Kubernetes Event about the StockItem."""
-        now = datetime.now(UTC)
-        body = client.CoreV1Event(
-            metadata=client.V1ObjectMeta(generate_name=f"{item.key.name[:200]}.", namespace=item.key.namespace),
-            involved_object=client.V1ObjectReference(
-                api_version=f"{GROUP}/{VERSION}",
-                kind=KIND,
-                name=item.key.name,
-                namespace=item.key.namespace,
-                uid=item.uid,
-                resource_version=str(item.version),
-            ),
-            type=event.type,
-            reason=event.reason,
-            message=event.message,
-            source=client.V1EventSource(component="reservaestoque-operador"),
-            first_timestamp=now,
-            last_timestamp=now,
-            count=1,
-        )
-        async with _translated_errors():
-            await self._core.create_namespaced_event(item.key.namespace, body, _request_timeout=_REQUEST_SECONDS)
+
+def _path(namespace: str, *names: str) -> str:
+    """The path of a namespace's StockItems, or of all when it is empty; `names`: a StockItem's, its subresource's."""
+    scope = f"namespaces/{namespace}/" if namespace else ""
+    return "/".join((f"apis/{GROUP}/{VERSION}/{scope}{PLURAL}", *names))

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import kopf
 
+from operador.cluster.access import Access
 from operador.decide.stockitem import PLURAL
 from reservaestoque.backoff import delay
 
@@ -83,9 +84,7 @@ def settings() -> kopf.OperatorSettings:
     return settings
 
 
-def session(
-    access: kopf.ConnectionInfo, *, beat: Callable[[], None], began: Callable[[int], None]
-) -> kopf.AiohttpSession:
+def session(access: Access, *, beat: Callable[[], None], began: Callable[[int], None]) -> kopf.AiohttpSession:
     """kopf's connection, without its list of all objects: the operator's resync lists them, in pages.
 
     Calls `beat` for each request. Before it watches, kopf requests a list, and would handle each object separately.
@@ -98,15 +97,10 @@ def session(
         beat()
         if "watch" in request.url.query:
             return await send(request)
-        response = await http.get(request.url.update_query(_NOTHING), middlewares=())
+        response = await http.get(request.url.update_query(_NOTHING), middlewares=[access.authorize])
         if response.ok:
             began(int((await response.json())["metadata"]["resourceVersion"]))
         return response
 
-    http = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=access.as_ssl_context()),
-        headers=access.as_http_headers(),
-        proxy=access.proxy_url,
-        middlewares=[no_list],
-    )
-    return kopf.AiohttpSession(server=access.server, aiohttp_session=http, default_namespace=access.default_namespace)
+    http = access.open_session(no_list)
+    return kopf.AiohttpSession(server=access.info.server, aiohttp_session=http)

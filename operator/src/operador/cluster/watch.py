@@ -8,6 +8,7 @@ from typing import Any
 import kopf
 
 from operador.cluster import kopf_disarmed
+from operador.cluster.access import Access
 from operador.decide.stockitem import GROUP, PLURAL, VERSION, read_item, read_status
 from operador.memory.cache import Cache
 from operador.memory.work_queue import WorkQueue
@@ -18,7 +19,7 @@ _BEAT_SECONDS = 5.0
 class Watch:
     """`beat` is called for each request and each event, `began` with the version from which a watch begins.
 
-    An empty `namespace` means all of them; an empty `kubeconfig` means the pod's service account.
+    An empty `namespace` means all of them.
     """
 
     def __init__(
@@ -27,14 +28,14 @@ class Watch:
         cache: Cache,
         queue: WorkQueue,
         namespace: str,
-        kubeconfig: str,
+        access: Access,
         beat: Callable[[], None],
         began: Callable[[int], None],
     ) -> None:
         self._cache = cache
         self._queue = queue
         self._namespace = namespace
-        self._login = kopf.login_with_kubeconfig if kubeconfig else kopf.login_with_service_account
+        self._access = access
         self._beat = beat
         self._began = began
 
@@ -64,9 +65,8 @@ class Watch:
         registry = kopf.OperatorRegistry()
 
         @kopf.on.login(registry=registry)
-        async def login(**arguments: Any) -> kopf.AiohttpSession | None:
-            access = self._login(**arguments)
-            return kopf_disarmed.session(access, beat=self._beat, began=self._began) if access is not None else None
+        async def login(**_: Any) -> kopf.AiohttpSession:
+            return kopf_disarmed.session(self._access, beat=self._beat, began=self._began)
 
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
         async def observe(event: Any, **_: Any) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from estoque.batch import process
 from estoque.scarcity import Scarcity
 from local_system import System
 from local_system.checks import PLAIN_HTTP
+from local_system.ports import HOST
 from reservaestoque.events import Comando
 
 RESYNC_INTERVAL = "3s"
@@ -64,13 +64,10 @@ class World:
     """The system, and the verbs that the tests use; in the namespace `default` unless `ns` is given."""
 
     system: System
+    stock_items: StockItems
     created: list[tuple[str, str]] = field(default_factory=list)
     creating: list[threading.Thread] = field(default_factory=list)
     itens: dict[uuid.UUID, dict[str, int]] = field(default_factory=dict)
-
-    @cached_property
-    def stock_items(self) -> StockItems:
-        return StockItems(self.system)
 
     def kubectl(self, *args: str, stdin: str = "") -> str:
         return self.system.kubectl(*args, stdin=stdin)
@@ -172,6 +169,17 @@ class World:
         finally:
             for part in ("etcd", "kube-apiserver"):
                 self.system.start(part)
+
+    def write_to_etcd(self, times: int) -> None:
+        """Raises the revision of a stopped etcd."""
+        if not times:
+            return
+        self.system.start("etcd")
+        url = f"http://{HOST}:{self.system.layout.ports.etcd}/v3/kv/put"
+        with httpx.Client(verify=PLAIN_HTTP, trust_env=False) as etcd:
+            for _ in range(times):
+                etcd.post(url, json={"key": "aw==", "value": ""}).raise_for_status()
+        self.system.stop("etcd")
 
     def sql(self, statement: str, **values: Any) -> str:
         return self.system.psql("estoque", statement.format(**values)).strip()

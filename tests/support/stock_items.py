@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 import httpx
 
@@ -12,10 +13,24 @@ APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 
 
 class StockItems:
-    """The StockItems of a local system. Every method raises httpx.HTTPStatusError when the API server refuses."""
+    """The StockItems of a local system. Every method raises httpx.HTTPStatusError when the API server refuses.
+
+    The connections of all requests are kept until the end of the block, because each TLS handshake costs both sides.
+    """
 
     def __init__(self, system: System) -> None:
         self._system = system
+
+    @cached_property
+    def _api(self) -> httpx.Client:
+        return kube_api.client(self._system.layout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if "_api" in vars(self):
+            self._api.close()
 
     def apply(self, manifest: Mapping[str, Any], **params: str) -> None:
         """Like `kubectl apply --server-side --force-conflicts`."""
@@ -26,12 +41,12 @@ class StockItems:
 
     def create(self, *manifests: Mapping[str, Any], **params: str) -> None:
         """Like `kubectl create`."""
-        with kube_api.client(self._system.layout) as api, ThreadPoolExecutor(8) as threads:
 
-            def post(manifest: Mapping[str, Any]) -> None:
-                ns = manifest["metadata"].get("namespace", "default")
-                _checked(api.post(path(ns, ""), json=manifest, params={"fieldValidation": "Strict", **params}))
+        def post(manifest: Mapping[str, Any]) -> None:
+            where = path(manifest["metadata"].get("namespace", "default"), "")
+            self._request("POST", where, json=manifest, params={"fieldValidation": "Strict", **params})
 
+        with ThreadPoolExecutor(8) as threads:
             list(threads.map(post, manifests))
 
     def merge(self, name: str, change: Mapping[str, Any], *, ns: str = "default", subresource: str = "") -> None:
@@ -58,16 +73,12 @@ class StockItems:
         return found
 
     def _request(self, method: str, where: str, **options: Any) -> httpx.Response:
-        with kube_api.client(self._system.layout) as api:
-            return _checked(api.request(method, where, **options))
+        answer = self._api.request(method, where, **options)
+        if answer.is_error:
+            raise httpx.HTTPStatusError(answer.json()["message"], request=answer.request, response=answer)
+        return answer
 
 
 def path(ns: str, name: str) -> str:
     """The path of a StockItem on the API server, or of all of a namespace."""
     return f"/apis/reservaestoque.dev/v1/namespaces/{ns}/stockitems/{name}".rstrip("/")
-
-
-def _checked(answer: httpx.Response) -> httpx.Response:
-    if answer.is_error:
-        raise httpx.HTTPStatusError(answer.json()["message"], request=answer.request, response=answer)
-    return answer

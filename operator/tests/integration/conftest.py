@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from operator_world import RESYNC_INTERVAL, OperatorProcess, World, wait_until
+from stock_items import StockItems
 
 from local_system import Config, Ports, System
 from local_system.kubernetes import operator_kubeconfig
@@ -31,13 +32,14 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 @pytest.fixture
 def world(system: System) -> Iterator[World]:
-    world = World(system)
-    yield world
-    for creating in world.creating:
-        creating.join()
-    for ns, name in world.created:
-        with suppress(httpx.HTTPStatusError):  # a test has deleted it
-            world.delete(name, ns=ns)
+    with StockItems(system) as stock_items:
+        world = World(system, stock_items)
+        yield world
+        for creating in world.creating:
+            creating.join()
+        for ns, name in world.created:
+            with suppress(httpx.HTTPStatusError):  # a test has deleted it
+                world.delete(name, ns=ns)
 
 
 @pytest.fixture

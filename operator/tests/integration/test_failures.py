@@ -163,7 +163,8 @@ def test_an_operator_that_is_killed_in_the_middle_of_a_sweep_leaves_nothing_half
     world.system.wait_ready("operator")
 
 
-def test_an_etcd_restored_from_a_backup_is_noticed_and_obeyed(world, name, until, tmp_path):
+@pytest.mark.parametrize("further_writes", [0, 2000], ids=["its revision is lower", "its revision is higher"])
+def test_an_etcd_restored_from_a_backup_is_noticed_and_obeyed(world, name, until, tmp_path, further_writes):
     world.apply(name, quantity=10)
     until(lambda: world.reason(name), "Synced")
     data = world.system.layout.state / "etcd"
@@ -177,6 +178,7 @@ def test_an_etcd_restored_from_a_backup_is_noticed_and_obeyed(world, name, until
     with world.without_cluster():
         shutil.rmtree(data)
         shutil.copytree(tmp_path / "etcd", data)
+        world.write_to_etcd(further_writes)
     until(lambda: world.row(name, "alvo"), "10", seconds=30)
     until(lambda: world.numbers(name), (10, 0, 0, 10), seconds=10)
     assert world.row(f"{name}-later", "situacao, alvo") == "Ativo|5", "rows lost by the cluster stay sellable"

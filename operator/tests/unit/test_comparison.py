@@ -55,7 +55,11 @@ class Api:
 
     async def pages(self, *, not_before):
         self.asked.append(not_before)
+        self.meanwhile()
         yield list(self.bodies), self.version
+
+    def meanwhile(self):
+        """What happens while a list is on its way."""
 
 
 class Finalizer:
@@ -234,6 +238,36 @@ async def test_a_list_older_than_the_last_one_ends_the_program():
     api.version = 49
     with pytest.raises(HistoryRewoundError):
         await world.resync_for()
+
+
+async def test_a_list_older_than_a_known_version_ends_the_program():
+    """etcd was restored, and has had so many writes since that its revision is beyond the last list's."""
+    world = World(Api(50, body()), Database(CAMISETA))
+    world.cache.observe(read_item(body(version="51")), read_status(body()))
+    with pytest.raises(HistoryRewoundError):
+        await world.resync_for()
+    assert world.resync._api.asked == [0], "the watch began at 40: a list from memory would be no proof"
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_a_list_that_has_an_older_version_of_an_item_than_was_known_ends_the_program(deleted):
+    """etcd was restored with a higher revision, as `etcdutl snapshot restore --bump-revision` does."""
+    world = World(Api(50, body(version="10")), Database(CAMISETA))
+    known = read_item(body(version="45"))
+    world.cache.observe(known, read_status(body()))
+    if deleted:
+        world.cache.remove(known)
+    with pytest.raises(HistoryRewoundError):
+        await world.resync_for()
+
+
+async def test_what_changes_while_a_list_is_read_does_not_end_the_program():
+    api = Api(50, body(version="10"))
+    world = World(api, Database(CAMISETA))
+    changed = read_item(body(version="51"))
+    api.meanwhile = lambda: world.cache.observe(changed, read_status(body()))
+    await world.resync_for()
+    assert (api.lists, world.cache.get(changed.key).item.version) == (1, 51)
 
 
 async def test_changes_are_read_from_where_the_last_read_ended_and_each_is_reported_once():

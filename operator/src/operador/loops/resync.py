@@ -22,7 +22,11 @@ _resyncs = Counter("operador_resyncs_total", "Full resyncs completed")
 
 
 class HistoryRewoundError(Exception):
-    """etcd was restored from an older backup, so versions no longer show which object is newer."""
+    """etcd was restored from an older backup, so versions no longer show which object is newer.
+
+    Its revision has then fallen behind versions that were known, or the restore has raised it (`--bump-revision`) and
+    the objects have older versions than were known. Every list must cover all that was known before its request.
+    """
 
 
 class Resync:
@@ -80,28 +84,32 @@ class Resync:
     async def _list(self) -> None:
         """Observes every StockItem. An item whose status shows that it is stale is queued without a comparison."""
         seen: set[ItemKey] = set()
+        known = max(self._list_version, self._cache.highest_version)
         list_version = 0
-        async for bodies, list_version in self._api.pages(not_before=self._oldest_acceptable()):  # noqa: B007
+        async for bodies, list_version in self._api.pages(not_before=self._oldest_acceptable(known)):
             self._beat()
+            if list_version < known:
+                raise HistoryRewoundError(f"the list has version {list_version}, but version {known} was known")
             for body in bodies:
                 item, status = read_item(body), read_status(body)
                 seen.add(item.key)
+                if self._cache.contradicts(item, list_version):
+                    what = f"{item.key.dono} has version {item.version} in a list of version {list_version}"
+                    raise HistoryRewoundError(f"{what}, but a version in between was known")
                 if self._cache.observe(item, status) and awaits_database(item, status):
                     self._queue.add(item)
-        if list_version < self._list_version:
-            raise HistoryRewoundError(f"the list has version {list_version}, an earlier one had {self._list_version}")
         self._list_version = list_version
         self._remove_vanished(seen, list_version)
         self._cache.drop_tombstones()
 
-    def _oldest_acceptable(self) -> int:
+    def _oldest_acceptable(self, known: int) -> int:
         """The lowest version that the list may have; 0 requests the newest list.
 
         After a new watch, the version at which it began suffices, because the watch reports everything later, unless
-        that version is older than the last list. Every other list must be the newest.
+        a later version is already known. Every other list must be the newest.
         """
         version, self._watch_version = self._watch_version, 0
-        return version if version >= self._list_version else 0
+        return version if version >= known else 0
 
     def _remove_vanished(self, seen: set[ItemKey], list_version: int) -> None:
         for cached in self._cache:

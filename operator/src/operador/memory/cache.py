@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from msgspec.structs import replace
 
@@ -41,6 +42,12 @@ class Cache:
     def __iter__(self) -> Iterator[CachedItem]:
         return iter(list(self._items.values()))
 
+    @property
+    def highest_version(self) -> int:
+        """The highest version of all StockItems, deleted ones included; 0 when none is known."""
+        known = (cached.item.version for cached in self._items.values())
+        return max(chain(known, self._tombstones.values()), default=0)
+
     def get(self, key: ItemKey) -> CachedItem | None:
         """The cached state of that StockItem."""
         return self._items.get(key)
@@ -48,13 +55,21 @@ class Cache:
     def observe(self, item: StockItem, status: Status | None) -> bool:
         """Records a version from the API server; returns whether it needs a sync. Ignores older versions."""
         before = self._items.get(item.key)
-        if item.version <= max(before.item.version if before else 0, self._tombstones.get(item.key, 0)):
+        if item.version <= self._version(item.key):
             return False
         sync = needs_sync(before, item, status)
         same = before is not None and before.item.uid == item.uid
         rate_limit = before.rate_limit if before is not None and same else RateLimit()
         self._items[item.key] = CachedItem(item, status, rate_limit)
         return sync
+
+    def contradicts(self, item: StockItem, list_version: int) -> bool:
+        """Whether a list of this version cannot have this version of the item, because it covers a newer one."""
+        return item.version < self._version(item.key) <= list_version
+
+    def _version(self, key: ItemKey) -> int:
+        cached = self._items.get(key)
+        return max(cached.item.version if cached is not None else 0, self._tombstones.get(key, 0))
 
     def remove(self, item: StockItem) -> list[StockItem]:
         """Records that this StockItem is gone; returns what must be released: nothing if a newer one replaced it."""

@@ -50,7 +50,8 @@ def declare(system: System, name: str, sku: str, quantity: int) -> None:
 
 
 def status(system: System, name: str) -> dict[str, Any]:
-    return (StockItems(system).get(path("default", name)) or {}).get("status", {})
+    with StockItems(system) as stock_items:
+        return (stock_items.get(path("default", name)) or {}).get("status", {})
 
 
 def synced(system: System, name: str) -> str | None:

@@ -106,8 +106,9 @@ def test_a_licence_is_unknown_if_the_metadata_is_ambiguous(monkeypatch: pytest.M
     assert licenses.license_of("some") is None
     about(License="UNKNOWN", Classifier=["License :: OSI Approved :: MIT License"])
     assert licenses.license_of("some") == "MIT"
-    about(License="Copyright me", Classifier=[])
-    assert licenses.license_of("some") is None
+    for text in ("Copyright me", "Copyright © 2025, me.", "MIT AND"):
+        about(License=text, Classifier=[])
+        assert licenses.license_of("some") is None
     about(License="GNU GPLv3", Classifier=["License :: OSI Approved :: GNU General Public License v3 (GPLv3)"])
     assert licenses.license_of("some") is None
 

@@ -30,6 +30,7 @@ REVIEWED = {
     "axe-playwright-python": "MIT AND MPL-2.0",  # its own licence, and that of the axe-core in it
     # The wheel lacks the one file under the GPL, an editor mode for Emacs.
     "docutils": "LicenseRef-Public-Domain AND BSD-2-Clause AND BSD-3-Clause",
+    "httpx-aiohttp": "BSD-3-Clause",
     "jinja2": "BSD-3-Clause",
     "sphinxcontrib-applehelp": "BSD-2-Clause",
     "sphinxcontrib-devhelp": "BSD-2-Clause",
@@ -73,8 +74,13 @@ def license_of(package: str) -> str | None:
 def _by_name(name: str) -> str | None:
     first = name.strip().partition("\n")[0].strip()
     known = _NAMES.get(first.lower(), first)
+    return None if known == "UNKNOWN" or _expression(known) is None else known
+
+
+def _expression(text: str) -> object:
+    """The parsed expression, None if it is not one or names an unknown licence."""
     try:
-        return known if known and known != "UNKNOWN" and not _spdx.validate(known).errors else None
+        return _spdx.parse(text, validate=True, strict=True)
     except _ExpressionError:
         return None
 

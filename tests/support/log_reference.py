@@ -47,6 +47,8 @@ MEANINGS = {
     "connections_replaced": "all database connections are being replaced: the server has changed or is stopping",
     "database_read_only": "an administrator has stopped writes on the database",
     "database_unreachable": "the readiness check got no answer from the database",
+    "access_not_renewed": "more than the token has changed, or it cannot be read; the operator keeps the old one",
+    "api_server_refuses_credentials": "the API server answers 401 to the watch, also with the newest token; retried",
     "k8s_event_not_posted": "the API server did not accept a Kubernetes Event; the conditions say the same",
     "event_dead_lettered": "an event could not be processed and went to the dead letters",
     "events_blocked": "events wait for a row that another session has locked; the rest of their batch proceeds",

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from typing import Any, Self
 
 import httpx
@@ -15,22 +14,18 @@ APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 class StockItems:
     """The StockItems of a local system. Every method raises httpx.HTTPStatusError when the API server refuses.
 
-    The connections of all requests are kept until the end of the block, because each TLS handshake costs both sides.
+    To be used as a context: the connections are kept until its end, because a TLS handshake costs both sides CPU.
     """
 
     def __init__(self, system: System) -> None:
         self._system = system
 
-    @cached_property
-    def _api(self) -> httpx.Client:
-        return kube_api.client(self._system.layout)
-
     def __enter__(self) -> Self:
+        self._api = kube_api.client(self._system.layout)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if "_api" in vars(self):
-            self._api.close()
+        self._api.close()
 
     def apply(self, manifest: Mapping[str, Any], **params: str) -> None:
         """Like `kubectl apply --server-side --force-conflicts`."""

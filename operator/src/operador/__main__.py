@@ -18,7 +18,7 @@ def main() -> None:
         with exporting_traces("operador"):
             runtime.run(run(settings))
     except AccessError as fault:
-        sys.exit(f"The API server is unknown: {fault}")
+        sys.exit(f"There is no access to the API server: {fault}")
     except Exception:
         logger("operador").exception("failed")
         sys.exit(1)

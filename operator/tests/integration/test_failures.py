@@ -175,6 +175,7 @@ def test_an_etcd_restored_from_a_backup_is_noticed_and_obeyed(world, name, until
     world.apply(f"{name}-later", quantity=5)
     until(lambda: world.numbers(name), (79, 0, 0, 79))
     until(lambda: world.reason(f"{name}-later"), "Synced")
+    logged = len(world.system.log("operator"))
     with world.without_cluster():
         shutil.rmtree(data)
         shutil.copytree(tmp_path / "etcd", data)
@@ -182,6 +183,11 @@ def test_an_etcd_restored_from_a_backup_is_noticed_and_obeyed(world, name, until
     until(lambda: world.row(name, "alvo"), "10", seconds=30)
     until(lambda: world.numbers(name), (10, 0, 0, 10), seconds=10)
     assert world.row(f"{name}-later", "situacao, alvo") == "Ativo|5", "rows lost by the cluster stay sellable"
+    reason = "in between was known" if further_writes else "the list has version"
+    assert any(
+        "HistoryRewoundError" in line and reason in line
+        for line in world.system.log("operator")[logged:].splitlines()
+    )
     world.remove_row(f"{name}-later")
 
 
@@ -218,4 +224,6 @@ def test_a_kubeconfig_that_does_not_exist_ends_it_with_a_sentence(tmp_path):
         [sys.executable, "-m", "operador"], env=environment, capture_output=True, text=True, check=False
     )
     assert end.returncode == 1
-    assert end.stderr.startswith(f"The API server is unknown: cannot read KUBECONFIG={tmp_path / 'missing'}: ")
+    assert end.stderr.startswith(
+        f"There is no access to the API server: cannot use KUBECONFIG={tmp_path / 'missing'}: "
+    )

@@ -2,114 +2,244 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
+import kopf
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from stock_item_factory import Clock, item
 
+from operador.cluster import kopf_disarmed
 from operador.cluster.access import Access, AccessError
 from operador.cluster.api import ClusterApi, UnavailableError
+from operador.decide.stockitem import Status
+
+LIST = "/apis/reservaestoque.dev/v1/stockitems"
 
 
-class _ApiServer:
-    """An API server that accepts one token, and counts the requests."""
+class ApiServer:
+    """Accepts one token below a path, as a proxy for several clusters does, and records the requests."""
+
+    url: str
+    token = "first"
+    answer = json.dumps({"items": [], "metadata": {"resourceVersion": "7"}})
+    redirect = ""
 
     def __init__(self) -> None:
-        self.token = "first"
-        self.requests = 0
-        self.answer = json.dumps({"items": [], "metadata": {"resourceVersion": "7"}})
+        self.seen: list[tuple[str, str, str]] = []
 
     async def handle(self, request: web.Request) -> web.Response:
-        self.requests += 1
-        await asyncio.sleep(0)
+        self.seen.append((request.method, request.path.removeprefix("/k8s/loja"), await request.text()))
+        if self.redirect:
+            return web.Response(status=307, headers={"Location": self.redirect})
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.Response(status=401, text="Unauthorized")
-        return web.Response(text=self.answer)
+        return web.Response(text=self.answer, content_type="application/json")
 
 
-def _kubeconfig(server: str, token: str) -> str:
+def kubeconfig_of(server: str, token: object, **cluster: str) -> str:
     return json.dumps(
         {
             "current-context": "shop",
             "contexts": [{"name": "shop", "context": {"cluster": "shop", "user": "operador"}}],
-            "clusters": [{"name": "shop", "cluster": {"server": server}}],
+            "clusters": [{"name": "shop", "cluster": {"server": server, **cluster}}],
             "users": [{"name": "operador", "user": {"token": token}}],
         }
     )
 
 
-@pytest.fixture
-async def api_server():
-    known = _ApiServer()
+async def serve(handle: Callable[[web.Request], Awaitable[web.Response]], path: str) -> TestServer:
     app = web.Application()
-    app.router.add_get("/{path:.*}", known.handle)
-    async with TestServer(app) as server:
-        known.url = str(server.make_url("/"))
-        yield known
+    app.router.add_route("*", path, handle)
+    server = TestServer(app)
+    await server.start_server()
+    return server
 
 
 @pytest.fixture
-def kubeconfig(tmp_path, monkeypatch):
-    file = tmp_path / "kubeconfig"
+async def api_server() -> AsyncIterator[ApiServer]:
+    api_server = ApiServer()
+    server = await serve(api_server.handle, "/k8s/loja/{path:.*}")
+    api_server.url = str(server.make_url("/k8s/loja"))
+    yield api_server
+    await server.close()
+
+
+class Kubeconfig:
+    """The file that KUBECONFIG names."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def write(self, text: str) -> None:
+        self.file.write_text(text)
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kubeconfig:
+    file = tmp_path / "file"
     monkeypatch.setenv("KUBECONFIG", str(file))
-    return file
+    return Kubeconfig(file)
 
 
 @pytest.fixture
-async def api(api_server, kubeconfig):
-    kubeconfig.write_text(_kubeconfig(api_server.url, "first"))
-    access = Access(str(kubeconfig))
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def access(api_server: ApiServer, kubeconfig: Kubeconfig, clock: Clock) -> Access:
+    kubeconfig.write(kubeconfig_of(api_server.url, "first"))
+    return Access(str(kubeconfig.file), clock)
+
+
+@pytest.fixture
+async def api(access: Access) -> AsyncIterator[ClusterApi]:
     async with access.open_session() as http:
         yield ClusterApi(http, access.info.server, "")
 
 
-async def test_requests_are_repeated_with_a_replaced_token(api, api_server, kubeconfig):
+async def test_a_refused_request_is_repeated_with_the_newest_token(
+    api: ClusterApi, api_server: ApiServer, kubeconfig: Kubeconfig
+):
     await api.probe()
+    assert api_server.seen == [("GET", LIST, "")]
     api_server.token = "second"
-    kubeconfig.write_text(_kubeconfig(api_server.url, "second"))
+    kubeconfig.write(kubeconfig_of(api_server.url, "second"))
+    api_server.answer = json.dumps({"metadata": {"resourceVersion": "8"}})
+    assert await api.patch_status(item(), Status("CAMISETA", 1, ()), "2026-11-24T12:00:00Z") == 8
+    refused, repeated = api_server.seen[1:]
+    assert refused == repeated
+    assert (refused[0], "observedGeneration" in refused[2]) == ("PATCH", True)
+
+
+async def test_of_many_refused_requests_each_is_repeated_once(
+    api: ClusterApi, api_server: ApiServer, kubeconfig: Kubeconfig
+):
+    api_server.token = "second"
+    kubeconfig.write(kubeconfig_of(api_server.url, "second"))
     await asyncio.gather(*(api.probe() for _ in range(10)))
-    repeated = api_server.requests
+    assert len(api_server.seen) == 20
     await api.probe()
-    assert (repeated, api_server.requests) == (1 + 2 * 10, 1 + 2 * 10 + 1), "the replaced token is kept"
+    assert len(api_server.seen) == 21, "the newest token is kept"
 
 
-async def test_a_token_that_is_refused_and_has_not_been_replaced_is_reported(api, api_server):
+async def test_a_replaced_token_is_used_within_a_minute(
+    api: ClusterApi, api_server: ApiServer, kubeconfig: Kubeconfig, clock: Clock
+):
+    api_server.token = "second"
+    kubeconfig.write(kubeconfig_of(api_server.url, "second"))
+    clock.now += 61
+    await api.probe()
+    assert len(api_server.seen) == 1, "none was refused"
+
+
+async def test_a_token_that_is_refused_and_has_not_been_replaced_is_reported(api: ClusterApi, api_server: ApiServer):
     api_server.token = "another"
     with pytest.raises(UnavailableError, match="401 Unauthorized"):
         await api.probe()
-    assert api_server.requests == 1
-
-
-async def test_a_kubeconfig_that_is_unreadable_for_a_moment_does_not_end_the_program(api, api_server, kubeconfig):
-    api_server.token = "second"
-    kubeconfig.write_text("")
-    with pytest.raises(UnavailableError, match="401 Unauthorized"):
-        await api.probe()
-    kubeconfig.write_text(_kubeconfig(api_server.url, "second"))
-    await api.probe()
-
-
-async def test_an_answer_that_is_not_json_is_reported(api, api_server):
-    api_server.answer = "<html>a captive portal</html>"
-    with pytest.raises(UnavailableError, match="JSON"):
-        await api.probe()
+    assert len(api_server.seen) == 1
 
 
 @pytest.mark.parametrize(
-    "content", ["", "contexts: [", "[]", '"text"', '{"current-context": "shop"}', _kubeconfig("", "first"), "\x00"]
+    "content",
+    ["", "users: [", kubeconfig_of("http://127.0.0.1:1/elsewhere", "second"), kubeconfig_of("{url}", "")],
+    ids=["empty", "half written", "another server", "without a token"],
 )
-def test_an_unusable_kubeconfig_is_named(kubeconfig, content):
-    kubeconfig.write_text(content)
-    with pytest.raises(AccessError, match="kubeconfig"):
-        Access(str(kubeconfig))
+async def test_nothing_but_a_token_is_adopted(
+    api: ClusterApi, api_server: ApiServer, kubeconfig: Kubeconfig, content: str
+):
+    kubeconfig.write(content.replace("{url}", api_server.url))
+    api_server.token = "second"
+    with pytest.raises(UnavailableError, match="401 Unauthorized"):
+        await api.probe()
+    api_server.token = "first"
+    await api.probe()
+    kubeconfig.write(kubeconfig_of(api_server.url, "second"))
+    api_server.token = "second"
+    await api.probe()
 
 
-def test_a_missing_kubeconfig_is_named(kubeconfig):
-    with pytest.raises(AccessError, match="No such file"):
-        Access(str(kubeconfig))
+async def test_the_watch_has_the_same_access_and_begins_at_an_empty_list(
+    access: Access, api_server: ApiServer, kubeconfig: Kubeconfig
+):
+    began: list[int] = []
+    session = kopf_disarmed.session(access, beat=lambda: None, began=began.append)
+    api_server.token = "second"
+    kubeconfig.write(kubeconfig_of(api_server.url, "second"))
+    async with session.aiohttp_session as http, http.get(f"{session.server}{LIST}") as response:
+        assert response.status == 200
+    assert (began, len(api_server.seen)) == ([7], 2)
 
 
-def test_without_a_kubeconfig_and_outside_a_pod_both_sources_are_named(monkeypatch):
-    monkeypatch.delenv("KUBECONFIG", raising=False)
+async def test_a_redirect_is_not_followed(api: ClusterApi, api_server: ApiServer):
+    api_server.redirect = f"{api_server.url}/login"
+    with pytest.raises(UnavailableError, match="307"):
+        await api.probe()
+    assert len(api_server.seen) == 1
+
+
+async def test_another_server_does_not_receive_the_token(access: Access, api_server: ApiServer):
+    """kopf follows redirects."""
+    received: list[Any] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        received.append(request.headers.get("Authorization"))
+        return web.Response()
+
+    other = await serve(handle, "/login")
+    api_server.redirect = str(other.make_url("/login"))
+    async with access.open_session() as http, http.get(LIST[1:]) as response:
+        assert response.status == 200
+    await other.close()
+    assert received == [None]
+
+
+async def test_an_answer_that_is_not_json_is_reported(api: ClusterApi, api_server: ApiServer):
+    api_server.answer = "<html>a captive portal</html>"
+    with pytest.raises(UnavailableError, match="200 OK: <html>a captive portal") as raised:
+        await api.probe()
+    assert raised.value.status == 200
+
+
+HTTPS = "https://127.0.0.1:6443"
+UNUSABLE = {
+    "empty": ("", "Current context is not set"),
+    "not YAML": ("users:\n  token: [s3cret", "line 2: "),
+    "control characters": ("\x00", "ReaderError"),
+    "a list": ("[]", "Current context is not set"),
+    "a text": ('"text"', "AttributeError"),
+    "without its context": ('{"current-context": "shop"}', "KeyError: 'shop'"),
+    "without a server": (kubeconfig_of("", "s3cret"), "must begin with https:// or http://"),
+    "a server without a scheme": (kubeconfig_of("127.0.0.1:6443", "s3cret"), "must begin with https:// or http://"),
+    "a proxy of another kind": (kubeconfig_of(HTTPS, "s3cret", **{"proxy-url": "socks5://x"}), "proxy-url"),
+    "a missing authority": (kubeconfig_of(HTTPS, "s3cret", **{"certificate-authority": "/missing"}), "No such file"),
+    "a broken authority": (kubeconfig_of(HTTPS, "s3cret", **{"certificate-authority-data": "AAAA"}), "SSLError"),
+    "without credentials": (kubeconfig_of(HTTPS, ""), "tokenFile and exec are not supported"),
+}
+
+
+@pytest.mark.parametrize(("content", "reason"), UNUSABLE.values(), ids=UNUSABLE)
+def test_an_unusable_kubeconfig_is_explained(kubeconfig: Kubeconfig, content: str, reason: str):
+    kubeconfig.write(content)
+    with pytest.raises(AccessError, match="KUBECONFIG=") as raised:
+        Access(str(kubeconfig.file))
+    assert reason in str(raised.value)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_missing_kubeconfig_is_named(kubeconfig: Kubeconfig):
+    with pytest.raises(AccessError, match=f"KUBECONFIG={kubeconfig.file}: FileNotFoundError"):
+        Access(str(kubeconfig.file))
+
+
+def test_in_a_pod_its_service_account_is_used(monkeypatch: pytest.MonkeyPatch):
+    account = kopf.ConnectionInfo(server="https://kubernetes.default.svc", token="s3cret")
+    monkeypatch.setattr(kopf, "login_with_service_account", lambda **_: account)
+    assert Access("").info is account
+    monkeypatch.setattr(kopf, "login_with_service_account", lambda **_: None)
     with pytest.raises(AccessError, match="set KUBECONFIG, or run in a pod with a service account"):
         Access("")

@@ -270,6 +270,26 @@ async def test_what_changes_while_a_list_is_read_does_not_end_the_program():
     assert (api.lists, world.cache.get(changed.key).item.version) == (1, 51)
 
 
+async def test_what_is_deleted_while_a_list_is_read_does_not_end_the_program():
+    api = Api(50, body(version="10"))
+    world = World(api, Database(CAMISETA))
+    api.meanwhile = lambda: world.cache.remove(read_item(body(version="51"), gone=True))
+    await world.resync_for()
+    assert (api.lists, len(world.cache)) == (1, 0)
+
+
+@pytest.mark.parametrize("known", ["50", "49"])
+async def test_a_list_that_has_what_was_known_is_accepted(known):
+    """Also a list of exactly the highest known version, and a StockItem that was deleted and created again."""
+    api = Api(50, body(version="50"))
+    world = World(api, Database(CAMISETA))
+    world.cache.observe(read_item(body(version=known)), read_status(body()))
+    if known == "49":
+        world.cache.remove(read_item(body(version=known), gone=True))
+    await world.resync_for()
+    assert (api.lists, len(world.cache)) == (1, 1)
+
+
 async def test_changes_are_read_from_where_the_last_read_ended_and_each_is_reported_once():
     world = World(Api(50), Database())
     world.cache.observe(read_item(body()), read_status(body()))

@@ -74,15 +74,15 @@ def license_of(package: str) -> str | None:
 def _by_name(name: str) -> str | None:
     first = name.strip().partition("\n")[0].strip()
     known = _NAMES.get(first.lower(), first)
-    return None if known == "UNKNOWN" or _expression(known) is None else known
+    return known if known != "UNKNOWN" and _is_expression(known) else None
 
 
-def _expression(text: str) -> object:
-    """The parsed expression, None if it is not one or names an unknown licence."""
+def _is_expression(text: str) -> bool:
+    """Whether this is an SPDX expression of known licences."""
     try:
-        return _spdx.parse(text, validate=True, strict=True)
+        return _spdx.parse(text, validate=True, strict=True) is not None
     except _ExpressionError:
-        return None
+        return False
 
 
 def _by_classifiers(classifiers: list[str]) -> str | None:

@@ -1,7 +1,7 @@
 """The operator's requests to the Kubernetes API, apart from the watch."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -24,13 +24,14 @@ _MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 # By default the API server answers a status patch with the whole object, which would be encoded and decoded for
 # nothing.
 _METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
+_SUCCESS = range(200, 300)
 _MANAGER = {"fieldManager": "reservaestoque-operador"}
 
 _failures = Counter("operador_api_failures_total", "Requests to the Kubernetes API that failed")
 
 
 class ClusterError(Exception):
-    """The API did not fulfil the request. `status` is the HTTP status of its answer, 0 without an answer."""
+    """The API did not fulfil the request. `status` is the HTTP status of its answer, 0 without one."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -147,13 +148,15 @@ class ClusterApi:
                 data=None if body is None else msgspec.json.encode(body),
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(timeout),
+                allow_redirects=False,
             ) as response:
                 answer = await response.read()
-            if response.ok:
-                return msgspec.json.decode(answer)
-        except (aiohttp.ClientError, OSError, TimeoutError, msgspec.DecodeError) as fault:
+        except (aiohttp.ClientError, OSError, TimeoutError) as fault:
             _failures.inc()
             raise UnavailableError(repr(fault)) from fault
+        if response.status in _SUCCESS:
+            with suppress(msgspec.DecodeError):
+                return msgspec.json.decode(answer)
         error = _ERRORS.get(response.status, UnavailableError)
         if error is UnavailableError:
             _failures.inc()

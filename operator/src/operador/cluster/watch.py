@@ -12,8 +12,12 @@ from operador.cluster.access import Access
 from operador.decide.stockitem import GROUP, PLURAL, VERSION, read_item, read_status
 from operador.memory.cache import Cache
 from operador.memory.work_queue import WorkQueue
+from reservaestoque.backoff import delay
+from reservaestoque.telemetry import logger
 
 _BEAT_SECONDS = 5.0
+
+_log = logger(__name__)
 
 
 class Watch:
@@ -38,6 +42,7 @@ class Watch:
         self._access = access
         self._beat = beat
         self._began = began
+        self._logins = 0
 
     async def run(self, defined: asyncio.Event, install_signal_handlers: Callable[[], None]) -> None:
         """Watches until it is cancelled; raises when kopf gives up.
@@ -66,6 +71,11 @@ class Watch:
 
         @kopf.on.login(registry=registry)
         async def login(**_: Any) -> kopf.AiohttpSession:
+            """kopf logs in at the start, and again, without a pause, each time the API server answers 401."""
+            if self._logins:
+                _log.warning("api_server_refuses_credentials", logins=self._logins)
+                await asyncio.sleep(delay(self._logins - 1))
+            self._logins += 1
             return kopf_disarmed.session(self._access, beat=self._beat, began=self._began)
 
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)

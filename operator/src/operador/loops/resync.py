@@ -24,8 +24,8 @@ _resyncs = Counter("operador_resyncs_total", "Full resyncs completed")
 class HistoryRewoundError(Exception):
     """etcd was restored from an older backup, so versions no longer show which object is newer.
 
-    Its revision has then fallen behind versions that were known, or the restore has raised it (`--bump-revision`) and
-    the objects have older versions than were known. Every list must cover all that was known before its request.
+    Its revision is lower than a known version, or higher again, through later writes or `--bump-revision`, and then a
+    StockItem has an older version than was known.
     """
 
 
@@ -84,6 +84,7 @@ class Resync:
     async def _list(self) -> None:
         """Observes every StockItem. An item whose status shows that it is stale is queued without a comparison."""
         seen: set[ItemKey] = set()
+        # On an API server that has lost nothing, a list covers everything that was known before its request.
         known = max(self._list_version, self._cache.highest_version)
         list_version = 0
         async for bodies, list_version in self._api.pages(not_before=self._oldest_acceptable(known)):

@@ -44,7 +44,7 @@ class Cache:
 
     @property
     def highest_version(self) -> int:
-        """The highest version of all StockItems, deleted ones included; 0 when none is known."""
+        """The highest version of all StockItems and of the deletions since the last list; 0 when none is known."""
         known = (cached.item.version for cached in self._items.values())
         return max(chain(known, self._tombstones.values()), default=0)
 

@@ -134,6 +134,7 @@ RUINS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 @pytest.mark.parametrize("case", RUINS)
 async def test_bad_orders_are_refused_with_an_explanation(shop: Shop, case: str):
     body, status, sentence = RUINS[case]

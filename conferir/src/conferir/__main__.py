@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+import reservaestoque.imports  # noqa: F401  # isort: split
 from conferir.app import continuously, once
 from conferir.full_audit import TRIES, Result
 from conferir.settings import ConferirSettings

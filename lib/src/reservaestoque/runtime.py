@@ -24,4 +24,5 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
+    gc.enable()
     return uvloop.run(main)

@@ -2,18 +2,20 @@
 
 import asyncio
 import gc
+import importlib
 from collections.abc import Iterator
 
 import pytest
 import uvloop
 
-from reservaestoque import runtime
+from reservaestoque import imports, runtime
 
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     limits = gc.get_threshold()
     yield
+    gc.enable()
     gc.unfreeze()
     gc.set_threshold(*limits)
 
@@ -47,6 +49,9 @@ def test_hundreds_of_requests_in_progress_do_not_trigger_garbage_collection():
 
 
 def test_cycles_are_collected_all_the_same():
+    importlib.reload(imports)
+    assert not gc.isenabled()
+
     class Node:
         def __init__(self) -> None:
             self.eu = self

@@ -2,6 +2,7 @@
 
 import sys
 
+import reservaestoque.imports  # noqa: F401  # isort: split
 from operador.app import run
 from operador.cluster.access import AccessError
 from operador.settings import OperadorSettings

@@ -1,5 +1,6 @@
 """``python -m painel``."""
 
+import reservaestoque.imports  # noqa: F401  # isort: split
 from painel.app import run
 from painel.settings import PainelSettings
 from reservaestoque import runtime

@@ -1,5 +1,6 @@
 """``python -m estoque``."""
 
+import reservaestoque.imports  # noqa: F401  # isort: split
 from estoque.app import run
 from estoque.settings import EstoqueSettings
 from reservaestoque import runtime

@@ -1,5 +1,6 @@
 """``python -m pedidos``."""
 
+import reservaestoque.imports  # noqa: F401  # isort: split
 from pedidos.app import run
 from pedidos.settings import PedidosSettings
 from reservaestoque import runtime

@@ -1,6 +1,7 @@
 """Real PostgreSQL and RabbitMQ for tests of one part; tests/integration has the whole system. And pytest's hooks."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -29,6 +30,11 @@ def pytest_configure() -> None:
     lanes.take_ports()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """No module that tests import pauses garbage collection, as programs do with `reservaestoque.imports`."""
+    assert gc.isenabled()  # noqa: S101
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -103,10 +103,10 @@ class Shop:
 
 
 def _open_session() -> aiohttp.ClientSession:
-    """Sends what httpx would send, and never repeats a request.
+    """A session whose requests equal httpx's and are never repeated.
 
-    httpx's own transport needs twice the CPU for a request, and more with each open connection: it examines all of
-    them before each request.
+    httpx's own transport needs twice the CPU for a request, and more with each open connection, because it examines
+    all of them before each request.
     """
     connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=5)
     session = aiohttp.ClientSession(connector=connector, skip_auto_headers=("Content-Type",))

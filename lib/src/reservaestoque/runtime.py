@@ -19,8 +19,8 @@ everything alive many times a second and find nothing.
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Runs `main` to its end and passes on its result or exception.
 
-    Everything imported by now is permanent, so the collector never examines it. A collection beforehand would find
-    some 40 KB of garbage and cost 4 to 8 % of the CPU time of a start.
+    Everything imported by now is permanent, so the collector never examines it; from now on it runs. A collection
+    beforehand would find some 0.5 MB of garbage and take 40 ms.
     """
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import uvloop
 
-from reservaestoque import imports, runtime
+from reservaestoque import runtime
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def test_hundreds_of_requests_in_progress_do_not_trigger_garbage_collection():
 
 
 def test_cycles_are_collected_all_the_same():
-    importlib.reload(imports)
+    importlib.reload(importlib.import_module("reservaestoque.imports"))
     assert not gc.isenabled()
 
     class Node:

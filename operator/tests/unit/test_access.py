@@ -15,7 +15,10 @@ from stock_item_factory import Clock, item
 from operador.cluster import kopf_disarmed
 from operador.cluster.access import Access, AccessError
 from operador.cluster.api import ClusterApi, UnavailableError
+from operador.cluster.watch import Watch
 from operador.decide.stockitem import Status
+from operador.memory.cache import Cache
+from operador.memory.work_queue import WorkQueue
 
 LIST = "/apis/reservaestoque.dev/v1/stockitems"
 
@@ -205,17 +208,60 @@ async def test_an_answer_that_is_not_json_is_reported(api: ClusterApi, api_serve
     assert raised.value.status == 200
 
 
+async def test_an_answer_that_is_not_http_is_reported_without_the_token(kubeconfig: Kubeconfig):
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"garbage\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    kubeconfig.write(kubeconfig_of(f"http://127.0.0.1:{port}", "s3cret"))
+    access = Access(str(kubeconfig.file))
+    async with server, access.open_session() as http:
+        with pytest.raises(UnavailableError, match="ClientResponseError: ") as raised:
+            await ClusterApi(http, access.info.server, "").probe()
+    assert "s3cret" not in str(raised.value)
+
+
+async def test_the_watch_backs_off_between_logins_until_a_list_is_answered(
+    access: Access, monkeypatch: pytest.MonkeyPatch, api_server: ApiServer
+):
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    watch = Watch(
+        cache=Cache(), queue=WorkQueue(Clock()), namespace="", access=access, beat=lambda: None, began=lambda _: None
+    )
+    for _ in range(3):
+        session = await watch.login()
+        await session.aiohttp_session.close()
+    assert (len(slept), slept[0] < slept[1]) == (2, True)
+    session = await watch.login()
+    async with session.aiohttp_session as http, http.get(f"{session.server}{LIST}"):
+        pass
+    await (await watch.login()).aiohttp_session.close()
+    assert len(slept) == 3, "no pause for the first login after an answer"
+
+
 HTTPS = "https://127.0.0.1:6443"
 UNUSABLE = {
     "empty": ("", "Current context is not set"),
-    "not YAML": ("users:\n  token: [s3cret", "line 2: "),
+    "not YAML": ("users:\n  token: [s3cret", "ParserError in line 2"),
     "control characters": ("\x00", "ReaderError"),
     "a list": ("[]", "Current context is not set"),
     "a text": ('"text"', "AttributeError"),
     "without its context": ('{"current-context": "shop"}', "KeyError: 'shop'"),
-    "without a server": (kubeconfig_of("", "s3cret"), "must begin with https:// or http://"),
-    "a server without a scheme": (kubeconfig_of("127.0.0.1:6443", "s3cret"), "must begin with https:// or http://"),
-    "a proxy of another kind": (kubeconfig_of(HTTPS, "s3cret", **{"proxy-url": "socks5://x"}), "proxy-url"),
+    "an undefined alias": ("users: *s3cret", "ComposerError in line 1"),
+    "an unknown tag": ("users: !s3cret x", "ConstructorError in line 1"),
+    "without a server": (kubeconfig_of("", "s3cret"), "server must be an http:// or https:// address"),
+    "a server without a scheme": (kubeconfig_of("127.0.0.1:6443", "s3cret"), "server must be an http://"),
+    "a server without a host": (kubeconfig_of("https://", "s3cret"), "server must be an http://"),
+    "a port that is no number": (kubeconfig_of("https://kubernetes:abc", "s3cret"), "ValueError"),
+    "a proxy of another kind": (kubeconfig_of(HTTPS, "s3cret", **{"proxy-url": "socks5://x"}), "proxy-url must be"),
+    "a token of two lines": (kubeconfig_of("http://127.0.0.1:1", "s3\ncret"), "line feed"),
     "a missing authority": (kubeconfig_of(HTTPS, "s3cret", **{"certificate-authority": "/missing"}), "No such file"),
     "a broken authority": (kubeconfig_of(HTTPS, "s3cret", **{"certificate-authority-data": "AAAA"}), "SSLError"),
     "without credentials": (kubeconfig_of(HTTPS, ""), "tokenFile and exec are not supported"),

@@ -4,14 +4,14 @@ import argparse
 from collections.abc import Callable
 
 import bench.cli
-import conferir.__main__
+import conferir.cli
 import demo.__main__
 import local_system.cli
 import reservaestoque.dlq.cli
 import reservaestoque.migrate.__main__
 
 PARSERS: dict[str, Callable[[], argparse.ArgumentParser]] = {
-    "python -m conferir": conferir.__main__.parser,
+    "python -m conferir": conferir.cli.parser,
     "python -m reservaestoque.dlq": reservaestoque.dlq.cli.parser,
     "python -m reservaestoque.migrate": reservaestoque.migrate.__main__.parser,
     "python -m local_system": local_system.cli.parser,

@@ -35,15 +35,22 @@ class Access:
         Raises AccessError.
         """
         self._kubeconfig = kubeconfig
+        self._source = f"KUBECONFIG={kubeconfig}" if kubeconfig else "the service account"
         self._clock = clock
         self.info = self._read()
         self._read_at = clock()
+        try:
+            _check(self.info)
+            self._ssl = self.info.as_ssl_context()
+        except _UNUSABLE as fault:
+            raise AccessError(f"cannot use {self._source}: {type(fault).__name__}: {fault}") from fault
+        self._origin = URL(self.info.server).origin()
 
     def open_session(self, *middlewares: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
         """Opens a session for requests to paths below the server's address."""
         return aiohttp.ClientSession(
             f"{self.info.server.rstrip('/')}/",
-            connector=aiohttp.TCPConnector(limit=0, ssl=self.info.as_ssl_context()),
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl),
             headers={"User-Agent": "reservaestoque-operador"},
             proxy=self.info.proxy_url,
             middlewares=[*middlewares, self.authorize],
@@ -56,7 +63,7 @@ class Access:
 
         A request that has been redirected to another server is sent without credentials.
         """
-        if request.url.origin() != URL(self.info.server).origin():
+        if request.url.origin() != self._origin:
             return await send(request)
         if self._clock() - self._read_at > _RENEW_SECONDS:
             self._renew_token()
@@ -65,11 +72,13 @@ class Access:
         response = await send(request)
         if response.status != HTTPStatus.UNAUTHORIZED:
             return response
-        self._renew_token()
         if self.info.as_http_headers() == sent:
+            self._renew_token()
+        newest = self.info.as_http_headers()
+        if newest == sent:
             return response
         response.release()
-        request.headers.update(self.info.as_http_headers())
+        request.headers.update(newest)
         return await send(request)
 
     def _renew_token(self) -> None:
@@ -77,39 +86,41 @@ class Access:
         try:
             newest = self._read()
         except AccessError as fault:
-            _log.warning("access_not_renewed", fault=str(fault))
+            _log.warning("token_not_renewed", fault=str(fault))
             return
-        if newest.token and replace(newest, token=self.info.token) == self.info:
+        if newest == self.info:
+            return
+        if newest.token and newest.token.isprintable() and replace(newest, token=self.info.token) == self.info:
             self.info = newest
-        elif newest != self.info:
-            _log.warning("access_not_renewed", fault="more than the token has changed; restart the operator")
+        else:
+            _log.warning("token_not_renewed", fault=f"more than the token has changed in {self._source}")
 
     def _read(self) -> kopf.ConnectionInfo:
-        source = f"KUBECONFIG={self._kubeconfig}" if self._kubeconfig else "the service account"
+        """Raises AccessError, whose text quotes nothing of the file, because that contains credentials."""
         login = kopf.login_with_kubeconfig if self._kubeconfig else kopf.login_with_service_account
         try:
             info = login(settings=kopf.OperatorSettings())
-            if info is not None:
-                _check(info)
-        except yaml.MarkedYAMLError as fault:  # its text would quote the file, which contains credentials
-            line = fault.problem_mark.line + 1 if fault.problem_mark is not None else 0
-            raise AccessError(f"cannot read {source}: line {line}: {fault.problem}") from None
         except yaml.YAMLError as fault:
-            raise AccessError(f"cannot read {source}: {type(fault).__name__}") from None
+            mark = getattr(fault, "problem_mark", None)
+            where = f" in line {mark.line + 1}" if mark is not None else ""
+            raise AccessError(f"cannot read {self._source}: {type(fault).__name__}{where}") from None
         except _UNUSABLE as fault:
-            raise AccessError(f"cannot use {source}: {type(fault).__name__}: {fault}") from fault
+            raise AccessError(f"cannot read {self._source}: {type(fault).__name__}: {fault}") from fault
         if info is None:
-            raise AccessError("set KUBECONFIG, or run in a pod with a service account")
+            raise AccessError("set KUBECONFIG, or run in a pod with a service account; there is no token file")
         return info
 
 
 def _check(info: kopf.ConnectionInfo) -> None:
-    """Raises whatever `_UNUSABLE` lists when requests would fail."""
-    if not str(info.server).startswith(("https://", "http://")):
-        raise ValueError(f"the server must begin with https:// or http://, not {info.server!r}")
-    if info.proxy_url and not info.proxy_url.startswith("http"):
-        raise ValueError("proxy-url must begin with http:// or https://")
-    info.as_ssl_context()
-    anonymous = not (info.as_http_headers() or info.certificate_path or info.certificate_data)
-    if anonymous and info.server.startswith("https://"):  # http:// is that of `kubectl proxy`, which adds its own
+    """Raises ValueError, or whatever else yarl raises, when no request could be sent."""
+    for name, address in {"server": info.server, "proxy-url": info.proxy_url}.items():
+        if name == "server" or address:
+            url = URL(address or "")
+            if url.scheme not in {"http", "https"} or not url.host:
+                raise ValueError(f"{name} must be an http:// or https:// address")
+    headers = info.as_http_headers()
+    if not all(value.isprintable() for value in headers.values()):
+        raise ValueError("the token contains a line feed or another control character")
+    anonymous = not (headers or info.certificate_path or info.certificate_data)
+    if anonymous and URL(info.server).scheme == "https":  # http is `kubectl proxy`, which adds its own
         raise ValueError("there is no token, password or client certificate; tokenFile and exec are not supported")

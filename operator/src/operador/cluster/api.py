@@ -153,7 +153,8 @@ class ClusterApi:
                 answer = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as fault:
             _failures.inc()
-            raise UnavailableError(repr(fault)) from fault
+            # Not its repr: that of a malformed answer has the headers of the request, and so the token.
+            raise UnavailableError(f"{type(fault).__name__}: {fault}") from fault
         if response.status in _SUCCESS:
             with suppress(msgspec.DecodeError):
                 return msgspec.json.decode(answer)

@@ -43,6 +43,7 @@ class Watch:
         self._beat = beat
         self._began = began
         self._logins = 0
+        """Since a request was last answered."""
 
     async def run(self, defined: asyncio.Event, install_signal_handlers: Callable[[], None]) -> None:
         """Watches until it is cancelled; raises when kopf gives up.
@@ -66,23 +67,30 @@ class Watch:
         install_signal_handlers()
         await kopf.run_tasks(tasks, ignored=others)
 
+    async def login(self) -> kopf.AiohttpSession:
+        """Opens kopf's session: at the start and, after a pause, after each 401 and each connection closed early."""
+        if self._logins:
+            _log.warning("watch_logs_in_again", logins=self._logins)
+            await asyncio.sleep(delay(self._logins - 1))
+        self._logins += 1
+        return kopf_disarmed.session(self._access, beat=self._beat, began=self._list_answered)
+
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
 
         @kopf.on.login(registry=registry)
         async def login(**_: Any) -> kopf.AiohttpSession:
-            """kopf logs in at the start, and again, without a pause, each time the API server answers 401."""
-            if self._logins:
-                _log.warning("api_server_refuses_credentials", logins=self._logins)
-                await asyncio.sleep(delay(self._logins - 1))
-            self._logins += 1
-            return kopf_disarmed.session(self._access, beat=self._beat, began=self._began)
+            return await self.login()
 
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
         async def observe(event: Any, **_: Any) -> None:
             self._observe(event["type"], event["object"])
 
         return registry
+
+    def _list_answered(self, version: int) -> None:
+        self._logins = 0
+        self._began(version)
 
     def _observe(self, kind: str | None, body: Any) -> None:
         self._beat()

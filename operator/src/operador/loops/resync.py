@@ -24,8 +24,8 @@ _resyncs = Counter("operador_resyncs_total", "Full resyncs completed")
 class HistoryRewoundError(Exception):
     """etcd was restored from an older backup, so versions no longer show which object is newer.
 
-    Its revision is lower than a known version, or higher again, through later writes or `--bump-revision`, and then a
-    StockItem has an older version than was known.
+    Either a list has a lower version than was known, or the list's version has risen again, by later writes or by
+    `--bump-revision`, and a StockItem in it has an older version than was known.
     """
 
 

@@ -22,6 +22,7 @@ from collector import collecting
 from envoy_here import Service, serving, started, until, validate
 
 from local_system import gateway
+from local_system.checks import PLAIN_HTTP
 from local_system.ports import Ports
 from reservaestoque.streams import HEARTBEAT_SECONDS
 from reservaestoque.telemetry.trace import parse
@@ -464,7 +465,8 @@ def all_taken(running: Running, cluster: str) -> bool:
     config = libyaml.load((running.log.parent / "envoy.yaml").read_text())
     admin = config["admin"]["address"]["socket_address"]["port_value"]
     stat = f"cluster.{cluster}.circuit_breakers.high.cx_open"
-    return httpx.get(f"http://127.0.0.1:{admin}/stats?filter={stat}", trust_env=False).text.strip() == f"{stat}: 1"
+    url = f"http://127.0.0.1:{admin}/stats?filter={stat}"
+    return httpx.get(url, trust_env=False, verify=PLAIN_HTTP).text.strip() == f"{stat}: 1"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import shutil
+import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import kopf
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from certificates import Authority
 from stock_item_factory import Clock, item
 
 from operador.cluster import kopf_disarmed
@@ -74,23 +78,25 @@ async def api_server() -> AsyncIterator[ApiServer]:
 class Kubeconfig:
     """The file that KUBECONFIG names."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self, file: Path, clock: Clock) -> None:
+        self.file, self._clock = file, clock
 
     def write(self, text: str) -> None:
+        """Writes it, a second after the last time."""
+        self._clock.now += 1
         self.file.write_text(text)
-
-
-@pytest.fixture
-def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kubeconfig:
-    file = tmp_path / "file"
-    monkeypatch.setenv("KUBECONFIG", str(file))
-    return Kubeconfig(file)
 
 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Kubeconfig:
+    file = tmp_path / "file"
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    return Kubeconfig(file, clock)
 
 
 @pytest.fixture
@@ -149,8 +155,8 @@ async def test_a_token_that_is_refused_and_has_not_been_replaced_is_reported(api
 
 @pytest.mark.parametrize(
     "content",
-    ["", "users: [", kubeconfig_of("http://127.0.0.1:1/elsewhere", "second"), kubeconfig_of("{url}", "")],
-    ids=["empty", "half written", "another server", "without a token"],
+    ["", "users: [", kubeconfig_of("http://127.0.0.1:1", "second"), kubeconfig_of("{url}", "a\nb")],
+    ids=["empty", "half written", "another server", "two lines"],
 )
 async def test_nothing_but_a_token_is_adopted(
     api: ClusterApi, api_server: ApiServer, kubeconfig: Kubeconfig, content: str
@@ -176,6 +182,54 @@ async def test_the_watch_has_the_same_access_and_begins_at_an_empty_list(
     async with session.aiohttp_session as http, http.get(f"{session.server}{LIST}") as response:
         assert response.status == 200
     assert (began, len(api_server.seen)) == ([7], 2)
+
+
+async def test_a_watch_that_ends_at_once_is_repeated_once_a_second(access: Access, api_server: ApiServer):
+    api_server.answer = ""
+    session = kopf_disarmed.session(access, beat=lambda: None, began=lambda _: None)
+    began = time.monotonic()
+    async with session.aiohttp_session as http:
+        for _ in range(2):
+            async with http.get(f"{session.server}{LIST}", params={"watch": "true"}) as response:
+                assert response.status == 200
+    assert time.monotonic() - began > 0.9
+
+
+async def test_credentials_that_are_refused_again_and_again_are_read_once_a_second(
+    api: ClusterApi, api_server: ApiServer, kubeconfig: Kubeconfig, clock: Clock
+):
+    api_server.token = "second"
+    clock.now += 1
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="401"):
+            await api.probe()
+        kubeconfig.file.write_text(kubeconfig_of(api_server.url, "second"))
+    clock.now += 1
+    await api.probe()
+
+
+async def test_a_replaced_authority_is_trusted_within_a_minute(
+    tmp_path: Path, api_server: ApiServer, kubeconfig: Kubeconfig, clock: Clock
+):
+    old, new = Authority(tmp_path, "old"), Authority(tmp_path, "new")
+    trusted = shutil.copy(old.file, tmp_path / "ca.crt")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*new.sign("DNS:localhost"))
+    app = web.Application()
+    app.router.add_get("/{path:.*}", api_server.handle)
+    server = TestServer(app, scheme="https")
+    await server.start_server(ssl=context)
+    address = f"https://localhost:{server.port}"
+    kubeconfig.write(kubeconfig_of(address, "first", **{"certificate-authority": str(trusted)}))
+    access = Access(str(kubeconfig.file), clock)
+    async with access.open_session() as http:
+        api = ClusterApi(http, access.info.server, "")
+        with pytest.raises(UnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+            await api.probe()
+        shutil.copy(new.file, trusted)
+        clock.now += 61
+        await api.probe()
+    await server.close()
 
 
 async def test_a_redirect_is_not_followed(api: ClusterApi, api_server: ApiServer):
@@ -206,6 +260,16 @@ async def test_an_answer_that_is_not_json_is_reported(api: ClusterApi, api_serve
     with pytest.raises(UnavailableError, match="200 OK: <html>a captive portal") as raised:
         await api.probe()
     assert raised.value.status == 200
+
+
+@pytest.mark.parametrize("answer", ["{}", "[]", '{"items": null, "metadata": {"resourceVersion": "7"}}'])
+async def test_json_of_another_shape_is_reported(api: ClusterApi, api_server: ApiServer, answer: str):
+    api_server.answer = answer
+    with pytest.raises(UnavailableError, match="unexpected answer"):
+        await api.probe()
+    if "items" not in answer:
+        with pytest.raises(UnavailableError, match="unexpected answer"):
+            await api.patch_status(item(), Status("CAMISETA", 1, ()), "2026-11-24T12:00:00Z")
 
 
 async def test_an_answer_that_is_not_http_is_reported_without_the_token(kubeconfig: Kubeconfig):
@@ -260,6 +324,7 @@ UNUSABLE = {
     "a server without a scheme": (kubeconfig_of("127.0.0.1:6443", "s3cret"), "server must be an http://"),
     "a server without a host": (kubeconfig_of("https://", "s3cret"), "server must be an http://"),
     "a port that is no number": (kubeconfig_of("https://kubernetes:abc", "s3cret"), "ValueError"),
+    "a server with a password": (kubeconfig_of("https://u:s3cret@kubernetes", "x"), "must not contain a user or"),
     "a proxy of another kind": (kubeconfig_of(HTTPS, "s3cret", **{"proxy-url": "socks5://x"}), "proxy-url must be"),
     "a token of two lines": (kubeconfig_of("http://127.0.0.1:1", "s3\ncret"), "line feed"),
     "a missing authority": (kubeconfig_of(HTTPS, "s3cret", **{"certificate-authority": "/missing"}), "No such file"),

@@ -14,6 +14,7 @@ from reservaestoque.telemetry import logger
 
 _RENEW_SECONDS = 60.0
 """Kubernetes replaces a service account's token in the pod long before it expires; client-go reads it as often."""
+_RENEW_PAUSE = 1.0
 _UNUSABLE = (OSError, LookupError, AttributeError, TypeError, ValueError, kopf.LoginError)
 
 _log = logger(__name__)
@@ -26,7 +27,8 @@ class AccessError(Exception):
 class Access:
     """Access with a kubeconfig or, without one, with the pod's service account.
 
-    `info` holds the address and the credentials. A replaced token is adopted; any other change requires a restart.
+    `info` holds the address and the credentials. A replaced token is adopted, and certificates are read again if they
+    are files of their own; any other change requires a restart.
     """
 
     def __init__(self, kubeconfig: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -65,15 +67,14 @@ class Access:
         """
         if request.url.origin() != self._origin:
             return await send(request)
-        if self._clock() - self._read_at > _RENEW_SECONDS:
-            self._renew_token()
+        self._renew(after=_RENEW_SECONDS)
         sent = self.info.as_http_headers()
         request.headers.update(sent)
         response = await send(request)
         if response.status != HTTPStatus.UNAUTHORIZED:
             return response
         if self.info.as_http_headers() == sent:
-            self._renew_token()
+            self._renew(after=_RENEW_PAUSE)
         newest = self.info.as_http_headers()
         if newest == sent:
             return response
@@ -81,19 +82,31 @@ class Access:
         request.headers.update(newest)
         return await send(request)
 
-    def _renew_token(self) -> None:
+    def _renew(self, *, after: float) -> None:
+        """Reads the token and the files of certificates, unless that was done less than `after` seconds ago."""
+        if self._clock() - self._read_at < after:
+            return
         self._read_at = self._clock()
         try:
-            newest = self._read()
-        except AccessError as fault:
-            _log.warning("token_not_renewed", fault=str(fault))
-            return
-        if newest == self.info:
-            return
-        if newest.token and newest.token.isprintable() and replace(newest, token=self.info.token) == self.info:
-            self.info = newest
-        else:
-            _log.warning("token_not_renewed", fault=f"more than the token has changed in {self._source}")
+            self.info = self._with_newest_token()
+            self._load_files()
+        except (AccessError, *_UNUSABLE) as fault:
+            _log.warning("access_not_renewed", fault=f"{type(fault).__name__}: {fault}")
+
+    def _with_newest_token(self) -> kopf.ConnectionInfo:
+        newest = self._read()
+        if newest != self.info:
+            _check(newest)
+            if replace(newest, token=self.info.token) != self.info:
+                raise AccessError(f"more than the token has changed in {self._source}")
+        return newest
+
+    def _load_files(self) -> None:
+        """Adds the certificates that are in the files now; connections opened from now on use them."""
+        if self.info.ca_path:
+            self._ssl.load_verify_locations(self.info.ca_path)
+        if self.info.certificate_path and self.info.private_key_path:
+            self._ssl.load_cert_chain(self.info.certificate_path, self.info.private_key_path)
 
     def _read(self) -> kopf.ConnectionInfo:
         """Raises AccessError, whose text quotes nothing of the file, because that contains credentials."""
@@ -118,6 +131,8 @@ def _check(info: kopf.ConnectionInfo) -> None:
             url = URL(address or "")
             if url.scheme not in {"http", "https"} or not url.host:
                 raise ValueError(f"{name} must be an http:// or https:// address")
+    if URL(info.server).user or URL(info.server).password:
+        raise ValueError("server must not contain a user or password, which logs would show")
     headers = info.as_http_headers()
     if not all(value.isprintable() for value in headers.values()):
         raise ValueError("the token contains a line feed or another control character")

@@ -13,7 +13,17 @@ from opentelemetry.trace import SpanKind, use_span
 from prometheus_client import Counter
 
 from operador.decide.k8s_events import K8sEvent
-from operador.decide.stockitem import GROUP, KIND, PLURAL, VERSION, Status, StockItem, status_body
+from operador.decide.stockitem import (
+    GROUP,
+    KIND,
+    PLURAL,
+    VERSION,
+    Status,
+    StockItem,
+    read_item,
+    read_status,
+    status_body,
+)
 from reservaestoque.telemetry import tracing
 
 _PAGE = 500
@@ -81,18 +91,21 @@ class ClusterApi:
             query |= {"resourceVersion": str(not_before), "resourceVersionMatch": "NotOlderThan"}
         while True:
             page = await self._request("GET", self._list_path, query, timeout=_PAGE_SECONDS)
-            yield page["items"], int(page["metadata"]["resourceVersion"])
-            token = page["metadata"].get("continue", "")
+            with _expected_shape():
+                items, version = list(page["items"]), int(page["metadata"]["resourceVersion"])
+                token = page["metadata"].get("continue", "")
+            yield items, version
             if not token:
                 return
             query = {"limit": str(size), "continue": token}
 
-    async def set_finalizers(self, item: StockItem, finalizers: tuple[str, ...]) -> dict[str, Any]:
-        """Sets the finalizers of exactly this version of the StockItem; returns the resulting object."""
+    async def set_finalizers(self, item: StockItem, finalizers: tuple[str, ...]) -> tuple[StockItem, Status | None]:
+        """Sets the finalizers of exactly this version of the StockItem; returns the result and its status."""
         meta = {"resourceVersion": str(item.version), "finalizers": list(finalizers)}
         path = _path(item.key.namespace, item.key.name)
-        body: dict[str, Any] = await self._request("PATCH", path, _MANAGER, {"metadata": meta}, _MERGE_PATCH)
-        return body
+        body = await self._request("PATCH", path, _MANAGER, {"metadata": meta}, _MERGE_PATCH)
+        with _expected_shape():
+            return read_item(body), read_status(body)
 
     async def patch_status(self, item: StockItem, status: Status, now: str) -> int:
         """Writes the status of exactly this version of the StockItem; returns the resulting version.
@@ -104,7 +117,8 @@ class ClusterApi:
         body = {"metadata": {"resourceVersion": str(item.version)}, "status": status_body(status, now)}
         with self._traced_patch(path):
             written = await self._request("PATCH", path, _MANAGER, body, _MERGE_PATCH | _METADATA_ONLY)
-        return int(written["metadata"]["resourceVersion"])
+        with _expected_shape():
+            return int(written["metadata"]["resourceVersion"])
 
     async def post_event(self, item: StockItem, event: K8sEvent) -> None:
         """Posts a Kubernetes Event about the StockItem."""
@@ -185,6 +199,16 @@ class ClusterApi:
                     span.set_attribute("http.response.status_code", fault.status)
                 raise
             span.set_attribute("http.response.status_code", HTTPStatus.OK)
+
+
+@contextmanager
+def _expected_shape() -> Iterator[None]:
+    """Translates what happens when JSON answered with 200 is not what was requested, as from a proxy."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as fault:
+        _failures.inc()
+        raise UnavailableError(f"unexpected answer: {type(fault).__name__}: {fault}", HTTPStatus.OK) from fault
 
 
 def _path(namespace: str, *names: str) -> str:

@@ -5,10 +5,11 @@ whose StockItem can vanish unnoticed.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from operador.cluster.api import ClusterApi, ConflictError, NotFoundError, UnavailableError
-from operador.decide.stockitem import FINALIZER, StockItem, read_item, read_status
+from operador.decide.stockitem import FINALIZER, StockItem
 from operador.memory.cache import Cache
 from operador.memory.work_queue import WorkQueue
 from reservaestoque.backoff import delay
@@ -36,35 +37,61 @@ class Finalizer:
         self._cache = cache
         self._queue = queue
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._failures = 0  # batches in a row of which nothing could be changed
 
     async def attach(self, items: Sequence[StockItem]) -> list[StockItem]:
         """Returns the items that may go to PostgreSQL: those that have our finalizer, or are ending anyway."""
-        ready = await asyncio.gather(*(self._attach(item) for item in items))
-        return [item for item in ready if item is not None]
+        ready = [item for item in items if item.ending or item.finalized]
+        missing = [item for item in items if not (item.ending or item.finalized)]
+        return ready + await self._change_all(missing, with_finalizer)
 
     async def detach(self, items: Sequence[StockItem]) -> None:
         """Removes our finalizer from these items, which no longer own a SKU."""
-        await asyncio.gather(*(self._change(item, without_finalizer(item.finalizers)) for item in items))
+        await self._change_all(items, without_finalizer)
 
-    async def _attach(self, item: StockItem) -> StockItem | None:
-        if item.ending or item.finalized:
-            return item
-        return await self._change(item, with_finalizer(item.finalizers))
+    async def _change_all(
+        self, items: Sequence[StockItem], change: Callable[[tuple[str, ...]], tuple[str, ...]]
+    ) -> list[StockItem]:
+        """The changed items. One that could not be changed is delivered again by the watch or the queue."""
+        batch = _Batch([], [], [])
+        await asyncio.gather(*(self._change(item, change(item.finalizers), batch) for item in items))
+        if batch.changed:
+            self._failures = 0
+        if batch.refused:
+            _log.warning("finalizers_not_changed", items=len(batch.refused), fault=str(batch.faults[0]))
+            for item in batch.refused:
+                self._queue.defer(item, delay(2 + self._failures))
+            self._failures += not batch.changed
+        return batch.changed
 
-    async def _change(self, item: StockItem, finalizers: tuple[str, ...]) -> StockItem | None:
-        """The changed item. None if it could not be changed: the watch or the queue then delivers it again."""
-        try:
-            async with self._slots:
-                body = await self._api.set_finalizers(item, finalizers)
-        except NotFoundError:
-            return None  # the watch will report it
-        except ConflictError:
-            self._queue.defer(item, delay(0))  # the watch will deliver the newer version
-            return None
-        except UnavailableError as fault:
-            _log.warning("finalizer_not_changed", item=item.key.dono, fault=str(fault))
-            self._queue.defer(item, delay(2))
-            return None
-        changed = read_item(body)
-        self._cache.observe(changed, read_status(body))
-        return changed
+    async def _change(self, item: StockItem, finalizers: tuple[str, ...], batch: "_Batch") -> None:
+        async with self._slots:
+            if batch.unanswered:
+                batch.refused.append(item)
+                return
+            try:
+                changed, status = await self._api.set_finalizers(item, finalizers)
+            except NotFoundError:
+                return  # the watch will report it
+            except ConflictError:
+                self._queue.defer(item, delay(0))  # the watch will deliver the newer version
+                return
+            except UnavailableError as fault:
+                batch.faults.append(fault)
+                batch.refused.append(item)
+                return
+        self._cache.observe(changed, status)
+        batch.changed.append(changed)
+
+
+class _Batch(NamedTuple):
+    """What became of a batch."""
+
+    changed: list[StockItem]
+    refused: list[StockItem]
+    faults: list[UnavailableError]
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether a request got no answer. A further one would wait as long, and the reconciler with it."""
+        return any(fault.status == 0 for fault in self.faults)

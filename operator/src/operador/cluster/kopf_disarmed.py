@@ -4,7 +4,9 @@ kopf stores its own annotations and finalizers on each object, lists all objects
 by one, and stops retrying after some failures. The operator replaces or disables each of these.
 """
 
+import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,6 +22,7 @@ from reservaestoque.backoff import delay
 _NOTHING = {"fieldSelector": "metadata.name=-", "resourceVersion": "0"}
 # The watch is requested again at least this often, which is also its heartbeat.
 _WATCH_SECONDS = 50
+_WATCH_PAUSE = 1.0
 
 
 class _EndlessBackoff:
@@ -91,16 +94,26 @@ def session(access: Access, *, beat: Callable[[], None], began: Callable[[int], 
     It receives an empty list instead. The watch begins at that list's version, with which `began` is called.
     """
 
+    watched = -_WATCH_PAUSE
+
     async def no_list(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         if not request.url.path.endswith(f"/{PLURAL}"):
             return await send(request)
         beat()
         if "watch" in request.url.query:
+            await pause()
             return await send(request)
         response = await http.get(request.url.update_query(_NOTHING), middlewares=[access.authorize])
         if response.ok:
             began(int((await response.json())["metadata"]["resourceVersion"]))
         return response
+
+    async def pause() -> None:
+        """kopf repeats a watch that has ended at once, and without a pause."""
+        nonlocal watched
+        now = time.monotonic()
+        await asyncio.sleep(watched + _WATCH_PAUSE - now)
+        watched = time.monotonic()
 
     http = access.open_session(no_list)
     return kopf.AiohttpSession(server=access.info.server, aiohttp_session=http)

@@ -225,5 +225,5 @@ def test_a_kubeconfig_that_does_not_exist_ends_it_with_a_sentence(tmp_path):
     )
     assert end.returncode == 1
     assert end.stderr.startswith(
-        f"There is no access to the API server: cannot use KUBECONFIG={tmp_path / 'missing'}: "
+        f"There is no access to the API server: cannot read KUBECONFIG={tmp_path / 'missing'}: "
     )

@@ -40,10 +40,11 @@ class Finalizer:
         self._failures = 0  # batches in a row of which nothing could be changed
 
     async def attach(self, items: Sequence[StockItem]) -> list[StockItem]:
-        """Returns the items that may go to PostgreSQL: those that have our finalizer, or are ending anyway."""
-        ready = [item for item in items if item.ending or item.finalized]
+        """Returns the items that may go to PostgreSQL, in their order: those with our finalizer, and ending ones."""
         missing = [item for item in items if not (item.ending or item.finalized)]
-        return ready + await self._change_all(missing, with_finalizer)
+        changed = {item.key: item for item in await self._change_all(missing, with_finalizer)}
+        ready = (item if item.ending or item.finalized else changed.get(item.key) for item in items)
+        return [item for item in ready if item is not None]
 
     async def detach(self, items: Sequence[StockItem]) -> None:
         """Removes our finalizer from these items, which no longer own a SKU."""

@@ -93,7 +93,6 @@ def session(access: Access, *, beat: Callable[[], None], began: Callable[[int], 
     Calls `beat` for each request. Before it watches, kopf requests a list, and would handle each object separately.
     It receives an empty list instead. The watch begins at that list's version, with which `began` is called.
     """
-
     watched = -_WATCH_PAUSE
 
     async def no_list(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -62,12 +62,12 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield system
 
 
+def get(url: str) -> httpx.Response:
+    return httpx.get(url, trust_env=False, verify=PLAIN_HTTP)
+
+
 def counters(system: System) -> dict[str, float]:
-    text = (
-        httpx.get(f"{system.metrics_url('conferir')}/metrics", trust_env=False, verify=PLAIN_HTTP)
-        .raise_for_status()
-        .text
-    )
+    text = get(f"{system.metrics_url('conferir')}/metrics").raise_for_status().text
     return {name: float(n) for name, n in re.findall(r"^(conferir_\S+) (\S+)$", text, re.M)}
 
 
@@ -94,14 +94,14 @@ def test_metrics_exist_from_the_start_and_rounds_are_counted(system: System):
 def test_a_database_outage_is_no_violation_and_the_rounds_resume(system: System, database: str):
     url, pid = system.metrics_url("conferir"), system.states()["conferir"].pid
     system.stop(f"postgres-{database}")
-    wait_until(lambda: httpx.get(f"{url}/health/ready", trust_env=False, verify=PLAIN_HTTP).status_code == 503)
-    assert httpx.get(f"{url}/health/live", trust_env=False, verify=PLAIN_HTTP).status_code == 200
+    wait_until(lambda: get(f"{url}/health/ready").status_code == 503)
+    assert get(f"{url}/health/live").status_code == 200
     wait_until(lambda: "job_failed" in system.log("conferir"))
     system.start(f"postgres-{database}")
     last_round = 'conferir_last_round_timestamp_seconds{scan="skus"}'
     now = time.time()
     wait_until(lambda: counters(system)[last_round] > now)
-    assert httpx.get(f"{url}/health/ready", trust_env=False, verify=PLAIN_HTTP).status_code == 200
+    assert get(f"{url}/health/ready").status_code == 200
     assert system.states()["conferir"].pid == pid
     assert sum(n for name, n in counters(system).items() if name.startswith("conferir_violations_total")) == 0
 

@@ -5,7 +5,7 @@ import json
 import shutil
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,22 +47,24 @@ class ApiServer:
         return web.Response(text=self.answer, content_type="application/json")
 
 
-def kubeconfig_of(server: str, token: object, **cluster: str) -> str:
+def kubeconfig_of(server: str, token: object, user: Mapping[str, str] | None = None, **cluster: str) -> str:
     return json.dumps(
         {
             "current-context": "shop",
             "contexts": [{"name": "shop", "context": {"cluster": "shop", "user": "operador"}}],
             "clusters": [{"name": "shop", "cluster": {"server": server, **cluster}}],
-            "users": [{"name": "operador", "user": {"token": token}}],
+            "users": [{"name": "operador", "user": {"token": token, **(user or {})}}],
         }
     )
 
 
-async def serve(handle: Callable[[web.Request], Awaitable[web.Response]], path: str) -> TestServer:
+async def serve(
+    handle: Callable[[web.Request], Awaitable[web.Response]], path: str, tls: ssl.SSLContext | None = None
+) -> TestServer:
     app = web.Application()
     app.router.add_route("*", path, handle)
-    server = TestServer(app)
-    await server.start_server()
+    server = TestServer(app, scheme="https" if tls else "http")
+    await server.start_server(ssl=tls)
     return server
 
 
@@ -208,28 +210,35 @@ async def test_credentials_that_are_refused_again_and_again_are_read_once_a_seco
     await api.probe()
 
 
-async def test_a_replaced_authority_is_trusted_within_a_minute(
-    tmp_path: Path, api_server: ApiServer, kubeconfig: Kubeconfig, clock: Clock
+@pytest.mark.parametrize(
+    ("replaced", "fault"),
+    [("authority", "CERTIFICATE_VERIFY_FAILED"), ("client certificate", "ServerDisconnectedError|ClientOSError")],
+)
+async def test_replaced_files_of_certificates_are_used_within_a_minute(
+    tmp_path: Path, api_server: ApiServer, kubeconfig: Kubeconfig, clock: Clock, replaced: str, fault: str
 ):
     old, new = Authority(tmp_path, "old"), Authority(tmp_path, "new")
-    trusted = shutil.copy(old.file, tmp_path / "ca.crt")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    outdated = {name: old if name == replaced else new for name in ("authority", "client certificate")}
+    trusted = shutil.copy(outdated["authority"].file, tmp_path / "ca.crt")
+    chain, key = outdated["client certificate"].sign("DNS:operador")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=new.file)
+    context.verify_mode = ssl.CERT_REQUIRED
     context.load_cert_chain(*new.sign("DNS:localhost"))
-    app = web.Application()
-    app.router.add_get("/{path:.*}", api_server.handle)
-    server = TestServer(app, scheme="https")
-    await server.start_server(ssl=context)
+    server = await serve(api_server.handle, "/{path:.*}", context)
+    user = {"client-certificate": str(chain), "client-key": str(key)}
     address = f"https://localhost:{server.port}"
-    kubeconfig.write(kubeconfig_of(address, "first", **{"certificate-authority": str(trusted)}))
+    kubeconfig.write(kubeconfig_of(address, "first", user, **{"certificate-authority": str(trusted)}))
     access = Access(str(kubeconfig.file), clock)
-    async with access.open_session() as http:
+    async with server, access.open_session() as http:
         api = ClusterApi(http, access.info.server, "")
-        with pytest.raises(UnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+        with pytest.raises(UnavailableError, match=fault):
             await api.probe()
         shutil.copy(new.file, trusted)
+        for now, before in zip(new.sign("DNS:operador"), (chain, key), strict=True):
+            if now != before:
+                shutil.copy(now, before)
         clock.now += 61
         await api.probe()
-    await server.close()
 
 
 async def test_a_redirect_is_not_followed(api: ClusterApi, api_server: ApiServer):
@@ -267,9 +276,15 @@ async def test_json_of_another_shape_is_reported(api: ClusterApi, api_server: Ap
     api_server.answer = answer
     with pytest.raises(UnavailableError, match="unexpected answer"):
         await api.probe()
-    if "items" not in answer:
-        with pytest.raises(UnavailableError, match="unexpected answer"):
-            await api.patch_status(item(), Status("CAMISETA", 1, ()), "2026-11-24T12:00:00Z")
+
+
+@pytest.mark.parametrize("answer", ["{}", "[]", '{"metadata": {"resourceVersion": "x"}}'])
+async def test_json_that_is_no_stockitem_is_reported(api: ClusterApi, api_server: ApiServer, answer: str):
+    api_server.answer = answer
+    with pytest.raises(UnavailableError, match="unexpected answer"):
+        await api.patch_status(item(), Status("CAMISETA", 1, ()), "2026-11-24T12:00:00Z")
+    with pytest.raises(UnavailableError, match="unexpected answer"):
+        await api.set_finalizers(item(), ())
 
 
 async def test_an_answer_that_is_not_http_is_reported_without_the_token(kubeconfig: Kubeconfig):

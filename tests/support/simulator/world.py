@@ -2,12 +2,10 @@
 
 import asyncio
 import random
-from bisect import bisect
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
 from typing import NamedTuple
 
 from asyncpg import Connection, ConnectionDoesNotExistError
@@ -103,10 +101,9 @@ class Party:
         self.transaction: OpenTransaction | None = None  # while it is between two statements of one
         self.frozen = False
         self.abandoned = False  # its session ended while it was frozen
-        self.at_gate = False  # while it waits for its next move
         self._gate: asyncio.Future[None] | None = None
         self._when: Callable[[], bool] | None = None
-        self._moved: asyncio.Future[None] | None = None
+        self._stopped = asyncio.Event()
 
     async def turn(self, step: str, *, when: Callable[[], bool] | None = None, danger: bool = True) -> None:
         """Waits for its next move, which the world grants only while `when`. Raises Crash or
@@ -119,12 +116,9 @@ class Party:
             raise ConnectionDoesNotExistError("terminating connection due to idle-in-transaction timeout")
         self._gate = asyncio.get_running_loop().create_future()
         self._when = when
-        self.at_gate = True
-        self.stop()
-        try:
-            await self._gate
-        finally:
-            self.at_gate = False
+        self._stopped.set()
+        await self._gate
+        self._gate = None
         if self.abandoned:
             self.abandoned = False
             raise ConnectionDoesNotExistError("terminating connection due to idle-in-transaction timeout")
@@ -137,15 +131,19 @@ class Party:
     @property
     def ready(self) -> bool:
         """Whether it could move now."""
-        return self.at_gate and not self.frozen and (self._when is None or self._when())
+        return not self.frozen and self.at_gate and (self._when is None or self._when())
+
+    @property
+    def at_gate(self) -> bool:
+        """Whether it is waiting for its next move."""
+        return self._gate is not None and not self._gate.done()
 
     async def move(self) -> None:
         """Lets it take one step; returns when it waits again, has ended, or waits for a lock."""
         assert self._gate is not None
-        self._moved = asyncio.get_running_loop().create_future()
-        self.at_gate = False
+        self._stopped.clear()
         self._gate.set_result(None)
-        await self._moved
+        await self._stopped.wait()
 
     def freeze(self) -> None:
         """Stops it, as by SIGSTOP, with all the locks that it holds."""
@@ -159,9 +157,8 @@ class Party:
         self.world.note(f"{self.name}: is thawed")
 
     def stop(self) -> None:
-        """Marks the end of a move: it waits for the next one or for a lock, or has ended."""
-        if self._moved is not None and not self._moved.done():
-            self._moved.set_result(None)
+        """Marks that it waits for a lock, or has ended."""
+        self._stopped.set()
 
 
 @dataclass
@@ -258,22 +255,20 @@ class World:
                     continue
                 return
             self.steps += 1
-            await self._draw(movable).move()
+            [party] = self.rng.choices(movable, [p.weight for p in movable])
+            await party.move()
             if self.violation is not None:
                 raise self.violation
         if until_idle:
             raise ViolationError(f"the parties are not at rest after {limit} steps")
 
-    def _draw(self, movable: list[Party]) -> Party:
-        """One of these parties by weight: `random.choices` for one, which is called for every step."""
-        bounds = list(accumulate([party.weight for party in movable]))
-        return movable[bisect(bounds, self.rng.random() * bounds[-1], 0, len(movable) - 1)]
-
     async def _settle(self) -> None:
         """Lets parties that got the lock they waited for proceed to their next step."""
         for party in self.parties:
-            while not party.at_gate and not (
-                _ended_task(party) or (party.waiting_for_lock and await self.blocked_by(party.waiting_for_lock))
+            while not (
+                party.at_gate
+                or _ended_task(party)
+                or (party.waiting_for_lock and await self.blocked_by(party.waiting_for_lock))
             ):
                 await asyncio.sleep(0)
 

@@ -23,6 +23,7 @@ _NOTHING = {"fieldSelector": "metadata.name=-", "resourceVersion": "0"}
 # The watch is requested again at least this often, which is also its heartbeat.
 _WATCH_SECONDS = 50
 _WATCH_PAUSE = 1.0
+"""At least this long between two requests for a watch: kopf repeats one that ends at once without a pause."""
 
 
 class _EndlessBackoff:
@@ -96,23 +97,18 @@ def session(access: Access, *, beat: Callable[[], None], began: Callable[[int], 
     watched = -_WATCH_PAUSE
 
     async def no_list(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        nonlocal watched
         if not request.url.path.endswith(f"/{PLURAL}"):
             return await send(request)
         beat()
         if "watch" in request.url.query:
-            await pause()
+            await asyncio.sleep(watched + _WATCH_PAUSE - time.monotonic())
+            watched = time.monotonic()
             return await send(request)
         response = await http.get(request.url.update_query(_NOTHING), middlewares=[access.authorize])
         if response.ok:
             began(int((await response.json())["metadata"]["resourceVersion"]))
         return response
-
-    async def pause() -> None:
-        """kopf repeats a watch that has ended at once, and without a pause."""
-        nonlocal watched
-        now = time.monotonic()
-        await asyncio.sleep(watched + _WATCH_PAUSE - now)
-        watched = time.monotonic()
 
     http = access.open_session(no_list)
     return kopf.AiohttpSession(server=access.info.server, aiohttp_session=http)
